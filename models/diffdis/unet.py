@@ -1,0 +1,121 @@
+"""The DiffDIS U-Net: the stock Stable Diffusion U-Net, denoising a mask and its edge map together.
+
+Rows of a batch are [masks of all images, edges of all images]; the two halves meet in the mid block only.
+Tensor names are those of the authors' checkpoint.
+"""
+
+import functools
+
+import torch
+from diffusers import UNet2DConditionModel
+from diffusers.models.attention import BasicTransformerBlock
+from diffusers.models.attention_processor import Attention
+from torch import Tensor, nn
+
+LATENT_CHANNELS = 4
+SCALES = 4
+"""Sizes at which the image conditions the U-Net: 1, 1/2, 1/4, 1/8."""
+
+
+class InteractiveBlock(BasicTransformerBlock):
+    """Detail-balancing interactive attention (paper, section 4.2, equation 6)."""
+
+    def __init__(self, dim: int, heads: int, head_dim: int, text_dim: int):
+        super().__init__(dim, heads, head_dim, cross_attention_dim=text_dim)
+        self.norm2_ = nn.LayerNorm(dim)
+        self.attn3 = Attention(dim, cross_attention_dim=dim, heads=heads, dim_head=head_dim)
+
+    def forward(self, x, attention_mask=None, encoder_hidden_states=None, *unused, **also_unused):
+        x = x + self.attn1(self.norm1(x))
+        # Swapped here rather than in an attention processor: diffusers lets anyone replace those.
+        normed = self.norm2_(x)
+        x = x + self.attn3(normed, encoder_hidden_states=torch.cat(normed.chunk(2)[::-1]))
+        x = x + self.attn2(self.norm2(x), encoder_hidden_states=encoder_hidden_states)
+        return x + self.ff(self.norm3(x))
+
+
+class DiffDISUNet(UNet2DConditionModel):
+    """Built from a stock U-Net's config, of any width and depth; what DiffDIS changes in it is set here."""
+
+    @functools.wraps(UNet2DConditionModel.__init__)  # from_config reads the signature
+    def __init__(self, **config):
+        super().__init__(
+            **config
+            | {
+                "in_channels": 2 * LATENT_CHANNELS,
+                "class_embed_type": "projection",
+                "projection_class_embeddings_input_dim": 4,
+            }
+        )
+        blocks = self.mid_block.attentions[0].transformer_blocks
+        stock = blocks[0]
+        blocks[0] = InteractiveBlock(
+            stock.dim, stock.num_attention_heads, stock.attention_head_dim, stock.cross_attention_dim
+        )
+        widths = self.config.block_out_channels[: SCALES - 1]
+        self.rgb_conv = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(LATENT_CHANNELS, c, 3, padding=1), nn.BatchNorm2d(c), nn.GELU())
+            for c in widths
+        )
+        self.rgb_proj = nn.ModuleList(_zero_conv(c) for c in widths)
+        self.rgb_proj1 = nn.ModuleList(_zero_conv(c) for c in widths)
+
+    def forward(
+        self,
+        noisy: Tensor,
+        timestep: int | Tensor,
+        conditions: tuple[Tensor, ...],
+        text: Tensor,
+        edge: bool = True,
+    ) -> Tensor:
+        """Predict for noisy latents (2B, 4, h, w), h and w multiples of 8.
+
+        `conditions` are the image's latents (B, 4, h/2^k, w/2^k), k = 0..3; `text` is one prompt's embedding for
+        all rows, (L, C) or (1, L, C). Returns (2B, 4, h, w), or without `edge` the B mask rows alone: the same
+        values for less work.
+        """
+        rows = len(noisy)
+        # Twice the rows, so that the batch norm's running variance counts them as the authors' training does.
+        latent, *scales = (condition.repeat(2, 1, 1, 1) for condition in conditions)
+        labels = domain_labels(rows // 2).to(noisy)
+        emb = self.time_embedding(self.get_time_embed(noisy, timestep)) + self.class_embedding(labels)
+        text = text.expand(rows, -1, -1)
+
+        x = self.conv_in(torch.cat([latent, noisy], dim=1))
+        skips = [x]
+        for level, block in enumerate(self.down_blocks):
+            x, residuals = block(x, emb, **_text(block, text))
+            skips += residuals
+            if level < len(scales):
+                skips[-1] = self._inject(level, skips[-1], scales[level])
+        x = self.mid_block(x, emb, encoder_hidden_states=text)
+
+        if not edge:
+            x, emb, text, *skips = (rows_of_both.chunk(2)[0] for rows_of_both in (x, emb, text, *skips))
+        for block in self.up_blocks:
+            count = len(block.resnets)
+            x = block(x, tuple(skips[-count:]), emb, **_text(block, text))
+            del skips[-count:]
+        return self.conv_out(self.conv_act(self.conv_norm_out(x)))
+
+    def _inject(self, level: int, skip: Tensor, scale: Tensor) -> Tensor:
+        """Scale-wise conditional injection (paper, section 4.3): in the authors' code FiLM on a skip."""
+        feature = self.rgb_conv[level](scale)
+        return skip * self.rgb_proj[level](feature) + self.rgb_proj1[level](feature) + skip
+
+
+def domain_labels(images: int) -> Tensor:
+    """The batch-discriminative labels (2 * images, 4) of section 4.2: the sines, then the cosines of two bits."""
+    labels = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat_interleave(images, dim=0)
+    return torch.cat([labels.sin(), labels.cos()], dim=1)
+
+
+def _zero_conv(channels: int) -> nn.Conv2d:
+    conv = nn.Conv2d(channels, channels, 3, padding=1)
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
+def _text(block: nn.Module, text: Tensor) -> dict[str, Tensor]:
+    return {"encoder_hidden_states": text} if getattr(block, "has_cross_attention", False) else {}
