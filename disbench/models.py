@@ -1,10 +1,90 @@
 """The registry: one folder per model, found without importing any of them.
 
-The folders' roots are this module's `__path__`, so `models/diffdis/unet.py` is `disbench.models.diffdis.unet` in a checkout,
-an editable install, a wheel and a spawned worker alike.
+The folders' roots are this module's `__path__`, so `models/diffdis/unet.py` is `disbench.models.diffdis.unet` in a
+checkout, an editable install, a wheel and a spawned worker alike. A card is data: reading it imports nothing.
 """
 
+import difflib
+import tomllib
+from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from disbench.errors import InputError
 
 _HERE = Path(__file__).parent
 __path__ = [str(p) for p in (_HERE / "_shipped" / "models", _HERE.parent / "models") if p.is_dir()][:1]
+
+STATUSES = {
+    "verified": "equal to the authors' code",
+    "unofficial": "written from the paper alone",
+    "maps-only": "only prediction maps are published",
+    "trivial": "no network; the floor that every method must clear",
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """card.toml: who made the model, where its weights are, and every choice that changes its scores.
+
+    `protocol` is hashed into the run key; `weights` says how to get each checkpoint, by hand if it must be.
+    """
+
+    name: str
+    folder: Path
+    title: str
+    predictor: str
+    status: str
+    summary: str = ""
+    paper: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    weights: list[dict[str, Any]] = field(default_factory=list)
+    protocol: dict[str, Any] = field(default_factory=dict)
+
+
+def cards() -> dict[str, Card]:
+    """Every registered model by name, in alphabetical order."""
+    folders = [path for root in __path__ for path in Path(root).iterdir() if (path / "card.toml").is_file()]
+    return {path.name: _read(path) for path in sorted(folders, key=lambda path: path.name)}
+
+
+def card(name: str) -> Card:
+    """The card of one model; InputError with the nearest names for an unknown one."""
+    known = cards()
+    found = known.get(name.lower().replace("-", "_"))
+    if found is None:
+        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+        raise InputError(f"unknown model {name!r}; {hint}")
+    return found
+
+
+def load(name: str, weights: str | None = None, device: str | None = None):
+    """The model, ready to predict.
+
+    `weights`: a file, a folder or a Hugging Face id; None for those that disbench ships; "untrained" for a random
+    initialisation. `device`: "cpu", "cuda", "cuda:1", "mps"; None for the best there is.
+    """
+    from disbench.predict import Model
+
+    chosen = card(name)
+    if weights is not None and not chosen.weights:
+        raise InputError(f"{chosen.title} has no weights; leave --weights away")
+    module, factory = chosen.predictor.split(":")
+    try:
+        make = getattr(import_module(f"disbench.models.{chosen.name}.{module}"), factory)
+    except ModuleNotFoundError as error:
+        raise InputError(f"{chosen.title} needs {error.name}; pip install 'disbench[models]'") from None
+    return Model(chosen, make(chosen, weights, device))
+
+
+def _read(folder: Path) -> Card:
+    path = folder / "card.toml"
+    try:
+        read = Card(name=folder.name, folder=folder, **tomllib.loads(path.read_text("utf-8")))
+    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise InputError(f"{path}: not a card ({error})") from None
+    if read.status not in STATUSES:
+        raise InputError(f"{path}: unknown status {read.status!r}; known: {', '.join(STATUSES)}")
+    return read

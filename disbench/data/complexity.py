@@ -1,6 +1,7 @@
 """How intricate a mask is: the three numbers by which DIS5K ranks its test images into DIS-TE1..4."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -45,3 +46,12 @@ def complexity(truth: np.ndarray) -> Complexity:
     points = sum(len(cv2.approxPolyDP(contour, EPSILON, closed=True)) for contour in contours)
     area = cv2.countNonZero(foreground)
     return Complexity(length * length / (4 * math.pi * area), len(contours), points)
+
+
+def parts(ranks: Sequence[float], count: int) -> list[int]:
+    """Part 1..count of each image: equal parts in ascending order of rank, as DIS-TE1..4 were cut."""
+    order = sorted(range(len(ranks)), key=lambda i: ranks[i])
+    part = [0] * len(ranks)
+    for place, i in enumerate(order):
+        part[i] = place * count // len(ranks) + 1
+    return part

@@ -1,0 +1,297 @@
+"""The command line: parse, call, print."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from disbench import __version__
+from disbench.errors import InputError
+
+FORMATS = ("html", "latex", "markdown", "csv")
+
+
+class Commands(click.Group):
+    """Turns what a user can mend into one line and exit status 2; an interruption into 130."""
+
+    def invoke(self, ctx: click.Context):
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            _fail(str(error))
+        except OSError as error:
+            if error.filename is None and error.errno is None:
+                raise
+            _fail(
+                f"{error.filename or 'writing'}: {error.strerror}; what was measured is kept, the same command resumes"
+            )
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted; what was measured is kept, the same command resumes", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="disbench")
+def main() -> None:
+    """Exact, comparable scores for high-precision dichotomous image segmentation."""
+
+
+data_options = [
+    click.option(
+        "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
+    ),
+    click.option("--split", metavar="SPLITS", help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all."),
+]
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+
+
+def options(*chosen):
+    def decorate(command):
+        for option in reversed(chosen):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@main.command()
+@click.option("--model", default="diffdis", show_default=True, help="A name from `disbench models`.")
+@options(*data_options)
+@click.option("--images", type=click.Path(path_type=Path), help="With --truth: a data set of two folders.")
+@click.option("--truth", type=click.Path(path_type=Path), help="With --images: the ground truths.")
+@click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
+@click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
+@click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
+@click.option("--alone", is_flag=True, help="On DIS-Mini: without the reference rows.")
+@json_option
+def run(model, data, split, images, truth, weights, device, out, save, workers, alone, as_json):
+    """Evaluate a model; goes on where it was stopped."""
+    from disbench import evaluate
+
+    where = _where(data, images, truth)
+    with _progress() as progress:
+        results = evaluate.run_all(model, split, where, weights, device, out, save, workers, alone, progress)
+    _show(results, as_json)
+
+
+@main.command()
+@click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
+@options(*data_options)
+@click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
+@click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
+@json_option
+def score(maps, data, split, truth, out, workers, as_json):
+    """Score folders of saved maps, whole subsets or not at all."""
+    from disbench import evaluate
+
+    where = (None, truth) if truth else data
+    with _progress() as progress:
+        results = []
+        for argument in maps:
+            title, _, folder = argument.rpartition("=")
+            folder = Path(folder)
+            title = title or folder.resolve().name
+            results.append(evaluate.score_folder(title, folder, split, where, out, workers, progress))
+    _show(results, as_json)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="markdown", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
+def report(runs, format_, out):
+    """One table of several runs, in the layout of the DiffDIS paper's Table 2."""
+    from disbench.report import render, write
+    from disbench.runs import load
+
+    results = [load(folder) for folder in runs]
+    if out:
+        write(results, format_, out)
+        click.echo(out)
+    else:
+        click.echo(render(results, format_), nl=False)
+
+
+@main.command()
+@json_option
+def models(as_json):
+    """List the registered models."""
+    from disbench.models import STATUSES, cards
+
+    known = cards().values()
+    if as_json:
+        _json(
+            [
+                {"name": c.name, "title": c.title, "status": c.status, "summary": c.summary, "paper": c.paper}
+                for c in known
+            ]
+        )
+        return
+    rows = [(c.name, c.title, c.paper.get("venue", ""), c.status, c.summary) for c in known]
+    _table(("name", "title", "venue", "status", "what it is"), rows)
+    for status, meaning in STATUSES.items():
+        click.echo(f"{status}: {meaning}")
+
+
+@main.command()
+@json_option
+def metrics(as_json):
+    """List the measures: symbol, direction, formula, reference."""
+    from dataclasses import asdict
+
+    from disbench.metrics import METRICS
+
+    if as_json:
+        _json([asdict(metric) for metric in METRICS.values()])
+        return
+    rows = [(m.key, m.symbol, m.direction, m.formula, m.reference) for m in METRICS.values()]
+    _table(("key", "symbol", "better", "formula", "reference"), rows)
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
+)
+def train(recipe, data, out):
+    """Train DiffDIS, or the small autoencoder of DiffDIS-Mini, by a recipe (a TOML file)."""
+    from disbench.models.diffdis.train import main as train_main
+
+    with _progress() as progress:
+        train_main(recipe, data, out, progress)
+
+
+@main.group()
+def data() -> None:
+    """Check, freeze and rank data sets."""
+
+
+@data.command()
+@options(*data_options)
+@click.option("--against", type=click.Path(path_type=Path), help="A list that `disbench data freeze` wrote.")
+def verify(data, split, against):
+    """Find every missing, extra, unreadable or wrongly sized file. Exit status 1 where it differs from --against."""
+    from disbench.data import find
+    from disbench.data.verify import differences, freeze, read_frozen, unreadable
+
+    with _progress() as progress:
+        dataset = find(data, split or "all", progress=progress)
+        faults = unreadable(dataset, progress)
+        if against:
+            faults += differences(read_frozen(against), freeze(dataset))
+    for name, samples in dataset.splits.items():
+        click.echo(f"{dataset.title} {name}: {len(samples)} images, paired, of equal sizes")
+    for fault in faults:
+        click.echo(fault, err=True)
+    click.echo("differs" if faults else "whole and readable" + (", and the same" if against else ""))
+    sys.exit(1 if faults else 0)
+
+
+@data.command()
+@options(*data_options)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The list to write (JSON).")
+def freeze(data, split, out):
+    """Write the digest of every file, to compare other copies with."""
+    from disbench.data import find
+    from disbench.data.verify import freeze, write_frozen
+
+    with _progress() as progress:
+        write_frozen(freeze(find(data, split or "all", progress=progress)), out)
+    click.echo(out)
+
+
+@data.command()
+@click.argument("truths", type=click.Path(path_type=Path))
+@click.option("--parts", type=click.IntRange(2), help="Also cut into equal parts, from simple to complex.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write every image's numbers here.")
+@json_option
+def complexity(truths, parts, csv_path, as_json):
+    """How intricate the masks of a folder are: the measures that rank DIS-TE1..4."""
+    from disbench.data.survey import survey, write_csv
+
+    with _progress() as progress:
+        rows = survey(truths, parts, progress)
+    if csv_path:
+        write_csv(rows, csv_path)
+        click.echo(csv_path, err=True)
+    if as_json:
+        _json(rows)
+    elif not csv_path:
+        _table(
+            tuple(rows[0]), [tuple(f"{v:.2f}" if isinstance(v, float) else str(v) for v in r.values()) for r in rows]
+        )
+
+
+def _where(data, images, truth):
+    if images is None and truth is None:
+        return data
+    if images is None or truth is None or data:
+        raise InputError("give --data, or --images together with --truth")
+    return images, truth
+
+
+def _show(results, as_json: bool) -> None:
+    if as_json:
+        _json(
+            [
+                {
+                    "run": str(r.folder),
+                    "title": r.title,
+                    "dataset": r.dataset,
+                    "signature": r.signature,
+                    "scores": r.scores(),
+                }
+                for r in results
+            ]
+        )
+        return
+    from disbench.report.terminal import show
+
+    show(results)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*head, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*map(Text, row))  # Text: names from outside are not markup
+    Console().print(table)
+
+
+def _json(value) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def _fail(message: str) -> None:
+    click.echo(f"disbench: {message}", err=True)
+    sys.exit(2)
+
+
+@contextmanager
+def _progress() -> Iterator:
+    """A function (done, total, what) that draws a bar with the time left per `what`; nothing when piped."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks = {}
+
+        def progress(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield progress

@@ -1,0 +1,50 @@
+"""Content digests: which pixels a score belongs to, however the files came here."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from disbench.data import DataSet, Sample
+
+Progress = Callable[[int, int, str], None]  # done, total, what
+
+
+def file_digest(path: Path | None) -> str | None:
+    """SHA-256 of a file's bytes; None for no file."""
+    if path is None:
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pair_digests(samples: Sequence[Sample], progress: Callable[[int], None] | None = None):
+    """name -> (digest of the truth file, digest of the image file or None)."""
+    digests = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing releases the GIL
+        pairs = pool.map(lambda sample: (file_digest(sample.truth), file_digest(sample.image)), samples)
+        for done, (sample, pair) in enumerate(zip(samples, pairs, strict=True), 1):
+            digests[sample.name] = pair
+            if progress:
+                progress(done)
+    return digests
+
+
+def combine(digests: Iterable[tuple[str, str | None]]) -> str:
+    """One digest of a split from (name, digest of its file), whatever their order."""
+    lines = sorted(f"{name}\t{digest}\n" for name, digest in digests)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def split_digests(dataset: DataSet, progress: Progress | None = None) -> dict[str, dict[str, str]]:
+    """split -> {"truths": digest, "images": digest}: the identity of what is scored."""
+    total = len(dataset.samples)
+    done = 0
+    digests = {}
+    for split, samples in dataset.splits.items():
+        pairs = pair_digests(samples, progress and (lambda k, base=done: progress(base + k, total, "Digesting")))
+        truths, images = (combine((name, pair[i]) for name, pair in pairs.items()) for i in (0, 1))
+        digests[split] = {"truths": truths, "images": images}
+        done += len(samples)
+    return digests

@@ -1,0 +1,124 @@
+"""DIS5K as published (Qin et al., ECCV 2022): `DIS5K/DIS-{TR,VD,TE1..TE4}/{im,gt}`, and any pair of folders like it.
+
+Files are paired by stem, whatever the extension and case. Every missing, extra, duplicate, unreadable or wrongly sized
+file of a split is named in one error: a subset is scored whole or not at all.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from disbench.data.images import EXTENSIONS, header
+from disbench.errors import InputError
+
+COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "DIS-TE3": 500, "DIS-TE4": 500}
+TEST = ("DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
+NAMED = 8  # files named per kind of fault before "and N more"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image with its ground truth; `image` is None where only maps are scored."""
+
+    split: str
+    name: str
+    image: Path | None
+    truth: Path
+
+    @property
+    def category(self) -> str | None:
+        """DIS5K names files group#Group#category#Category#id; None for other names."""
+        parts = self.name.split("#")
+        return parts[3] if len(parts) >= 5 else None
+
+
+def read_layout(root: Path, names: tuple[str, ...], counts: Mapping[str, int], images: bool = True):
+    """split -> samples of a DIS5K-shaped folder, each split complete. InputError otherwise."""
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give --data a DIS5K folder or one with im/ and gt/")
+    if not any((root / name).is_dir() for name in counts) and (root / "DIS5K").is_dir():
+        root = root / "DIS5K"
+    splits = {}
+    for name in names:
+        folder = root / name
+        if not folder.is_dir():
+            here = [n for n in counts if (root / n).is_dir()]
+            raise InputError(f"{folder}: no such folder; {root} has {', '.join(here) or 'no split of DIS5K'}")
+        samples = read_pairs(name, folder / "im" if images else None, folder / "gt")
+        if len(samples) != counts[name]:
+            raise InputError(
+                f"{folder}: {len(samples)} images where {name} has {counts[name]}; complete it, "
+                f"or pass the folder itself as a data set of its own: --data {folder}"
+            )
+        splits[name] = samples
+    return splits
+
+
+def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sample, ...]:
+    """Samples of two folders, paired by stem and sorted by name; sizes must agree. One InputError names every fault."""
+    truths, faults = _by_stem(truth_dir)
+    images: dict[str, Path] = {}
+    if image_dir is not None:
+        images, image_faults = _by_stem(image_dir)
+        for kind, files in image_faults.items():
+            faults.setdefault(kind, []).extend(files)
+        faults["without a truth"] = [images[k].name for k in images.keys() - truths.keys()]
+        faults["without an image"] = [truths[k].name for k in truths.keys() - images.keys()]
+    samples = []
+    for key, truth in sorted(truths.items()):
+        image = images.get(key)
+        if image_dir is not None and image is None:
+            continue
+        try:
+            size = header(truth)[1]
+            if image is not None and header(image)[1] != size:
+                faults.setdefault("of another size than the truth", []).append(image.name)
+        except InputError as error:
+            faults.setdefault("unreadable", []).append(str(error).split(":", 1)[0].rsplit("/", 1)[-1])
+        samples.append(Sample(split, truth.stem, image, truth))
+    raise_faults(f"{truth_dir.parent if image_dir else truth_dir}", faults)
+    if not samples:
+        raise InputError(f"{truth_dir}: no images in it")
+    return tuple(samples)
+
+
+def match_maps(samples: list[Sample], folder: Path, where: str) -> dict[str, Path]:
+    """name -> map file for every sample of one split, and no other. InputError names missing and extra maps."""
+    maps, faults = _by_stem(folder)
+    wanted = {stem_key(sample.name): sample.name for sample in samples}
+    faults["missing"] = [wanted[k] for k in wanted.keys() - maps.keys()]
+    faults["extra"] = [maps[k].name for k in maps.keys() - wanted.keys()]
+    raise_faults(where, faults)
+    return {name: maps[key] for key, name in wanted.items()}
+
+
+def raise_faults(where: str, faults: Mapping[str, list[str]]) -> None:
+    found = [f"{len(names)} {kind} ({_some(sorted(names))})" for kind, names in faults.items() if names]
+    if found:
+        raise InputError(f"{where}: {'; '.join(found)}. A subset is scored whole or not at all: mend or remove these")
+
+
+def stem_key(stem: str) -> str:
+    """Names are compared without case, and in one Unicode form (archives made on macOS decompose accents)."""
+    return unicodedata.normalize("NFC", stem).casefold()
+
+
+def _by_stem(folder: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder")
+    files: dict[str, Path] = {}
+    faults: dict[str, list[str]] = {"duplicate": [], "not an image": []}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.name in {"Thumbs.db", "desktop.ini"}:
+            continue  # file managers leave these behind
+        if path.suffix.lower() not in EXTENSIONS or not path.is_file():
+            faults["not an image"].append(path.name)
+        elif files.setdefault(stem_key(path.stem), path) is not path:
+            faults["duplicate"].append(path.name)
+    return files, faults
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

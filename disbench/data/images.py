@@ -1,0 +1,87 @@
+"""Reading images, truths and maps for what they are: never rotated by EXIF, never silently clipped or emptied.
+
+OpenCV decodes; Pillow reads the header, which tells a 1-bit, palette, 16-bit or RGBA mask apart.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from disbench.errors import InputError
+from disbench.files import write_whole
+
+EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def header(path: Path) -> tuple[str, tuple[int, int]]:
+    """Pillow's mode and (height, width) of an image file, without decoding it."""
+    try:
+        with Image.open(path) as image:
+            return image.mode, (image.height, image.width)
+    except (OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
+
+
+def read_image(path: Path) -> np.ndarray:
+    """An image as uint8 (h, w, 3) RGB; an alpha channel is dropped, 16 bits become 8."""
+    return _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def read_truth(path: Path) -> np.ndarray:
+    """A ground truth as uint8 (h, w); a mask stored as 0 and 1 becomes 0 and 255."""
+    grey = read_map(path)
+    return grey * 255 if grey.max() == 1 else grey
+
+
+def read_map(path: Path) -> np.ndarray:
+    """A prediction map as uint8 (h, w), 0..255.
+
+    8-bit grey is taken as it is; 1-bit, grey palettes, equal channels, opaque alpha and full-range 16-bit are converted
+    without loss of meaning; anything else is an InputError, since readers of this field disagree on it.
+    """
+    mode, _ = header(path)
+    if mode == "L":
+        return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    if mode.startswith("I"):
+        return _from_16_bit(path)
+    if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
+        raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
+    try:
+        with Image.open(path) as image:
+            channels = np.asarray(image.convert("RGBA"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
+    if (channels[..., 3] != 255).any():
+        raise InputError(f"{path}: is the mask in its alpha or in its colours? Save it as 8-bit grey")
+    if (channels[..., :1] != channels[..., 1:3]).any():
+        raise InputError(f"{path}: a mask in colours (mode {mode}); save it as 8-bit grey")
+    return np.ascontiguousarray(channels[..., 0])
+
+
+def write_map(path: Path, mask: np.ndarray) -> None:
+    """Save a uint8 (h, w) map as PNG, whole or not at all."""
+    _, data = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    write_whole(path, data.tobytes())
+
+
+def _from_16_bit(path: Path) -> np.ndarray:
+    stored = _decode(path, _AS_STORED)
+    if stored.dtype != np.uint16 or stored.ndim != 2:
+        raise InputError(f"{path}: cannot read {stored.dtype} values as a mask; save it as 8-bit grey")
+    if 0 < stored.max() < 256:
+        raise InputError(f"{path}: a 16-bit file with values below 256 only; save it as 8-bit grey")
+    return ((stored.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _decode(path: Path, flags: int) -> np.ndarray:
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    pixels = cv2.imdecode(data, flags) if data.size else None
+    if pixels is None:
+        raise InputError(f"{path}: cannot be decoded (empty, truncated or not an image); replace the file")
+    return pixels

@@ -1,0 +1,38 @@
+"""The complexity of every mask of a folder: `disbench data complexity`."""
+
+import csv
+import io
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from disbench.data.complexity import complexity, parts
+from disbench.data.dis5k import read_pairs
+from disbench.data.images import read_truth
+from disbench.files import write_whole
+
+
+def survey(folder: Path, count: int | None, progress: Callable[[int, int, str], None]) -> list[dict[str, Any]]:
+    """One row per mask of `folder` (or of its gt/), from simple to complex; with `count`, also the equal part it is in."""
+    truths = folder / "gt" if (folder / "gt").is_dir() else folder
+    samples = read_pairs(folder.name, None, truths)
+    rows = []
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for sample, found in zip(samples, pool.map(lambda s: complexity(read_truth(s.truth)), samples), strict=True):
+            row = {"image": sample.name, "ipq": found.ipq, "contours": found.contours, "points": found.points}
+            rows.append(row | {"rank": found.rank})
+            progress(len(rows), len(samples), "Measuring complexity")
+    if count:
+        for row, part in zip(rows, parts([row["rank"] for row in rows], count), strict=True):
+            row["part"] = part
+    return sorted(rows, key=lambda row: row["rank"])
+
+
+def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue().encode())

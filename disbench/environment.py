@@ -1,0 +1,47 @@
+"""What a run was measured on: versions, machine, and the flags that change numbers or times."""
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "torch", "diffusers")
+
+
+def environment(device: str = "cpu") -> dict[str, Any]:
+    """Plain data, the same words on every machine; nothing that names a user, a host or a path."""
+    record: dict[str, Any] = {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu(),
+        "cores": os.cpu_count(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "device": device,
+    }
+    torch = sys.modules.get("torch")  # a run without torch must not load it to say so
+    if torch is not None:
+        record["threads"] = torch.get_num_threads()
+        if device.startswith("cuda"):
+            record["gpu"] = torch.cuda.get_device_name(device)
+            record["cuda"] = torch.version.cuda
+            record["tf32"] = {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32}
+            record["cudnn_benchmark"] = torch.backends.cudnn.benchmark
+    return record
+
+
+def _cpu() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

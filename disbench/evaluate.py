@@ -1,0 +1,163 @@
+"""The runner: plan what is missing, predict, measure, append, finish."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from disbench import data as datasets
+from disbench.data import DataSet, Sample
+from disbench.data.digests import Progress, split_digests
+from disbench.data.images import read_truth, write_map
+from disbench.environment import environment
+from disbench.errors import InputError
+from disbench.metrics import KERNEL_VERSION, measure
+from disbench.models import card
+from disbench.models import load as load_model
+from disbench.predict import Folder, Model
+from disbench.runs import Manifest, Result, Row, Shard, finish, load, mask_path, open_run, read_manifest, read_shards
+
+Source = Model | Folder
+
+# What a score on DIS-Mini is read against: two trivial methods, and the same network before any training.
+MINI_REFERENCES = (("all_foreground", None), ("otsu", None), ("diffdis", "untrained"))
+
+
+def run(
+    model: str = "diffdis",
+    split: str | None = None,
+    data: datasets.Where = None,
+    weights: str | None = None,
+    device: str | None = None,
+    out: str | Path = "runs",
+    save: bool = True,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Evaluate a registered model on the splits of a data set; goes on where an earlier call was stopped.
+
+    `split`, `data`: as in `disbench.data.find`; `weights`, `device`: as in `disbench.models.load`; `save` keeps the
+    maps; `workers` threads decode and measure beside the device (None: none on the CPU, where they would take the
+    network's cores and spoil its times, else one per core). InputError on anything unfit; what was measured stays.
+    """
+    dataset = datasets.find(data, split, progress=progress)
+    source = load_model(model, weights, device)
+    if workers is None:
+        workers = 0 if source.device == "cpu" else os.cpu_count()
+    return _evaluate(source, dataset, Path(out), save, workers, progress)
+
+
+def run_all(model, split, data, weights, device, out, save, workers, alone, progress) -> list[Result]:
+    """`run`, after the references on DIS-Mini (unless `alone`): the model comes last, as in the paper's tables."""
+    chosen = (card(model).name, weights)
+    mini = not alone and datasets.find(data, split, progress=progress).is_mini
+    before = [reference for reference in MINI_REFERENCES if mini and reference != chosen]
+    return [run(m, split, data, w, device, out, save, workers, progress) for m, w in (*before, chosen)]
+
+
+def score_folder(
+    title: str,
+    folder: str | Path,
+    split: str | None = None,
+    data: datasets.Where = None,
+    out: str | Path = "runs",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Score saved maps: the same flow with a folder in the model's place. Needs no torch."""
+    dataset = datasets.find(data, split, images=False, progress=progress)
+    source = Folder(title, Path(folder), dataset.samples)
+    return _evaluate(source, dataset, Path(out), False, os.cpu_count() if workers is None else workers, progress)
+
+
+def _evaluate(
+    source: Source, dataset: DataSet, out: Path, save: bool, workers: int, progress: Progress | None
+) -> Result:
+    manifest = Manifest(
+        title=source.title,
+        dataset=dataset.title,
+        token=dataset.token,
+        protocol="pysod",
+        splits={split: len(samples) for split, samples in dataset.splits.items()},
+        identity={
+            **source.identity,
+            "data": split_digests(dataset, progress),
+            "kernel": KERNEL_VERSION,
+            "protocol": "pysod",
+        },
+    )
+    folder = open_run(out, source.name, manifest)
+    rows = read_shards(folder)
+    todo = [s for s in dataset.samples if (s.split, s.name) not in rows or (save and not mask_path(folder, s).exists())]
+    if todo or not read_manifest(folder).complete:
+        done = len(dataset.samples) - len(todo)
+        with Shard(folder) as shard:
+            for count, row in enumerate(_rows(source, todo, folder if save else None, workers), done + 1):
+                shard.append(row)
+                rows.setdefault((row.split, row.name), row)
+                if progress:
+                    progress(count, len(dataset.samples), source.title)
+        where = dataset.where if isinstance(dataset.where, tuple) else [dataset.where]
+        meta: dict[str, Any] = {"data": [str(Path(w).resolve()) if w != "mini" else w for w in where if w]}
+        meta |= {"finished": datetime.now(UTC).isoformat(timespec="seconds"), "workers": workers}
+        meta["environment"] = environment(source.device)
+        finish(folder, [rows[s.split, s.name] for s in dataset.samples], meta)
+    return load(folder)
+
+
+def _rows(source: Source, samples: list[Sample], folder: Path | None, workers: int) -> Iterator[Row]:
+    """Rows in the order of the samples: threads load ahead and measure behind, this one computes."""
+
+    def load(sample: Sample):
+        return sample, *source.load(sample)
+
+    def compute(loaded):
+        sample, prepared, seconds = loaded
+        output, more = source.compute(prepared)
+        return sample, output, seconds | more
+
+    def measured(computed) -> Row:
+        sample, output, seconds = computed
+        truth = read_truth(sample.truth)
+        mask, more = source.finish(output, truth.shape)
+        try:
+            measurement = measure(mask, truth)
+        except InputError as error:
+            raise InputError(f"{sample.split}/{sample.name}: {error}") from None
+        if folder:
+            path = mask_path(folder, sample)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_map(path, mask)
+        return Row(sample.split, sample.name, measurement, seconds | more, mask_digest(mask))
+
+    pool = ThreadPoolExecutor(workers) if workers else None
+    try:
+        yield from _map(pool, measured, map(compute, _map(pool, load, samples, 2 * workers)), 2 * workers)
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
+
+
+def _map(pool: ThreadPoolExecutor | None, function: Callable, items: Iterable, ahead: int) -> Iterator[Any]:
+    """`map`, in order, `ahead` items ahead in the pool's threads; one after the other without a pool."""
+    if pool is None:
+        yield from map(function, items)
+        return
+    pending = deque()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def mask_digest(mask: np.ndarray) -> str:
+    """Of a uint8 (h, w) map: its size and its pixels, whatever file holds them."""
+    return hashlib.sha256(repr(mask.shape).encode() + np.ascontiguousarray(mask).tobytes()).hexdigest()[:16]

@@ -1,0 +1,116 @@
+"""From an image to a map, in three timed stages; and maps from a folder in the model's place.
+
+A source has `load(sample)`, `compute(loaded)`, `finish(computed, size)`: host, device, host. The runner overlaps them.
+"""
+
+import re
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+
+from disbench.data.digests import combine, file_digest
+from disbench.data.dis5k import Sample, match_maps
+from disbench.data.images import read_image, read_map
+from disbench.models import Card
+
+
+class Predictor(Protocol):
+    """All that an adapter writes. `Array` is a torch tensor, or NumPy for models without torch."""
+
+    device: str
+    identity: dict[str, Any]  # what decides the scores beside the card: digest of the weights, working size, ...
+
+    def prepare(self, image: np.ndarray) -> Any:
+        """uint8 (h, w, 3) RGB -> host array (c, H, W); outside what papers call inference."""
+
+    def infer(self, batch: Any) -> Any:
+        """(b, c, H, W) on the device -> (b, H', W'), float in [0, 1]; what papers call inference."""
+
+    def restore(self, output: Any, size: tuple[int, int]) -> np.ndarray:
+        """One (H', W') output -> uint8 (h, w) map at the image's own size."""
+
+
+class Model:
+    """A card with its predictor: `predict(image)`, and the stages for the runner."""
+
+    def __init__(self, card: Card, predictor: Predictor):
+        self.card = card
+        self.name = card.name
+        self.predictor = predictor
+        self.title = getattr(predictor, "title", card.title)
+        self.device = predictor.device
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """uint8 (h, w, 3) RGB -> uint8 (h, w) map, 255 for foreground."""
+        prepared, _ = self._prepare(image)
+        output, _ = self.compute(prepared)
+        return self.finish(output, image.shape[:2])[0]
+
+    def load(self, sample: Sample) -> tuple[Any, dict[str, float]]:
+        return self._prepare(read_image(sample.image))  # decoding belongs to the data set, not to the model's time
+
+    def compute(self, prepared: Any) -> tuple[Any, dict[str, float]]:
+        batch = prepared[None]
+        if hasattr(batch, "to"):
+            batch = batch.to(self.device)
+        _synchronize(self.device)
+        start = perf_counter()
+        output = self.predictor.infer(batch)
+        _synchronize(self.device)
+        return output[0], {"infer": perf_counter() - start}
+
+    def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
+        start = perf_counter()
+        mask = self.predictor.restore(output, size)
+        return mask, {"restore": perf_counter() - start}
+
+    def _prepare(self, image: np.ndarray) -> tuple[Any, dict[str, float]]:
+        start = perf_counter()
+        prepared = self.predictor.prepare(image)
+        return prepared, {"prepare": perf_counter() - start}
+
+
+class Folder:
+    """Saved maps in a model's place: `root/<split>/` (also `root/<split>/masks`), or `root` itself for one split."""
+
+    device = "cpu"
+
+    def __init__(self, title: str, root: Path, samples: list[Sample]):
+        self.title = title
+        self.name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
+        self.maps: dict[tuple[str, str], Path] = {}
+        splits = {sample.split: [s for s in samples if s.split == sample.split] for sample in samples}
+        for split, wanted in splits.items():
+            folder = root / split if (root / split).is_dir() or len(splits) > 1 else root
+            found = match_maps(wanted, folder, f"{folder} as maps of {split}")
+            self.maps |= {(split, name): path for name, path in found.items()}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        return {"maps": combine((f"{split}/{name}", file_digest(path)) for (split, name), path in self.maps.items())}
+
+    def load(self, sample: Sample) -> tuple[np.ndarray, dict[str, float]]:
+        return read_map(self.maps[sample.split, sample.name]), {}
+
+    def compute(self, mask: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        return mask, {}
+
+    def finish(self, mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
+        """The map, resized bilinearly to the truth's size where it differs, as the field's evaluators do."""
+        if mask.shape != size:
+            mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR)
+        return mask, {}
+
+
+def _synchronize(device: str) -> None:
+    if device.startswith(("cuda", "mps")):
+        import torch
+
+        getattr(torch, device.split(":")[0]).synchronize()

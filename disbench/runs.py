@@ -1,0 +1,213 @@
+"""The run folder `runs/<model>/<key>/`: one row per image, appended as it is measured, merged at the end.
+
+    run.json          what was run, on what, by which versions; `complete` is set last of all
+    shards/*.jsonl    append-only, one writer each; a torn last line (a killed writer) is dropped when read
+    scores.parquet    the rows, sorted: the same bytes for any number of workers
+    seconds.parquet   the stage times, which no two runs share
+    masks/            the maps, with --save
+
+The key hashes everything that a score depends on, so the same command resumes and a changed protocol starts anew.
+"""
+
+import hashlib
+import os
+import secrets
+import socket
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from disbench.data import TEST, Sample
+from disbench.errors import InputError
+from disbench.files import write_whole
+from disbench.metrics import Measurement, score, signature
+
+SCHEMA = 1
+OVERALL = "Overall"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured image. `seconds` per stage: prepare, infer, restore; `digest` is that of the uint8 map."""
+
+    split: str
+    name: str
+    measurement: Measurement
+    seconds: dict[str, float]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """run.json. `identity` is what the key hashes: model, weights, protocols, data digests, kernel version."""
+
+    title: str
+    dataset: str
+    token: str
+    protocol: str
+    splits: dict[str, int]
+    identity: dict[str, Any]
+    schema: int = SCHEMA
+    complete: bool = False
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """12 hexadecimal digits that name the run folder."""
+        canonical = msgspec.json.encode(self.identity, order="deterministic")
+        return hashlib.sha256(canonical).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A complete run, as reports see it: rows per split, sorted by name."""
+
+    title: str
+    dataset: str
+    signature: str
+    splits: tuple[str, ...]
+    rows: dict[str, list[Row]]
+    meta: dict[str, Any]
+    folder: Path
+    protocol: str = "pysod"
+
+    def scores(self) -> dict[str, dict[str, float]]:
+        """split -> metric -> value; "Overall" pools all images of DIS-TE1..4 and is there only when all four are."""
+        scores = {split: score(self.measurements(split), self.protocol) for split in self.splits}
+        if set(TEST) <= set(self.splits):
+            scores[OVERALL] = score(self.measurements(OVERALL), self.protocol)
+        return scores
+
+    def measurements(self, split: str) -> list[Measurement]:
+        splits = TEST if split == OVERALL else (split,)
+        return [row.measurement for s in splits for row in self.rows[s]]
+
+    def mask(self, row: Row) -> Path | None:
+        """The saved map of a row, if the run kept it."""
+        path = mask_path(self.folder, row)
+        return path if path.exists() else None
+
+
+def open_run(root: Path, model: str, manifest: Manifest) -> Path:
+    """The folder of this run, created with its manifest if new."""
+    folder = root / model / manifest.key
+    try:
+        (folder / "shards").mkdir(parents=True, exist_ok=True)
+        if not (folder / "run.json").exists():
+            write_manifest(folder, manifest)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}; choose another place with --out") from None
+    return folder
+
+
+def read_manifest(folder: Path) -> Manifest:
+    path = folder / "run.json"
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        raise InputError(f"{folder}: not a run folder (it has no run.json)") from None
+    except (OSError, msgspec.DecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    if manifest.schema != SCHEMA:
+        raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
+    return manifest
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    write_whole(folder / "run.json", msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+
+
+class Shard:
+    """The rows that one process adds to a run; every row is on disk as a whole line before the next is measured."""
+
+    def __init__(self, folder: Path):
+        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self._file = (folder / "shards" / name).open("xb", buffering=0)
+
+    def append(self, row: Row) -> None:
+        self._file.write(msgspec.json.encode(row, enc_hook=np.ndarray.tolist) + b"\n")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
+
+
+def read_shards(folder: Path) -> dict[tuple[str, str], Row]:
+    """(split, name) -> row, from every shard; the first in shard order where two writers measured the same image."""
+    rows: dict[tuple[str, str], Row] = {}
+    decoder = msgspec.json.Decoder(Row, dec_hook=lambda _, counts: np.array(counts, np.uint32))
+    for shard in sorted((folder / "shards").glob("*.jsonl")):
+        *lines, _ = shard.read_bytes().split(b"\n")  # a whole line ends in a newline, so the rest is torn or empty
+        for number, line in enumerate(lines, 1):
+            try:
+                row = decoder.decode(line)
+            except msgspec.DecodeError as error:
+                raise InputError(f"{shard}: line {number} is damaged ({error}); delete that line and resume") from None
+            rows.setdefault((row.split, row.name), row)
+    return rows
+
+
+def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any]) -> None:
+    """Write the two tables, then mark the manifest complete. `rows` in the order of the data set."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = list(rows)
+    names = {"split": [r.split for r in rows], "image": [r.name for r in rows]}
+    measured = [asdict(r.measurement) for r in rows]
+    columns = {key: [m[key] for m in measured] for key in measured[0]}
+    for key in ("fg_hist", "bg_hist"):
+        levels = np.concatenate(columns[key]).astype(np.uint32)
+        columns[key] = pa.FixedSizeListArray.from_arrays(pa.array(levels), 256)
+    scores = pa.table(names | columns | {"digest": [r.digest for r in rows]})
+    seconds = pa.table(names | {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds})
+    for file, table in {"scores.parquet": scores, "seconds.parquet": seconds}.items():
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        write_whole(folder / file, sink.getvalue())
+    write_manifest(folder, replace(read_manifest(folder), complete=True, meta=meta))
+
+
+def load(folder: str | Path) -> Result:
+    """A complete run from its folder. InputError where it is not one, or not finished."""
+    import pyarrow.parquet as pq
+
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    if not manifest.complete:
+        raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
+    try:
+        scores = pq.read_table(folder / "scores.parquet").to_pydict()
+        seconds = pq.read_table(folder / "seconds.parquet").drop(["split", "image"]).to_pylist()
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error})") from None
+    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
+    fields = Measurement.__dataclass_fields__
+    for i, stages in enumerate(seconds):
+        values = {key: scores[key][i] for key in fields}
+        values |= {key: np.array(values[key], np.uint32) for key in ("fg_hist", "bg_hist")}
+        split = scores["split"][i]
+        rows[split].append(Row(split, scores["image"][i], Measurement(**values), stages, scores["digest"][i]))
+    counts = {split: len(kept) for split, kept in rows.items()}
+    if counts != manifest.splits:
+        raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
+    return Result(
+        manifest.title,
+        manifest.dataset,
+        signature(manifest.protocol, manifest.token, counts),
+        tuple(manifest.splits),
+        rows,
+        manifest.meta,
+        folder,
+        manifest.protocol,
+    )
+
+
+def mask_path(folder: Path, row: Row | Sample) -> Path:
+    return folder / "masks" / row.split / f"{row.name}.png"

@@ -1,0 +1,21 @@
+"""Every pixel is foreground: the floor of max F, the foreground's share."""
+
+import numpy as np
+
+
+class AllForeground:
+    device = "cpu"
+
+    def __init__(self, card, weights: str | None, device: str | None):
+        self.identity: dict = {}
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """uint8 (h, w, 3) -> uint8 (1, h, w)."""
+        return image[None, ..., 0]
+
+    def infer(self, batch: np.ndarray) -> np.ndarray:
+        """(b, 1, h, w) -> float32 (b, h, w) of ones."""
+        return np.ones(batch[:, 0].shape, np.float32)
+
+    def restore(self, output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return np.full(size, 255, np.uint8)
