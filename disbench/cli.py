@@ -10,6 +10,7 @@ import click
 from disbench import __version__
 from disbench.errors import InputError
 
+KEPT = "what was measured is kept, the same command goes on"
 FORMATS = ("html", "latex", "markdown", "csv")
 
 
@@ -28,7 +29,7 @@ class Commands(click.Group):
                 f"{error.filename or 'writing'}: {error.strerror}; what was measured is kept, the same command resumes"
             )
         except KeyboardInterrupt:
-            click.echo("\ninterrupted; what was measured is kept, the same command resumes", err=True)
+            click.echo(f"\ninterrupted; {KEPT}", err=True)
             sys.exit(130)
 
 

@@ -71,9 +71,9 @@ def find(
     """
     where = where or os.environ.get("DISBENCH_DATA") or ("DIS5K" if Path("DIS5K").is_dir() else "mini")
     if where == "mini":
+        names = split_names(split or "DIS-TE1..4")
         from disbench.data import mini
 
-        names = split_names(split or "DIS-TE1..4")
         root = mini.ensure(names, progress and (lambda done, total: progress(done, total, "Rendering DIS-Mini")))
         return DataSet(mini.TITLE, "dis-mini", where, read_layout(root, names, mini.SPLITS, images))
     if isinstance(where, tuple):

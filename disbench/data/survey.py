@@ -15,7 +15,7 @@ from disbench.files import write_whole
 
 
 def survey(folder: Path, count: int | None, progress: Callable[[int, int, str], None]) -> list[dict[str, Any]]:
-    """One row per mask of `folder` (or of its gt/), from simple to complex; with `count`, also the equal part it is in."""
+    """A row per mask of `folder` (or of its gt/), from simple to complex; with `count`, the equal part it falls in."""
     truths = folder / "gt" if (folder / "gt").is_dir() else folder
     samples = read_pairs(folder.name, None, truths)
     rows = []
@@ -28,6 +28,17 @@ def survey(folder: Path, count: int | None, progress: Callable[[int, int, str], 
         for row, part in zip(rows, parts([row["rank"] for row in rows], count), strict=True):
             row["part"] = part
     return sorted(rows, key=lambda row: row["rank"])
+
+
+def link_parts(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path]:
+    """`out/part-1`, `out/part-2` ...: links to the files of `folder`/{im,gt}, each part a data set of its own."""
+    for kind in ("im", "gt"):
+        for sample in read_pairs(folder.name, None, folder / kind):
+            part = next(row["part"] for row in rows if row["image"] == sample.name)
+            link = out / f"part-{part}" / kind / sample.truth.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(sample.truth.resolve())
+    return sorted(out.glob("part-*"))
 
 
 def write_csv(rows: list[dict[str, Any]], path: Path) -> None:

@@ -1,0 +1,36 @@
+"""What many tests need: small data sets on disk, and a place of their own for caches."""
+
+import cv2
+import numpy as np
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def no_data_from_outside(monkeypatch):
+    monkeypatch.delenv("DISBENCH_DATA", raising=False)
+
+
+@pytest.fixture
+def make_pairs():
+    """make_pairs(folder, names): im/*.jpg and gt/*.png of 24 x 32 with a disc each; returns the folder."""
+
+    def make(folder, names, truth_suffix=".png"):
+        for kind in ("im", "gt"):
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+        for seed, name in enumerate(names):
+            rng = np.random.default_rng(seed)
+            truth = np.zeros((24, 32), np.uint8)
+            cv2.circle(truth, (8 + seed % 16, 12), 6, 255, -1)
+            image = rng.integers(0, 80, (24, 32, 3), np.uint8) + truth[..., None] // 2
+            write(folder / "im" / f"{name}.jpg", image)
+            write(folder / "gt" / f"{name}{truth_suffix}", truth)
+        return folder
+
+    return make
+
+
+def write(path, pixels):
+    """Write an array as the image file that its suffix says."""
+    ok, data = cv2.imencode(path.suffix, pixels)
+    assert ok
+    path.write_bytes(data.tobytes())

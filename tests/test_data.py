@@ -1,0 +1,123 @@
+"""Splits are found whole, or one error names every fault."""
+
+import numpy as np
+import pytest
+from conftest import write
+
+from disbench.data import find, split_names
+from disbench.data.complexity import parts
+from disbench.data.digests import split_digests
+from disbench.data.dis5k import COUNTS, match_maps, read_layout, read_pairs
+from disbench.data.verify import differences, freeze, read_frozen, unreadable, write_frozen
+from disbench.errors import InputError
+
+NAMES = ["1#A#2#Bag#3.jpg_o", "Ünï", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("DIS-TE1..4", ["DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4"]),
+        ("dis-te2..DIS-TE3", ["DIS-TE2", "DIS-TE3"]),
+        ("DIS-TE3, DIS-TE1", ["DIS-TE1", "DIS-TE3"]),
+        ("DIS-VD", ["DIS-VD"]),
+        ("all", ["DIS-VD", "DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4"]),
+    ],
+)
+def test_split_expressions(expression, names):
+    assert list(split_names(expression)) == names
+
+
+@pytest.mark.parametrize("expression", ["DIS-TE5", "DIS-TE4..1", "test", ",", "DIS-TE1..9"])
+def test_an_unknown_split_answers_with_the_known(expression):
+    with pytest.raises(InputError, match="DIS-TR, DIS-VD, DIS-TE1"):
+        split_names(expression)
+
+
+def test_pairs_match_by_stem_whatever_the_extension_and_case(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "d", NAMES)
+    (folder / "im" / "plain.jpg").rename(folder / "im" / "PLAIN.JPG")
+    (folder / "im" / ".DS_Store").touch()
+    samples = read_pairs("d", folder / "im", folder / "gt")
+    assert sorted(s.name for s in samples) == sorted(NAMES)
+    assert {s.image.suffix.lower() for s in samples} == {".jpg"}
+    assert next(s for s in samples if s.name == NAMES[0]).category == "Bag"
+
+
+def test_one_error_names_every_fault(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "d", ["good", "unpaired", "lonely", "torn", "wide", "twice"])
+    (folder / "gt" / "unpaired.png").unlink()
+    (folder / "im" / "lonely.jpg").unlink()
+    (folder / "gt" / "torn.png").write_bytes(b"not a picture")
+    write(folder / "gt" / "wide.png", np.zeros((24, 33), np.uint8))
+    write(folder / "im" / "twice.png", np.zeros((24, 32), np.uint8))
+    (folder / "im" / "notes.txt").touch()
+    with pytest.raises(InputError) as caught:
+        read_pairs("d", folder / "im", folder / "gt")
+    for name in ("unpaired.jpg", "lonely.png", "torn.png", "wide.jpg", "twice.png", "notes.txt"):
+        assert name in str(caught.value)
+    assert "good" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shrunken_split_is_refused_and_whole_ones_are_read(tmp_path, make_pairs):
+    for split in ("DIS-TE1", "DIS-VD"):
+        make_pairs(tmp_path / "DIS5K" / split, ["a", "b"])
+    counts = dict.fromkeys(COUNTS, 2)
+    assert list(read_layout(tmp_path, ("DIS-VD", "DIS-TE1"), counts)) == ["DIS-VD", "DIS-TE1"]
+    with pytest.raises(InputError, match=r"2 images where DIS-TE1 has 500.*--data"):
+        find(tmp_path, "DIS-TE1")
+    with pytest.raises(InputError, match=r"DIS-TE2: no such folder.*DIS-VD, DIS-TE1"):
+        find(tmp_path, "DIS-TE2")
+
+
+def test_any_folder_is_a_data_set_and_never_dis5k(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "DIS-TE1", ["a", "b"])
+    dataset = find(folder)
+    assert (dataset.token, len(dataset.samples), dataset.title) == ("folder:DIS-TE1", 2, "DIS-TE1")
+    assert find((folder / "im", folder / "gt")).splits == dataset.splits
+    assert find((None, folder / "gt"), images=False).samples[0].image is None
+    with pytest.raises(InputError, match="leave --split away"):
+        find(folder, "DIS-VD")
+    with pytest.raises(InputError, match="no such folder"):
+        find(tmp_path / "nowhere")
+
+
+def test_the_environment_and_the_working_folder_name_the_data(tmp_path, make_pairs, monkeypatch):
+    folder = make_pairs(tmp_path / "mine", ["a"])
+    monkeypatch.setenv("DISBENCH_DATA", str(folder))
+    assert find().title == "mine"
+
+
+def test_maps_must_be_the_subset_and_nothing_else(tmp_path, make_pairs):
+    samples = find(make_pairs(tmp_path / "d", ["a", "b", "c"])).samples
+    maps = make_pairs(tmp_path / "maps", ["a", "b", "d"]) / "gt"
+    with pytest.raises(InputError, match=r"1 missing \(c\); 1 extra \(d\.png\)"):
+        match_maps(samples, maps, "maps")
+
+
+def test_digests_follow_content_not_place(tmp_path, make_pairs):
+    first = split_digests(find(make_pairs(tmp_path / "x" / "d", NAMES)))
+    again = split_digests(find(make_pairs(tmp_path / "y" / "d", NAMES)))
+    assert first == again
+    write(tmp_path / "y" / "d" / "gt" / "plain.png", np.full((24, 32), 255, np.uint8))
+    changed = split_digests(find(tmp_path / "y" / "d"))
+    assert changed["d"]["truths"] != first["d"]["truths"]
+    assert changed["d"]["images"] == first["d"]["images"]
+
+
+def test_verify_and_freeze(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "d", NAMES)
+    write_frozen(freeze(find(folder)), tmp_path / "frozen.json")
+    frozen = read_frozen(tmp_path / "frozen.json")
+    assert unreadable(find(folder), lambda *_: None) == []
+    assert differences(frozen, freeze(find(folder))) == []
+    image = folder / "im" / "plain.jpg"
+    image.write_bytes(image.read_bytes()[:-40])
+    assert ["plain.jpg" in line for line in unreadable(find(folder), lambda *_: None)] == [True]
+    assert differences(frozen, freeze(find(folder))) == ["d/plain: another image"]
+
+
+def test_parts_are_equal_and_ascending():
+    assert parts([5.0, 1.0, 9.0, 2.0], 2) == [2, 1, 2, 1]
+    assert sorted(parts([3.0] * 10, 4)) == [1, 1, 1, 2, 2, 3, 3, 3, 4, 4]

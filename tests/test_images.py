@@ -1,0 +1,99 @@
+"""Masks are read for what they are, or refused with the file's name."""
+
+import cv2
+import numpy as np
+import pytest
+from conftest import write
+from PIL import Image
+
+from disbench.data.images import read_image, read_map, read_truth, write_map
+from disbench.errors import InputError
+
+GREY = np.array([[0, 1, 128], [200, 254, 255]], np.uint8)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "LA", "RGBA", "P"])
+def test_every_grey_form_reads_as_the_same_levels(tmp_path, mode):
+    path = tmp_path / "a.png"
+    Image.fromarray(GREY).convert(mode).save(path)
+    assert np.array_equal(read_map(path), GREY)
+
+
+def test_one_bit_and_sixteen_bits(tmp_path):
+    Image.fromarray(GREY > 100).save(tmp_path / "bit.png")
+    assert np.array_equal(read_map(tmp_path / "bit.png"), np.where(GREY > 100, 255, 0))
+    write(tmp_path / "deep.png", GREY.astype(np.uint16) * 257)
+    assert np.array_equal(read_map(tmp_path / "deep.png"), GREY)
+
+
+def test_a_truth_of_zeros_and_ones_is_a_mask_but_a_map_keeps_its_levels(tmp_path):
+    path = tmp_path / "a.png"
+    write(path, (GREY > 100).astype(np.uint8))
+    assert np.array_equal(read_truth(path), np.where(GREY > 100, 255, 0))
+    assert read_map(path).max() == 1
+
+
+def _colours():
+    return Image.fromarray(np.array([[[128, 0, 0], [0, 0, 0]]], np.uint8))
+
+
+def _alpha():
+    return Image.fromarray(np.array([[[255, 255, 255, 0], [255, 255, 255, 255]]], np.uint8))
+
+
+def _small_values_in_16_bits():
+    return Image.fromarray(np.array([[0, 255]], np.uint16))
+
+
+def _floats():
+    return Image.fromarray(np.array([[0.0, 1.0]], np.float32))
+
+
+@pytest.mark.parametrize(
+    ("make", "suffix", "why"),
+    [
+        (_colours, ".png", "colours"),
+        (lambda: _colours().quantize(2), ".png", "colours"),  # PASCAL VOC's palettes
+        (_alpha, ".png", "alpha"),
+        (_small_values_in_16_bits, ".png", "below 256"),
+        (_floats, ".tif", "8-bit grey"),
+    ],
+)
+def test_what_readers_disagree_on_is_refused(tmp_path, make, suffix, why):
+    path = tmp_path / f"mask{suffix}"
+    make().save(path)
+    with pytest.raises(InputError, match=rf"mask{suffix}: .*{why}"):
+        read_map(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.98])
+def test_a_truncated_file_is_an_error_that_names_it(tmp_path, suffix, keep):
+    path = tmp_path / f"cut{suffix}"
+    write(path, np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8))
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * keep)])
+    with pytest.raises(InputError, match=rf"cut{suffix}"):
+        read_image(path)
+    with pytest.raises(InputError, match=rf"cut{suffix}"):
+        read_truth(path)
+
+
+def test_exif_rotation_is_ignored(tmp_path):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # "turn by 90 degrees to view"
+    Image.fromarray(np.zeros((10, 20, 3), np.uint8)).save(path, exif=exif)
+    assert read_image(path).shape == (10, 20, 3)
+
+
+def test_an_image_is_rgb(tmp_path):
+    path = tmp_path / "red.png"
+    write(path, np.full((2, 2, 3), (0, 0, 255), np.uint8))  # OpenCV writes BGR
+    assert (read_image(path) == (255, 0, 0)).all()
+
+
+def test_a_map_survives_writing(tmp_path):
+    path = tmp_path / "map.png"
+    write_map(path, GREY)
+    assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), GREY)
+    assert [p.name for p in tmp_path.iterdir()] == ["map.png"]
