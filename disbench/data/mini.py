@@ -1,0 +1,87 @@
+"""DIS-Mini: the embedded data set, rendered on first use. Thin objects with exact masks on cluttered backgrounds.
+
+Its folders, names and ranking follow DIS5K's, so that everything that reads DIS5K reads it too; its pictures do not, and
+a score on it says nothing about DIS5K. Test images have 1 to 4 megapixels; the training images have only 0.25 to 0.3,
+they train small networks.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import cv2
+
+from disbench.data.scenes.scene import Scene, render, scene_name
+from disbench.errors import InputError
+from disbench.files import write_whole
+
+__all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure", "render"]
+
+TITLE, VERSION = "DIS-Mini (synthetic, not DIS5K)", "v1"
+SPLITS = {"DIS-TR": 1500, "DIS-VD": 12, "DIS-TE1": 12, "DIS-TE2": 12, "DIS-TE3": 12, "DIS-TE4": 12}
+
+# The part of each of the 48 test scenes, by disbench.data.complexity; a test ranks them again.
+TEST_PARTS = "123412341234123412341234123412341234123412341234"
+
+
+def members(split: str) -> list[tuple[str, int]]:
+    """(stream, index) of the scenes of a split, as `render` takes them."""
+    if split.startswith("DIS-TE"):
+        return [("te", i) for i, part in enumerate(TEST_PARTS) if part == split[-1]]
+    return [(split[-2:].lower(), i) for i in range(SPLITS[split])]
+
+
+def cache() -> Path:
+    """Where the pictures lie: $DISBENCH_CACHE, else $XDG_CACHE_HOME/disbench, else ~/.cache/disbench."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("DISBENCH_CACHE") or Path(base) / "disbench") / f"dis-mini-{VERSION}"
+
+
+def files(folder: Path, stream: str, index: int) -> tuple[Path, Path]:
+    name = scene_name(stream, index)
+    return folder / "im" / f"{name}.jpg", folder / "gt" / f"{name}.png"
+
+
+def write_scene(folder: Path, stream: str, index: int) -> None:
+    scene = render(stream, index)
+    for path, pixels, options in zip(
+        files(folder, stream, index),
+        (scene.image[..., ::-1], scene.truth),
+        ([cv2.IMWRITE_JPEG_QUALITY, 95], []),
+        strict=True,
+    ):
+        write_whole(path, cv2.imencode(path.suffix, pixels, options)[1].tobytes())
+
+
+def ensure(
+    splits: Sequence[str], progress: Callable[[int, int], None] | None = None, workers: int = 2
+) -> Path:
+    """The folder of DIS-Mini, with at least these splits in it, each complete; what is missing is rendered first.
+
+    Files appear whole or not at all, so a split that was cut short is completed, also by two processes at once.
+    `progress(done, total)` is called after every picture. InputError where the cache cannot be written.
+    """
+    root = cache()
+    missing = [
+        (root / split, *member)
+        for split in splits
+        for member in members(split)
+        if not all(path.exists() for path in files(root / split, *member))
+    ]
+    try:
+        for folder in {job[0] for job in missing}:
+            (folder / "im").mkdir(parents=True, exist_ok=True)
+            (folder / "gt").mkdir(exist_ok=True)
+        with ThreadPoolExecutor(workers) as pool:
+            tasks = [pool.submit(partial(write_scene, *job)) for job in missing]
+            for done, task in enumerate(tasks, 1):
+                task.result()
+                if progress:
+                    progress(done, len(tasks))
+    except OSError as error:
+        raise InputError(
+            f"{root}: cannot write the rendered DIS-Mini ({error.strerror}); point DISBENCH_CACHE at another folder"
+        ) from None
+    return root

@@ -1,0 +1,242 @@
+"""What lies behind the objects: surfaces, gardens, skies, rooms.
+
+Drawn at a fixed small size whatever the picture's, then enlarged: a background is softer than the object before it, as
+in a photograph. Only integer arithmetic and the 8-bit paths of OpenCV, which are exact on every machine.
+"""
+
+import colorsys
+
+import cv2
+import numpy as np
+
+SHORT = 480
+AA = cv2.LINE_AA
+
+
+def hsv(h, s, v) -> np.ndarray:
+    return np.rint(255 * np.array(colorsys.hsv_to_rgb(h % 1, s, v))).astype(np.int32)
+
+
+def noise(rng, size, cell, octaves=3, stretch=(1, 1)) -> np.ndarray:
+    """Value noise: int32 (h, w) in 0..255, blobs of about `cell` pixels, each octave half as large and half as strong."""
+    total, weight = np.zeros(size, np.int32), 0
+    for k in range(octaves):
+        grid = [max(2, int(n * f / cell * 2**k) + 2) for n, f in zip(size, stretch, strict=True)]
+        small = rng.integers(0, 256, grid, np.uint8)
+        strength = 1 << (octaves - 1 - k)
+        total += cv2.resize(small, size[::-1], interpolation=cv2.INTER_LINEAR_EXACT).astype(np.int32) * strength
+        weight += strength
+    return np.clip((total // weight - 128) * 3 // 2 + 128, 0, 255)
+
+
+def ramp(values, low, high) -> np.ndarray:
+    """int (h, w) in 0..255 -> uint8 (h, w, 3) from one colour to the other."""
+    low, high = np.asarray(low, np.int32), np.asarray(high, np.int32)
+    return np.clip(low + (high - low) * values[..., None] // 255, 0, 255).astype(np.uint8)
+
+
+def blur(image, sigma) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.3 else image
+
+
+def down(size, share=1.0) -> np.ndarray:
+    """0 at the top to 255 at `share` of the height."""
+    rows = np.minimum(np.arange(size[0]) * 255 // max(1, int(size[0] * share)), 255)
+    return np.broadcast_to(rows[:, None], size)
+
+
+def jitter(rng, colour, spread) -> tuple[int, int, int]:
+    shift = int(rng.integers(-spread, spread + 1))
+    return tuple(int(np.clip(c + shift + int(rng.integers(-spread // 4, spread // 4 + 1)), 0, 255)) for c in colour)
+
+
+def studio(rng, size):
+    h = rng.random()
+    wall, floor = hsv(h, rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9)), hsv(h + rng.uniform(-0.1, 0.1), rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9))
+    image = ramp(down(size), wall * 3 // 4, wall)
+    seam = int(size[0] * rng.uniform(0.62, 0.85))
+    image[seam:] = ramp(down((size[0] - seam, size[1])), floor, floor * 3 // 5)
+    spot = np.zeros(size, np.uint8)
+    cv2.circle(spot, (int(size[1] * rng.uniform(0.2, 0.8)), int(size[0] * 0.4)), int(min(size) * rng.uniform(0.25, 0.5)), 255, -1)
+    spot = cv2.resize(blur(cv2.resize(spot, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA), 9), size[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
+    return np.clip(blur(image, rng.uniform(2, 12)).astype(np.int32) * (150 + spot[..., None].astype(np.int32) * 3 // 4) // 200, 0, 255).astype(np.uint8)
+
+
+def planks(rng, size):
+    base = hsv(rng.uniform(0.04, 0.12), rng.uniform(0.15, 0.6), rng.uniform(0.3, 0.85))
+    count = int(rng.integers(5, 11))
+    image = np.zeros((*size, 3), np.uint8)
+    edges = np.linspace(0, size[1], count + 1).astype(int)
+    for a, b in zip(edges, edges[1:], strict=False):
+        grain = noise(rng, (size[0], b - a), 14, 3, (0.12, 2.5))
+        colour = np.array(jitter(rng, base, 26))
+        image[:, a:b] = ramp(grain, colour * 7 // 10, colour * 11 // 10)
+        image[:, a : a + 2] = image[:, a : a + 2] // 3
+    return cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)[: size[0]] if size[0] == size[1] and rng.random() < 0.5 else image
+
+
+def bricks(rng, size):
+    base = hsv(rng.uniform(0.0, 0.09), rng.uniform(0.1, 0.65), rng.uniform(0.3, 0.85))
+    image = ramp(noise(rng, size, 6, 2), base // 3 + 60, base // 3 + 110)
+    high = int(rng.integers(28, 54))
+    wide = high * 5 // 2
+    for j, y in enumerate(range(0, size[0], high)):
+        for x in range(-wide // 2 * (j % 2), size[1], wide):
+            cv2.rectangle(image, (x + 2, y + 2), (x + wide - 3, y + high - 3), jitter(rng, base, 30), -1)
+    return np.clip(image.astype(np.int32) * (160 + noise(rng, size, 20, 4)[..., None] * 3 // 4) // 256, 0, 255).astype(np.uint8)
+
+
+def checkers(rng, size):
+    """A chequered floor that runs away from the viewer, under a wall."""
+    h, cells = rng.random(), int(rng.integers(8, 14))
+    one, two = hsv(h, rng.uniform(0, 0.4), rng.uniform(0.65, 0.95)), hsv(h + rng.uniform(0, 0.5), rng.uniform(0, 0.6), rng.uniform(0.1, 0.4))
+    board = np.add.outer(np.arange(cells), np.arange(cells)) % 2 * 255
+    board = ramp(np.kron(board, np.ones((40, 40), np.int32)), one, two)
+    n, (height, width), top = float(cells * 40), size, size[0] * rng.uniform(0.35, 0.6)
+    corners = np.float32([(0, 0), (n, 0), (n, n), (0, n)])
+    tilt = rng.uniform(-0.1, 0.1) * height
+    onto = np.float32([(-0.1 * width, top + tilt), (1.1 * width, top - tilt), (2.4 * width, height * 1.2), (-1.4 * width, height * 1.2)])
+    wall = hsv(h + 0.5, rng.uniform(0.05, 0.35), rng.uniform(0.3, 0.85))
+    image = ramp(noise(rng, size, 90, 2), wall * 4 // 5, wall)
+    return cv2.warpPerspective(board, cv2.getPerspectiveTransform(corners, onto), size[::-1], image, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT)
+
+
+def foliage(rng, size):
+    h, v = rng.uniform(0.17, 0.4), rng.uniform(0.35, 0.8)
+    if rng.random() < 0.25:
+        h = rng.uniform(0.0, 0.12)
+    image = ramp(noise(rng, size, 120, 2), hsv(h, 0.7, 0.08), hsv(h, 0.6, 0.35 * v))
+    for k in range(420):
+        light = 0.25 + 0.75 * k / 420
+        colour = hsv(h + rng.uniform(-0.04, 0.04), rng.uniform(0.4, 0.8), v * light * rng.uniform(0.7, 1.1) if v * light < 0.9 else 0.9)
+        centre = (int(rng.integers(0, size[1])), int(rng.integers(0, size[0])))
+        axes = (int(rng.integers(12, 34)), int(rng.integers(6, 15)))
+        cv2.ellipse(image, centre, axes, float(rng.integers(0, 180)), 0, 360, colour.tolist(), -1, AA)
+    return blur(image, rng.uniform(1.5, 6))
+
+
+def grass(rng, size):
+    h, v = rng.uniform(0.14, 0.36), rng.uniform(0.4, 0.85)
+    image = ramp(down(size), hsv(h, 0.4, 0.7 * v), hsv(h, 0.7, 0.25))
+    image = blur(np.clip(image * (0.6 + noise(rng, size, 60, 3) / 300)[..., None], 0, 255).astype(np.uint8), 2)
+    for k in range(900):
+        y = int(size[0] * (0.1 + 1.1 * k / 900))
+        x, lean, tall = int(rng.integers(0, size[1])), int(rng.integers(-30, 31)), int(rng.integers(30, 60)) * (60 + y) // 300
+        colour = hsv(h + rng.uniform(-0.05, 0.05), rng.uniform(0.4, 0.8), v * rng.uniform(0.35, 1.05))
+        points = np.array([(x, y), (x + lean // 4, y - tall // 2), (x + lean, y - tall)], np.int32)
+        cv2.polylines(image, [points], False, np.minimum(colour, 255).tolist(), 2 + y // 160, AA)
+    return blur(image, rng.uniform(1.6, 4))
+
+
+def bokeh(rng, size):
+    h = rng.random()
+    image = ramp(noise(rng, size, 220, 2), hsv(h, 0.7, 0.08), hsv(h + 0.1, 0.6, rng.uniform(0.25, 0.6)))
+    hues = h + rng.uniform(-0.15, 0.5, 3)
+    for _ in range(int(rng.integers(25, 70))):
+        layer, r = image.copy(), int(rng.integers(10, 52))
+        centre = (int(rng.integers(0, size[1])), int(rng.integers(0, size[0])))
+        colour = hsv(hues[rng.integers(0, 3)], rng.uniform(0.1, 0.7), rng.uniform(0.5, 1.0)).tolist()
+        cv2.circle(layer, centre, r, colour, -1, AA)
+        strength = int(rng.integers(50, 150))
+        box = np.s_[max(0, centre[1] - r - 2) : centre[1] + r + 3, max(0, centre[0] - r - 2) : centre[0] + r + 3]
+        image[box] = ((image[box].astype(np.int32) * (256 - strength) + layer[box].astype(np.int32) * strength) >> 8).astype(np.uint8)
+    return blur(image, rng.uniform(1, 3))
+
+
+def landscape(rng, size):
+    h = rng.uniform(0.52, 0.64) if rng.random() < 0.7 else rng.uniform(0.0, 0.1)
+    v = rng.uniform(0.45, 1.0)
+    sky = ramp(down(size, 0.7), hsv(h, rng.uniform(0.3, 0.7), 0.8 * v), hsv(h + 0.03, 0.12, v)).astype(np.int32)
+    cloud = np.maximum(noise(rng, size, 160, 5, (1.8, 0.8)) - 120, 0)[..., None]
+    image = np.clip(sky + (255 * v - sky).astype(np.int32) * cloud // 160, 0, 255).astype(np.uint8)
+    ground = rng.uniform(0.18, 0.45)
+    for k in range(5):
+        y = size[0] * (0.55 + 0.12 * k) + size[0] * rng.uniform(-0.05, 0.05)
+        line = noise(rng, (2, size[1]), 150, 4, (1, 1))[0] * 60 // 255
+        far = k / 4
+        colour = hsv(ground, 0.15 + 0.45 * far, v * (0.7 - 0.4 * far))
+        points = np.stack([np.arange(size[1]), np.rint(y - line).astype(int)], -1)
+        cv2.fillPoly(image, [np.concatenate([points, [(size[1], size[0]), (0, size[0])]]).astype(np.int32)], colour.tolist())
+    return blur(image, rng.uniform(2, 6))
+
+
+def city(rng, size):
+    h, v = rng.random(), rng.uniform(0.25, 0.9)
+    image = ramp(down(size), hsv(h, 0.4, 0.6 * v), hsv(h + 0.1, 0.3, v))
+    for k in range(26):
+        far = k / 25
+        wide, tall = int(rng.integers(30, 100)), int(size[0] * rng.uniform(0.2, 0.75) * (1.15 - 0.5 * far))
+        x = int(rng.integers(-30, size[1]))
+        colour = hsv(h + rng.uniform(-0.08, 0.08), 0.25, v * (0.85 - 0.6 * far))
+        cv2.rectangle(image, (x, size[0] - tall), (x + wide, size[0]), colour.tolist(), -1)
+        lit = hsv(0.12, 0.5, min(1.0, v + 0.3)).tolist()
+        for y in range(size[0] - tall + 8, size[0], 15):
+            for u in range(x + 5, x + wide - 7, 13):
+                if rng.random() < 0.4:
+                    cv2.rectangle(image, (u, y), (u + 6, y + 8), lit, -1)
+    return blur(image, rng.uniform(2.5, 7))
+
+
+def plaster(rng, size):
+    base = hsv(rng.random(), rng.uniform(0.03, 0.4), rng.uniform(0.25, 0.9))
+    image = ramp(noise(rng, size, 90, 5), base * 6 // 10, base * 11 // 10)
+    stain = np.maximum(noise(rng, size, 200, 4, (0.6, 1.6)) - 150, 0)[..., None]
+    other = hsv(rng.random(), 0.4, rng.uniform(0.2, 0.8))
+    return np.clip(image + (other - image.astype(np.int32)) * stain // 150, 0, 255).astype(np.uint8)
+
+
+def pebbles(rng, size):
+    h, v = rng.uniform(0.03, 0.6), rng.uniform(0.45, 0.95)
+    image = ramp(noise(rng, size, 40, 2), hsv(h, 0.3, 0.1), hsv(h, 0.3, 0.25))
+    for _ in range(700):
+        colour = hsv(h + rng.uniform(-0.05, 0.05), rng.uniform(0.02, 0.3), v * rng.uniform(0.4, 1.0))
+        x, y, a = (int(rng.integers(0, n)) for n in (size[1], size[0], 180))
+        r, q = int(rng.integers(12, 30)), int(rng.integers(9, 18))
+        for k, (shift, tone) in enumerate(((4, 30), (0, 80), (-2, 100), (-4, 115))):
+            cv2.ellipse(image, (x + shift, y + shift), (r - 3 * k + (k == 0) * 2, max(2, q - 3 * k)), a, 0, 360, np.minimum(colour * tone // 100, 255).tolist(), -1, AA)
+    return blur(image, rng.uniform(0.8, 3.5))
+
+
+def water(rng, size):
+    h, v = rng.uniform(0.45, 0.65), rng.uniform(0.35, 0.85)
+    waves = noise(rng, size, 70, 4, (4.0, 0.8))
+    image = ramp(waves, hsv(h, 0.8, 0.35 * v), hsv(h + 0.02, 0.4, v))
+    glint = np.maximum(noise(rng, size, 40, 3, (5.0, 0.9)) - 185, 0)[..., None] * 3
+    return blur(np.clip(image + glint * int(140 * v) // 100, 0, 255).astype(np.uint8), rng.uniform(0.8, 4))
+
+
+def fabric(rng, size):
+    """Tartan: bands of threads in both directions."""
+    h = rng.random()
+    colours = [hsv(h + rng.uniform(-0.2, 0.5), rng.uniform(0.1, 0.7), rng.uniform(0.15, 0.9)) for _ in range(4)]
+    period = int(rng.integers(60, 170))
+    stops = np.sort(rng.integers(0, period, 6))
+    stripes = np.array([colours[int(np.searchsorted(stops, k)) % 4] for k in range(period)])
+    down_, across = stripes[np.arange(size[0]) % period][:, None], stripes[np.arange(size[1]) % period][None]
+    weave = (np.add.outer(np.arange(size[0]), np.arange(size[1])) // 2 % 2)[..., None]
+    image = (down_ * (5 + 2 * weave) + across * (7 - 2 * weave)) // 12
+    folds = 150 + noise(rng, size, 200, 2)[..., None] * 2 // 5
+    return blur(np.clip(image * folds // 210, 0, 255).astype(np.uint8), rng.uniform(0.8, 4))
+
+
+def shelf(rng, size):
+    """Spines of books, out of focus."""
+    image = np.full((*size, 3), 20, np.uint8)
+    rows = int(rng.integers(2, 4))
+    high = size[0] // rows
+    wood, h = hsv(0.08, 0.5, rng.uniform(0.15, 0.5)), rng.random()
+    for row in range(rows + 1):
+        x, y = 0, row * high
+        while x < size[1]:
+            wide, tall = int(rng.integers(14, 40)), int(high * rng.uniform(0.55, 0.88))
+            colour = hsv(h + rng.uniform(0, 0.6), rng.uniform(0.1, 0.7), rng.uniform(0.15, 0.9))
+            cv2.rectangle(image, (x, y + high - tall), (x + wide - 2, y + high), colour.tolist(), -1)
+            cv2.rectangle(image, (x + 3, y + high - tall * 3 // 4), (x + wide - 5, y + high - tall * 2 // 3), (colour // 2 + 90).tolist(), -1)
+            x += wide
+        cv2.rectangle(image, (0, y), (size[1], y + 14), wood.tolist(), -1)
+    return blur(image, rng.uniform(3, 7))
+
+
+WALLS = (planks, bricks, plaster, fabric, pebbles)
+FLOORS = (studio, checkers)
+FAR = (foliage, grass, bokeh, landscape, city, water, shelf)

@@ -1,0 +1,119 @@
+"""Solid parts that objects are made of, and the curves that they follow.
+
+Coordinates are right-handed, y upwards, z towards the viewer; an object is one to two units tall.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+TAU = 2 * np.pi
+
+
+@dataclass(frozen=True)
+class Tube:
+    """A bent round bar: `points` (n, 3), `radius` (n,). Closed where the first point is the last one."""
+
+    points: np.ndarray
+    radius: np.ndarray
+    paint: int = 0
+    tone: float = 1.0
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A flat polygon: one outline (n, 3), then those of its holes."""
+
+    outlines: tuple[np.ndarray, ...]
+    paint: int = 0
+    tone: float = 1.0
+
+
+@dataclass(frozen=True)
+class Ball:
+    centre: np.ndarray
+    radius: float
+    paint: int = 0
+    tone: float = 1.0
+
+
+Part = Tube | Sheet | Ball
+
+
+def vector(*values) -> np.ndarray:
+    return np.array(values, np.float64)
+
+
+def tube(points, radius, paint=0, tone=1.0) -> Tube:
+    """A bar through `points`; `radius` is one number, or (first, last) for a bar that tapers."""
+    points = np.asarray(points, np.float64)
+    return Tube(points, np.linspace(*np.broadcast_to(radius, 2), len(points)), paint, tone)
+
+
+def rod(a, b, radius, paint=0, tone=1.0, pieces=1) -> Tube:
+    """A straight bar; more `pieces` where it passes before some parts and behind others."""
+    return tube(np.linspace(a, b, pieces + 1), radius, paint, tone)
+
+
+def sheet(*outlines, paint=0, tone=1.0) -> Sheet:
+    return Sheet(tuple(np.asarray(outline, np.float64) for outline in outlines), paint, tone)
+
+
+def ball(centre, radius, paint=0, tone=1.0) -> Ball:
+    return Ball(np.asarray(centre, np.float64), radius, paint, tone)
+
+
+def arc(centre, radius, start=0.0, stop=TAU, n=48, u=(1, 0, 0), v=(0, 1, 0)) -> np.ndarray:
+    """(n + 1, 3) points of a circle, or of an ellipse where `radius` is a pair, in the plane of `u` and `v`."""
+    angle = np.linspace(start, stop, n + 1)[:, None]
+    a, b = np.broadcast_to(radius, 2)
+    return np.asarray(centre) + a * np.cos(angle) * np.asarray(u) + b * np.sin(angle) * np.asarray(v)
+
+
+def ring(centre, radius, n=48) -> np.ndarray:
+    """A level circle, about the y axis."""
+    return arc(centre, radius, n=n, v=(0, 0, 1))
+
+
+def bezier(*controls, n=12) -> np.ndarray:
+    """(n + 1, 3) points of the Bezier curve of any degree (de Casteljau)."""
+    t = np.linspace(0, 1, n + 1)[:, None]
+    levels = [np.asarray(c, np.float64) for c in controls]
+    while len(levels) > 1:
+        levels = [(1 - t) * a + t * b for a, b in zip(levels, levels[1:], strict=False)]
+    return levels[0]
+
+
+def turn(points, angle, axis="y") -> np.ndarray:
+    """`points` (..., 3) turned about one axis."""
+    i, j = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
+    points = np.asarray(points, np.float64)
+    turned = points.copy()
+    turned[..., i] = np.cos(angle) * points[..., i] - np.sin(angle) * points[..., j]
+    turned[..., j] = np.sin(angle) * points[..., i] + np.cos(angle) * points[..., j]
+    return turned
+
+
+def box(low, high, paint=0, tone=1.0) -> list[Sheet]:
+    """The six faces of an upright box."""
+    corners = np.array([[(low, high)[i >> k & 1][k] for k in range(3)] for i in range(8)], np.float64)
+    faces = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5))
+    return [Sheet((corners[list(face)],), paint, tone) for face in faces]
+
+
+def moved(parts: list[Part], shift=(0, 0, 0), angle=0.0, axis="z", scale=1.0) -> list[Part]:
+    """The parts scaled, turned about an axis through the origin, then shifted."""
+
+    def place(points):
+        return turn(points * scale, angle, axis) + np.asarray(shift)
+
+    result = []
+    for part in parts:
+        match part:
+            case Tube():
+                result.append(Tube(place(part.points), part.radius * scale, part.paint, part.tone))
+            case Sheet():
+                result.append(Sheet(tuple(map(place, part.outlines)), part.paint, part.tone))
+            case Ball():
+                result.append(Ball(place(part.centre), part.radius * scale, part.paint, part.tone))
+    return result
