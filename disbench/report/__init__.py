@@ -1,0 +1,46 @@
+"""Reports: results -> one comparable table, as HTML, LaTeX, Markdown or CSV."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from disbench.errors import InputError
+from disbench.files import write_whole
+from disbench.report.table import build
+
+FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv"}  # and their file suffixes
+
+
+def render(results: Sequence, format: str = "html", samples: Sequence = (), standalone: bool = False) -> str:
+    """The report of some results (disbench.runs.Result) as text.
+
+    `samples` (disbench.data.Sample) are the images behind them: an HTML report then shows cases from easy to hard, if
+    the first run kept its maps. `standalone` makes LaTeX a document of its own. InputError for an unknown format, and
+    for results that must not stand in one table.
+    """
+    if format not in FORMATS:
+        raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
+    table = build(results)
+    if format == "html":
+        from disbench.report import grid, html
+
+        return html.render(table, results, grid.cases(results, samples))
+    if format == "latex":
+        from disbench.report import latex
+
+        return latex.render(table, standalone)
+    return import_module(f"disbench.report.{format}").render(table)
+
+
+def write(
+    results: Sequence, format: str | None, path: str | Path, samples: Sequence = (), standalone: bool = False
+) -> None:
+    """`render` to a file; where `format` is None, its suffix decides."""
+    path = Path(path)
+    if format is None:
+        format = next((name for name, suffix in FORMATS.items() if suffix == path.suffix.lower()), path.suffix)
+    text = render(results, format, samples, standalone)
+    try:
+        write_whole(path, text.encode())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; choose another place with --out") from None

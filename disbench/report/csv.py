@@ -1,0 +1,23 @@
+"""The table in long form: one score per record, at full precision, each with its signature."""
+
+import csv
+import io
+
+from disbench.metrics import METRICS
+from disbench.report.table import Table
+
+FIELDS = ("dataset", "split", "metric", "direction", "method", "value", "n", "signature")
+
+
+def render(table: Table) -> str:
+    """Records of FIELDS; `value` reads back as the very same float. What was not scored has no record."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for line in table.lines:
+        direction = METRICS[line.metric].direction
+        for method, signature, cell in zip(table.methods, table.signatures, line.cells, strict=True):
+            if cell.value is not None:
+                value = repr(float(cell.value))
+                writer.writerow((table.title, line.split, line.metric, direction, method, value, line.n, signature))
+    return file.getvalue()

@@ -1,0 +1,139 @@
+"""The report as one HTML file that needs nothing else: no network, no script or picture outside it."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from disbench.data import TEST
+from disbench.metrics import METRICS, PAPER, curves, per_image
+from disbench.report.table import ARROWS, MISSING, Table, build
+from disbench.report.times import record, stage_times
+from disbench.runs import OVERALL, Result
+
+if TYPE_CHECKING:
+    from disbench.report.grid import Case
+
+STAGES = ("prepare", "infer", "restore")
+GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\mathcal{M}": "ℳ"}
+# What is drawn: title, (key, label) of x and y. Without x, the threshold.
+PANELS = (
+    ("Precision and recall", ("recall", "Recall"), ("precision", "Precision")),
+    ("F-measure", (None, "Threshold"), ("f", "")),
+    ("E-measure", (None, "Threshold"), ("e", "")),
+)
+SCALE = 400  # units of a plot's side
+
+
+def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] = ()) -> str:
+    """The page of a table; with the results behind it also curves, times, environment and the score of every image,
+    with cases also the qualitative grid. Everything from outside is escaped."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    )
+    environment.filters["symbol"] = symbol
+    timed, records = times(results), [record(result) for result in results]
+    names = dict.fromkeys(name for one in records for name in one)
+    return environment.get_template("report.html.j2").render(
+        table=table,
+        every=build(results, tuple(METRICS)) if results else None,
+        synthetic=any("dis-mini" in signature.split("|") for signature in table.signatures),
+        metrics=METRICS,
+        arrows=ARROWS,
+        missing=MISSING,
+        scale=SCALE,
+        plots=[(split, plots(results, split)) for split, _ in table.groups if results],
+        stages=STAGES,
+        times=timed,
+        comparable=all(row["record"] == timed[0]["record"] for row in timed),
+        records=[(name, [str(one.get(name, MISSING)) for one in records]) for name in names],
+        images=image_scores(results) if results else None,
+        pictures=[pictures(case) for case in cases],
+    )
+
+
+def symbol(latex: str) -> Markup:
+    """A metric's LaTeX symbol, a letter with at most one subscript and one superscript, as HTML."""
+    part = r"(\{.*?\}|\\[a-z]+|.)"
+    base, below, above = re.fullmatch(rf"(\\mathcal\{{M\}}|.+?)(?:_{part})?(?:\^{part})?", latex).groups()
+    base, below, above = (GREEK.get(text, text) for text in (base, *((s or "").strip("{}") for s in (below, above))))
+    scripts = Markup('<span class="scripts"><sup>{}</sup><sub>{}</sub></span>').format(above, below)
+    return Markup("<i>{}</i>{}").format(base, scripts if above or below else "")
+
+
+def plots(results: Sequence[Result], split: str) -> list[dict[str, Any]]:
+    """The panels of one subset: title, axis labels, and (index of the method, SVG points) of each line."""
+    panels = [{"title": title, "x": x[1], "y": y[1], "lines": []} for title, x, y in PANELS]
+    for index, result in enumerate(results):
+        if not (set(TEST) if split == OVERALL else {split}) <= set(result.splits):
+            continue
+        values = curves(result.measurements(split), result.protocol) | {None: np.linspace(0, 1, 256)}
+        for panel, (_, (x, _), (y, _)) in zip(panels, PANELS, strict=True):
+            panel["lines"].append((index, points(values[x], values[y])))
+    return panels
+
+
+def points(x: np.ndarray, y: np.ndarray) -> str:
+    """Two curves in 0..1 as the points of an SVG polyline, in plot units."""
+    pairs = np.stack([np.rint(x * SCALE), np.rint((1 - y) * SCALE)], axis=1).astype(int).tolist()
+    return " ".join(f"{a},{b}" for a, b in dict.fromkeys(map(tuple, pairs)))
+
+
+def times(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """The times of each method that was timed, in milliseconds, and on what."""
+    timed = []
+    for result in results:
+        if found := stage_times(result):
+            machine = record(result)
+            device = machine.get("gpu") or machine.get("cpu") or MISSING
+            stages = {stage: 1000 * value for stage, value in found.stages.items()}
+            row = {"method": result.title, "stages": stages, "total": 1000 * found.total, "n": found.n}
+            timed.append(row | {"device": device, "record": machine})
+    return timed
+
+
+def image_scores(results: Sequence[Result]) -> dict[str, Any]:
+    """The scores of every image as data for the page's script: values[metric][method][image], None where missing."""
+    keys = sorted({(row.split, row.name) for r in results for split in r.splits for row in r.rows[split]})
+    place = {key: i for i, key in enumerate(keys)}
+    values: dict[str, list[list[float | None]]] = {metric: [] for metric in PAPER}
+    for result in results:
+        rows = [row for split in result.splits for row in result.rows[split]]
+        scores = per_image([row.measurement for row in rows])
+        for metric in PAPER:
+            column: list[float | None] = [None] * len(keys)
+            for row, value in zip(rows, scores[metric], strict=True):
+                column[place[row.split, row.name]] = round(float(value), 4)
+            values[metric].append(column)
+    return {
+        "methods": [result.title for result in results],
+        "metrics": [{"key": metric, "symbol": METRICS[metric].symbol} for metric in PAPER],
+        "images": keys,
+        "values": values,
+    }
+
+
+def pictures(case: Case) -> dict[str, Any]:
+    """One case of the grid: its name, and (title, score, data URI) of each picture."""
+    from disbench.report.grid import short, tiles
+
+    width = 420 if len(case.masks) <= 4 else 300
+    found = [(title, case.scores.get(title), _data_uri(tile)) for title, tile in tiles(case, width).items()]
+    return {"split": case.sample.split, "name": short(case.sample.name), "full": case.sample.name, "tiles": found}
+
+
+def _data_uri(pixels: np.ndarray) -> str:
+    _, data = cv2.imencode(".webp", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, 80])
+    return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"

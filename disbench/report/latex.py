@@ -1,0 +1,76 @@
+"""The table as LaTeX (booktabs), to \\input or to compile by itself.
+
+Best and second are the macros \\best and \\second, declared with \\providecommand, so a paper can restyle them.
+"""
+
+from pathlib import Path
+
+import jinja2
+
+from disbench.metrics import METRICS
+from disbench.report.table import Table
+
+ARROWS = {"higher": r"\uparrow", "lower": r"\downarrow"}
+WIDE = 6  # methods from which the table spans both columns of a page
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "#": r"\#",
+    "$": r"\$",
+    "%": r"\%",
+    "&": r"\&",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "`": r"\textasciigrave{}",
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
+    "’": "'",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    "γ": r"$\gamma$",
+}
+
+
+def render(table: Table, standalone: bool = False) -> str:
+    """A table environment; with `standalone`, a document around it."""
+    folder = Path(__file__).parent / "templates"
+    environment = jinja2.Environment(
+        block_start_string="((*",
+        block_end_string="*))",
+        variable_start_string="(((",
+        variable_end_string=")))",
+        comment_start_string="((=",
+        comment_end_string="=))",
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(folder),
+    )
+    environment.filters |= {"tex": escape, "breakable": breakable}
+    template = environment.get_template("table.tex.j2")
+    return template.render(
+        table=table, standalone=standalone, metrics=METRICS, arrows=ARROWS, wide=len(table.methods) >= WIDE
+    )
+
+
+def escape(text: str) -> str:
+    """Text from outside as LaTeX that prints it.
+
+    pdflatex stops at a character it has no font for; beyond Latin, such a character is printed as its code point.
+    """
+    characters = (ESCAPES.get(c) or (c if " " <= c <= "ſ" else f"[U+{ord(c):04X}]") for c in " ".join(text.split()))
+    return "".join(characters).replace("--", "-{}-")  # two hyphens would print as a dash
+
+
+def breakable(signature: str) -> str:
+    """An escaped signature that may break after each field."""
+    return escape(signature).replace(r"\textbar{}", r"\textbar\allowbreak{}")

@@ -1,0 +1,154 @@
+"""Results -> the layout of the paper's Table 2: subsets and measures as lines, methods as columns, Overall last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from disbench.data.dis5k import COUNTS, TEST
+from disbench.errors import InputError
+from disbench.metrics import METRICS, PAPER
+from disbench.runs import OVERALL, Result
+
+MISSING = "–"
+ARROWS = {"higher": "↑", "lower": "↓"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One score as printed; `value` is None where the method has no whole subset to score."""
+
+    value: float | None
+    text: str
+    rank: str | None  # "best", "second" or None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measure on one subset of `n` images, a cell per method."""
+
+    split: str
+    metric: str
+    n: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What every format prints. `signatures` has one entry per method, in the order of `methods`."""
+
+    title: str
+    methods: tuple[str, ...]
+    signatures: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def groups(self) -> list[tuple[str, list[Line]]]:
+        """The lines of each subset, in order."""
+        return [(split, list(lines)) for split, lines in groupby(self.lines, lambda line: line.split)]
+
+    @property
+    def caption(self) -> str:
+        """How to read the table, in plain text."""
+        parts = [f"Scores on {self.title}. ↑: higher is better, ↓: lower is better."]
+        if any(cell.rank for line in self.lines for cell in line.cells):
+            parts.append("The best score of a row is bold, the second underlined; scores equal in print share a mark.")
+        pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
+        if pooled:
+            pool = f"all {pooled:,} images of {TEST[0]} to {TEST[-1]}"
+            parts.append(f"{OVERALL}: one score over {pool}, not a mean of their scores.")
+        if any(cell.value is None for line in self.lines for cell in line.cells):
+            parts.append(f"{MISSING}: not scored.")
+        return " ".join(parts)
+
+    @property
+    def provenance(self) -> list[tuple[str, str]]:
+        """(methods, signature) pairs; methods is "" where one signature holds for all."""
+        if len(set(self.signatures)) == 1:
+            return [("", self.signatures[0])]
+        return [
+            (", ".join(m for m, s in zip(self.methods, self.signatures, strict=True) if s == signature), signature)
+            for signature in dict.fromkeys(self.signatures)
+        ]
+
+
+def build(results: Sequence[Result], metrics: Sequence[str] = PAPER) -> Table:
+    """The table of some results; InputError where they must not stand side by side."""
+    check_comparable(results)
+    scores = [result.scores() for result in results]
+    found = {split for result in results for split in result.splits}
+    splits = [split for split in (*COUNTS, *sorted(found - COUNTS.keys())) if split in found]
+    if any(OVERALL in score for score in scores):
+        splits.append(OVERALL)
+    lines = []
+    for split in splits:
+        n = max(count(result, split) for result in results)
+        for metric in metrics:
+            lines.append(line(split, metric, n, [score.get(split, {}).get(metric) for score in scores]))
+    return Table(
+        title=results[0].dataset,
+        methods=tuple(result.title for result in results),
+        signatures=tuple(result.signature for result in results),
+        lines=tuple(lines),
+    )
+
+
+def line(split: str, metric: str, n: int, values: Sequence[float | None]) -> Line:
+    """A line with its best and second marked, on the values as printed: all that tie for a place share it.
+
+    A lone score is not marked: it was compared with nothing.
+    """
+    texts = [MISSING if value is None else f"{value:.3f}" for value in values]
+    scored = [text for text in texts if text != MISSING]
+    places = sorted(set(scored), key=float, reverse=METRICS[metric].direction == "higher")
+    ranks = dict(zip(places, ("best", "second"), strict=False)) if len(scored) > 1 else {}
+    cells = (Cell(value, text, ranks.get(text)) for value, text in zip(values, texts, strict=True))
+    return Line(split, metric, n, tuple(cells))
+
+
+def count(result: Result, split: str) -> int:
+    """Images behind a score of this result."""
+    return sum(len(result.rows.get(s, ())) for s in (TEST if split == OVERALL else (split,)))
+
+
+def check_comparable(results: Sequence[Result]) -> None:
+    """InputError unless all are of one data set, of one protocol, and of the same images in the subsets they share."""
+    if not results:
+        raise InputError("nothing to report: give at least one finished run")
+    titles = [result.title for result in results]
+    if twice := {t for t in titles if titles.count(t) > 1}:
+        raise InputError(f"two results are called {twice.pop()!r}; give each a title of its own")
+    first = results[0]
+    for other in results[1:]:
+        if other.dataset != first.dataset:
+            raise InputError(
+                f"{first.title} is scored on {first.dataset} and {other.title} on {other.dataset}; "
+                "make one report for each data set"
+            )
+        if _protocol(other) != _protocol(first):
+            raise InputError(
+                f"{first.title} ({first.signature}) and {other.title} ({other.signature}) are scored by different "
+                "rules; score both with the same version and protocol"
+            )
+    holders: dict[str, Result] = {}
+    for result in results:
+        for split in result.splits:
+            holder = holders.setdefault(split, result)
+            if _truths(result, split) != _truths(holder, split):
+                raise InputError(
+                    f"{holder.title} ({count(holder, split)} images) and {result.title} ({count(result, split)}) are "
+                    f"scored on different images of {split}; score both on the same subset"
+                )
+
+
+def _truths(result: Result, split: str) -> list[tuple[str, int, int, int]]:
+    """Name, size and foreground pixels of every truth: as much as a run knows of what it was scored against."""
+    measured = ((row.name, row.measurement) for row in result.rows[split])
+    return [(name, m.height, m.width, int(m.fg_hist.sum())) for name, m in measured]
+
+
+def _protocol(result: Result) -> list[str]:
+    """The signature's fields without the subsets, which may differ between results."""
+    counts = tuple(f"{split}:" for split in result.splits)
+    return [field for field in result.signature.split("|") if not field.startswith(counts)]

@@ -1,0 +1,42 @@
+"""Time per image: medians of the three stages, so that the first, slow images do not count for more."""
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from disbench.runs import Result
+
+
+@dataclass(frozen=True)
+class Times:
+    """Median seconds per image over `n` images, of each stage and of all stages together."""
+
+    stages: dict[str, float]
+    total: float
+    n: int
+
+
+def stage_times(result: Result) -> Times | None:
+    """The times of a run; None for maps that were not predicted here."""
+    rows = [row.seconds for split in result.splits for row in result.rows[split]]
+    if not any(rows):
+        return None
+    stages = {stage: median(row[stage] for row in rows) for stage in rows[0]}
+    return Times(stages, median(sum(row.values()) for row in rows), len(rows))
+
+
+def record(result: Result) -> dict[str, Any]:
+    """What a run was timed in, flat: two times compare where their records are equal."""
+    flat: dict[str, Any] = {}
+
+    def add(values: dict[str, Any], prefix: str) -> None:
+        for name, value in values.items():
+            if isinstance(value, dict):
+                add(value, f"{prefix}{name} ")
+            else:
+                flat[f"{prefix}{name}"] = value
+
+    add(result.meta.get("environment", {}), "")
+    if "workers" in result.meta:
+        flat["workers"] = result.meta["workers"]
+    return flat
