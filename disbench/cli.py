@@ -72,11 +72,16 @@ def options(*chosen):
 def run(model, data, split, images, truth, weights, device, out, save, workers, alone, as_json):
     """Evaluate a model; goes on where it was stopped."""
     from disbench import evaluate
+    from disbench.report.publish import publish
 
     where = _where(data, images, truth)
     with _progress() as progress:
         results = evaluate.run_all(model, split, where, weights, device, out, save, workers, alone, progress)
+    paths = publish(results, main=results[-1])
     _show(results, as_json)
+    if not as_json:
+        for kind, path in paths.items():
+            click.echo(f"{kind}: {path}")
 
 
 @main.command()
@@ -102,17 +107,20 @@ def score(maps, data, split, truth, out, workers, as_json):
 
 
 @main.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN]...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="markdown", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 def report(runs, format_, out):
-    """One table of several runs, in the layout of the DiffDIS paper's Table 2."""
-    from disbench.report import render, write
-    from disbench.runs import load
+    """One table of several runs, in the layout of the DiffDIS paper's Table 2.
 
-    results = [load(folder) for folder in runs]
+    Without RUN: the latest finished run of every method under ./runs.
+    """
+    from disbench.report import render, write
+    from disbench.runs import latest, load
+
+    results = [load(folder) for folder in runs] or latest(Path("runs"))
     if out:
-        write(results, format_, out)
+        write(out, results, format_)
         click.echo(out)
     else:
         click.echo(render(results, format_), nl=False)

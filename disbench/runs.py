@@ -209,5 +209,18 @@ def load(folder: str | Path) -> Result:
     )
 
 
+def latest(root: Path) -> list[Result]:
+    """The run that finished last of every method under `root`, in the order in which they finished."""
+    finished = {}
+    for path in root.glob("*/*/run.json"):
+        manifest = read_manifest(path.parent)
+        if manifest.complete:
+            finished[manifest.meta["finished"], path.parent] = manifest.title
+    if not finished:
+        raise InputError(f"{root}: no finished run; give `disbench run` first, or name run folders")
+    last = {title: folder for (_, folder), title in sorted(finished.items())}
+    return [load(folder) for (_, folder), title in sorted(finished.items()) if last[title] == folder]
+
+
 def mask_path(folder: Path, row: Row | Sample) -> Path:
     return folder / "masks" / row.split / f"{row.name}.png"

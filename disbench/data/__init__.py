@@ -86,7 +86,7 @@ def find(
         image_dir, truth_dir = root / "im", root / "gt"
     folder = truth_dir.resolve()
     name = folder.parent.name if folder.name == "gt" else folder.name
-    if split not in (None, name):
+    if split not in (None, "all", name):
         raise InputError(f"{truth_dir}: a folder of its own has one split, {name}; leave --split away")
     pairs = read_pairs(name, image_dir if images else None, truth_dir)
     return DataSet(name, f"folder:{name}", where, {name: pairs})

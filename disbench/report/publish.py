@@ -1,0 +1,34 @@
+"""What a run leaves for people: an HTML report, a LaTeX table and a qualitative grid, beside its scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from disbench.data import Sample, find
+from disbench.errors import InputError
+from disbench.report import grid, write
+from disbench.runs import Result
+
+
+def publish(results: Sequence[Result], main: Result) -> dict[str, Path]:
+    """Write the reports of `results` into the folder of `main`, whose errors the grid shows. Kind -> path."""
+    folder = main.folder / "report"
+    folder.mkdir(exist_ok=True)
+    cases = grid.cases([main, *(r for r in results if r is not main)], samples(main))
+    paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
+    for path in paths.values():
+        write(path, results, cases=cases)
+    if cases:
+        paths["Qualitative grid"] = folder / "grid.png"
+        grid.grid(cases).savefig(paths["Qualitative grid"])
+    return paths
+
+
+def samples(result: Result) -> list[Sample]:
+    """The files behind a run's rows, where its data set is still at hand; else none, and a report has no pictures."""
+    where = result.meta["data"]
+    images, truths = map(Path, where) if len(where) == 2 else (None, None)
+    split = None if result.signature.split("|")[1].startswith("folder:") else ",".join(result.splits)
+    try:
+        return find((images, truths) if truths else where[0], split).samples
+    except InputError:
+        return []

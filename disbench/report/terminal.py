@@ -1,0 +1,36 @@
+"""The table of scores and the time per image, as a person reads them in a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from disbench.metrics import METRICS
+from disbench.report.table import ARROWS, build
+from disbench.report.times import stage_times
+from disbench.runs import Result
+
+STYLES = {"best": "bold", "second": "underline", None: ""}
+
+
+def show(results: Sequence[Result]) -> None:
+    """Print the table of `results`, what it is a table of, and how long an image took."""
+    table = build(results)
+    grid = Grid("subset", "measure", *map(Text, table.methods), title=Text(table.title), box=None, header_style="bold")
+    for split, lines in table.groups:
+        for first, line in enumerate(lines):
+            metric = METRICS[line.metric]
+            cells = [Text(cell.text, style=STYLES[cell.rank]) for cell in line.cells]
+            label = Text(f"{split} ({line.n})" if first == 0 else "")
+            grid.add_row(label, f"{metric.symbol} {ARROWS[metric.direction]}", *cells, end_section=line is lines[-1])
+    console = Console()
+    console.print(grid)
+    for result in results:
+        if times := stage_times(result):
+            stages = ", ".join(f"{stage} {1000 * value:.0f}" for stage, value in times.stages.items())
+            device = result.meta["environment"]["device"]
+            total = f"{1000 * times.total:.0f} ms per image on {device}"
+            console.print(Text(f"{result.title}: {total} ({stages}; medians)"))
+    for methods, signature in table.provenance:
+        console.print(Text(f"{methods}: {signature}" if methods else signature, style="dim"), soft_wrap=True)

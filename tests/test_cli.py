@@ -1,0 +1,110 @@
+"""What a person at the command line meets: one line for a mistake, the right exit status, quick starts."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from disbench.cli import main
+
+HEAVY = ("torch", "numba", "matplotlib", "scipy", "pandas", "diffusers", "pyarrow", "cv2")
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def folder(tmp_path, make_pairs, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return make_pairs(tmp_path / "mine", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--model", "otzu"], "did you mean otsu?"),
+        (["run", "--model", "otsu", "--split", "DIS-TE7"], "known: DIS-TR"),
+        (["run", "--model", "otsu", "--data", "nowhere"], "nowhere: no such folder"),
+        (["run", "--model", "otsu", "--data", "mine", "--weights", "x"], "leave --weights away"),
+        (["run", "--model", "otsu", "--truth", "mine/gt"], "--images together with --truth"),
+        (["score", "mine/im", "--truth", "nowhere"], "nowhere: no such folder"),
+        (["report", "mine"], "not a run folder"),
+        (["data", "verify", "--data", "mine", "--against", "no.json"], "no.json"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_2(folder, arguments, words):
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stderr.startswith("disbench: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+def test_run_score_and_report(folder):
+    ran = call("run", "--model", "otsu", "--data", folder, "--json")
+    assert ran.exit_code == 0, ran.output
+    (first,) = json.loads(ran.stdout)
+    assert first["dataset"] == "mine"
+    scored = call("score", f"copy={first['run']}/masks", "--data", folder, "--json")
+    (second,) = json.loads(scored.stdout)
+    assert second["scores"] == first["scores"]
+    table = call("report", first["run"], second["run"], "--format", "csv", "--out", "t.csv")
+    assert table.exit_code == 0, table.output
+    assert {line.split(",")[4] for line in (folder.parent / "t.csv").read_text().splitlines()[1:]} == {"Otsu", "copy"}
+    shown = call("run", "--model", "otsu", "--data", folder)
+    assert "S-measure" in shown.stdout or "Sα" in shown.stdout
+    assert "report.html" in shown.stdout
+
+
+def test_verify_tells_a_changed_copy(folder):
+    assert call("data", "freeze", "--data", folder, "--out", "list.json").exit_code == 0
+    assert call("data", "verify", "--data", folder, "--against", "list.json").exit_code == 0
+    (folder / "im" / "a.jpg").write_bytes((folder / "im" / "b.jpg").read_bytes())
+    differs = call("data", "verify", "--data", folder, "--against", "list.json")
+    assert differs.exit_code == 1
+    assert "mine/a: another image" in differs.stderr
+
+
+def test_complexity_ranks_and_cuts_a_folder(folder):
+    rows = json.loads(call("data", "complexity", folder, "--parts", "2", "--json").stdout)
+    assert [row["part"] for row in rows] == [1, 2]
+    assert rows[0]["rank"] <= rows[1]["rank"]
+
+
+def test_lists_are_for_people_and_programs():
+    assert "otsu" in call("models").stdout
+    assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
+    assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "s_measure"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--help"], HEAVY),
+        (["models"], HEAVY),
+        (["metrics"], ("torch", "numba", "matplotlib", "scipy.stats", "diffusers")),
+    ],
+)
+def test_what_a_command_does_not_need_it_does_not_import(arguments, absent):
+    code = (
+        "import sys; from disbench.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        f"print([m for m in {absent!r} if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
+
+
+def test_scoring_needs_no_torch(folder):
+    code = (
+        "import sys; sys.modules['torch'] = None; from disbench.cli import main\n"
+        f"main(['score', {str(folder / 'gt')!r}, '--truth', {str(folder / 'gt')!r}, '--json'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)[0]["scores"]["gt"]["f_max"] == 1.0

@@ -1,0 +1,174 @@
+"""A run resumes without losing or repeating an image, and its table does not depend on who did the work."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from disbench import evaluate
+from disbench.data.images import read_map
+from disbench.errors import InputError
+from disbench.runs import Shard, load, read_manifest, read_shards
+
+NAMES = ["a", "b.c", "d#e", "f"]
+
+
+@pytest.fixture
+def folder(tmp_path, make_pairs):
+    return make_pairs(tmp_path / "mine", NAMES)
+
+
+def otsu(folder, out, **options):
+    return evaluate.run("otsu", data=folder, out=out, **options)
+
+
+def scores_digest(result):
+    return hashlib.sha256((result.folder / "scores.parquet").read_bytes()).hexdigest()
+
+
+def test_a_run_measures_every_image_once_and_keeps_its_maps(tmp_path, folder):
+    seen = []
+    result = otsu(folder, tmp_path / "runs", progress=lambda done, total, what: seen.append((done, total, what)))
+    assert [row.name for row in result.rows["mine"]] == NAMES
+    assert [s for s in seen if s[2] == "Otsu"] == [(k, 4, "Otsu") for k in (1, 2, 3, 4)]
+    assert set(result.rows["mine"][0].seconds) == {"prepare", "infer", "restore"}
+    for row in result.rows["mine"]:
+        assert evaluate.mask_digest(read_map(result.mask(row))) == row.digest
+    assert result.signature.startswith("disbench:")
+    assert "folder:mine" in result.signature
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_scores_are_the_same_bytes_for_any_number_of_workers(tmp_path, folder, workers):
+    alone = otsu(folder, tmp_path / "alone", workers=0)
+    assert scores_digest(otsu(folder, tmp_path / "runs", workers=workers)) == scores_digest(alone)
+
+
+def test_a_stopped_run_goes_on_where_it_was(tmp_path, folder):
+    whole = otsu(folder, tmp_path / "whole")
+
+    class Stop(BaseException):
+        pass
+
+    def stop(done, total, what):
+        if what == "Otsu" and done == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        otsu(folder, tmp_path / "runs", progress=stop)
+    (run,) = (tmp_path / "runs" / "otsu").iterdir()
+    assert not read_manifest(run).complete
+    with pytest.raises(InputError, match="not finished"):
+        load(run)
+    seen = []
+    resumed = otsu(folder, tmp_path / "runs", progress=lambda done, total, what: seen.append((what, done)))
+    assert [done for what, done in seen if what == "Otsu"] == [3, 4]
+    assert resumed.folder == run
+    assert scores_digest(resumed) == scores_digest(whole)
+
+
+def test_a_torn_last_line_is_measured_again(tmp_path, folder):
+    whole = otsu(folder, tmp_path / "runs")
+    (shard,) = (whole.folder / "shards").iterdir()
+    lines = shard.read_bytes().splitlines(keepends=True)
+    shard.write_bytes(b"".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
+    expected = scores_digest(whole)
+    again = otsu(folder, tmp_path / "runs")
+    assert len(read_shards(whole.folder)) == 4
+    assert scores_digest(again) == expected
+
+
+def test_damage_inside_a_shard_is_named(tmp_path, folder):
+    whole = otsu(folder, tmp_path / "runs")
+    (shard,) = (whole.folder / "shards").iterdir()
+    lines = shard.read_bytes().splitlines(keepends=True)
+    shard.write_bytes(lines[0] + b"{}\n" + lines[1])
+    with pytest.raises(InputError, match=r"jsonl: line 2 is damaged"):
+        otsu(folder, tmp_path / "runs")
+
+
+def test_two_writers_of_one_image_count_once(tmp_path, folder):
+    whole = otsu(folder, tmp_path / "runs")
+    with Shard(whole.folder) as second:
+        second.append(whole.rows["mine"][0])
+    assert len(read_shards(whole.folder)) == 4
+
+
+def test_a_finished_run_is_not_done_again_unless_something_is_missing(tmp_path, folder):
+    first = otsu(folder, tmp_path / "runs", save=False)
+    seen = []
+    otsu(folder, tmp_path / "runs", save=False, progress=lambda *call: seen.append(call[2]))
+    assert "Otsu" not in seen
+    assert first.mask(first.rows["mine"][0]) is None
+    kept = otsu(folder, tmp_path / "runs")
+    assert kept.mask(kept.rows["mine"][0]).exists()
+    assert scores_digest(kept) == scores_digest(first)
+
+
+def test_another_image_or_truth_is_another_run(tmp_path, folder):
+    first = otsu(folder, tmp_path / "runs")
+    shutil.copy(folder / "im" / "a.jpg", folder / "im" / "f.jpg")
+    assert otsu(folder, tmp_path / "runs").folder != first.folder
+
+
+def test_a_table_that_lost_rows_is_refused(tmp_path, folder):
+    result = otsu(folder, tmp_path / "runs")
+    manifest = json.loads((result.folder / "run.json").read_text())
+    manifest["splits"]["mine"] = 5
+    (result.folder / "run.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="has {'mine': 4} rows"):
+        load(result.folder)
+
+
+def test_an_image_that_breaks_stops_the_run_with_its_name_and_keeps_the_rest(tmp_path, folder):
+    image = folder / "im" / "f.jpg"
+    image.write_bytes(image.read_bytes()[:-60])
+    with pytest.raises(InputError, match=r"f\.jpg"):
+        otsu(folder, tmp_path / "runs")
+    (run,) = (tmp_path / "runs" / "otsu").iterdir()
+    assert len(read_shards(run)) == 3
+
+
+def test_saved_maps_score_as_the_run_that_saved_them(tmp_path, folder):
+    first = otsu(folder, tmp_path / "runs")
+    maps = evaluate.score_folder("Otsu's <maps>/", first.folder / "masks", data=folder, out=tmp_path / "runs")
+    assert maps.scores() == first.scores()
+    assert maps.title == "Otsu's <maps>/"
+    assert maps.folder.parent.parent == tmp_path / "runs"
+
+
+def test_maps_of_another_size_are_resized_to_the_truth(tmp_path, folder):
+    from conftest import write
+
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for name in NAMES:
+        write(maps / f"{name}.png", np.full((12, 16), 255, np.uint8))
+    result = evaluate.score_folder("maps", maps, data=folder, out=tmp_path / "runs")
+    assert result.rows["mine"][0].measurement.height == 24
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, folder):
+    (tmp_path / "runs").write_text("a file, not a folder")
+    with pytest.raises(InputError, match=r"runs.*--out"):
+        otsu(folder, tmp_path / "runs")
+
+
+def test_overall_pools_the_four_test_splits_only():
+    from disbench.metrics import measure, score
+    from disbench.runs import Result, Row
+
+    def row(split, level):
+        truth = np.zeros((8, 8), np.uint8)
+        truth[:4] = 255
+        mask = np.where(truth, level, 255 - level).astype(np.uint8)
+        return Row(split, "x", measure(mask, truth), {}, "")
+
+    splits = ("DIS-VD", "DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
+    rows = {split: [row(split, 50 + 40 * k)] for k, split in enumerate(splits)}
+    result = Result("t", "DIS5K", "s", splits, rows, {}, None)
+    assert result.scores()["Overall"] == score([rows[s][0].measurement for s in splits[1:]])
+    partial = Result("t", "DIS5K", "s", splits[:4], {s: rows[s] for s in splits[:4]}, {}, None)
+    assert "Overall" not in partial.scores()
