@@ -1,5 +1,7 @@
 """From an image and noise to a mask in one denoising step (paper, section 4.4)."""
 
+from typing import Literal, get_args
+
 import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
@@ -11,7 +13,7 @@ STEPS = 1000
 LAST = STEPS - 1
 """Where a one-step schedule with trailing spacing starts; other spacings would start at 0 or 1."""
 
-PREDICTION_TYPES = ("epsilon", "v_prediction", "sample")
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
 
 
 def alphas_cumprod() -> Tensor:
@@ -20,20 +22,21 @@ def alphas_cumprod() -> Tensor:
     return (1 - betas).cumprod(dim=0)
 
 
-def x0(output: Tensor, x_t: Tensor, t: int | Tensor, alphas_cumprod: Tensor, prediction_type: str) -> Tensor:
+def x0(output: Tensor, x_t: Tensor, t: int | Tensor, alphas_cumprod: Tensor, prediction_type: PredictionType) -> Tensor:
     """The clean latent that the U-Net's output stands for (paper, equation 4), float32 whatever comes in.
 
     At t = 999 an error of the predicted noise grows 15 times. `t` is one step or one per row.
     """
     alpha = alphas_cumprod.to(x_t.device)[t].reshape(-1, 1, 1, 1)
     output, x_t = output.float(), x_t.float()
-    if prediction_type == "epsilon":
-        return (x_t - (1 - alpha).sqrt() * output) / alpha.sqrt()
-    if prediction_type == "v_prediction":
-        return alpha.sqrt() * x_t - (1 - alpha).sqrt() * output
-    if prediction_type == "sample":
-        return output
-    raise ValueError(f"prediction_type is one of {PREDICTION_TYPES}, not {prediction_type!r}")
+    match prediction_type:
+        case "epsilon":
+            return (x_t - (1 - alpha).sqrt() * output) / alpha.sqrt()
+        case "v_prediction":
+            return alpha.sqrt() * x_t - (1 - alpha).sqrt() * output
+        case "sample":
+            return output
+    raise ValueError(f"prediction_type {prediction_type!r}; known: {', '.join(get_args(PredictionType))}")
 
 
 def seeded_noise(shape: tuple[int, ...], seed: int) -> Tensor:
@@ -48,7 +51,7 @@ def segment(
     text: Tensor,
     image: Tensor,
     noise: Tensor,
-    prediction_type: str = "epsilon",
+    prediction_type: PredictionType = "epsilon",
     edge: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Mask and, where asked for, edge map, (B, H, W) in [0, 1], of images (B, 3, H, W) in [-1, 1].

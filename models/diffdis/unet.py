@@ -39,14 +39,8 @@ class DiffDISUNet(UNet2DConditionModel):
 
     @functools.wraps(UNet2DConditionModel.__init__)  # from_config reads the signature
     def __init__(self, **config):
-        super().__init__(
-            **config
-            | {
-                "in_channels": 2 * LATENT_CHANNELS,
-                "class_embed_type": "projection",
-                "projection_class_embeddings_input_dim": 4,
-            }
-        )
+        labels = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 4}
+        super().__init__(**config | {"in_channels": 2 * LATENT_CHANNELS} | labels)
         blocks = self.mid_block.attentions[0].transformer_blocks
         stock = blocks[0]
         blocks[0] = InteractiveBlock(
@@ -54,8 +48,7 @@ class DiffDISUNet(UNet2DConditionModel):
         )
         widths = self.config.block_out_channels[: SCALES - 1]
         self.rgb_conv = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(LATENT_CHANNELS, c, 3, padding=1), nn.BatchNorm2d(c), nn.GELU())
-            for c in widths
+            nn.Sequential(nn.Conv2d(LATENT_CHANNELS, c, 3, padding=1), nn.BatchNorm2d(c), nn.GELU()) for c in widths
         )
         self.rgb_proj = nn.ModuleList(_zero_conv(c) for c in widths)
         self.rgb_proj1 = nn.ModuleList(_zero_conv(c) for c in widths)
@@ -91,7 +84,7 @@ class DiffDISUNet(UNet2DConditionModel):
         x = self.mid_block(x, emb, encoder_hidden_states=text)
 
         if not edge:
-            x, emb, text, *skips = (rows_of_both.chunk(2)[0] for rows_of_both in (x, emb, text, *skips))
+            x, emb, text, *skips = (both.chunk(2)[0] for both in (x, emb, text, *skips))
         for block in self.up_blocks:
             count = len(block.resnets)
             x = block(x, tuple(skips[-count:]), emb, **_text(block, text))

@@ -1,0 +1,163 @@
+"""Weights on disk, in every form that DiffDIS comes in, to a Checkpoint in memory (float32).
+
+disbench's own folder holds config.json, unet.safetensors (with the prompt's embedding as `positive`) and
+vae.safetensors. The authors release the U-Net alone; its VAE and text encoder come from a base, a Stable Diffusion
+folder in diffusers' layout.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from safetensors.torch import save_file
+from torch import Tensor
+
+from disbench.errors import InputError
+from disbench.models.diffdis import files
+from disbench.models.diffdis.pipeline import PredictionType
+from disbench.models.diffdis.unet import DiffDISUNet
+
+BASE = "stabilityai/sd-turbo"
+OWN = ("config.json", "unet.safetensors", "vae.safetensors")
+AUTHORS = ("unet/diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors")
+MID_BLOCK = "mid_block.attentions.0.transformer_blocks.0"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `pipeline.segment` takes. `text` is the empty prompt's embedding, (1, L, C).
+
+    `size` is the side in pixels of the square images that the weights were trained for; None: the card's.
+    """
+
+    unet: DiffDISUNet
+    vae: AutoencoderKL
+    text: Tensor
+    prediction_type: PredictionType
+    size: int | None = None
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True):
+    """config.json of disbench's own folder."""
+
+    unet: dict[str, Any]
+    vae: dict[str, Any]
+    prediction_type: PredictionType
+    size: int | None = None
+
+
+def load(weights: str | Path, base: str = BASE) -> Checkpoint:
+    """A folder of disbench's own, or the authors' U-Net: a file, or the folder that their trainer writes.
+
+    Both arguments are local paths or else Hugging Face ids; for `weights` also owner/name/file. InputError for what is
+    missing, truncated or something else.
+    """
+    path = files.find(str(weights), OWN + AUTHORS)
+    if path.is_file():
+        return _load_authors(path, base)
+    if (path / "unet.safetensors").is_file():
+        return _load_own(path)
+    for name in AUTHORS:
+        if (path / name).is_file():
+            return _load_authors(path / name, base)
+    raise InputError(f"{path}: no DiffDIS in it, neither unet.safetensors (disbench's) nor {AUTHORS[0]} (the authors')")
+
+
+def save(checkpoint: Checkpoint, folder: Path) -> None:
+    """Write disbench's own folder, in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    unet, vae = checkpoint.unet, checkpoint.vae
+    config = Config(_public(unet.config), _public(vae.config), checkpoint.prediction_type, checkpoint.size)
+    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    save_file(_half(unet.state_dict() | {"positive": checkpoint.text}), folder / "unet.safetensors")
+    save_file(_half(vae.state_dict()), folder / "vae.safetensors")
+
+
+def start(base: str = BASE) -> Checkpoint:
+    """What training starts from: the base with a widened U-Net, whose new layers torch's global generator draws."""
+    stock = files.part(UNet2DConditionModel.from_pretrained, base, "unet")
+    unet = DiffDISUNet.from_config(stock.config)
+    unet.load_state_dict(from_stock(stock.state_dict()), strict=False)
+    vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
+    scheduler = files.part(DDPMScheduler.load_config, base, "scheduler")
+    return Checkpoint(unet, vae, empty_prompt(base), scheduler["prediction_type"])
+
+
+def from_stock(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A stock U-Net's state in DiffDIS' shapes: two latents enter, mutual attention begins as self-attention.
+
+    The class embedding and the injectors have no counterpart there and stay missing.
+    """
+    widened = state | {"conv_in.weight": state["conv_in.weight"].repeat(1, 2, 1, 1) / 2}
+    for stock, new in (("attn1", "attn3"), ("norm1", "norm2_")):
+        old, prefix = f"{MID_BLOCK}.{stock}.", f"{MID_BLOCK}.{new}."
+        widened |= {name.replace(old, prefix): state[name].clone() for name in state if name.startswith(old)}
+    return widened
+
+
+def untrained(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
+    """The same with a U-Net that has learned nothing."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return replace(checkpoint, unet=DiffDISUNet.from_config(checkpoint.unet.config).eval())
+
+
+@torch.no_grad()
+def empty_prompt(base: str) -> Tensor:
+    """The embedding (1, 2, C) of the empty prompt: its start and its end, without padding."""
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    tokenizer = files.part(CLIPTokenizer.from_pretrained, base, "tokenizer")
+    encoder = files.part(CLIPTextModel.from_pretrained, base, "text_encoder").float()
+    return encoder(tokenizer("", padding="do_not_pad", return_tensors="pt").input_ids).last_hidden_state
+
+
+def digest(checkpoint: Checkpoint) -> str:
+    """SHA-256 of what decides the masks: the same for the same tensors in another form of file."""
+    sha = hashlib.sha256(checkpoint.prediction_type.encode())
+    states = {"unet": checkpoint.unet.state_dict(), "vae": checkpoint.vae.state_dict(), "text": {"": checkpoint.text}}
+    for part, state in states.items():
+        for name, tensor in sorted(state.items()):
+            sha.update(f"{part}.{name}".encode())
+            sha.update(tensor.cpu().contiguous().numpy())
+    return sha.hexdigest()
+
+
+def _load_own(folder: Path) -> Checkpoint:
+    path = folder / "config.json"
+    try:
+        config = msgspec.json.decode(path.read_bytes(), type=Config)
+    except (FileNotFoundError, msgspec.MsgspecError) as error:
+        raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
+    unet, text = _load_unet(config.unet, folder / "unet.safetensors")
+    if text is None:
+        raise InputError(f"{folder / 'unet.safetensors'}: the prompt's embedding, `positive`, is missing")
+    vae = files.build(AutoencoderKL, config.vae, files.read(folder / "vae.safetensors"), folder / "vae.safetensors")
+    return Checkpoint(unet, vae, text, config.prediction_type, config.size)
+
+
+def _load_authors(path: Path, base: str) -> Checkpoint:
+    unet, text = _load_unet(files.part(UNet2DConditionModel.load_config, base, "unet"), path)
+    vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
+    # The base's own prediction type and spacing of steps do not count: these weights learned epsilon at t = 999.
+    return Checkpoint(unet, vae, empty_prompt(base) if text is None else text, "epsilon")
+
+
+def _load_unet(config: dict[str, Any], path: Path) -> tuple[DiffDISUNet, Tensor | None]:
+    """The U-Net, and the prompt's embedding where the file has it."""
+    # A distributed trainer saves names under `module.`; a repacked file has them under `unet.`.
+    state = {name.removeprefix("module.").removeprefix("unet."): tensor for name, tensor in files.read(path).items()}
+    text = state.pop("positive", None)
+    return files.build(DiffDISUNet, config, state, path), None if text is None else text.float()
+
+
+def _half(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: (x.half() if x.is_floating_point() else x).cpu().contiguous() for name, x in state.items()}
+
+
+def _public(config: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if not name.startswith("_")}
