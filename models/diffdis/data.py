@@ -1,0 +1,133 @@
+"""Training pictures: read once, then cut, turned, recoloured and mixed from a seed and a step number alone.
+
+No generator lives on between steps, so a resumed training sees the very pictures of an uninterrupted one.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from disbench.data import Sample
+from disbench.data.images import read_image, read_truth
+
+
+@dataclass(frozen=True)
+class Augment:
+    """How far a picture may be changed; probabilities and shares in 0..1."""
+
+    flip: float = 0.5
+    crop: tuple[float, float] = (0.75, 1.0)  # side of the cut, as a share of the picture's
+    rotation: float = 0.2  # probability
+    degrees: float = 15.0
+    colour: float = 0.4  # brightness, contrast and saturation change by up to this share
+    cutmix: float = 0.5
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Squares of one size: uint8 (n, s, s, 3) and their truths, uint8 (n, s, s), soft where a pixel is shared."""
+
+    images: np.ndarray
+    truths: np.ndarray
+
+
+def load(samples: Sequence[Sample], size: int) -> Pictures:
+    """All pictures at size x size, each pixel the mean of what it covers: thin parts fade, they do not break."""
+
+    def read(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        pair = read_image(sample.image), read_truth(sample.truth)
+        return tuple(cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA) for x in pair)
+
+    with ThreadPoolExecutor(2) as pool:
+        images, truths = zip(*pool.map(read, samples), strict=True)
+    return Pictures(np.stack(images), np.stack(truths))
+
+
+def rows(count: int, batch: int, step: int, seed: int) -> list[int]:
+    """Which pictures step `step` sees: epoch after epoch, each in an order of its own."""
+    return [_order(count, seed, p // count)[p % count] for p in range(step * batch, (step + 1) * batch)]
+
+
+@lru_cache(maxsize=4)
+def _order(count: int, seed: int, epoch: int) -> list[int]:
+    return np.random.default_rng([seed, epoch]).permutation(count).tolist()
+
+
+def batch(
+    pictures: Pictures, which: Sequence[int], size: int, augment: Augment, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Images (B, 3, size, size) and masks (B, 1, size, size), both in [0, 1], augmented but not mixed."""
+    pairs = [_augmented(pictures.images[i], pictures.truths[i], size, augment, rng) for i in which]
+    images, masks = (torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True))
+    return images.movedim(-1, 1).contiguous(), masks[:, None]
+
+
+def _augmented(image, truth, size: int, augment: Augment, rng: np.random.Generator):
+    source = image.shape[0]
+    cut = rng.uniform(*augment.crop) * source
+    turned = rng.random() < augment.rotation
+    angle = np.deg2rad(rng.uniform(-augment.degrees, augment.degrees)) * turned
+    mirror = -1 if rng.random() < augment.flip else 1
+    scale = cut / size
+    # Maps a pixel of the result to one of the source, both counted from pixel centres.
+    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    turn = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
+    middle = source / 2 + rng.uniform(-1, 1, 2) * (source - cut) / 2 - 0.5
+    matrix = np.column_stack([turn, middle - turn @ np.full(2, (size - 1) / 2)])
+    image, truth = (
+        cv2.warpAffine(
+            x, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
+        )
+        for x in (image, truth)
+    )
+    return recoloured(image.astype(np.float32) / 255, augment.colour, rng), truth.astype(np.float32) / 255
+
+
+def recoloured(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+    """Brightness, contrast and saturation of a float (h, w, 3) image, each by a factor of 1 -+ strength."""
+    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3).astype(np.float32)
+    image = image * brightness
+    grey = image.mean(axis=2, keepdims=True)
+    image = grey + saturation * (image - grey)
+    mean = image.mean()
+    return np.clip(mean + contrast * (image - mean), 0, 1)
+
+
+def cutmix(probability: float, rng: np.random.Generator, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """CutMix (Yun et al., 2019) between neighbours 2i and 2i+1 of tensors (B, c, h, w) of one size, B even.
+
+    With `probability`, a picture receives a box of 2 to 40 % of the area, 0.3 to 3.3 times as wide as high, from its
+    unmixed neighbour: the same box in every tensor.
+    """
+    mixed = tuple(x.clone() for x in tensors)
+    height, width = tensors[0].shape[-2:]
+    for i in range(len(tensors[0])):
+        if rng.random() >= probability:
+            continue
+        area, aspect = rng.uniform(0.02, 0.4) * height * width, np.exp(rng.uniform(-1.2, 1.2))
+        h, w = min(round((area / aspect) ** 0.5), height), min(round((area * aspect) ** 0.5), width)
+        top, left = rng.integers(0, height - h, endpoint=True), rng.integers(0, width - w, endpoint=True)
+        box = (..., slice(top, top + h), slice(left, left + w))
+        for to, source in zip(mixed, tensors, strict=True):
+            to[i][box] = source[i ^ 1][box]
+    return mixed
+
+
+def edges(masks: Tensor, width: int) -> Tensor:
+    """The band (B, 1, h, w) in [0, 1] around a mask's outline: dilated minus eroded by a square of `width` pixels."""
+    pad = width // 2
+    grown = functional.max_pool2d(masks, width, stride=1, padding=pad)
+    shrunk = -functional.max_pool2d(-masks, width, stride=1, padding=pad)
+    return grown - shrunk
+
+
+def to_input(x: Tensor) -> Tensor:
+    """[0, 1] with one or three channels -> what the VAE takes: three channels in [-1, 1]."""
+    return x.expand(-1, 3, -1, -1) * 2 - 1

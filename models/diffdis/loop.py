@@ -1,0 +1,136 @@
+"""The training loop that the VAE and the U-Net share: seeded, resumable to the bit, logged line by line.
+
+A batch is a pure function of its step, so a checkpoint needs no generator's state: the step number is the position in
+the data and in every random sequence.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from disbench.errors import InputError
+from disbench.files import write_whole
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """AdamW with a warm-up from 0 to `lr` and a cosine back to 0; counts are in steps."""
+
+    steps: int
+    lr: float
+    warmup: float = 0.08  # share of the steps
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema: float = 0.998
+    bf16: bool = False
+    log_every: int = 20
+    checkpoint_every: int = 100
+    validate_every: int = 0  # 0: never
+
+    def lr_at(self, step: int) -> float:
+        begin = self.warmup * self.steps
+        if step < begin:
+            return self.lr * (step + 1) / (begin + 1)
+        return self.lr * (1 + math.cos(math.pi * (step - begin) / (self.steps - begin))) / 2
+
+
+def fit(
+    model: nn.Module,
+    schedule: Schedule,
+    make: Callable[[int], Any],
+    losses: Callable[[nn.Module, Any], dict[str, Tensor]],
+    identity: Any,
+    out: Path,
+    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    name: str = "train",
+) -> nn.Module:
+    """Train `model` in place and return its moving average, in eval mode.
+
+    `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
+    the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one. InputError for a checkpoint of
+    another `identity` (the recipe as a dict) and for a loss that is not finite.
+    """
+    checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
+    optimizer = torch.optim.AdamW(model.parameters(), schedule.lr, weight_decay=schedule.weight_decay)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema), use_buffers=True)
+    state = {"model": model, "average": average, "optimizer": optimizer}
+    out.mkdir(parents=True, exist_ok=True)
+    first, seconds = 0, 0.0
+    if checkpoint.exists():
+        first, seconds = _restore(checkpoint, state, identity)
+        _truncate(log, first)
+    else:
+        log.write_text("")
+
+    began = perf_counter() - seconds
+    model.train()
+    with ThreadPoolExecutor(1) as ahead:
+        upcoming = ahead.submit(make, first)
+        for step in range(first, schedule.steps):
+            batch = upcoming.result()
+            if step + 1 < schedule.steps:
+                upcoming = ahead.submit(make, step + 1)
+            for group in optimizer.param_groups:
+                group["lr"] = schedule.lr_at(step)
+            with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bf16):
+                parts = losses(model, batch)
+            loss = sum(parts.values())
+            optimizer.zero_grad()
+            loss.backward()
+            norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
+            if not (loss.isfinite() and norm.isfinite()):
+                raise InputError(f"step {step}: loss {loss:.3g}, gradient {norm:.3g}; lower lr in the recipe")
+            optimizer.step()
+            average.update_parameters(model)
+
+            done = step + 1
+            seconds = perf_counter() - began
+            last = done == schedule.steps
+            record = {key: round(value.item(), 6) for key, value in parts.items()}
+            scores = {}
+            if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
+                scores = {key: round(value, 4) for key, value in validate(average.module.eval()).items()}
+            if scores or last or done % schedule.log_every == 0:
+                lr = float(f"{schedule.lr_at(step):.4g}")
+                line = {"step": done, **record, "lr": lr, "seconds": round(seconds, 1), **scores}
+                with log.open("a") as file:
+                    file.write(json.dumps(line) + "\n")
+            if last or done % schedule.checkpoint_every == 0:
+                _save(checkpoint, state, identity, done, seconds)
+            if progress:
+                left = seconds / done * (schedule.steps - done)
+                progress(done, schedule.steps, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
+    return average.module.eval()
+
+
+def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: float) -> None:
+    file = BytesIO()
+    parts = {key: part.state_dict() for key, part in state.items()}
+    torch.save({"identity": identity, "step": step, "seconds": seconds, **parts}, file)
+    write_whole(path, file.getvalue())
+
+
+def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, float]:
+    saved = torch.load(path, weights_only=True)
+    if saved["identity"] != identity:
+        raise InputError(f"{path}: made by another recipe; choose another --out")
+    for key, part in state.items():
+        part.load_state_dict(saved[key])
+    return saved["step"], saved["seconds"]
+
+
+def _truncate(log: Path, step: int) -> None:
+    """Drop what was logged after the checkpoint: it is about to be logged again."""
+    lines = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= step]
+    log.write_text("".join(line + "\n" for line in lines))

@@ -1,0 +1,36 @@
+"""Recipes: TOML files read into frozen dataclasses, every key known and of the right type."""
+
+import tomllib
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import TypeVar, get_args
+
+import msgspec
+
+from disbench.errors import InputError
+
+Recipe = TypeVar("Recipe")
+
+
+def read(path: Path, kind: type[Recipe]) -> Recipe:
+    """The recipe in `path` as a `kind`. InputError names the file, the key and, for an unknown one, those there are."""
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a recipe ({error})") from None
+    _check_keys(path, table, kind)
+    try:
+        return msgspec.convert(table, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _check_keys(path: Path, table: dict, kind: type) -> None:
+    types = {f.name: f.type for f in fields(kind)}
+    for key, value in table.items():
+        if key not in types:
+            raise InputError(f"{path}: unknown key {key!r}; known: {', '.join(types)}")
+        inner = next((t for t in (types[key], *get_args(types[key])) if is_dataclass(t)), None)
+        for part in value if isinstance(value, list) else [value]:
+            if inner and isinstance(part, dict):
+                _check_keys(path, part, inner)

@@ -1,0 +1,241 @@
+"""Training DiffDIS: Algorithm 1, its pictures, and a training that may be cut off anywhere."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from disbench.data import Sample
+from disbench.errors import InputError
+from disbench.models.diffdis import data, losses, pipeline, recipe, train, train_vae
+from disbench.models.diffdis.loop import Schedule, fit
+from disbench.models.diffdis.unet import DiffDISUNet
+
+RECIPES = Path(train.__file__).parent / "recipes"
+UNET = {
+    "block_out_channels": [8, 8, 8, 8],
+    "down_block_types": ["DownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"],
+    "up_block_types": ["UpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"],
+    "layers_per_block": 1,
+    "attention_head_dim": 2,
+    "cross_attention_dim": 8,
+    "norm_num_groups": 4,
+}
+VAE = {
+    "down_block_types": ["DownEncoderBlock2D"] * 2,
+    "up_block_types": ["UpDecoderBlock2D"] * 2,
+    "block_out_channels": [4, 8],
+    "layers_per_block": 1,
+    "norm_num_groups": 2,
+    "mid_block_add_attention": False,
+}
+TINY = train.Recipe(
+    vae="",
+    unet=UNET,
+    stages=(train.Stage(16, 4, 2), train.Stage(32, 4, 2)),
+    schedule=Schedule(8, 1e-3, checkpoint_every=3, log_every=1),
+    text=(2, 8),
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def samples(tmp_path):
+    """Six pictures of a bright disc on noise."""
+    rng = np.random.default_rng(0)
+    found = []
+    for i in range(6):
+        truth = cv2.circle(np.zeros((40, 48), np.uint8), (12 + 4 * i, 20), 9, 255, -1)
+        image = np.clip(rng.integers(0, 90, (40, 48, 3)) + truth[..., None] // 2, 0, 255).astype(np.uint8)
+        image_path, truth_path = tmp_path / f"{i}.jpg", tmp_path / f"{i}.png"
+        cv2.imwrite(str(image_path), image)
+        cv2.imwrite(str(truth_path), truth)
+        found.append(Sample("DIS-TR", str(i), image_path, truth_path))
+    return found
+
+
+def tiny_vae():
+    torch.manual_seed(0)
+    return AutoencoderKL(**VAE)
+
+
+def test_loss_is_algorithm_1():
+    torch.manual_seed(0)
+    unet = DiffDISUNet(**UNET).eval()
+    mask, edge = torch.randn(2, 2, 4, 8, 8)
+    noise, text = torch.randn(4, 4, 8, 8), torch.randn(2, 8)
+    conditions = tuple(torch.randn(2, 4, 8 // 2**k, 8 // 2**k) for k in range(4))
+    parts = losses.one_step(unet, mask, edge, noise, conditions, text, "epsilon")
+
+    beta = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    alpha = float(np.prod(1 - beta))
+    m_t = alpha**0.5 * mask + (1 - alpha) ** 0.5 * noise[:2]
+    e_t = alpha**0.5 * edge + (1 - alpha) ** 0.5 * noise[2:]
+    eps_m, eps_e = unet(torch.cat([m_t, e_t]), 999, conditions, text).chunk(2)
+    for name, x, x_t, eps in (("mask", mask, m_t, eps_m), ("edge", edge, e_t, eps_e)):
+        denoised = (x_t - (1 - alpha) ** 0.5 * eps) / alpha**0.5
+        assert parts[name].item() == pytest.approx(((denoised - x) ** 2).mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
+def test_a_perfect_network_has_no_loss(prediction_type):
+    clean, noise = torch.randn(2, 4, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    a, b = (f(pipeline.alphas_cumprod()[999]).sqrt() for f in (lambda x: x, lambda x: 1 - x))
+    perfect = {"epsilon": noise, "v_prediction": a * noise - b * clean, "sample": clean}[prediction_type]
+    parts = losses.one_step(lambda *_: perfect, *clean.chunk(2), noise, (), None, prediction_type)
+    assert max(part.item() for part in parts.values()) < 1e-6
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32))
+def test_cutmix_pastes_one_box_of_the_neighbour_into_all(seed):
+    image = torch.arange(4.0).reshape(4, 1, 1, 1) + torch.rand(4, 3, 24, 32) / 2
+    mask = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 24, 32)
+    mixed_image, mixed_mask = data.cutmix(1.0, np.random.default_rng(seed), image, mask)
+    for i, (got, pasted) in enumerate(zip(mixed_image, mixed_mask[:, 0] != mask[:, 0], strict=True)):
+        ys, xs = pasted.nonzero(as_tuple=True)
+        height, width = ys.max() - ys.min() + 1, xs.max() - xs.min() + 1
+        assert pasted.sum() == height * width
+        assert torch.equal(got, torch.where(pasted, image[i ^ 1], image[i]))
+
+
+def test_cutmix_can_be_off():
+    image = torch.rand(2, 3, 8, 8)
+    (same,) = data.cutmix(0.0, np.random.default_rng(0), image)
+    assert torch.equal(same, image)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from([3, 5]))
+def test_edges_are_dilation_minus_erosion(seed, width):
+    mask = (np.random.default_rng(seed).random((9, 11)) > 0.7).astype(np.float32)
+    kernel = np.ones((width, width), np.uint8)
+    band = cv2.dilate(mask, kernel) - cv2.erode(mask, kernel)
+    assert np.array_equal(data.edges(torch.from_numpy(mask)[None, None], width)[0, 0].numpy(), band)
+
+
+def test_augmentation_moves_image_and_mask_alike(samples):
+    pictures = data.load(samples, 40)
+    pictures = replace(pictures, images=np.repeat(pictures.truths[..., None], 3, axis=3))
+    augment = data.Augment(rotation=1.0, colour=0.0)
+    images, masks = data.batch(pictures, range(6), 32, augment, np.random.default_rng(0))
+    assert torch.allclose(images, masks.expand(-1, 3, -1, -1), atol=1e-6)
+    assert 0.1 < masks.mean() < 0.4
+
+
+def test_plain_cut_is_the_picture(samples):
+    pictures = data.load(samples, 40)
+    plain = data.Augment(flip=0.0, crop=(1.0, 1.0), rotation=0.0, colour=0.0)
+    images, masks = data.batch(pictures, range(6), 40, plain, np.random.default_rng(0))
+    assert np.array_equal(np.rint(images.numpy() * 255), pictures.images.transpose(0, 3, 1, 2))
+    assert np.array_equal(np.rint(masks[:, 0].numpy() * 255), pictures.truths)
+
+
+def test_every_epoch_shows_every_picture_once():
+    seen = [row for step in range(14) for row in data.rows(7, 4, step, seed=3)]
+    epochs = [tuple(seen[i : i + 7]) for i in range(0, 56, 7)]
+    assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
+    assert len(set(epochs)) > 1
+
+
+def test_a_killed_training_ends_in_the_same_weights(samples, tmp_path):
+    def kill(done, *_):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    whole = train.train(TINY, tiny_vae(), samples, samples[:1], tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train.train(TINY, tiny_vae(), samples, samples[:1], tmp_path / "cut", kill)
+    torch.manual_seed(99)
+    resumed = train.train(TINY, tiny_vae(), samples, samples[:1], tmp_path / "cut")
+
+    assert all(torch.equal(x, resumed.state_dict()[name]) for name, x in whole.state_dict().items())
+    logs = [[json.loads(line) for line in (tmp_path / run / "unet.jsonl").open()] for run in ("whole", "cut")]
+    assert [line["step"] for line in logs[1]] == list(range(1, 9))
+    for a, b in zip(*logs, strict=True):
+        assert a | {"seconds": 0} == b | {"seconds": 0}
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(samples, tmp_path):
+    train.train(TINY, tiny_vae(), samples, (), tmp_path)
+    with pytest.raises(InputError, match="another recipe"):
+        train.train(replace(TINY, seed=1), tiny_vae(), samples, (), tmp_path)
+
+
+def test_validation_is_logged(samples, tmp_path):
+    what = replace(TINY, schedule=replace(TINY.schedule, validate_every=4))
+    train.train(what, tiny_vae(), samples, samples[:2], tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
+    assert [line["step"] for line in lines if "f_max" in line] == [4, 8]
+
+
+def test_training_learns(samples, tmp_path):
+    what = replace(
+        TINY,
+        stages=(train.Stage(32, 20, 4),),
+        schedule=Schedule(20, 5e-3, warmup=0.1, log_every=1),
+        augment=data.Augment(0, (1.0, 1.0), 0, 0, 0, 0),
+    )
+    train.train(what, tiny_vae(), samples, (), tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
+    first, last = (line["mask"] + line["edge"] for line in (lines[0], lines[-1]))
+    assert last < first / 2
+
+
+def test_vae_learns_and_scales_its_latents(samples, tmp_path):
+    what = train_vae.VAERecipe(VAE, Schedule(20, 1e-2, warmup=0.1, log_every=1), size=40, crop=16)
+    vae = train_vae.train_vae(what, samples, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "vae.jsonl").open()]
+    assert lines[-1]["l1"] < lines[0]["l1"]
+    again = train_vae.train_vae(what, samples, tmp_path)
+    assert vae.config.scaling_factor == again.config.scaling_factor != 0.18215
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
+    model = torch.nn.Linear(1, 1)
+
+    def nan(model, batch):
+        return {"loss": model(torch.ones(1)).sum() * (float("nan") if batch == 2 else 1)}
+
+    with pytest.raises(InputError, match=r"step 2.*lower lr"):
+        fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path)
+    assert all(p.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("lr = 1", "unknown key 'lr'; known: vae, unet, stages"),
+        ("[schedule]\nspeed = 1", "unknown key 'speed'; known: steps, lr"),
+        ("vae = 3", "Expected `str`"),
+        ("vae = ", "not a recipe"),
+        ('vae = "x"\nstages = [{ size = 8, steps = 2, batch = 3 }]\n[unet]\n[schedule]\nsteps = 2\nlr = 1', "even"),
+        ('vae = "x"\nstages = [{ size = 8, steps = 2, batch = 2 }]\n[unet]\n[schedule]\nsteps = 3\nlr = 1', "equal"),
+        ('vae = "x"\nstages = [{ sise = 8 }]', "unknown key 'sise'; known: size, steps, batch"),
+    ],
+)
+def test_recipe_errors_name_the_key(tmp_path, text, message):
+    path = tmp_path / "r.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        recipe.read(path, train.Recipe)
+    assert "\n" not in str(caught.value)
+
+
+def test_shipped_recipes_can_be_read():
+    what = recipe.read(RECIPES / "mini.toml", train.Recipe)
+    assert recipe.read(RECIPES / what.vae, train_vae.VAERecipe).vae["latent_channels"] == 4
