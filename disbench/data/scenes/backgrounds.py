@@ -32,7 +32,8 @@ def noise(rng, size, cell, octaves=3, stretch=(1, 1)) -> np.ndarray:
 def ramp(values, low, high) -> np.ndarray:
     """int (h, w) in 0..255 -> uint8 (h, w, 3) from one colour to the other."""
     low, high = np.asarray(low, np.int32), np.asarray(high, np.int32)
-    return np.clip(low + (high - low) * values[..., None] // 255, 0, 255).astype(np.uint8)
+    table = np.clip(low + (high - low) * np.arange(256)[:, None] // 255, 0, 255).astype(np.uint8)
+    return table[values]
 
 
 def blur(image, sigma) -> np.ndarray:
@@ -50,15 +51,24 @@ def jitter(rng, colour, spread) -> tuple[int, int, int]:
     return tuple(int(np.clip(c + shift + int(rng.integers(-spread // 4, spread // 4 + 1)), 0, 255)) for c in colour)
 
 
+def dapple(rng, image) -> np.ndarray:
+    """Light and shade over the whole background, some stops brighter or darker."""
+    height, width = image.shape[:2]
+    small = blur(noise(rng, (height // 8, width // 8), 32, 2).astype(np.uint8), 4)
+    light = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR_EXACT) + rng.integers(110, 230)
+    return np.clip(image * light[..., None] // 290, 0, 255).astype(np.uint8)
+
+
 def studio(rng, size):
     h = rng.random()
     wall, floor = hsv(h, rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9)), hsv(h + rng.uniform(-0.1, 0.1), rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9))
     image = ramp(down(size), wall * 3 // 4, wall)
     seam = int(size[0] * rng.uniform(0.62, 0.85))
     image[seam:] = ramp(down((size[0] - seam, size[1])), floor, floor * 3 // 5)
-    spot = np.zeros(size, np.uint8)
-    cv2.circle(spot, (int(size[1] * rng.uniform(0.2, 0.8)), int(size[0] * 0.4)), int(min(size) * rng.uniform(0.25, 0.5)), 255, -1)
-    spot = cv2.resize(blur(cv2.resize(spot, None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA), 9), size[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
+    height, width = size[0] // 8, size[1] // 8
+    spot, centre = np.zeros((height, width), np.uint8), (int(width * rng.uniform(0.2, 0.8)), height * 2 // 5)
+    cv2.circle(spot, centre, int(min(height, width) * rng.uniform(0.25, 0.5)), 255, -1)
+    spot = cv2.resize(blur(spot, 9), size[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
     return np.clip(blur(image, rng.uniform(2, 12)).astype(np.int32) * (150 + spot[..., None].astype(np.int32) * 3 // 4) // 200, 0, 255).astype(np.uint8)
 
 
@@ -89,26 +99,27 @@ def bricks(rng, size):
 def checkers(rng, size):
     """A chequered floor that runs away from the viewer, under a wall."""
     h, cells = rng.random(), int(rng.integers(8, 14))
-    one, two = hsv(h, rng.uniform(0, 0.4), rng.uniform(0.65, 0.95)), hsv(h + rng.uniform(0, 0.5), rng.uniform(0, 0.6), rng.uniform(0.1, 0.4))
-    board = np.add.outer(np.arange(cells), np.arange(cells)) % 2 * 255
-    board = ramp(np.kron(board, np.ones((40, 40), np.int32)), one, two)
-    n, (height, width), top = float(cells * 40), size, size[0] * rng.uniform(0.35, 0.6)
-    corners = np.float32([(0, 0), (n, 0), (n, n), (0, n)])
-    tilt = rng.uniform(-0.1, 0.1) * height
-    onto = np.float32([(-0.1 * width, top + tilt), (1.1 * width, top - tilt), (2.4 * width, height * 1.2), (-1.4 * width, height * 1.2)])
+    one = hsv(h, rng.uniform(0, 0.4), rng.uniform(0.65, 0.95))
+    two = hsv(h + rng.uniform(0, 0.5), rng.uniform(0, 0.6), rng.uniform(0.1, 0.4))
     wall = hsv(h + 0.5, rng.uniform(0.05, 0.35), rng.uniform(0.3, 0.85))
     image = ramp(noise(rng, size, 90, 2), wall * 4 // 5, wall)
-    return cv2.warpPerspective(board, cv2.getPerspectiveTransform(corners, onto), size[::-1], image, cv2.INTER_LINEAR, cv2.BORDER_TRANSPARENT)
+    across = np.linspace(-1, 1, size[1])
+    horizon = rng.uniform(0.3, 0.5) + rng.uniform(-0.06, 0.06) * across
+    below = np.linspace(0, 1, size[0])[:, None] - horizon
+    far = 1 / np.maximum(below, 1e-3)
+    odd = (np.floor(far * cells / 12) + np.floor(far * (across + rng.uniform(-1, 1)) * cells / 8)) % 2 == 0
+    floor = np.where(odd[..., None], one, two).astype(np.uint8)
+    return blur(np.where(below[..., None] > 0.09, floor, image), 0.8)
 
 
 def foliage(rng, size):
-    h, v = rng.uniform(0.17, 0.4), rng.uniform(0.35, 0.8)
+    h, v = rng.uniform(0.15, 0.42), rng.uniform(0.4, 1.0)
     if rng.random() < 0.25:
         h = rng.uniform(0.0, 0.12)
-    image = ramp(noise(rng, size, 120, 2), hsv(h, 0.7, 0.08), hsv(h, 0.6, 0.35 * v))
+    image = ramp(noise(rng, size, 120, 2), hsv(h, 0.6, 0.15 * v), hsv(h, 0.5, 0.5 * v))
     for k in range(420):
         light = 0.25 + 0.75 * k / 420
-        colour = hsv(h + rng.uniform(-0.04, 0.04), rng.uniform(0.4, 0.8), v * light * rng.uniform(0.7, 1.1) if v * light < 0.9 else 0.9)
+        colour = hsv(h + rng.uniform(-0.04, 0.04), rng.uniform(0.3, 0.75), min(v * light * rng.uniform(0.7, 1.1), 1.0))
         centre = (int(rng.integers(0, size[1])), int(rng.integers(0, size[0])))
         axes = (int(rng.integers(12, 34)), int(rng.integers(6, 15)))
         cv2.ellipse(image, centre, axes, float(rng.integers(0, 180)), 0, 360, colour.tolist(), -1, AA)
@@ -123,14 +134,15 @@ def grass(rng, size):
         y = int(size[0] * (0.1 + 1.1 * k / 900))
         x, lean, tall = int(rng.integers(0, size[1])), int(rng.integers(-30, 31)), int(rng.integers(30, 60)) * (60 + y) // 300
         colour = hsv(h + rng.uniform(-0.05, 0.05), rng.uniform(0.4, 0.8), v * rng.uniform(0.35, 1.05))
-        points = np.array([(x, y), (x + lean // 4, y - tall // 2), (x + lean, y - tall)], np.int32)
-        cv2.polylines(image, [points], False, np.minimum(colour, 255).tolist(), 2 + y // 160, AA)
+        w = 2 + y // 160
+        blade = [(x - w, y), (x + lean // 4 - w, y - tall // 2), (x + lean, y - tall), (x + lean // 4 + w, y - tall // 2), (x + w, y)]
+        cv2.fillPoly(image, [np.array(blade, np.int32)], np.minimum(colour, 255).tolist(), AA)
     return blur(image, rng.uniform(1.6, 4))
 
 
 def bokeh(rng, size):
     h = rng.random()
-    image = ramp(noise(rng, size, 220, 2), hsv(h, 0.7, 0.08), hsv(h + 0.1, 0.6, rng.uniform(0.25, 0.6)))
+    image = ramp(noise(rng, size, 220, 2), hsv(h, 0.6, rng.uniform(0.1, 0.6)), hsv(h + 0.1, rng.uniform(0.2, 0.6), rng.uniform(0.3, 0.95)))
     hues = h + rng.uniform(-0.15, 0.5, 3)
     for _ in range(int(rng.integers(25, 70))):
         layer, r = image.copy(), int(rng.integers(10, 52))
@@ -208,7 +220,7 @@ def water(rng, size):
 def fabric(rng, size):
     """Tartan: bands of threads in both directions."""
     h = rng.random()
-    colours = [hsv(h + rng.uniform(-0.2, 0.5), rng.uniform(0.1, 0.7), rng.uniform(0.15, 0.9)) for _ in range(4)]
+    colours = [hsv(h + rng.uniform(-0.2, 0.5), rng.uniform(0.05, 0.55), rng.uniform(0.15, 0.9)) for _ in range(4)]
     period = int(rng.integers(60, 170))
     stops = np.sort(rng.integers(0, period, 6))
     stripes = np.array([colours[int(np.searchsorted(stops, k)) % 4] for k in range(period)])
@@ -237,6 +249,5 @@ def shelf(rng, size):
     return blur(image, rng.uniform(3, 7))
 
 
-WALLS = (planks, bricks, plaster, fabric, pebbles)
-FLOORS = (studio, checkers)
-FAR = (foliage, grass, bokeh, landscape, city, water, shelf)
+WALLS = {planks, bricks, plaster, fabric, pebbles}  # what a shadow falls on, right behind the object
+FLOORS = {studio, checkers}

@@ -1,10 +1,10 @@
-"""A small solid renderer: parts -> premultiplied colour and coverage.
+"""A small solid renderer: parts -> colour multiplied by coverage, and coverage.
 
-Everything is drawn far to near with OpenCV's fixed-point polygon filler on a supersampled canvas, then averaged, so
-that the mask is exact and the same on every machine. Geometry is float64 and is rounded once, to 1/16 of a sub-pixel.
+Everything is drawn far to near with OpenCV's fixed-point polygon filler on a supersampled canvas, then averaged: the
+coverage is exact to 1/16, and the same on every machine. Geometry is float64, rounded once, to 1/16 of a sub-pixel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +13,11 @@ import numpy as np
 from .parts import Ball, Part, Sheet, Tube
 
 SUPERSAMPLE = 4
-SHIFT = 4
+SHIFT = 4  # fractional bits of what OpenCV is given
+BANDS = 24  # at most, of different brightness, across a bar
+SLIMMED = 0.03  # object radii: of thicker bars, only this much of the radius is slimmed
+BEHIND = 0.03  # object radii: discs that round off a joint must not cover its other bar
+RIM = np.linspace(0, 2 * np.pi, 24, endpoint=False)[:, None]
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,11 @@ class Paint:
 
 @dataclass(frozen=True)
 class View:
-    """Where the viewer stands. Angles in radians; `distance` in object radii; the rest as shares of the frame."""
+    """How the object is looked at: angles in radians, `distance` in object radii.
+
+    `fill`, `centre` and `thinnest` (the least diameter of a bar) are shares of the frame; `slim` 0..1 thins the bars.
+    `light` is a unit vector towards the lamp.
+    """
 
     yaw: float
     pitch: float
@@ -34,16 +42,31 @@ class View:
     centre: tuple[float, float]
     light: np.ndarray
     thinnest: float
+    slim: float
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """One polygon (or circle, where `radius` is not zero) in sub-pixels, with its depth and colour."""
+    """What is drawn at one depth: polygons, or discs where there are `radii`, in 1/16 sub-pixels."""
 
     depth: float
-    colour: tuple[int, int, int, int]
-    outlines: tuple[np.ndarray, ...]
-    radius: float = 0.0
+    colours: list[list[int]]
+    shapes: Sequence
+    radii: Sequence[int] = ()
+
+
+def fixed(values) -> np.ndarray:
+    return np.rint(np.asarray(values) * (1 << SHIFT)).astype(np.int32)
+
+
+def opaque(colours: np.ndarray) -> list:
+    """float (..., 3) -> lists of whole numbers, with full coverage as the fourth."""
+    alpha = np.full((*colours.shape[:-1], 1), 255)
+    return np.concatenate([np.rint(colours).astype(int), alpha], -1).tolist()
+
+
+def unit(v: np.ndarray) -> np.ndarray:
+    return v / np.sqrt(np.maximum((v * v).sum(-1, keepdims=True), 1e-18))
 
 
 def rotation(view: View) -> np.ndarray:
@@ -54,43 +77,34 @@ def rotation(view: View) -> np.ndarray:
     return roll @ pitch @ yaw
 
 
-def points_of(part: Part) -> np.ndarray:
-    match part:
-        case Tube():
-            return part.points
-        case Sheet():
-            return np.concatenate(part.outlines)
-        case Ball():
-            return part.centre[None]
+def all_points(parts: Sequence[Part]) -> np.ndarray:
+    groups: list[np.ndarray] = []
+    for part in parts:
+        match part:
+            case Tube():
+                groups.append(part.points)
+            case Sheet():
+                groups.extend(part.outlines)
+            case Ball():
+                groups.append(part.centre[None])
+    return np.concatenate(groups)
 
 
-def shade(normal: np.ndarray, paint: Paint, light: np.ndarray, tone) -> np.ndarray:
-    """Ambient, diffuse and specular light on (..., 3) unit normals -> (..., 3) colour in 0..255."""
-    diffuse = np.maximum(normal @ light, 0)[..., None]
-    half = light + np.array([0, 0, 1.0])
-    specular = np.maximum(normal @ (half / np.sqrt(half @ half)), 0)[..., None] ** 16
-    body = np.array(paint.colour) * np.asarray(tone)[..., None] * (0.42 + 0.72 * diffuse)
-    return np.clip(body + 255 * paint.gloss * specular, 4, 255)
-
-
-def unit(v: np.ndarray) -> np.ndarray:
-    return v / np.sqrt(np.maximum((v * v).sum(-1, keepdims=True), 1e-18))
-
-
-def rgba(colour: np.ndarray) -> tuple[int, int, int, int]:
-    return (*(int(c) for c in np.rint(colour)), 255)
+def extent(parts: Sequence[Part], view: View) -> np.ndarray:
+    """Width and height of the object as it is seen, in its own units."""
+    return np.ptp((all_points(parts) @ rotation(view).T)[:, :2], axis=0)
 
 
 class Camera:
-    """Turns, projects and fits the parts of one object into a frame of `size` (h, w) pixels."""
+    """Turns, projects and fits the parts of one object into a frame of `size` (h, w) pixels, and lights them."""
 
     def __init__(self, parts: Sequence[Part], view: View, size: tuple[int, int], paints: Sequence[Paint]):
         self.view, self.paints, self.turn = view, paints, rotation(view)
-        every = np.concatenate([points_of(part) for part in parts])
-        self.middle = (every.min(0) + every.max(0)) / 2
-        self.reach = np.sqrt(((every - self.middle) ** 2).sum(1).max())
+        points = all_points(parts)
+        self.middle = (points.min(0) + points.max(0)) / 2
+        self.reach = np.sqrt(((points - self.middle) ** 2).sum(1).max())
         self.scale, self.shift = 1.0, np.zeros(2)
-        flat, _, _ = self.project(every)
+        flat, _, _ = self.project(points)
         low, high = flat.min(0), flat.max(0)
         frame = np.array(size[::-1], np.float64) * SUPERSAMPLE
         self.scale = (view.fill * frame / np.maximum(high - low, 1e-6)).min()
@@ -103,75 +117,72 @@ class Camera:
         zoom = self.scale / (self.view.distance - turned[:, 2])
         return turned[:, :2] * [1, -1] * zoom[:, None] + self.shift, zoom / self.reach, turned
 
-    def tone(self, part: Part, depth):
-        """Far parts get less light, which tells near from far."""
-        return part.tone * (0.86 + 0.18 * np.asarray(depth))
+    def shade(self, normal: np.ndarray, part: Part, depth) -> np.ndarray:
+        """Ambient, diffuse and specular light on unit normals (..., 3) -> colours (..., 3); less of it far away."""
+        paint, light = self.paints[part.paint], self.view.light
+        tone = part.tone * (0.86 + 0.18 * np.asarray(depth)[..., None])
+        diffuse = np.maximum(normal @ light, 0)[..., None]
+        specular = np.maximum(normal @ unit(light + [0, 0, 1.0]), 0)[..., None] ** 16
+        body = np.array(paint.colour) * tone * (0.45 + 0.75 * diffuse)
+        return np.clip(body + 255 * paint.gloss * specular, 4, 255)
 
-    def strokes(self, part: Part) -> list[Stroke]:
+    def strokes(self, part: Part) -> Iterator[Stroke]:
         match part:
             case Tube():
                 return self.tube(part)
             case Sheet():
                 return self.sheet(part)
             case Ball():
-                return self.ball(part.centre, part.radius, part)
+                return self.ball(part)
 
-    def tube(self, part: Tube) -> list[Stroke]:
+    def tube(self, part: Tube) -> Iterator[Stroke]:
+        """Bands along the bar, each lit as the cylinder's surface there; discs close the ends."""
         flat, zoom, turned = self.project(part.points)
-        radius = np.maximum(part.radius * zoom, self.thinnest)
-        step = np.diff(turned, axis=0)
+        radius = part.radius - (1 - self.view.slim) * np.minimum(part.radius, SLIMMED * self.reach)
+        radius = np.maximum(radius * zoom, self.thinnest)
+        step = unit(np.diff(turned, axis=0))
         closed = bool((part.points[0] == part.points[-1]).all())
-        before = np.concatenate([step[-1:] if closed else step[:1], step])
-        after = np.concatenate([step, step[:1] if closed else step[-1:]])
-        tangent = unit(unit(before) + unit(after))
-        side = unit(np.stack([tangent[:, 1], -tangent[:, 0], np.zeros(len(tangent))], -1))
-        front = np.cross(side, tangent)
+        before, after = (step[-1:], step[:1]) if closed else (step[:1], step[-1:])
+        along = unit(np.concatenate([before, step]) + np.concatenate([step, after]))
+        side = unit(along[:, [1, 0, 2]] * [1, -1, 0])
+        front = np.stack([side[:, 1] * along[:, 2], -side[:, 0] * along[:, 2],
+                          side[:, 0] * along[:, 1] - side[:, 1] * along[:, 0]], -1)
         front *= np.where(front[:, 2:] < 0, -1, 1)
-        bands = int(np.clip(radius.max() * 2 / 3, 1, 9))
-        edges = np.linspace(-1, 1, bands + 1)
-        across = (edges[1:] + edges[:-1])[:, None, None] / 2
-        colours = shade(across * side + np.sqrt(1 - across**2) * front, self.paints[part.paint], self.view.light,
-                        self.tone(part, turned[:, 2]))
-        rails = flat + edges[:, None, None] * (side[:, :2] * [1, -1] * radius[:, None])
-        strokes = []
-        for i in range(len(step)):
-            depth = (turned[i, 2] + turned[i + 1, 2]) / 2
-            for k in range(bands):
-                quad = np.stack([rails[k, i], rails[k, i + 1], rails[k + 1, i + 1], rails[k + 1, i]])
-                strokes.append(Stroke(depth, rgba((colours[k, i] + colours[k, i + 1]) / 2), (quad,)))
-        if not closed:
-            for i in (0, -1):
-                middle = colours[bands // 2, i] * 0.9
-                strokes.insert(0, Stroke(turned[i, 2], rgba(middle), (flat[i][None],), radius[i]))
-        return strokes
+        bands = int(np.clip(radius.max() / 3, 1 + (radius.max() > 3), BANDS))
+        edges = np.linspace(-1, 1, bands + 1)[:, None, None]
+        across = (edges[1:] + edges[:-1]) / 2
+        colours = self.shade(across * side + np.sqrt(1 - across**2) * front, part, turned[:, 2])
+        rails = flat + edges * (side[:, :2] * [1, -1] * radius[:, None])
+        quads = fixed(np.stack([rails[:-1, :-1], rails[:-1, 1:], rails[1:, 1:], rails[1:, :-1]], 2))
+        depths = (turned[1:, 2] + turned[:-1, 2]) / 2
+        for end, way in () if closed else ((0, -1), (-1, 1)):
+            joint = opaque(colours[:, end].mean(0))
+            yield Stroke(depths[end] - BEHIND, [joint], fixed(flat[end])[None], [fixed(radius[end])])
+            if along[end, 2] * way > 0.1:
+                rim = np.cos(RIM) * side[end, :2] + np.sin(RIM) * front[end, :2]
+                cap = opaque(self.shade(along[end] * way, part, turned[end, 2]))
+                yield Stroke(depths[end], [cap], [[fixed(flat[end] + rim * [1, -1] * radius[end])]])
+        colours = opaque((colours[:, 1:] + colours[:, :-1]) / 2)
+        for i, depth in enumerate(depths):
+            yield Stroke(depth, [row[i] for row in colours], quads[:, i, None])
 
-    def sheet(self, part: Sheet) -> list[Stroke]:
-        flats = [self.project(outline) for outline in part.outlines]
-        turned = flats[0][2]
-        after = np.roll(turned, -1, 0)
-        normal = unit(np.cross(turned - turned[0], after - turned[0]).sum(0))
-        normal = normal if normal[2] >= 0 else -normal
-        depth = turned[:, 2].mean()
-        colour = shade(normal, self.paints[part.paint], self.view.light, self.tone(part, depth))
-        return [Stroke(depth, rgba(colour), tuple(flat for flat, _, _ in flats))]
+    def sheet(self, part: Sheet) -> Iterator[Stroke]:
+        flats, _, turneds = zip(*(self.project(outline) for outline in part.outlines), strict=True)
+        spokes = turneds[0] - turneds[0][0]
+        normal = unit(np.cross(spokes, np.roll(spokes, -1, 0)).sum(0))
+        depth = turneds[0][:, 2].mean() + part.lift
+        colour = self.shade(normal if normal[2] >= 0 else -normal, part, depth - part.lift)
+        yield Stroke(depth, [opaque(colour)], [[fixed(flat) for flat in flats]])
 
-    def ball(self, centre, radius: float, part: Ball) -> list[Stroke]:
-        flat, zoom, turned = self.project(centre[None])
-        radius = max(radius * zoom[0], self.thinnest)
-        light = self.view.light
-        bands = int(np.clip(radius / 2, 1, 9))
-        strokes = []
-        for k in range(bands):
-            share = k / bands
-            normal = unit(light * share + np.array([-light[0], -light[1], 0.4]) * (1 - share))
-            colour = shade(normal, self.paints[part.paint], light, self.tone(part, turned[0, 2]))
-            shift = light[:2] * [1, -1] * radius * share * 0.6
-            strokes.append(Stroke(turned[0, 2], rgba(colour), (flat + shift,), radius * (1 - share)))
-        return strokes
-
-
-def fixed(points: np.ndarray) -> np.ndarray:
-    return np.rint(points * (1 << SHIFT)).astype(np.int32)
+    def ball(self, part: Ball) -> Iterator[Stroke]:
+        """Discs that shrink towards the light."""
+        flat, zoom, turned = self.project(part.centre[None])
+        radius, light = max(part.radius * zoom[0], self.thinnest), self.view.light
+        share = np.arange(BANDS)[: int(np.clip(radius / 2, 1, BANDS)), None] / BANDS
+        normal = unit(light * share + np.array([-light[0], -light[1], 0.4]) * (1 - share))
+        centres = flat + light[:2] * [1, -1] * radius * share * 0.6
+        colours = opaque(self.shade(normal, part, np.full(len(share), turned[0, 2])))
+        yield Stroke(turned[0, 2], colours, fixed(centres), fixed(radius * (1 - share[:, 0])))
 
 
 def draw(parts: Sequence[Part], view: View, size: tuple[int, int], paints: Sequence[Paint]) -> np.ndarray:
@@ -182,11 +193,11 @@ def draw(parts: Sequence[Part], view: View, size: tuple[int, int], paints: Seque
     strokes = [stroke for part in parts for stroke in camera.strokes(part)]
     # Rounded, so that equal depths stay equal whatever the last bit of a cosine is.
     order = np.argsort(np.round([stroke.depth for stroke in strokes], 6), kind="stable")
-    for i in order:
-        stroke = strokes[i]
-        if stroke.radius:
-            centre, radius = fixed(stroke.outlines[0][0]), int(np.rint(stroke.radius * (1 << SHIFT)))
-            cv2.circle(canvas, centre.tolist(), radius, stroke.colour, cv2.FILLED, cv2.LINE_8, SHIFT)
+    for stroke in (strokes[i] for i in order):
+        if len(stroke.radii):
+            for colour, centre, radius in zip(stroke.colours, stroke.shapes, stroke.radii, strict=True):
+                cv2.circle(canvas, centre.tolist(), int(radius), colour, cv2.FILLED, cv2.LINE_8, SHIFT)
         else:
-            cv2.fillPoly(canvas, [fixed(o) for o in stroke.outlines], stroke.colour, cv2.LINE_8, SHIFT)
+            for colour, outlines in zip(stroke.colours, stroke.shapes, strict=True):
+                cv2.fillPoly(canvas, list(outlines), colour, cv2.LINE_8, SHIFT)
     return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)

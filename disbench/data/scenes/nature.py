@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .parts import Part, arc, ball, bezier, rod, sheet, tube, turn, vector
+from .parts import Part, ball, bezier, ring, rod, sheet, tube, turn, vector
 
 
 def leaf(base, way, length, width, rng, paint=0) -> list[Part]:
@@ -57,9 +57,8 @@ def fern(rng, detail) -> list[Part]:
             for s in (-1, 1):
                 way = turn(along, 1.0 * s, "z") + (0, 0, rng.uniform(-0.01, 0.01))
                 parts += leaf(rib[i], way, size, 0.028, rng)
-    pot = np.array([(0.27, -0.38), (0.2, -0.85), (-0.2, -0.85), (-0.27, -0.38)])
-    parts.append(tube([(0, -0.82, 0), (0, -0.4, 0)], (0.19, 0.26), 2))
-    return [*parts, rod((0, -0.4, 0), (0, -0.33, 0), 0.3, 2), *(() if len(pot) else ())]
+    pot = rod((0, -0.9, 0), (0, -0.4, 0), (0.13, 0.18, 0.2, 0.215, 0.23, 0.245), 2, pieces=12)
+    return [*parts, pot, tube(ring((0, -0.4, 0), 0.25), 0.035, 2)]
 
 
 def flower(rng, detail) -> list[Part]:
@@ -139,6 +138,3 @@ def dragonfly(rng, detail) -> list[Part]:
             knee = vector(0.2 * s, 0.42 - 0.12 * k, 0.1)
             parts.append(tube([(0.03 * s, 0.35 - 0.08 * k, 0), knee, knee + (0.1 * s, 0.16 - 0.16 * k, -0.1)], (0.012, 0.006), 2))
     return parts
-
-
-__all__ = ["arc", "dragonfly", "fern", "flower", "spider_web", "tree"]

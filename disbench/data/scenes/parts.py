@@ -22,11 +22,12 @@ class Tube:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A flat polygon: one outline (n, 3), then those of its holes."""
+    """A flat polygon: one outline (n, 3), then those of its holes. `lift` draws it later, as if it were nearer."""
 
     outlines: tuple[np.ndarray, ...]
     paint: int = 0
     tone: float = 1.0
+    lift: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ def vector(*values) -> np.ndarray:
 
 
 def tube(points, radius, paint=0, tone=1.0) -> Tube:
-    """A bar through `points`; `radius` is one number, or (first, last) for a bar that tapers."""
-    points = np.asarray(points, np.float64)
-    return Tube(points, np.linspace(*np.broadcast_to(radius, 2), len(points)), paint, tone)
+    """A bar through `points`; `radius` is a number, or several at equal steps along the bar."""
+    points, radius = np.asarray(points, np.float64), np.atleast_1d(radius)
+    along = np.interp(np.linspace(0, 1, len(points)), np.linspace(0, 1, len(radius)), radius)
+    return Tube(points, along, paint, tone)
 
 
 def rod(a, b, radius, paint=0, tone=1.0, pieces=1) -> Tube:
@@ -55,8 +57,8 @@ def rod(a, b, radius, paint=0, tone=1.0, pieces=1) -> Tube:
     return tube(np.linspace(a, b, pieces + 1), radius, paint, tone)
 
 
-def sheet(*outlines, paint=0, tone=1.0) -> Sheet:
-    return Sheet(tuple(np.asarray(outline, np.float64) for outline in outlines), paint, tone)
+def sheet(*outlines, paint=0, tone=1.0, lift=0.0) -> Sheet:
+    return Sheet(tuple(np.asarray(outline, np.float64) for outline in outlines), paint, tone, lift)
 
 
 def ball(centre, radius, paint=0, tone=1.0) -> Ball:
@@ -113,7 +115,7 @@ def moved(parts: list[Part], shift=(0, 0, 0), angle=0.0, axis="z", scale=1.0) ->
             case Tube():
                 result.append(Tube(place(part.points), part.radius * scale, part.paint, part.tone))
             case Sheet():
-                result.append(Sheet(tuple(map(place, part.outlines)), part.paint, part.tone))
+                result.append(Sheet(tuple(map(place, part.outlines)), part.paint, part.tone, part.lift))
             case Ball():
                 result.append(Ball(place(part.centre), part.radius * scale, part.paint, part.tone))
     return result

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from . import backgrounds
-from .canvas import Paint, View, draw
+from .backgrounds import hsv
+from .canvas import Paint, View, draw, extent
 from .families import FAMILIES, GROUPS, Family
 
 SEED = 5470
@@ -33,25 +34,41 @@ def scene_size(rng: np.random.Generator, low: float, high: float) -> tuple[int, 
     return int(side * b) // 2 * 2, int(side * a) // 2 * 2
 
 
-def pick_paints(rng: np.random.Generator, palette: str) -> list[Paint]:
-    """Three paints: of the body, of its fittings, and one that sets off."""
-    hsv, u = backgrounds.hsv, rng.uniform
-    bright = u(0.15, 1.0)
+def brightness(rng: np.random.Generator, behind: float) -> float:
+    """A luma, 0.12..0.8, well above or well below that of what is `behind`."""
+    below, above = (0.12, behind - 0.2), (behind + 0.25, 0.8)
+    if below[1] <= below[0] or (above[1] > above[0] and rng.random() < 0.5):
+        return rng.uniform(min(above[0], 0.7), 0.8)
+    return rng.uniform(*below)
+
+
+def with_luma(colour: np.ndarray, wanted: float) -> np.ndarray:
+    """The colour mixed with black or white until its luma, 0..1, is as wanted."""
+    luma = colour @ [0.299, 0.587, 0.114] / 255
+    return colour * wanted / luma if luma > wanted else colour + (255 - colour) * (wanted - luma) / (1.001 - luma)
+
+
+def pick_paints(rng: np.random.Generator, palette: str, bright: float) -> list[Paint]:
+    """Three paints: of the body, of its fittings (both about as `bright` as said, 0..1), and one that sets off."""
+    u = rng.uniform
+    gloss, accent = u(0.0, 0.15), u(0.1, 0.9)
     match palette:
         case "wood":
-            h = u(0.03, 0.12)
-            colours = hsv(h, u(0.2, 0.7), bright), hsv(h, u(0.3, 0.8), 0.8 * bright), hsv(u(0, 1), u(0, 0.3), u(0.1, 0.95))
+            hue = u(0.03, 0.12)
+            tints = (hue, u(0.2, 0.7)), (hue, u(0.3, 0.8)), (u(0, 1), u(0, 0.3))
         case "metal":
-            h, s = (u(0.08, 0.15), u(0.4, 0.8)) if rng.random() < 0.3 else (u(0.5, 0.7), u(0, 0.2))
-            colours = hsv(h, s, bright), hsv(h, s, 0.85 * bright), hsv(u(0, 1), u(0.4, 0.9), u(0.3, 0.9))
+            gloss = u(0.2, 0.7)
+            hue, full = (u(0.08, 0.15), u(0.4, 0.8)) if rng.random() < 0.3 else (u(0.5, 0.7), u(0, 0.2))
+            tints = (hue, full), (hue, full), (u(0, 1), u(0.4, 0.9))
         case "plant":
-            h = u(0.17, 0.4) if rng.random() < 0.7 else u(0.0, 0.12)
-            colours = hsv(h, u(0.4, 0.9), bright), hsv(u(0.04, 0.15), u(0.1, 0.5), u(0.2, 0.95)), hsv(u(0, 1), u(0.5, 0.9), u(0.3, 0.95))
-        case _:
-            h = u(0, 1)
-            colours = hsv(h, u(0.5, 0.95), 0.2 + 0.8 * bright), hsv(h, u(0, 0.2), u(0.5, 0.95)), hsv(u(0, 1), u(0, 0.4), u(0.1, 0.35))
-    gloss = u(0.0, 0.15) if palette in ("wood", "plant") else u(0.2, 0.7)
-    return [Paint(tuple(c.tolist()), gloss) for c in colours]
+            hue = u(0.17, 0.4) if rng.random() < 0.7 else u(0.0, 0.12)
+            tints = (hue, u(0.4, 0.9)), (u(0.04, 0.15), u(0.1, 0.5)), (u(0, 1), u(0.5, 0.9))
+        case "paint":
+            gloss, accent, hue = u(0.2, 0.7), u(0.05, 0.35), u(0, 1)
+            tints = (hue, u(0.5, 0.95)), (hue, u(0, 0.2)), (u(0, 1), u(0, 0.4))
+    lumas = bright, min(bright * u(0.75, 1.1), 1), accent
+    colours = (with_luma(hsv(*tint, 1), luma) for tint, luma in zip(tints, lumas, strict=True))
+    return [Paint(tuple(colour.tolist()), gloss) for colour in colours]
 
 
 def hide(rng: np.random.Generator, paints: list[Paint], background: np.ndarray) -> list[Paint]:
@@ -67,31 +84,41 @@ def pick_view(rng: np.random.Generator, family: Family) -> View:
 
     side = 1 if rng.random() < 0.5 else -1
     light = np.array([side * rng.uniform(0.3, 0.8), rng.uniform(0.4, 0.9), rng.uniform(0.5, 1.0)])
-    fill = rng.uniform(0.62, 0.98)
+    fill = rng.uniform(0.7, 1.04)
     return View(
         yaw=turn(-family.yaw, family.yaw), pitch=turn(*family.pitch), roll=turn(-family.roll, family.roll),
         distance=rng.uniform(3, 8), fill=fill,
         centre=(0.5 + rng.uniform(-0.1, 0.1), 0.5 + rng.uniform(-0.06, 0.06)),
-        light=light / np.sqrt(light @ light), thinnest=0.0028,
+        light=light / np.sqrt(light @ light), thinnest=0.0026, slim=rng.uniform(family.slim, 1),
     )
 
 
 def cast_shadow(rng, image, alpha, place, light) -> np.ndarray:
     """Darkens the wall behind, or the floor below, by the blurred silhouette."""
     height, width = alpha.shape
+    y, x = np.mgrid[:height, :width]
+    side = np.sign(light[0])
     if place == "wall":
         gap = rng.uniform(0.03, 0.09) * min(alpha.shape)
-        matrix = np.array([[1, 0, -np.sign(light[0]) * gap], [0, 1, gap]])
+        x, y = x + side * gap, y - gap
     else:
-        rows = np.flatnonzero(alpha.any(1))
-        foot = rows[-1] if len(rows) else height
-        flat, lean = rng.uniform(0.12, 0.3), np.sign(light[0]) * rng.uniform(0.2, 0.7)
-        matrix = np.array([[1, lean, -lean * foot], [0, -flat, foot * (1 + flat)]])
-        if rng.random() < 0.7:
-            matrix = np.array([[1, lean, -lean * foot], [0, flat, foot * (1 - flat)]])
-    shadow = cv2.warpAffine(alpha, matrix, (width, height), flags=cv2.INTER_LINEAR)
+        foot = np.flatnonzero(alpha.any(1)).max(initial=0)
+        up = (foot - y) / rng.uniform(0.12, 0.3)
+        x, y = x + side * rng.uniform(0.2, 0.7) * up, foot - up
+    x, y = np.rint(x).astype(int), np.rint(y).astype(int)
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    shadow = np.where(inside, alpha[np.where(inside, y, 0), np.where(inside, x, 0)], 0).astype(np.uint8)
     shadow = backgrounds.blur(shadow, rng.uniform(2.5, 9)).astype(np.int32) * int(rng.integers(110, 190)) // 255
     return (image * (256 - shadow)[..., None] >> 8).astype(np.uint8)
+
+
+def distant(rng, background) -> np.ndarray:
+    """Puts a second object into the background, far out of focus."""
+    family = FAMILIES[rng.integers(0, len(FAMILIES))]
+    paints = pick_paints(rng, family.palette, rng.uniform(0.2, 1))
+    layer = draw(family.build(rng, rng.random()), pick_view(rng, family), background.shape[:2], paints)
+    layer = backgrounds.blur(layer, rng.uniform(11, 18)).astype(np.int32)
+    return (layer[..., :3] + (background * (255 - layer[..., 3:]) + 127) // 255).clip(0, 255).astype(np.uint8)
 
 
 def compose(rng, layer, background, place, light) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +130,8 @@ def compose(rng, layer, background, place, light) -> tuple[np.ndarray, np.ndarra
         background = cast_shadow(rng, background, cv2.resize(alpha, small[::-1], interpolation=cv2.INTER_LINEAR_EXACT), place, light)
     background = cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
     keep = 256 - (alpha.astype(np.uint16) + (alpha >> 7))
-    wear = cv2.resize(rng.integers(190, 256, (height // 6, width // 6), np.uint8), (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
+    wear = (backgrounds.noise(rng, small, 4, 3) // 6 + 213).astype(np.uint8)
+    wear = cv2.resize(wear, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
     image = ((layer[..., :3] * wear[..., None].astype(np.uint16)) >> 8) + ((background * keep[..., None]) >> 8)
     grain = rng.integers(0, 2 * int(rng.integers(2, 9)), (height, width), np.uint8).astype(np.int16)
     image = image.astype(np.int16) + (grain - grain.max() // 2)[..., None]
@@ -125,15 +153,18 @@ def render(stream: str, index: int, megapixels: tuple[float, float] | None = Non
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([SEED, STREAMS[stream], index])))
     size = scene_size(rng, *(megapixels or ((0.25, 0.3) if stream == "tr" else (1.0, 4.0))))
     family = FAMILIES[family_of(stream, index)]
-    small = tuple(int(n * backgrounds.SHORT / min(size)) for n in size)
-    place = ("wall", "floor", "far")[int(np.searchsorted([0.4, 0.55], rng.random()))]
-    choice = {"wall": backgrounds.WALLS, "floor": backgrounds.FLOORS, "far": backgrounds.FAR}[place]
-    background = choice[rng.integers(0, len(choice))](rng, small)
-    paints = pick_paints(rng, family.palette)
+    parts, view = family.build(rng, rng.random()), pick_view(rng, family)
+    width, height = extent(parts, view)
+    if (width > height) != (size[1] > size[0]) and rng.random() < 0.8:
+        size = size[::-1]
+    scenery = family.scenery[rng.integers(0, len(family.scenery))]
+    background = scenery(rng, tuple(int(n * backgrounds.SHORT / min(size)) for n in size))
+    place = "wall" if scenery in backgrounds.WALLS else "floor" if scenery in backgrounds.FLOORS else "far"
+    if place == "far" and rng.random() < 0.4:
+        background = distant(rng, background)
+    background = backgrounds.dapple(rng, background)
+    paints = pick_paints(rng, family.palette, brightness(rng, background.mean() / 255))
     if rng.random() < 0.2:
         paints = hide(rng, paints, background)
-    parts = family.build(rng, rng.random())
-    view = pick_view(rng, family)
-    layer = draw(parts, view, size, paints)
-    image, truth = compose(rng, layer, background, place, view.light)
+    image, truth = compose(rng, draw(parts, view, size, paints), background, place, view.light)
     return Scene(scene_name(stream, index), image, truth)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .parts import TAU, Part, arc, ball, bezier, moved, ring, rod, sheet, tube, turn, vector
+from .parts import TAU, Part, arc, ball, bezier, moved, ring, rod, sheet, tube, vector
 
 
 def chair(rng, detail) -> list[Part]:
@@ -15,7 +15,8 @@ def chair(rng, detail) -> list[Part]:
         for z in (-1, 1):
             top, foot = vector(0.27 * x, 0, 0.24 * z), vector((0.27 + splay) * x, -0.8, (0.24 + splay) * z)
             feet[x, z] = lambda t, a=top, b=foot: a * (1 - t) + b * t
-            parts += [rod(top, foot, (thick * 1.3, thick * 0.8), pieces=5), ball(feet[x, z](0.3), thick * 1.7)]
+            turned = thick * np.array([1.1, 1.3, 0.8, 1.7, 0.8, 1.2, 1.5, 1.2, 1.0, 0.8])
+            parts.append(rod(top, foot, turned, pieces=18))
     for x in (-1, 1):
         parts.append(rod(feet[x, -1](0.6), feet[x, 1](0.6), thick * 0.8, pieces=3))
     parts += [rod((feet[-1, -1](0.6) + feet[-1, 1](0.6)) / 2, (feet[1, -1](0.6) + feet[1, 1](0.6)) / 2, thick * 0.8, pieces=3)]
@@ -83,7 +84,6 @@ def harp(rng, detail) -> list[Part]:
     parts: list[Part] = [tube(pillar, thick), tube(neck, thick * 0.9), tube(body, (thick * 2.4, thick * 0.9)), ball((-0.62, 1.06, 0), thick * 1.7, 1)]
     parts += [tube(scroll, thick * 0.35, 1) for scroll in (arc((-0.62, 0.98, 0.03), 0.08), arc((0.56, 0.72, 0.03), 0.06))]
     for t in np.linspace(0.09, 0.93, strings):
-        a, b = neck[0] * 0, body[0] * 0
         i = t * 24
         k, f = int(i), i - int(i)
         a, b = neck[k] * (1 - f) + neck[k + 1] * f, body[k] * (1 - f) + body[k + 1] * f
@@ -125,11 +125,10 @@ def gear_wheel(teeth, radius, rng) -> list[Part]:
     parts: list[Part] = []
     thick = 0.07
     for z in (-thick, thick):
-        parts.append(sheet(outline + (0, 0, z), *(h + (0, 0, z) for h in holes), bore + (0, 0, z)))
+        parts.append(sheet(outline + (0, 0, z), *(h + (0, 0, z) for h in holes), bore + (0, 0, z), lift=2 * np.sign(z)))
     for loop in (outline, *holes):
         for a, b in zip(loop, np.roll(loop, -1, 0), strict=True):
             parts.append(sheet([a - (0, 0, thick), b - (0, 0, thick), b + (0, 0, thick), a + (0, 0, thick)], paint=1))
-    parts += [tube(arc((0, 0, thick), 0.2 * radius, n=32), 0.025 * radius, 1)]
     return parts
 
 
@@ -139,8 +138,8 @@ def gears(rng, detail) -> list[Part]:
     parts: list[Part] = []
     at, way = vector(0, 0, 0), rng.uniform(-0.6, 0.6)
     phase, last = 0.0, 0
-    for _ in range(1 + int(2.99 * detail)):
-        teeth = int(rng.integers(14, 30))
+    for _ in range(2 + int(1.99 * detail)):
+        teeth = int(rng.integers(12, 30))
         radius = module * teeth / 2 * 1.0
         if last:
             at = at + vector(np.cos(way), np.sin(way), 0) * module * (last + teeth) / 2
@@ -176,11 +175,12 @@ def chain(rng, detail) -> list[Part]:
 def rope(rng, detail) -> list[Part]:
     """A knotted rope of twisted strands: the trefoil or one of its relatives."""
     lobes, strands = 2 + int(rng.integers(0, 3)), 3
-    t = np.linspace(0, TAU, 260)
-    p, q = 2, 2 * lobes - 1
+    t = np.linspace(0, TAU, 241)
+    p, q = 2, 2 * lobes + 1
     wide = 0.62 + 0.28 * np.cos(q * t)
     core = np.stack([wide * np.cos(p * t), wide * np.sin(p * t), 0.22 * np.sin(q * t)], -1)
-    along = np.gradient(core, axis=0)
+    along = np.roll(core[:-1], -1, 0) - np.roll(core[:-1], 1, 0)
+    along = np.concatenate([along, along[:1]])
     along /= np.sqrt((along**2).sum(1, keepdims=True))
     side = np.cross(along, (0, 0, 1.0))
     side /= np.sqrt((side**2).sum(1, keepdims=True))
@@ -225,7 +225,7 @@ def spectacles(rng, detail) -> list[Part]:
 
 def whisk(rng, detail) -> list[Part]:
     wires = 5 + int(6 * detail)
-    parts: list[Part] = [tube([(0, -1.3, 0), (0, -1.2, 0), (0, -0.8, 0), (0, -0.45, 0)], (0.06, 0.045), 1), rod((0, -0.46, 0), (0, -0.38, 0), 0.055, 2)]
+    parts: list[Part] = [rod((0, -1.32, 0), (0, -0.45, 0), (0.03, 0.065, 0.07, 0.06, 0.05, 0.045, 0.04), 1, pieces=18), rod((0, -0.46, 0), (0, -0.38, 0), 0.055, 2)]
     for k in range(wires):
         a = np.pi * k / wires
         side = vector(np.cos(a), 0, np.sin(a))
@@ -233,6 +233,3 @@ def whisk(rng, detail) -> list[Part]:
         loop = bezier(side * 0.035 + (0, -0.4, 0), side * wide + (0, 0.25, 0), side * wide + (0, 1.05, 0), side * -wide + (0, 1.05, 0), side * -wide + (0, 0.25, 0), side * -0.035 + (0, -0.4, 0), n=28)
         parts.append(tube(loop, 0.012))
     return [*parts, tube(arc((0, -1.37, 0), 0.06, n=20), 0.014, 2)]
-
-
-__all__ = ["turn"]

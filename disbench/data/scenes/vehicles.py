@@ -54,16 +54,16 @@ def bicycle(rng, detail) -> list[Part]:
 def wagon_wheel(rng, detail) -> list[Part]:
     spokes = 8 + 2 * int(5 * detail)
     width, felloe = rng.uniform(0.03, 0.06), rng.uniform(0.03, 0.05)
+    waist = rng.uniform(0.015, 0.022)
     parts: list[Part] = []
     for z in (-width, 0, width):
         parts.append(tube(arc((0, 0, z), 1.0), felloe))
-    parts.append(tube(arc((0, 0, 0), 1.0 + 1.4 * felloe), felloe * 0.7, 2))
+    parts.append(tube(arc((0, 0, 0), 1.0 + 0.9 * felloe), felloe * 0.8, 2))
     for k in range(spokes):
         a = 2 * np.pi * k / spokes
         way = vector(np.cos(a), np.sin(a), 0)
-        waist = rng.uniform(0.014, 0.018)
-        parts.append(tube([0.1 * way, 0.4 * way, 0.7 * way, way], waist * 1.2))
-        parts.append(ball(0.55 * way, waist * 1.9))
+        turned = np.array([1.6, 1.6, 0.9, 1.1, 1.9, 1.1, 0.9, 1.3, 1.5, 1.2]) * waist
+        parts.append(tube(np.linspace(0.1, 1, 28)[:, None] * way, turned))
     parts += [rod((0, 0, -0.14), (0, 0, 0.14), 0.13, 0), tube(arc((0, 0, 0.14), 0.12), 0.02, 2), ball((0, 0, 0.16), 0.06, 2)]
     return parts
 
@@ -83,7 +83,7 @@ def ferris_wheel(rng, detail) -> list[Part]:
         if k % 2:
             hook = way + (0, -0.06, 0)
             parts += [rod(way + (0, 0, -depth), way + (0, 0, depth), thick, 1), tube(arc(hook + (0, -0.05, 0), 0.085, 0, np.pi, 8), thick * 0.8, 0)]
-            parts.append(rod(hook + (0, -0.02, 0), hook + (0, -0.11, 0), 0.075, 2 * (k // 2 % 2)))
+            parts.append(tube(np.linspace(hook + (0, -0.03, 0), hook + (0, -0.17, 0), 9), (0.05, 0.078, 0.08, 0.07, 0.03), 2 * (k // 2 % 2)))
     parts.append(rod((0, 0, -0.2), (0, 0, 0.2), 0.06, 0))
     return parts
 
@@ -122,7 +122,7 @@ def sailing_ship(rng, detail) -> list[Part]:
     return parts
 
 
-def pram(rng, detail) -> list[Part]:
+def trolley(rng, detail) -> list[Part]:
     """A wire trolley: a tapering basket of thin bars on a frame with four castors."""
     bars = 7 + int(8 * detail)
     thick = rng.uniform(0.011, 0.016)
@@ -168,10 +168,3 @@ def windmill(rng, detail) -> list[Part]:
     parts += [tube(arc(hub, 0.36), 0.008, 1), tube(arc(hub, 0.56), 0.008, 1), rod(hub - (0, 0, 0.2), hub + (0, 0, 0.05), 0.05, 1)]
     vane = [(-0.2, 0.12, -0.4), (-0.5, 0.3, -0.8), (-0.5, -0.06, -0.8)]
     return [*parts, rod(hub - (0, 0, 0.2), vane[0], 0.012, 1), sheet(vane, paint=2)]
-
-
-def pylon_ring(y, half):
-    return [vector(x * half, y, z * half) for x, z in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-
-
-__all__ = ["bicycle", "ferris_wheel", "moved", "pram", "ring", "sailing_ship", "wagon_wheel", "windmill"]
