@@ -215,12 +215,12 @@ def test_html_needs_nothing_else_and_escapes_names(saved):
     run, samples = saved
     names = {"title": HOSTILE, "meta": {"environment": {HOSTILE: HOSTILE}}, "dataset": HOSTILE}
     run = replace(run, **names)
-    text = render([run, replace(run, title="B")], "html", samples=samples)
+    text = render([run, replace(run, title="B")], "html", cases=grid.cases([run], samples, 3))
     page = Page(text)
     assert page.tags.count("script") == 2  # the data and the page's own
     assert [link for link in page.links if not link.startswith(("#", "data:image/webp;base64,"))] == []
     assert not re.search(r"url\(|@import|https?://", text)
-    assert page.tags.count("img") == 6 * 5 + 1  # six cases; and the dialog's
+    assert page.tags.count("img") == 3 * 4 + 1  # three cases, and the dialog's
 
 
 def test_html_lists_every_image_with_its_scores():
@@ -277,10 +277,10 @@ def test_a_map_of_another_size_is_named(saved):
 
 
 def test_write_takes_the_format_from_the_suffix(tmp_path):
-    write([result()], None, tmp_path / "report.md")
+    write(tmp_path / "report.md", [result()])
     assert (tmp_path / "report.md").read_text() == render([result()], "markdown")
     with pytest.raises(InputError, match=r"\.docx"):
-        write([result()], None, tmp_path / "report.docx")
+        write(tmp_path / "report.docx", [result()])
 
 
 def test_reports_load_no_heavy_library():

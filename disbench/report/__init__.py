@@ -11,20 +11,19 @@ from disbench.report.table import build
 FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv"}  # and their file suffixes
 
 
-def render(results: Sequence, format: str = "html", samples: Sequence = (), standalone: bool = False) -> str:
+def render(results: Sequence, format: str = "html", cases: Sequence = (), standalone: bool = False) -> str:
     """The report of some results (disbench.runs.Result) as text.
 
-    `samples` (disbench.data.Sample) are the images behind them: an HTML report then shows cases from easy to hard, if
-    the first run kept its maps. `standalone` makes LaTeX a document of its own. InputError for an unknown format, and
-    for results that must not stand in one table.
+    `cases` (disbench.report.grid.cases) are the pictures of an HTML report; `standalone` makes LaTeX a document of its
+    own. InputError for an unknown format, and for results that must not stand in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
     table = build(results)
     if format == "html":
-        from disbench.report import grid, html
+        from disbench.report import html
 
-        return html.render(table, results, grid.cases(results, samples))
+        return html.render(table, results, cases)
     if format == "latex":
         from disbench.report import latex
 
@@ -33,13 +32,13 @@ def render(results: Sequence, format: str = "html", samples: Sequence = (), stan
 
 
 def write(
-    results: Sequence, format: str | None, path: str | Path, samples: Sequence = (), standalone: bool = False
+    path: str | Path, results: Sequence, format: str | None = None, cases: Sequence = (), standalone: bool = False
 ) -> None:
-    """`render` to a file; where `format` is None, its suffix decides."""
+    """`render` to a file; without `format`, its suffix decides."""
     path = Path(path)
     if format is None:
         format = next((name for name, suffix in FORMATS.items() if suffix == path.suffix.lower()), path.suffix)
-    text = render(results, format, samples, standalone)
+    text = render(results, format, cases, standalone)
     try:
         write_whole(path, text.encode())
     except OSError as error:

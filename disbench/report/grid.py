@@ -45,7 +45,7 @@ def choose(result: Result, n: int) -> list[Row]:
     The rule leaves no room for picking favourites, and passes over the few extremes.
     """
     rows = [row for split in result.splits for row in result.rows[split]]
-    values = per_image([row.measurement for row in rows])[METRIC]
+    values = per_image([row.measurement for row in rows], result.protocol)[METRIC]
     order = np.argsort(-values, kind="stable")
     n = min(n, len(rows))
     return [rows[order[int((i + 0.5) * len(rows) / n)]] for i in range(n)]
@@ -59,9 +59,12 @@ def cases(results: Sequence[Result], samples: Iterable[Sample], n: int = 6) -> l
         sample = known.get((row.split, row.name))
         if sample is None or results[0].mask(row) is None:
             continue
-        same = {r.title: other for r in results for other in r.rows.get(row.split, ()) if other.name == row.name}
-        masks = {r.title: path for r in results if r.title in same and (path := r.mask(row))}
-        scores = {title: float(per_image([same[title].measurement])[METRIC][0]) for title in masks}
+        masks, scores = {}, {}
+        for result in results:
+            same = next((r for r in result.rows.get(row.split, ()) if r.name == row.name), None)
+            if same and (path := result.mask(same)):
+                masks[result.title] = path
+                scores[result.title] = float(per_image([same.measurement], result.protocol)[METRIC][0])
         found.append(Case(sample, masks, scores))
     return found
 

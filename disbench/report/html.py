@@ -111,7 +111,7 @@ def image_scores(results: Sequence[Result]) -> dict[str, Any]:
     values: dict[str, list[list[float | None]]] = {metric: [] for metric in PAPER}
     for result in results:
         rows = [row for split in result.splits for row in result.rows[split]]
-        scores = per_image([row.measurement for row in rows])
+        scores = per_image([row.measurement for row in rows], result.protocol)
         for metric in PAPER:
             column: list[float | None] = [None] * len(keys)
             for row, value in zip(rows, scores[metric], strict=True):
@@ -131,7 +131,8 @@ def pictures(case: Case) -> dict[str, Any]:
 
     width = 420 if len(case.masks) <= 4 else 300
     found = [(title, case.scores.get(title), _data_uri(tile)) for title, tile in tiles(case, width).items()]
-    return {"split": case.sample.split, "name": short(case.sample.name), "full": case.sample.name, "tiles": found}
+    names = {"split": case.sample.split, "name": short(case.sample.name), "full": case.sample.name}
+    return names | {"first": next(iter(case.masks)), "tiles": found}
 
 
 def _data_uri(pixels: np.ndarray) -> str:

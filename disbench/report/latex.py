@@ -72,5 +72,5 @@ def escape(text: str) -> str:
 
 
 def breakable(signature: str) -> str:
-    """An escaped signature that may break after each field."""
-    return escape(signature).replace(r"\textbar{}", r"\textbar\allowbreak{}")
+    """An escaped signature that may break after each field and subset."""
+    return escape(signature).replace(r"\textbar{}", r"\textbar\allowbreak{}").replace(",", r",\allowbreak{}")
