@@ -48,7 +48,15 @@ data_options = [
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
 
-def options(*chosen):
+class KeyValue(click.ParamType):
+    name = "NAME=VALUE"
+
+    def convert(self, value, param, ctx):
+        key, equals, text = value.partition("=")
+        return (key, text) if equals else self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+
+
+def shared(*chosen):
     def decorate(command):
         for option in reversed(chosen):
             command = option(command)
@@ -59,25 +67,32 @@ def options(*chosen):
 
 @main.command()
 @click.option("--model", default="diffdis", show_default=True, help="A name from `disbench models`.")
-@options(*data_options)
+@shared(*data_options)
 @click.option("--images", type=click.Path(path_type=Path), help="With --truth: a data set of two folders.")
 @click.option("--truth", type=click.Path(path_type=Path), help="With --images: the ground truths.")
 @click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none.")
+@click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
 @click.option("--alone", is_flag=True, help="On DIS-Mini: without the reference rows.")
 @json_option
-def run(model, data, split, images, truth, weights, device, out, save, workers, alone, as_json):
+def run(model, data, split, images, truth, weights, options, device, out, save, workers, alone, as_json):
     """Evaluate a model; goes on where it was stopped."""
     from disbench import evaluate
+    from disbench.data import find
     from disbench.report.publish import publish
 
-    where = _where(data, images, truth)
     with _progress() as progress:
-        results = evaluate.run_all(model, split, where, weights, device, out, save, workers, alone, progress)
-    paths = publish(results, main=results[-1])
+        dataset = find(_where(data, images, truth), split, progress=progress)
+        if dataset.is_mini:
+            click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
+        where_and_how = (out, save, workers, progress)
+        beside = dataset.is_mini and not alone
+        results = evaluate.run_references(model, dataset, weights, device, *where_and_how) if beside else []
+        results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *where_and_how))
+    paths = publish(results)
     _show(results, as_json)
     if not as_json:
         for kind, path in paths.items():
@@ -86,7 +101,7 @@ def run(model, data, split, images, truth, weights, device, out, save, workers, 
 
 @main.command()
 @click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
-@options(*data_options)
+@shared(*data_options)
 @click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
@@ -182,7 +197,7 @@ def data() -> None:
 
 
 @data.command()
-@options(*data_options)
+@shared(*data_options)
 @click.option("--against", type=click.Path(path_type=Path), help="A list that `disbench data freeze` wrote.")
 def verify(data, split, against):
     """Find every missing, extra, unreadable or wrongly sized file. Exit status 1 where it differs from --against."""
@@ -203,7 +218,7 @@ def verify(data, split, against):
 
 
 @data.command()
-@options(*data_options)
+@shared(*data_options)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The list to write (JSON).")
 def freeze(data, split, out):
     """Write the digest of every file, to compare other copies with."""

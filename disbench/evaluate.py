@@ -47,18 +47,31 @@ def run(
     network's cores and spoil its times, else one per core). InputError on anything unfit; what was measured stays.
     """
     dataset = datasets.find(data, split, progress=progress)
-    source = load_model(model, weights, device)
+    return run_model(model, dataset, weights, device, {}, out, save, workers, progress)
+
+
+def run_references(model: str, dataset: DataSet, weights: str | None, device: str | None, *rest) -> list[Result]:
+    """The references on DIS-Mini of a model with these weights; `rest` as `run_model` takes it."""
+    chosen = (card(model).name, weights)
+    return [run_model(name, dataset, w, device, {}, *rest) for name, w in MINI_REFERENCES if (name, w) != chosen]
+
+
+def run_model(
+    model: str,
+    dataset: DataSet,
+    weights: str | None,
+    device: str | None,
+    options: dict[str, str],
+    out: str | Path,
+    save: bool,
+    workers: int | None,
+    progress: Progress | None,
+) -> Result:
+    """`run` on a data set that was found already; `options` are the model's own."""
+    source = load_model(model, weights, device, **options)
     if workers is None:
         workers = 0 if source.device == "cpu" else os.cpu_count()
     return _evaluate(source, dataset, Path(out), save, workers, progress)
-
-
-def run_all(model, split, data, weights, device, out, save, workers, alone, progress) -> list[Result]:
-    """`run`, after the references on DIS-Mini (unless `alone`): the model comes last, as in the paper's tables."""
-    chosen = (card(model).name, weights)
-    mini = not alone and datasets.find(data, split, progress=progress).is_mini
-    before = [reference for reference in MINI_REFERENCES if mini and reference != chosen]
-    return [run(m, split, data, w, device, out, save, workers, progress) for m, w in (*before, chosen)]
 
 
 def score_folder(

@@ -5,6 +5,7 @@ checkout, an editable install, a wheel and a spawned worker alike. A card is dat
 """
 
 import difflib
+import inspect
 import tomllib
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -60,11 +61,11 @@ def card(name: str) -> Card:
     return found
 
 
-def load(name: str, weights: str | None = None, device: str | None = None):
+def load(name: str, weights: str | None = None, device: str | None = None, **options: str):
     """The model, ready to predict.
 
     `weights`: a file, a folder or a Hugging Face id; None for those that disbench ships; "untrained" for a random
-    initialisation. `device`: "cpu", "cuda", "cuda:1", "mps"; None for the best there is.
+    initialisation. `device`: "cpu", "cuda", "cuda:1", "mps"; None for the best there is. `options` are the model's own.
     """
     from disbench.predict import Model
 
@@ -76,7 +77,10 @@ def load(name: str, weights: str | None = None, device: str | None = None):
         make = getattr(import_module(f"disbench.models.{chosen.name}.{module}"), factory)
     except ModuleNotFoundError as error:
         raise InputError(f"{chosen.title} needs {error.name}; pip install 'disbench[models]'") from None
-    return Model(chosen, make(chosen, weights, device))
+    known = list(inspect.signature(make).parameters)[3:]
+    if unknown := options.keys() - set(known):
+        raise InputError(f"{chosen.title} has no option {min(unknown)!r}; known: {', '.join(known) or 'none'}")
+    return Model(chosen, make(chosen, weights, device, **options))
 
 
 def _read(folder: Path) -> Card:

@@ -129,7 +129,7 @@ class Shard:
         self._file = (folder / "shards" / name).open("xb", buffering=0)
 
     def append(self, row: Row) -> None:
-        self._file.write(msgspec.json.encode(row, enc_hook=np.ndarray.tolist) + b"\n")
+        self._file.write(msgspec.json.encode(row, enc_hook=lambda array: array.tolist()) + b"\n")
 
     def __enter__(self):
         return self

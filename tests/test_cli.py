@@ -107,4 +107,4 @@ def test_scoring_needs_no_torch(folder):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
     assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout)[0]["scores"]["gt"]["f_max"] == 1.0
+    assert json.loads(ran.stdout)[0]["scores"]["mine"]["f_max"] == 1.0
