@@ -114,8 +114,8 @@ def measure(mask: np.ndarray, truth: np.ndarray, protocol: str = "pysod") -> Mea
     from disbench.metrics.weighted import f_weighted
 
     mask = np.require(mask, requirements=["C", "W"])
-    foreground = (truth > rules.truth_above).view(np.uint8)
-    np.negative(foreground, out=foreground)
+    foreground = np.greater(truth, rules.truth_above, order="C").view(np.uint8)
+    np.negative(foreground, out=foreground)  # 1 becomes 255
     quadrants = quadrant_histograms(mask, foreground)
     bg, fg = quadrants.sum(0)
     if not fg.any() and truth.max() == 1:

@@ -47,7 +47,7 @@ def _f(precision: np.ndarray, recall: np.ndarray, beta2: float) -> np.ndarray:
 
 
 def _e(hits: np.ndarray, positives: np.ndarray, truth: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Enhanced alignment (n, k) of n x k binary maps: Fan et al., IJCAI 2018, equations 2 to 6.
+    """Enhanced alignment (n, k) of n x k binary maps: Fan et al., IJCAI 2018.
 
     A binary map makes only four kinds of pixels, so the sum over pixels is a sum over four counts. The order of
     operations is PySODMetrics', for equality to the last bit. One pixel is divided by 1 instead of by N - 1 = 0.

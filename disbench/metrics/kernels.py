@@ -87,6 +87,6 @@ def joint_histogram(mask, foreground, row, column):
     Quadrants are row-major; rows below `row` are in the upper ones, columns below `column` in the left ones.
     """
     flat = mask.reshape(-1), foreground.reshape(-1)
-    words = [pixels[: pixels.size & ~7].view(U64) for pixels in flat]
+    words = [np.require(pixels[: pixels.size & ~7].view(U64), requirements="A") for pixels in flat]
     counts = _joint_histogram(*flat, *words, mask.shape[1], row, column)
     return counts.reshape(4, BANKS, 2, 256).sum(1, dtype=np.int64)

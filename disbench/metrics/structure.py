@@ -38,7 +38,7 @@ def s_measure(counts: np.ndarray, lo: int, hi: int) -> float:
 
 
 def _object(counts: np.ndarray, levels: np.ndarray, scale: int) -> float:
-    """Similarity of the pixels of one side to all ones (section 3.2), sample standard deviation, 0 for one pixel."""
+    """Similarity of the pixels of one side to all ones, sample standard deviation, 0 for one pixel."""
     pixels, total, squares = (int(counts @ power) for power in (np.ones_like(levels), levels, levels**2))
     mean = total / (pixels * scale)
     spread = math.sqrt((pixels * squares - total**2) / (pixels * max(pixels - 1, 1))) / scale
@@ -46,7 +46,7 @@ def _object(counts: np.ndarray, levels: np.ndarray, scale: int) -> float:
 
 
 def _ssim(quadrant: np.ndarray, lo: int, hi: int) -> float:
-    """Structural similarity of one quadrant without its constants (section 3.1)."""
+    """Structural similarity of one quadrant without its constants."""
     bg, fg = quadrant
     levels, scale = LEVELS - lo, hi - lo
     pixels, truth = int(quadrant.sum()), int(fg.sum())

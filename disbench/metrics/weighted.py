@@ -21,7 +21,7 @@ EDGE = 3  # half of the 7 x 7 Gaussian
 RING = 2 * EDGE + 1  # rows of errors that are blurred together
 NEAR = 4  # a background pixel within EDGE rows and columns of the foreground is at most sqrt(18) away from it
 
-# What an error on the background weighs, by squared distance to the foreground (equation 9); 0 is the foreground.
+# What an error on the background weighs, by squared distance to the foreground; 0 is the foreground.
 IMPORTANCE = 2 - 0.5 ** (np.sqrt(np.arange(FAR**2 + 1)) / 5)
 IMPORTANCE[0] = 0
 # The 7 x 7 Gaussian of sigma 5 is the product of two of these: centre, then 1, 2 and 3 pixels off.
@@ -298,7 +298,7 @@ def _smaller_errors(blurred, blur, error, near):
 
 @kernel
 def foreground_error(mask, near, hi, blur):
-    """Sum over the foreground of min(E, blurred E), E = hi - mask (Margolin et al., equations 7 and 8).
+    """Sum over the foreground of min(E, blurred E), E = hi - mask.
 
     Blurring takes, for a background pixel, the error of its nearest foreground pixel, and 0 outside the image. It
     matters only at foreground pixels that are wrong, so only rows with any are blurred, from those within EDGE.
