@@ -82,8 +82,10 @@ def run(model, data, split, images, truth, weights, options, device, out, save, 
     """Evaluate a model; goes on where it was stopped."""
     from disbench import evaluate
     from disbench.data import find
+    from disbench.models import card
     from disbench.report.publish import publish
 
+    card(model)  # an unknown name is told before any work
     with _progress() as progress:
         dataset = find(_where(data, images, truth), split, progress=progress)
         if dataset.is_mini:
@@ -125,7 +127,8 @@ def score(maps, data, split, truth, out, workers, as_json):
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN]...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), default="markdown", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
-def report(runs, format_, out):
+@click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
+def report(runs, format_, out, standalone):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2.
 
     Without RUN: the latest finished run of every method under ./runs.
@@ -134,11 +137,16 @@ def report(runs, format_, out):
     from disbench.runs import latest, load
 
     results = [load(folder) for folder in runs] or latest(Path("runs"))
+    cases = ()
+    if format_ == "html":
+        from disbench.report.publish import pictures
+
+        cases = pictures(results)
     if out:
-        write(out, results, format_)
+        write(out, results, format_, cases, standalone)
         click.echo(out)
     else:
-        click.echo(render(results, format_), nl=False)
+        click.echo(render(results, format_, cases, standalone), nl=False)
 
 
 @main.command()

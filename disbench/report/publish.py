@@ -9,11 +9,11 @@ from disbench.report import grid, write
 from disbench.runs import Result
 
 
-def publish(results: Sequence[Result], main: Result) -> dict[str, Path]:
-    """Write the reports of `results` into the folder of `main`, whose errors the grid shows. Kind -> path."""
-    folder = main.folder / "report"
+def publish(results: Sequence[Result]) -> dict[str, Path]:
+    """Write the reports of `results` into the folder of the last, whose errors the grid shows. Kind -> path."""
+    folder = results[-1].folder / "report"
     folder.mkdir(exist_ok=True)
-    cases = grid.cases([main, *(r for r in results if r is not main)], samples(main))
+    cases = pictures(results)
     paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
     for path in paths.values():
         write(path, results, cases=cases)
@@ -21,6 +21,11 @@ def publish(results: Sequence[Result], main: Result) -> dict[str, Path]:
         paths["Qualitative grid"] = folder / "grid.png"
         grid.grid(cases).savefig(paths["Qualitative grid"])
     return paths
+
+
+def pictures(results: Sequence[Result]) -> list[grid.Case]:
+    """Cases from easy to hard for the last result, the one of interest, as in the paper's tables."""
+    return grid.cases(results[::-1], samples(results[-1]))
 
 
 def samples(result: Result) -> list[Sample]:

@@ -17,7 +17,9 @@ STYLES = {"best": "bold", "second": "underline", None: ""}
 def show(results: Sequence[Result]) -> None:
     """Print the table of `results`, what it is a table of, and how long an image took."""
     table = build(results)
-    grid = Grid("subset", "measure", *map(Text, table.methods), title=Text(table.title), box=None, header_style="bold")
+    grid = Grid(title=Text(table.title), box=None, header_style="bold")
+    for head in ("subset", "measure", *table.methods):
+        grid.add_column(Text(head), justify="left" if len(grid.columns) < 2 else "right")
     for split, lines in table.groups:
         for first, line in enumerate(lines):
             metric = METRICS[line.metric]
