@@ -41,6 +41,7 @@ TINY = train.Recipe(
     unet=UNET,
     stages=(train.Stage(16, 4, 2), train.Stage(32, 4, 2)),
     schedule=Schedule(8, 1e-3, checkpoint_every=3, log_every=1),
+    pictures=40,
     text=(2, 8),
 )
 
@@ -186,9 +187,9 @@ def test_validation_is_logged(samples, tmp_path):
 def test_training_learns(samples, tmp_path):
     what = replace(
         TINY,
-        stages=(train.Stage(32, 20, 4),),
+        stages=(train.Stage(32, 20, 4, (1.0, 1.0)),),
         schedule=Schedule(20, 5e-3, warmup=0.1, log_every=1),
-        augment=data.Augment(0, (1.0, 1.0), 0, 0, 0, 0),
+        augment=data.Augment(flip=0, rotation=0, colour=0, cutmix=0),
     )
     train.train(what, tiny_vae(), samples, (), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
@@ -223,8 +224,14 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
         ("[schedule]\nspeed = 1", "unknown key 'speed'; known: steps, lr"),
         ("vae = 3", "Expected `str`"),
         ("vae = ", "not a recipe"),
-        ('vae = "x"\nstages = [{ size = 8, steps = 2, batch = 3 }]\n[unet]\n[schedule]\nsteps = 2\nlr = 1', "even"),
-        ('vae = "x"\nstages = [{ size = 8, steps = 2, batch = 2 }]\n[unet]\n[schedule]\nsteps = 3\nlr = 1', "equal"),
+        (
+            'vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 2, batch = 3 }]\n[unet]\n[schedule]\nsteps = 2\nlr = 1',
+            "even",
+        ),
+        (
+            'vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 2, batch = 2 }]\n[unet]\n[schedule]\nsteps = 3\nlr = 1',
+            "equal",
+        ),
         ('vae = "x"\nstages = [{ sise = 8 }]', "unknown key 'sise'; known: size, steps, batch"),
     ],
 )

@@ -6,7 +6,7 @@ fraction of the time.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -26,15 +26,13 @@ from disbench.models.diffdis.predictor import normalise, quantise, resize, stret
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import DiffDISUNet
 
-MARGIN = 1.25
-"""Pictures are kept this much larger than they are trained at, so that a cut of them needs no enlarging."""
-
 
 @dataclass(frozen=True)
 class Stage:
     size: int  # pixels, square
     steps: int
     batch: int  # images, even: CutMix exchanges between neighbours
+    crop: tuple[float, float] = (0.75, 1.0)  # side of what is cut from a picture, as a share of the picture's
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,7 @@ class Recipe:
     unet: dict[str, Any]  # the config of diffusers.UNet2DConditionModel
     stages: tuple[Stage, ...]
     schedule: Schedule
+    pictures: int  # side in pixels that pictures are kept at
     prediction_type: str = "v_prediction"
     shared_noise: bool = True  # one noise for mask and edge, as in Algorithm 1
     text: tuple[int, int] = (2, 32)  # tokens and width of the prompt's embedding, all zeros
@@ -81,15 +80,11 @@ def train(
     vae = vae.eval().requires_grad_(False)
     text = torch.zeros(*what.text)
     ends = list(accumulate(stage.steps for stage in what.stages))
-    pictures: dict[int, data.Pictures] = {}
+    pictures = data.load(samples, what.pictures)
 
     def make(step: int) -> dict[str, Any]:
         stage = what.stages[bisect_right(ends, step)]
-        if stage.size not in pictures:
-            pictures.clear()
-            pictures[stage.size] = data.load(samples, round(MARGIN * stage.size))
-        which = data.rows(len(samples), stage.batch, step, what.seed)
-        return _batch(what, vae, pictures[stage.size], which, stage.size, [what.seed, 1, step])
+        return _batch(what, stage, vae, pictures, step)
 
     def loss(model: DiffDISUNet, batch: dict[str, Any]) -> dict[str, Tensor]:
         return losses.one_step(model, **batch, text=text, prediction_type=what.prediction_type)
@@ -103,10 +98,11 @@ def train(
 
 
 @torch.no_grad()
-def _batch(what: Recipe, vae: AutoencoderKL, pictures: data.Pictures, which: list[int], size: int, seed) -> dict:
+def _batch(what: Recipe, stage: Stage, vae: AutoencoderKL, pictures: data.Pictures, step: int) -> dict[str, Any]:
     """The latents of one step: what `losses.one_step` takes beside the network."""
-    rng = np.random.default_rng(seed)
-    images, masks = data.batch(pictures, which, size, what.augment, rng)
+    rng = np.random.default_rng([what.seed, 1, step])
+    which = data.rows(len(pictures.images), stage.batch, step, what.seed)
+    images, masks = data.batch(pictures, which, stage.size, replace(what.augment, crop=stage.crop), rng)
     images, masks = data.cutmix(what.augment.cutmix, rng, images, masks)
     outlines = data.edges(masks, what.edge_width)
     with torch.autocast("cpu", torch.bfloat16, enabled=what.schedule.bf16):
