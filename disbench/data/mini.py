@@ -1,14 +1,13 @@
 """DIS-Mini: the embedded data set, rendered on first use. Thin objects with exact masks on cluttered backgrounds.
 
-Its folders, names and ranking follow DIS5K's, so that everything that reads DIS5K reads it too; its pictures do not, and
-a score on it says nothing about DIS5K. Test images have 1 to 4 megapixels; the training images have only 0.25 to 0.3,
+Its folders, names and ranking follow DIS5K's, so that everything that reads DIS5K reads it too; its pictures do not,
+and a score on it says nothing about DIS5K. Test images have 1 to 4 megapixels. Training images have only 0.25 to 0.3:
 they train small networks.
 """
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -22,7 +21,7 @@ __all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure", "render"]
 TITLE, VERSION = "DIS-Mini (synthetic, not DIS5K)", "v1"
 SPLITS = {"DIS-TR": 1500, "DIS-VD": 12, "DIS-TE1": 12, "DIS-TE2": 12, "DIS-TE3": 12, "DIS-TE4": 12}
 
-# The part of each of the 48 test scenes, by disbench.data.complexity; a test ranks them again.
+# The part of each of the 48 test scenes, by disbench.data.complexity: so each part can be rendered alone.
 TEST_PARTS = "223144314332443223311244114111223142314421433223"
 
 
@@ -45,43 +44,37 @@ def files(folder: Path, stream: str, index: int) -> tuple[Path, Path]:
 
 
 def write_scene(folder: Path, stream: str, index: int) -> None:
-    scene = render(stream, index)
-    for path, pixels, options in zip(
-        files(folder, stream, index),
-        (scene.image[..., ::-1], scene.truth),
-        ([cv2.IMWRITE_JPEG_QUALITY, 95], []),
-        strict=True,
-    ):
-        write_whole(path, cv2.imencode(path.suffix, pixels, options)[1].tobytes())
+    scene, (image, truth) = render(stream, index), files(folder, stream, index)
+    bgr = scene.image[..., ::-1]
+    write_whole(image, cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+    write_whole(truth, cv2.imencode(".png", scene.truth)[1].tobytes())
 
 
-def ensure(
-    splits: Sequence[str], progress: Callable[[int, int], None] | None = None, workers: int = 2
-) -> Path:
+def ensure(splits: Sequence[str], progress: Callable[[int, int], None] | None = None, workers: int = 2) -> Path:
     """The folder of DIS-Mini, with at least these splits in it, each complete; what is missing is rendered first.
 
     Files appear whole or not at all, so a split that was cut short is completed, also by two processes at once.
     `progress(done, total)` is called after every picture. InputError where the cache cannot be written.
     """
     root = cache()
-    missing = [
-        (root / split, *member)
-        for split in splits
-        for member in members(split)
-        if not all(path.exists() for path in files(root / split, *member))
-    ]
+    pool = ThreadPoolExecutor(workers)
     try:
-        for folder in {job[0] for job in missing}:
+        missing = [
+            (root / split, *member)
+            for split in splits
+            for member in members(split)
+            if not all(path.exists() for path in files(root / split, *member))
+        ]
+        for folder in {folder for folder, _, _ in missing}:
             (folder / "im").mkdir(parents=True, exist_ok=True)
             (folder / "gt").mkdir(exist_ok=True)
-        with ThreadPoolExecutor(workers) as pool:
-            tasks = [pool.submit(partial(write_scene, *job)) for job in missing]
-            for done, task in enumerate(tasks, 1):
-                task.result()
-                if progress:
-                    progress(done, len(tasks))
+        for done, _ in enumerate(pool.map(lambda job: write_scene(*job), missing), 1):
+            if progress:
+                progress(done, len(missing))
     except OSError as error:
         raise InputError(
-            f"{root}: cannot write the rendered DIS-Mini ({error.strerror}); point DISBENCH_CACHE at another folder"
+            f"{root}: cannot write DIS-Mini there ({error.strerror}); point DISBENCH_CACHE at another folder"
         ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
     return root

@@ -5,6 +5,7 @@ in a photograph. Only integer arithmetic and the 8-bit paths of OpenCV, which ar
 """
 
 import colorsys
+import itertools
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ def hsv(h, s, v) -> np.ndarray:
 
 
 def noise(rng, size, cell, octaves=3, stretch=(1, 1)) -> np.ndarray:
-    """Value noise: int32 (h, w) in 0..255, blobs of about `cell` pixels, each octave half as large and half as strong."""
+    """Value noise: int32 (h, w) in 0..255, blobs of about `cell` pixels, octaves half as large and strong."""
     total, weight = np.zeros(size, np.int32), 0
     for k in range(octaves):
         grid = [max(2, int(n * f / cell * 2**k) + 2) for n, f in zip(size, stretch, strict=True)]
@@ -29,11 +30,14 @@ def noise(rng, size, cell, octaves=3, stretch=(1, 1)) -> np.ndarray:
     return np.clip((total // weight - 128) * 3 // 2 + 128, 0, 255)
 
 
+def limit(values) -> np.ndarray:
+    return np.clip(values, 0, 255).astype(np.uint8)
+
+
 def ramp(values, low, high) -> np.ndarray:
     """int (h, w) in 0..255 -> uint8 (h, w, 3) from one colour to the other."""
     low, high = np.asarray(low, np.int32), np.asarray(high, np.int32)
-    table = np.clip(low + (high - low) * np.arange(256)[:, None] // 255, 0, 255).astype(np.uint8)
-    return table[values]
+    return limit(low + (high - low) * np.arange(256)[:, None] // 255)[values]
 
 
 def blur(image, sigma) -> np.ndarray:
@@ -56,12 +60,14 @@ def dapple(rng, image) -> np.ndarray:
     height, width = image.shape[:2]
     small = blur(noise(rng, (height // 8, width // 8), 32, 2).astype(np.uint8), 4)
     light = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR_EXACT) + rng.integers(110, 230)
-    return np.clip(image * light[..., None] // 290, 0, 255).astype(np.uint8)
+    return limit(image * light[..., None] // 290)
 
 
 def studio(rng, size):
+    """A paper backdrop and a spotlight."""
     h = rng.random()
-    wall, floor = hsv(h, rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9)), hsv(h + rng.uniform(-0.1, 0.1), rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9))
+    wall = hsv(h, rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9))
+    floor = hsv(h + rng.uniform(-0.1, 0.1), rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9))
     image = ramp(down(size), wall * 3 // 4, wall)
     seam = int(size[0] * rng.uniform(0.62, 0.85))
     image[seam:] = ramp(down((size[0] - seam, size[1])), floor, floor * 3 // 5)
@@ -69,7 +75,8 @@ def studio(rng, size):
     spot, centre = np.zeros((height, width), np.uint8), (int(width * rng.uniform(0.2, 0.8)), height * 2 // 5)
     cv2.circle(spot, centre, int(min(height, width) * rng.uniform(0.25, 0.5)), 255, -1)
     spot = cv2.resize(blur(spot, 9), size[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
-    return np.clip(blur(image, rng.uniform(2, 12)).astype(np.int32) * (150 + spot[..., None].astype(np.int32) * 3 // 4) // 200, 0, 255).astype(np.uint8)
+    light = 150 + spot[..., None].astype(np.int32) * 3 // 4
+    return limit(blur(image, rng.uniform(2, 12)) * light // 200)
 
 
 def planks(rng, size):
@@ -77,12 +84,13 @@ def planks(rng, size):
     count = int(rng.integers(5, 11))
     image = np.zeros((*size, 3), np.uint8)
     edges = np.linspace(0, size[1], count + 1).astype(int)
-    for a, b in zip(edges, edges[1:], strict=False):
+    for a, b in itertools.pairwise(edges):
         grain = noise(rng, (size[0], b - a), 14, 3, (0.12, 2.5))
         colour = np.array(jitter(rng, base, 26))
         image[:, a:b] = ramp(grain, colour * 7 // 10, colour * 11 // 10)
         image[:, a : a + 2] = image[:, a : a + 2] // 3
-    return cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE)[: size[0]] if size[0] == size[1] and rng.random() < 0.5 else image
+    lying = size[0] == size[1] and rng.random() < 0.5
+    return cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE) if lying else image
 
 
 def bricks(rng, size):
@@ -93,7 +101,7 @@ def bricks(rng, size):
     for j, y in enumerate(range(0, size[0], high)):
         for x in range(-wide // 2 * (j % 2), size[1], wide):
             cv2.rectangle(image, (x + 2, y + 2), (x + wide - 3, y + high - 3), jitter(rng, base, 30), -1)
-    return np.clip(image.astype(np.int32) * (160 + noise(rng, size, 20, 4)[..., None] * 3 // 4) // 256, 0, 255).astype(np.uint8)
+    return limit(image * (160 + noise(rng, size, 20, 4)[..., None] * 3 // 4) // 256)
 
 
 def checkers(rng, size):
@@ -132,17 +140,31 @@ def grass(rng, size):
     image = blur(np.clip(image * (0.6 + noise(rng, size, 60, 3) / 300)[..., None], 0, 255).astype(np.uint8), 2)
     for k in range(900):
         y = int(size[0] * (0.1 + 1.1 * k / 900))
-        x, lean, tall = int(rng.integers(0, size[1])), int(rng.integers(-30, 31)), int(rng.integers(30, 60)) * (60 + y) // 300
+        x, lean, tall = (
+            int(rng.integers(0, size[1])),
+            int(rng.integers(-30, 31)),
+            int(rng.integers(30, 60)) * (60 + y) // 300,
+        )
         colour = hsv(h + rng.uniform(-0.05, 0.05), rng.uniform(0.4, 0.8), v * rng.uniform(0.35, 1.05))
         w = 2 + y // 160
-        blade = [(x - w, y), (x + lean // 4 - w, y - tall // 2), (x + lean, y - tall), (x + lean // 4 + w, y - tall // 2), (x + w, y)]
+        blade = [
+            (x - w, y),
+            (x + lean // 4 - w, y - tall // 2),
+            (x + lean, y - tall),
+            (x + lean // 4 + w, y - tall // 2),
+            (x + w, y),
+        ]
         cv2.fillPoly(image, [np.array(blade, np.int32)], np.minimum(colour, 255).tolist(), AA)
     return blur(image, rng.uniform(1.6, 4))
 
 
 def bokeh(rng, size):
     h = rng.random()
-    image = ramp(noise(rng, size, 220, 2), hsv(h, 0.6, rng.uniform(0.1, 0.6)), hsv(h + 0.1, rng.uniform(0.2, 0.6), rng.uniform(0.3, 0.95)))
+    image = ramp(
+        noise(rng, size, 220, 2),
+        hsv(h, 0.6, rng.uniform(0.1, 0.6)),
+        hsv(h + 0.1, rng.uniform(0.2, 0.6), rng.uniform(0.3, 0.95)),
+    )
     hues = h + rng.uniform(-0.15, 0.5, 3)
     for _ in range(int(rng.integers(25, 70))):
         layer, r = image.copy(), int(rng.integers(10, 52))
@@ -151,7 +173,7 @@ def bokeh(rng, size):
         cv2.circle(layer, centre, r, colour, -1, AA)
         strength = int(rng.integers(50, 150))
         box = np.s_[max(0, centre[1] - r - 2) : centre[1] + r + 3, max(0, centre[0] - r - 2) : centre[0] + r + 3]
-        image[box] = ((image[box].astype(np.int32) * (256 - strength) + layer[box].astype(np.int32) * strength) >> 8).astype(np.uint8)
+        image[box] = (image[box] * np.int32(256 - strength) + layer[box] * np.int32(strength)) >> 8
     return blur(image, rng.uniform(1, 3))
 
 
@@ -160,15 +182,16 @@ def landscape(rng, size):
     v = rng.uniform(0.45, 1.0)
     sky = ramp(down(size, 0.7), hsv(h, rng.uniform(0.3, 0.7), 0.8 * v), hsv(h + 0.03, 0.12, v)).astype(np.int32)
     cloud = np.maximum(noise(rng, size, 160, 5, (1.8, 0.8)) - 120, 0)[..., None]
-    image = np.clip(sky + (255 * v - sky).astype(np.int32) * cloud // 160, 0, 255).astype(np.uint8)
+    image = limit(sky + (255 * v - sky).astype(np.int32) * cloud // 160)
     ground = rng.uniform(0.18, 0.45)
     for k in range(5):
         y = size[0] * (0.55 + 0.12 * k) + size[0] * rng.uniform(-0.05, 0.05)
         line = noise(rng, (2, size[1]), 150, 4, (1, 1))[0] * 60 // 255
         far = k / 4
         colour = hsv(ground, 0.15 + 0.45 * far, v * (0.7 - 0.4 * far))
-        points = np.stack([np.arange(size[1]), np.rint(y - line).astype(int)], -1)
-        cv2.fillPoly(image, [np.concatenate([points, [(size[1], size[0]), (0, size[0])]]).astype(np.int32)], colour.tolist())
+        ridge = np.stack([np.arange(size[1]), np.rint(y - line).astype(int)], -1)
+        hill = np.concatenate([ridge, [(size[1], size[0]), (0, size[0])]]).astype(np.int32)
+        cv2.fillPoly(image, [hill], colour.tolist())
     return blur(image, rng.uniform(2, 6))
 
 
@@ -194,7 +217,7 @@ def plaster(rng, size):
     image = ramp(noise(rng, size, 90, 5), base * 6 // 10, base * 11 // 10)
     stain = np.maximum(noise(rng, size, 200, 4, (0.6, 1.6)) - 150, 0)[..., None]
     other = hsv(rng.random(), 0.4, rng.uniform(0.2, 0.8))
-    return np.clip(image + (other - image.astype(np.int32)) * stain // 150, 0, 255).astype(np.uint8)
+    return limit(image + (other - image) * stain // 150)
 
 
 def pebbles(rng, size):
@@ -205,7 +228,9 @@ def pebbles(rng, size):
         x, y, a = (int(rng.integers(0, n)) for n in (size[1], size[0], 180))
         r, q = int(rng.integers(12, 30)), int(rng.integers(9, 18))
         for k, (shift, tone) in enumerate(((4, 30), (0, 80), (-2, 100), (-4, 115))):
-            cv2.ellipse(image, (x + shift, y + shift), (r - 3 * k + (k == 0) * 2, max(2, q - 3 * k)), a, 0, 360, np.minimum(colour * tone // 100, 255).tolist(), -1, AA)
+            axes = (r - 3 * k + (k == 0) * 2, max(2, q - 3 * k))
+            lit = np.minimum(colour * tone // 100, 255).tolist()
+            cv2.ellipse(image, (x + shift, y + shift), axes, a, 0, 360, lit, -1, AA)
     return blur(image, rng.uniform(0.8, 3.5))
 
 
@@ -214,7 +239,7 @@ def water(rng, size):
     waves = noise(rng, size, 70, 4, (4.0, 0.8))
     image = ramp(waves, hsv(h, 0.8, 0.35 * v), hsv(h + 0.02, 0.4, v))
     glint = np.maximum(noise(rng, size, 40, 3, (5.0, 0.9)) - 185, 0)[..., None] * 3
-    return blur(np.clip(image + glint * int(140 * v) // 100, 0, 255).astype(np.uint8), rng.uniform(0.8, 4))
+    return blur(limit(image + glint * int(140 * v) // 100), rng.uniform(0.8, 4))
 
 
 def fabric(rng, size):
@@ -224,11 +249,11 @@ def fabric(rng, size):
     period = int(rng.integers(60, 170))
     stops = np.sort(rng.integers(0, period, 6))
     stripes = np.array([colours[int(np.searchsorted(stops, k)) % 4] for k in range(period)])
-    down_, across = stripes[np.arange(size[0]) % period][:, None], stripes[np.arange(size[1]) % period][None]
-    weave = (np.add.outer(np.arange(size[0]), np.arange(size[1])) // 2 % 2)[..., None]
-    image = (down_ * (5 + 2 * weave) + across * (7 - 2 * weave)) // 12
+    y, x = np.arange(size[0])[:, None], np.arange(size[1])[None]
+    weave = ((y + x) // 2 % 2)[..., None]
+    image = (stripes[y % period] * (5 + 2 * weave) + stripes[x % period] * (7 - 2 * weave)) // 12
     folds = 150 + noise(rng, size, 200, 2)[..., None] * 2 // 5
-    return blur(np.clip(image * folds // 210, 0, 255).astype(np.uint8), rng.uniform(0.8, 4))
+    return blur(limit(image * folds // 210), rng.uniform(0.8, 4))
 
 
 def shelf(rng, size):
@@ -242,8 +267,9 @@ def shelf(rng, size):
         while x < size[1]:
             wide, tall = int(rng.integers(14, 40)), int(high * rng.uniform(0.55, 0.88))
             colour = hsv(h + rng.uniform(0, 0.6), rng.uniform(0.1, 0.7), rng.uniform(0.15, 0.9))
-            cv2.rectangle(image, (x, y + high - tall), (x + wide - 2, y + high), colour.tolist(), -1)
-            cv2.rectangle(image, (x + 3, y + high - tall * 3 // 4), (x + wide - 5, y + high - tall * 2 // 3), (colour // 2 + 90).tolist(), -1)
+            foot, label = y + high, (colour // 2 + 90).tolist()
+            cv2.rectangle(image, (x, foot - tall), (x + wide - 2, foot), colour.tolist(), -1)
+            cv2.rectangle(image, (x + 3, foot - tall * 3 // 4), (x + wide - 5, foot - tall * 2 // 3), label, -1)
             x += wide
         cv2.rectangle(image, (0, y), (size[1], y + 14), wood.tolist(), -1)
     return blur(image, rng.uniform(3, 7))

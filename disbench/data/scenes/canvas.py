@@ -122,7 +122,7 @@ class Camera:
         paint, light = self.paints[part.paint], self.view.light
         tone = part.tone * (0.86 + 0.18 * np.asarray(depth)[..., None])
         diffuse = np.maximum(normal @ light, 0)[..., None]
-        specular = np.maximum(normal @ unit(light + [0, 0, 1.0]), 0)[..., None] ** 16
+        specular = np.maximum(normal @ unit(light + np.array([0, 0, 1.0])), 0)[..., None] ** 16
         body = np.array(paint.colour) * tone * (0.45 + 0.75 * diffuse)
         return np.clip(body + 255 * paint.gloss * specular, 4, 255)
 
@@ -145,8 +145,10 @@ class Camera:
         before, after = (step[-1:], step[:1]) if closed else (step[:1], step[-1:])
         along = unit(np.concatenate([before, step]) + np.concatenate([step, after]))
         side = unit(along[:, [1, 0, 2]] * [1, -1, 0])
-        front = np.stack([side[:, 1] * along[:, 2], -side[:, 0] * along[:, 2],
-                          side[:, 0] * along[:, 1] - side[:, 1] * along[:, 0]], -1)
+        front = np.stack(
+            [side[:, 1] * along[:, 2], -side[:, 0] * along[:, 2], side[:, 0] * along[:, 1] - side[:, 1] * along[:, 0]],
+            -1,
+        )
         front *= np.where(front[:, 2:] < 0, -1, 1)
         bands = int(np.clip(radius.max() / 3, 1 + (radius.max() > 3), BANDS))
         edges = np.linspace(-1, 1, bands + 1)[:, None, None]

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import backgrounds as bg
-from . import nature, structures, things, vehicles
+from . import furniture, nature, structures, tools, vehicles
 
 
 @dataclass(frozen=True)
 class Family:
-    """`yaw` and `roll` are the largest turns, `pitch` their range, in degrees; a positive pitch looks from above.
+    """`build(rng, detail)` makes the parts, more and finer ones as `detail` goes from 0 to 1.
 
-    `scenery` are the backgrounds that it is found before.
+    `yaw` and `roll` are the largest turns, `pitch` their range, in degrees; a positive pitch looks from above.
+    `scenery` are the backgrounds that it is found before. `slim`: the least share of their width that bars may have.
     """
 
     group: str
@@ -52,15 +53,15 @@ FAMILIES = (
     Family("Nature", "Flower", nature.flower, "plant", (*ROOM, *GARDEN), 180, (-10, 20)),
     Family("Nature", "SpiderWeb", nature.spider_web, "plant", GARDEN, 35, (-15, 15), 15),
     Family("Nature", "Dragonfly", nature.dragonfly, "plant", (*GARDEN, *TABLE, bg.water), 35, (-30, 30), 60),
-    Family("Furniture", "Chair", things.chair, "wood", (*ROOM, bg.grass, bg.bricks), 180, (5, 28), 6, 0.6),
-    Family("Furniture", "BirdCage", things.bird_cage, "metal", (*ROOM, bg.foliage), 180, (-5, 25)),
-    Family("Furniture", "Chandelier", things.chandelier, "metal", (*ROOM, bg.fabric), 180, (-20, 8)),
-    Family("Furniture", "Umbrella", things.umbrella, "paint", (*STREET, bg.water, bg.bokeh), 180, (-35, 25), 40),
-    Family("Music", "Harp", things.harp, "wood", ROOM, 40),
-    Family("Music", "Lyre", things.lyre, "wood", (*ROOM, *TABLE), 40, (-10, 15), 15),
-    Family("Machine", "Gear", things.gears, "metal", (*TABLE, bg.bricks, bg.city), 45, (-25, 30), 180, 1),
-    Family("Machine", "Chain", things.chain, "metal", (*TABLE, bg.bricks, bg.water), 60, (-40, 40), 45, 0.6),
-    Family("Tool", "Rope", things.rope, "wood", (*TABLE, bg.water, bg.grass), 60, (-50, 50), 180, 0.95),
-    Family("Tool", "Whisk", things.whisk, "metal", (*TABLE, bg.shelf, bg.checkers), 180, (-35, 35), 60),
-    Family("Tool", "Spectacles", things.spectacles, "paint", (*TABLE, bg.shelf, bg.bokeh), 40, (5, 35), 15),
+    Family("Furniture", "Chair", furniture.chair, "wood", (*ROOM, bg.grass, bg.bricks), 180, (5, 28), 6, 0.6),
+    Family("Furniture", "BirdCage", furniture.bird_cage, "metal", (*ROOM, bg.foliage), 180, (-5, 25)),
+    Family("Furniture", "Chandelier", furniture.chandelier, "metal", (*ROOM, bg.fabric), 180, (-20, 8)),
+    Family("Furniture", "Umbrella", furniture.umbrella, "paint", (*STREET, bg.water, bg.bokeh), 180, (-35, 25), 40),
+    Family("Music", "Harp", tools.harp, "wood", ROOM, 40),
+    Family("Music", "Lyre", tools.lyre, "wood", (*ROOM, *TABLE), 40, (-10, 15), 15),
+    Family("Machine", "Gear", tools.gears, "metal", (*TABLE, bg.bricks, bg.city), 45, (-25, 30), 180, 1),
+    Family("Machine", "Chain", tools.chain, "metal", (*TABLE, bg.bricks, bg.water), 60, (-40, 40), 45, 0.6),
+    Family("Tool", "Rope", tools.rope, "wood", (*TABLE, bg.water, bg.grass), 60, (-50, 50), 180, 0.95),
+    Family("Tool", "Whisk", tools.whisk, "metal", (*TABLE, bg.shelf, bg.checkers), 180, (-35, 35), 60),
+    Family("Tool", "Spectacles", tools.spectacles, "paint", (*TABLE, bg.shelf, bg.bokeh), 40, (5, 35), 15),
 )

@@ -1,8 +1,9 @@
 """Things that grow, or are spun."""
+# ruff: noqa: RUF005 - `point + (x, y, z)` moves a point, an array
 
 import numpy as np
 
-from .parts import Part, ball, bezier, ring, rod, sheet, tube, turn, vector
+from .parts import Part, ball, bezier, level, mix, ring, rod, sheet, tube, turn, vector
 
 
 def leaf(base, way, length, width, rng, paint=0) -> list[Part]:
@@ -15,7 +16,11 @@ def leaf(base, way, length, width, rng, paint=0) -> list[Part]:
     swell = width * np.sin(np.pi * t**0.8)
     rib = base + np.outer(t * length, way) - np.outer(0.25 * length * t**2, (0, 1, 0))
     tone = rng.uniform(0.8, 1.15)
-    return [sheet(np.concatenate([rib, (rib + s * np.outer(swell, side) + 0.3 * np.outer(swell, up))[::-1]]), paint=paint, tone=tone * (1 + 0.07 * s)) for s in (-1, 1)]
+    halves = []
+    for s in (-1, 1):
+        edge = rib + s * np.outer(swell, side) + 0.3 * np.outer(swell, up)
+        halves.append(sheet(np.concatenate([rib, edge[::-1]]), paint=paint, tone=tone * (1 + 0.07 * s)))
+    return halves
 
 
 def tree(rng, detail) -> list[Part]:
@@ -33,12 +38,15 @@ def tree(rng, detail) -> list[Part]:
                     parts.extend(leaf(tip, way + rng.uniform(-0.9, 0.9, 3), rng.uniform(0.06, 0.1), 0.022, rng))
             return
         for k in range(3 if level < 2 else 2):
-            turned = turn(turn(way, rng.uniform(0.3, 0.75) * (-1) ** k, "z"), rng.uniform(-0.8, 0.8), "x" if k == 2 else "y")
-            grow(tip, turned + (0, 0.08, 0), length * rng.uniform(0.68, 0.84), radius * 0.66, level + 1)
+            fork = turn(way, rng.uniform(0.3, 0.75) * (-1) ** k, "z")
+            fork = turn(fork, rng.uniform(-0.8, 0.8), "x" if k == 2 else "y")
+            grow(tip, fork + (0, 0.08, 0), length * rng.uniform(0.68, 0.84), radius * 0.66, level + 1)
 
     grow(vector(0, -1, 0), vector(rng.uniform(-0.1, 0.1), 1, 0), 0.5, rng.uniform(0.06, 0.085), 0)
-    roots = [(np.cos(a), np.sin(a)) for a in np.linspace(0, 5.2, 6)]
-    return parts + [tube(bezier((0, -0.92, 0), (0.06 * x, -1, 0.06 * z), (0.22 * x, -1.03, 0.2 * z), n=4), (0.045, 0.01), 1) for x, z in roots]
+    for x, _, z in map(level, np.linspace(0, 5.2, 6)):
+        root = bezier((0, -0.92, 0), (0.06 * x, -1, 0.06 * z), (0.22 * x, -1.03, 0.2 * z), n=4)
+        parts.append(tube(root, (0.045, 0.01), 1))
+    return parts
 
 
 def fern(rng, detail) -> list[Part]:
@@ -49,7 +57,8 @@ def fern(rng, detail) -> list[Part]:
         a = np.pi * (k + 0.5) / fronds + rng.uniform(-0.15, 0.15)
         reach, rise = rng.uniform(0.6, 0.9), rng.uniform(0.7, 1.2)
         tip = vector(reach * np.cos(a), rise * (0.35 + 0.65 * np.sin(a)) - 0.1, rng.uniform(-0.4, 0.4))
-        rib = bezier((0, -0.35, 0), (0.15 * tip[0], 0.5 * rise, 0), (0.8 * tip[0], tip[1] + 0.25, tip[2]), tip, n=pairs + 3)
+        bend = (0.15 * tip[0], 0.5 * rise, 0), (0.8 * tip[0], tip[1] + 0.25, tip[2])
+        rib = bezier((0, -0.35, 0), *bend, tip, n=pairs + 3)
         parts.append(tube(rib, (0.012, 0.004), 1))
         for i in range(3, len(rib)):
             along = rib[i] - rib[i - 1]
@@ -98,43 +107,51 @@ def spider_web(rng, detail) -> list[Part]:
             if rng.random() < 0.12:
                 parts.append(ball(a, rng.uniform(0.01, 0.018), 1))
     for side in (-1, 1):
-        twig = bezier((side * 0.5, -1.35, 0), (side * 1.0, -0.6, 0.05), (side * 1.25, 0.2, 0), (side * 0.7, 1.35, 0), n=16)
+        bend = (side * 1.0, -0.6, 0.05), (side * 1.25, 0.2, 0)
+        twig = bezier((side * 0.5, -1.35, 0), *bend, (side * 0.7, 1.35, 0), n=16)
         parts.append(tube(twig, (0.05, 0.022), 0))
         for i in (5, 9, 12):
             tip = twig[i] + (side * rng.uniform(0.15, 0.35), rng.uniform(0.1, 0.3), 0)
-            parts += [tube([twig[i], tip], (0.02, 0.008), 0), *leaf(tip, (side, rng.uniform(-0.5, 0.8), 0), 0.2, 0.06, rng, 2)]
+            parts.append(tube([twig[i], tip], (0.02, 0.008), 0))
+            parts += leaf(tip, (side, rng.uniform(-0.5, 0.8), 0), 0.2, 0.06, rng, 2)
     at = rng.uniform(-0.3, 0.3, 2)
     body = vector(at[0], at[1], 0.03)
     for side in (-1, 1):
         for a in (0.9, 0.3, -0.3, -0.9):
             knee = body + 0.12 * vector(side * np.cos(a), np.sin(a) + 0.1, 0.1)
-            parts.append(tube([body, knee, knee + 0.1 * vector(side * 0.6 * np.cos(a), 1.5 * np.sin(a), -0.2)], (0.009, 0.005), 2))
+            foot = knee + 0.1 * vector(side * 0.6 * np.cos(a), 1.5 * np.sin(a), -0.2)
+            parts.append(tube([body, knee, foot], (0.009, 0.005), 2))
     return [*parts, ball(body - (0, 0.04, 0), 0.05, 2), ball(body + (0, 0.025, 0.02), 0.03, 2)]
 
 
 def dragonfly(rng, detail) -> list[Part]:
     """An insect with veined wings."""
     parts: list[Part] = []
-    veins = 6 + int(8 * detail)
+    veins, t = 6 + int(8 * detail), np.linspace(0, 1, 15)
     for side in (-1, 1):
         for lean, length, width in ((0.28, 1.0, 0.13), (-0.25, 0.92, 0.18)):
-            outline = turn(np.stack([length * np.linspace(0, 1, 15), width * np.sin(np.pi * np.linspace(0, 1, 15) ** 0.7), 0 * np.linspace(0, 1, 15)], -1), lean, "z")
-            lower = turn(np.stack([length * np.linspace(0, 1, 15), -0.35 * width * np.sin(np.pi * np.linspace(0, 1, 15) ** 0.6), 0 * np.linspace(0, 1, 15)], -1), lean, "z")
-            flip = vector(side, 1, 1)
             root = vector(0.05 * side, 0.25 + 0.12 * np.sign(lean), 0.03)
-            a, b = outline * flip + root, lower * flip + root
-            parts += [tube(a, 0.011, 1), tube(b, 0.009, 1), tube((a + b) / 2, 0.006, 1), tube(a * 0.75 + b * 0.25, 0.005, 1)]
-            for t in np.linspace(0.12, 0.94, veins):
-                i, j = int(t * 14), min(int(t * 14) + 1, 14)
+            edges = np.sin(np.pi * t**0.7), -0.35 * np.sin(np.pi * t**0.6)
+            a, b = (
+                turn(np.stack([length * t, width * edge, 0 * t], -1), lean, "z") * (side, 1, 1) + root for edge in edges
+            )
+            parts += [tube(mix(a, b, s), r, 1) for s, r in ((0, 0.011), (1, 0.009), (0.5, 0.006), (0.25, 0.005))]
+            for share in np.linspace(0.12, 0.94, veins):
+                i = int(share * 14)
+                j = min(i + 1, 14)
                 parts.append(tube([a[i], (a[i] + b[j]) / 2, b[j]], 0.0045, 1))
-            spot = slice(11, 13)
-            parts.append(tube(a[spot] * 0.9 + b[spot] * 0.1, 0.02, 2))
+            parts.append(tube(mix(a, b, 0.1)[11:13], 0.02, 2))
     tail = bezier((0, 0.2, 0), (0.02, -0.4, 0), (rng.uniform(-0.3, 0.3), -1.0, 0), n=10)
-    parts += [tube(tail, (0.035, 0.016), 0), *(ball(p, 0.034 - 0.0018 * k, 0, 0.8 + 0.35 * (k % 2)) for k, p in enumerate(tail))]
+    parts += [
+        tube(tail, (0.035, 0.016), 0),
+        *(ball(p, 0.034 - 0.0018 * k, 0, 0.8 + 0.35 * (k % 2)) for k, p in enumerate(tail)),
+    ]
     parts += [tube([(0, 0.1, 0), (0, 0.25, 0.02), (0, 0.42, 0)], 0.075, 0), ball((0, 0.5, 0.02), 0.06, 2)]
     parts += [ball((s * 0.055, 0.53, 0.05), 0.05, 2) for s in (-1, 1)]
     for s in (-1, 1):
         for k in range(3):
             knee = vector(0.2 * s, 0.42 - 0.12 * k, 0.1)
-            parts.append(tube([(0.03 * s, 0.35 - 0.08 * k, 0), knee, knee + (0.1 * s, 0.16 - 0.16 * k, -0.1)], (0.012, 0.006), 2))
+            parts.append(
+                tube([(0.03 * s, 0.35 - 0.08 * k, 0), knee, knee + (0.1 * s, 0.16 - 0.16 * k, -0.1)], (0.012, 0.006), 2)
+            )
     return parts

@@ -1,8 +1,10 @@
 """Solid parts that objects are made of, and the curves that they follow.
 
-Coordinates are right-handed, y upwards, z towards the viewer; an object is one to two units tall.
+Coordinates are right-handed, y upwards, z towards the viewer; an object is one to two units tall. `paint` picks one
+of its three paints: 0 the body, 1 its fittings, 2 what sets off; `tone` makes the part darker or brighter.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +47,21 @@ def vector(*values) -> np.ndarray:
     return np.array(values, np.float64)
 
 
+def mix(a, b, t) -> np.ndarray:
+    """The point a share `t` of the way from `a` to `b`."""
+    return np.asarray(a) * (1 - t) + np.asarray(b) * t
+
+
+def spoke(angle) -> np.ndarray:
+    """The upright unit vector at an angle: of a wheel that faces the viewer."""
+    return vector(np.cos(angle), np.sin(angle), 0 * angle)
+
+
+def level(angle) -> np.ndarray:
+    """The level unit vector at an angle: of a thing that stands upright."""
+    return vector(np.cos(angle), 0, np.sin(angle))
+
+
 def tube(points, radius, paint=0, tone=1.0) -> Tube:
     """A bar through `points`; `radius` is a number, or several at equal steps along the bar."""
     points, radius = np.asarray(points, np.float64), np.atleast_1d(radius)
@@ -82,7 +99,7 @@ def bezier(*controls, n=12) -> np.ndarray:
     t = np.linspace(0, 1, n + 1)[:, None]
     levels = [np.asarray(c, np.float64) for c in controls]
     while len(levels) > 1:
-        levels = [(1 - t) * a + t * b for a, b in zip(levels, levels[1:], strict=False)]
+        levels = [(1 - t) * a + t * b for a, b in itertools.pairwise(levels)]
     return levels[0]
 
 
@@ -101,21 +118,3 @@ def box(low, high, paint=0, tone=1.0) -> list[Sheet]:
     corners = np.array([[(low, high)[i >> k & 1][k] for k in range(3)] for i in range(8)], np.float64)
     faces = ((0, 1, 3, 2), (4, 5, 7, 6), (0, 1, 5, 4), (2, 3, 7, 6), (0, 2, 6, 4), (1, 3, 7, 5))
     return [Sheet((corners[list(face)],), paint, tone) for face in faces]
-
-
-def moved(parts: list[Part], shift=(0, 0, 0), angle=0.0, axis="z", scale=1.0) -> list[Part]:
-    """The parts scaled, turned about an axis through the origin, then shifted."""
-
-    def place(points):
-        return turn(points * scale, angle, axis) + np.asarray(shift)
-
-    result = []
-    for part in parts:
-        match part:
-            case Tube():
-                result.append(Tube(place(part.points), part.radius * scale, part.paint, part.tone))
-            case Sheet():
-                result.append(Sheet(tuple(map(place, part.outlines)), part.paint, part.tone, part.lift))
-            case Ball():
-                result.append(Ball(place(part.centre), part.radius * scale, part.paint, part.tone))
-    return result

@@ -1,7 +1,7 @@
 """One picture of DIS-Mini: an object, a view of it, paints, a background and light.
 
-A picture is a function of (SEED, stream, index) alone. Random numbers come from `integers`, `uniform` and `random` only:
-these are plain arithmetic on PCG64's bits, the same on every machine.
+A picture is a function of (SEED, stream, index) alone. Random numbers come from `integers`, `uniform` and `random`
+only: these are plain arithmetic on PCG64's bits, the same on every machine.
 """
 
 from dataclasses import dataclass
@@ -84,12 +84,17 @@ def pick_view(rng: np.random.Generator, family: Family) -> View:
 
     side = 1 if rng.random() < 0.5 else -1
     light = np.array([side * rng.uniform(0.3, 0.8), rng.uniform(0.4, 0.9), rng.uniform(0.5, 1.0)])
-    fill = rng.uniform(0.7, 1.04)
+    fill = rng.uniform(0.7, 1.04)  # drawn before the angles: the order of the draws is part of the picture
     return View(
-        yaw=turn(-family.yaw, family.yaw), pitch=turn(*family.pitch), roll=turn(-family.roll, family.roll),
-        distance=rng.uniform(3, 8), fill=fill,
+        yaw=turn(-family.yaw, family.yaw),
+        pitch=turn(*family.pitch),
+        roll=turn(-family.roll, family.roll),
+        distance=rng.uniform(3, 8),
+        fill=fill,
         centre=(0.5 + rng.uniform(-0.1, 0.1), 0.5 + rng.uniform(-0.06, 0.06)),
-        light=light / np.sqrt(light @ light), thinnest=0.0026, slim=rng.uniform(family.slim, 1),
+        light=light / np.sqrt(light @ light),
+        thinnest=0.0026,
+        slim=rng.uniform(family.slim, 1),
     )
 
 
@@ -118,16 +123,17 @@ def distant(rng, background) -> np.ndarray:
     paints = pick_paints(rng, family.palette, rng.uniform(0.2, 1))
     layer = draw(family.build(rng, rng.random()), pick_view(rng, family), background.shape[:2], paints)
     layer = backgrounds.blur(layer, rng.uniform(11, 18)).astype(np.int32)
-    return (layer[..., :3] + (background * (255 - layer[..., 3:]) + 127) // 255).clip(0, 255).astype(np.uint8)
+    return backgrounds.limit(layer[..., :3] + (background * (255 - layer[..., 3:]) + 127) // 255)
 
 
 def compose(rng, layer, background, place, light) -> tuple[np.ndarray, np.ndarray]:
-    """Puts the object before its background; both get the light's fall-off and the film's grain."""
+    """Puts the object before its background, with its shadow, some wear on it, and grain over all."""
     alpha = layer[..., 3]
     height, width = alpha.shape
     small = background.shape[:2]
     if place != "far":
-        background = cast_shadow(rng, background, cv2.resize(alpha, small[::-1], interpolation=cv2.INTER_LINEAR_EXACT), place, light)
+        silhouette = cv2.resize(alpha, small[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
+        background = cast_shadow(rng, background, silhouette, place, light)
     background = cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
     keep = 256 - (alpha.astype(np.uint16) + (alpha >> 7))
     wear = (backgrounds.noise(rng, small, 4, 3) // 6 + 213).astype(np.uint8)
@@ -135,7 +141,7 @@ def compose(rng, layer, background, place, light) -> tuple[np.ndarray, np.ndarra
     image = ((layer[..., :3] * wear[..., None].astype(np.uint16)) >> 8) + ((background * keep[..., None]) >> 8)
     grain = rng.integers(0, 2 * int(rng.integers(2, 9)), (height, width), np.uint8).astype(np.int16)
     image = image.astype(np.int16) + (grain - grain.max() // 2)[..., None]
-    return np.clip(image, 0, 255).astype(np.uint8), np.where(alpha >= 128, 255, 0).astype(np.uint8)
+    return backgrounds.limit(image), np.where(alpha >= 128, 255, 0).astype(np.uint8)
 
 
 def family_of(stream: str, index: int) -> int:

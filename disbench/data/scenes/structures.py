@@ -1,8 +1,11 @@
 """Things that are built: ladders, gates, towers, cranes, bridges, stairs."""
+# ruff: noqa: RUF005 - `point + (x, y, z)` moves a point, an array
+
+import itertools
 
 import numpy as np
 
-from .parts import Part, arc, ball, bezier, box, rod, sheet, tube, vector
+from .parts import Part, arc, ball, bezier, box, level, mix, rod, sheet, tube, vector
 
 
 def ladder(rng, detail) -> list[Part]:
@@ -14,7 +17,8 @@ def ladder(rng, detail) -> list[Part]:
         back = lean < 0
         parts += [rod(a, b, thick * (0.8 if back else 1.2), 0, pieces=8) for a, b in zip(foot, top, strict=True)]
         for t in np.linspace(0.06, 0.94, rungs if not back else 4):
-            parts.append(rod(foot[0] * (1 - t) + top[0] * t, foot[1] * (1 - t) + top[1] * t, thick * (0.5 if back else 0.75), 1, pieces=2))
+            rung = mix(foot[0], top[0], t), mix(foot[1], top[1], t)
+            parts.append(rod(*rung, thick * (0.5 if back else 0.75), 1, pieces=2))
     parts += [rod((s * 0.29, -0.1, -spread * 0.5), (s * 0.29, -0.1, spread * 0.5), 0.007, 2) for s in (-1, 1)]
     return [*parts, rod((-0.23, 1, 0), (0.23, 1, 0), thick * 1.6, 2)]
 
@@ -32,11 +36,14 @@ def gate(rng, detail) -> list[Part]:
     top = 0.75 + rise * (1 - (xs / half) ** 2)
     parts: list[Part] = [rod((s * half, -1, 0), (s * half, 1.0, 0), thick * 2) for s in (-1, 1)]
     parts += [ball((s * half, 1.03, 0), thick * 3.4, 1) for s in (-1, 1)]
-    parts.append(tube([(x, y, 0) for x, y in zip(np.linspace(-half, half, 25), 0.75 + rise * (1 - np.linspace(-1, 1, 25) ** 2), strict=True)], thick))
+    parts.append(tube([(half * x, 0.75 + rise * (1 - x**2), 0) for x in np.linspace(-1, 1, 25)], thick))
     parts += [rod((-half, y, 0), (half, y, 0), thick * 1.1) for y in (-0.9, -0.35, 0.62)]
     gap = xs[1] - xs[0]
     for k, x in enumerate(xs[1:-1], 1):
-        parts += [rod((x, -0.9, 0), (x, top[k] + 0.08, 0), thick * 0.75), tube([(x, top[k] + 0.06, 0), (x, top[k] + 0.2, 0)], (thick * 2.2, thick * 0.3), 1)]
+        parts += [
+            rod((x, -0.9, 0), (x, top[k] + 0.08, 0), thick * 0.75),
+            tube([(x, top[k] + 0.06, 0), (x, top[k] + 0.2, 0)], (thick * 2.2, thick * 0.3), 1),
+        ]
     for x in (xs[:-1] + xs[1:]) / 2:
         parts.append(tube(arc((x, -0.22, 0), gap * 0.36, n=24), thick * 0.5))
         for sign in (-1, 1):
@@ -63,13 +70,15 @@ def fence(rng, detail) -> list[Part]:
     return parts
 
 
-def lattice(parts, low, high, thick, paint=0, cross=True) -> None:
+def lattice(low, high, thick, cross=True) -> list[Part]:
     """One bay between two squares of four corners: posts, rails and diagonals."""
+    parts: list[Part] = []
     for k in range(4):
         a, b, c, d = low[k], low[(k + 1) % 4], high[k], high[(k + 1) % 4]
-        parts += [rod(a, c, thick, paint), rod(c, d, thick * 0.6, paint), rod(a, d, thick * 0.5, paint)]
+        parts += [rod(a, c, thick), rod(c, d, thick * 0.6), rod(a, d, thick * 0.5)]
         if cross:
-            parts.append(rod(b, c, thick * 0.5, paint))
+            parts.append(rod(b, c, thick * 0.5))
+    return parts
 
 
 def square(y, half) -> list[np.ndarray]:
@@ -84,12 +93,15 @@ def tower(rng, detail) -> list[Part]:
     half = 0.05 + 0.5 * np.exp(-flare * (ys + 1) / 2) - 0.5 * np.exp(-flare)
     parts: list[Part] = []
     for k in range(bays):
-        lattice(parts, square(ys[k], half[k]), square(ys[k + 1], half[k + 1]), thick * (1 - 0.5 * k / bays), cross=k % 2 == 0 or detail > 0.5)
+        low, high = square(ys[k], half[k]), square(ys[k + 1], half[k + 1])
+        parts += lattice(low, high, thick * (1 - 0.5 * k / bays), cross=k % 2 == 0 or detail > 0.5)
     for k in (2, bays // 2):
-        parts += box((-half[k] * 1.15, ys[k] - 0.012, -half[k] * 1.15), (half[k] * 1.15, ys[k] + 0.018, half[k] * 1.15), 1)
-    for k in range(4):
-        a, b = square(ys[0], half[0])[k], square(ys[0], half[0])[(k + 1) % 4]
-        parts.append(tube(bezier(a, a * 0.8 + b * 0.2 + (0, 0.5, 0), a * 0.2 + b * 0.8 + (0, 0.5, 0), b), thick * 0.8))
+        edge = half[k] * 1.15
+        parts += box((-edge, ys[k] - 0.012, -edge), (edge, ys[k] + 0.018, edge), 1)
+    feet = square(ys[0], half[0])
+    for a, b in zip(feet, feet[1:] + feet[:1], strict=True):
+        arch = bezier(a, mix(a, b, 0.2) + (0, 0.5, 0), mix(a, b, 0.8) + (0, 0.5, 0), b)
+        parts.append(tube(arch, thick * 0.8))
     return [*parts, rod((0, 1, 0), (0, 1.3, 0), (0.014, 0.006), 2), ball((0, 1.3, 0), 0.014, 2)]
 
 
@@ -100,7 +112,7 @@ def pylon(rng, detail) -> list[Part]:
     half = np.maximum(0.36 - 0.29 * (ys + 1) / 1.3, 0.07)
     parts: list[Part] = []
     for k in range(len(ys) - 1):
-        lattice(parts, square(ys[k], half[k]), square(ys[k + 1], half[k + 1]), thick)
+        parts += lattice(square(ys[k], half[k]), square(ys[k + 1], half[k + 1]), thick)
     sag = rng.uniform(0.08, 0.2)
     for y, reach in ((0.35, 0.55), (0.62, 0.7), (0.88, 0.5)):
         for side in (-1, 1):
@@ -108,11 +120,11 @@ def pylon(rng, detail) -> list[Part]:
             roots = [vector(side * 0.07, y + dy, dz) for dy in (0, 0.1) for dz in (-0.07, 0.07)]
             parts += [rod(root, tip, thick * 0.7) for root in roots]
             for t in np.linspace(0, 0.85, 5):
-                parts.append(rod(roots[0] * (1 - t) + tip * t, roots[3] * (1 - t) + tip * t, thick * 0.45))
-                parts.append(rod(roots[1] * (1 - t) + tip * t, roots[2] * (0.9 - t) + tip * (t + 0.1), thick * 0.45))
+                parts.append(rod(mix(roots[0], tip, t), mix(roots[3], tip, t), thick * 0.45))
+                parts.append(rod(mix(roots[1], tip, t), mix(roots[2], tip, t + 0.1), thick * 0.45))
             parts += [ball(tip - (0, 0.02 * n, 0), 0.018, 2) for n in range(1, 6)]
             low = tip - (0, 0.12, 0)
-            parts += [tube(bezier(low, low + (0, -sag, 0.6 * way), low + (0.2 * side, 0, 1.3 * way)), 0.0045, 2) for way in (-1,)]
+            parts.append(tube(bezier(low, low + (0, -sag, -0.6), low + (0.2 * side, 0, -1.3)), 0.0045, 2))
     return [*parts, rod((0, 1, 0), (0, 1.15, 0), 0.008)]
 
 
@@ -122,13 +134,15 @@ def crane(rng, detail) -> list[Part]:
     bays = 10 + int(6 * detail)
     parts: list[Part] = []
     ys = np.linspace(-1.2, 0.55, bays + 1)
-    for a, b in zip(ys, ys[1:], strict=False):
-        lattice(parts, square(a, h), square(b, h), thick, cross=detail > 0.6)
+    for a, b in itertools.pairwise(ys):
+        parts += lattice(square(a, h), square(b, h), thick, cross=detail > 0.6)
     xs = np.linspace(-0.55, 1.3, bays + 5)
-    for a, b in zip(xs, xs[1:], strict=False):
-        corner = [[vector(x, 0.6, -h), vector(x, 0.6, h), vector(x, 0.6 + 1.9 * h, 0)] for x in (a, b)]
+    for a, b in itertools.pairwise(xs):
+        near, far = ([vector(x, 0.6, -h), vector(x, 0.6, h), vector(x, 0.6 + 1.9 * h, 0)] for x in (a, b))
         for k in range(3):
-            parts += [rod(corner[0][k], corner[1][k], thick * 0.8), rod(corner[0][k], corner[1][(k + 1) % 3], thick * 0.5), rod(corner[0][k], corner[0][(k + 1) % 3], thick * 0.5)]
+            after = (k + 1) % 3
+            parts.append(rod(near[k], far[k], thick * 0.8))
+            parts += [rod(near[k], far[after], thick * 0.5), rod(near[k], near[after], thick * 0.5)]
     peak = vector(0, 1.0, 0)
     parts += [rod((x, 0.6, z), peak, thick) for x in (-h, h) for z in (-h, h)]
     parts += [rod(peak, (x, 0.7, 0), 0.006, 2) for x in (-0.5, 0.5, 1.0)]
@@ -136,7 +150,8 @@ def crane(rng, detail) -> list[Part]:
     x, drop = rng.uniform(0.5, 1.15), rng.uniform(-0.6, 0.1)
     parts += [rod((x + s, 0.6, 0), (x + s / 2, drop, 0), 0.004, 2) for s in (-0.03, 0.03)]
     parts += [tube(arc((x, drop - 0.07, 0), 0.04, np.pi * 0.6, np.pi * 2, 12), 0.012, 2)]
-    return parts + box((x - 0.035, drop - 0.03, -0.03), (x + 0.035, drop + 0.03, 0.03), 1) + box((-0.2, -1.27, -0.2), (0.2, -1.2, 0.2), 1)
+    parts += box((x - 0.035, drop - 0.03, -0.03), (x + 0.035, drop + 0.03, 0.03), 1)
+    return parts + box((-0.2, -1.27, -0.2), (0.2, -1.2, 0.2), 1)
 
 
 def bridge(rng, detail) -> list[Part]:
@@ -153,15 +168,15 @@ def bridge(rng, detail) -> list[Part]:
         parts.append(tube([(x, cable(x), z) for x in np.linspace(-1.6, 1.6, 61)], thick * 0.75))
         parts += [rod((x, 0, z), (x, cable(x), z), thick * 0.3) for x in xs[1:-1]]
         parts += [rod((-1.6, y, z), (1.6, y, z), thick * w, pieces=16) for y, w in ((0, 0.9), (-0.09, 0.6))]
-        for a, b in zip(xs, xs[1:], strict=False):
+        for a, b in itertools.pairwise(xs):
             parts.append(rod((a, -0.09, z), (b, 0, z), thick * 0.4))
         for x in (-0.8, 0.8):
             parts.append(rod((x, -0.55, z), (x, 0.78, z), thick * 2, 1, pieces=6))
     for x in (-0.8, 0.8):
         parts += [rod((x, y, -0.14), (x, y, 0.14), thick * 1.4, 1) for y in (-0.2, 0.3, 0.55, 0.76)]
         parts += box((x - 0.09, -0.66, -0.2), (x + 0.09, -0.55, 0.2), 2)
-    parts.append(sheet([(-1.6, -0.02, -0.14), (1.6, -0.02, -0.14), (1.6, -0.02, 0.14), (-1.6, -0.02, 0.14)], paint=2))
-    return parts
+    deck = [(-1.6, -0.02, -0.14), (1.6, -0.02, -0.14), (1.6, -0.02, 0.14), (-1.6, -0.02, 0.14)]
+    return [*parts, sheet(deck, paint=2)]
 
 
 def staircase(rng, detail) -> list[Part]:
@@ -173,10 +188,11 @@ def staircase(rng, detail) -> list[Part]:
     for k in range(steps):
         a, da = twist * 2 * np.pi * k / steps, 0.85 * twist * 2 * np.pi / steps
         y = -1 + 1.7 * k / steps
-        tread = [vector(r * np.cos(b), y, r * np.sin(b)) for r, b in ((0.04, a), (0.62, a), (0.62, a + da), (0.04, a + da))]
+        corners = (0.04, a), (0.62, a), (0.62, a + da), (0.04, a + da)
+        tread = [r * level(b) + (0, y, 0) for r, b in corners]
         parts += [sheet(tread), rod(tread[1], tread[2], 0.016), rod(tread[0], tread[1], 0.014)]
         for b in (a, a + da / 2):
-            foot = vector(0.6 * np.cos(b), y, 0.6 * np.sin(b))
+            foot = 0.6 * level(b) + (0, y, 0)
             lift = 0.5 + 1.7 * (b - a) / (twist * 2 * np.pi)
             parts.append(rod(foot, foot + (0, lift, 0), thick * 0.6, 1, pieces=2))
             rail.append(foot + (0, lift, 0))
