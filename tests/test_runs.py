@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from disbench import evaluate
 from disbench.data.images import read_map
 from disbench.errors import InputError
-from disbench.runs import Shard, load, read_manifest, read_shards
+from disbench.runs import Shard, latest, load, read_manifest, read_shards
 
 NAMES = ["a", "b.c", "d#e", "f"]
 
@@ -69,6 +71,23 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, folder):
     assert scores_digest(resumed) == scores_digest(whole)
 
 
+def test_a_killed_process_loses_nothing_and_repeats_nothing(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "many", [f"image{k:03}" for k in range(60)])
+    whole = otsu(folder, tmp_path / "whole")
+    command = [sys.executable, "-m", "disbench", "run", "--model", "otsu", "--data", folder, "--out", tmp_path / "runs"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    shards = tmp_path / "runs" / "otsu" / whole.folder.name / "shards"
+    while not any(shard.read_bytes().count(b"\n") >= 5 for shard in shards.glob("*")):
+        assert process.poll() is None, "it ended before it could be killed"
+    process.kill()
+    process.wait()
+    kept = len(read_shards(shards.parent))
+    assert 5 <= kept < 60
+    resumed = otsu(folder, tmp_path / "runs")
+    assert sum(shard.read_bytes().count(b"\n") for shard in shards.iterdir()) == 60
+    assert scores_digest(resumed) == scores_digest(whole)
+
+
 def test_a_torn_last_line_is_measured_again(tmp_path, folder):
     whole = otsu(folder, tmp_path / "runs")
     (shard,) = (whole.folder / "shards").iterdir()
@@ -113,12 +132,28 @@ def test_another_image_or_truth_is_another_run(tmp_path, folder):
     assert otsu(folder, tmp_path / "runs").folder != first.folder
 
 
+def test_the_latest_run_of_every_method(tmp_path, folder):
+    with pytest.raises(InputError, match="no finished run"):
+        latest(tmp_path / "runs")
+    otsu(folder, tmp_path / "runs")
+    everything = evaluate.run("all_foreground", data=folder, out=tmp_path / "runs")
+    shutil.copy(folder / "im" / "a.jpg", folder / "im" / "f.jpg")
+    second = otsu(folder, tmp_path / "runs")
+    manifest = json.loads((everything.folder / "run.json").read_text())
+    manifest["meta"]["finished"] = "2000-01-01T00:00:00+00:00"
+    (everything.folder / "run.json").write_text(json.dumps(manifest))
+    newest = json.loads((second.folder / "run.json").read_text())
+    newest["meta"]["finished"] = "2999-01-01T00:00:00+00:00"
+    (second.folder / "run.json").write_text(json.dumps(newest))
+    assert [result.folder for result in latest(tmp_path / "runs")] == [everything.folder, second.folder]
+
+
 def test_a_table_that_lost_rows_is_refused(tmp_path, folder):
     result = otsu(folder, tmp_path / "runs")
     manifest = json.loads((result.folder / "run.json").read_text())
     manifest["splits"]["mine"] = 5
     (result.folder / "run.json").write_text(json.dumps(manifest))
-    with pytest.raises(InputError, match="has {'mine': 4} rows"):
+    with pytest.raises(InputError, match=r"has \{'mine': 4\} rows"):
         load(result.folder)
 
 

@@ -1,0 +1,5 @@
+"""`python -m disbench`."""
+
+from disbench.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""The registry is data; a model predicts as it is evaluated."""
+
+import numpy as np
+import pytest
+from conftest import write
+
+import disbench
+from disbench import models
+from disbench.errors import InputError
+
+CARD = 'title = "Mine"\nsummary = "x"\npredictor = "predictor:Mine"\nstatus = "trivial"\n'
+
+
+def test_a_card_is_found_however_its_name_is_written():
+    assert models.card("All-Foreground").title == "All foreground"
+    assert models.card("diffdis").paper["venue"] == "ICLR 2025"
+
+
+def test_unknown_names_get_the_nearest_or_all():
+    with pytest.raises(InputError, match="did you mean diffdis"):
+        models.card("diffdiss")
+    with pytest.raises(InputError, match="known: all_foreground, diffdis, otsu"):
+        models.card("zzz")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("title = ", "not a card"),
+        (CARD + "colour = 1", "unexpected keyword argument 'colour'"),
+        (CARD.replace("trivial", "great"), "unknown status 'great'; known: verified"),
+    ],
+)
+def test_a_bad_card_is_named(tmp_path, monkeypatch, text, why):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "card.toml").write_text(text)
+    monkeypatch.setattr(models, "__path__", [str(tmp_path)])
+    with pytest.raises(InputError, match=rf"mine/card\.toml: .*{why}"):
+        models.cards()
+
+
+def test_a_model_predicts_a_map_of_the_image_size():
+    image = np.zeros((30, 40, 3), np.uint8)
+    image[10:20, 10:30] = 200
+    mask = disbench.load("otsu").predict(image)
+    assert np.array_equal(mask, np.where(image[..., 0] > 0, 255, 0))
+    assert disbench.load("all_foreground").predict(image).min() == 255
+
+
+def test_options_and_weights_that_a_model_does_not_have_are_refused():
+    with pytest.raises(InputError, match="Otsu has no option 'size'; known: none"):
+        models.load("otsu", size="3")
+    with pytest.raises(InputError, match="Otsu has no weights"):
+        models.load("otsu", "some.pth")
+
+
+def test_disbench_run_is_the_public_entry(tmp_path, make_pairs):
+    result = disbench.run("all_foreground", data=make_pairs(tmp_path / "d", ["a"]), out=tmp_path / "runs")
+    truth = 255 * np.ones((24, 32), np.uint8)
+    write(tmp_path / "d" / "gt" / "a.png", truth)
+    full = disbench.run("all_foreground", data=tmp_path / "d", out=tmp_path / "runs")
+    assert full.folder != result.folder
+    assert full.scores()["d"]["mae"] == 0
+    assert full.scores()["d"] == disbench.score([disbench.measure(truth, truth)])
