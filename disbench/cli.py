@@ -239,22 +239,28 @@ def freeze(data, split, out):
 
 
 @data.command()
-@click.argument("truths", type=click.Path(path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--parts", type=click.IntRange(2), help="Also cut into equal parts, from simple to complex.")
+@click.option("--out", type=click.Path(path_type=Path), help="With --parts: link each part's files into a folder here.")
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write every image's numbers here.")
 @json_option
-def complexity(truths, parts, csv_path, as_json):
+def complexity(folder, parts, out, csv_path, as_json):
     """How intricate the masks of a folder are: the measures that rank DIS-TE1..4."""
-    from disbench.data.survey import survey, write_csv
+    from disbench.data.survey import link_parts, survey, write_csv
 
+    if out and not parts:
+        raise InputError("--out needs --parts")
     with _progress() as progress:
-        rows = survey(truths, parts, progress)
+        rows = survey(folder, parts, progress)
     if csv_path:
         write_csv(rows, csv_path)
         click.echo(csv_path, err=True)
+    if out:
+        for part in link_parts(rows, folder, out):
+            click.echo(part, err=True)
     if as_json:
         _json(rows)
-    elif not csv_path:
+    elif not csv_path and not out:
         _table(
             tuple(rows[0]), [tuple(f"{v:.2f}" if isinstance(v, float) else str(v) for v in r.values()) for r in rows]
         )

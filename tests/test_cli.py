@@ -70,9 +70,11 @@ def test_verify_tells_a_changed_copy(folder):
 
 
 def test_complexity_ranks_and_cuts_a_folder(folder):
-    rows = json.loads(call("data", "complexity", folder, "--parts", "2", "--json").stdout)
+    rows = json.loads(call("data", "complexity", folder, "--parts", "2", "--out", "cut", "--json").stdout)
     assert [row["part"] for row in rows] == [1, 2]
     assert rows[0]["rank"] <= rows[1]["rank"]
+    ran = call("run", "--model", "otsu", "--data", "cut/part-2", "--json")
+    assert list(json.loads(ran.stdout)[0]["scores"]) == ["part-2"]
 
 
 def test_lists_are_for_people_and_programs():

@@ -11,6 +11,7 @@ from typing import Any
 from disbench.data.complexity import complexity, parts
 from disbench.data.dis5k import read_pairs
 from disbench.data.images import read_truth
+from disbench.errors import InputError
 from disbench.files import write_whole
 
 
@@ -31,13 +32,15 @@ def survey(folder: Path, count: int | None, progress: Callable[[int, int, str], 
 
 
 def link_parts(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path]:
-    """`out/part-1`, `out/part-2` ...: links to the files of `folder`/{im,gt}, each part a data set of its own."""
-    for kind in ("im", "gt"):
-        for sample in read_pairs(folder.name, None, folder / kind):
-            part = next(row["part"] for row in rows if row["image"] == sample.name)
-            link = out / f"part-{part}" / kind / sample.truth.name
+    """`out`/part-1, `out`/part-2 ...: links to the files of `folder`/{im,gt}, each part a data set of its own."""
+    if not (folder / "im").is_dir():
+        raise InputError(f"{folder}: has no im/ and gt/ to link into parts; use --csv for the list")
+    parts = {row["image"]: row["part"] for row in rows}
+    for sample in read_pairs(folder.name, folder / "im", folder / "gt"):
+        for kind, path in (("im", sample.image), ("gt", sample.truth)):
+            link = out / f"part-{parts[sample.name]}" / kind / path.name
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(sample.truth.resolve())
+            link.symlink_to(path.resolve())
     return sorted(out.glob("part-*"))
 
 
