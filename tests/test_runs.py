@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -71,7 +72,8 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path, folder):
     assert scores_digest(resumed) == scores_digest(whole)
 
 
-def test_a_killed_process_loses_nothing_and_repeats_nothing(tmp_path, make_pairs):
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, -15), (signal.SIGINT, 130)])
+def test_a_killed_process_loses_nothing_and_repeats_nothing(tmp_path, make_pairs, how, status):
     folder = make_pairs(tmp_path / "many", [f"image{k:03}" for k in range(60)])
     whole = otsu(folder, tmp_path / "whole")
     command = [sys.executable, "-m", "disbench", "run", "--model", "otsu", "--data", folder, "--out", tmp_path / "runs"]
@@ -79,8 +81,8 @@ def test_a_killed_process_loses_nothing_and_repeats_nothing(tmp_path, make_pairs
     shards = tmp_path / "runs" / "otsu" / whole.folder.name / "shards"
     while not any(shard.read_bytes().count(b"\n") >= 5 for shard in shards.glob("*")):
         assert process.poll() is None, "it ended before it could be killed"
-    process.kill()
-    process.wait()
+    process.send_signal(how)
+    assert process.wait() == status
     kept = len(read_shards(shards.parent))
     assert 5 <= kept < 60
     resumed = otsu(folder, tmp_path / "runs")
