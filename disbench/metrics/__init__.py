@@ -8,7 +8,7 @@ it, the curves of F and E bit for bit, the rest up to rounding. At the edges, N 
     truth empty             0          share below threshold (1)      1 - mean      0            mean
     truth full              as ever    share at or above it (1)       mean          as ever      1 - mean
     map constant (2)        as ever    as ever                        as ever (4)   as ever      as ever
-    map perfect             1          N / (N - 1), so above 1        1             1            0
+    map perfect (5)         1          N / (N - 1), so above 1        1             1            0
     1 x n, or truth's       as ever    as ever                        (3)           as ever      as ever
       centroid at the edge
     one pixel               as ever    divided by 1, not by N - 1     as ever       as ever      as ever
@@ -17,7 +17,8 @@ it, the curves of F and E bit for bit, the rest up to rounding. At the edges, N 
     (2) is not stretched: level / 255 is taken as it is
     (3) some quadrants have no pixels and contribute nothing, where PySODMetrics answers NaN
     (4) a quadrant constant in map and truth has similarity 1, decided in integers. PySODMetrics decides by rounded
-        sums, finds 0 at some levels other than 0 and 255, and is then off by up to half that quadrant's share
+        sums, finds 0 at some levels other than 0 and 255, and is then off by half that quadrant's share
+    (5) above threshold 0, where every pixel is positive
 
 The adaptive threshold, twice the mean, is compared in integers too, which differs from PySODMetrics' rounded comparison
 only where a level of the map equals it exactly. At one pixel PySODMetrics' E is 4.5e15 or 0.
@@ -53,7 +54,7 @@ _F = "F = (1 + β²) P R / (β² P + R), β² = 0.3; "
 _E = "E = Σ (1 + 2pt / (p² + t²))² / 4(N - 1), p and t the binary map and the truth less their means; "
 _MAX = "maximum over 256 thresholds of the mean curve of the images"
 _MEAN = "mean over 256 thresholds and images"
-_ADAPTIVE = "at twice the mean of each map, mean over images"
+_ADAPTIVE = "at twice the mean of each map, at most 1; mean over images"
 _ACHANTA = "Achanta et al., Frequency-tuned salient region detection, CVPR 2009"
 _MARGOLIN = "Margolin et al., How to evaluate foreground maps?, CVPR 2014"
 _FAN_E = "Fan et al., Enhanced-alignment measure for binary foreground map evaluation, IJCAI 2018"
@@ -102,7 +103,7 @@ class Measurement:
 def measure(mask: np.ndarray, truth: np.ndarray, protocol: str = "pysod") -> Measurement:
     """Measure one map, uint8 (h, w), against its truth, uint8 (h, w), foreground where > 128.
 
-    Needs at most 4 bytes per pixel of further memory, runs in one thread without the GIL, and may be called from many.
+    Needs at most 3 bytes per pixel of further memory, runs in one thread without the GIL, may be called from many.
     Raises InputError for arrays of another type or shape, and for a truth of levels 0 and 1 only.
     """
     rules = find(protocol)

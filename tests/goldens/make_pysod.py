@@ -1,7 +1,9 @@
-"""Freeze PySODMetrics' answers into pysod.npz, next to this file. It pins packages of its own, so run it apart:
+"""Freeze PySODMetrics' answers into pysod.npz, next to this file.
 
-    python -m venv /tmp/pysod && /tmp/pysod/bin/pip install pysodmetrics==1.6.2
-    /tmp/pysod/bin/python tests/goldens/make_pysod.py
+It pins packages of its own, so run it in an environment of its own:
+
+    python -m venv pysod-env && pysod-env/bin/pip install pysodmetrics==1.6.2
+    pysod-env/bin/python tests/goldens/make_pysod.py
 """
 
 import warnings
