@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from disbench.data import Sample
 from disbench.errors import InputError
-from disbench.models.diffdis import data, losses, pipeline, recipe, train, train_vae
+from disbench.models.diffdis import conditioning, data, losses, pipeline, recipe, train, train_vae
 from disbench.models.diffdis.loop import Schedule, fit
 from disbench.models.diffdis.unet import DiffDISUNet
 
@@ -44,6 +44,9 @@ TINY = train.Recipe(
     pictures=40,
     text=(2, 8),
 )
+
+
+TABLES = "[unet]\n[schedule]\nlr = 1\nsteps = 2"
 
 
 @pytest.fixture(autouse=True)
@@ -198,12 +201,17 @@ def test_training_learns(samples, tmp_path):
 
 
 def test_vae_learns_and_scales_its_latents(samples, tmp_path):
-    what = train_vae.VAERecipe(VAE, Schedule(20, 1e-2, warmup=0.1, log_every=1), size=40, crop=16)
+    twenty = Schedule(20, 1e-2, warmup=0.1, log_every=1)
+    what = train_vae.VAERecipe(VAE, twenty, twenty, size=40, crop=16)
     vae = train_vae.train_vae(what, samples, tmp_path)
-    lines = [json.loads(line) for line in (tmp_path / "vae.jsonl").open()]
-    assert lines[-1]["l1"] < lines[0]["l1"]
+    logs = {name: [json.loads(line) for line in (tmp_path / f"{name}.jsonl").open()] for name in ("vae", "decoder")}
+    assert logs["vae"][-1]["l1"] < logs["vae"][0]["l1"]
+    assert logs["decoder"][-1]["l1"] < logs["decoder"][0]["l1"]
+    masks = data.to_input(torch.from_numpy(data.load(samples, 40).truths)[:, None].float() / 255)
+    with torch.inference_mode():
+        assert 0.5 < conditioning.encode(vae, masks).std() < 2
     again = train_vae.train_vae(what, samples, tmp_path)
-    assert vae.config.scaling_factor == again.config.scaling_factor != 0.18215
+    assert all(torch.equal(x, again.state_dict()[name]) for name, x in vae.state_dict().items())
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
@@ -224,14 +232,8 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
         ("[schedule]\nspeed = 1", "unknown key 'speed'; known: steps, lr"),
         ("vae = 3", "Expected `str`"),
         ("vae = ", "not a recipe"),
-        (
-            'vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 2, batch = 3 }]\n[unet]\n[schedule]\nsteps = 2\nlr = 1',
-            "even",
-        ),
-        (
-            'vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 2, batch = 2 }]\n[unet]\n[schedule]\nsteps = 3\nlr = 1',
-            "equal",
-        ),
+        ('vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 2, batch = 3 }]\n' + TABLES, "even"),
+        ('vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 3, batch = 2 }]\n' + TABLES, "equal"),
         ('vae = "x"\nstages = [{ sise = 8 }]', "unknown key 'sise'; known: size, steps, batch"),
     ],
 )

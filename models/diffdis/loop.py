@@ -54,15 +54,22 @@ def fit(
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     name: str = "train",
+    rate: Callable[[str], float] = lambda parameter: 1.0,
 ) -> nn.Module:
     """Train `model` in place and return its moving average, in eval mode.
 
     `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
     the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one. InputError for a checkpoint of
-    another `identity` (the recipe as a dict) and for a loss that is not finite.
+    another `identity` (the recipe as a dict) and for a loss that is not finite. `rate(name)` multiplies
+    a parameter's learning rate.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
-    optimizer = torch.optim.AdamW(model.parameters(), schedule.lr, weight_decay=schedule.weight_decay)
+    parameters = list(model.named_parameters())
+    groups = [
+        {"params": [p for name, p in parameters if rate(name) == factor], "factor": factor}
+        for factor in sorted({rate(name) for name, _ in parameters})
+    ]
+    optimizer = torch.optim.AdamW(groups, schedule.lr, weight_decay=schedule.weight_decay)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema), use_buffers=True)
     state = {"model": model, "average": average, "optimizer": optimizer}
     out.mkdir(parents=True, exist_ok=True)
@@ -82,7 +89,7 @@ def fit(
             if step + 1 < schedule.steps:
                 upcoming = ahead.submit(make, step + 1)
             for group in optimizer.param_groups:
-                group["lr"] = schedule.lr_at(step)
+                group["lr"] = schedule.lr_at(step) * group["factor"]
             with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bf16):
                 parts = losses(model, batch)
             loss = sum(parts.values())

@@ -24,7 +24,7 @@ from disbench.models.diffdis import conditioning, data, losses, pipeline, recipe
 from disbench.models.diffdis.loop import Schedule, fit
 from disbench.models.diffdis.predictor import normalise, quantise, resize, stretch
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
-from disbench.models.diffdis.unet import DiffDISUNet
+from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Recipe:
     shared_noise: bool = True  # one noise for mask and edge, as in Algorithm 1
     text: tuple[int, int] = (2, 32)  # tokens and width of the prompt's embedding, all zeros
     edge_width: int = 3
+    embedding_lr: float = 10.0  # times the rate, for what tells masks from edges: the authors' factor
     seed: int = 0
     augment: data.Augment = field(default_factory=data.Augment)
 
@@ -77,6 +78,8 @@ def train(
     """A U-Net trained on `samples` in the latents of `vae`; its checkpoint and log go to `out`."""
     torch.manual_seed(what.seed)
     unet = DiffDISUNet(**what.unet)
+    # At t = 999 the noisy latents are all but noise: begin without them, the image is fainter than the noise.
+    torch.nn.init.zeros_(unet.conv_in.weight[:, LATENT_CHANNELS:])
     vae = vae.eval().requires_grad_(False)
     text = torch.zeros(*what.text)
     ends = list(accumulate(stage.steps for stage in what.stages))
@@ -93,7 +96,16 @@ def train(
         return _validate(model, vae, text, held_out, what)
 
     return fit(
-        unet, what.schedule, make, loss, asdict(what), out, validate if held_out else None, progress, name="unet"
+        unet,
+        what.schedule,
+        make,
+        loss,
+        asdict(what),
+        out,
+        validate if held_out else None,
+        progress,
+        name="unet",
+        rate=lambda parameter: what.embedding_lr if parameter.startswith("class_embedding.") else 1.0,
     )
 
 

@@ -1,7 +1,8 @@
 """Train the small VAE that DiffDIS-Mini works in: crops of images, of masks and of edge maps, put in one batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.data import Sample
-from disbench.models.diffdis import data
+from disbench.models.diffdis import conditioning, data
 from disbench.models.diffdis.loop import Schedule, fit
+
+Batch = tuple[Tensor, torch.Generator]
 
 
 @dataclass(frozen=True)
 class VAERecipe:
     vae: dict[str, Any]  # the config of diffusers.AutoencoderKL
     schedule: Schedule
+    decoder: Schedule  # afterwards, for the decoder alone: only masks and edge maps are ever decoded
     seed: int = 0
     size: int = 320  # of the pictures that crops are cut from
     crop: int = 64
@@ -27,42 +31,66 @@ class VAERecipe:
     masks: int = 4
     edges: int = 2
     edge_width: int = 3
-    kl: float = 1e-5
+    kl: float = 1e-6
+    colour: float = 2.0  # weight of the error of mean colours; without it a small VAE sees grey alone
+    latent_noise: float = 0.5  # most that latents are off by, in deviations, when the decoder is trained alone
     augment: data.Augment = field(default_factory=lambda: data.Augment(crop=(0.2, 0.5)))
 
 
-def train_vae(recipe: VAERecipe, samples: Sequence[Sample], out: Path, progress=None) -> AutoencoderKL:
-    """A VAE whose latents of masks and edges have unit deviation; its checkpoint and log go to `out`."""
+def train_vae(
+    recipe: VAERecipe,
+    samples: Sequence[Sample],
+    out: Path,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> AutoencoderKL:
+    """A VAE whose latents of masks and edges have unit deviation; its checkpoints and logs go to `out`."""
     torch.manual_seed(recipe.seed)
     vae = AutoencoderKL(**recipe.vae)
     pictures = data.load(samples, recipe.size)
+    run = {"identity": asdict(recipe), "out": out, "progress": progress}
+    make = partial(_crops, recipe, pictures, (recipe.images, recipe.masks, recipe.edges))
+    vae = fit(vae, recipe.schedule, make, partial(_all_losses, recipe), name="vae", **run)
+    vae.register_to_config(scaling_factor=1 / _deviation(recipe, vae, pictures))
+    vae.encoder.requires_grad_(False)
+    vae.quant_conv.requires_grad_(False)
+    make = partial(_crops, recipe, pictures, (0, recipe.images + recipe.masks, recipe.edges))
+    return fit(vae, recipe.decoder, make, partial(_decoder_losses, recipe), name="decoder", **run)
 
-    def make(step: int) -> tuple[Tensor, Tensor]:
-        rng = np.random.default_rng([recipe.seed, 1, step])
-        which = data.rows(len(pictures.images), recipe.images + recipe.masks + recipe.edges, step, recipe.seed)
-        images, masks = data.batch(pictures, which, recipe.crop, recipe.augment, rng)
-        a, b = recipe.images, recipe.images + recipe.masks
-        outlines = data.edges(masks[b:], recipe.edge_width)
-        crops = torch.cat([data.to_input(x) for x in (images[:a], masks[a:b], outlines)])
-        return crops, torch.Generator().manual_seed(int(rng.integers(2**63)))
 
-    def losses(model: AutoencoderKL, batch: tuple[Tensor, torch.Generator]) -> dict[str, Tensor]:
-        crops, generator = batch
-        posterior = model.encode(crops).latent_dist
-        again = model.decode(posterior.sample(generator)).sample.float()
-        return {
-            "l1": functional.l1_loss(again, crops),
-            "mse": functional.mse_loss(again, crops),
-            "kl": recipe.kl * posterior.kl().mean(),
-        }
+def _crops(recipe: VAERecipe, pictures: data.Pictures, counts: tuple[int, int, int], step: int) -> Batch:
+    """So many crops of images, masks and edge maps, (n, 3, crop, crop) in [-1, 1], and a generator for their noise."""
+    rng = np.random.default_rng([recipe.seed, 1, step])
+    which = data.rows(len(pictures.images), sum(counts), step, recipe.seed)
+    images, masks = data.batch(pictures, which, recipe.crop, recipe.augment, rng)
+    kinds = images, masks, data.edges(masks, recipe.edge_width)
+    ends = np.cumsum(counts)
+    crops = [data.to_input(kind[end - count : end]) for kind, end, count in zip(kinds, ends, counts, strict=True)]
+    return torch.cat(crops), torch.Generator().manual_seed(int(rng.integers(2**63)))
 
-    trained = fit(vae, recipe.schedule, make, losses, asdict(recipe), out, None, progress, name="vae")
-    trained.register_to_config(scaling_factor=1 / _deviation(trained, pictures, recipe))
-    return trained
+
+def _all_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str, Tensor]:
+    crops, generator = batch
+    posterior = vae.encode(crops).latent_dist
+    again = vae.decode(posterior.sample(generator)).sample.float()
+    colour = functional.l1_loss(*(functional.avg_pool2d(x, 4) for x in (again, crops)))
+    return _errors(again, crops) | {"colour": recipe.colour * colour, "kl": recipe.kl * posterior.kl().mean()}
+
+
+def _decoder_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str, Tensor]:
+    """The U-Net's latents are not exact: learn to decode latents that are off."""
+    crops, generator = batch
+    latent = conditioning.encode(vae, crops)
+    off = torch.randn(latent.shape, generator=generator) * torch.rand(len(latent), 1, 1, 1, generator=generator)
+    latent = latent + recipe.latent_noise * off
+    return _errors(vae.decode(latent / vae.config.scaling_factor).sample.float(), crops)
+
+
+def _errors(got: Tensor, wanted: Tensor) -> dict[str, Tensor]:
+    return {"l1": functional.l1_loss(got, wanted), "mse": functional.mse_loss(got, wanted)}
 
 
 @torch.inference_mode()
-def _deviation(vae: AutoencoderKL, pictures: data.Pictures, recipe: VAERecipe) -> float:
+def _deviation(recipe: VAERecipe, vae: AutoencoderKL, pictures: data.Pictures) -> float:
     """Standard deviation of the latents of masks and edge maps, which the U-Net is to predict."""
     masks = torch.from_numpy(pictures.truths[:64, None]).float() / 255
     both = data.to_input(torch.cat([masks, data.edges(masks, recipe.edge_width)]))
