@@ -1,12 +1,13 @@
 """Writing files whole or not at all."""
 
 import os
+import secrets
 from pathlib import Path
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write `data` so that a reader, or a process killed in the middle, leaves the old file or the new one, no part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")  # not of the name, which may be as long as names can be
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

@@ -66,6 +66,25 @@ def test_what_readers_disagree_on_is_refused(tmp_path, make, suffix, why):
         read_map(path)
 
 
+def test_colours_of_16_bits_are_refused_where_pillow_would_read_zeros(tmp_path):
+    path = tmp_path / "deep.png"
+    write(path, np.full((2, 2, 3), 255, np.uint16))
+    with pytest.raises(InputError, match=r"deep\.png: a 16-bit mask of several channels"):
+        read_truth(path)
+
+
+@pytest.mark.parametrize(("name", "kind", "place", "value"), [("a.png", "RGB", -8, 0x21), ("a.bmp", "L", 20, 0x7F)])
+def test_damage_that_the_decoders_raise_on_names_the_file(tmp_path, name, kind, place, value):
+    path = tmp_path / name
+    noise = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)
+    Image.fromarray(noise).convert(kind).save(path)
+    data = bytearray(path.read_bytes())
+    data[place] = value
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=name):
+        read_map(path)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.98])
 def test_a_truncated_file_is_an_error_that_names_it(tmp_path, suffix, keep):
@@ -93,7 +112,7 @@ def test_an_image_is_rgb(tmp_path):
 
 
 def test_a_map_survives_writing(tmp_path):
-    path = tmp_path / "map.png"
+    path = tmp_path / f"{'x' * 251}.png"  # as long as names can be
     write_map(path, GREY)
     assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), GREY)
-    assert [p.name for p in tmp_path.iterdir()] == ["map.png"]
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -49,10 +49,12 @@ def read_map(path: Path) -> np.ndarray:
         return _from_16_bit(path)
     if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
+    if mode in {"LA", "RGB", "RGBA"} and _decode(path, _AS_STORED).dtype != np.uint8:
+        raise InputError(f"{path}: a 16-bit mask of several channels; save it as 8-bit grey")
     try:
         with Image.open(path) as image:
             channels = np.asarray(image.convert("RGBA"))
-    except OSError as error:
+    except (OSError, SyntaxError, ValueError) as error:  # which of them depends on where in the file the damage is
         raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
     if (channels[..., 3] != 255).any():
         raise InputError(f"{path}: is the mask in its alpha or in its colours? Save it as 8-bit grey")
@@ -81,7 +83,10 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
-    pixels = cv2.imdecode(data, flags) if data.size else None
+    try:
+        pixels = cv2.imdecode(data, flags) if data.size else None
+    except cv2.error:  # a header that claims more pixels than OpenCV allows
+        pixels = None
     if pixels is None:
         raise InputError(f"{path}: cannot be decoded (empty, truncated or not an image); replace the file")
     return pixels
