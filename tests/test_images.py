@@ -73,8 +73,11 @@ def test_colours_of_16_bits_are_refused_where_pillow_would_read_zeros(tmp_path):
         read_truth(path)
 
 
-@pytest.mark.parametrize(("name", "kind", "place", "value"), [("a.png", "RGB", -8, 0x21), ("a.bmp", "L", 20, 0x7F)])
-def test_damage_that_the_decoders_raise_on_names_the_file(tmp_path, name, kind, place, value):
+@pytest.mark.parametrize(
+    ("read", "name", "kind", "place", "value"),
+    [(read_map, "a.png", "RGB", -8, 0x21), (read_image, "a.bmp", "L", 20, 0x7F)],
+)
+def test_damage_that_the_decoders_raise_on_names_the_file(tmp_path, read, name, kind, place, value):
     path = tmp_path / name
     noise = np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8)
     Image.fromarray(noise).convert(kind).save(path)
@@ -82,7 +85,7 @@ def test_damage_that_the_decoders_raise_on_names_the_file(tmp_path, name, kind, 
     data[place] = value
     path.write_bytes(data)
     with pytest.raises(InputError, match=name):
-        read_map(path)
+        read(path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
