@@ -8,7 +8,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
 from disbench.data.digests import combine, file_digest
@@ -78,7 +77,7 @@ class Model:
 
 
 class Folder:
-    """Saved maps in a model's place: `root/<split>/` (also `root/<split>/masks`), or `root` itself for one split."""
+    """Saved maps in a model's place: `root/<split>/`, or `root` itself for one split; InputError where one is unfit."""
 
     device = "cpu"
 
@@ -103,9 +102,6 @@ class Folder:
         return mask, {}
 
     def finish(self, mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
-        """The map, resized bilinearly to the truth's size where it differs, as the field's evaluators do."""
-        if mask.shape != size:
-            mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR)
         return mask, {}
 
 

@@ -21,13 +21,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from disbench.data import TEST, Sample
+from disbench.data.dis5k import OVERALL, TEST, Sample
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import Measurement, score, signature
 
 SCHEMA = 1
-OVERALL = "Overall"
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def test_pairs_match_by_stem_whatever_the_extension_and_case(tmp_path, make_pair
 
 
 def test_one_error_names_every_fault(tmp_path, make_pairs):
-    folder = make_pairs(tmp_path / "d", ["good", "unpaired", "lonely", "torn", "wide", "twice"])
+    folder = make_pairs(tmp_path / "d:", ["good", "unpaired", "lonely", "torn", "wide", "twice"])
     (folder / "gt" / "unpaired.png").unlink()
     (folder / "im" / "lonely.jpg").unlink()
     (folder / "gt" / "torn.png").write_bytes(b"not a picture")
@@ -74,7 +74,7 @@ def test_a_shrunken_split_is_refused_and_whole_ones_are_read(tmp_path, make_pair
 def test_any_folder_is_a_data_set_and_never_dis5k(tmp_path, make_pairs):
     folder = make_pairs(tmp_path / "DIS-TE1", ["a", "b"])
     dataset = find(folder)
-    assert (dataset.token, len(dataset.samples), dataset.title) == ("folder:DIS-TE1", 2, "DIS-TE1")
+    assert (dataset.token, len(dataset.samples), dataset.title) == ("folder:DIS-TE1", 2, "DIS-TE1 (own folder)")
     assert find((folder / "im", folder / "gt")).splits == dataset.splits
     assert find((None, folder / "gt"), images=False).samples[0].image is None
     with pytest.raises(InputError, match="leave --split away"):
@@ -92,8 +92,27 @@ def test_the_environment_and_the_working_folder_name_the_data(tmp_path, make_pai
 def test_maps_must_be_the_subset_and_nothing_else(tmp_path, make_pairs):
     samples = find(make_pairs(tmp_path / "d", ["a", "b", "c"])).samples
     maps = make_pairs(tmp_path / "maps", ["a", "b", "d"]) / "gt"
-    with pytest.raises(InputError, match=r"1 missing \(c\); 1 extra \(d\.png\)"):
+    (maps / "a.png").write_bytes(b"not a picture")
+    write(maps / "b.png", np.zeros((12, 16), np.uint8))
+    with pytest.raises(InputError) as caught:
         match_maps(samples, maps, "maps")
+    for fault in ("missing (c)", "extra (d.png)", "unreadable (a.png)", "of another size than the truth (b.png)"):
+        assert f"1 {fault}" in str(caught.value)
+
+
+def test_names_that_cannot_be_written_down_are_refused(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "d", ["a"])
+    try:
+        (folder / "gt" / "caf\udce9.png").touch()  # é in Latin-1
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with pytest.raises(InputError, match="1 whose name is not UTF-8"):
+        find(folder)
+
+
+def test_a_folder_cannot_take_the_name_of_the_pooled_row(tmp_path, make_pairs):
+    with pytest.raises(InputError, match="give it another name"):
+        find(make_pairs(tmp_path / "Overall", ["a"]))
 
 
 def test_digests_follow_content_not_place(tmp_path, make_pairs):

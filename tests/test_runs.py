@@ -176,17 +176,6 @@ def test_saved_maps_score_as_the_run_that_saved_them(tmp_path, folder):
     assert maps.folder.parent.parent == tmp_path / "runs"
 
 
-def test_maps_of_another_size_are_resized_to_the_truth(tmp_path, folder):
-    from conftest import write
-
-    maps = tmp_path / "maps"
-    maps.mkdir()
-    for name in NAMES:
-        write(maps / f"{name}.png", np.full((12, 16), 255, np.uint8))
-    result = evaluate.score_folder("maps", maps, data=folder, out=tmp_path / "runs")
-    assert result.rows["mine"][0].measurement.height == 24
-
-
 def test_a_place_that_cannot_be_written_is_named(tmp_path, folder):
     (tmp_path / "runs").write_text("a file, not a folder")
     with pytest.raises(InputError, match=r"runs.*--out"):

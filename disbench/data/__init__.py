@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from disbench.data.dis5k import COUNTS, TEST, Sample, read_layout, read_pairs
+from disbench.data.dis5k import COUNTS, OVERALL, TEST, Sample, read_layout, read_pairs
 from disbench.errors import InputError
 
 __all__ = ["COUNTS", "TEST", "DataSet", "Sample", "Where", "find", "split_names"]
@@ -86,7 +86,10 @@ def find(
         image_dir, truth_dir = root / "im", root / "gt"
     folder = truth_dir.resolve()
     name = folder.parent.name if folder.name == "gt" else folder.name
+    if name == OVERALL:
+        raise InputError(f"{folder}: give it another name; reports call DIS-TE1..4 together {OVERALL}")
     if split not in (None, "all", name):
         raise InputError(f"{truth_dir}: a folder of its own has one split, {name}; leave --split away")
     pairs = read_pairs(name, image_dir if images else None, truth_dir)
-    return DataSet(name, f"folder:{name}", where, {name: pairs})
+    title = f"{name} (own folder)" if name in {"DIS5K", *COUNTS} else name  # it must not pass for the published one
+    return DataSet(title, f"folder:{name}", where, {name: pairs})

@@ -14,6 +14,7 @@ from disbench.errors import InputError
 
 COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "DIS-TE3": 500, "DIS-TE4": 500}
 TEST = ("DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
+OVERALL = "Overall"  # what reports call all images of TEST together
 NAMED = 8  # files named per kind of fault before "and N more"
 
 
@@ -70,12 +71,7 @@ def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sam
         image = images.get(key)
         if image_dir is not None and image is None:
             continue
-        try:
-            size = header(truth)[1]
-            if image is not None and header(image)[1] != size:
-                faults.setdefault("of another size than the truth", []).append(image.name)
-        except InputError as error:
-            faults.setdefault("unreadable", []).append(str(error).split(":", 1)[0].rsplit("/", 1)[-1])
+        _check_sizes(image, truth, faults)
         samples.append(Sample(split, truth.stem, image, truth))
     raise_faults(f"{truth_dir.parent if image_dir else truth_dir}", faults)
     if not samples:
@@ -84,13 +80,18 @@ def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sam
 
 
 def match_maps(samples: list[Sample], folder: Path, where: str) -> dict[str, Path]:
-    """name -> map file for every sample of one split, and no other. InputError names missing and extra maps."""
+    """name -> map file for every sample of one split, and no other, at its truth's size. One InputError names the rest.
+
+    Maps of another size are not resized here: how that is done moves scores, so it belongs to whoever made the maps.
+    """
     maps, faults = _by_stem(folder)
-    wanted = {stem_key(sample.name): sample.name for sample in samples}
-    faults["missing"] = [wanted[k] for k in wanted.keys() - maps.keys()]
+    wanted = {stem_key(sample.name): sample for sample in samples}
+    faults["missing"] = [wanted[k].name for k in wanted.keys() - maps.keys()]
     faults["extra"] = [maps[k].name for k in maps.keys() - wanted.keys()]
+    for key in wanted.keys() & maps.keys():
+        _check_sizes(maps[key], wanted[key].truth, faults)
     raise_faults(where, faults)
-    return {name: maps[key] for key, name in wanted.items()}
+    return {sample.name: maps[key] for key, sample in wanted.items()}
 
 
 def raise_faults(where: str, faults: Mapping[str, list[str]]) -> None:
@@ -104,16 +105,29 @@ def stem_key(stem: str) -> str:
     return unicodedata.normalize("NFC", stem).casefold()
 
 
+def _check_sizes(path: Path | None, truth: Path, faults: dict[str, list[str]]) -> None:
+    sizes = set()
+    for file in filter(None, (path, truth)):
+        try:
+            sizes.add(header(file)[1])
+        except InputError:
+            faults.setdefault("unreadable", []).append(file.name)
+    if len(sizes) > 1:
+        faults.setdefault("of another size than the truth", []).append(path.name)
+
+
 def _by_stem(folder: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
-    faults: dict[str, list[str]] = {"duplicate": [], "not an image": []}
+    faults: dict[str, list[str]] = {"duplicate": [], "not an image": [], "whose name is not UTF-8": []}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in {"Thumbs.db", "desktop.ini"}:
             continue  # file managers leave these behind
         if path.suffix.lower() not in EXTENSIONS or not path.is_file():
             faults["not an image"].append(path.name)
+        elif any("\ud800" <= c <= "\udfff" for c in path.name):  # how Python shows bytes that do not decode
+            faults["whose name is not UTF-8"].append(path.name)
         elif files.setdefault(stem_key(path.stem), path) is not path:
             faults["duplicate"].append(path.name)
     return files, faults
