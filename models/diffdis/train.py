@@ -33,6 +33,7 @@ class Stage:
     steps: int
     batch: int  # images, even: CutMix exchanges between neighbours
     crop: tuple[float, float] = (0.75, 1.0)  # side of what is cut from a picture, as a share of the picture's
+    leak: bool = True  # the input's noise holds 7 % of the truth, as in Algorithm 1
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _batch(what: Recipe, stage: Stage, vae: AutoencoderKL, pictures: data.Pictur
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
     noise = torch.randn(1 if what.shared_noise else 2, *mask.shape, generator=generator)
     noise = noise.expand(2, *mask.shape).flatten(0, 1)
-    return {"mask": mask, "edge": edge, "noise": noise, "conditions": conditions}
+    return {"mask": mask, "edge": edge, "noise": noise, "conditions": conditions, "leak": stage.leak}
 
 
 def _validate(unet: DiffDISUNet, vae: AutoencoderKL, text: Tensor, samples, what: Recipe) -> dict[str, float]:
