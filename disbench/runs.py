@@ -24,7 +24,7 @@ import numpy as np
 from disbench.data.dis5k import OVERALL, TEST, Sample
 from disbench.errors import InputError
 from disbench.files import write_whole
-from disbench.metrics import Measurement, score, signature
+from disbench.metrics import Keys, Measurement, score, signature
 
 SCHEMA = 1
 
@@ -74,12 +74,10 @@ class Result:
     folder: Path
     protocol: str = "pysod"
 
-    def scores(self) -> dict[str, dict[str, float]]:
+    def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
         """split -> metric -> value; "Overall" pools all images of DIS-TE1..4 and is there only when all four are."""
-        scores = {split: score(self.measurements(split), self.protocol) for split in self.splits}
-        if set(TEST) <= set(self.splits):
-            scores[OVERALL] = score(self.measurements(OVERALL), self.protocol)
-        return scores
+        splits = [*self.splits, OVERALL] if set(TEST) <= set(self.splits) else self.splits
+        return {split: score(self.measurements(split), self.protocol, metrics) for split in splits}
 
     def measurements(self, split: str) -> list[Measurement]:
         splits = TEST if split == OVERALL else (split,)
@@ -109,7 +107,7 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         raise InputError(f"{folder}: not a run folder (it has no run.json)") from None
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
@@ -125,10 +123,11 @@ class Shard:
 
     def __init__(self, folder: Path):
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-        self._file = (folder / "shards" / name).open("xb", buffering=0)
+        self._file = (folder / "shards" / name).open("xb")
 
     def append(self, row: Row) -> None:
         self._file.write(msgspec.json.encode(row, enc_hook=lambda array: array.tolist()) + b"\n")
+        self._file.flush()
 
     def __enter__(self):
         return self
@@ -146,7 +145,7 @@ def read_shards(folder: Path) -> dict[tuple[str, str], Row]:
         for number, line in enumerate(lines, 1):
             try:
                 row = decoder.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise InputError(f"{shard}: line {number} is damaged ({error}); delete that line and resume") from None
             rows.setdefault((row.split, row.name), row)
     return rows
@@ -175,6 +174,7 @@ def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any]) -> None:
 
 def load(folder: str | Path) -> Result:
     """A complete run from its folder. InputError where it is not one, or not finished."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     folder = Path(folder)
@@ -184,8 +184,11 @@ def load(folder: str | Path) -> Result:
     try:
         scores = pq.read_table(folder / "scores.parquet").to_pydict()
         seconds = pq.read_table(folder / "seconds.parquet").drop(["split", "image"]).to_pylist()
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error})") from None
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{folder}: its tables cannot be read ({error}); delete its run.json and give the command of the run "
+            "again, which makes them from the shards"
+        ) from None
     rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
     fields = Measurement.__dataclass_fields__
     for i, stages in enumerate(seconds):

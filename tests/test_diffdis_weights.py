@@ -131,6 +131,13 @@ def not_weights(folder, state, base):
     return folder / "notes.pt", "notes.pt: not a readable weights file"
 
 
+def a_damaged_name(folder, state, base):
+    path = folder / "damaged.pt"
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes().replace(b"conv_in.weight", b"conv_in.weigh\xff"))
+    return path, "damaged.pt: not a readable weights file"
+
+
 def code(folder, state, base):
     torch.save({"weights": Bomb()}, folder / "code.pt")
     return folder / "code.pt", "code.pt: not a readable weights file"
@@ -155,7 +162,18 @@ def no_such_file(folder, state, base):
 
 @pytest.mark.parametrize(
     "make",
-    [stock_unet, half_a_file, half_an_archive, not_weights, code, optimiser, wrong_width, nothing, no_such_file],
+    [
+        stock_unet,
+        half_a_file,
+        half_an_archive,
+        a_damaged_name,
+        not_weights,
+        code,
+        optimiser,
+        wrong_width,
+        nothing,
+        no_such_file,
+    ],
 )
 def test_foreign_files_are_named(make, state, base, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -159,6 +159,26 @@ def test_a_table_that_lost_rows_is_refused(tmp_path, folder):
         load(result.folder)
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PAR1 and no more")])
+def test_a_lost_table_is_made_again_from_the_shards(tmp_path, folder, damage):
+    whole = otsu(folder, tmp_path / "runs")
+    expected = scores_digest(whole)
+    damage(whole.folder / "scores.parquet")
+    with pytest.raises(InputError, match=r"delete its run\.json"):
+        otsu(folder, tmp_path / "runs")
+    (whole.folder / "run.json").unlink()
+    seen = []
+    again = otsu(folder, tmp_path / "runs", progress=lambda done, total, what: seen.append(what))
+    assert "Otsu" not in seen
+    assert scores_digest(again) == expected
+
+
+def test_a_manifest_of_other_bytes_is_named(tmp_path):
+    (tmp_path / "run.json").write_bytes(b'{"title": "\xff"}')
+    with pytest.raises(InputError, match=r"run\.json: cannot be read"):
+        load(tmp_path)
+
+
 def test_an_image_that_breaks_stops_the_run_with_its_name_and_keeps_the_rest(tmp_path, folder):
     image = folder / "im" / "f.jpg"
     image.write_bytes(image.read_bytes()[:-60])

@@ -50,7 +50,7 @@ def read_frozen(path: Path) -> Frozen:
         return msgspec.json.decode(path.read_bytes(), type=Frozen)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a file that `disbench data freeze` wrote ({error})") from None
 
 
