@@ -1,5 +1,15 @@
 """The one error that a user's mistake may raise."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Bad input or wrong use. The message is shown as it is: it names the file or the option, and the way out."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for the message about an unknown name: the names most like it, else all that are known."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"

@@ -4,7 +4,6 @@ The folders' roots are this module's `__path__`, so `models/diffdis/unet.py` is 
 checkout, an editable install, a wheel and a spawned worker alike. A card is data: reading it imports nothing.
 """
 
-import difflib
 import inspect
 import tomllib
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from disbench.errors import InputError
+from disbench.errors import InputError, nearest
 
 _HERE = Path(__file__).parent
 __path__ = [str(p) for p in (_HERE / "_shipped" / "models", _HERE.parent / "models") if p.is_dir()][:1]
@@ -55,9 +54,7 @@ def card(name: str) -> Card:
     known = cards()
     found = known.get(name.lower().replace("-", "_"))
     if found is None:
-        near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
-        raise InputError(f"unknown model {name!r}; {hint}")
+        raise InputError(f"unknown model {name!r}; {nearest(name.lower(), known)}")
     return found
 
 

@@ -1,8 +1,8 @@
 """The measures of dichotomous image segmentation: measure() per image, score() over a data set.
 
-An image is reduced to its Measurement: two level histograms, which determine MAE, F, E, precision and recall at every
-threshold exactly, and the two numbers that need pixels, S and weighted F. What PySODMetrics 1.6.2 defines is equal to
-it, the curves of F and E bit for bit, the rest up to rounding. At the edges, N being the number of pixels:
+An image is reduced to its Measurement: two level histograms, which determine MAE, MSE and every measure of binary maps
+at every threshold exactly, and the two numbers that need pixels, S and weighted F. What PySODMetrics 1.6.2 defines is
+equal to it, the measures of binary maps bit for bit, the rest up to rounding. At the edges, of N pixels in all:
 
     input                   F          E                              S             weighted F   MAE
     truth empty             0          share below threshold (1)      1 - mean      0            mean
@@ -21,67 +21,24 @@ it, the curves of F and E bit for bit, the rest up to rounding. At the edges, N 
     (5) above threshold 0, where every pixel is positive
 
 The adaptive threshold, twice the mean, is compared in integers too, which differs from PySODMetrics' rounded comparison
-only where a level of the map equals it exactly. At one pixel PySODMetrics' E is 4.5e15 or 0.
+only where a level of the map equals it exactly. At one pixel PySODMetrics' E is 4.5e15 or 0. Its kappa is not Cohen's:
+it has (TN + FN)(TN + TP) for (TN + FN)(TN + FP) in the agreement by chance, and leaves -1..1. Here it is Cohen's.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from disbench import __version__
-from disbench.errors import InputError
+from disbench.errors import InputError, nearest
+from disbench.metrics import binary
 from disbench.metrics import curves as levels  # in this package `curves` is the function below
+from disbench.metrics.catalogue import METRICS, PAPER, STANDARD, VARIANTS, Keys, Metric, as_is, chosen  # noqa: F401
 from disbench.metrics.protocols import find
 
 KERNEL_VERSION = "1"  # to be changed whenever any number can change
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a measure is written and defined. variants: the keys of the same measure, aggregated in other ways."""
-
-    key: str
-    symbol: str
-    latex: str
-    direction: str  # "higher" or "lower" is better
-    formula: str
-    reference: str
-    variants: tuple[str, ...] = ()
-
-
-_F = "F = (1 + β²) P R / (β² P + R), β² = 0.3; "
-_E = "E = Σ (1 + 2pt / (p² + t²))² / 4(N - 1), p and t the binary map and the truth less their means; "
-_MAX = "maximum over 256 thresholds of the mean curve of the images"
-_MEAN = "mean over 256 thresholds and images"
-_ADAPTIVE = "at twice the mean of each map, at most 1; mean over images"
-_ACHANTA = "Achanta et al., Frequency-tuned salient region detection, CVPR 2009"
-_MARGOLIN = "Margolin et al., How to evaluate foreground maps?, CVPR 2014"
-_FAN_E = "Fan et al., Enhanced-alignment measure for binary foreground map evaluation, IJCAI 2018"
-_FAN_S = "Fan et al., Structure-measure: a new way to evaluate foreground maps, ICCV 2017"
-_PERAZZI = "Perazzi et al., Saliency filters, CVPR 2012"
-_FS, _ES = ("f_max", "f_mean", "f_adaptive"), ("e_max", "e_mean", "e_adaptive")
-_WEIGHTED = (
-    "F with β² = 1 of errors blurred along the foreground and weighted 2 - 2^(-d/5) at distance d from it; "
-    "mean over images"
-)
-_STRUCTURE = "S = half the similarity of objects + half that of the quadrants at the centroid; mean over images"
-
-METRICS = {
-    metric.key: metric
-    for metric in (
-        Metric("f_max", "Fᵦ max", r"F_\beta^{max}", "higher", _F + _MAX, _ACHANTA, _FS),
-        Metric("f_mean", "Fᵦ mean", r"F_\beta^{mean}", "higher", _F + _MEAN, _ACHANTA, _FS),
-        Metric("f_adaptive", "Fᵦ adp", r"F_\beta^{adp}", "higher", _F + _ADAPTIVE, _ACHANTA, _FS),
-        Metric("f_weighted", "Fᵦ ω", r"F_\beta^{\omega}", "higher", _WEIGHTED, _MARGOLIN),
-        Metric("e_max", "Eᵩ max", r"E_\phi^{max}", "higher", _E + _MAX, _FAN_E, _ES),
-        Metric("e_mean", "Eᵩ m", r"E_\phi^m", "higher", _E + _MEAN, _FAN_E, _ES),
-        Metric("e_adaptive", "Eᵩ adp", r"E_\phi^{adp}", "higher", _E + _ADAPTIVE, _FAN_E, _ES),
-        Metric("s_measure", "Sₘ", "S_m", "higher", _STRUCTURE, _FAN_S),
-        Metric("mae", "M", r"\mathcal{M}", "lower", "mean |map - truth| over pixels; mean over images", _PERAZZI),
-    )
-}
-PAPER = ("f_max", "f_weighted", "e_mean", "s_measure", "mae")  # the five rows of Table 2 of the DiffDIS paper
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,38 +88,74 @@ def measure(mask: np.ndarray, truth: np.ndarray, protocol: str = "pysod") -> Mea
     )
 
 
-def score(measurements: Sequence[Measurement], protocol: str = "pysod") -> dict[str, float]:
-    """Every metric of METRICS over a data set; InputError if it is empty.
+def score(measurements: Sequence[Measurement], protocol: str = "pysod", metrics: Keys = None) -> dict[str, float]:
+    """Metrics of METRICS over a data set, by key: those of STANDARD, or the chosen ones.
 
-    The last bits depend on the order of the images: callers sort them by name.
+    The last bits depend on the order of the images: callers sort them by name. InputError for an empty data set and
+    an unknown key.
     """
-    images, mean = per_image(measurements, protocol), curves(measurements, protocol)
-    best = {"f_max": mean["f"].max(), "e_max": mean["e"].max()}
-    return {key: float(best[key] if key in best else images[key].mean()) for key in METRICS}
+    images = _Images(measurements, protocol)
+    return {key: float(images.overall(METRICS[key]).mean()) for key in chosen(metrics)}
 
 
-def curves(measurements: Sequence[Measurement], protocol: str = "pysod") -> dict[str, np.ndarray]:
-    """precision, recall, f and e: float64 (256,), means over images, by threshold 0..255 of the stretched map."""
-    found = levels.curves(*_stack(measurements, protocol), find(protocol).beta2)
-    return {key: curve.mean(0) for key, curve in found.items()}
+def curves(
+    measurements: Sequence[Measurement],
+    protocol: str = "pysod",
+    measures: Sequence[str] = ("precision", "recall", "f", "e"),
+) -> dict[str, np.ndarray]:
+    """Means over images, float64 (256,), by threshold 0..255 of the stretched map; measures: keys of binary.MEASURES.
+
+    InputError for an empty data set and an unknown measure.
+    """
+    images = _Images(measurements, protocol)
+    for name in measures:
+        if name not in binary.MEASURES:
+            raise InputError(f"unknown curve {name!r}; {nearest(name, binary.MEASURES)}")
+    return {name: images.values(name, levels.every).mean(0) for name in measures}
 
 
-def per_image(measurements: Sequence[Measurement], protocol: str = "pysod") -> dict[str, np.ndarray]:
-    """Every metric of METRICS of each image: float64 (n,); f_max and e_max are the maxima of the image's own curves."""
-    stack, beta2 = _stack(measurements, protocol), find(protocol).beta2
-    found = levels.curves(*stack, beta2)
-    f_adaptive, e_adaptive = levels.adaptive(*stack, beta2)
-    return {
-        "f_max": found["f"].max(1),
-        "f_mean": found["f"].mean(1),
-        "f_adaptive": f_adaptive,
-        "f_weighted": np.array([m.f_weighted for m in measurements]),
-        "e_max": found["e"].max(1),
-        "e_mean": found["e"].mean(1),
-        "e_adaptive": e_adaptive,
-        "s_measure": np.array([m.s_measure for m in measurements]),
-        "mae": levels.mae(*stack),
-    }
+def per_image(
+    measurements: Sequence[Measurement], protocol: str = "pysod", metrics: Keys = None
+) -> dict[str, np.ndarray]:
+    """The score of each image by itself, float64 (n,): its own curve has the maximum, its own pixels are the whole."""
+    images = _Images(measurements, protocol)
+    return {key: images.each(METRICS[key]) for key in chosen(metrics)}
+
+
+class _Images:
+    """The images of one call: what several metrics share is computed once, and only what one of them needs."""
+
+    def __init__(self, measurements: Sequence[Measurement], protocol: str):
+        if not measurements:
+            raise InputError("there are no measurements to score")
+        rules = find(protocol)
+        fg, bg = (np.stack([getattr(m, key) for m in measurements]).astype(np.int64) for key in ("fg_hist", "bg_hist"))
+        self.measurements = measurements
+        self.levels = fg, bg, *levels.span(fg + bg, rules.stretch)
+        self.counts = cache(lambda thresholds: thresholds(*self.levels))
+        self.values = cache(
+            lambda name, thresholds, pool=as_is: binary.MEASURES[name](pool(self.counts(thresholds)), rules)
+        )
+
+    def each(self, metric: Metric) -> np.ndarray:
+        """(n,): the score of each image by itself."""
+        if metric.variant:
+            variant = VARIANTS[metric.variant]
+            return variant.reduce(self.values(metric.measure, variant.thresholds), axis=1)
+        if metric.key in _OF_LEVELS:
+            return _OF_LEVELS[metric.key](*self.levels)
+        return np.array([getattr(m, metric.key) for m in self.measurements])
+
+    def overall(self, metric: Metric) -> np.ndarray:
+        """What the score of the data set is the mean of: a number per image, or the only one."""
+        if not metric.variant:
+            return self.each(metric)
+        variant = VARIANTS[metric.variant]
+        values = self.values(metric.measure, variant.thresholds, variant.pool)
+        return variant.reduce(variant.average(values), axis=1)
+
+
+_OF_LEVELS = {"mae": levels.mae, "mse": levels.mse}
 
 
 def signature(protocol: str, dataset: str, counts: Mapping[str, int]) -> str:
@@ -194,11 +187,3 @@ def _check(name: str, array: np.ndarray) -> None:
             f"{name}: got {array.dtype} of shape {array.shape}, wanted uint8 (h, w) of at least one pixel, "
             "levels 0 to 255"
         )
-
-
-def _stack(measurements: Sequence[Measurement], protocol: str) -> tuple[np.ndarray, ...]:
-    """fg, bg, lo, hi of disbench.metrics.curves."""
-    if not measurements:
-        raise InputError("there are no measurements to score")
-    fg, bg = (np.stack([getattr(m, key) for m in measurements]).astype(np.int64) for key in ("fg_hist", "bg_hist"))
-    return fg, bg, *levels.span(fg + bg, find(protocol).stretch)

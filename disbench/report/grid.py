@@ -45,7 +45,7 @@ def choose(result: Result, n: int) -> list[Row]:
     The rule leaves no room for picking favourites, and passes over the few extremes.
     """
     rows = [row for split in result.splits for row in result.rows[split]]
-    values = per_image([row.measurement for row in rows], result.protocol)[METRIC]
+    values = per_image([row.measurement for row in rows], result.protocol, [METRIC])[METRIC]
     order = np.argsort(-values, kind="stable")
     n = min(n, len(rows))
     return [rows[order[int((i + 0.5) * len(rows) / n)]] for i in range(n)]
@@ -64,7 +64,7 @@ def cases(results: Sequence[Result], samples: Iterable[Sample], n: int = 6) -> l
             same = next((r for r in result.rows.get(row.split, ()) if r.name == row.name), None)
             if same and (path := result.mask(same)):
                 masks[result.title] = path
-                scores[result.title] = float(per_image([same.measurement], result.protocol)[METRIC][0])
+                scores[result.title] = float(per_image([same.measurement], result.protocol, [METRIC])[METRIC][0])
         found.append(Case(sample, masks, scores))
     return found
 

@@ -14,7 +14,7 @@ import numpy as np
 from markupsafe import Markup
 
 from disbench.data import TEST
-from disbench.metrics import METRICS, PAPER, curves, per_image
+from disbench.metrics import METRICS, PAPER, STANDARD, curves, per_image
 from disbench.report.table import ARROWS, MISSING, Table, build
 from disbench.report.times import record, stage_times
 from disbench.runs import OVERALL, Result
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from disbench.report.grid import Case
 
 STAGES = ("prepare", "infer", "restore")
-GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\mathcal{M}": "ℳ"}
+GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\kappa": "κ", r"\mathcal{M}": "ℳ"}
 # What is drawn: title, (key, label) of x and y. Without x, the threshold.
 PANELS = (
     ("Precision and recall", ("recall", "Recall"), ("precision", "Precision")),
@@ -44,11 +44,13 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
     environment.filters["symbol"] = symbol
+    explained = dict.fromkeys((*STANDARD, *(line.metric for line in table.lines)))
     timed, records = times(results), [record(result) for result in results]
     names = dict.fromkeys(name for one in records for name in one)
     return environment.get_template("report.html.j2").render(
         table=table,
-        every=build(results, tuple(METRICS)) if results else None,
+        every=build(results, tuple(explained)) if results else None,
+        explained=[METRICS[key] for key in explained],
         synthetic=any("dis-mini" in signature.split("|") for signature in table.signatures),
         metrics=METRICS,
         arrows=ARROWS,
@@ -65,12 +67,14 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
 
 
 def symbol(latex: str) -> Markup:
-    """A metric's LaTeX symbol, a letter with at most one subscript and one superscript, as HTML."""
+    """A metric's LaTeX symbol, a letter or a word with at most one subscript and one superscript, as HTML."""
     part = r"(\{.*?\}|\\[a-z]+|.)"
-    base, below, above = re.fullmatch(rf"(\\mathcal\{{M\}}|.+?)(?:_{part})?(?:\^{part})?", latex).groups()
-    base, below, above = (GREEK.get(text, text) for text in (base, *((s or "").strip("{}") for s in (below, above))))
+    letters = r"(?:\\mathrm\{(\w+)\}|(\\mathcal\{M\}|.+?))"
+    word, letter, below, above = re.fullmatch(rf"{letters}(?:_{part})?(?:\^{part})?", latex).groups(default="")
+    letter, below, above = (GREEK.get(text, text) for text in (letter, below.strip("{}"), above.strip("{}")))
     scripts = Markup('<span class="scripts"><sup>{}</sup><sub>{}</sub></span>').format(above, below)
-    return Markup("<i>{}</i>{}").format(base, scripts if above or below else "")
+    base = word or Markup("<i>{}</i>").format(letter)
+    return Markup("{}{}").format(base, scripts if above or below else "")
 
 
 def plots(results: Sequence[Result], split: str) -> list[dict[str, Any]]:
@@ -111,7 +115,7 @@ def image_scores(results: Sequence[Result]) -> dict[str, Any]:
     values: dict[str, list[list[float | None]]] = {metric: [] for metric in PAPER}
     for result in results:
         rows = [row for split in result.splits for row in result.rows[split]]
-        scores = per_image([row.measurement for row in rows], result.protocol)
+        scores = per_image([row.measurement for row in rows], result.protocol, PAPER)
         for metric in PAPER:
             column: list[float | None] = [None] * len(keys)
             for row, value in zip(rows, scores[metric], strict=True):

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from disbench.data.dis5k import COUNTS, TEST
 from disbench.errors import InputError
-from disbench.metrics import METRICS, PAPER
+from disbench.metrics import METRICS, PAPER, Keys, chosen
 from disbench.runs import OVERALL, Result
 
 MISSING = "–"
@@ -73,10 +73,14 @@ class Table:
         ]
 
 
-def build(results: Sequence[Result], metrics: Sequence[str] = PAPER) -> Table:
-    """The table of some results; InputError where they must not stand side by side."""
+def build(results: Sequence[Result], metrics: Keys = None) -> Table:
+    """The table of some results, in each subset a line for each metric (None: the paper's five).
+
+    InputError where the results must not stand side by side.
+    """
     check_comparable(results)
-    scores = [result.scores() for result in results]
+    metrics = chosen(metrics or PAPER)
+    scores = [result.scores(metrics) for result in results]
     found = {split for result in results for split in result.splits}
     splits = [split for split in (*COUNTS, *sorted(found - COUNTS.keys())) if split in found]
     if any(OVERALL in score for score in scores):

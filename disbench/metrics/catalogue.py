@@ -1,0 +1,168 @@
+"""Every measure as data: how it is written and defined, and the variants that make it one number.
+
+A measure of binary maps (disbench.metrics.binary) is a function of four counts at a threshold. Its variants choose the
+threshold, and whether scores, curves or pixels are pooled over a data set. A quotient 0/0 is 0, as in PySODMetrics:
+without foreground in the truth, P, R, F, IoU, Dice and κ are 0 and BER is at least 1/2, even of a map that is empty.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from disbench.errors import InputError, nearest
+from disbench.metrics import curves
+from disbench.metrics.curves import Counts
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a measure is written and defined. variants: name in VARIANTS -> label in print; none if of whole maps."""
+
+    name: str
+    symbol: str
+    latex: str
+    direction: str  # "higher" or "lower" is better
+    formula: str
+    reference: str
+    variants: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number: a measure, or a variant of one. variants: the keys of all variants of the measure."""
+
+    key: str
+    symbol: str
+    latex: str
+    direction: str
+    formula: str
+    reference: str
+    measure: str
+    variant: str = ""
+    variants: tuple[str, ...] = ()
+
+
+def as_is(x):
+    return x  # the step that leaves a variant's images apart
+
+
+def _mean_curve(values: np.ndarray) -> np.ndarray:
+    return values.mean(0, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """From histograms to a number per image: thresholds, measure, reduce; to one per data set with the steps between.
+
+    thresholds: levels of the images -> Counts (n, k); pool: Counts -> Counts (m, k), before the measure;
+    average: its values (m, k) -> (l, k); reduce: along axis 1 to (l,), of which the mean is the score.
+    """
+
+    meaning: str
+    thresholds: Callable[..., Counts]
+    reduce: Callable[..., np.ndarray] = np.mean
+    pool: Callable[[Counts], Counts] = as_is
+    average: Callable[[np.ndarray], np.ndarray] = as_is
+
+
+_CURVE = "over 256 thresholds of the mean curve of the images"
+_HALF = "where the map is above 1/2"
+VARIANTS = {
+    "max": Variant(f"maximum {_CURVE}", curves.every, np.max, average=_mean_curve),
+    "min": Variant(f"minimum {_CURVE}", curves.every, np.min, average=_mean_curve),
+    "mean": Variant("mean over 256 thresholds and images", curves.every),
+    "adaptive": Variant("at twice the mean of each map, at most 1; mean over images", curves.adaptive),
+    "binary": Variant(f"{_HALF}; mean over images", curves.half),
+    "whole": Variant(f"{_HALF}; counts summed over the images", curves.half, pool=Counts.pooled),
+}
+_FIXED = {"mean": "mean", "adaptive": "adp", "binary": "bin", "whole": "whole"}
+_UP, _DOWN = {"max": "max"} | _FIXED, {"min": "min"} | _FIXED
+_E_VARIANTS = {"max": "max", "mean": "m", "adaptive": "adp", "binary": "bin"}  # a sum over pixels has no pooled form
+
+_ACHANTA = "Achanta et al., Frequency-tuned salient region detection, CVPR 2009"
+_MARGOLIN = "Margolin et al., How to evaluate foreground maps?, CVPR 2014"
+_FAN_E = "Fan et al., Enhanced-alignment measure for binary foreground map evaluation, IJCAI 2018"
+_FAN_S = "Fan et al., Structure-measure: a new way to evaluate foreground maps, ICCV 2017"
+_PERAZZI = "Perazzi et al., Saliency filters, CVPR 2012"
+_ZHENG = "Zheng et al., Bilateral reference for high-resolution dichotomous image segmentation, CAAI AIR 2024"
+_RIJSBERGEN = "van Rijsbergen, Information retrieval, 1979"
+_EVERINGHAM = "Everingham et al., The PASCAL visual object classes challenge, IJCV 2010"
+_DICE = "Dice, Measures of the amount of ecologic association between species, Ecology 1945"
+_FAWCETT = "Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 2006"
+_VICENTE = "Vicente et al., Leave-one-out kernel optimization for shadow detection, ICCV 2015"
+_COHEN = "Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 1960"
+
+_F = "F = (1 + β²) P R / (β² P + R), β² = 0.3"
+_WEIGHTED = (
+    "F with β² = 1 of errors blurred along the foreground and weighted 2 - 2^(-d/5) at distance d from it; "
+    "mean over images"
+)
+_E = "E = Σ (1 + 2pt / (p² + t²))² / 4(N - 1), p and t the binary map and the truth less their means"
+_STRUCTURE = "S = half the similarity of objects + half that of the quadrants at the centroid; mean over images"
+_MAE = "mean |map - truth| over pixels; mean over images"
+_MSE = "mean (map - truth)² over pixels; mean over images"
+_R = "R = TP / (TP + FN), which is 1 at threshold 0"
+_KAPPA = "κ = (Acc - c) / (1 - c), c = ((TP + FP)(TP + FN) + (TN + FN)(TN + FP)) / N²"
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure("f", "Fᵦ", r"F_\beta", "higher", _F, _ACHANTA, _UP),
+        Measure("f_weighted", "Fᵦ ω", r"F_\beta^{\omega}", "higher", _WEIGHTED, _MARGOLIN),
+        Measure("e", "Eᵩ", r"E_\phi", "higher", _E, _FAN_E, _E_VARIANTS),
+        Measure("s_measure", "Sₘ", "S_m", "higher", _STRUCTURE, _FAN_S),
+        Measure("mae", "M", r"\mathcal{M}", "lower", _MAE, _PERAZZI),
+        Measure("mse", "MSE", r"\mathrm{MSE}", "lower", _MSE, _ZHENG),
+        Measure("f1", "F₁", "F_1", "higher", "F₁ = 2 P R / (P + R)", _RIJSBERGEN, _UP),
+        Measure("iou", "IoU", r"\mathrm{IoU}", "higher", "IoU = TP / (TP + FP + FN)", _EVERINGHAM, _UP),
+        Measure("dice", "Dice", r"\mathrm{Dice}", "higher", "Dice = 2 TP / (2 TP + FP + FN)", _DICE, _UP),
+        Measure("precision", "P", "P", "higher", "P = TP / (TP + FP)", _FAWCETT, _UP),
+        Measure("recall", "R", "R", "higher", _R, _FAWCETT, _UP),
+        Measure("specificity", "TNR", r"\mathrm{TNR}", "higher", "TNR = TN / (TN + FP)", _FAWCETT, _UP),
+        Measure("fpr", "FPR", r"\mathrm{FPR}", "lower", "FPR = FP / (TN + FP)", _FAWCETT, _DOWN),
+        Measure("ber", "BER", r"\mathrm{BER}", "lower", "BER = 1 - (R + TNR) / 2", _VICENTE, _DOWN),
+        Measure("accuracy", "Acc", r"\mathrm{Acc}", "higher", "Acc = (TP + TN) / N", _FAWCETT, _UP),
+        Measure("kappa", "κ", r"\kappa", "higher", _KAPPA, _COHEN, _UP),
+    )
+}
+
+
+def _metrics(m: Measure) -> list[Metric]:
+    if not m.variants:
+        return [Metric(m.name, m.symbol, m.latex, m.direction, m.formula, m.reference, m.name)]
+    keys = tuple(f"{m.name}_{variant}" for variant in m.variants)
+    return [
+        Metric(
+            key,
+            f"{m.symbol} {label}",
+            f"{m.latex}^{{{label}}}",
+            m.direction,
+            f"{m.formula}; {VARIANTS[variant].meaning}",
+            m.reference,
+            m.name,
+            variant,
+            keys,
+        )
+        for key, (variant, label) in zip(keys, m.variants.items(), strict=True)
+    ]
+
+
+METRICS = {metric.key: metric for measure in MEASURES.values() for metric in _metrics(measure)}
+# What a score is made of unless told otherwise, and the five rows of Table 2 of the DiffDIS paper.
+STANDARD = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e_adaptive", "s_measure", "mae")
+PAPER = ("f_max", "f_weighted", "e_mean", "s_measure", "mae")
+
+
+Keys = Sequence[str] | str | None  # of METRICS; a string has commas or is "all", None is STANDARD
+
+
+def chosen(metrics: Keys) -> tuple[str, ...]:
+    """The keys one by one; InputError with the nearest for an unknown one."""
+    if metrics == "all":
+        return tuple(METRICS)
+    keys = metrics.split(",") if isinstance(metrics, str) else metrics or STANDARD
+    for key in keys:
+        if key not in METRICS:
+            raise InputError(f"unknown metric {key!r}; {nearest(key, METRICS)}")
+    return tuple(keys)
