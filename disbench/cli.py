@@ -10,7 +10,8 @@ import click
 from disbench import __version__
 from disbench.errors import InputError
 
-KEPT = "what was measured is kept, the same command goes on"
+KEPT = "what is done is kept, the same command goes on"
+RESUMABLE = ("run", "score", "train")
 FORMATS = ("html", "latex", "markdown", "csv")
 
 
@@ -22,15 +23,21 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except InputError as error:
             _fail(str(error))
+        except BrokenPipeError:
+            raise  # click ends quietly where the reader, a `head`, has enough
         except OSError as error:
             if error.filename is None and error.errno is None:
                 raise
-            _fail(
-                f"{error.filename or 'writing'}: {error.strerror}; what was measured is kept, the same command resumes"
-            )
+            _fail(f"{error.filename or 'writing'}: {error.strerror}{_kept(ctx)}")
+        except MemoryError:
+            _fail(f"out of memory{_kept(ctx)}; fewer --workers need less")
         except KeyboardInterrupt:
-            click.echo(f"\ninterrupted; {KEPT}", err=True)
+            click.echo(f"\ninterrupted{_kept(ctx)}", err=True)
             sys.exit(130)
+
+
+def _kept(ctx: click.Context) -> str:
+    return f"; {KEPT}" if ctx.invoked_subcommand in RESUMABLE else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -116,7 +123,9 @@ def score(maps, data, split, truth, out, workers, as_json):
     with _progress() as progress:
         results = []
         for argument in maps:
-            title, _, folder = argument.rpartition("=")
+            title, equals, folder = argument.partition("=")
+            if not equals or Path(argument).is_dir():
+                title, folder = "", argument
             folder = Path(folder)
             title = title or folder.resolve().name
             results.append(evaluate.score_folder(title, folder, split, where, out, workers, progress))
@@ -125,7 +134,7 @@ def score(maps, data, split, truth, out, workers, as_json):
 
 @main.command()
 @click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN]...")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="markdown", show_default=True)
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
 def report(runs, format_, out, standalone):
@@ -133,9 +142,10 @@ def report(runs, format_, out, standalone):
 
     Without RUN: the latest finished run of every method under ./runs.
     """
-    from disbench.report import render, write
+    from disbench.report import format_of, render, write
     from disbench.runs import latest, load
 
+    format_ = format_ or (format_of(out) if out else "markdown")
     results = [load(folder) for folder in runs] or latest(Path("runs"))
     cases = ()
     if format_ == "html":
@@ -159,7 +169,14 @@ def models(as_json):
     if as_json:
         _json(
             [
-                {"name": c.name, "title": c.title, "status": c.status, "summary": c.summary, "paper": c.paper}
+                {
+                    "name": c.name,
+                    "title": c.title,
+                    "status": c.status,
+                    "summary": c.summary,
+                    "paper": c.paper,
+                    "weights": c.weights,
+                }
                 for c in known
             ]
         )
@@ -168,6 +185,10 @@ def models(as_json):
     _table(("name", "title", "venue", "status", "what it is"), rows)
     for status, meaning in STATUSES.items():
         click.echo(f"{status}: {meaning}")
+    for c in known:
+        for one in c.weights:
+            if "url" in one:
+                click.echo(f"{c.title}, weights {one['name']!r}: {one['url']} {one.get('manual', '')}")
 
 
 @main.command()
@@ -193,7 +214,10 @@ def metrics(as_json):
 )
 def train(recipe, data, out):
     """Train DiffDIS, or the small autoencoder of DiffDIS-Mini, by a recipe (a TOML file)."""
-    from disbench.models.diffdis.train import main as train_main
+    try:
+        from disbench.models.diffdis.train import main as train_main
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     with _progress() as progress:
         train_main(recipe, data, out, progress)
@@ -220,7 +244,7 @@ def verify(data, split, against):
     for name, samples in dataset.splits.items():
         click.echo(f"{dataset.title} {name}: {len(samples)} images, paired, of equal sizes")
     for fault in faults:
-        click.echo(fault, err=True)
+        click.echo(_printable(fault), err=True)
     click.echo("differs" if faults else "whole and readable" + (", and the same" if against else ""))
     sys.exit(1 if faults else 0)
 
@@ -312,8 +336,13 @@ def _json(value) -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"disbench: {message}", err=True)
+    click.echo(f"disbench: {_printable(message)}", err=True)
     sys.exit(2)
+
+
+def _printable(text: str) -> str:
+    """With escapes for control characters: a file's name must neither steer a terminal nor break a line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextmanager
@@ -323,7 +352,7 @@ def _progress() -> Iterator:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {}
 

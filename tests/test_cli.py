@@ -1,6 +1,7 @@
 """What a person at the command line meets: one line for a mistake, the right exit status, quick starts."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -32,7 +33,10 @@ def folder(tmp_path, make_pairs, monkeypatch):
         (["run", "--model", "otsu", "--truth", "mine/gt"], "--images together with --truth"),
         (["score", "mine/im", "--truth", "nowhere"], "nowhere: no such folder"),
         (["report", "mine"], "not a run folder"),
+        (["report", "mine", "--out", "x.txt"], "x.txt: no format has this suffix; known: .html"),
         (["data", "verify", "--data", "mine", "--against", "no.json"], "no.json"),
+        (["data", "freeze", "--data", "mine", "--out", "no/list.json"], "No such file or directory\n"),
+        (["run", "--model", "otsu", "--data", "red\x1b[31m\nline"], r"red\x1b[31m\nline: no such folder"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_status_2(folder, arguments, words):
@@ -52,12 +56,27 @@ def test_run_score_and_report(folder):
     scored = call("score", f"copy={first['run']}/masks", "--data", folder, "--json")
     (second,) = json.loads(scored.stdout)
     assert second["scores"] == first["scores"]
-    table = call("report", first["run"], second["run"], "--format", "csv", "--out", "t.csv")
+    table = call("report", first["run"], second["run"], "--out", "t.csv")
     assert table.exit_code == 0, table.output
     assert {line.split(",")[4] for line in (folder.parent / "t.csv").read_text().splitlines()[1:]} == {"Otsu", "copy"}
     shown = call("run", "--model", "otsu", "--data", folder)
     assert "mine (2)" in shown.stdout
     assert "report.html" in shown.stdout
+
+
+def test_a_folder_of_maps_may_have_an_equals_sign(folder):
+    (folder / "gt").rename(folder / "lr=0.1")
+    for argument, title in ((f"{folder}/lr=0.1", "lr=0.1"), (f"B={folder}/lr=0.1", "B")):
+        scored = call("score", argument, "--truth", folder / "lr=0.1", "--json")
+        assert json.loads(scored.stdout)[0]["title"] == title
+
+
+def test_a_progress_bar_takes_any_title(folder):
+    command = [sys.executable, "-m", "disbench", "score", f"[/x]={folder / 'gt'}", "--truth", folder / "gt"]
+    env = os.environ | {"FORCE_COLOR": "1"}  # rich then draws into a pipe as into a terminal
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=folder.parent, env=env)
+    assert ran.returncode == 0, ran.stderr
+    assert "[/x]" in ran.stderr
 
 
 def test_verify_tells_a_changed_copy(folder):
@@ -79,6 +98,7 @@ def test_complexity_ranks_and_cuts_a_folder(folder):
 
 def test_lists_are_for_people_and_programs():
     assert "otsu" in call("models").stdout
+    assert "https://drive.google.com" in call("models").stdout
     assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
     assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "s_measure"}
 
@@ -110,3 +130,13 @@ def test_scoring_needs_no_torch(folder):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
     assert ran.returncode == 0, ran.stderr
     assert json.loads(ran.stdout)[0]["scores"]["mine"]["f_max"] == 1.0
+
+
+def test_training_without_torch_says_what_to_install(folder):
+    code = (
+        "import sys; sys.modules['torch'] = None; from disbench.cli import main\n"
+        "main(['train', 'recipe.toml', '--out', 'out'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "disbench[train]" in ran.stderr

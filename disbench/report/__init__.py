@@ -31,14 +31,20 @@ def render(results: Sequence, format: str = "html", cases: Sequence = (), standa
     return import_module(f"disbench.report.{format}").render(table)
 
 
+def format_of(path: Path) -> str:
+    """The format that a file's suffix stands for, or an InputError that lists the suffixes."""
+    for name, suffix in FORMATS.items():
+        if suffix == path.suffix.lower():
+            return name
+    raise InputError(f"{path}: no format has this suffix; known: {', '.join(FORMATS.values())}; or give --format")
+
+
 def write(
     path: str | Path, results: Sequence, format: str | None = None, cases: Sequence = (), standalone: bool = False
 ) -> None:
     """`render` to a file; without `format`, its suffix decides."""
     path = Path(path)
-    if format is None:
-        format = next((name for name, suffix in FORMATS.items() if suffix == path.suffix.lower()), path.suffix)
-    text = render(results, format, cases, standalone)
+    text = render(results, format or format_of(path), cases, standalone)
     try:
         write_whole(path, text.encode())
     except OSError as error:
