@@ -24,7 +24,7 @@ import numpy as np
 from disbench.data.dis5k import OVERALL, TEST, Sample
 from disbench.errors import InputError
 from disbench.files import write_whole
-from disbench.metrics import Measurement, score, signature
+from disbench.metrics import Keys, Measurement, score, signature
 
 SCHEMA = 1
 
@@ -74,12 +74,10 @@ class Result:
     folder: Path
     protocol: str = "pysod"
 
-    def scores(self) -> dict[str, dict[str, float]]:
+    def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
         """split -> metric -> value; "Overall" pools all images of DIS-TE1..4 and is there only when all four are."""
-        scores = {split: score(self.measurements(split), self.protocol) for split in self.splits}
-        if set(TEST) <= set(self.splits):
-            scores[OVERALL] = score(self.measurements(OVERALL), self.protocol)
-        return scores
+        splits = [*self.splits, OVERALL] if set(TEST) <= set(self.splits) else self.splits
+        return {split: score(self.measurements(split), self.protocol, metrics) for split in splits}
 
     def measurements(self, split: str) -> list[Measurement]:
         splits = TEST if split == OVERALL else (split,)
