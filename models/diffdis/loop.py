@@ -36,12 +36,24 @@ class Schedule:
     log_every: int = 20
     checkpoint_every: int = 100
     validate_every: int = 0  # 0: never
+    more: tuple[tuple[int, int, float], ...] = ()  # further cycles: the step that each begins at, its steps, its lr
+
+    @property
+    def cycles(self) -> tuple[tuple[int, int, float], ...]:
+        return (0, self.steps, self.lr), *self.more
+
+    @property
+    def total(self) -> int:
+        first, steps, _ = self.cycles[-1]
+        return first + steps
 
     def lr_at(self, step: int) -> float:
-        begin = self.warmup * self.steps
+        first, steps, lr = next(cycle for cycle in reversed(self.cycles) if cycle[0] <= step)
+        step -= first
+        begin = self.warmup * steps
         if step < begin:
-            return self.lr * (step + 1) / (begin + 1)
-        return self.lr * (1 + math.cos(math.pi * (step - begin) / (self.steps - begin))) / 2
+            return lr * (step + 1) / (begin + 1)
+        return lr * (1 + math.cos(math.pi * (step - begin) / (steps - begin))) / 2
 
 
 def fit(
@@ -84,9 +96,9 @@ def fit(
     model.train()
     with ThreadPoolExecutor(1) as ahead:
         upcoming = ahead.submit(make, first)
-        for step in range(first, schedule.steps):
+        for step in range(first, schedule.total):
             batch = upcoming.result()
-            if step + 1 < schedule.steps:
+            if step + 1 < schedule.total:
                 upcoming = ahead.submit(make, step + 1)
             for group in optimizer.param_groups:
                 group["lr"] = schedule.lr_at(step) * group["factor"]
@@ -103,7 +115,7 @@ def fit(
 
             done = step + 1
             seconds = perf_counter() - began
-            last = done == schedule.steps
+            last = done == schedule.total
             record = {key: round(value.item(), 6) for key, value in parts.items()}
             scores = {}
             if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
@@ -116,8 +128,8 @@ def fit(
             if last or done % schedule.checkpoint_every == 0:
                 _save(checkpoint, state, identity, done, seconds)
             if progress:
-                left = seconds / done * (schedule.steps - done)
-                progress(done, schedule.steps, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
+                left = seconds / done * (schedule.total - done)
+                progress(done, schedule.total, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
     return average.module.eval()
 
 

@@ -54,8 +54,8 @@ class Recipe:
     def __post_init__(self):
         if any(stage.batch % 2 for stage in self.stages):
             raise InputError("stages: batch must be even, since CutMix exchanges between neighbours")
-        if (total := sum(stage.steps for stage in self.stages)) != self.schedule.steps:
-            raise InputError(f"the stages have {total} steps, the schedule {self.schedule.steps}; make them equal")
+        if (total := sum(stage.steps for stage in self.stages)) != self.schedule.total:
+            raise InputError(f"the stages have {total} steps, the schedule {self.schedule.total}; make them equal")
 
 
 def main(path: Path, where: Where, out: Path, progress=None) -> None:
