@@ -55,6 +55,20 @@ data_options = [
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
 
+def _chosen(ctx, param, keys):
+    from disbench.metrics.catalogue import chosen
+
+    return keys and chosen(keys)  # an unknown key is told before any work
+
+
+metrics_option = click.option(
+    "--metrics",
+    metavar="KEYS",
+    callback=_chosen,
+    help="What to show, as in f_max,iou_mean, or all; see `disbench metrics`.",
+)
+
+
 class KeyValue(click.ParamType):
     name = "NAME=VALUE"
 
@@ -84,8 +98,8 @@ def shared(*chosen):
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
 @click.option("--alone", is_flag=True, help="On DIS-Mini: without the reference rows.")
-@json_option
-def run(model, data, split, images, truth, weights, options, device, out, save, workers, alone, as_json):
+@shared(metrics_option, json_option)
+def run(model, data, split, images, truth, weights, options, device, out, save, workers, alone, metrics, as_json):
     """Evaluate a model; goes on where it was stopped."""
     from disbench import evaluate
     from disbench.data import find
@@ -101,8 +115,8 @@ def run(model, data, split, images, truth, weights, options, device, out, save, 
         beside = dataset.is_mini and not alone
         results = evaluate.run_references(model, dataset, weights, device, *where_and_how) if beside else []
         results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *where_and_how))
-    paths = publish(results)
-    _show(results, as_json)
+    paths = publish(results, metrics)
+    _show(results, metrics, as_json)
     if not as_json:
         for kind, path in paths.items():
             click.echo(f"{kind}: {path}")
@@ -114,8 +128,8 @@ def run(model, data, split, images, truth, weights, options, device, out, save, 
 @click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
-@json_option
-def score(maps, data, split, truth, out, workers, as_json):
+@shared(metrics_option, json_option)
+def score(maps, data, split, truth, out, workers, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
 
@@ -129,7 +143,7 @@ def score(maps, data, split, truth, out, workers, as_json):
             folder = Path(folder)
             title = title or folder.resolve().name
             results.append(evaluate.score_folder(title, folder, split, where, out, workers, progress))
-    _show(results, as_json)
+    _show(results, metrics, as_json)
 
 
 @main.command()
@@ -137,7 +151,8 @@ def score(maps, data, split, truth, out, workers, as_json):
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
-def report(runs, format_, out, standalone):
+@metrics_option
+def report(runs, format_, out, standalone, metrics):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2.
 
     Without RUN: the latest finished run of every method under ./runs.
@@ -147,16 +162,16 @@ def report(runs, format_, out, standalone):
 
     format_ = format_ or (format_of(out) if out else "markdown")
     results = [load(folder) for folder in runs] or latest(Path("runs"))
-    cases = ()
+    options = {"standalone": standalone, "metrics": metrics}
     if format_ == "html":
         from disbench.report.publish import pictures
 
-        cases = pictures(results)
+        options["cases"] = pictures(results)
     if out:
-        write(out, results, format_, cases, standalone)
+        write(out, results, format_, **options)
         click.echo(out)
     else:
-        click.echo(render(results, format_, cases, standalone), nl=False)
+        click.echo(render(results, format_, **options), nl=False)
 
 
 @main.command()
@@ -194,16 +209,18 @@ def models(as_json):
 @main.command()
 @json_option
 def metrics(as_json):
-    """List the measures: symbol, direction, formula, reference."""
+    """List the measures: symbol, direction, formula, reference, and the variants that complete a key, as in f_max."""
     from dataclasses import asdict
 
-    from disbench.metrics import METRICS
+    from disbench.metrics.catalogue import MEASURES, METRICS, VARIANTS
 
     if as_json:
         _json([asdict(metric) for metric in METRICS.values()])
         return
-    rows = [(m.key, m.symbol, m.direction, m.formula, m.reference) for m in METRICS.values()]
-    _table(("key", "symbol", "better", "formula", "reference"), rows)
+    rows = [(m.name, " ".join(m.variants), m.symbol, m.direction, m.formula, m.reference) for m in MEASURES.values()]
+    _table(("key", "variants", "symbol", "better", "formula", "reference"), rows)
+    for name, variant in VARIANTS.items():
+        click.echo(f"{name}: {variant.meaning}")
 
 
 @main.command()
@@ -298,7 +315,7 @@ def _where(data, images, truth):
     return images, truth
 
 
-def _show(results, as_json: bool) -> None:
+def _show(results, metrics: tuple[str, ...] | None, as_json: bool) -> None:
     if as_json:
         _json(
             [
@@ -307,7 +324,7 @@ def _show(results, as_json: bool) -> None:
                     "title": r.title,
                     "dataset": r.dataset,
                     "signature": r.signature,
-                    "scores": r.scores(),
+                    "scores": r.scores(metrics),
                 }
                 for r in results
             ]
@@ -315,7 +332,7 @@ def _show(results, as_json: bool) -> None:
         return
     from disbench.report.terminal import show
 
-    show(results)
+    show(results, metrics)
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

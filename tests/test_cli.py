@@ -32,6 +32,7 @@ def folder(tmp_path, make_pairs, monkeypatch):
         (["run", "--model", "otsu", "--data", "mine", "--weights", "x"], "leave --weights away"),
         (["run", "--model", "otsu", "--truth", "mine/gt"], "--images together with --truth"),
         (["score", "mine/im", "--truth", "nowhere"], "nowhere: no such folder"),
+        (["score", "mine/im", "--truth", "nowhere", "--metrics", "mae,iou"], "unknown metric 'iou'; did you mean iou_"),
         (["report", "mine"], "not a run folder"),
         (["report", "mine", "--out", "x.txt"], "x.txt: no format has this suffix; known: .html"),
         (["data", "verify", "--data", "mine", "--against", "no.json"], "no.json"),
@@ -62,6 +63,17 @@ def test_run_score_and_report(folder):
     shown = call("run", "--model", "otsu", "--data", folder)
     assert "mine (2)" in shown.stdout
     assert "report.html" in shown.stdout
+
+
+def test_metrics_are_chosen_for_any_run(folder):
+    ran = call("run", "--model", "otsu", "--data", folder, "--metrics", "iou_max,ber_min", "--json")
+    (result,) = json.loads(ran.stdout)
+    assert list(result["scores"]["mine"]) == ["iou_max", "ber_min"]
+    report = call("report", result["run"], "--metrics", "mae,iou_max", "--format", "csv")
+    assert [line.split(",")[2] for line in report.stdout.splitlines()[1:]] == ["mae", "iou_max"]
+    shown = call("score", f"{result['run']}/masks", "--data", folder, "--metrics", "kappa_whole")
+    assert "κ whole" in shown.stdout
+    assert "Fᵦ" not in shown.stdout
 
 
 def test_a_folder_of_maps_may_have_an_equals_sign(folder):
@@ -100,7 +112,8 @@ def test_lists_are_for_people_and_programs():
     assert "otsu" in call("models").stdout
     assert "https://drive.google.com" in call("models").stdout
     assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
-    assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "s_measure"}
+    assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "iou_whole"}
+    assert "counts summed over the images" in call("metrics").stdout
 
 
 @pytest.mark.parametrize(

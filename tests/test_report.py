@@ -105,6 +105,24 @@ def test_layout_has_subsets_in_order_overall_last_and_a_dash_for_what_is_missing
     assert "all 12 images of DIS-TE1 to DIS-TE4" in built.caption
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_shows_the_metrics_asked_for(format):
+    found = [result("A", 0.9), result("B", 0.8)]
+    text = render(found, format, metrics="ber_min,iou_whole")
+    symbols = {"latex": r"\mathrm{BER}^{min}", "html": "BER min", "markdown": "BER min", "csv": "ber_min"}
+    assert symbols[format] in text
+    built = table.build(found, "ber_min,iou_whole")
+    assert [line.metric for line in built.lines[:2]] == ["ber_min", "iou_whole"]
+    assert {line.cells[0].rank for line in built.lines} == {"best"}
+
+
+def test_html_explains_the_standard_metrics_and_those_shown():
+    text = render([result()], "html", metrics="mae,iou_whole")
+    assert "10 measures, and what they are" in text
+    assert METRICS["iou_whole"].formula in text
+    assert METRICS["kappa_max"].reference not in text
+
+
 def test_overall_is_not_shown_where_a_test_subset_is_missing_everywhere():
     built = table.build([result(splits=TEST[:3])])
     assert "Overall" not in [line.split for line in built.lines]

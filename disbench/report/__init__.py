@@ -6,20 +6,28 @@ from pathlib import Path
 
 from disbench.errors import InputError
 from disbench.files import write_whole
+from disbench.metrics import Keys
 from disbench.report.table import build
 
 FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv"}  # and their file suffixes
 
 
-def render(results: Sequence, format: str = "html", cases: Sequence = (), standalone: bool = False) -> str:
+def render(
+    results: Sequence,
+    format: str = "html",
+    cases: Sequence = (),
+    standalone: bool = False,
+    metrics: Keys = None,
+) -> str:
     """The report of some results (disbench.runs.Result) as text.
 
     `cases` (disbench.report.grid.cases) are the pictures of an HTML report; `standalone` makes LaTeX a document of its
-    own. InputError for an unknown format, and for results that must not stand in one table.
+    own; `metrics` as in disbench.report.table.build. InputError for an unknown format or metric, and for results that
+    must not stand in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
-    table = build(results)
+    table = build(results, metrics)
     if format == "html":
         from disbench.report import html
 
@@ -39,12 +47,10 @@ def format_of(path: Path) -> str:
     raise InputError(f"{path}: no format has this suffix; known: {', '.join(FORMATS.values())}; or give --format")
 
 
-def write(
-    path: str | Path, results: Sequence, format: str | None = None, cases: Sequence = (), standalone: bool = False
-) -> None:
-    """`render` to a file; without `format`, its suffix decides."""
+def write(path: str | Path, results: Sequence, format: str | None = None, **options) -> None:
+    """`render` to a file, with its other options; without `format`, the file's suffix decides."""
     path = Path(path)
-    text = render(results, format or format_of(path), cases, standalone)
+    text = render(results, format or format_of(path), **options)
     try:
         write_whole(path, text.encode())
     except OSError as error:

@@ -5,18 +5,19 @@ from pathlib import Path
 
 from disbench.data import Sample, find
 from disbench.errors import InputError
+from disbench.metrics import Keys
 from disbench.report import grid, write
 from disbench.runs import Result
 
 
-def publish(results: Sequence[Result]) -> dict[str, Path]:
+def publish(results: Sequence[Result], metrics: Keys = None) -> dict[str, Path]:
     """Write the reports of `results` into the folder of the last, whose errors the grid shows. Kind -> path."""
     folder = results[-1].folder / "report"
     folder.mkdir(exist_ok=True)
     cases = pictures(results)
     paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
     for path in paths.values():
-        write(path, results, cases=cases)
+        write(path, results, cases=cases, metrics=metrics)
     if cases:
         paths["Qualitative grid"] = folder / "grid.png"
         grid.grid(cases).savefig(paths["Qualitative grid"])

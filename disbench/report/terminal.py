@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from disbench.metrics import METRICS
+from disbench.metrics import METRICS, Keys
 from disbench.report.table import ARROWS, build
 from disbench.report.times import stage_times
 from disbench.runs import Result
@@ -14,9 +14,9 @@ from disbench.runs import Result
 STYLES = {"best": "bold", "second": "underline", None: ""}
 
 
-def show(results: Sequence[Result]) -> None:
+def show(results: Sequence[Result], metrics: Keys = None) -> None:
     """Print the table of `results`, what it is a table of, and how long an image took."""
-    table = build(results)
+    table = build(results, metrics)
     grid = Grid(title=Text(table.title), box=None, header_style="bold")
     for head in ("subset", "measure", *table.methods):
         grid.add_column(Text(head), justify="left" if len(grid.columns) < 2 else "right")
