@@ -119,7 +119,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 class Shard:
-    """The rows that one process adds to a run; every row is on disk as a whole line before the next is measured."""
+    """The rows that one process adds to a run; each is a whole line in its file when `append` returns."""
 
     def __init__(self, folder: Path):
         name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
