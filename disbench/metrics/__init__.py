@@ -122,6 +122,9 @@ def per_image(
     return {key: images.each(METRICS[key]) for key in chosen(metrics)}
 
 
+_OF_LEVELS = {"mae": levels.mae, "mse": levels.mse}
+
+
 class _Images:
     """The images of one call: what several metrics share is computed once, and only what one of them needs."""
 
@@ -153,9 +156,6 @@ class _Images:
         variant = VARIANTS[metric.variant]
         values = self.values(metric.measure, variant.thresholds, variant.pool)
         return variant.reduce(variant.average(values), axis=1)
-
-
-_OF_LEVELS = {"mae": levels.mae, "mse": levels.mse}
 
 
 def signature(protocol: str, dataset: str, counts: Mapping[str, int]) -> str:
