@@ -137,17 +137,14 @@ def score(maps, data, split, truth, out, workers, metrics, as_json):
     with _progress() as progress:
         results = []
         for argument in maps:
-            title, equals, folder = argument.partition("=")
-            if not equals or Path(argument).is_dir():
-                title, folder = "", argument
-            folder = Path(folder)
+            title, folder = _titled(argument)
             title = title or folder.resolve().name
             results.append(evaluate.score_folder(title, folder, split, where, out, workers, progress))
     _show(results, metrics, as_json)
 
 
 @main.command()
-@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN]...")
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
@@ -161,7 +158,7 @@ def report(runs, format_, out, standalone, metrics):
     from disbench.runs import latest, load
 
     format_ = format_ or (format_of(out) if out else "markdown")
-    results = [load(folder) for folder in runs] or latest(Path("runs"))
+    results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
     options = {"standalone": standalone, "metrics": metrics}
     if format_ == "html":
         from disbench.report.publish import pictures
@@ -305,6 +302,12 @@ def complexity(folder, parts, out, csv_path, as_json):
         _table(
             tuple(rows[0]), [tuple(f"{v:.2f}" if isinstance(v, float) else str(v) for v in r.values()) for r in rows]
         )
+
+
+def _titled(argument: str) -> tuple[str | None, Path]:
+    """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
+    title, equals, folder = argument.partition("=")
+    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))
 
 
 def _where(data, images, truth):

@@ -10,13 +10,19 @@ from typing import Any
 PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "torch", "diffusers")
 
 
+def cores() -> int:
+    """Cores that this process may use, which in a container or a job are fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def environment(device: str = "cpu") -> dict[str, Any]:
     """Plain data, the same words on every machine; nothing that names a user, a host or a path."""
     record: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "device": device,
     }

@@ -1,7 +1,6 @@
 """The runner: plan what is missing, predict, measure, append, finish."""
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from disbench import data as datasets
 from disbench.data import DataSet, Sample
 from disbench.data.digests import Progress, split_digests
 from disbench.data.images import read_truth, write_map
-from disbench.environment import environment
+from disbench.environment import cores, environment
 from disbench.errors import InputError
 from disbench.metrics import KERNEL_VERSION, measure
 from disbench.models import card
@@ -25,8 +24,8 @@ from disbench.runs import Manifest, Result, Row, Shard, finish, load, mask_path,
 
 Source = Model | Folder
 
-# What a score on DIS-Mini is read against: two trivial methods, and the same network before any training.
-MINI_REFERENCES = (("all_foreground", None), ("otsu", None), ("diffdis", "untrained"))
+# What a score on DIS-Mini is read against, beside the same network before any training.
+TRIVIAL = ("all_foreground", "otsu")
 
 
 def run(
@@ -51,9 +50,12 @@ def run(
 
 
 def run_references(model: str, dataset: DataSet, weights: str | None, device: str | None, *rest) -> list[Result]:
-    """The references on DIS-Mini of a model with these weights; `rest` as `run_model` takes it."""
-    chosen = (card(model).name, weights)
-    return [run_model(name, dataset, w, device, {}, *rest) for name, w in MINI_REFERENCES if (name, w) != chosen]
+    """What a model stands beside on DIS-Mini: the trivial ones and itself untrained; `rest` as `run_model` takes it."""
+    chosen = card(model)
+    beside = [(name, None) for name in TRIVIAL if name != chosen.name]
+    if chosen.weights and weights != "untrained":
+        beside.append((model, "untrained"))
+    return [run_model(name, dataset, w, device, {}, *rest) for name, w in beside]
 
 
 def run_model(
@@ -70,7 +72,7 @@ def run_model(
     """`run` on a data set that was found already; `options` are the model's own."""
     source = load_model(model, weights, device, **options)
     if workers is None:
-        workers = 0 if source.device == "cpu" else os.cpu_count()
+        workers = 0 if source.device == "cpu" else cores()
     return _evaluate(source, dataset, Path(out), save, workers, progress)
 
 
@@ -86,7 +88,7 @@ def score_folder(
     """Score saved maps: the same flow with a folder in the model's place. Needs no torch."""
     dataset = datasets.find(data, split, images=False, progress=progress)
     source = Folder(title, Path(folder), dataset.samples)
-    return _evaluate(source, dataset, Path(out), False, os.cpu_count() if workers is None else workers, progress)
+    return _evaluate(source, dataset, Path(out), False, cores() if workers is None else workers, progress)
 
 
 def _evaluate(
@@ -100,6 +102,7 @@ def _evaluate(
         splits={split: len(samples) for split, samples in dataset.splits.items()},
         identity={
             **source.identity,
+            "device": source.device.split(":")[0],  # its rounding and its times are its own
             "data": split_digests(dataset, progress),
             "kernel": KERNEL_VERSION,
             "protocol": "pysod",

@@ -172,8 +172,8 @@ def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any]) -> None:
     write_manifest(folder, replace(read_manifest(folder), complete=True, meta=meta))
 
 
-def load(folder: str | Path) -> Result:
-    """A complete run from its folder. InputError where it is not one, or not finished."""
+def load(folder: str | Path, title: str | None = None) -> Result:
+    """A complete run from its folder, under its own title or another. InputError where it is none, or not finished."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -200,7 +200,7 @@ def load(folder: str | Path) -> Result:
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
     return Result(
-        manifest.title,
+        title or manifest.title,
         manifest.dataset,
         signature(manifest.protocol, manifest.token, counts),
         tuple(manifest.splits),
@@ -212,16 +212,18 @@ def load(folder: str | Path) -> Result:
 
 
 def latest(root: Path) -> list[Result]:
-    """The run that finished last of every method under `root`, in the order in which they finished."""
+    """The last finished run of every method under `root`, on the data set of the very last, in the order of time."""
     finished = {}
     for path in root.glob("*/*/run.json"):
         manifest = read_manifest(path.parent)
         if manifest.complete:
-            finished[manifest.meta["finished"], path.parent] = manifest.title
+            finished[manifest.meta["finished"], path.parent] = manifest
     if not finished:
         raise InputError(f"{root}: no finished run; give `disbench run` first, or name run folders")
-    last = {title: folder for (_, folder), title in sorted(finished.items())}
-    return [load(folder) for (_, folder), title in sorted(finished.items()) if last[title] == folder]
+    runs = [(folder, finished[when, folder]) for when, folder in sorted(finished)]
+    token = runs[-1][1].token
+    last = {manifest.title: folder for folder, manifest in runs if manifest.token == token}
+    return [load(folder) for folder, _ in runs if folder in last.values()]
 
 
 def mask_path(folder: Path, row: Row | Sample) -> Path:

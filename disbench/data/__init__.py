@@ -36,7 +36,7 @@ class DataSet:
 
     @property
     def is_mini(self) -> bool:
-        return self.token == "dis-mini"
+        return self.token.startswith("dis-mini-")
 
 
 def split_names(expression: str) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def find(
         from disbench.data import mini
 
         root = mini.ensure(names, progress and (lambda done, total: progress(done, total, "Rendering DIS-Mini")))
-        return DataSet(mini.TITLE, "dis-mini", where, read_layout(root, names, mini.SPLITS, images))
+        return DataSet(mini.TITLE, f"dis-mini-{mini.VERSION}", where, read_layout(root, names, mini.SPLITS, images))
     if isinstance(where, tuple):
         image_dir, truth_dir = where
     else:

@@ -1,12 +1,13 @@
 """Content digests: which pixels a score belongs to, however the files came here."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from disbench.data import DataSet, Sample
+from disbench.data.dis5k import stem_key
+from disbench.environment import cores
 
 Progress = Callable[[int, int, str], None]  # done, total, what
 
@@ -22,7 +23,7 @@ def file_digest(path: Path | None) -> str | None:
 def pair_digests(samples: Sequence[Sample], progress: Callable[[int], None] | None = None):
     """name -> (digest of the truth file, digest of the image file or None)."""
     digests = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashing releases the GIL
+    with ThreadPoolExecutor(cores()) as pool:  # hashing releases the GIL
         pairs = pool.map(lambda sample: (file_digest(sample.truth), file_digest(sample.image)), samples)
         for done, (sample, pair) in enumerate(zip(samples, pairs, strict=True), 1):
             digests[sample.name] = pair
@@ -33,7 +34,7 @@ def pair_digests(samples: Sequence[Sample], progress: Callable[[int], None] | No
 
 def combine(digests: Iterable[tuple[str, str | None]]) -> str:
     """One digest of a split from (name, digest of its file), whatever their order."""
-    lines = sorted(f"{name}\t{digest}\n" for name, digest in digests)
+    lines = sorted(f"{stem_key(name)}\t{digest}\n" for name, digest in digests)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from disbench.data.complexity import complexity, parts
 from disbench.data.dis5k import read_pairs
 from disbench.data.images import read_truth
+from disbench.environment import cores
 from disbench.errors import InputError
 from disbench.files import write_whole
 
@@ -20,7 +20,7 @@ def survey(folder: Path, count: int | None, progress: Callable[[int, int, str], 
     truths = folder / "gt" if (folder / "gt").is_dir() else folder
     samples = read_pairs(folder.name, None, truths)
     rows = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for sample, found in zip(samples, pool.map(lambda s: complexity(read_truth(s.truth)), samples), strict=True):
             row = {"image": sample.name, "ipq": found.ipq, "contours": found.contours, "points": found.points}
             rows.append(row | {"rank": found.rank})

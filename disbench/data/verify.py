@@ -1,6 +1,5 @@
 """Is this data set whole and readable, and is it the same as another copy? `disbench data verify` and `data freeze`."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +8,9 @@ import msgspec
 
 from disbench.data import DataSet, Sample
 from disbench.data.digests import pair_digests
+from disbench.data.dis5k import stem_key
 from disbench.data.images import read_image, read_truth
+from disbench.environment import cores
 from disbench.errors import InputError
 from disbench.files import write_whole
 
@@ -29,7 +30,7 @@ def unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> l
         return faults
 
     faults = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for done, found in enumerate(pool.map(check, dataset.samples), 1):
             faults += found
             progress(done, len(dataset.samples), "decoding")
@@ -38,7 +39,7 @@ def unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> l
 
 def freeze(dataset: DataSet) -> Frozen:
     """The digest of every file, so that another copy can be compared with this one."""
-    return {split: {n: list(d) for n, d in pair_digests(s).items()} for split, s in dataset.splits.items()}
+    return {split: {stem_key(n): list(d) for n, d in pair_digests(s).items()} for split, s in dataset.splits.items()}
 
 
 def write_frozen(frozen: Frozen, path: Path) -> None:

@@ -167,6 +167,7 @@ def signature(protocol: str, dataset: str, counts: Mapping[str, int]) -> str:
     return "|".join(
         (
             f"disbench:{__version__}",
+            f"kernel:{KERNEL_VERSION}",
             dataset,
             ",".join(f"{split}:{count}" for split, count in counts.items()),
             "pred:minmax" if rules.stretch else "pred:raw",

@@ -51,7 +51,7 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
         table=table,
         every=build(results, tuple(explained)) if results else None,
         explained=[METRICS[key] for key in explained],
-        synthetic=any("dis-mini" in signature.split("|") for signature in table.signatures),
+        synthetic=any("|dis-mini-" in signature for signature in table.signatures),
         metrics=METRICS,
         arrows=ARROWS,
         missing=MISSING,

@@ -122,7 +122,7 @@ def check_comparable(results: Sequence[Result]) -> None:
         raise InputError("nothing to report: give at least one finished run")
     titles = [result.title for result in results]
     if twice := {t for t in titles if titles.count(t) > 1}:
-        raise InputError(f"two results are called {twice.pop()!r}; give each a title of its own")
+        raise InputError(f"two results are called {twice.pop()!r}; give each a title of its own: TITLE=RUN")
     first = results[0]
     for other in results[1:]:
         if other.dataset != first.dataset:
@@ -133,7 +133,7 @@ def check_comparable(results: Sequence[Result]) -> None:
         if _protocol(other) != _protocol(first):
             raise InputError(
                 f"{first.title} ({first.signature}) and {other.title} ({other.signature}) are scored by different "
-                "rules; score both with the same version and protocol"
+                "rules; score both with the same kernel and protocol"
             )
     holders: dict[str, Result] = {}
     for result in results:
@@ -153,6 +153,6 @@ def _truths(result: Result, split: str) -> list[tuple[str, int, int, int]]:
 
 
 def _protocol(result: Result) -> list[str]:
-    """The signature's fields without the subsets, which may differ between results."""
-    counts = tuple(f"{split}:" for split in result.splits)
-    return [field for field in result.signature.split("|") if not field.startswith(counts)]
+    """The signature's fields without the subsets, which may differ, and the version: the kernel's decides numbers."""
+    free = ("disbench:", *(f"{split}:" for split in result.splits))
+    return [field for field in result.signature.split("|") if not field.startswith(free)]

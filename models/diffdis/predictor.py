@@ -27,7 +27,8 @@ class DiffDIS:
         checkpoint = load(MINI if weights in (None, "untrained") else weights, base)
         if weights == "untrained":
             checkpoint = untrained(checkpoint)
-        self.title = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}.get(weights, card.title)
+        names = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}
+        self.title = names.get(weights) or f"{card.title} ({Path(weights).name})"  # whose they are, no file can prove
         self.size = checkpoint.size or card.protocol["size"]
         self.identity = {"weights": digest(checkpoint), "size": self.size}
         self.device = _device(device)
