@@ -72,6 +72,7 @@ class Result:
     rows: dict[str, list[Row]]
     meta: dict[str, Any]
     folder: Path
+    token: str
     protocol: str = "pysod"
 
     def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
@@ -207,6 +208,7 @@ def load(folder: str | Path, title: str | None = None) -> Result:
         rows,
         manifest.meta,
         folder,
+        manifest.token,
         manifest.protocol,
     )
 

@@ -165,8 +165,8 @@ def test_an_unknown_protocol_answers_with_the_known_ones(images):
 
 def test_the_signature_says_what_changes_a_score():
     assert signature("pysod", "dis5k", {"DIS-TE1": 500, "DIS-TE2": 500}) == (
-        f"disbench:{disbench.__version__}|dis5k|DIS-TE1:500,DIS-TE2:500|pred:minmax|gt>128|thr:256|b2:0.3|E:mean"
-        "|size:native"
+        f"disbench:{disbench.__version__}|kernel:{KERNEL_VERSION}|dis5k|DIS-TE1:500,DIS-TE2:500"
+        "|pred:minmax|gt>128|thr:256|b2:0.3|E:mean|size:native"
     )
 
 

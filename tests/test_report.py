@@ -57,7 +57,7 @@ def result(
     }
     name = signature("pysod", token, {split: n for split in splits})
     meta = {"environment": {"cpu": "a CPU", "packages": {"numpy": "2.0"}}} if meta is None else meta
-    return Result(title, dataset, name, tuple(splits), rows, meta, folder)
+    return Result(title, dataset, name, tuple(splits), rows, meta, folder, token)
 
 
 @pytest.fixture

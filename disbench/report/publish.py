@@ -33,7 +33,7 @@ def samples(result: Result) -> list[Sample]:
     """The files behind a run's rows, where its data set is still at hand; else none, and a report has no pictures."""
     where = result.meta["data"]
     images, truths = map(Path, where) if len(where) == 2 else (None, None)
-    split = None if result.signature.split("|")[1].startswith("folder:") else ",".join(result.splits)
+    split = None if result.token.startswith("folder:") else ",".join(result.splits)
     try:
         return find((images, truths) if truths else where[0], split).samples
     except InputError:
