@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from disbench.data import Sample
 from disbench.errors import InputError
-from disbench.models.diffdis import conditioning, data, losses, pipeline, recipe, train, train_vae
+from disbench.models.diffdis import conditioning, data, losses, pipeline, recipe, train, train_vae, weights
 from disbench.models.diffdis.loop import Schedule, fit
 from disbench.models.diffdis.unet import DiffDISUNet
 
@@ -93,6 +93,13 @@ def test_loss_is_algorithm_1():
     for name, x, x_t, eps in (("mask", mask, m_t, eps_m), ("edge", edge, e_t, eps_e)):
         denoised = (x_t - (1 - alpha) ** 0.5 * eps) / alpha**0.5
         assert parts[name].item() == pytest.approx(((denoised - x) ** 2).mean().item(), rel=1e-4)
+
+
+def test_without_leak_the_truth_is_not_in_the_input():
+    seen = []
+    mask, edge, noise = torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8), torch.randn(2, 4, 8, 8)
+    losses.one_step(lambda x, *_: seen.append(x) or x, mask, edge, noise, (), None, "sample", leak=False)
+    assert torch.equal(seen[0], noise)
 
 
 @pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction", "sample"])
@@ -214,6 +221,15 @@ def test_vae_learns_and_scales_its_latents(samples, tmp_path):
     assert all(torch.equal(x, again.state_dict()[name]) for name, x in vae.state_dict().items())
 
 
+def test_the_rate_warms_up_falls_and_starts_again():
+    schedule = Schedule(100, 1.0, warmup=0.1, more=((100, 50, 0.5),))
+    rates = np.array([schedule.lr_at(step) for step in range(schedule.total)])
+    assert np.argmax(rates) == 10
+    assert rates[:100].max() == 1.0 and rates[100:].max() == 0.5
+    assert (np.diff(rates[:11]) > 0).all() and (np.diff(rates[10:100]) < 0).all()
+    assert rates[99] < 0.001 and rates[149] < 0.001
+
+
 def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     model = torch.nn.Linear(1, 1)
 
@@ -245,6 +261,14 @@ def test_recipe_errors_name_the_key(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
-def test_shipped_recipes_can_be_read():
+def test_shipped_weights_are_those_of_the_shipped_recipe():
     what = recipe.read(RECIPES / "mini.toml", train.Recipe)
-    assert recipe.read(RECIPES / what.vae, train_vae.VAERecipe).vae["latent_channels"] == 4
+    vae = recipe.read(RECIPES / what.vae, train_vae.VAERecipe).vae
+    mini = weights.load(RECIPES.parent / "mini")
+    assert mini.size == what.stages[-1].size
+    assert mini.prediction_type == what.prediction_type
+    assert mini.unet.config.block_out_channels == what.unet["block_out_channels"]
+    assert mini.vae.config.block_out_channels == vae["block_out_channels"]
+    assert sum(path.stat().st_size for path in (RECIPES.parent / "mini").iterdir()) < 12e6
+    log = (RECIPES.parent / "mini" / "unet.jsonl").read_text().splitlines()
+    assert json.loads(log[-1])["step"] == what.schedule.total
