@@ -1,0 +1,255 @@
+"""Human correction efforts, HCE: Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
+
+How many clicks turn a map into its truth: points that draw the boundaries which are wrong, and one for each region
+that can be deleted or filled whole. The counts are those of the authors' code (github.com/xuebinqin/DIS,
+IS-Net/hce_metric_main.py), also for empty, full and constant arrays and single rows, with one exception: an error that
+covers the whole image is one region, as in PySODMetrics, where the authors' code counts none.
+
+The skeleton, which no correction may lose, is that of scikit-image's skeletonize, so REMOVABLE has the entries of its
+table (BSD-3-Clause, the scikit-image team): the rule of Zhang and Suen, A fast parallel algorithm for thinning digital
+patterns, CACM 1984, but for 25 patterns.
+"""
+
+from dataclasses import astuple, dataclass
+
+import cv2
+import numpy as np
+
+from disbench.errors import InputError
+from disbench.metrics import _check
+from disbench.metrics.curves import LEVELS
+from disbench.metrics.kernels import kernel
+
+GAMMA = 5  # errors that so many erosions remove are too thin to be corrected
+EPSILON = 2.0  # pixels by which a drawn boundary may deviate
+
+ONE, LAST = np.uint64(1), np.uint64(63)
+# A pattern is the sum of the bits of the foreground pixels among a pixel, 256, and its neighbours, here (row, column).
+PIXEL = 256
+NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
+BITS = np.array([[1, 2, 4], [128, PIXEL, 8], [64, 32, 16]], np.float32)
+# Neighbourhoods that scikit-image treats otherwise than the rule, by the passes in which it removes the pixel.
+DEPARTURES = {
+    0: (48, 129),
+    1: (3, 6, 11, 12, 14, 131, 134, 161, 194, 198),
+    2: (24, 26, 56, 96, 104, 108, 176, 192, 224),
+    3: (10, 40, 130, 160),
+}
+
+
+def _removable() -> np.ndarray:
+    """uint8 (512,), by pattern: whether the first pass of thinning (1), the second (2) or both (3) remove the pixel."""
+    table = np.zeros(2 * PIXEL, np.uint8)
+    for neighbours in range(256):
+        ring = [neighbours >> bit & 1 for bit in range(8)]
+        _, north, _, east, _, south, _, west = ring
+        runs = sum(after > before for before, after in zip(ring, ring[1:] + ring[:1], strict=True))
+        if runs == 1 and 2 <= sum(ring) <= 6:
+            first = not (east and south and (north or west))
+            second = not (north and west and (east or south))
+            table[PIXEL + neighbours] = first + 2 * second
+    for passes, departures in DEPARTURES.items():
+        table[PIXEL + np.array(departures)] = passes
+    return table
+
+
+REMOVABLE = _removable()
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Clicks that correct one map, in the order of the authors' tuple.
+
+    points: on the boundaries to be redrawn of what is wrongly foreground (false positive) or background (false
+        negative)
+    regions: to be deleted (false positive) or filled (false negative) whole, with no boundary to be redrawn
+    """
+
+    false_positive_points: int
+    false_positive_regions: int
+    false_negative_points: int
+    false_negative_regions: int
+
+    @property
+    def total(self) -> int:
+        """HCE of the image; that of a data set is the mean."""
+        return sum(astuple(self))
+
+
+def effort(
+    mask: np.ndarray, truth: np.ndarray, skeleton: np.ndarray | None = None, mask_above: int | None = None
+) -> Effort:
+    """Efforts to correct one map, uint8 (h, w), to its truth, uint8 (h, w), foreground where > 128.
+
+    skeleton: that of the truth as skeleton() gives it, to save the time of finding it
+    mask_above: the map is foreground where its level is greater, than 128 in the authors' code. None: where it is
+        above 0.5 when the map's minimum and maximum are stretched to 0 and 1, as in PySODMetrics
+
+    May be called from many threads. Raises InputError for arrays of another type or shape, and for a truth or skeleton
+    of levels 0 and 1 only.
+    """
+    _check("mask", mask)
+    wanted = _foreground("truth", truth)
+    bones = _bones(wanted) if skeleton is None else _foreground("skeleton", skeleton)
+    for name, array in (("mask", mask), ("skeleton", bones)):
+        if array.shape != truth.shape:
+            raise InputError(f"{name} is {array.shape}, truth is {truth.shape}: both must have the same (h, w)")
+    found = np.greater(mask, _half(mask) if mask_above is None else mask_above, order="C")
+    every, wanted, found, bones = map(_pack, (np.ones_like(wanted), wanted, found, bones))
+    hits = wanted & found
+    # All but the eroded union. An error counts inside of that, and as far as GAMMA steps lead back out.
+    outside = _spread(every & ~(wanted | found), every, GAMMA)
+    spilled, missed = (_spread(wrong & ~outside, wrong, GAMMA) for wrong in (found & ~wanted, wanted & ~found))
+    missed |= bones & ~hits
+    return Effort(
+        *_corrections(spilled, _spread(hits | missed, every, 1), mask.shape[1]),
+        *_corrections(missed, _spread(every & ~(hits | spilled | missed), every, 1), mask.shape[1]),
+    )
+
+
+def skeleton(truth: np.ndarray) -> np.ndarray:
+    """uint8 (h, w), 255 on the skeleton of the truth, uint8 (h, w), foreground where > 128, and 0 elsewhere.
+
+    Equal to scikit-image's skeletonize(truth > 128). Raises InputError as effort() does.
+    """
+    return np.where(_bones(_foreground("truth", truth)), np.uint8(255), np.uint8(0))
+
+
+def _foreground(name: str, array: np.ndarray) -> np.ndarray:
+    _check(name, array)
+    if array.max() == 1:
+        raise InputError(f"{name}: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
+    return np.greater(array, 128, order="C")
+
+
+def _half(mask: np.ndarray) -> int:
+    """The highest level that is not above 0.5 when the map is stretched, in PySODMetrics' order of operations."""
+    lo, hi = (0, 255) if mask.min() == mask.max() else (mask.min(), mask.max())
+    unit = LEVELS / 255
+    return np.count_nonzero((unit - unit[lo]) / (unit[hi] - unit[lo]) <= 0.5) - 1
+
+
+def _bones(foreground: np.ndarray) -> np.ndarray:
+    padded = cv2.copyMakeBorder(foreground.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    patterns = cv2.filter2D(padded, cv2.CV_16S, BITS)  # to CV_16U OpenCV takes 7 times as long
+    _thin(patterns.reshape(-1), np.array(NEIGHBOURS) @ (padded.shape[1], 1), REMOVABLE)
+    return patterns[1:-1, 1:-1] >= PIXEL
+
+
+@kernel
+def _thin(patterns, neighbours, removable):
+    """Remove pixels in alternate passes, each at once, until neither pass removes any.
+
+    A pixel is looked at again only when a neighbour has gone. `now` are the candidates of this pass, `later` those of
+    the next; some are there twice, some have lost their chance meanwhile.
+    """
+    now = [i for i in range(patterns.size) if removable[patterns[i]]]
+    later = now[:]
+    removed = now[:0]
+    this = 1
+    while len(now) > 0 or len(later) > 0:
+        for i in now:
+            if removable[patterns[i]] & this:
+                patterns[i] -= PIXEL
+                removed.append(i)
+        now.clear()
+        for i in removed:
+            for bit in range(8):
+                j = i + neighbours[bit]
+                patterns[j] &= ~(1 << (bit ^ 4))  # the opposite bit is this pixel as its neighbour sees it
+                passes = removable[patterns[j]]
+                if passes & ~this:
+                    later.append(j)
+                elif passes:
+                    now.append(j)
+        removed.clear()
+        now, later = later, now
+        this = 3 - this
+
+
+def _pack(pixels: np.ndarray) -> np.ndarray:
+    """bool (h, w) as uint64 (h, words), 64 pixels each, with zeros behind the last."""
+    height, width = pixels.shape
+    words = np.zeros((height, -(-width // 64)), np.uint64)
+    words.view(np.uint8)[:, : -(-width // 8)] = np.packbits(pixels, axis=1, bitorder="little")
+    return words
+
+
+@kernel
+def _spread(words, within, steps):
+    """The packed pixels that so many steps, to one of four neighbours each and none out of `within`, reach."""
+    height, width = words.shape
+    for _ in range(steps):
+        before, words = words, np.empty_like(words)
+        for y in range(height):
+            above, row, below = before[max(y - 1, 0)], before[y], before[min(y + 1, height - 1)]
+            for x in range(width):
+                reached = above[x] | row[x] | below[x] | row[x] << ONE | row[x] >> ONE
+                if x > 0:
+                    reached |= row[x - 1] >> LAST
+                if x + 1 < width:
+                    reached |= row[x + 1] << LAST
+                words[y, x] = reached & within[y, x]
+    return words
+
+
+def _corrections(errors: np.ndarray, shared: np.ndarray, width: int) -> tuple[int, int]:
+    """Points on the shared parts of the errors' boundaries, and number of regions of errors that share none; packed."""
+    errors, shared = (
+        np.unpackbits(words.view(np.uint8), axis=1, count=width, bitorder="little") for words in (errors, shared)
+    )
+    # The authors take the tree of all contours; in two levels too, those of a region come in the same order.
+    contours, hierarchy = cv2.findContours(errors, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return 0, 0
+    ends = np.cumsum([len(contour) for contour in contours])
+    points, runs, shares = _shared(np.concatenate(contours)[:, 0], ends, shared)
+    # One or two points are what they would be approximated by.
+    drawn = sum(
+        stop - start if stop - start <= 2 else len(cv2.approxPolyDP(points[start:stop], EPSILON, False))
+        for start, stop in runs.tolist()
+    )
+    parents = hierarchy[0, :, 3]  # of a hole, the outer contour of its region, which has none
+    outer = np.where(parents < 0, np.arange(parents.size), parents)
+    whole = parents < 0
+    whole[outer[shares]] = False
+    return drawn, np.count_nonzero(whole)
+
+
+@kernel
+def _shared(contours, ends, shared):
+    """The contours' points where `shared` is not 0: points int32 (n, 2), the start and stop of each run of them int64
+    (m, 2), and which contours have any, bool.
+
+    contours: (x, y), those of contour i before ends[i]
+    shared: cleared at each pixel that is taken, since no pixel is taken twice
+    """
+    points = np.empty((2 * len(contours), 2), np.int32)
+    runs = np.empty((len(contours), 2), np.int64)
+    shares = np.empty(ends.size, np.bool_)
+    size, count, start = 0, 0, 0
+    for contour in range(ends.size):
+        first, broken = count, True
+        for at in range(start, ends[contour]):
+            x, y = contours[at]
+            if shared[y, x] == 0:
+                broken = True
+                continue
+            if broken:
+                runs[count, 0] = size
+                count += 1
+                broken = False
+            shared[y, x] = 0
+            points[size] = contours[at]
+            size += 1
+            runs[count - 1, 1] = size
+        start = ends[contour]
+        shares[contour] = count > first
+        # Where the last run stops next to the start of the first, the authors append the first one, reversed.
+        if count - first > 1 and np.abs(points[runs[first, 0]] - points[size - 1]).max() <= 1:
+            head = points[runs[first, 0] : runs[first, 1]]
+            points[size : size + len(head)] = head[::-1]
+            size += len(head)
+            count -= 1
+            runs[first] = runs[count, 0], size
+    return points, runs[:count], shares

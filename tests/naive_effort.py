@@ -1,0 +1,65 @@
+"""Human correction efforts once more, slow and plain: what the fast ones are held to. Arrays are bool (h, w)."""
+
+import cv2
+import numpy as np
+from naive import stretched
+from scipy.ndimage import binary_dilation, binary_erosion, label
+
+from disbench.metrics.effort import REMOVABLE
+
+RING = [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]
+
+
+def skeleton(foreground):
+    """Every pixel is looked at in every pass; a pass removes its pixels at once."""
+    image = np.pad(foreground, 1)
+    before = None
+    while before is None or (before != image).any():
+        before = image.copy()
+        for this in (1, 2):
+            removed = []
+            for y, x in np.argwhere(image):
+                neighbours = sum(2**bit for bit, (row, column) in enumerate(RING) if image[y + row, x + column])
+                if REMOVABLE[256 + neighbours] & this:
+                    removed.append((y, x))
+            for y, x in removed:
+                image[y, x] = False
+    return image[1:-1, 1:-1]
+
+
+def effort(mask, truth, skeleton, mask_above=None):
+    """The four counts; mask and truth are uint8."""
+    wanted = truth > 128
+    found = stretched(mask) > 0.5 if mask_above is None else mask > mask_above
+    core = binary_erosion(wanted | found, iterations=5, border_value=1)
+    spilled = substantial(found & ~wanted, core, ~wanted)
+    missed = substantial(wanted & ~found, core, ~found) | (skeleton & ~(wanted & found))
+    hits = wanted & found
+    return *corrections(spilled, hits | missed), *corrections(missed, ~(hits | spilled | missed))
+
+
+def substantial(errors, core, passable):
+    reached = errors & core
+    for _ in range(5):
+        reached = binary_dilation(reached) & passable
+    return errors & reached
+
+
+def corrections(errors, other):
+    shared = binary_dilation(other)
+    regions, count = label(errors, np.ones((3, 3)))
+    whole, taken, points = set(range(1, count + 1)), set(), 0
+    for contour in cv2.findContours(errors.astype(np.uint8), cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)[0]:
+        runs = [[]]
+        for x, y in contour[:, 0].tolist():
+            if shared[y, x] and (x, y) not in taken:
+                taken.add((x, y))
+                runs[-1].append((x, y))
+                whole.discard(regions[y, x])
+            else:
+                runs.append([])
+        runs = [run for run in runs if run]
+        if len(runs) > 1 and max(abs(a - b) for a, b in zip(runs[0][0], runs[-1][-1], strict=True)) == 1:
+            runs = [*runs[1:-1], runs[-1] + runs[0][::-1]]
+        points += sum(len(cv2.approxPolyDP(np.array(run, np.int32), 2.0, False)) for run in runs)
+    return points, len(whole)
