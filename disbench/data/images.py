@@ -3,6 +3,7 @@
 OpenCV decodes; Pillow reads the header, which tells a 1-bit, palette, 16-bit or RGBA mask apart.
 """
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,8 @@ def read_map(path: Path) -> np.ndarray:
     without loss of meaning; anything else is an InputError, since readers of this field disagree on it.
     """
     mode, _ = header(path)
+    if mode in {"1", "L"} and (grey := _decode_sooner(path)) is not None:
+        return grey
     if mode == "L":
         return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mode.startswith("I"):
@@ -78,11 +81,24 @@ def _from_16_bit(path: Path) -> np.ndarray:
     return ((stored.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def _read(path: Path) -> np.ndarray:
     try:
-        data = np.fromfile(path, np.uint8)
+        return np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def _decode_sooner(path: Path) -> np.ndarray | None:
+    """What the other decoders would return, or None; only if Numba is loaded, which takes the time of many maps."""
+    if "numba" not in sys.modules:
+        return None
+    from disbench.data.png import decode_grey
+
+    return decode_grey(_read(path))
+
+
+def _decode(path: Path, flags: int) -> np.ndarray:
+    data = _read(path)
     try:
         pixels = cv2.imdecode(data, flags) if data.size else None
     except cv2.error:  # a header that claims more pixels than OpenCV allows
