@@ -42,6 +42,7 @@ TINY = train.Recipe(
     stages=(train.Stage(16, 4, 2), train.Stage(32, 4, 2)),
     schedule=Schedule(8, 1e-3, checkpoint_every=3, log_every=1),
     pictures=40,
+    size=32,
     text=(2, 8),
 )
 
@@ -248,8 +249,8 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
         ("[schedule]\nspeed = 1", "unknown key 'speed'; known: steps, lr"),
         ("vae = 3", "Expected `str`"),
         ("vae = ", "not a recipe"),
-        ('vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 2, batch = 3 }]\n' + TABLES, "even"),
-        ('vae = "x"\npictures = 9\nstages = [{ size = 8, steps = 3, batch = 2 }]\n' + TABLES, "equal"),
+        ('vae = "x"\npictures = 9\nsize = 8\nstages = [{ size = 8, steps = 2, batch = 3 }]\n' + TABLES, "even"),
+        ('vae = "x"\npictures = 9\nsize = 8\nstages = [{ size = 8, steps = 3, batch = 2 }]\n' + TABLES, "equal"),
         ('vae = "x"\nstages = [{ sise = 8 }]', "unknown key 'sise'; known: size, steps, batch"),
     ],
 )
@@ -265,7 +266,7 @@ def test_shipped_weights_are_those_of_the_shipped_recipe():
     what = recipe.read(RECIPES / "mini.toml", train.Recipe)
     vae = recipe.read(RECIPES / what.vae, train_vae.VAERecipe).vae
     mini = weights.load(RECIPES.parent / "mini")
-    assert mini.size == what.stages[-1].size
+    assert mini.size == what.size
     assert mini.prediction_type == what.prediction_type
     assert mini.unet.config.block_out_channels == what.unet["block_out_channels"]
     assert mini.vae.config.block_out_channels == vae["block_out_channels"]

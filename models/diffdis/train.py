@@ -43,6 +43,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     schedule: Schedule
     pictures: int  # side in pixels that pictures are kept at
+    size: int  # side in pixels that the trained network works at
     prediction_type: str = "v_prediction"
     shared_noise: bool = True  # one noise for mask and edge, as in Algorithm 1
     text: tuple[int, int] = (2, 32)  # tokens and width of the prompt's embedding, all zeros
@@ -70,7 +71,7 @@ def main(path: Path, where: Where, out: Path, progress=None) -> None:
     vae = train_vae(vae_recipe, samples, out, progress)
     unet = train(what, vae, samples, held_out, out, progress)
     text = torch.zeros(1, *what.text)
-    weights.save(weights.Checkpoint(unet, vae, text, what.prediction_type, what.stages[-1].size), out)
+    weights.save(weights.Checkpoint(unet, vae, text, what.prediction_type, what.size), out)
 
 
 def train(
@@ -129,11 +130,10 @@ def _batch(what: Recipe, stage: Stage, vae: AutoencoderKL, pictures: data.Pictur
 
 def _validate(unet: DiffDISUNet, vae: AutoencoderKL, text: Tensor, samples, what: Recipe) -> dict[str, float]:
     """F-max and MAE of one plain pass per image, at the images' own sizes."""
-    size = what.stages[-1].size
     measurements = []
     for seed, sample in enumerate(samples):
         image, truth = read_image(sample.image), read_truth(sample.truth)
-        x = normalise(resize(image, (size, size)))[None]
+        x = normalise(resize(image, (what.size, what.size)))[None]
         noise = pipeline.seeded_noise(conditioning.encode(vae, x).shape, seed)
         mask, _ = pipeline.segment(unet, vae, text, x, noise, what.prediction_type)
         measurements.append(measure(resize(quantise(stretch(mask[0].numpy())), truth.shape), truth))

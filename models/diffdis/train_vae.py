@@ -72,8 +72,11 @@ def _all_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str
     crops, generator = batch
     posterior = vae.encode(crops).latent_dist
     again = vae.decode(posterior.sample(generator)).sample.float()
-    colour = functional.l1_loss(*(functional.avg_pool2d(x, 4) for x in (again, crops)))
-    return _errors(again, crops) | {"colour": recipe.colour * colour, "kl": recipe.kl * posterior.kl().mean()}
+    means = (functional.avg_pool2d(x, 4) for x in (again, crops))
+    return _errors(again, crops) | {
+        "colour": recipe.colour * functional.l1_loss(*means),
+        "kl": recipe.kl * posterior.kl().mean(),
+    }
 
 
 def _decoder_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str, Tensor]:
