@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "torch", "diffusers")
+PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "deflate", "torch", "diffusers")
 
 
 def cores() -> int:
