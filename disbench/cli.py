@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from disbench import __version__
-from disbench.errors import InputError
+from disbench.errors import InputError, printable
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
@@ -120,6 +120,8 @@ def run(model, data, split, images, truth, weights, options, device, out, save, 
     if not as_json:
         for kind, path in paths.items():
             click.echo(f"{kind}: {path}")
+        if len(paths) < 3:
+            click.echo("No qualitative grid: it needs the maps, which --save keeps")
 
 
 @main.command()
@@ -258,7 +260,7 @@ def verify(data, split, against):
     for name, samples in dataset.splits.items():
         click.echo(f"{dataset.title} {name}: {len(samples)} images, paired, of equal sizes")
     for fault in faults:
-        click.echo(_printable(fault), err=True)
+        click.echo(printable(fault), err=True)
     click.echo("differs" if faults else "whole and readable" + (", and the same" if against else ""))
     sys.exit(1 if faults else 0)
 
@@ -356,13 +358,8 @@ def _json(value) -> None:
 
 
 def _fail(message: str) -> None:
-    click.echo(f"disbench: {_printable(message)}", err=True)
+    click.echo(f"disbench: {printable(message)}", err=True)
     sys.exit(2)
-
-
-def _printable(text: str) -> str:
-    """With escapes for control characters: a file's name must neither steer a terminal nor break a line."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextmanager

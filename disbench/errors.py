@@ -13,3 +13,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+
+
+def printable(text: str) -> str:
+    """With escapes for control characters: a name from outside must neither steer a terminal nor break a line."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

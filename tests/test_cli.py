@@ -153,3 +153,24 @@ def test_training_without_torch_says_what_to_install(folder):
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
     assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
     assert "disbench[train]" in ran.stderr
+
+
+def test_a_title_steers_no_terminal_and_is_no_markup(folder):
+    shown = call("score", f"\x1b[31m[red]x={folder / 'gt'}", "--truth", folder / "gt")
+    assert shown.exit_code == 0, shown.output
+    assert "\\x1b[31m[red]x" in shown.stdout
+    assert "\x1b[31m" not in shown.stdout
+
+
+def test_a_run_without_maps_says_why_there_is_no_grid(folder):
+    shown = call("run", "--model", "otsu", "--data", folder, "--no-save")
+    assert "No qualitative grid" in shown.stdout
+
+
+def test_two_runs_of_one_method_stand_together_under_titles(folder):
+    first = json.loads(call("run", "--model", "otsu", "--data", folder, "--json").stdout)[0]["run"]
+    refused = call("report", first, first)
+    assert refused.exit_code == 2
+    assert "TITLE=RUN" in refused.stderr
+    table = call("report", f"before={first}", f"after={first}")
+    assert "| before | after |" in table.stdout
