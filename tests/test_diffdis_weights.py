@@ -262,7 +262,7 @@ def test_untrained_is_another_network_and_always_the_same(make):
 
 def test_weights_without_a_size_use_the_cards(state, base, tmp_path):
     model = predictor.DiffDIS(card("diffdis"), str(plain(state, tmp_path)), "cpu", base=str(base))
-    assert (model.size, model.title) == (1024, "DiffDIS")
+    assert (model.size, model.title) == (1024, "DiffDIS (drive.safetensors)")
 
 
 def test_device_that_is_not_there(make):
