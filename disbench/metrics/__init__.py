@@ -65,7 +65,7 @@ def measure(mask: np.ndarray, truth: np.ndarray, protocol: str = "pysod") -> Mea
     """
     rules = find(protocol)
     for name, array in (("mask", mask), ("truth", truth)):
-        _check(name, array)
+        check_map(name, array)
     if mask.shape != truth.shape:
         raise InputError(f"mask is {mask.shape}, truth is {truth.shape}: resize the mask to the truth's (h, w)")
     from disbench.metrics.structure import quadrant_histograms, s_measure  # these load numba
@@ -180,7 +180,8 @@ def signature(protocol: str, dataset: str, counts: Mapping[str, int]) -> str:
     )
 
 
-def _check(name: str, array: np.ndarray) -> None:
+def check_map(name: str, array: np.ndarray) -> None:
+    """InputError unless `array` is uint8 (h, w) of at least one pixel; `name` is what the message calls it."""
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name}: got a {type(array).__name__}, wanted a NumPy array, uint8 (h, w)")
     if array.dtype != np.uint8 or array.ndim != 2 or array.size == 0:

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from disbench.errors import InputError
-from disbench.metrics import _check
+from disbench.metrics import check_map
 from disbench.metrics.curves import LEVELS
 from disbench.metrics.kernels import kernel
 
@@ -88,7 +88,7 @@ def effort(
     May be called from many threads. Raises InputError for arrays of another type or shape, and for a truth or skeleton
     of levels 0 and 1 only.
     """
-    _check("mask", mask)
+    check_map("mask", mask)
     wanted = _foreground("truth", truth)
     bones = _bones(wanted) if skeleton is None else _foreground("skeleton", skeleton)
     for name, array in (("mask", mask), ("skeleton", bones)):
@@ -116,7 +116,7 @@ def skeleton(truth: np.ndarray) -> np.ndarray:
 
 
 def _foreground(name: str, array: np.ndarray) -> np.ndarray:
-    _check(name, array)
+    check_map(name, array)
     if array.max() == 1:
         raise InputError(f"{name}: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
     return np.greater(array, 128, order="C")
