@@ -272,3 +272,9 @@ def test_device_that_is_not_there(make):
 
 def test_constant_mask_is_nothing_found():
     assert not predictor.stretch(np.full((2, 2), 0.7, np.float32)).any()
+
+
+def test_a_file_that_is_no_weights_is_told_before_the_base_is_fetched(tmp_path):
+    (tmp_path / "notes.pt").write_text("not weights")
+    with pytest.raises(InputError, match=r"notes\.pt: not a readable weights file \(damaged.*no code is run"):
+        weights.load(tmp_path / "notes.pt", base="nobody/nothing")

@@ -3,6 +3,7 @@
 Reading any file here runs no code of it.
 """
 
+import pickle
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,7 +49,9 @@ def read(path: Path) -> dict[str, Tensor]:
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
-        raise InputError(f"{path}: not a readable weights file ({_first(error)})") from error
+        # torch's own words advise to load with code allowed, which is no advice for a file from outside.
+        refused = "damaged, or more than tensors: no code is run" if isinstance(error, pickle.UnpicklingError) else None
+        raise InputError(f"{path}: not a readable weights file ({refused or _first(error)})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"{path}: more than weights in it; a state dict of tensors is needed")
     return state

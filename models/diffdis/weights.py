@@ -133,26 +133,30 @@ def _load_own(folder: Path) -> Checkpoint:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
     except (FileNotFoundError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
-    unet, text = _load_unet(config.unet, folder / "unet.safetensors")
+    weights = folder / "unet.safetensors"
+    state, text = _read_unet(weights)
     if text is None:
-        raise InputError(f"{folder / 'unet.safetensors'}: the prompt's embedding, `positive`, is missing")
+        raise InputError(f"{weights}: the prompt's embedding, `positive`, is missing")
+    unet = files.build(DiffDISUNet, config.unet, state, weights)
     vae = files.build(AutoencoderKL, config.vae, files.read(folder / "vae.safetensors"), folder / "vae.safetensors")
     return Checkpoint(unet, vae, text, config.prediction_type, config.size)
 
 
 def _load_authors(path: Path, base: str) -> Checkpoint:
-    unet, text = _load_unet(files.part(UNet2DConditionModel.load_config, base, "unet"), path)
+    state, text = _read_unet(path)  # before the base, which may have to be fetched
+    config = files.part(UNet2DConditionModel.load_config, base, "unet")
+    unet = files.build(DiffDISUNet, config, state, path)
     vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
     # The base's own prediction type and spacing of steps do not count: these weights learned epsilon at t = 999.
     return Checkpoint(unet, vae, empty_prompt(base) if text is None else text, "epsilon")
 
 
-def _load_unet(config: dict[str, Any], path: Path) -> tuple[DiffDISUNet, Tensor | None]:
-    """The U-Net, and the prompt's embedding where the file has it."""
+def _read_unet(path: Path) -> tuple[dict[str, Tensor], Tensor | None]:
+    """The U-Net's tensors under their own names, and the prompt's embedding where the file has it."""
     # A distributed trainer saves names under `module.`; a repacked file has them under `unet.`.
     state = {name.removeprefix("module.").removeprefix("unet."): tensor for name, tensor in files.read(path).items()}
     text = state.pop("positive", None)
-    return files.build(DiffDISUNet, config, state, path), None if text is None else text.float()
+    return state, None if text is None else text.float()
 
 
 def _half(state: dict[str, Tensor]) -> dict[str, Tensor]:
