@@ -9,10 +9,10 @@ methods leave (adaptive filters), OpenCV's are filtered by Sub alone.
 import argparse
 import io
 import statistics
-import time
 
 import cv2
 import numpy as np
+from clock import seconds
 from PIL import Image
 
 from disbench.data.png import decode_grey
@@ -35,7 +35,7 @@ def draw(height: int, width: int) -> dict[str, np.ndarray]:
         cv2.circle(truth, (x, y), radius, 255, scale // 100)
         for angle in np.linspace(0, 2 * np.pi, 36, endpoint=False):
             rim = int(x + radius * np.cos(angle)), int(y + radius * np.sin(angle))
-            cv2.line(truth, (x, y), rim, 255, scale // 700)
+            cv2.line(truth, (x, y), rim, 255, max(1, scale // 700))
     small = cv2.resize(truth, (1024, 1024), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     logits = 24 * cv2.GaussianBlur(small, (0, 0), 1) - 10
     logits += 2 * cv2.resize(rng.normal(0, 1, (30, 30)).astype(np.float32), (1024, 1024), interpolation=cv2.INTER_CUBIC)
@@ -47,12 +47,6 @@ def draw(height: int, width: int) -> dict[str, np.ndarray]:
 def files(pixels: np.ndarray) -> dict[str, bytes]:
     Image.fromarray(pixels).save(file := io.BytesIO(), "png")
     return {"Pillow": file.getvalue(), "OpenCV": cv2.imencode(".png", pixels)[1].tobytes()}
-
-
-def seconds(function, *args) -> float:
-    start = time.process_time()
-    function(*args)
-    return time.process_time() - start
 
 
 def main() -> None:

@@ -13,7 +13,8 @@ import warnings
 import cv2
 import numpy as np
 import py_sod_metrics
-from score import FLAVOURS, draw_mask, draw_truth, seconds
+from clock import seconds
+from score import FLAVOURS, draw_mask, draw_truth
 
 from disbench.metrics.effort import effort, skeleton
 

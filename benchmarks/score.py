@@ -10,7 +10,6 @@ of its own; make an environment for the comparison and run it from the root of t
 import argparse
 import os
 import statistics
-import time
 import warnings
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before NumPy is loaded
@@ -18,6 +17,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before Nu
 import cv2
 import numpy as np
 import py_sod_metrics
+from clock import seconds
 
 from disbench.metrics import curves, measure, per_image
 
@@ -82,12 +82,6 @@ def peer(mask: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
 def ours(mask: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
     measurements = [measure(mask, truth)]
     return per_image(measurements) | curves(measurements)
-
-
-def seconds(function, *args) -> float:
-    start = time.process_time()
-    function(*args)
-    return time.process_time() - start
 
 
 def main() -> None:
