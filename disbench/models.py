@@ -74,8 +74,10 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
         make = getattr(import_module(f"disbench.models.{chosen.name}.{module}"), factory)
     except ModuleNotFoundError as error:
         raise InputError(f"{chosen.title} needs {error.name}; pip install 'disbench[models]'") from None
-    known = list(inspect.signature(make).parameters)[3:]
-    if unknown := options.keys() - set(known):
+    parameters = list(inspect.signature(make).parameters.values())[3:]
+    known = [parameter.name for parameter in parameters]
+    checks_itself = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    if not checks_itself and (unknown := options.keys() - set(known)):
         raise InputError(f"{chosen.title} has no option {min(unknown)!r}; known: {', '.join(known) or 'none'}")
     return Model(chosen, make(chosen, weights, device, **options))
 

@@ -1,19 +1,17 @@
-"""DiffDIS' weights in every form, files that are none, and the Predictor on top."""
+"""DiffDIS' weights in every form, and files that are none."""
 
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from hashed import draw, fill, hashed_base, hashed_unet
+from hashed import fill, hashed_base, hashed_unet
 from huggingface_hub import constants
 from safetensors.torch import save_file
 
 from disbench.errors import InputError
-from disbench.models import card
-from disbench.models.diffdis import predictor, weights
+from disbench.models.diffdis import weights
 
 torch.set_num_threads(1)
 
@@ -221,57 +219,6 @@ def test_base_without_a_vae(state, base, tmp_path):
 
 
 # -- The predictor
-
-
-@pytest.fixture
-def make(mini, monkeypatch):
-    monkeypatch.setattr(predictor, "MINI", mini)
-    return lambda chosen=None, device="cpu": predictor.DiffDIS(card("diffdis"), chosen, device)
-
-
-def images(count):
-    return [(draw(f"image{i}", 50, 70, 3).numpy() * 60 + 128).clip(0, 255).astype(np.uint8) for i in range(count)]
-
-
-def test_predictor_makes_a_map_of_the_images_size(make):
-    model = make()
-    x = model.prepare(images(1)[0])
-    assert x.shape == (3, 64, 64)
-    assert (x.dtype, x.min() >= -1, x.max() <= 1) == (torch.float32, True, True)
-    mask = model.restore(model.infer(x[None])[0], (50, 70))
-    assert (mask.shape, mask.dtype) == ((50, 70), np.uint8)
-    assert mask.min() < 20 < 235 < mask.max()  # stretched
-
-
-def test_a_mask_depends_on_its_image_alone(make):
-    model = make()
-    batch = torch.stack([model.prepare(image) for image in images(3)])
-    together, backwards = model.infer(batch), model.infer(batch.flip(0)).flip(0)
-    alone = torch.cat([model.infer(image[None]) for image in batch])
-    torch.testing.assert_close(backwards, together, rtol=0, atol=1e-4)
-    torch.testing.assert_close(alone, together, rtol=0, atol=1e-4)
-
-
-def test_untrained_is_another_network_and_always_the_same(make):
-    once = make("untrained")
-    torch.rand(1)  # whatever has been drawn before
-    again, mini = make("untrained"), make()
-    assert once.identity == again.identity != mini.identity
-    assert [model.title for model in (once, mini)] == ["DiffDIS (untrained)", "DiffDIS-mini"]
-
-
-def test_weights_without_a_size_use_the_cards(state, base, tmp_path):
-    model = predictor.DiffDIS(card("diffdis"), str(plain(state, tmp_path)), "cpu", base=str(base))
-    assert (model.size, model.title) == (1024, "DiffDIS (drive.safetensors)")
-
-
-def test_device_that_is_not_there(make):
-    with pytest.raises(InputError, match="--device cuda:99: not on this machine"):
-        make(device="cuda:99")
-
-
-def test_constant_mask_is_nothing_found():
-    assert not predictor.stretch(np.full((2, 2), 0.7, np.float32)).any()
 
 
 def test_a_file_that_is_no_weights_is_told_before_the_base_is_fetched(tmp_path):

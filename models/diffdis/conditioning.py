@@ -1,7 +1,8 @@
 """Between pixels and latents: what the VAE does for DiffDIS."""
 
+import torch
 from diffusers import AutoencoderKL
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from disbench.models.diffdis.unet import SCALES
@@ -22,6 +23,16 @@ def conditions(vae: AutoencoderKL, image: Tensor) -> tuple[Tensor, ...]:
 
 
 def decode(vae: AutoencoderKL, latent: Tensor) -> Tensor:
-    """Maps (B, H, W) in [0, 1] of latents (B, 4, h, w)."""
-    pixels = vae.decode(latent / vae.config.scaling_factor).sample
+    """Maps (B, H, W) in [0, 1], float32, of latents (B, 4, h, w): the mean of the decoder's channels."""
+    pixels = vae.decode(latent / vae.config.scaling_factor).sample.float()
     return (pixels.mean(dim=1).clip(-1, 1) + 1) / 2
+
+
+@torch.no_grad()
+def fold_mean(vae: AutoencoderKL) -> None:
+    """Let the decoder's last convolution give the mean of the three channels, which is all that `decode` looks at."""
+    last = vae.decoder.conv_out
+    folded = nn.Conv2d(last.in_channels, 1, last.kernel_size, padding=last.padding)
+    folded.weight.copy_(last.weight.mean(0, keepdim=True))
+    folded.bias.copy_(last.bias.mean(0, keepdim=True))
+    vae.decoder.conv_out = folded.requires_grad_(False)

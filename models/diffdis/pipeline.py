@@ -1,10 +1,12 @@
-"""From an image and noise to a mask in one denoising step (paper, section 4.4)."""
+"""From an image and noise to a mask: one denoising step (paper, section 4.4), or several."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import torch
-from diffusers import AutoencoderKL
-from torch import Tensor
+from diffusers import AutoencoderKL, DDPMScheduler
+from torch import Generator, Tensor
 
 from disbench.models.diffdis import conditioning
 from disbench.models.diffdis.unet import DiffDISUNet
@@ -39,9 +41,13 @@ def x0(output: Tensor, x_t: Tensor, t: int | Tensor, alphas_cumprod: Tensor, pre
     raise ValueError(f"prediction_type {prediction_type!r}; known: {', '.join(get_args(PredictionType))}")
 
 
-def seeded_noise(shape: tuple[int, ...], seed: int) -> Tensor:
-    """White noise of one image, made on the CPU so that every device and batch sees the same."""
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+def seeded_noise(shape: tuple[int, ...], seeds: Sequence[int]) -> tuple[Tensor, list[Generator]]:
+    """White noise (B, *shape), one seed per image, and the generators that go on from there.
+
+    Made on the CPU, so that every device and every batch sees the same.
+    """
+    generators = [Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack([torch.randn(shape, generator=generator) for generator in generators]), generators
 
 
 @torch.inference_mode()
@@ -53,14 +59,38 @@ def segment(
     noise: Tensor,
     prediction_type: PredictionType = "epsilon",
     edge: bool = False,
+    steps: int = 1,
+    generators: Sequence[Generator] = (),
+    half: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Mask and, where asked for, edge map, (B, H, W) in [0, 1], of images (B, 3, H, W) in [-1, 1].
 
-    `noise` (B, 4, h, w) starts both; H and W are multiples of 8 latent pixels.
+    `noise` (B, 4, h, w) starts both; H and W are multiples of 8 latent pixels. Of several `steps`, spaced evenly down
+    from t = 999, each but the last adds noise, drawn from each image's generator: for its mask, then for its edges.
+    `half` computes in float16, but x0, whose error grows, in float32, and the decoder, which may overflow, in bfloat16.
     """
-    conditions = conditioning.conditions(vae, image)
+    lower = partial(torch.autocast, image.device.type, enabled=half)
+    scheduler = _scheduler(steps, prediction_type)
+    *first, last = scheduler.timesteps.tolist()
     x_t = noise.repeat(2, 1, 1, 1)
-    output = unet(x_t, LAST, conditions, text, edge=edge)
-    latents = x0(output, x_t[: len(output)], LAST, alphas_cumprod(), prediction_type).to(noise.dtype)
-    mask, *edges = (conditioning.decode(vae, half) for half in latents.split(len(noise)))
+    with lower(dtype=torch.float16):
+        conditions = conditioning.conditions(vae, image)
+        injections = unet.injections(conditions)
+        for t in first:
+            output = unet(x_t, t, conditions, text, injections=injections)
+            x_t = scheduler.step(output.float(), t, x_t, generator=[*generators, *generators]).prev_sample
+        output = unet(x_t, last, conditions, text, edge, injections)
+    latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), prediction_type)
+    with lower(dtype=torch.bfloat16):
+        mask, *edges = (conditioning.decode(vae, half) for half in latents.split(len(noise)))
     return mask, edges[0] if edge else None
+
+
+def _scheduler(steps: int, prediction_type: PredictionType) -> DDPMScheduler:
+    """Stable Diffusion's, trailing whatever a base model's own says: from t = 999 down."""
+    schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    scheduler = DDPMScheduler(
+        STEPS, **schedule, clip_sample=False, prediction_type=prediction_type, timestep_spacing="trailing"
+    )
+    scheduler.set_timesteps(steps)
+    return scheduler

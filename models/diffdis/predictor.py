@@ -1,58 +1,144 @@
-"""DiffDIS behind disbench's Protocol: one plain pass, without test-time augmentation."""
+"""DiffDIS behind disbench's Protocol: one plain pass, which is what the paper timed, and what is asked beyond it."""
 
 import zlib
+from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 import numpy as np
 import torch
+from msgspec import Meta
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 
-from disbench.errors import InputError
+from disbench.errors import InputError, nearest
 from disbench.models import Card
+from disbench.models.diffdis.conditioning import fold_mean
 from disbench.models.diffdis.pipeline import seeded_noise, segment
 from disbench.models.diffdis.weights import BASE, digest, load, untrained
 
 MINI = Path(__file__).parent / "mini"
+# Mirrored or not, at a share of the size. The authors' script averages six such passes, each with noise of its own.
+PASSES = {"plain": [(False, 1.0)], "official": list(product((False, True), (0.75, 1.0, 1.25)))}
+Count = Annotated[int, Meta(ge=1, le=1000)]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What changes the maps of given weights, or their time.
+
+    preset: one pass, or the six of the authors' script
+    steps: of denoising
+    ensemble: each pass is made from so many noises, and the maps are averaged
+    fit: "square", as in the paper, or "keep", which keeps the aspect ratio and pads
+    output: "binary" is cut at 1/2
+    precision: "tf32" in matrix products on CUDA; "fp16", but x0 in float32 and the decoder in bfloat16
+    compile: torch.compile's mode for the U-Net; "reduce-overhead" makes CUDA graphs
+    """
+
+    preset: Literal["plain", "official"] = "plain"
+    steps: Count = 1
+    ensemble: Count = 1
+    fit: Literal["square", "keep"] = "square"
+    output: Literal["soft", "binary"] = "soft"
+    precision: Literal["fp32", "tf32", "fp16"] = "fp32"
+    compile: Literal["no", "default", "reduce-overhead", "max-autotune"] = "no"
 
 
 class DiffDIS:
     """A Predictor.
 
     `weights`: None for the small checkpoint shipped here, "untrained" for its network as drawn from seed 0, or what
-    `weights.load` takes; `base` gives the authors' U-Net its VAE and text encoder.
+    `weights.load` takes; `base` gives the authors' U-Net its VAE and text encoder; `options` are those of `Options`.
     """
 
-    def __init__(self, card: Card, weights: str | None, device: str | None, base: str = BASE):
+    def __init__(self, card: Card, weights: str | None, device: str | None, base: str = BASE, **options: str | int):
+        self.options = _read(options)
         checkpoint = load(MINI if weights in (None, "untrained") else weights, base)
         if weights == "untrained":
             checkpoint = untrained(checkpoint)
         names = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}
         self.title = names.get(weights) or f"{card.title} ({Path(weights).name})"  # whose they are, no file can prove
+        chosen = {key: value for key, value in asdict(self.options).items() if value != getattr(Options, key)}
+        self.title += "".join(f", {key} {value}" for key, value in chosen.items())
         self.size = checkpoint.size or card.protocol["size"]
-        self.identity = {"weights": digest(checkpoint), "size": self.size}
+        self.identity = {"weights": digest(checkpoint), "size": self.size, **chosen}
         self.device = _device(device)
         self.prediction_type = checkpoint.prediction_type
+        fold_mean(checkpoint.vae)
         self.unet, self.vae, self.text = (
             part.to(self.device) for part in (checkpoint.unet, checkpoint.vae, checkpoint.text)
         )
+        self.factor = 2 ** (len(self.vae.config.block_out_channels) - 1)  # pixels to a latent pixel
+        if self.options.precision == "tf32":
+            torch.set_float32_matmul_precision("high")
+        if self.options.compile != "no":
+            self.unet.compile(mode=self.options.compile)
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, size, size) in [-1, 1]; the aspect ratio is not kept."""
-        return normalise(resize(image, (self.size, self.size)))
+        """uint8 (h, w, 3) -> float32 (3, H, W) in [-1, 1]: a square of `size`, or with fit=keep no side above it."""
+        inner, outer = self._frame(image.shape[:2])
+        resized = resize(image, inner)
+        margin = [(0, large - small) for small, large in zip(inner, outer, strict=True)]
+        return normalise(np.pad(resized, (*margin, (0, 0)), "edge"))
 
     def infer(self, batch: Tensor) -> Tensor:
-        """(b, 3, size, size) -> masks (b, size, size) in [0, 1], whatever else is in the batch."""
-        side = self.size // 2 ** (len(self.vae.config.block_out_channels) - 1)
-        # An image's noise follows from its pixels, so that its mask does not depend on the order of images.
-        seeds = [zlib.crc32(image.tobytes()) for image in batch.cpu().numpy()]
-        noise = torch.stack([seeded_noise((4, side, side), seed) for seed in seeds]).to(batch.device)
-        mask, _ = segment(self.unet, self.vae, self.text, batch, noise, self.prediction_type)
-        return mask
+        """(b, 3, H, W) -> masks (b, H, W) in [0, 1], stretched to it, whatever else is in the batch."""
+        return self.maps(batch)[0]
+
+    def maps(self, batch: Tensor, edge: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Masks, and edge maps where asked for, both as `infer` gives masks."""
+        variants = product(PASSES[self.options.preset], range(self.options.ensemble))
+        passes = [self._pass(batch, edge, *variant, seed) for variant, seed in variants]
+        masks, edges = zip(*passes, strict=True)
+        return torch.stack(masks).mean(0), torch.stack(edges).mean(0) if edge else None
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """(size, size) -> uint8 (h, w): stretched to the full range, then 8 bit, and only then resized."""
-        return resize(quantise(stretch(output.cpu().numpy())), size)
+        """(H, W) -> uint8 (h, w): 8 bit first, only then resized."""
+        height, width = self._frame(size)[0]
+        levels = resize(quantise(output[:height, :width].cpu().numpy()), size)
+        return (levels > 127).astype(np.uint8) * 255 if self.options.output == "binary" else levels
+
+    def _pass(self, batch: Tensor, edge: bool, mirrored: bool, scale: float, seed: int) -> tuple[Tensor, Tensor | None]:
+        """One pass over mirrored and scaled images; its maps, stretched, mirrored and scaled back."""
+        image = batch.flip(-1) if mirrored else batch
+        full = batch.shape[-2:]
+        size = full if scale == 1 else tuple(self._whole(side * scale) for side in full)
+        image = _scale(image, size)
+        # An image's noise follows from its pixels, so that its mask does not depend on the order of images.
+        seeds = [zlib.crc32(pixels.tobytes(), seed) for pixels in image.cpu().numpy()]
+        noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
+        maps = segment(
+            self.unet,
+            self.vae,
+            self.text,
+            image,
+            noise.to(batch.device),
+            self.prediction_type,
+            edge,
+            self.options.steps,
+            generators,
+            half=self.options.precision == "fp16",
+        )
+        maps = [None if x is None else _scale(stretch(x)[:, None], full)[:, 0] for x in maps]
+        return tuple(x.flip(-1) if mirrored and x is not None else x for x in maps)
+
+    def _frame(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """What an image of `size` (h, w) is resized to, and that with its margin below and to the right."""
+        if self.options.fit == "square":
+            return (self.size, self.size), (self.size, self.size)
+        inner = tuple(max(1, round(side * self.size / max(size))) for side in size)
+        return inner, tuple(-(-side // self._multiple) * self._multiple for side in inner)
+
+    @property
+    def _multiple(self) -> int:
+        return 8 * self.factor  # the U-Net halves its latents three times
+
+    def _whole(self, side: float) -> int:
+        return max(1, round(side / self._multiple)) * self._multiple
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -65,15 +151,29 @@ def normalise(image: np.ndarray) -> Tensor:
     return torch.from_numpy((image / 255 * 2 - 1).astype(np.float32)).permute(2, 0, 1).contiguous()
 
 
-def stretch(mask: np.ndarray) -> np.ndarray:
-    """Min-max to [0, 1]; a constant mask is nothing found: 0."""
-    low, high = mask.min(), mask.max()
-    return (mask - low) / (high - low) if high > low else np.zeros_like(mask)
+def stretch(masks: Tensor) -> Tensor:
+    """Each of (B, H, W) min-max to [0, 1]; a constant mask is nothing found: 0."""
+    low, high = masks.amin((1, 2), keepdim=True), masks.amax((1, 2), keepdim=True)
+    return torch.where(high > low, (masks - low) / (high - low), 0)
 
 
 def quantise(mask: np.ndarray) -> np.ndarray:
     """[0, 1] -> 8 bit, truncated."""
     return (mask * 255).astype(np.uint8)
+
+
+def _scale(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, c, h, w) to another (h, w), without antialiasing, as the authors' passes are scaled."""
+    return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)
+
+
+def _read(options: dict[str, str | int]) -> Options:
+    if unknown := options.keys() - asdict(Options()).keys():
+        raise InputError(f"unknown option {min(unknown)!r}; {nearest(min(unknown), ['base', *asdict(Options())])}")
+    try:
+        return msgspec.convert(options, Options, strict=False)
+    except msgspec.ValidationError as error:
+        raise InputError(f"option {error}") from None
 
 
 def _device(name: str | None) -> str:

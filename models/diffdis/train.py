@@ -134,8 +134,8 @@ def _validate(unet: DiffDISUNet, vae: AutoencoderKL, text: Tensor, samples, what
     for seed, sample in enumerate(samples):
         image, truth = read_image(sample.image), read_truth(sample.truth)
         x = normalise(resize(image, (what.size, what.size)))[None]
-        noise = pipeline.seeded_noise(conditioning.encode(vae, x).shape, seed)
+        noise, _ = pipeline.seeded_noise(conditioning.encode(vae, x).shape[1:], [seed])
         mask, _ = pipeline.segment(unet, vae, text, x, noise, what.prediction_type)
-        measurements.append(measure(resize(quantise(stretch(mask[0].numpy())), truth.shape), truth))
+        measurements.append(measure(resize(quantise(stretch(mask)[0].numpy()), truth.shape), truth))
     scores = score(measurements)
     return {"f_max": scores["f_max"], "mae": scores["mae"]}

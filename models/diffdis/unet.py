@@ -60,16 +60,18 @@ class DiffDISUNet(UNet2DConditionModel):
         conditions: tuple[Tensor, ...],
         text: Tensor,
         edge: bool = True,
+        injections: list[tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
         """Predict for noisy latents (2B, 4, h, w), h and w multiples of 8.
 
         `conditions` are the image's latents (B, 4, h/2^k, w/2^k), k = 0..3; `text` is one prompt's embedding for
         all rows, (L, C) or (1, L, C). Returns (2B, 4, h, w), or without `edge` the B mask rows alone: the same
-        values for less work.
+        values for less work. `injections` are those of the conditions, for a caller that takes several steps.
         """
         rows = len(noisy)
-        # Twice the rows, so that the batch norm's running variance counts them as the authors' training does.
-        latent, *scales = (condition.repeat(2, 1, 1, 1) for condition in conditions)
+        latent = conditions[0].repeat(2, 1, 1, 1)
+        if injections is None:
+            injections = self.injections(conditions)
         labels = domain_labels(rows // 2).to(noisy)
         emb = self.time_embedding(self.get_time_embed(noisy, timestep)) + self.class_embedding(labels)
         text = text.expand(rows, -1, -1)
@@ -79,8 +81,8 @@ class DiffDISUNet(UNet2DConditionModel):
         for level, block in enumerate(self.down_blocks):
             x, residuals = block(x, emb, **_text(block, text))
             skips += residuals
-            if level < len(scales):
-                skips[-1] = self._inject(level, skips[-1], scales[level])
+            if level < len(injections):
+                skips[-1] = _inject(skips[-1], *injections[level])
         x = self.mid_block(x, emb, encoder_hidden_states=text)
 
         if not edge:
@@ -91,16 +93,31 @@ class DiffDISUNet(UNet2DConditionModel):
             del skips[-count:]
         return self.conv_out(self.conv_act(self.conv_norm_out(x)))
 
-    def _inject(self, level: int, skip: Tensor, scale: Tensor) -> Tensor:
-        """Scale-wise conditional injection (paper, section 4.3): in the authors' code FiLM on a skip."""
-        feature = self.rgb_conv[level](scale)
-        return skip * self.rgb_proj[level](feature) + self.rgb_proj1[level](feature) + skip
+    def injections(self, conditions: tuple[Tensor, ...]) -> list[tuple[Tensor, Tensor]]:
+        """Scale-wise conditional injection (paper, section 4.3): in the authors' code FiLM on a skip, scale and shift.
+
+        Both are (B, c, h, w); in training (2B, c, h, w), so that the batch norm's running variance counts the rows as
+        the authors' training does.
+        """
+        found = []
+        for latent, convolve, scale, shift in zip(
+            conditions[1:], self.rgb_conv, self.rgb_proj, self.rgb_proj1, strict=True
+        ):
+            feature = convolve(latent.repeat(2, 1, 1, 1) if self.training else latent)
+            found.append((scale(feature), shift(feature)))
+        return found
 
 
 def domain_labels(images: int) -> Tensor:
     """The batch-discriminative labels (2 * images, 4) of section 4.2: the sines, then the cosines of two bits."""
     labels = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat_interleave(images, dim=0)
     return torch.cat([labels.sin(), labels.cos()], dim=1)
+
+
+def _inject(skip: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    if len(scale) < len(skip):
+        scale, shift = scale.repeat(2, 1, 1, 1), shift.repeat(2, 1, 1, 1)
+    return skip * scale + shift + skip
 
 
 def _zero_conv(channels: int) -> nn.Conv2d:

@@ -1,0 +1,178 @@
+"""DiffDIS behind the Protocol: the plain pass, the authors' six, and the options."""
+
+import numpy as np
+import pytest
+import torch
+from diffusers import DDPMScheduler
+from hashed import GOLDENS, draw, hashed_base, hashed_unet
+from safetensors.torch import load_file, save_file
+
+from disbench import models
+from disbench.errors import InputError
+from disbench.models import card
+from disbench.models.diffdis import conditioning, pipeline, predictor, weights
+
+torch.set_num_threads(1)
+MASK_TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def authors(tmp_path_factory):
+    """The authors' U-Net in a file, at size B, and its base."""
+    folder = tmp_path_factory.mktemp("authors")
+    save_file(hashed_unet("B").state_dict(), folder / "drive.safetensors")
+    return str(folder / "drive.safetensors"), str(hashed_base(folder / "base"))
+
+
+@pytest.fixture
+def make(authors, tmp_path, monkeypatch):
+    """make(weights, device, **options): on top of disbench's own folder, for images of 64 pixels."""
+    loaded = weights.load(*authors)
+    weights.save(weights.Checkpoint(loaded.unet, loaded.vae, loaded.text, "v_prediction", size=64), tmp_path / "mini")
+    monkeypatch.setattr(predictor, "MINI", tmp_path / "mini")
+    return lambda chosen=None, device="cpu", **options: predictor.DiffDIS(card("diffdis"), chosen, device, **options)
+
+
+def images(count):
+    return [(draw(f"image{i}", 50, 70, 3).numpy() * 60 + 128).clip(0, 255).astype(np.uint8) for i in range(count)]
+
+
+def test_predictor_makes_a_map_of_the_images_size(make):
+    model = make()
+    x = model.prepare(images(1)[0])
+    assert x.shape == (3, 64, 64)
+    assert (x.dtype, x.min() >= -1, x.max() <= 1) == (torch.float32, True, True)
+    mask = model.restore(model.infer(x[None])[0], (50, 70))
+    assert (mask.shape, mask.dtype) == ((50, 70), np.uint8)
+    assert mask.min() < 20 < 235 < mask.max()  # stretched
+
+
+@pytest.mark.parametrize("options", [{}, {"steps": 2}, {"preset": "official"}, {"ensemble": "2"}])
+def test_a_mask_depends_on_its_image_alone(make, options):
+    model = make(**options)
+    batch = torch.stack([model.prepare(image) for image in images(3)])
+    together, backwards = model.infer(batch), model.infer(batch.flip(0)).flip(0)
+    alone = torch.cat([model.infer(image[None]) for image in batch])
+    torch.testing.assert_close(backwards, together, rtol=0, atol=MASK_TOLERANCE)
+    torch.testing.assert_close(alone, together, rtol=0, atol=MASK_TOLERANCE)
+
+
+def test_six_passes_equal_the_authors_script(authors, monkeypatch):
+    golden = load_file(GOLDENS / "pipeline.safetensors")
+    model = predictor.DiffDIS(card("diffdis"), authors[0], "cpu", base=authors[1], preset="official")
+    model.size = 256
+    noises = iter([golden[f"tta.noise{i}"] for i in range(6)])
+    monkeypatch.setattr(predictor, "seeded_noise", lambda *_: (next(noises), []))
+    mask, edge = model.maps(model.prepare(golden["tta.img_u8"].numpy())[None], edge=True)
+    torch.testing.assert_close(mask, golden["tta.mask_mean"][0], rtol=0, atol=MASK_TOLERANCE)
+    torch.testing.assert_close(edge, golden["tta.edge_mean"][0], rtol=0, atol=MASK_TOLERANCE)
+    levels = model.restore(mask[0], (300, 200)).astype(int)
+    assert np.abs(levels - golden["tta.png_u8_300x200"].numpy()).max() <= 1  # truncation beside a rounding error
+    assert (levels == golden["tta.png_u8_300x200"].numpy()).mean() > 0.99
+
+
+def test_the_folded_decoder_gives_the_same_maps(authors):
+    vae, latent = weights.load(*authors).vae, draw("latent", 2, 4, 8, 8)
+    with torch.no_grad():
+        whole = conditioning.decode(vae, latent)
+        conditioning.fold_mean(vae)
+        assert vae.decode(latent).sample.shape[1] == 1
+        torch.testing.assert_close(conditioning.decode(vae, latent), whole, rtol=0, atol=1e-6)
+
+
+def test_several_steps_are_those_of_the_stock_scheduler_at_every_row(authors):
+    """Two steps written out: 999, then 499, each image's noise for its mask and then for its edges."""
+    loaded, image = weights.load(*authors), draw("image", 2, 3, 64, 64).clip(-1, 1)
+    noise, generators = pipeline.seeded_noise((4, 8, 8), [1, 2])
+    mask, edge = pipeline.segment(
+        loaded.unet, loaded.vae, loaded.text, image, noise, edge=True, steps=2, generators=generators
+    )
+    alphas = pipeline.alphas_cumprod()
+    at, before = alphas[999], alphas[499]
+    _, again = pipeline.seeded_noise((4, 8, 8), [1, 2])
+    drawn = torch.cat([torch.randn(1, 4, 8, 8, generator=again[i]) for i in (0, 1, 0, 1)])
+    with torch.no_grad():
+        scales = conditioning.conditions(loaded.vae, image)
+        x_t = noise.repeat(2, 1, 1, 1)
+        clean = pipeline.x0(loaded.unet(x_t, 999, scales, loaded.text), x_t, 999, alphas, "epsilon")
+        step = at / before  # of the signal's power that is left from 499 to 999
+        x_t = before.sqrt() * (1 - step) / (1 - at) * clean + step.sqrt() * (1 - before) / (1 - at) * x_t
+        x_t = x_t + ((1 - before) / (1 - at) * (1 - step)).sqrt() * drawn
+        clean = pipeline.x0(loaded.unet(x_t, 499, scales, loaded.text), x_t, 499, alphas, "epsilon")
+        expected = [conditioning.decode(loaded.vae, half) for half in clean.chunk(2)]
+    torch.testing.assert_close(mask, expected[0], rtol=0, atol=MASK_TOLERANCE)
+    torch.testing.assert_close(edge, expected[1], rtol=0, atol=MASK_TOLERANCE)
+
+
+def test_the_schedule_is_stable_diffusions_and_trailing():
+    scheduler = pipeline._scheduler(3, "sample")
+    assert scheduler.timesteps.tolist() == [999, 666, 332]
+    torch.testing.assert_close(scheduler.alphas_cumprod, pipeline.alphas_cumprod())
+    assert isinstance(scheduler, DDPMScheduler)
+
+
+def test_keeping_the_aspect_ratio_pads_and_cuts_again(make):
+    model = make(fit="keep")
+    x = model.prepare(np.full((300, 500, 3), 90, np.uint8))
+    assert x.shape == (3, 64, 64)  # 38 rows, padded to what the U-Net can halve
+    assert model.prepare(np.zeros((500, 50, 3), np.uint8)).shape == (3, 64, 64)
+    output = torch.zeros(64, 64)
+    output[:38] = 1
+    assert (model.restore(output, (300, 500)) == 255).all()
+
+
+def test_binary_maps(make):
+    model = make(output="binary")
+    mask = model.restore(model.infer(model.prepare(images(1)[0])[None])[0], (50, 70))
+    assert set(np.unique(mask)) == {0, 255}
+
+
+def test_half_precision_stays_close_and_returns_float32(make):
+    batch = make().prepare(images(1)[0])[None]
+    whole, half = make().infer(batch), make(precision="fp16").infer(batch)
+    assert half.dtype == torch.float32
+    assert 0 < (half - whole).abs().mean() < 0.05
+
+
+@pytest.mark.parametrize("options", [{"preset": "official"}, {"steps": 2}, {"fit": "keep"}, {"ensemble": 3}])
+def test_options_that_change_maps_change_the_identity_and_the_title(make, options):
+    plain, other = make(), make(**options)
+    assert plain.identity | options == other.identity != plain.identity
+    ((key, value),) = options.items()
+    assert (plain.title, other.title) == ("DiffDIS-mini", f"DiffDIS-mini, {key} {value}")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": "none"}, r"option .*int.*steps"),
+        ({"steps": "0"}, r"option .*>= 1.*steps"),
+        ({"preset": "offical"}, r"option .*'offical'.*preset"),
+        ({"stepps": "2"}, r"unknown option 'stepps'; did you mean steps"),
+    ],
+)
+def test_wrong_options_are_one_line(make, options, message):
+    with pytest.raises(InputError, match=message):
+        models.load("diffdis", None, "cpu", **options)
+
+
+def test_untrained_is_another_network_and_always_the_same(make):
+    once = make("untrained")
+    torch.rand(1)  # whatever has been drawn before
+    again, mini = make("untrained"), make()
+    assert once.identity == again.identity != mini.identity
+    assert [model.title for model in (once, mini)] == ["DiffDIS (untrained)", "DiffDIS-mini"]
+
+
+def test_weights_without_a_size_use_the_cards(authors):
+    model = predictor.DiffDIS(card("diffdis"), authors[0], "cpu", base=authors[1])
+    assert (model.size, model.title) == (1024, "DiffDIS (drive.safetensors)")
+
+
+def test_device_that_is_not_there(make):
+    with pytest.raises(InputError, match="--device cuda:99: not on this machine"):
+        make(device="cuda:99")
+
+
+def test_constant_mask_is_nothing_found():
+    assert not predictor.stretch(torch.full((1, 2, 2), 0.7)).any()
