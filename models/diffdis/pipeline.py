@@ -1,6 +1,7 @@
 """From an image and noise to a mask: one denoising step (paper, section 4.4), or several."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Literal, get_args
 
@@ -69,11 +70,11 @@ def segment(
     from t = 999, each but the last adds noise, drawn from each image's generator: for its mask, then for its edges.
     `half` computes in float16, but x0, whose error grows, in float32, and the decoder, which may overflow, in bfloat16.
     """
-    lower = partial(torch.autocast, image.device.type, enabled=half)
+    lower = partial(torch.autocast, image.device.type) if half else nullcontext
     scheduler = _scheduler(steps, prediction_type)
     *first, last = scheduler.timesteps.tolist()
     x_t = noise.repeat(2, 1, 1, 1)
-    with lower(dtype=torch.float16):
+    with lower(torch.float16):
         conditions = conditioning.conditions(vae, image)
         injections = unet.injections(conditions)
         for t in first:
@@ -81,7 +82,7 @@ def segment(
             x_t = scheduler.step(output.float(), t, x_t, generator=[*generators, *generators]).prev_sample
         output = unet(x_t, last, conditions, text, edge, injections)
     latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), prediction_type)
-    with lower(dtype=torch.bfloat16):
+    with lower(torch.bfloat16):
         mask, *edges = (conditioning.decode(vae, half) for half in latents.split(len(noise)))
     return mask, edges[0] if edge else None
 

@@ -1,0 +1,103 @@
+"""DiffDIS at full size, as disbench runs it against the same network run as the authors' pipeline does.
+
+Counts floating-point operations (one multiplication and addition are two) without computing anything, then times both
+on the CPU in turn, with random weights, which cost the same. The authors' way: mask and edge rows through the whole
+U-Net, the injections for every row, both decoded in three channels.
+
+    python benchmarks/diffdis.py [--size 1024] [--time-at 256] [--runs 3] [--threads 1]
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+
+import torch
+from clock import seconds
+from diffusers import AutoencoderKL
+from torch.utils.flop_counter import FlopCounterMode
+
+from disbench.models.diffdis import conditioning, pipeline
+from disbench.models.diffdis.unet import DiffDISUNet
+
+CONFIGS = Path(__file__).parents[1] / "tests" / "goldens" / "diffdis"
+VAE = {
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "layers_per_block": 2,
+    "latent_channels": 4,
+}
+
+
+@torch.inference_mode()
+def official(unet, vae, text, image, noise):
+    """The authors' single_infer: mask and edge, mean of three channels."""
+    scales = [latent.repeat(2, 1, 1, 1) for latent in conditioning.conditions(vae, image)]
+    x_t = noise.repeat(2, 1, 1, 1)
+    injections = unet.injections(scales)
+    output = unet(x_t, pipeline.LAST, [scale[: len(noise)] for scale in scales], text, injections=injections)
+    latents = pipeline.x0(output, x_t, pipeline.LAST, pipeline.alphas_cumprod(), "epsilon")
+    return conditioning.decode(vae, latents)[: len(noise)]
+
+
+def ours(unet, vae, text, image, noise):
+    return pipeline.segment(unet, vae, text, image, noise)[0]
+
+
+def build(device: str):
+    """The U-Net, the VAE as it is and with its last convolution folded, and the text's embedding, at full size."""
+    with torch.device(device):
+        unet = DiffDISUNet.from_config(json.loads((CONFIGS / "configs.json").read_text())["FULL"]).eval()
+        whole, folded = AutoencoderKL(**VAE).eval(), AutoencoderKL(**VAE).eval()
+        if device != "meta":
+            folded.load_state_dict(whole.state_dict())
+        conditioning.fold_mean(folded)
+        return unet, whole, folded, torch.zeros(1, 2, 1024)
+
+
+def inputs(size: int, device: str):
+    return torch.zeros(1, 3, size, size, device=device).uniform_(-1, 1), torch.zeros(
+        1, 4, size // 8, size // 8, device=device
+    ).normal_()
+
+
+def flops(function, *args) -> float:
+    with FlopCounterMode(display=False) as counter:
+        function(*args)
+    return counter.get_total_flops() / 1e12
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=1024, help="pixels at which operations are counted")
+    parser.add_argument("--time-at", type=int, default=256, help="pixels at which both are timed; 0 not to")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    unet, whole, folded, text = build("meta")
+    image, noise = inputs(options.size, "meta")
+    theirs, mine = flops(official, unet, whole, text, image, noise), flops(ours, unet, folded, text, image, noise)
+    print(f"{options.size} pixels: {theirs:.2f} TFLOP as the authors, {mine:.2f} here, {1 - mine / theirs:.0%} fewer")
+    if not options.time_at:
+        return
+    torch.manual_seed(0)
+    unet, whole, folded, text = build("cpu")
+    image, noise = inputs(options.time_at, "cpu")
+    difference = (official(unet, whole, text, image, noise) - ours(unet, folded, text, image, noise)).abs().max()
+    times = [
+        (seconds(official, unet, whole, text, image, noise), seconds(ours, unet, folded, text, image, noise))
+        for _ in range(options.runs)
+    ]
+    ratios = sorted(a / b for a, b in times)
+    slow, fast = (statistics.median(column) for column in zip(*times, strict=True))
+    print(
+        f"{options.time_at} pixels on the CPU: {slow:.2f} s as the authors, {fast:.2f} s here, ratio",
+        f"{statistics.median(ratios):.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f}), greatest difference {difference:.0e}",
+    )
+
+
+if __name__ == "__main__":
+    main()
