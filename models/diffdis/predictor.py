@@ -69,9 +69,10 @@ class DiffDIS:
         self.device = _device(device)
         self.prediction_type = checkpoint.prediction_type
         fold_mean(checkpoint.vae)
-        self.unet, self.vae, self.text = (
-            part.to(self.device) for part in (checkpoint.unet, checkpoint.vae, checkpoint.text)
+        self.unet, self.vae = (
+            part.to(self.device, memory_format=torch.channels_last) for part in (checkpoint.unet, checkpoint.vae)
         )
+        self.text = checkpoint.text.to(self.device)
         self.factor = 2 ** (len(self.vae.config.block_out_channels) - 1)  # pixels to a latent pixel
         if self.options.precision == "tf32":
             torch.set_float32_matmul_precision("high")
