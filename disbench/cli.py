@@ -228,15 +228,16 @@ def metrics(as_json):
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
 )
-def train(recipe, data, out):
-    """Train DiffDIS, or the small autoencoder of DiffDIS-Mini, by a recipe (a TOML file)."""
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+def train(recipe, data, out, device):
+    """Train DiffDIS by a recipe (a TOML file)."""
     try:
         from disbench.models.diffdis.train import main as train_main
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     with _progress() as progress:
-        train_main(recipe, data, out, progress)
+        train_main(recipe, data, out, device, progress)
 
 
 @main.group()

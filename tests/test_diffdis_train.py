@@ -37,7 +37,7 @@ VAE = {
     "mid_block_add_attention": False,
 }
 TINY = train.Recipe(
-    vae="",
+    vae="tiny-vae.toml",
     unet=UNET,
     stages=(train.Stage(16, 4, 2), train.Stage(32, 4, 2)),
     schedule=Schedule(8, 1e-3, checkpoint_every=3, log_every=1),
@@ -47,7 +47,7 @@ TINY = train.Recipe(
 )
 
 
-TABLES = "[unet]\n[schedule]\nlr = 1\nsteps = 2"
+TABLES = "[schedule]\nlr = 1\nsteps = 2"
 
 
 @pytest.fixture(autouse=True)
@@ -73,9 +73,10 @@ def samples(tmp_path):
     return found
 
 
-def tiny_vae():
+def begin(what=TINY):
     torch.manual_seed(0)
-    return AutoencoderKL(**VAE)
+    vae = AutoencoderKL(**VAE)
+    return weights.Checkpoint(train.new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type, what.size)
 
 
 def test_loss_is_algorithm_1():
@@ -169,11 +170,11 @@ def test_a_killed_training_ends_in_the_same_weights(samples, tmp_path):
         if done == 5:
             raise KeyboardInterrupt
 
-    whole = train.train(TINY, tiny_vae(), samples, samples[:1], tmp_path / "whole")
+    whole = train.train(TINY, begin(), samples, samples[:1], tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        train.train(TINY, tiny_vae(), samples, samples[:1], tmp_path / "cut", kill)
+        train.train(TINY, begin(), samples, samples[:1], tmp_path / "cut", progress=kill)
     torch.manual_seed(99)
-    resumed = train.train(TINY, tiny_vae(), samples, samples[:1], tmp_path / "cut")
+    resumed = train.train(TINY, begin(), samples, samples[:1], tmp_path / "cut")
 
     assert all(torch.equal(x, resumed.state_dict()[name]) for name, x in whole.state_dict().items())
     logs = [[json.loads(line) for line in (tmp_path / run / "unet.jsonl").open()] for run in ("whole", "cut")]
@@ -183,14 +184,14 @@ def test_a_killed_training_ends_in_the_same_weights(samples, tmp_path):
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(samples, tmp_path):
-    train.train(TINY, tiny_vae(), samples, (), tmp_path)
+    train.train(TINY, begin(), samples, (), tmp_path)
     with pytest.raises(InputError, match="another recipe"):
-        train.train(replace(TINY, seed=1), tiny_vae(), samples, (), tmp_path)
+        train.train(replace(TINY, seed=1), begin(), samples, (), tmp_path)
 
 
 def test_validation_is_logged(samples, tmp_path):
     what = replace(TINY, schedule=replace(TINY.schedule, validate_every=4))
-    train.train(what, tiny_vae(), samples, samples[:2], tmp_path)
+    train.train(what, begin(), samples, samples[:2], tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
     assert [line["step"] for line in lines if "f_max" in line] == [4, 8]
 
@@ -202,7 +203,7 @@ def test_training_learns(samples, tmp_path):
         schedule=Schedule(20, 5e-3, warmup=0.1, log_every=1),
         augment=data.Augment(flip=0, rotation=0, colour=0, cutmix=0),
     )
-    train.train(what, tiny_vae(), samples, (), tmp_path)
+    train.train(what, begin(), samples, (), tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
     first, last = (line["mask"] + line["edge"] for line in (lines[0], lines[-1]))
     assert last < first / 2
@@ -245,12 +246,17 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("lr = 1", "unknown key 'lr'; known: vae, unet, stages"),
+        ("lr = 1", "unknown key 'lr'; known: stages, schedule, base"),
         ("[schedule]\nspeed = 1", "unknown key 'speed'; known: steps, lr"),
         ("vae = 3", "Expected `str`"),
         ("vae = ", "not a recipe"),
-        ('vae = "x"\npictures = 9\nsize = 8\nstages = [{ size = 8, steps = 2, batch = 3 }]\n' + TABLES, "even"),
-        ('vae = "x"\npictures = 9\nsize = 8\nstages = [{ size = 8, steps = 3, batch = 2 }]\n' + TABLES, "equal"),
+        ('base = "x"\nstages = [{ size = 8, steps = 2, batch = 3 }]\n' + TABLES, "even"),
+        ('base = "x"\nstages = [{ size = 8, steps = 3, batch = 2 }]\n' + TABLES, "equal"),
+        ("stages = [{ size = 8, steps = 2, batch = 2 }]\n" + TABLES, "either base, or vae and unet"),
+        ('base = "x"\nvae = "y"\nstages = []\nunet.a = 1\n' + TABLES, "either base, or vae and unet"),
+        ('base = "x"\nnoise = "pink"\nstages = []\n' + TABLES, r"Invalid enum value 'pink'"),
+        ('base = "x"\naugment = "mine"\nstages = []\n' + TABLES, r"augment"),
+        ('base = "x"\nstages = []\n[schedule]\nlr = 1\nsteps = 0\ndecay = "authors"', "needs epoch"),
         ('vae = "x"\nstages = [{ sise = 8 }]', "unknown key 'sise'; known: size, steps, batch"),
     ],
 )

@@ -17,6 +17,10 @@ from torch.nn import functional
 from disbench.data import Sample
 from disbench.data.images import read_image, read_truth
 
+READERS = 4  # threads
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom, in pixels."""
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -37,16 +41,38 @@ class Pictures:
     images: np.ndarray
     truths: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        return self.images[i], self.truths[i]
+
+
+@dataclass(frozen=True)
+class Files:
+    """The same, read anew each time."""
+
+    samples: Sequence[Sample]
+    size: int
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        pair = read(self.samples[i])
+        return tuple(cv2.resize(x, (self.size, self.size), interpolation=cv2.INTER_AREA) for x in pair)
+
+
+def read(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """An image, uint8 (h, w, 3), and its truth, uint8 (h, w), at their own size."""
+    return read_image(sample.image), read_truth(sample.truth)
+
 
 def load(samples: Sequence[Sample], size: int) -> Pictures:
     """All pictures at size x size, each pixel the mean of what it covers: thin parts fade, they do not break."""
-
-    def read(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-        pair = read_image(sample.image), read_truth(sample.truth)
-        return tuple(cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA) for x in pair)
-
-    with ThreadPoolExecutor(2) as pool:
-        images, truths = zip(*pool.map(read, samples), strict=True)
+    files = Files(samples, size)
+    with ThreadPoolExecutor(READERS) as pool:
+        images, truths = zip(*pool.map(files.__getitem__, range(len(files))), strict=True)
     return Pictures(np.stack(images), np.stack(truths))
 
 
@@ -61,10 +87,11 @@ def _order(count: int, seed: int, epoch: int) -> list[int]:
 
 
 def batch(
-    pictures: Pictures, which: Sequence[int], size: int, augment: Augment, rng: np.random.Generator
+    pictures: Pictures | Files, which: Sequence[int], size: int, augment: Augment, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Images (B, 3, size, size) and masks (B, 1, size, size), both in [0, 1], augmented but not mixed."""
-    pairs = [_augmented(pictures.images[i], pictures.truths[i], size, augment, rng) for i in which]
+    with ThreadPoolExecutor(READERS) as pool:
+        pairs = [_augmented(*pair, size, augment, rng) for pair in pool.map(pictures.__getitem__, which)]
     images, masks = (torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True))
     return images.movedim(-1, 1).contiguous(), masks[:, None]
 
@@ -103,20 +130,30 @@ def recoloured(image: np.ndarray, strength: float, rng: np.random.Generator) -> 
 def cutmix(probability: float, rng: np.random.Generator, *tensors: Tensor) -> tuple[Tensor, ...]:
     """CutMix (Yun et al., 2019) between neighbours 2i and 2i+1 of tensors (B, c, h, w) of one size, B even.
 
-    With `probability`, a picture receives a box of 2 to 40 % of the area, 0.3 to 3.3 times as wide as high, from its
-    unmixed neighbour: the same box in every tensor.
+    With `probability`, a picture receives a box of 2 to 40 % of the area, 0.3 to 3.3 times as wide as high.
     """
-    mixed = tuple(x.clone() for x in tensors)
     height, width = tensors[0].shape[-2:]
-    for i in range(len(tensors[0])):
+    boxes: list[Box | None] = []
+    for _ in range(len(tensors[0])):
         if rng.random() >= probability:
+            boxes.append(None)
             continue
         area, aspect = rng.uniform(0.02, 0.4) * height * width, np.exp(rng.uniform(-1.2, 1.2))
         h, w = min(round((area / aspect) ** 0.5), height), min(round((area * aspect) ** 0.5), width)
         top, left = rng.integers(0, height - h, endpoint=True), rng.integers(0, width - w, endpoint=True)
-        box = (..., slice(top, top + h), slice(left, left + w))
+        boxes.append((left, top, left + w, top + h))
+    return paste(boxes, *tensors)
+
+
+def paste(boxes: Sequence[Box | None], *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Each picture receives its box, if it has one, from its unmixed neighbour: the same box in every tensor."""
+    mixed = tuple(x.clone() for x in tensors)
+    for i, box in enumerate(boxes):
+        if box is None:
+            continue
+        left, top, right, bottom = box
         for to, source in zip(mixed, tensors, strict=True):
-            to[i][box] = source[i ^ 1][box]
+            to[i, :, top:bottom, left:right] = source[i ^ 1, :, top:bottom, left:right]
     return mixed
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +24,16 @@ from disbench.files import write_whole
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW with a warm-up from 0 to `lr` and a cosine back to 0; counts are in steps."""
+    """AdamW with a warm-up from 0 to `lr` and a cosine back to 0; counts are in steps.
+
+    `decay` "authors" is their step decay instead, without a warm-up: a factor of .95 for every 30 epochs, which their
+    code applies again after each epoch.
+    """
 
     steps: int
     lr: float
+    decay: Literal["cosine", "authors"] = "cosine"
+    epoch: int = 0  # steps, for the authors' decay
     warmup: float = 0.08  # share of the steps
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -37,6 +43,10 @@ class Schedule:
     checkpoint_every: int = 100
     validate_every: int = 0  # 0: never
     more: tuple[tuple[int, int, float], ...] = ()  # further cycles: the step that each begins at, its steps, its lr
+
+    def __post_init__(self):
+        if self.decay == "authors" and self.epoch < 1:
+            raise InputError("schedule: decay = 'authors' needs epoch, the steps of one")
 
     @property
     def cycles(self) -> tuple[tuple[int, int, float], ...]:
@@ -48,6 +58,8 @@ class Schedule:
         return first + steps
 
     def lr_at(self, step: int) -> float:
+        if self.decay == "authors":
+            return self.lr * 0.95 ** sum(epoch // 30 for epoch in range(step // self.epoch + 1))
         first, steps, lr = next(cycle for cycle in reversed(self.cycles) if cycle[0] <= step)
         step -= first
         begin = self.warmup * steps
@@ -77,6 +89,7 @@ def fit(
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
+    device = parameters[0][1].device
     groups = [
         {"params": [p for name, p in parameters if rate(name) == factor], "factor": factor}
         for factor in sorted({rate(name) for name, _ in parameters})
@@ -102,7 +115,7 @@ def fit(
                 upcoming = ahead.submit(make, step + 1)
             for group in optimizer.param_groups:
                 group["lr"] = schedule.lr_at(step) * group["factor"]
-            with torch.autocast("cpu", torch.bfloat16, enabled=schedule.bf16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=schedule.bf16):
                 parts = losses(model, batch)
             loss = sum(parts.values())
             optimizer.zero_grad()
@@ -141,7 +154,7 @@ def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: 
 
 
 def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, float]:
-    saved = torch.load(path, weights_only=True)
+    saved = torch.load(path, map_location="cpu", weights_only=True)
     if saved["identity"] != identity:
         raise InputError(f"{path}: made by another recipe; choose another --out")
     for key, part in state.items():

@@ -66,7 +66,7 @@ class DiffDIS:
         self.title += "".join(f", {key} {value}" for key, value in chosen.items())
         self.size = checkpoint.size or card.protocol["size"]
         self.identity = {"weights": digest(checkpoint), "size": self.size, **chosen}
-        self.device = _device(device)
+        self.device = pick_device(device)
         self.prediction_type = checkpoint.prediction_type
         fold_mean(checkpoint.vae)
         self.unet, self.vae = (
@@ -177,7 +177,8 @@ def _read(options: dict[str, str | int]) -> Options:
         raise InputError(f"option {error}") from None
 
 
-def _device(name: str | None) -> str:
+def pick_device(name: str | None) -> str:
+    """The device of that name, or the best there is; InputError for one that is not on this machine."""
     if name is None:
         return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:

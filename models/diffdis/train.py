@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,12 +17,11 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from disbench.data import Sample, Where, find
-from disbench.data.images import read_image, read_truth
 from disbench.errors import InputError
 from disbench.metrics import measure, score
-from disbench.models.diffdis import conditioning, data, losses, pipeline, recipe, weights
+from disbench.models.diffdis import authors, conditioning, data, losses, noise, pipeline, recipe, weights
 from disbench.models.diffdis.loop import Schedule, fit
-from disbench.models.diffdis.predictor import normalise, quantise, resize, stretch
+from disbench.models.diffdis.predictor import normalise, pick_device, quantise, resize, stretch
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
 
@@ -38,64 +37,91 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    vae: str  # recipe of the VAE, beside this one
-    unet: dict[str, Any]  # the config of diffusers.UNet2DConditionModel
+    """A training. What it starts from is either `base`, or `vae` and `unet`."""
+
     stages: tuple[Stage, ...]
     schedule: Schedule
-    pictures: int  # side in pixels that pictures are kept at
-    size: int  # side in pixels that the trained network works at
-    prediction_type: str = "v_prediction"
+    base: str = ""  # Stable Diffusion 2.1 or SD-Turbo: a folder in diffusers' layout or a Hugging Face id
+    vae: str = ""  # recipe of the VAE, beside this one
+    unet: dict[str, Any] = field(default_factory=dict)  # the config of diffusers.UNet2DConditionModel
+    pictures: int = 1280  # side in pixels that pictures are reduced to before they are augmented
+    keep: bool = True  # all pictures in memory; else each is read when it is needed
+    size: int = 1024  # side in pixels that the trained network works at
+    validate_on: int = 0  # images of DIS-VD; 0: all
+    prediction_type: pipeline.PredictionType = "v_prediction"  # a base has its own
+    noise: Literal["white", "pyramid"] = "white"  # the authors train with a pyramid, and predict with white noise
     shared_noise: bool = True  # one noise for mask and edge, as in Algorithm 1
-    text: tuple[int, int] = (2, 32)  # tokens and width of the prompt's embedding, all zeros
+    text: tuple[int, int] = (2, 32)  # without a base: tokens and width of the prompt's embedding, all zeros
     edge_width: int = 3
     embedding_lr: float = 10.0  # times the rate, for what tells masks from edges: the authors' factor
+    checkpointing: bool = False  # less memory for the U-Net, a third more time
     seed: int = 0
-    augment: data.Augment = field(default_factory=data.Augment)
+    augment: data.Augment | Literal["authors"] = field(default_factory=data.Augment)
 
     def __post_init__(self):
+        if bool(self.base) == bool(self.vae and self.unet):
+            raise InputError("either base, or vae and unet: one of them is where a training starts")
         if any(stage.batch % 2 for stage in self.stages):
             raise InputError("stages: batch must be even, since CutMix exchanges between neighbours")
         if (total := sum(stage.steps for stage in self.stages)) != self.schedule.total:
             raise InputError(f"the stages have {total} steps, the schedule {self.schedule.total}; make them equal")
 
 
-def main(path: Path, where: Where, out: Path, progress=None) -> None:
-    """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and both logs go to `out`.
+def main(path: Path, where: Where, out: Path, device: str | None = None, progress=None) -> None:
+    """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
     `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with.
     """
     what = recipe.read(path, Recipe)
-    vae_recipe = recipe.read(path.with_name(what.vae), VAERecipe)
+    device = pick_device(device)
+    vae_recipe = None if what.base else recipe.read(path.with_name(what.vae), VAERecipe)
     splits = find(where, "DIS-TR,DIS-VD", progress=progress).splits
     samples, held_out = next(iter(splits.values())), splits.get("DIS-VD", ())
-    vae = train_vae(vae_recipe, samples, out, progress)
-    unet = train(what, vae, samples, held_out, out, progress)
-    text = torch.zeros(1, *what.text)
-    weights.save(weights.Checkpoint(unet, vae, text, what.prediction_type, what.size), out)
+    torch.manual_seed(what.seed)
+    if vae_recipe is None:
+        begin = weights.start(what.base)
+    else:
+        vae = train_vae(vae_recipe, samples, out, progress)
+        begin = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
+    begin = replace(begin, size=what.size)
+    unet = train(what, begin, samples, held_out, out, device, progress)
+    weights.save(replace(begin, unet=unet), out)
 
 
-def train(
-    what: Recipe, vae: AutoencoderKL, samples: Sequence[Sample], held_out: Sequence[Sample], out: Path, progress=None
-) -> DiffDISUNet:
-    """A U-Net trained on `samples` in the latents of `vae`; its checkpoint and log go to `out`."""
+def new_unet(what: Recipe) -> DiffDISUNet:
     torch.manual_seed(what.seed)
     unet = DiffDISUNet(**what.unet)
     # At t = 999 the noisy latents are all but noise: begin without them, the image is fainter than the noise.
     torch.nn.init.zeros_(unet.conv_in.weight[:, LATENT_CHANNELS:])
-    vae = vae.eval().requires_grad_(False)
-    text = torch.zeros(*what.text)
+    return unet
+
+
+def train(
+    what: Recipe,
+    begin: weights.Checkpoint,
+    samples: Sequence[Sample],
+    held_out: Sequence[Sample],
+    out: Path,
+    device: str = "cpu",
+    progress=None,
+) -> DiffDISUNet:
+    """The U-Net of `begin` trained on `samples`, in place, and its moving average; checkpoint and log go to `out`."""
+    begin = replace(begin, vae=begin.vae.to(device).eval().requires_grad_(False), text=begin.text.to(device))
+    unet = begin.unet.to(device).requires_grad_(True)
+    if what.checkpointing:
+        unet.enable_gradient_checkpointing()
     ends = list(accumulate(stage.steps for stage in what.stages))
-    pictures = data.load(samples, what.pictures)
+    pictures = samples if what.augment == "authors" else _pictures(what, samples)
 
     def make(step: int) -> dict[str, Any]:
         stage = what.stages[bisect_right(ends, step)]
-        return _batch(what, stage, vae, pictures, step)
+        return _batch(what, stage, begin.vae, pictures, step)
 
     def loss(model: DiffDISUNet, batch: dict[str, Any]) -> dict[str, Tensor]:
-        return losses.one_step(model, **batch, text=text, prediction_type=what.prediction_type)
+        return losses.one_step(model, **batch, text=begin.text, prediction_type=begin.prediction_type)
 
     def validate(model: DiffDISUNet) -> dict[str, float]:
-        return _validate(model, vae, text, held_out, what)
+        return _validate(replace(begin, unet=model), held_out[: what.validate_on or None])
 
     return fit(
         unet,
@@ -111,31 +137,42 @@ def train(
     )
 
 
+def _pictures(what: Recipe, samples: Sequence[Sample]) -> data.Pictures | data.Files:
+    return data.load(samples, what.pictures) if what.keep else data.Files(samples, what.pictures)
+
+
 @torch.no_grad()
-def _batch(what: Recipe, stage: Stage, vae: AutoencoderKL, pictures: data.Pictures, step: int) -> dict[str, Any]:
+def _batch(what: Recipe, stage: Stage, vae: AutoencoderKL, pictures, step: int) -> dict[str, Any]:
     """The latents of one step: what `losses.one_step` takes beside the network."""
     rng = np.random.default_rng([what.seed, 1, step])
-    which = data.rows(len(pictures.images), stage.batch, step, what.seed)
-    images, masks = data.batch(pictures, which, stage.size, replace(what.augment, crop=stage.crop), rng)
-    images, masks = data.cutmix(what.augment.cutmix, rng, images, masks)
-    outlines = data.edges(masks, what.edge_width)
-    with torch.autocast("cpu", torch.bfloat16, enabled=what.schedule.bf16):
-        mask, edge = (conditioning.encode(vae, data.to_input(x)).float() for x in (masks, outlines))
-        conditions = conditioning.conditions(vae, data.to_input(images))
+    which = data.rows(len(pictures), stage.batch, step, what.seed)
+    if what.augment == "authors":
+        pixels = authors.batch([pictures[i] for i in which], stage.size, rng)
+    else:
+        images, masks = data.batch(pictures, which, stage.size, replace(what.augment, crop=stage.crop), rng)
+        images, masks = data.cutmix(what.augment.cutmix, rng, images, masks)
+        pixels = images, masks, data.edges(masks, what.edge_width)
+    images, masks, outlines = (data.to_input(x.to(vae.device)) for x in pixels)
+    with torch.autocast(vae.device.type, torch.bfloat16, enabled=what.schedule.bf16):
+        mask, edge = (conditioning.encode(vae, x).float() for x in (masks, outlines))
+        conditions = conditioning.conditions(vae, images)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    noise = torch.randn(1 if what.shared_noise else 2, *mask.shape, generator=generator)
-    noise = noise.expand(2, *mask.shape).flatten(0, 1)
-    return {"mask": mask, "edge": edge, "noise": noise, "conditions": conditions, "leak": stage.leak}
+    rows = len(mask) if what.shared_noise else 2 * len(mask)
+    drawn = noise.KINDS[what.noise]((rows, *mask.shape[1:]), generator, rng)
+    drawn = drawn.repeat(2 * len(mask) // rows, 1, 1, 1).to(vae.device)
+    return {"mask": mask, "edge": edge, "noise": drawn, "conditions": conditions, "leak": stage.leak}
 
 
-def _validate(unet: DiffDISUNet, vae: AutoencoderKL, text: Tensor, samples, what: Recipe) -> dict[str, float]:
+def _validate(checkpoint: weights.Checkpoint, samples: Sequence[Sample]) -> dict[str, float]:
     """F-max and MAE of one plain pass per image, at the images' own sizes."""
     measurements = []
     for seed, sample in enumerate(samples):
-        image, truth = read_image(sample.image), read_truth(sample.truth)
-        x = normalise(resize(image, (what.size, what.size)))[None]
-        noise, _ = pipeline.seeded_noise(conditioning.encode(vae, x).shape[1:], [seed])
-        mask, _ = pipeline.segment(unet, vae, text, x, noise, what.prediction_type)
-        measurements.append(measure(resize(quantise(stretch(mask)[0].numpy()), truth.shape), truth))
+        image, truth = data.read(sample)
+        x = normalise(resize(image, (checkpoint.size, checkpoint.size)))[None].to(checkpoint.vae.device)
+        begin, _ = pipeline.seeded_noise(conditioning.encode(checkpoint.vae, x).shape[1:], [seed])
+        mask, _ = pipeline.segment(
+            checkpoint.unet, checkpoint.vae, checkpoint.text, x, begin.to(x.device), checkpoint.prediction_type
+        )
+        measurements.append(measure(resize(quantise(stretch(mask)[0].cpu().numpy()), truth.shape), truth))
     scores = score(measurements)
     return {"f_max": scores["f_max"], "mae": scores["mae"]}
