@@ -11,6 +11,7 @@ import torch
 from diffusers import AutoencoderKL
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 
 from disbench.data import Sample
 from disbench.errors import InputError
@@ -194,6 +195,36 @@ def test_validation_is_logged(samples, tmp_path):
     train.train(what, begin(), samples, samples[:2], tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
     assert [line["step"] for line in lines if "f_max" in line] == [4, 8]
+
+
+def test_the_best_are_kept(samples, tmp_path, monkeypatch):
+    scores = iter([0.3, 0.6, 0.2, 0.5])
+    monkeypatch.setattr(train, "_validate", lambda *_: {"f_max": next(scores)})
+    what = replace(TINY, schedule=replace(TINY.schedule, validate_every=2, keep=2))
+    last = train.train(what, begin(), samples, samples[:1], tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["unet-4.safetensors", "unet-8.safetensors"]
+    kept = load_file(tmp_path / "unet-8.safetensors")
+    assert all(torch.equal(kept[name], x) for name, x in last.state_dict().items())
+
+
+def test_accumulated_batches_are_one_step_of_all_of_them(tmp_path):
+    def run(folder, accumulate, make):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+        schedule = Schedule(4, 1e-2, accumulate=accumulate)
+        return fit(model, schedule, make, lambda model, x: {"loss": model(x).square().mean()}, "x", tmp_path / folder)
+
+    x = torch.randn(8, 2, 3, generator=torch.Generator().manual_seed(1))
+    parts = run("parts", 2, lambda i: x[i])
+    whole = run("whole", 1, lambda i: x[2 * i : 2 * i + 2].flatten(0, 1))
+    torch.testing.assert_close(parts.weight, whole.weight)
+
+
+def test_half_precision_trains(samples, tmp_path):
+    for precision in ("bf16", "fp16"):
+        what = replace(TINY, schedule=replace(TINY.schedule, precision=precision))
+        trained = train.train(what, begin(), samples, (), tmp_path / precision)
+        assert all(x.isfinite().all() and x.dtype != torch.float16 for x in trained.state_dict().values())
 
 
 def test_training_learns(samples, tmp_path):

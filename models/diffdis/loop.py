@@ -6,15 +6,18 @@ the data and in every random sequence.
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
 import torch
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -38,7 +41,9 @@ class Schedule:
     weight_decay: float = 0.01
     clip: float = 1.0
     ema: float = 0.998
-    bf16: bool = False
+    accumulate: int = 1  # batches to a step
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # what is computed in; weights stay in fp32
+    keep: int = 1  # so many of the best moving averages, by the first score of validation, are kept beside the last
     log_every: int = 20
     checkpoint_every: int = 100
     validate_every: int = 0  # 0: never
@@ -83,9 +88,9 @@ def fit(
     """Train `model` in place and return its moving average, in eval mode.
 
     `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
-    the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one. InputError for a checkpoint of
-    another `identity` (the recipe as a dict) and for a loss that is not finite. `rate(name)` multiplies
-    a parameter's learning rate.
+    the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one; the best averages are
+    `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe as a dict) and for a
+    loss that is not finite. `rate(name)` multiplies a parameter's learning rate.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -96,7 +101,8 @@ def fit(
     ]
     optimizer = torch.optim.AdamW(groups, schedule.lr, weight_decay=schedule.weight_decay)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema), use_buffers=True)
-    state = {"model": model, "average": average, "optimizer": optimizer}
+    scaler = torch.amp.GradScaler(device.type, enabled=schedule.precision == "fp16")
+    state = {"model": model, "average": average, "optimizer": optimizer, "scaler": scaler}
     out.mkdir(parents=True, exist_ok=True)
     first, seconds = 0, 0.0
     if checkpoint.exists():
@@ -107,43 +113,76 @@ def fit(
 
     began = perf_counter() - seconds
     model.train()
-    with ThreadPoolExecutor(1) as ahead:
-        upcoming = ahead.submit(make, first)
+    with closing(_ahead(make, first * schedule.accumulate, schedule.total * schedule.accumulate)) as batches:
         for step in range(first, schedule.total):
-            batch = upcoming.result()
-            if step + 1 < schedule.total:
-                upcoming = ahead.submit(make, step + 1)
             for group in optimizer.param_groups:
                 group["lr"] = schedule.lr_at(step) * group["factor"]
-            with torch.autocast(device.type, torch.bfloat16, enabled=schedule.bf16):
-                parts = losses(model, batch)
-            loss = sum(parts.values())
             optimizer.zero_grad()
-            loss.backward()
+            parts: dict[str, Tensor] = {}
+            for batch in islice(batches, schedule.accumulate):
+                with autocast(device, schedule.precision):
+                    found = losses(model, batch)
+                scaler.scale(sum(found.values()) / schedule.accumulate).backward()
+                parts = {key: parts.get(key, 0) + part.detach() / schedule.accumulate for key, part in found.items()}
+            loss = sum(parts.values())
+            scaler.unscale_(optimizer)
             norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-            if not (loss.isfinite() and norm.isfinite()):
+            # A scaler meets infinite gradients now and then, leaves that step out and lowers its scale.
+            if not (loss.isfinite() and (scaler.is_enabled() or norm.isfinite())):
                 raise InputError(f"step {step}: loss {loss:.3g}, gradient {norm:.3g}; lower lr in the recipe")
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
             average.update_parameters(model)
 
             done = step + 1
             seconds = perf_counter() - began
             last = done == schedule.total
-            record = {key: round(value.item(), 6) for key, value in parts.items()}
             scores = {}
             if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
                 scores = {key: round(value, 4) for key, value in validate(average.module.eval()).items()}
             if scores or last or done % schedule.log_every == 0:
                 lr = float(f"{schedule.lr_at(step):.4g}")
+                record = {key: round(value.item(), 6) for key, value in parts.items()}
                 line = {"step": done, **record, "lr": lr, "seconds": round(seconds, 1), **scores}
                 with log.open("a") as file:
                     file.write(json.dumps(line) + "\n")
+            if scores:
+                _keep_best(average.module, log, next(iter(scores)), schedule.keep)
             if last or done % schedule.checkpoint_every == 0:
                 _save(checkpoint, state, identity, done, seconds)
             if progress:
                 left = seconds / done * (schedule.total - done)
                 progress(done, schedule.total, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
     return average.module.eval()
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    dtypes = {"bf16": torch.bfloat16, "fp16": torch.float16}
+    return torch.autocast(device.type, dtypes.get(precision), enabled=precision in dtypes)
+
+
+def _ahead(make: Callable[[int], Any], first: int, end: int) -> Iterator[Any]:
+    """make(first), ... make(end - 1), each made while the one before is in use."""
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = pool.submit(make, first)
+        for i in range(first + 1, end + 1):
+            batch = upcoming.result()
+            if i < end:
+                upcoming = pool.submit(make, i)
+            yield batch
+
+
+def _keep_best(model: nn.Module, log: Path, score: str, count: int) -> None:
+    """Save the model of the log's last line if it is among the `count` best, and drop those that no longer are."""
+    lines = [line for line in map(json.loads, log.read_text().splitlines()) if score in line]
+    best = sorted(lines, key=lambda line: line[score], reverse=True)[:count]
+    names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
+    latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
+    if latest in names:
+        write_whole(log.with_name(latest), save({key: x.contiguous() for key, x in model.state_dict().items()}))
+    for old in log.parent.glob(f"{log.stem}-*.safetensors"):
+        if old.name not in names:
+            old.unlink()
 
 
 def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: float) -> None:

@@ -20,7 +20,7 @@ from disbench.data import Sample, Where, find
 from disbench.errors import InputError
 from disbench.metrics import measure, score
 from disbench.models.diffdis import authors, conditioning, data, losses, noise, pipeline, recipe, weights
-from disbench.models.diffdis.loop import Schedule, fit
+from disbench.models.diffdis.loop import Schedule, autocast, fit
 from disbench.models.diffdis.predictor import normalise, pick_device, quantise, resize, stretch
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
@@ -153,7 +153,7 @@ def _batch(what: Recipe, stage: Stage, vae: AutoencoderKL, pictures, step: int) 
         images, masks = data.cutmix(what.augment.cutmix, rng, images, masks)
         pixels = images, masks, data.edges(masks, what.edge_width)
     images, masks, outlines = (data.to_input(x.to(vae.device)) for x in pixels)
-    with torch.autocast(vae.device.type, torch.bfloat16, enabled=what.schedule.bf16):
+    with autocast(vae.device, what.schedule.precision):
         mask, edge = (conditioning.encode(vae, x).float() for x in (masks, outlines))
         conditions = conditioning.conditions(vae, images)
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
