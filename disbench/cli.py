@@ -240,6 +240,21 @@ def train(recipe, data, out, device):
         train_main(recipe, data, out, device, progress)
 
 
+@main.command()
+@click.option("--weights", required=True, metavar="FILE|DIR|ID", help="A DiffDIS checkpoint, as `disbench run` takes it.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--base", metavar="DIR|ID", help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder.")
+def export(weights, out, base):
+    """Write DiffDIS' weights as a diffusers folder, whose unet/ the authors' scripts read."""
+    try:
+        from disbench.models.diffdis import weights as diffdis
+    except ModuleNotFoundError as error:
+        raise InputError(f"export needs {error.name}; pip install 'disbench[models]'") from None
+
+    diffdis.export(diffdis.load(weights, base or diffdis.BASE), out, base)
+    click.echo(out)
+
+
 @main.group()
 def data() -> None:
     """Check, freeze and rank data sets."""

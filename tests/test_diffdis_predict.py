@@ -105,10 +105,10 @@ def test_several_steps_are_those_of_the_stock_scheduler_at_every_row(authors):
 
 
 def test_the_schedule_is_stable_diffusions_and_trailing():
-    scheduler = pipeline._scheduler(3, "sample")
-    assert scheduler.timesteps.tolist() == [999, 666, 332]
-    torch.testing.assert_close(scheduler.alphas_cumprod, pipeline.alphas_cumprod())
-    assert isinstance(scheduler, DDPMScheduler)
+    schedule = pipeline.scheduler(3, "sample")
+    assert schedule.timesteps.tolist() == [999, 666, 332]
+    torch.testing.assert_close(schedule.alphas_cumprod, pipeline.alphas_cumprod())
+    assert isinstance(schedule, DDPMScheduler)
 
 
 def test_keeping_the_aspect_ratio_pads_and_cuts_again(make):

@@ -88,6 +88,21 @@ def test_own_folder_comes_back_as_saved(mini, checkpoint, tmp_path):
     }
 
 
+@pytest.mark.parametrize("with_text", [True, False])
+def test_an_exported_folder_is_whole_and_comes_back(checkpoint, base, tmp_path, with_text):
+    weights.export(checkpoint, tmp_path / "out", str(base) if with_text else None)
+    again = weights.load(tmp_path / "out", base="nobody/nothing")
+    assert weights.digest(again) == weights.digest(checkpoint)
+    theirs = UNet2DConditionModel.load_config(tmp_path / "out", subfolder="unet")
+    assert (theirs["in_channels"], theirs["class_embed_type"]) == (8, "projection")
+    assert (tmp_path / "out" / "text_encoder").is_dir() == with_text
+
+
+def test_only_what_the_authors_can_read_is_exported(mini, tmp_path):
+    with pytest.raises(InputError, match="v_prediction: the authors' code reads epsilon alone"):
+        weights.export(weights.load(mini), tmp_path / "out")
+
+
 def test_training_starts_from_the_base(base):
     torch.manual_seed(0)
     begin = weights.start(str(base))

@@ -71,15 +71,15 @@ def segment(
     `half` computes in float16, but x0, whose error grows, in float32, and the decoder, which may overflow, in bfloat16.
     """
     lower = partial(torch.autocast, image.device.type) if half else nullcontext
-    scheduler = _scheduler(steps, prediction_type)
-    *first, last = scheduler.timesteps.tolist()
+    schedule = scheduler(steps, prediction_type)
+    *first, last = schedule.timesteps.tolist()
     x_t = noise.repeat(2, 1, 1, 1)
     with lower(torch.float16):
         conditions = conditioning.conditions(vae, image)
         injections = unet.injections(conditions)
         for t in first:
             output = unet(x_t, t, conditions, text, injections=injections)
-            x_t = scheduler.step(output.float(), t, x_t, generator=[*generators, *generators]).prev_sample
+            x_t = schedule.step(output.float(), t, x_t, generator=[*generators, *generators]).prev_sample
         output = unet(x_t, last, conditions, text, edge, injections)
     latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), prediction_type)
     with lower(torch.bfloat16):
@@ -87,11 +87,11 @@ def segment(
     return mask, edges[0] if edge else None
 
 
-def _scheduler(steps: int, prediction_type: PredictionType) -> DDPMScheduler:
+def scheduler(steps: int, prediction_type: PredictionType) -> DDPMScheduler:
     """Stable Diffusion's, trailing whatever a base model's own says: from t = 999 down."""
     schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-    scheduler = DDPMScheduler(
+    made = DDPMScheduler(
         STEPS, **schedule, clip_sample=False, prediction_type=prediction_type, timestep_spacing="trailing"
     )
-    scheduler.set_timesteps(steps)
-    return scheduler
+    made.set_timesteps(steps)
+    return made

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.models.diffdis import files
-from disbench.models.diffdis.pipeline import PredictionType
+from disbench.models.diffdis.pipeline import PredictionType, scheduler
 from disbench.models.diffdis.unet import DiffDISUNet
 
 BASE = "stabilityai/sd-turbo"
@@ -51,7 +51,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(weights: str | Path, base: str = BASE) -> Checkpoint:
-    """A folder of disbench's own, or the authors' U-Net: a file, or the folder that their trainer writes.
+    """A folder of disbench's own, or the authors' U-Net: a file, the folder that their trainer writes, or `export`'s.
 
     Both arguments are local paths or else Hugging Face ids; for `weights` also owner/name/file. InputError for what is
     missing, truncated or something else.
@@ -63,7 +63,8 @@ def load(weights: str | Path, base: str = BASE) -> Checkpoint:
         return _load_own(path)
     for name in AUTHORS:
         if (path / name).is_file():
-            return _load_authors(path / name, base)
+            # A whole Stable Diffusion folder is its own base.
+            return _load_authors(path / name, str(path) if (path / "vae").is_dir() else base)
     raise InputError(f"{path}: no DiffDIS in it, neither unet.safetensors (disbench's) nor {AUTHORS[0]} (the authors')")
 
 
@@ -75,6 +76,29 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
     (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
     save_file(_half(unet.state_dict() | {"positive": checkpoint.text}), folder / "unet.safetensors")
     save_file(_half(vae.state_dict()), folder / "vae.safetensors")
+
+
+def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> None:
+    """Write a Stable Diffusion folder in diffusers' layout, float32, whose unet/ is what the authors' scripts read.
+
+    `base` lends it its text encoder and tokenizer; without, the folder has the prompt's embedding in unet/ alone.
+    InputError for weights that do not predict epsilon, since the authors' code knows nothing else.
+    """
+    if checkpoint.prediction_type != "epsilon":
+        raise InputError(f"weights that predict {checkpoint.prediction_type}: the authors' code reads epsilon alone")
+    (folder / "unet").mkdir(parents=True, exist_ok=True)
+    config = _public(checkpoint.unet.config) | {"_class_name": "UNet2DConditionModel"}
+    (folder / "unet" / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    state = {name: x.cpu().contiguous() for name, x in checkpoint.unet.state_dict().items()}
+    save_file(state, folder / AUTHORS[0])
+    save_file({"positive": checkpoint.text.cpu().contiguous()}, folder / "unet" / "positive.safetensors")
+    checkpoint.vae.save_pretrained(folder / "vae")
+    scheduler(1, "epsilon").save_pretrained(folder / "scheduler")
+    if base:
+        from transformers import CLIPTextModel, CLIPTokenizer
+
+        for kind, name in ((CLIPTokenizer, "tokenizer"), (CLIPTextModel, "text_encoder")):
+            files.part(kind.from_pretrained, base, name).save_pretrained(folder / name)
 
 
 def start(base: str = BASE) -> Checkpoint:
@@ -144,6 +168,8 @@ def _load_own(folder: Path) -> Checkpoint:
 
 def _load_authors(path: Path, base: str) -> Checkpoint:
     state, text = _read_unet(path)  # before the base, which may have to be fetched
+    if text is None and (prompt := path.with_name("positive.safetensors")).is_file():
+        text = files.read(prompt)["positive"].float()
     config = files.part(UNet2DConditionModel.load_config, base, "unet")
     unet = files.build(DiffDISUNet, config, state, path)
     vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
