@@ -241,7 +241,7 @@ def train(recipe, data, out, device):
 
 
 @main.command()
-@click.option("--weights", required=True, metavar="FILE|DIR|ID", help="A DiffDIS checkpoint, as `disbench run` takes it.")
+@click.option("--weights", required=True, metavar="FILE|DIR|ID", help="DiffDIS', as `disbench run` takes them.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--base", metavar="DIR|ID", help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder.")
 def export(weights, out, base):
