@@ -237,7 +237,7 @@ def train(recipe, data, out, device):
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     with _progress() as progress:
-        train_main(recipe, data, out, device, progress)
+        train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
 
 
 @main.command()

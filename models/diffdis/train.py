@@ -19,7 +19,7 @@ from torch import Tensor
 from disbench.data import Sample, Where, find
 from disbench.errors import InputError
 from disbench.metrics import measure, score
-from disbench.models.diffdis import authors, conditioning, data, losses, noise, pipeline, recipe, weights
+from disbench.models.diffdis import authors, conditioning, data, losses, memory, noise, pipeline, recipe, weights
 from disbench.models.diffdis.loop import Schedule, autocast, fit
 from disbench.models.diffdis.predictor import normalise, pick_device, quantise, resize, stretch
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
@@ -67,10 +67,11 @@ class Recipe:
             raise InputError(f"the stages have {total} steps, the schedule {self.schedule.total}; make them equal")
 
 
-def main(path: Path, where: Where, out: Path, device: str | None = None, progress=None) -> None:
+def main(path: Path, where: Where, out: Path, device: str | None = None, progress=None, say=lambda line: None) -> None:
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
-    `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with.
+    `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how
+    much memory the U-Net will take.
     """
     what = recipe.read(path, Recipe)
     device = pick_device(device)
@@ -84,6 +85,9 @@ def main(path: Path, where: Where, out: Path, device: str | None = None, progres
         vae = train_vae(vae_recipe, samples, out, progress)
         begin = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
     begin = replace(begin, size=what.size)
+    if what.checkpointing:
+        begin.unet.enable_gradient_checkpointing()
+    say(f"memory: {_memory(what, begin)}")
     unet = train(what, begin, samples, held_out, out, device, progress)
     weights.save(replace(begin, unet=unet), out)
 
@@ -108,8 +112,6 @@ def train(
     """The U-Net of `begin` trained on `samples`, in place, and its moving average; checkpoint and log go to `out`."""
     begin = replace(begin, vae=begin.vae.to(device).eval().requires_grad_(False), text=begin.text.to(device))
     unet = begin.unet.to(device).requires_grad_(True)
-    if what.checkpointing:
-        unet.enable_gradient_checkpointing()
     ends = list(accumulate(stage.steps for stage in what.stages))
     pictures = samples if what.augment == "authors" else _pictures(what, samples)
 
@@ -135,6 +137,14 @@ def train(
         name="unet",
         rate=lambda parameter: what.embedding_lr if parameter.startswith("class_embedding.") else 1.0,
     )
+
+
+def _memory(what: Recipe, begin: weights.Checkpoint) -> memory.Estimate:
+    """Of the stage that takes most."""
+    factor = 2 ** (len(begin.vae.config.block_out_channels) - 1)
+    stage = max(what.stages, key=lambda stage: stage.batch * stage.size**2)
+    half = what.schedule.precision != "fp32"
+    return memory.estimate(begin.unet, begin.text.shape[-2], stage.size // factor, stage.batch, half)
 
 
 def _pictures(what: Recipe, samples: Sequence[Sample]) -> data.Pictures | data.Files:
