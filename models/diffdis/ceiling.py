@@ -1,0 +1,62 @@
+"""What a mask loses on the way through an autoencoder and back (paper, Table 1): no prediction in its latents is better.
+
+The truths themselves are the maps of this source, so a run of it is scored, kept and reported like any other.
+"""
+
+import hashlib
+from time import perf_counter
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from disbench.data import Sample
+from disbench.data.images import read_truth
+from disbench.models.diffdis import conditioning, files, weights
+from disbench.models.diffdis.predictor import MINI, normalise, pick_device, quantise, resize, stretch
+
+
+class RoundTrip:
+    """A source for `disbench.evaluate.run_source`: truths, reduced to squares of `size` pixels, encoded and decoded.
+
+    `vae`: a folder or Hugging Face id of an AutoencoderKL or of a Stable Diffusion with vae/; None for DiffDIS-mini's.
+    """
+
+    name, resize, resized = "vae-ceiling", None, 0
+
+    def __init__(self, vae: str | None, size: int, device: str | None = None):
+        self.device = pick_device(device)
+        model = _load(vae)
+        sha = hashlib.sha256()
+        for key, tensor in sorted(model.state_dict().items()):
+            sha.update(key.encode() + tensor.contiguous().numpy().tobytes())
+        self.identity = {"model": self.name, "vae": sha.hexdigest(), "size": size}
+        self.title = f"VAE of {'DiffDIS-mini' if vae is None else vae} at {size}"
+        self.size = size
+        self.vae = model.to(self.device).eval()
+
+    def load(self, sample: Sample) -> tuple[Tensor, dict[str, float]]:
+        truth = read_truth(sample.truth)
+        start = perf_counter()
+        small = resize(truth, (self.size, self.size))
+        return normalise(np.repeat(small[..., None], 3, axis=2)), {"prepare": perf_counter() - start}
+
+    @torch.inference_mode()
+    def compute(self, prepared: Tensor) -> tuple[Tensor, dict[str, float]]:
+        start = perf_counter()
+        mask = conditioning.decode(self.vae, conditioning.encode(self.vae, prepared[None].to(self.device)))
+        return stretch(mask)[0].cpu(), {"infer": perf_counter() - start}
+
+    def finish(self, output: Tensor, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
+        start = perf_counter()
+        return resize(quantise(output.numpy()), size), {"restore": perf_counter() - start}
+
+
+def _load(vae: str | None) -> AutoencoderKL:
+    if vae is None:
+        return weights.load(MINI).vae
+    try:
+        return AutoencoderKL.from_pretrained(vae)
+    except (OSError, ValueError):
+        return files.part(AutoencoderKL.from_pretrained, vae, "vae")
