@@ -60,7 +60,7 @@ def _mirror(blurred: np.ndarray, value: np.ndarray, blur: np.ndarray, reach: tup
 
 @kernel
 def _moments(foreground):
-    """Of the foreground: pixels, sums of y, x, y², xy and x², and its box (first, end of rows, first, end of columns)."""
+    """Of the foreground: pixels, sums of y, x, y², xy and x², and its box (first and end of rows, of columns)."""
     height, width = foreground.shape
     pixels, rows, columns, rows2, both, columns2 = 0, 0, 0, 0, 0, 0
     top, bottom, left, right = height, 0, width, 0

@@ -2,8 +2,8 @@
 multi-object salient object detection, ICML 2024, as PySODMetrics 1.6.2 transcribes them.
 
 Every target counts the same: a connected part of the truth of at least 50 pixels, or, where all are smaller, each of
-the largest; pixels are connected by their four neighbours. A target is judged in its bounding box. An empty truth has no
-target, and is judged as a whole; a full one is one target. PySODMetrics gives up on a full truth and on 64 or more
+the largest; pixels are connected by their four neighbours. A target is judged in its bounding box. An empty truth has
+no target, and is judged as a whole; a full one is one target. PySODMetrics gives up on a full truth and on 64 or more
 targets, confuses overlapping boxes above 53 targets, and has NaN for MAE where the boxes cover the image.
 """
 
@@ -26,7 +26,7 @@ F_VARIANTS = {
 
 
 def size_invariant(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int, rules: Protocol) -> dict[str, float]:
-    """"mae", and F as its "max", "mean", "adaptive" and "binary", each in 0..1.
+    """ "mae", and F as its "max", "mean", "adaptive" and "binary", each in 0..1.
 
     mae: (Σ e_k + α e_0) / (K + α), e_k the mean absolute error in box k of K, e_0 that outside of all boxes, and α the
         area outside, as a multiple of the area of all boxes together. Lower is better.
