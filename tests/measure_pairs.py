@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from hypothesis import strategies as st
 
+from disbench.metrics.levels import span
+
 GOLDENS = Path(__file__).parent / "goldens"
 PAIRS = dict(np.load(GOLDENS / "pysod.npz"))
 FROZEN = dict(np.load(GOLDENS / "measures.npz"))
@@ -28,9 +30,7 @@ def frozen_answer(key, name):
 
 def prepared(mask, truth):
     """What measures take: mask, foreground, and the levels that stand for 0 and 1."""
-    lo, hi = int(mask.min()), int(mask.max())
-    foreground = np.where(truth > 128, np.uint8(255), np.uint8(0))
-    return mask, foreground, *((lo, hi) if lo < hi else (0, 255))
+    return mask, np.where(truth > 128, np.uint8(255), np.uint8(0)), *span(mask)
 
 
 @st.composite

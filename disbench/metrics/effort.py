@@ -17,8 +17,10 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics import check_map
-from disbench.metrics.curves import LEVELS
+from disbench.metrics.bits import pack, unpack
 from disbench.metrics.kernels import kernel
+from disbench.metrics.levels import half, span
+from disbench.metrics.polylines import count_simplified
 
 GAMMA = 5  # errors that so many erosions remove are too thin to be corrected
 EPSILON = 2.0  # pixels by which a drawn boundary may deviate
@@ -94,8 +96,8 @@ def effort(
     for name, array in (("mask", mask), ("skeleton", bones)):
         if array.shape != truth.shape:
             raise InputError(f"{name} is {array.shape}, truth is {truth.shape}: both must have the same (h, w)")
-    found = np.greater(mask, _half(mask) if mask_above is None else mask_above, order="C")
-    every, wanted, found, bones = map(_pack, (np.ones_like(wanted), wanted, found, bones))
+    found = np.greater(mask, half(*span(mask)) if mask_above is None else mask_above, order="C")
+    every, wanted, found, bones = map(pack, (np.ones_like(wanted), wanted, found, bones))
     hits = wanted & found
     # All but the eroded union. An error counts inside of that, and as far as GAMMA steps lead back out.
     outside = _spread(every & ~(wanted | found), every, GAMMA)
@@ -120,13 +122,6 @@ def _foreground(name: str, array: np.ndarray) -> np.ndarray:
     if array.max() == 1:
         raise InputError(f"{name}: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
     return np.greater(array, 128, order="C")
-
-
-def _half(mask: np.ndarray) -> int:
-    """The highest level that is not above 0.5 when the map is stretched, in PySODMetrics' order of operations."""
-    lo, hi = (0, 255) if mask.min() == mask.max() else (mask.min(), mask.max())
-    unit = LEVELS / 255
-    return np.count_nonzero((unit - unit[lo]) / (unit[hi] - unit[lo]) <= 0.5) - 1
 
 
 def _bones(foreground: np.ndarray) -> np.ndarray:
@@ -167,14 +162,6 @@ def _thin(patterns, neighbours, removable):
         this = 3 - this
 
 
-def _pack(pixels: np.ndarray) -> np.ndarray:
-    """bool (h, w) as uint64 (h, words), 64 pixels each, with zeros behind the last."""
-    height, width = pixels.shape
-    words = np.zeros((height, -(-width // 64)), np.uint64)
-    words.view(np.uint8)[:, : -(-width // 8)] = np.packbits(pixels, axis=1, bitorder="little")
-    return words
-
-
 @kernel
 def _spread(words, within, steps):
     """The packed pixels that so many steps, to one of four neighbours each and none out of `within`, reach."""
@@ -195,20 +182,14 @@ def _spread(words, within, steps):
 
 def _corrections(errors: np.ndarray, shared: np.ndarray, width: int) -> tuple[int, int]:
     """Points on the shared parts of the errors' boundaries, and number of regions of errors that share none; packed."""
-    errors, shared = (
-        np.unpackbits(words.view(np.uint8), axis=1, count=width, bitorder="little") for words in (errors, shared)
-    )
+    errors, shared = unpack(errors, width), unpack(shared, width)
     # The authors take the tree of all contours; in two levels too, those of a region come in the same order.
     contours, hierarchy = cv2.findContours(errors, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return 0, 0
     ends = np.cumsum([len(contour) for contour in contours])
     points, runs, shares = _shared(np.concatenate(contours)[:, 0], ends, shared)
-    # One or two points are what they would be approximated by.
-    drawn = sum(
-        stop - start if stop - start <= 2 else len(cv2.approxPolyDP(points[start:stop], EPSILON, False))
-        for start, stop in runs.tolist()
-    )
+    drawn = count_simplified(points, runs, EPSILON**2)
     parents = hierarchy[0, :, 3]  # of a hole, the outer contour of its region, which has none
     outer = np.where(parents < 0, np.arange(parents.size), parents)
     whole = parents < 0

@@ -8,6 +8,12 @@ import numpy as np
 LEVELS = np.arange(256)
 
 
+def span(mask: np.ndarray) -> tuple[int, int]:
+    """lo and hi of a map: its minimum and maximum; a constant map is not stretched."""
+    lo, hi = int(mask.min()), int(mask.max())
+    return (lo, hi) if lo < hi else (0, 255)
+
+
 def stretched(lo: int, hi: int) -> np.ndarray:
     """float64 (256,): the value of each level, in 0..1, which levels outside of lo..hi are moved into."""
     unit = LEVELS / 255
