@@ -18,6 +18,7 @@ import numpy as np
 from disbench.errors import InputError
 from disbench.metrics import check_map
 from disbench.metrics.bits import pack, unpack
+from disbench.metrics.contours import contours
 from disbench.metrics.kernels import kernel
 from disbench.metrics.levels import half, span
 from disbench.metrics.polylines import count_simplified
@@ -182,37 +183,30 @@ def _spread(words, within, steps):
 
 def _corrections(errors: np.ndarray, shared: np.ndarray, width: int) -> tuple[int, int]:
     """Points on the shared parts of the errors' boundaries, and number of regions of errors that share none; packed."""
-    errors, shared = unpack(errors, width), unpack(shared, width)
-    # The authors take the tree of all contours; in two levels too, those of a region come in the same order.
-    contours, hierarchy = cv2.findContours(errors, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return 0, 0
-    ends = np.cumsum([len(contour) for contour in contours])
-    points, runs, shares = _shared(np.concatenate(contours)[:, 0], ends, shared)
-    drawn = count_simplified(points, runs, EPSILON**2)
-    parents = hierarchy[0, :, 3]  # of a hole, the outer contour of its region, which has none
-    outer = np.where(parents < 0, np.arange(parents.size), parents)
-    whole = parents < 0
+    # The authors take the tree of all contours; by region too, those of each come in the same order.
+    points, spans, outer = contours(errors, width)
+    drawn, runs, shares = _shared(points, spans, unpack(shared, width))
+    whole = outer == np.arange(outer.size)
     whole[outer[shares]] = False
-    return drawn, np.count_nonzero(whole)
+    return count_simplified(drawn, runs, EPSILON**2), np.count_nonzero(whole)
 
 
 @kernel
-def _shared(contours, ends, shared):
-    """The contours' points where `shared` is not 0: points int32 (n, 2), the start and stop of each run of them int64
-    (m, 2), and which contours have any, bool.
+def _shared(borders, spans, shared):
+    """The borders' points where `shared` is not 0: points int32 (n, 2), the start and stop of each run of them int64
+    (m, 2), and which borders have any, bool.
 
-    contours: (x, y), those of contour i before ends[i]
+    borders: (x, y), those of border i from spans[i, 0] to spans[i, 1]
     shared: cleared at each pixel that is taken, since no pixel is taken twice
     """
-    points = np.empty((2 * len(contours), 2), np.int32)
-    runs = np.empty((len(contours), 2), np.int64)
-    shares = np.empty(ends.size, np.bool_)
-    size, count, start = 0, 0, 0
-    for contour in range(ends.size):
+    points = np.empty((2 * len(borders), 2), np.int32)
+    runs = np.empty((len(borders), 2), np.int64)
+    shares = np.empty(len(spans), np.bool_)
+    size, count = 0, 0
+    for border in range(len(spans)):
         first, broken = count, True
-        for at in range(start, ends[contour]):
-            x, y = contours[at]
+        for at in range(spans[border, 0], spans[border, 1]):
+            x, y = borders[at]
             if shared[y, x] == 0:
                 broken = True
                 continue
@@ -221,11 +215,10 @@ def _shared(contours, ends, shared):
                 count += 1
                 broken = False
             shared[y, x] = 0
-            points[size] = contours[at]
+            points[size] = borders[at]
             size += 1
             runs[count - 1, 1] = size
-        start = ends[contour]
-        shares[contour] = count > first
+        shares[border] = count > first
         # Where the last run stops next to the start of the first, the authors append the first one, reversed.
         if count - first > 1 and np.abs(points[runs[first, 0]] - points[size - 1]).max() <= 1:
             head = points[runs[first, 0] : runs[first, 1]]
