@@ -5,14 +5,11 @@ that can be deleted or filled whole. The counts are those of the authors' code (
 IS-Net/hce_metric_main.py), also for empty, full and constant arrays and single rows, with one exception: an error that
 covers the whole image is one region, as in PySODMetrics, where the authors' code counts none.
 
-The skeleton, which no correction may lose, is that of scikit-image's skeletonize, so REMOVABLE has the entries of its
-table (BSD-3-Clause, the scikit-image team): the rule of Zhang and Suen, A fast parallel algorithm for thinning digital
-patterns, CACM 1984, but for 25 patterns.
+The skeleton, which no correction may lose, is that of scikit-image's skeletonize.
 """
 
 from dataclasses import astuple, dataclass
 
-import cv2
 import numpy as np
 
 from disbench.errors import InputError
@@ -22,41 +19,12 @@ from disbench.metrics.contours import contours
 from disbench.metrics.kernels import kernel
 from disbench.metrics.levels import half, span
 from disbench.metrics.polylines import count_simplified
+from disbench.metrics.thinning import thinned
 
 GAMMA = 5  # errors that so many erosions remove are too thin to be corrected
 EPSILON = 2.0  # pixels by which a drawn boundary may deviate
 
 ONE, LAST = np.uint64(1), np.uint64(63)
-# A pattern is the sum of the bits of the foreground pixels among a pixel, 256, and its neighbours, here (row, column).
-PIXEL = 256
-NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
-BITS = np.array([[1, 2, 4], [128, PIXEL, 8], [64, 32, 16]], np.float32)
-# Neighbourhoods that scikit-image treats otherwise than the rule, by the passes in which it removes the pixel.
-DEPARTURES = {
-    0: (48, 129),
-    1: (3, 6, 11, 12, 14, 131, 134, 161, 194, 198),
-    2: (24, 26, 56, 96, 104, 108, 176, 192, 224),
-    3: (10, 40, 130, 160),
-}
-
-
-def _removable() -> np.ndarray:
-    """uint8 (512,), by pattern: whether the first pass of thinning (1), the second (2) or both (3) remove the pixel."""
-    table = np.zeros(2 * PIXEL, np.uint8)
-    for neighbours in range(256):
-        ring = [neighbours >> bit & 1 for bit in range(8)]
-        _, north, _, east, _, south, _, west = ring
-        runs = sum(after > before for before, after in zip(ring, ring[1:] + ring[:1], strict=True))
-        if runs == 1 and 2 <= sum(ring) <= 6:
-            first = not (east and south and (north or west))
-            second = not (north and west and (east or south))
-            table[PIXEL + neighbours] = first + 2 * second
-    for passes, departures in DEPARTURES.items():
-        table[PIXEL + np.array(departures)] = passes
-    return table
-
-
-REMOVABLE = _removable()
 
 
 @dataclass(frozen=True)
@@ -93,7 +61,7 @@ def effort(
     """
     check_map("mask", mask)
     wanted = _foreground("truth", truth)
-    bones = _bones(wanted) if skeleton is None else _foreground("skeleton", skeleton)
+    bones = thinned(wanted) if skeleton is None else _foreground("skeleton", skeleton)
     for name, array in (("mask", mask), ("skeleton", bones)):
         if array.shape != truth.shape:
             raise InputError(f"{name} is {array.shape}, truth is {truth.shape}: both must have the same (h, w)")
@@ -115,7 +83,7 @@ def skeleton(truth: np.ndarray) -> np.ndarray:
 
     Equal to scikit-image's skeletonize(truth > 128). Raises InputError as effort() does.
     """
-    return np.where(_bones(_foreground("truth", truth)), np.uint8(255), np.uint8(0))
+    return np.where(thinned(_foreground("truth", truth)), np.uint8(255), np.uint8(0))
 
 
 def _foreground(name: str, array: np.ndarray) -> np.ndarray:
@@ -123,44 +91,6 @@ def _foreground(name: str, array: np.ndarray) -> np.ndarray:
     if array.max() == 1:
         raise InputError(f"{name}: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
     return np.greater(array, 128, order="C")
-
-
-def _bones(foreground: np.ndarray) -> np.ndarray:
-    padded = cv2.copyMakeBorder(foreground.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    patterns = cv2.filter2D(padded, cv2.CV_16S, BITS)  # to CV_16U OpenCV takes 7 times as long
-    _thin(patterns.reshape(-1), np.array(NEIGHBOURS) @ (padded.shape[1], 1), REMOVABLE)
-    return patterns[1:-1, 1:-1] >= PIXEL
-
-
-@kernel
-def _thin(patterns, neighbours, removable):
-    """Remove pixels in alternate passes, each at once, until neither pass removes any.
-
-    A pixel is looked at again only when a neighbour has gone. `now` are the candidates of this pass, `later` those of
-    the next; some are there twice, some have lost their chance meanwhile.
-    """
-    now = [i for i in range(patterns.size) if removable[patterns[i]]]
-    later = now[:]
-    removed = now[:0]
-    this = 1
-    while len(now) > 0 or len(later) > 0:
-        for i in now:
-            if removable[patterns[i]] & this:
-                patterns[i] -= PIXEL
-                removed.append(i)
-        now.clear()
-        for i in removed:
-            for bit in range(8):
-                j = i + neighbours[bit]
-                patterns[j] &= ~(1 << (bit ^ 4))  # the opposite bit is this pixel as its neighbour sees it
-                passes = removable[patterns[j]]
-                if passes & ~this:
-                    later.append(j)
-                elif passes:
-                    now.append(j)
-        removed.clear()
-        now, later = later, now
-        this = 3 - this
 
 
 @kernel
