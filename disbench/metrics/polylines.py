@@ -1,7 +1,7 @@
 """Polylines with fewer points: Douglas and Peucker, Algorithms for the reduction of the number of points required to
 represent a digitized line or its caricature, Cartographica 1973, as OpenCV's approxPolyDP applies it to open ones.
 
-It is here, and not OpenCV's, since a map has thousands of polylines of a few pixels each, which one call takes together.
+It is here, and not OpenCV's, since a map has thousands of polylines of a few pixels each, and one call takes them all.
 Coordinates are whole and below 2^13, so that all comparisons are exact.
 """
 

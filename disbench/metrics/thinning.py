@@ -1,4 +1,4 @@
-"""Skeletons: Zhang and Suen, A fast parallel algorithm for thinning digital patterns, CACM 1984, as scikit-image does it.
+"""Skeletons: Zhang and Suen, A fast parallel algorithm for thinning digital patterns, CACM 1984, as in scikit-image.
 
 REMOVABLE has the entries of scikit-image's table (BSD-3-Clause, the scikit-image team): the rule of the paper, but for
 25 patterns. A pattern is the sum of the bits of the foreground pixels among the neighbours of a pixel.
