@@ -75,7 +75,8 @@ def test_enough_is_compared():
     counts = {p: sum(case.values[0] == p for case in cases()) for p in PEERS}
     assert min(counts.values()) >= 45
     answered = {p: set(np.array(KEYS)[~np.isnan(FROZEN[p]).all(0)]) for p in PEERS}
-    assert answered["birefnet"] == set(KEYS)
+    counted = {"iou_binary", "ber_binary", "accuracy_binary", "dice_soft"}
+    assert answered["birefnet"] == set(KEYS) - counted
     assert answered["mvanet"] == answered["diffdis"] == set(KEYS) - {"e_max", "e_mean"}
     assert answered["mvanet-2024"] == answered["mvanet"] - {"hce"}
     assert answered["isnet"] == {"f_max", "mae", "hce"}
@@ -162,7 +163,8 @@ def test_signatures_say_what_differs():
     assert len(set(map(tuple, said.values()))) == len(PROTOCOLS)
     assert said["diffdis"] == [
         "diffdis", "pred:minmax>0.5", "gt>max/2", "thr:255", "b2:0.3", "eps:1e-08/0/0", "F:nonempty", "bins:level",
-        "E:adaptive+1e-08", "S:population,+1e-08,unclamped", "wF:+1e-06", "size:native",
+        "E:adaptive+1e-08", "S:population,+1e-08,unclamped", "wF:+1e-06", "IoU:+1e-05", "BER:+1e-08",
+        "accuracy,ber:>=0.5", "size:native",
     ]  # fmt: skip
     assert "F:mean-PR+1e-08" in said["mvanet-2024"]
     assert signature("mvanet", "x", {}, "pillow-bicubic:3").endswith("|size:pillow-bicubic:3")

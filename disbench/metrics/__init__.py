@@ -142,7 +142,11 @@ def per_image(
     return {key: images.each(METRICS[key]) for key in chosen(metrics)}
 
 
-_OF_LEVELS = {"mae": levels.mae, "mse": levels.mse}
+_OF_LEVELS: dict[str, Callable[[levels.Levels, Protocol], np.ndarray]] = {
+    "mae": lambda of, rules: levels.mae(of),
+    "mse": lambda of, rules: levels.mse(of),
+    "dice_soft": lambda of, rules: levels.soft_dice(of, rules.smooth),
+}
 BETA2: dict[str, Callable[[Protocol], float]] = {"f": lambda rules: rules.beta2, "f1": lambda rules: 1}
 
 
@@ -166,6 +170,8 @@ class _Images:
         return found
 
     def _values(self, name: str, thresholds: Callable, pool: Callable = as_is) -> np.ndarray:
+        if thresholds is levels.half and name in self.rules.at_half:
+            thresholds = levels.at_half
         eps = self.rules.curve_eps if thresholds is levels.every else NO_EPS
         return binary.MEASURES[name](pool(self.counts(thresholds)), self.rules, eps)
 
@@ -176,7 +182,7 @@ class _Images:
             return variant.reduce(self.values(metric.measure, variant.thresholds), axis=1)
         column = pixels.column(metric.key, self.rules)
         if column is None:
-            return _OF_LEVELS[metric.key](self.levels)
+            return _OF_LEVELS[metric.key](self.levels, self.rules)
         if any(column not in m.values for m in self.measurements):
             raise pixels.missing(metric.key, self.rules)
         return np.array([m.values[column] for m in self.measurements])

@@ -66,13 +66,15 @@ MEASURES: dict[str, Callable[[Counts, Protocol, CurveEps], np.ndarray]] = {
     "f": lambda c, rules, eps: _f(c, rules.beta2, eps),
     "f1": lambda c, rules, eps: _f(c, 1, eps),
     "e": lambda c, rules, eps: _e(c, rules.e_eps),
-    "iou": lambda c, rules, eps: _ratio(c.tp, c.positives + c.fn),
+    "iou": lambda c, rules, eps: _ratio(c.tp + rules.smooth, c.positives + c.fn + rules.smooth),
     "dice": lambda c, rules, eps: _ratio(2 * c.tp, c.positives + c.truth),
     "precision": lambda c, rules, eps: _precision(c, eps),
     "recall": lambda c, rules, eps: _recall(c, eps),
     "specificity": lambda c, rules, eps: _ratio(c.tn, c.background),
     "fpr": lambda c, rules, eps: _ratio(c.fp, c.background),
-    "ber": lambda c, rules, eps: 1 - 0.5 * (_ratio(c.tp, c.truth) + _ratio(c.tn, c.background)),
+    "ber": lambda c, rules, eps: (
+        1 - 0.5 * (_ratio(c.tp, c.truth + rules.ber_eps) + _ratio(c.tn, c.background + rules.ber_eps))
+    ),
     "accuracy": lambda c, rules, eps: _ratio(c.tp + c.tn, c.pixels),
     "kappa": lambda c, rules, eps: _kappa(c),
 }

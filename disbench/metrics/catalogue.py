@@ -97,6 +97,7 @@ _ZHENG = "Zheng et al., Bilateral reference for high-resolution dichotomous imag
 _RIJSBERGEN = "van Rijsbergen, Information retrieval, 1979"
 _EVERINGHAM = "Everingham et al., The PASCAL visual object classes challenge, IJCV 2010"
 _DICE = "Dice, Measures of the amount of ecologic association between species, Ecology 1945"
+_MILLETARI = "Milletari et al., V-Net, 3DV 2016"
 _FAWCETT = "Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 2006"
 _VICENTE = "Vicente et al., Leave-one-out kernel optimization for shadow detection, ICCV 2015"
 _QIN = "Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022"
@@ -111,6 +112,7 @@ _E = "E = Σ (1 + 2pt / (p² + t²))² / 4(N - 1), p and t the binary map and th
 _STRUCTURE = "S = half the similarity of objects + half that of the quadrants at the centroid; mean over images"
 _MAE = "mean |map - truth| over pixels; mean over images"
 _MSE = "mean (map - truth)² over pixels; mean over images"
+_SOFT = "Dice = 2 Σ map · truth / (Σ map + Σ truth); mean over images"
 _R = "R = TP / (TP + FN), which is 1 at threshold 0"
 _KAPPA = "κ = (Acc - c) / (1 - c), c = ((TP + FP)(TP + FN) + (TN + FN)(TN + FP)) / N²"
 _HCE = "clicks that correct the map: points on boundaries to redraw, and regions to delete or fill; mean over images"
@@ -133,6 +135,7 @@ MEASURES = {
         Measure("f1", "F₁", "F_1", "higher", "F₁ = 2 P R / (P + R)", _RIJSBERGEN, _UP),
         Measure("iou", "IoU", r"\mathrm{IoU}", "higher", "IoU = TP / (TP + FP + FN)", _EVERINGHAM, _UP),
         Measure("dice", "Dice", r"\mathrm{Dice}", "higher", "Dice = 2 TP / (2 TP + FP + FN)", _DICE, _UP),
+        Measure("dice_soft", "Dice soft", r"\mathrm{Dice}^{soft}", "higher", _SOFT, _MILLETARI),
         Measure("precision", "P", "P", "higher", "P = TP / (TP + FP)", _FAWCETT, _UP),
         Measure("recall", "R", "R", "higher", _R, _FAWCETT, _UP),
         Measure("specificity", "TNR", r"\mathrm{TNR}", "higher", "TNR = TN / (TN + FP)", _FAWCETT, _UP),

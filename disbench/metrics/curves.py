@@ -90,6 +90,14 @@ def binarised(counts: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     return two
 
 
+def soft_dice(of: Levels, smooth: float) -> np.ndarray:
+    """Twice the sum of map times truth over the sum of both (n,), of the stretched maps; 0/0 is 0."""
+    fg, bg, lo, hi, _ = of
+    above, scale = LEVELS - lo[:, None], hi - lo
+    hits, area = 2 * (fg * above).sum(1), ((fg + bg) * above).sum(1) + fg.sum(1) * scale
+    return (hits / scale + smooth) / np.where(area == 0, smooth or 1, area / scale + smooth)
+
+
 def mae(of: Levels) -> np.ndarray:
     """Mean absolute error (n,) of the stretched maps."""
     return _error(of, 1)
@@ -134,6 +142,11 @@ def adaptive(of: Levels) -> Counts:
 def half(of: Levels) -> Counts:
     """Counts where the stretched map is above 1/2."""
     return _where(of.stretched > 0.5, of.fg, of.bg)
+
+
+def at_half(of: Levels) -> Counts:
+    """Counts where the stretched map is at or above 1/2."""
+    return _where(of.stretched >= 0.5, of.fg, of.bg)
 
 
 def _by_unit(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Evaluation protocols by name: the switches in which published evaluation codes differ, as data.
 
-What a code does not compute (E, S and weighted F in isnet; IoU and the like in all) is computed as in pysod. Where a
+What a code does not compute (most measures in isnet, IoU and the like in birefnet) is computed as in pysod. Where a
 code answers NaN, the protocol answers as the table in disbench.metrics says. docs/protocols.md has it all in a table.
 """
 
@@ -60,6 +60,9 @@ class Protocol:
     e_eps: what is added to the divisors of E
     structure: see there
     weighted_eps: what is added to the divisors of weighted F
+    smooth: what is added to numerator and divisor of IoU and soft Dice
+    ber_eps: what is added to the divisors of BER
+    at_half: the measures for which a map is binary at or above 1/2; for others above it
     corrected_above: HCE takes the raw map as foreground where its level is greater; None: the stretched one above 1/2
     resize: how a map of another size is brought to the truth's; None: such a map is refused
     """
@@ -80,6 +83,9 @@ class Protocol:
     e_eps: float = EPS
     structure: Structure = SAMPLE
     weighted_eps: float = EPS
+    smooth: float = 0.0
+    ber_eps: float = 0.0
+    at_half: frozenset[str] = frozenset()
     corrected_above: int | None = None
     resize: str | None = None
 
@@ -110,6 +116,14 @@ class Protocol:
             fields.append("S:" + ",".join(kind for kind, holds in kinds.items() if holds))
         if self.weighted_eps != EPS:
             fields.append(f"wF:+{self.weighted_eps:g}")
+        if self.smooth:
+            fields.append(f"IoU:+{self.smooth:g}")
+        if self.ber_eps:
+            fields.append(f"BER:+{self.ber_eps:g}")
+        if self.at_half:
+            fields.append(f"{','.join(sorted(self.at_half))}:>=0.5")
+        if self.corrected_above is not None:
+            fields.append(f"HCE:>{self.corrected_above}")
         if self.grey_truth:
             fields.append("MAE:grey-gt")
         return tuple(fields)
@@ -127,6 +141,9 @@ _MVANET = {
     "e_eps": 1e-8,
     "structure": Structure(sample=False, eps=1e-8, clamp=False),
     "weighted_eps": 1e-6,
+    "smooth": 1e-5,
+    "ber_eps": 1e-8,
+    "at_half": frozenset({"ber", "accuracy"}),
     "resize": "pillow-bicubic",
 }
 MVANET = Protocol("mvanet", skip_empty=True, **_MVANET)

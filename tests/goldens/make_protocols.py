@@ -34,7 +34,10 @@ from make_pysod import at, blobs, full, hairs, levels, pairs, soft, wheel
 
 warnings.filterwarnings("ignore")
 HERE, CLONES = Path(__file__).parent, Path.cwd()
-KEYS = ("f_max", "f_adaptive", "e_max", "e_mean", "e_adaptive", "s_measure", "f_weighted", "mae", "hce")
+KEYS = (
+    "f_max", "f_adaptive", "e_max", "e_mean", "e_adaptive", "s_measure", "f_weighted", "mae", "hce",
+    "iou_binary", "ber_binary", "accuracy_binary", "dice_soft",
+)  # fmt: skip
 
 
 def more():
@@ -105,7 +108,8 @@ def tested(clone, script, truths, metrics, change=("", "")):
             finally:
                 os.chdir(before)
             keys = {"f_max": "maxf", "f_adaptive": "meanf", "e_adaptive": "em", "s_measure": "sm", "f_weighted": "wfm"}
-            keys |= {"mae": "MAE", "hce": "hce"}
+            keys |= {"mae": "MAE", "hce": "hce", "iou_binary": "m_iou", "ber_binary": "ber"}
+            keys |= {"accuracy_binary": "acc", "dice_soft": "m_dice"}
             found = {key: found[name] for key, name in keys.items()}
             return {key: value for key, value in found.items() if not isinstance(value, MagicMock)}
 
