@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import naive_protocols
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_metrics_naive import pairs as drawn
 
 from disbench.errors import InputError
@@ -131,6 +133,21 @@ def test_binarised_levels_are_those_of_the_binary_map(images):
     found = score([measure(mask, truth, "diffdis")], "diffdis", keys)
     assert found == score([measure(binary, truth, "diffdis")], "diffdis", keys)
     assert found == score([measure(binary, truth, "mvanet")], "mvanet", keys)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(drawn(6, 20), min_size=1, max_size=3))
+def test_fast_is_naive(images):
+    expected = {
+        "mvanet": naive_protocols.mvanet(images),
+        "mvanet-2024": naive_protocols.mvanet(images, of_means=True),
+        "diffdis": naive_protocols.mvanet(images, binarise=True),
+        "isnet": naive_protocols.isnet(images),
+        "birefnet": {"s_measure": np.mean([naive_protocols.birefnet_s(*one) for one in images])},
+    }
+    measured = [measure(*one, ",".join(PROTOCOLS)) for one in images]
+    for protocol, scores in expected.items():
+        assert score(measured, protocol, list(scores)) == pytest.approx(scores, abs=1e-9), protocol
 
 
 def test_curves_have_the_protocols_thresholds():
