@@ -29,10 +29,11 @@ _HALF = np.exp(-(np.arange(4) ** 2) / 50)
 BLUR = _HALF / (2 * _HALF.sum() - 1)
 
 
-def f_weighted(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> float:
+def f_weighted(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int, eps: float = EPS) -> float:
     """Weighted F with beta = 1, of uint8 (h, w) arrays, foreground 0 or 255; 0 where there is no foreground.
 
-    lo and hi are the levels of the mask that stand for 0 and 1: none of its levels lies outside.
+    lo and hi are the levels of the mask that stand for 0 and 1: none of its levels lies outside
+    eps: what is added to divisors
     """
     truth = np.count_nonzero(foreground)
     if truth == 0:
@@ -41,8 +42,8 @@ def f_weighted(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> fl
     missed = foreground_error(mask, near, hi, BLUR) / (hi - lo)
     spilled = background_error(mask, near, lo, IMPORTANCE) / (hi - lo)
     hits = truth - missed
-    recall, precision = hits / truth, hits / (hits + spilled + EPS)
-    return float(2 * recall * precision / (recall + precision + EPS))
+    recall, precision = hits / truth, hits / (hits + spilled + eps)
+    return float(2 * recall * precision / (recall + precision + eps))
 
 
 @kernel
