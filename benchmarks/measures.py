@@ -26,7 +26,6 @@ from score import FLAVOURS, draw_mask, draw_truth
 from disbench.metrics.boundary import boundary_iou, grey_boundary_iou, mean_boundary_accuracy
 from disbench.metrics.context import context_measure
 from disbench.metrics.multiscale import multiscale_iou
-from disbench.metrics.protocols import PYSOD
 from disbench.metrics.sizes import size_invariant
 
 
@@ -73,7 +72,7 @@ def rows(birefnet: dict) -> dict[str, tuple[Callable | None, Callable]]:
         "boundary IoU, binary": (None, lambda *args: [boundary_iou(*args)]),
         "mBA": (stepped("MBAMeasure", "bas"), lambda mask, foreground, *_: [mean_boundary_accuracy(mask, foreground)]),
         "multi-scale IoU": (multiscale, lambda *args: list(multiscale_iou(*args).values())),
-        "size-invariant MAE, F": (sizes, lambda *args: list(size_invariant(*args, PYSOD).values())),
+        "size-invariant MAE, F": (sizes, lambda *args: list(size_invariant(*args).values())),
         "context": (context, lambda *args: [context_measure(*args)]),
     }
 

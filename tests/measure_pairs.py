@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from hypothesis import strategies as st
 
-from disbench.metrics.levels import span
+from disbench.metrics.stretch import span
 
 GOLDENS = Path(__file__).parent / "goldens"
 PAIRS = dict(np.load(GOLDENS / "pysod.npz"))

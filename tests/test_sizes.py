@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from measure_pairs import NAMES, drawn_pairs, frozen_answer, frozen_pair, prepared
 
-from disbench.metrics.protocols import PYSOD
 from disbench.metrics.sizes import size_invariant
 
 F = ("max", "mean", "adaptive", "binary")
 
 
 def measured(mask, truth):
-    found = size_invariant(*prepared(mask, truth), PYSOD)
+    found = size_invariant(*prepared(mask, truth))
     return found.pop("mae"), found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from disbench.metrics.bits import pack
 from disbench.metrics.kernels import joint_histogram, kernel
-from disbench.metrics.levels import half, truncated
+from disbench.metrics.stretch import half, truncated
 
 SHARE = 0.02  # of the image's diagonal: how far from its outline the boundary of an object reaches
 MBA_ABOVE = 128  # the map of mBA is not stretched; its level is foreground where greater

@@ -17,8 +17,8 @@ from disbench.metrics import check_map
 from disbench.metrics.bits import pack, unpack
 from disbench.metrics.contours import contours
 from disbench.metrics.kernels import kernel
-from disbench.metrics.levels import half, span
 from disbench.metrics.polylines import count_simplified
+from disbench.metrics.stretch import half, span
 from disbench.metrics.thinning import thinned
 
 GAMMA = 5  # errors that so many erosions remove are too thin to be corrected

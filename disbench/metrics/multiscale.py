@@ -8,7 +8,7 @@ masks of some megapixels a perfect map gets 0.7 to 0.95. Here all counts are exa
 import numpy as np
 
 from disbench.metrics.bits import pack
-from disbench.metrics.levels import adaptive, half
+from disbench.metrics.stretch import adaptive, half
 
 SCALES = 10  # grids of cells of 1, 2, 4... 512 pixels
 ONE, LAST = np.uint64(1), np.uint64(63)

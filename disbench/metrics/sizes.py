@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from disbench.metrics import binary
-from disbench.metrics.curves import LEVELS, adaptive, every, half
+from disbench.metrics.curves import LEVELS, Levels, adaptive, every, half
 from disbench.metrics.kernels import kernel
-from disbench.metrics.protocols import Protocol
+from disbench.metrics.protocols import NO_EPS, PYSOD
+from disbench.metrics.stretch import stretched
 
 SMALLEST = 50  # pixels of a target
 BATCH = 1024  # targets whose histograms are kept together
@@ -25,7 +26,7 @@ F_VARIANTS = {
 }
 
 
-def size_invariant(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int, rules: Protocol) -> dict[str, float]:
+def size_invariant(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> dict[str, float]:
     """ "mae", and F as its "max", "mean", "adaptive" and "binary", each in 0..1.
 
     mae: (Σ e_k + α e_0) / (K + α), e_k the mean absolute error in box k of K, e_0 that outside of all boxes, and α the
@@ -37,15 +38,16 @@ def size_invariant(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int, r
     """
     boxes = _targets(foreground)
     error, scores = 0.0, dict.fromkeys(F_VARIANTS, 0.0)
-    span = np.array([lo]), np.array([hi])
+    values = stretched(lo, hi)
     for start in range(0, len(boxes), BATCH):
         inside = _histograms(mask, foreground, boxes[start : start + BATCH])
         areas = inside.sum((1, 2))
         error += _error(inside, lo, hi, areas)
         inside[:, 0, lo] += mask.size - areas
-        levels = inside[:, 1], inside[:, 0], *(np.repeat(level, len(inside)) for level in span)
+        span = (np.full(len(inside), level) for level in (lo, hi))
+        levels = Levels(inside[:, 1], inside[:, 0], *span, np.tile(values, (len(inside), 1)))
         for name, (thresholds, reduce) in F_VARIANTS.items():
-            f = binary.MEASURES["f"](thresholds(*levels), rules)
+            f = binary.MEASURES["f"](thresholds(levels), PYSOD, NO_EPS)
             scores[name] += float(reduce(f, axis=1).sum())
     outside = _outside(mask, foreground, boxes)
     rest = int(outside.sum())
