@@ -101,6 +101,11 @@ _MILLETARI = "Milletari et al., V-Net, 3DV 2016"
 _FAWCETT = "Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 2006"
 _VICENTE = "Vicente et al., Leave-one-out kernel optimization for shadow detection, ICCV 2015"
 _QIN = "Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022"
+_CHENG_B = "Cheng et al., Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021"
+_CHENG_M = "Cheng et al., CascadePSP, CVPR 2020"
+_AHMADZADEH = "Ahmadzadeh et al., Multiscale IoU: a metric for evaluation of salient object detection, ICIP 2021"
+_LI = "Li et al., Size-invariance matters: rethinking metrics for imbalanced salient object detection, ICML 2024"
+_WANG = "Wang et al., Context-measure: contextualizing metric for camouflage, arXiv:2512.07076, 2025"
 _COHEN = "Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 1960"
 
 _F = "F = (1 + β²) P R / (β² P + R), β² = 0.3"
@@ -121,6 +126,55 @@ _EFFORTS = (
     ("hce_fp_regions", "FPregions", "regions that are wrongly foreground as a whole"),
     ("hce_fn_points", "FNpoints", "points on boundaries of what is wrongly background"),
     ("hce_fn_regions", "FNregions", "regions that are wrongly background as a whole"),
+)
+
+_BIOU = "BIoU = IoU of the parts within 2 % of the diagonal of the outlines"
+_MBA = (
+    "mBA = share of right pixels around the truth's outline, of the map above level 128; mean over five radii up to "
+    "(h + w) / 300, and images"
+)
+_MSIOU = "MIoU = area under (|M ∩ T| + 1) / (|T| + 1), M and T cells with edges, over grids of 1, 2, 4... 512 pixels"
+_SIZE_M = "(Σ e + α e₀) / (K + α), e the MAE in each of K targets' boxes, e₀ outside; α = area outside / inside"
+_SIZE_F = "mean F of the targets, each in its box alone, β² = 0.3"
+_CONTEXT = (
+    "C = 2 r c / (r + c), r = Σ map · blurred truth / Σ map, c = mean (1 - exp(-blurred map)) e / (e - 1) on the "
+    "truth; mean over images"
+)
+_ADAPTIVE_M, _BINARY_M = VARIANTS["adaptive"].meaning, VARIANTS["binary"].meaning
+# key, symbol, LaTeX, direction, formula, reference: measures of shapes, which need pixels.
+_SHAPES = (
+    (
+        "biou_mean",
+        "BIoU mean",
+        r"\mathrm{BIoU}^{mean}",
+        "higher",
+        f"{_BIOU}, the map's being grey, less its erosion; mean over 256 thresholds and images, as BiRefNet prints it",
+        _CHENG_B,
+    ),
+    ("biou_binary", "BIoU bin", r"\mathrm{BIoU}^{bin}", "higher", f"{_BIOU}, {_BINARY_M}", _CHENG_B),
+    ("mba", "mBA", r"\mathrm{mBA}", "higher", _MBA, _CHENG_M),
+    ("msiou_adaptive", "MIoU adp", r"\mathrm{MIoU}^{adp}", "higher", f"{_MSIOU}; {_ADAPTIVE_M}", _AHMADZADEH),
+    ("msiou_binary", "MIoU bin", r"\mathrm{MIoU}^{bin}", "higher", f"{_MSIOU}; {_BINARY_M}", _AHMADZADEH),
+    ("size_mae", "SI-M", r"\mathcal{M}^{SI}", "lower", f"{_SIZE_M}; mean over images", _LI),
+    (
+        "size_f_max",
+        "SI-Fᵦ max",
+        r"F_\beta^{SI,max}",
+        "higher",
+        f"{_SIZE_F}; maximum over 256 thresholds for each target, mean over targets and images",
+        _LI,
+    ),
+    (
+        "size_f_mean",
+        "SI-Fᵦ mean",
+        r"F_\beta^{SI,mean}",
+        "higher",
+        f"{_SIZE_F}; mean over 256 thresholds, targets and images",
+        _LI,
+    ),
+    ("size_f_adaptive", "SI-Fᵦ adp", r"F_\beta^{SI,adp}", "higher", f"{_SIZE_F}; {_ADAPTIVE_M}", _LI),
+    ("size_f_binary", "SI-Fᵦ bin", r"F_\beta^{SI,bin}", "higher", f"{_SIZE_F}; {_BINARY_M}", _LI),
+    ("context", "Cᵦ", r"C_\beta", "higher", _CONTEXT, _WANG),
 )
 
 MEASURES = {
@@ -148,6 +202,7 @@ MEASURES = {
             Measure(key, symbol, rf"\mathrm{{{symbol}}}", "lower", f"HCE: {what}; mean over images", _QIN, {}, True, 0)
             for key, symbol, what in _EFFORTS
         ),
+        *(Measure(*shape, optional=True) for shape in _SHAPES),
     )
 }
 

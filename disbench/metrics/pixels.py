@@ -100,6 +100,53 @@ def _effort(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     )
 
 
+def _seen(pair: Pair, rules: Protocol) -> tuple[np.ndarray, np.ndarray, int, int]:
+    return pair.mask(rules), pair.foreground, *pair.span(rules)
+
+
+def _boundary(pair: Pair, rules: Protocol) -> tuple[float, ...]:
+    from disbench.metrics.boundary import boundary_iou
+
+    return (boundary_iou(*_seen(pair, rules)),)
+
+
+def _grey_boundary(pair: Pair, rules: Protocol) -> tuple[float, ...]:
+    from disbench.metrics.boundary import grey_boundary_iou
+
+    return (float(grey_boundary_iou(*_seen(pair, rules)).mean()),)
+
+
+def _boundary_accuracy(pair: Pair, rules: Protocol) -> tuple[float, ...]:
+    from disbench.metrics.boundary import mean_boundary_accuracy
+
+    return (mean_boundary_accuracy(pair.mask(rules), pair.foreground),)
+
+
+def _multiscale(pair: Pair, rules: Protocol) -> tuple[float, ...]:
+    from disbench.metrics.multiscale import multiscale_iou
+
+    found = multiscale_iou(*_seen(pair, rules))
+    return found["adaptive"], found["binary"]
+
+
+def _sizes(pair: Pair, rules: Protocol) -> tuple[float, ...]:
+    from disbench.metrics.sizes import size_invariant
+
+    found = size_invariant(*_seen(pair, rules))
+    return tuple(found[name] for name in ("mae", "max", "mean", "adaptive", "binary"))
+
+
+def _context(pair: Pair, rules: Protocol) -> tuple[float, ...]:
+    from disbench.metrics.context import context_measure
+
+    return (context_measure(*_seen(pair, rules)),)
+
+
+def _shape(values: Callable[[Pair, Protocol], tuple[float, ...]], *columns: str) -> Pixel:
+    """Of shapes, for which protocols differ in what is foreground, and in whether the map is binary."""
+    return Pixel(columns, values, lambda rules: (rules.truth_above, rules.binarise), optional=True)
+
+
 PIXELS = {
     "s_measure": Pixel(("s_measure",), _structure, lambda rules: (rules.truth_above, rules.binarise, rules.structure)),
     "f_weighted": Pixel(
@@ -112,6 +159,12 @@ PIXELS = {
         lambda rules: (rules.truth_above, rules.arithmetic == "level", rules.corrected_above),
         optional=True,
     ),
+    "biou_mean": _shape(_grey_boundary, "biou_mean"),
+    "biou_binary": _shape(_boundary, "biou_binary"),
+    "mba": _shape(_boundary_accuracy, "mba"),
+    "msiou": _shape(_multiscale, "msiou_adaptive", "msiou_binary"),
+    "size": _shape(_sizes, "size_mae", "size_f_max", "size_f_mean", "size_f_adaptive", "size_f_binary"),
+    "context": _shape(_context, "context"),
 }
 _HOME = {column: name for name, pixel in PIXELS.items() for column in pixel.columns}
 
