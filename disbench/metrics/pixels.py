@@ -50,6 +50,18 @@ class Pair:
     def mask(self, rules: Protocol) -> np.ndarray:
         return self.binary if rules.binarise else self.raw
 
+    @cached_property
+    def _errors(self) -> dict[bool, tuple[int, float, float]]:
+        return {}
+
+    def errors(self, rules: Protocol) -> tuple[int, float, float]:
+        """What weighted F is made of."""
+        from disbench.metrics.weighted import weighted_errors
+
+        if rules.binarise not in self._errors:
+            self._errors[rules.binarise] = weighted_errors(self.mask(rules), self.foreground, *self.span(rules))
+        return self._errors[rules.binarise]
+
     def span(self, rules: Protocol) -> tuple[int, int]:
         """The levels of mask() and quadrants() that stand for 0 and 1."""
         return (0, 255) if rules.binarise else self.raw_span
@@ -74,7 +86,7 @@ def _structure(pair: Pair, rules: Protocol) -> tuple[float, ...]:
 def _weighted(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     from disbench.metrics.weighted import f_weighted
 
-    return (f_weighted(pair.mask(rules), pair.foreground, *pair.span(rules), rules.weighted_eps),)
+    return (f_weighted(*pair.errors(rules), rules.weighted_eps),)
 
 
 def _grey_error(pair: Pair, rules: Protocol) -> tuple[float, ...]:
