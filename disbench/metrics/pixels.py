@@ -92,9 +92,13 @@ def _weighted(pair: Pair, rules: Protocol) -> tuple[float, ...]:
 def _grey_error(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     """The mean of |map - truth| with the truth's own levels, on a scale of 0 to 1."""
     lo, hi = pair.raw_span
-    counts = np.bincount((pair.truth.astype(np.intp) << 8 | pair.raw).ravel(), minlength=256 * 256).reshape(256, 256)
+    grey = pair.truth - np.uint8(1) < 254  # neither 0 nor 255: few, if any
+    both = pair.truth[grey].astype(np.intp) << 8 | pair.raw[grey]
+    counts = np.bincount(both, minlength=256 * 256).reshape(256, 256)  # by level of the truth, of the map
+    bg, fg = pair.raw_quadrants.sum(0)
+    counts[0], counts[255] = bg - counts[1:129].sum(0), fg - counts[129:255].sum(0)
     scale = hi - lo
-    difference = np.abs((LEVELS - lo) * 255 - LEVELS[:, None] * scale)  # by level of the truth, of the map
+    difference = np.abs((LEVELS - lo) * 255 - LEVELS[:, None] * scale)
     return (int((counts * difference).sum()) / (255 * scale * pair.truth.size),)
 
 
