@@ -24,7 +24,7 @@ import numpy as np
 from disbench.data.dis5k import OVERALL, TEST, Sample
 from disbench.errors import InputError
 from disbench.files import write_whole
-from disbench.metrics import Keys, Measurement, score, signature
+from disbench.metrics import Keys, Measurement, pixels, score, signature
 from disbench.metrics.protocols import find
 
 SCHEMA = 2
@@ -101,6 +101,11 @@ class Result:
             return {split: score(self.measurements(split), self.protocol, metrics) for split in splits}
         except InputError as error:
             raise InputError(f"{self.folder}: {error}") from None
+
+    def holds(self, metric: str) -> bool:
+        """Whether the run has what this metric needs."""
+        column = pixels.column(metric, find(self.protocol))
+        return column is None or all(column in row.measurement.values for rows in self.rows.values() for row in rows)
 
     def measurements(self, split: str) -> list[Measurement]:
         splits = TEST if split == OVERALL else (split,)

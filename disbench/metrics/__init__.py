@@ -108,10 +108,10 @@ def differs(truth: np.ndarray, top: int) -> bool:
 
 
 def score(measurements: Sequence[Measurement], protocol: str = "pysod", metrics: Keys = None) -> dict[str, float]:
-    """Metrics of METRICS over a data set, by key: those of STANDARD, or the chosen ones.
+    """Metrics of METRICS over a data set, by key, under one protocol: those of STANDARD, or the chosen ones.
 
-    The last bits depend on the order of the images: callers sort them by name. InputError for an empty data set and
-    an unknown key.
+    The last bits depend on the order of the images: callers sort them by name. InputError for an empty data set, an
+    unknown key, and one that needs pixels and was not measured for this protocol.
     """
     images = _Images(measurements, protocol)
     return {key: float(images.overall(METRICS[key]).mean()) for key in chosen(metrics)}

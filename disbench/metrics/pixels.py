@@ -50,6 +50,18 @@ class Pair:
     def mask(self, rules: Protocol) -> np.ndarray:
         return self.binary if rules.binarise else self.raw
 
+    @cached_property
+    def _errors(self) -> dict[bool, tuple[int, float, float]]:
+        return {}
+
+    def errors(self, rules: Protocol) -> tuple[int, float, float]:
+        """What weighted F is made of."""
+        from disbench.metrics.weighted import weighted_errors
+
+        if rules.binarise not in self._errors:
+            self._errors[rules.binarise] = weighted_errors(self.mask(rules), self.foreground, *self.span(rules))
+        return self._errors[rules.binarise]
+
     def span(self, rules: Protocol) -> tuple[int, int]:
         """The levels of mask() and quadrants() that stand for 0 and 1."""
         return (0, 255) if rules.binarise else self.raw_span
@@ -74,15 +86,19 @@ def _structure(pair: Pair, rules: Protocol) -> tuple[float, ...]:
 def _weighted(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     from disbench.metrics.weighted import f_weighted
 
-    return (f_weighted(pair.mask(rules), pair.foreground, *pair.span(rules), rules.weighted_eps),)
+    return (f_weighted(*pair.errors(rules), rules.weighted_eps),)
 
 
 def _grey_error(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     """The mean of |map - truth| with the truth's own levels, on a scale of 0 to 1."""
     lo, hi = pair.raw_span
-    counts = np.bincount((pair.truth.astype(np.intp) << 8 | pair.raw).ravel(), minlength=256 * 256).reshape(256, 256)
+    grey = pair.truth - np.uint8(1) < 254  # neither 0 nor 255: few, if any
+    both = pair.truth[grey].astype(np.intp) << 8 | pair.raw[grey]
+    counts = np.bincount(both, minlength=256 * 256).reshape(256, 256)  # by level of the truth, of the map
+    bg, fg = pair.raw_quadrants.sum(0)
+    counts[0], counts[255] = bg - counts[1:129].sum(0), fg - counts[129:255].sum(0)
     scale = hi - lo
-    difference = np.abs((LEVELS - lo) * 255 - LEVELS[:, None] * scale)  # by level of the truth, of the map
+    difference = np.abs((LEVELS - lo) * 255 - LEVELS[:, None] * scale)
     return (int((counts * difference).sum()) / (255 * scale * pair.truth.size),)
 
 

@@ -46,7 +46,8 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
     environment.filters["symbol"] = symbol
-    explained = dict.fromkeys((*STANDARD, *(line.metric for line in table.lines)))
+    standard = (key for key in STANDARD if all(result.holds(key) for result in results))
+    explained = dict.fromkeys((*standard, *(line.metric for line in table.lines)))
     runs = distinct(results)
     timed, records = times(runs), [record(run) for run in runs]
     names = dict.fromkeys(name for one in records for name in one)
@@ -117,7 +118,8 @@ def image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str,
     """The scores of every image as data for the page's script: values[metric][method][image], None where missing."""
     keys = sorted({(row.split, row.name) for r in results for split in r.splits for row in r.rows[split]})
     place = {key: i for i, key in enumerate(keys)}
-    shown = paper(find(result.protocol) for result in results)
+    columns = paper(find(result.protocol) for result in results)
+    shown = [key for key in columns if all(result.holds(key) for result in results)]
     values: dict[str, list[list[float | None]]] = {metric: [] for metric in shown}
     for result in results:
         rows = [row for split in result.splits for row in result.rows[split]]

@@ -1,7 +1,8 @@
 """Freeze what the scripts of four code bases answer into protocols.npz, next to this file.
 
 Each is run as its authors published it, on PNG files in the folders that it expects; what it prints with four digits is
-taken from its variables. IS-Net's validation is run with a network that answers with the maps.
+taken from its variables. IS-Net's validation is run with a network that answers with the maps. The measures that MVANet
+had in 2024 are run by its later script, which prepares maps as the earlier one did, without that one's fixed folders.
 
     git clone https://github.com/qianyu-dlut/MVANet && git -C MVANet checkout edecec5
     git clone https://github.com/qianyu-dlut/MVANet MVANet-2024 && git -C MVANet-2024 checkout 03c5019
@@ -88,33 +89,34 @@ def module(name, **members):
     return made
 
 
-def tested(clone, script, truths, metrics, change=("", "")):
-    """test.py of MVANet or test_score.py of DiffDIS, on one subset."""
+def tested(clone, script, maps, truths, metrics, fixed=None):
+    """test.py of MVANet or test_score.py of DiffDIS, on one subset.
+
+    maps, truths: where the script looks for them; fixed: a placeholder in it for the folder of the maps
+    """
 
     def run(chosen):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            (root / "saved_model/MVANet/Model_80").mkdir(parents=True)
-            write(root / "saved_model/MVANet/Model_80" / script[1], [mask for mask, _ in chosen])
+            write(root / "saved_model/MVANet/Model_80" / maps, [mask for mask, _ in chosen])
             write(root / "data" / truths, [truth for _, truth in chosen])
             nowhere = {name: str(root / "none") + "/" for name in ("diste1", "diste2", "diste3", "diste4", "disvd")}
             module("torchvision"), module("torchvision.transforms", Compose=MagicMock(), ToTensor=MagicMock())
             module("utils")
-            module("utils.config", **nowhere | {script[2]: str(root / "data") + "/"})
+            module("utils.config", **nowhere | {"diste1": str(root / "data") + "/"})
             for name, path in (("test_data", clone / "utils/test_data.py"), ("saliency_metric", metrics)):
                 module(f"utils.{name}", **runpy.run_path(str(path)))
             if not hasattr(sys.modules["utils.saliency_metric"], "HCEMeasure"):
                 sys.modules["utils.saliency_metric"].HCEMeasure = MagicMock()
-            if change[0]:
-                code = (clone / script[0]).read_text().replace(change[0], str(root / change[1]))
-            else:
-                code = (clone / script[0]).read_text()
+            code = (clone / script).read_text()
+            if fixed:
+                code = code.replace(fixed, str(root / "saved_model/MVANet/Model_80"))
             before = Path.cwd()
             os.chdir(root)
             try:
                 found = {"__name__": "__main__"}
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    exec(compile(code, script[0], "exec"), found)
+                    exec(compile(code, script, "exec"), found)
             finally:
                 os.chdir(before)
             keys = {"f_max": "maxf", "f_adaptive": "meanf", "e_adaptive": "em", "s_measure": "sm", "f_weighted": "wfm"}
@@ -144,11 +146,9 @@ def birefnet(clone):
 
 
 def isnet(clone):
-    for name in ("torchvision", "data_loader_cache", "models"):
+    for name in ("torchvision", "models"):
         module(name, transforms=MagicMock(), utils=MagicMock(), __all__=[])
-    for name in ("get_im_gt_name_dict", "create_dataloaders", "GOSRandomHFlip", "GOSResize", "GOSRandomCrop"):
-        setattr(sys.modules["data_loader_cache"], name, MagicMock())
-    sys.modules["data_loader_cache"].GOSNormalize = MagicMock()
+    sys.modules["data_loader_cache"] = MagicMock()
     sys.path.insert(0, str(clone / "IS-Net"))
     code = runpy.run_path(str(clone / "IS-Net/train_valid_inference_main.py"), run_name="isnet")
     official = runpy.run_path(str(clone / "IS-Net/hce_metric_main.py"))
@@ -213,18 +213,16 @@ def answers(run, chosen):
 
 if __name__ == "__main__":
     mva, old, diff = (CLONES / name for name in ("MVANet", "MVANet-2024", "DiffDIS"))
-    te1, vd = ("test.py", "DIS-TE1", "diste1"), ("test_score.py", "DIS-TE1/mask", "diste1")
     runs = {
-        "mvanet": tested(mva, te1, "masks", mva / "utils/saliency_metric.py"),
-        "mvanet-2024": tested(mva, te1, "masks", old / "utils/saliency_metric.py"),
-        "diffdis": tested(diff, vd, "gt", diff / "utils/saliency_metric.py",
-                          ("/path/to/your/pred", "saved_model/MVANet/Model_80")),
+        "mvanet": tested(mva, "test.py", "DIS-TE1", "masks", mva / "utils/saliency_metric.py"),
+        "mvanet-2024": tested(mva, "test.py", "DIS-TE1", "masks", old / "utils/saliency_metric.py"),
+        "diffdis": tested(diff, "test_score.py", "DIS-TE1/mask", "gt", diff / "utils/saliency_metric.py",
+                          "/path/to/your/pred"),
         "isnet": isnet(CLONES / "DIS"),
         "birefnet": birefnet(CLONES / "BiRefNet"),
     }  # fmt: skip
     extra = more()
-    every = {name: pair for name, pair in (pairs() | extra).items()}
-    # Without those that a script cannot take, or answers with NaN.
+    every = pairs() | extra
     sets = {
         "typical": [n for n in every if n.partition(", ")[2] in {"typical", "noisy", "sharp", "poor", "narrow range"}],
         "empty truths too": ["wheel, typical", "no truth, typical", "hairs, noisy", "no truth, nothing found",
