@@ -5,7 +5,7 @@ import numpy as np
 from naive import stretched
 from scipy.ndimage import binary_dilation, binary_erosion, label
 
-from disbench.metrics.effort import REMOVABLE
+from disbench.metrics.thinning import REMOVABLE
 
 RING = [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]
 
@@ -20,7 +20,7 @@ def skeleton(foreground):
             removed = []
             for y, x in np.argwhere(image):
                 neighbours = sum(2**bit for bit, (row, column) in enumerate(RING) if image[y + row, x + column])
-                if REMOVABLE[256 + neighbours] & this:
+                if REMOVABLE[neighbours] & this:
                     removed.append((y, x))
             for y, x in removed:
                 image[y, x] = False

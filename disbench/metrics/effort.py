@@ -5,55 +5,26 @@ that can be deleted or filled whole. The counts are those of the authors' code (
 IS-Net/hce_metric_main.py), also for empty, full and constant arrays and single rows, with one exception: an error that
 covers the whole image is one region, as in PySODMetrics, where the authors' code counts none.
 
-The skeleton, which no correction may lose, is that of scikit-image's skeletonize, so REMOVABLE has the entries of its
-table (BSD-3-Clause, the scikit-image team): the rule of Zhang and Suen, A fast parallel algorithm for thinning digital
-patterns, CACM 1984, but for 25 patterns.
+The skeleton, which no correction may lose, is that of scikit-image's skeletonize.
 """
 
 from dataclasses import astuple, dataclass
 
-import cv2
 import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics import check_map
-from disbench.metrics.curves import LEVELS
+from disbench.metrics.bits import pack, unpack
+from disbench.metrics.contours import contours
 from disbench.metrics.kernels import kernel
+from disbench.metrics.polylines import count_simplified
+from disbench.metrics.stretch import half, span
+from disbench.metrics.thinning import thinned
 
 GAMMA = 5  # errors that so many erosions remove are too thin to be corrected
 EPSILON = 2.0  # pixels by which a drawn boundary may deviate
 
 ONE, LAST = np.uint64(1), np.uint64(63)
-# A pattern is the sum of the bits of the foreground pixels among a pixel, 256, and its neighbours, here (row, column).
-PIXEL = 256
-NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
-BITS = np.array([[1, 2, 4], [128, PIXEL, 8], [64, 32, 16]], np.float32)
-# Neighbourhoods that scikit-image treats otherwise than the rule, by the passes in which it removes the pixel.
-DEPARTURES = {
-    0: (48, 129),
-    1: (3, 6, 11, 12, 14, 131, 134, 161, 194, 198),
-    2: (24, 26, 56, 96, 104, 108, 176, 192, 224),
-    3: (10, 40, 130, 160),
-}
-
-
-def _removable() -> np.ndarray:
-    """uint8 (512,), by pattern: whether the first pass of thinning (1), the second (2) or both (3) remove the pixel."""
-    table = np.zeros(2 * PIXEL, np.uint8)
-    for neighbours in range(256):
-        ring = [neighbours >> bit & 1 for bit in range(8)]
-        _, north, _, east, _, south, _, west = ring
-        runs = sum(after > before for before, after in zip(ring, ring[1:] + ring[:1], strict=True))
-        if runs == 1 and 2 <= sum(ring) <= 6:
-            first = not (east and south and (north or west))
-            second = not (north and west and (east or south))
-            table[PIXEL + neighbours] = first + 2 * second
-    for passes, departures in DEPARTURES.items():
-        table[PIXEL + np.array(departures)] = passes
-    return table
-
-
-REMOVABLE = _removable()
 
 
 @dataclass(frozen=True)
@@ -90,12 +61,12 @@ def effort(
     """
     check_map("mask", mask)
     wanted = _foreground("truth", truth)
-    bones = _bones(wanted) if skeleton is None else _foreground("skeleton", skeleton)
+    bones = thinned(wanted) if skeleton is None else _foreground("skeleton", skeleton)
     for name, array in (("mask", mask), ("skeleton", bones)):
         if array.shape != truth.shape:
             raise InputError(f"{name} is {array.shape}, truth is {truth.shape}: both must have the same (h, w)")
-    found = np.greater(mask, _half(mask) if mask_above is None else mask_above, order="C")
-    every, wanted, found, bones = map(_pack, (np.ones_like(wanted), wanted, found, bones))
+    found = np.greater(mask, half(*span(mask)) if mask_above is None else mask_above, order="C")
+    every, wanted, found, bones = map(pack, (np.ones_like(wanted), wanted, found, bones))
     hits = wanted & found
     # All but the eroded union. An error counts inside of that, and as far as GAMMA steps lead back out.
     outside = _spread(every & ~(wanted | found), every, GAMMA)
@@ -112,7 +83,7 @@ def skeleton(truth: np.ndarray) -> np.ndarray:
 
     Equal to scikit-image's skeletonize(truth > 128). Raises InputError as effort() does.
     """
-    return np.where(_bones(_foreground("truth", truth)), np.uint8(255), np.uint8(0))
+    return np.where(thinned(_foreground("truth", truth)), np.uint8(255), np.uint8(0))
 
 
 def _foreground(name: str, array: np.ndarray) -> np.ndarray:
@@ -120,59 +91,6 @@ def _foreground(name: str, array: np.ndarray) -> np.ndarray:
     if array.max() == 1:
         raise InputError(f"{name}: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
     return np.greater(array, 128, order="C")
-
-
-def _half(mask: np.ndarray) -> int:
-    """The highest level that is not above 0.5 when the map is stretched, in PySODMetrics' order of operations."""
-    lo, hi = (0, 255) if mask.min() == mask.max() else (mask.min(), mask.max())
-    unit = LEVELS / 255
-    return np.count_nonzero((unit - unit[lo]) / (unit[hi] - unit[lo]) <= 0.5) - 1
-
-
-def _bones(foreground: np.ndarray) -> np.ndarray:
-    padded = cv2.copyMakeBorder(foreground.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    patterns = cv2.filter2D(padded, cv2.CV_16S, BITS)  # to CV_16U OpenCV takes 7 times as long
-    _thin(patterns.reshape(-1), np.array(NEIGHBOURS) @ (padded.shape[1], 1), REMOVABLE)
-    return patterns[1:-1, 1:-1] >= PIXEL
-
-
-@kernel
-def _thin(patterns, neighbours, removable):
-    """Remove pixels in alternate passes, each at once, until neither pass removes any.
-
-    A pixel is looked at again only when a neighbour has gone. `now` are the candidates of this pass, `later` those of
-    the next; some are there twice, some have lost their chance meanwhile.
-    """
-    now = [i for i in range(patterns.size) if removable[patterns[i]]]
-    later = now[:]
-    removed = now[:0]
-    this = 1
-    while len(now) > 0 or len(later) > 0:
-        for i in now:
-            if removable[patterns[i]] & this:
-                patterns[i] -= PIXEL
-                removed.append(i)
-        now.clear()
-        for i in removed:
-            for bit in range(8):
-                j = i + neighbours[bit]
-                patterns[j] &= ~(1 << (bit ^ 4))  # the opposite bit is this pixel as its neighbour sees it
-                passes = removable[patterns[j]]
-                if passes & ~this:
-                    later.append(j)
-                elif passes:
-                    now.append(j)
-        removed.clear()
-        now, later = later, now
-        this = 3 - this
-
-
-def _pack(pixels: np.ndarray) -> np.ndarray:
-    """bool (h, w) as uint64 (h, words), 64 pixels each, with zeros behind the last."""
-    height, width = pixels.shape
-    words = np.zeros((height, -(-width // 64)), np.uint64)
-    words.view(np.uint8)[:, : -(-width // 8)] = np.packbits(pixels, axis=1, bitorder="little")
-    return words
 
 
 @kernel
@@ -195,43 +113,30 @@ def _spread(words, within, steps):
 
 def _corrections(errors: np.ndarray, shared: np.ndarray, width: int) -> tuple[int, int]:
     """Points on the shared parts of the errors' boundaries, and number of regions of errors that share none; packed."""
-    errors, shared = (
-        np.unpackbits(words.view(np.uint8), axis=1, count=width, bitorder="little") for words in (errors, shared)
-    )
-    # The authors take the tree of all contours; in two levels too, those of a region come in the same order.
-    contours, hierarchy = cv2.findContours(errors, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return 0, 0
-    ends = np.cumsum([len(contour) for contour in contours])
-    points, runs, shares = _shared(np.concatenate(contours)[:, 0], ends, shared)
-    # One or two points are what they would be approximated by.
-    drawn = sum(
-        stop - start if stop - start <= 2 else len(cv2.approxPolyDP(points[start:stop], EPSILON, False))
-        for start, stop in runs.tolist()
-    )
-    parents = hierarchy[0, :, 3]  # of a hole, the outer contour of its region, which has none
-    outer = np.where(parents < 0, np.arange(parents.size), parents)
-    whole = parents < 0
+    # The authors take the tree of all contours; by region too, those of each come in the same order.
+    points, spans, outer = contours(errors, width)
+    drawn, runs, shares = _shared(points, spans, unpack(shared, width))
+    whole = outer == np.arange(outer.size)
     whole[outer[shares]] = False
-    return drawn, np.count_nonzero(whole)
+    return count_simplified(drawn, runs, EPSILON**2), np.count_nonzero(whole)
 
 
 @kernel
-def _shared(contours, ends, shared):
-    """The contours' points where `shared` is not 0: points int32 (n, 2), the start and stop of each run of them int64
-    (m, 2), and which contours have any, bool.
+def _shared(borders, spans, shared):
+    """The borders' points where `shared` is not 0: points int32 (n, 2), the start and stop of each run of them int64
+    (m, 2), and which borders have any, bool.
 
-    contours: (x, y), those of contour i before ends[i]
+    borders: (x, y), those of border i from spans[i, 0] to spans[i, 1]
     shared: cleared at each pixel that is taken, since no pixel is taken twice
     """
-    points = np.empty((2 * len(contours), 2), np.int32)
-    runs = np.empty((len(contours), 2), np.int64)
-    shares = np.empty(ends.size, np.bool_)
-    size, count, start = 0, 0, 0
-    for contour in range(ends.size):
+    points = np.empty((2 * len(borders), 2), np.int32)
+    runs = np.empty((len(borders), 2), np.int64)
+    shares = np.empty(len(spans), np.bool_)
+    size, count = 0, 0
+    for border in range(len(spans)):
         first, broken = count, True
-        for at in range(start, ends[contour]):
-            x, y = contours[at]
+        for at in range(spans[border, 0], spans[border, 1]):
+            x, y = borders[at]
             if shared[y, x] == 0:
                 broken = True
                 continue
@@ -240,11 +145,10 @@ def _shared(contours, ends, shared):
                 count += 1
                 broken = False
             shared[y, x] = 0
-            points[size] = contours[at]
+            points[size] = borders[at]
             size += 1
             runs[count - 1, 1] = size
-        start = ends[contour]
-        shares[contour] = count > first
+        shares[border] = count > first
         # Where the last run stops next to the start of the first, the authors append the first one, reversed.
         if count - first > 1 and np.abs(points[runs[first, 0]] - points[size - 1]).max() <= 1:
             head = points[runs[first, 0] : runs[first, 1]]

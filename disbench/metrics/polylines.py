@@ -1,0 +1,104 @@
+"""Polylines with fewer points: Douglas and Peucker, Algorithms for the reduction of the number of points required to
+represent a digitized line or its caricature, Cartographica 1973, as OpenCV's approxPolyDP applies it to open ones.
+
+It is here, and not OpenCV's, since a map has thousands of polylines of a few pixels each, and one call takes them all.
+Coordinates are whole and below 2^13, so that all comparisons are exact.
+"""
+
+import numpy as np
+
+from disbench.metrics.kernels import kernel
+
+
+@kernel
+def count_simplified(points, runs, deviation2):
+    """Sum over the runs of points, int32 (n, 2), of the points that are left of each.
+
+    runs: int64 (m, 2), start and stop of each; deviation2: square of how far the polyline may go from a point
+    """
+    kept = np.empty(len(points) + 1, np.int64)
+    open_parts = np.empty((len(points) + 2, 2), np.int64)
+    total = 0
+    for run in range(len(runs)):
+        line = points[runs[run, 0] : runs[run, 1]]
+        count = _split(line, deviation2, kept, open_parts)
+        total += _straighten(line, deviation2, kept[:count])
+    return total
+
+
+@kernel
+def _between(line, start, stop):
+    """x, y from one point to another; behind the last point comes the first."""
+    first, last = line[start], line[stop % len(line)]
+    return np.int64(last[0]) - np.int64(first[0]), np.int64(last[1]) - np.int64(first[1])
+
+
+@kernel
+def _split(line, deviation2, kept, open_parts):
+    """How many points are kept: where a part of the line goes too far from a segment, that is split at the farthest.
+
+    Fills kept with their indices. A line that ends where it starts is split at the point farthest from there first.
+    """
+    last = len(line) - 1
+    open_parts[0] = 0, last
+    waiting, count = 1, 0
+    closed = (line[0] == line[last]).all()
+    if closed:
+        most, farthest = np.int64(0), 0
+        for i in range(1, last):
+            x, y = _between(line, 0, i)
+            if x * x + y * y > most:
+                most, farthest = x * x + y * y, i
+        if most <= deviation2:
+            return 1  # the first, which is in kept[0] whatever that is: one point is not looked at again
+        open_parts[0] = farthest, last + 1
+        open_parts[1] = 0, farthest
+        waiting = 2
+    while waiting > 0:
+        waiting -= 1
+        start, stop = open_parts[waiting]
+        x, y = _between(line, start, stop)
+        length2 = x * x + y * y
+        most, farthest = np.int64(0), start
+        for i in range(start + 1, stop):
+            dx, dy = _between(line, start, i)
+            along = dx * x + dy * y
+            if along < 0:
+                distance = (dx * dx + dy * dy) * length2
+            elif along > length2:
+                distance = ((dx - x) ** 2 + (dy - y) ** 2) * length2
+            else:
+                distance = (dy * x - dx * y) ** 2
+            if distance > most:
+                most, farthest = distance, i
+        if most <= deviation2 * length2:
+            kept[count] = start
+            count += 1
+        else:
+            open_parts[waiting] = farthest, stop
+            open_parts[waiting + 1] = start, farthest
+            waiting += 2
+    if not closed:
+        kept[count] = last
+        count += 1
+    return count
+
+
+@kernel
+def _straighten(line, deviation2, kept):
+    """How many points are left without those close to the slanted line from the point before to the one behind.
+
+    The point behind one that is dropped stays, and the next is judged from there.
+    """
+    left = len(kept)
+    before, here = 0, 1
+    while here + 1 < len(kept) and left > 2:
+        x, y = _between(line, kept[before], kept[here + 1])
+        dx, dy = _between(line, kept[before], kept[here])
+        onward = dx * (x - dx) + dy * (y - dy)
+        if x != 0 and y != 0 and onward >= 0 and 2 * (dx * y - dy * x) ** 2 <= deviation2 * (x * x + y * y):
+            left -= 1
+            before, here = here + 1, here + 2
+        else:
+            before, here = here, here + 1
+    return left
