@@ -174,6 +174,22 @@ def report(runs, format_, out, standalone, metrics):
 
 
 @main.command()
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png, .csv or .json file.")
+@click.option("--split", metavar="SPLIT", help="A subset; Overall if not given and there, else the first.")
+def curves(runs, out, split):
+    """Precision against recall, F and E against the threshold, of several runs in one figure, or as data.
+
+    Without RUN: the latest finished run of every method under ./runs.
+    """
+    from disbench.report.curves import write
+    from disbench.runs import latest, load
+
+    write(out, [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")), split)
+    click.echo(out)
+
+
+@main.command()
 @json_option
 def models(as_json):
     """List the registered models."""

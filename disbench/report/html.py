@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from disbench.data import TEST
 from disbench.metrics import METRICS, PAPER, STANDARD, curves, per_image
+from disbench.report.curves import PANELS
 from disbench.report.table import ARROWS, MISSING, Table, build
 from disbench.report.times import record, stage_times
 from disbench.runs import OVERALL, Result
@@ -24,12 +25,6 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "infer", "restore")
 GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\kappa": "κ", r"\mathcal{M}": "ℳ"}
-# What is drawn: title, (key, label) of x and y. Without x, the threshold.
-PANELS = (
-    ("Precision and recall", ("recall", "Recall"), ("precision", "Precision")),
-    ("F-measure", (None, "Threshold"), ("f", "")),
-    ("E-measure", (None, "Threshold"), ("e", "")),
-)
 SCALE = 400  # units of a plot's side
 
 
