@@ -295,6 +295,15 @@ def freeze(data, split, out):
 
 
 @data.command()
+def clear_cache():
+    """Remove what is kept about ground truths: skeletons, complexity. It is found again where it is needed."""
+    from disbench.data.truths import cache, clear
+
+    files, size = clear()
+    click.echo(f"{cache().parent}: removed {files:,} files, {size / 1e6:.1f} MB")
+
+
+@data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--parts", type=click.IntRange(2), help="Also cut into equal parts, from simple to complex.")
 @click.option("--out", type=click.Path(path_type=Path), help="With --parts: link each part's files into a folder here.")

@@ -20,6 +20,7 @@ def call(*arguments):
 @pytest.fixture
 def folder(tmp_path, make_pairs, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
     return make_pairs(tmp_path / "mine", ["a", "b"])
 
 
