@@ -12,6 +12,7 @@ from disbench.errors import InputError, printable
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
+CUTS = ("complexity", "size", "category")
 FORMATS = ("html", "latex", "markdown", "csv")
 
 
@@ -150,12 +151,16 @@ def score(maps, data, split, truth, out, workers, metrics, as_json):
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
+@click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
+@click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
 @metrics_option
-def report(runs, format_, out, standalone, metrics):
+def report(runs, format_, out, standalone, by, parts, metrics):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2.
 
     Without RUN: the latest finished run of every method under ./runs.
     """
+    if parts and not by:
+        raise InputError("--parts needs --by")
     from disbench.report import format_of, render, write
     from disbench.runs import latest, load
 
@@ -166,6 +171,11 @@ def report(runs, format_, out, standalone, metrics):
         from disbench.report.publish import pictures
 
         options["cases"] = pictures(results)
+    if by:
+        from disbench.report.cuts import cut
+
+        with _progress() as progress:
+            results = cut(results, by, parts, progress)
     if out:
         write(out, results, format_, **options)
         click.echo(out)

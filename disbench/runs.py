@@ -63,7 +63,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Result:
-    """A complete run, as reports see it: rows per split, sorted by name."""
+    """A complete run, as reports see it: rows per split, sorted by name.
+
+    by: "" but where `cut` has made groups of the images, which then stand in the place of splits.
+    """
 
     title: str
     dataset: str
@@ -74,6 +77,7 @@ class Result:
     folder: Path
     token: str
     protocol: str = "pysod"
+    by: str = ""
 
     def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
         """split -> metric -> value; "Overall" pools all images of DIS-TE1..4 and is there only when all four are."""
@@ -83,6 +87,12 @@ class Result:
     def measurements(self, split: str) -> list[Measurement]:
         splits = TEST if split == OVERALL else (split,)
         return [row.measurement for s in splits for row in self.rows[s]]
+
+    def cut(self, by: str, parts: int | None = None) -> "Result":
+        """The same images in groups by "complexity", "size" or "category"; see disbench.report.cuts.cut."""
+        from disbench.report.cuts import cut
+
+        return cut([self], by, parts)[0]
 
     def mask(self, row: Row) -> Path | None:
         """The saved map of a row, if the run kept it."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "infer", "restore")
 GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\kappa": "κ", r"\mathcal{M}": "ℳ"}
+PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K are 225
 SCALE = 400  # units of a plot's side
 
 
@@ -51,7 +52,7 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
         arrows=ARROWS,
         missing=MISSING,
         scale=SCALE,
-        plots=[(split, plots(results, split)) for split, _ in table.groups if results],
+        plots=[(split, plots(results, split)) for split, _ in table.groups if results and len(table.groups) <= PLOTTED],
         stages=STAGES,
         times=timed,
         comparable=all(row["record"] == timed[0]["record"] for row in timed),

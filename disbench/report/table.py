@@ -12,6 +12,11 @@ from disbench.metrics import METRICS, PAPER, Keys, chosen
 from disbench.runs import OVERALL, Result
 
 MISSING = "–"
+BY = {
+    "complexity": "complexity, isoperimetric quotient times dominant points, which ranks DIS-TE1 to DIS-TE4",
+    "size": "size, in megapixels",
+    "category": "the category in their names",
+}
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -36,12 +41,20 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """What every format prints. `signatures` has one entry per method, in the order of `methods`."""
+    """What every format prints. `signatures` has one entry per method, in the order of `methods`.
+
+    by: what the subsets are groups by, with their number, as in complexity/4; "" where they are those of the data set.
+    """
 
     title: str
     methods: tuple[str, ...]
     signatures: tuple[str, ...]
     lines: tuple[Line, ...]
+    by: str = ""
+
+    def label(self, line: Line) -> str:
+        """The subset of a line where a format shows no number of images: that of a group is known from nowhere else."""
+        return f"{line.split} ({line.n:,})" if self.by else line.split
 
     @property
     def groups(self) -> list[tuple[str, list[Line]]]:
@@ -54,6 +67,8 @@ class Table:
         parts = [f"Scores on {self.title}. ↑: higher is better, ↓: lower is better."]
         if any(cell.rank for line in self.lines for cell in line.cells):
             parts.append("The best score of a row is bold, the second underlined; scores equal in print share a mark.")
+        if self.by:
+            parts.append(f"Images are grouped by {BY[self.by.split('/')[0]]}; a group is scored by itself.")
         pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
         if pooled:
             pool = f"all {pooled:,} images of {TEST[0]} to {TEST[-1]}"
@@ -95,6 +110,7 @@ def build(results: Sequence[Result], metrics: Keys = None) -> Table:
         methods=tuple(result.title for result in results),
         signatures=tuple(result.signature for result in results),
         lines=tuple(lines),
+        by=results[0].by,
     )
 
 
