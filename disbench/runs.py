@@ -25,6 +25,7 @@ from disbench.data.dis5k import OVERALL, TEST, Sample
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import Keys, Measurement, score, signature
+from disbench.tables import read_parquet, to_parquet
 
 SCHEMA = 1
 
@@ -164,37 +165,28 @@ def read_shards(folder: Path) -> dict[tuple[str, str], Row]:
 
 def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any]) -> None:
     """Write the two tables, then mark the manifest complete. `rows` in the order of the data set."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rows = list(rows)
     names = {"split": [r.split for r in rows], "image": [r.name for r in rows]}
     measured = [asdict(r.measurement) for r in rows]
     columns = {key: [m[key] for m in measured] for key in measured[0]}
-    for key in ("fg_hist", "bg_hist"):
-        levels = np.concatenate(columns[key]).astype(np.uint32)
-        columns[key] = pa.FixedSizeListArray.from_arrays(pa.array(levels), 256)
-    scores = pa.table(names | columns | {"digest": [r.digest for r in rows]})
-    seconds = pa.table(names | {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds})
+    scores = names | columns | {"digest": [r.digest for r in rows]}
+    seconds = names | {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds}
     for file, table in {"scores.parquet": scores, "seconds.parquet": seconds}.items():
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        write_whole(folder / file, sink.getvalue())
+        write_whole(folder / file, to_parquet(table))
     write_manifest(folder, replace(read_manifest(folder), complete=True, meta=meta))
 
 
 def load(folder: str | Path, title: str | None = None) -> Result:
     """A complete run from its folder, under its own title or another. InputError where it is none, or not finished."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     folder = Path(folder)
     manifest = read_manifest(folder)
     if not manifest.complete:
         raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
     try:
-        scores = pq.read_table(folder / "scores.parquet").to_pydict()
-        seconds = pq.read_table(folder / "seconds.parquet").drop(["split", "image"]).to_pylist()
+        scores = read_parquet(folder / "scores.parquet")
+        seconds = read_parquet(folder / "seconds.parquet")
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{folder}: its tables cannot be read ({error}); delete its run.json and give the command of the run "
@@ -202,7 +194,8 @@ def load(folder: str | Path, title: str | None = None) -> Result:
         ) from None
     rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
     fields = Measurement.__dataclass_fields__
-    for i, stages in enumerate(seconds):
+    for i in range(len(scores["image"])):
+        stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
         values = {key: scores[key][i] for key in fields}
         values |= {key: np.array(values[key], np.uint32) for key in ("fg_hist", "bg_hist")}
         split = scores["split"][i]
