@@ -9,6 +9,7 @@ import click
 
 from disbench import __version__
 from disbench.errors import InputError, printable
+from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
@@ -47,46 +48,6 @@ def main() -> None:
     """Exact, comparable scores for high-precision dichotomous image segmentation."""
 
 
-data_options = [
-    click.option(
-        "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
-    ),
-    click.option("--split", metavar="SPLITS", help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all."),
-]
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
-
-
-def _chosen(ctx, param, keys):
-    from disbench.metrics.catalogue import chosen
-
-    return keys and chosen(keys)  # an unknown key is told before any work
-
-
-metrics_option = click.option(
-    "--metrics",
-    metavar="KEYS",
-    callback=_chosen,
-    help="What to show, as in f_max,iou_mean, or all; see `disbench metrics`.",
-)
-
-
-class KeyValue(click.ParamType):
-    name = "NAME=VALUE"
-
-    def convert(self, value, param, ctx):
-        key, equals, text = value.partition("=")
-        return (key, text) if equals else self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
-
-
-def shared(*chosen):
-    def decorate(command):
-        for option in reversed(chosen):
-            command = option(command)
-        return command
-
-    return decorate
-
-
 @main.command()
 @click.option("--model", default="diffdis", show_default=True, help="A name from `disbench models`.")
 @shared(*data_options)
@@ -99,8 +60,10 @@ def shared(*chosen):
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
 @click.option("--alone", is_flag=True, help="On DIS-Mini: without the reference rows.")
-@shared(metrics_option, json_option)
-def run(model, data, split, images, truth, weights, options, device, out, save, workers, alone, metrics, as_json):
+@shared(protocol_option("pysod"), metrics_option, json_option)
+def run(
+    model, data, split, images, truth, weights, options, device, out, save, workers, alone, protocols, metrics, as_json
+):
     """Evaluate a model; goes on where it was stopped."""
     from disbench import evaluate
     from disbench.data import find
@@ -112,10 +75,11 @@ def run(model, data, split, images, truth, weights, options, device, out, save, 
         dataset = find(_where(data, images, truth), split, progress=progress)
         if dataset.is_mini:
             click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
-        where_and_how = (out, save, workers, progress)
+        where_and_how = (out, save, workers, progress, ",".join(protocols), metrics)
         beside = dataset.is_mini and not alone
         results = evaluate.run_references(model, dataset, weights, device, *where_and_how) if beside else []
         results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *where_and_how))
+    results = [result.under(protocol) for result in results for protocol in protocols]
     paths = publish(results, metrics)
     _show(results, metrics, as_json)
     if not as_json:
@@ -131,18 +95,26 @@ def run(model, data, split, images, truth, weights, options, device, out, save, 
 @click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
-@shared(metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, metrics, as_json):
+@click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
+@shared(protocol_option("pysod"), metrics_option, json_option)
+def score(maps, data, split, truth, out, workers, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
+    from disbench.report.images import check_suffix, write_images
 
+    if per_image:
+        check_suffix(per_image)
     where = (None, truth) if truth else data
     with _progress() as progress:
         results = []
         for argument in maps:
             title, folder = _titled(argument)
             title = title or folder.resolve().name
-            results.append(evaluate.score_folder(title, folder, split, where, out, workers, progress))
+            results += evaluate.score_folder(
+                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics
+            )
+    if per_image:
+        write_images(per_image, results, metrics)
     _show(results, metrics, as_json)
 
 
@@ -153,8 +125,8 @@ def score(maps, data, split, truth, out, workers, metrics, as_json):
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
 @click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
-@metrics_option
-def report(runs, format_, out, standalone, by, parts, metrics):
+@shared(protocol_option(None), metrics_option)
+def report(runs, format_, out, standalone, by, parts, protocols, metrics):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2.
 
     Without RUN: the latest finished run of every method under ./runs.
@@ -166,6 +138,7 @@ def report(runs, format_, out, standalone, by, parts, metrics):
 
     format_ = format_ or (format_of(out) if out else "markdown")
     results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
+    results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
     options = {"standalone": standalone, "metrics": metrics}
     if format_ == "html":
         from disbench.report.publish import pictures
@@ -363,6 +336,8 @@ def _show(results, metrics: tuple[str, ...] | None, as_json: bool) -> None:
                     "run": str(r.folder),
                     "title": r.title,
                     "dataset": r.dataset,
+                    "protocol": r.protocol,
+                    "size": r.size,
                     "signature": r.signature,
                     "scores": r.scores(metrics),
                 }

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from disbench import data as datasets
-from disbench.data import DataSet, Sample
+from disbench.data import DataSet, Sample, truths
 from disbench.data.digests import Progress, split_digests
 from disbench.data.images import read_truth, write_map
 from disbench.environment import cores, environment
 from disbench.errors import InputError
-from disbench.metrics import KERNEL_VERSION, measure
+from disbench.metrics import KERNEL_VERSION, Keys, chosen, measure, pixels
+from disbench.metrics import protocols as rules
 from disbench.models import card
 from disbench.models import load as load_model
 from disbench.predict import Folder, Model
@@ -38,15 +39,18 @@ def run(
     save: bool = True,
     workers: int | None = None,
     progress: Progress | None = None,
+    protocol: str = "pysod",
+    metrics: Keys = None,
 ) -> Result:
     """Evaluate a registered model on the splits of a data set; goes on where an earlier call was stopped.
 
     `split`, `data`: as in `disbench.data.find`; `weights`, `device`: as in `disbench.models.load`; `save` keeps the
     maps; `workers` threads decode and measure beside the device (None: none on the CPU, where they would take the
-    network's cores and spoil its times, else one per core). InputError on anything unfit; what was measured stays.
+    network's cores and spoil its times, else one per core); `protocol`, `metrics`: what to measure for, as in
+    `disbench.measure`; the result is under the first protocol. InputError on anything unfit; what was measured stays.
     """
     dataset = datasets.find(data, split, progress=progress)
-    return run_model(model, dataset, weights, device, {}, out, save, workers, progress)
+    return run_model(model, dataset, weights, device, {}, out, save, workers, progress, protocol, metrics)
 
 
 def run_references(model: str, dataset: DataSet, weights: str | None, device: str | None, *rest) -> list[Result]:
@@ -68,12 +72,14 @@ def run_model(
     save: bool,
     workers: int | None,
     progress: Progress | None,
+    protocol: str = "pysod",
+    metrics: Keys = None,
 ) -> Result:
     """`run` on a data set that was found already; `options` are the model's own."""
     source = load_model(model, weights, device, **options)
     if workers is None:
         workers = 0 if source.device == "cpu" else cores()
-    return _evaluate(source, dataset, Path(out), save, workers, progress)
+    return _evaluate(source, dataset, Path(out), save, workers, progress, protocol, metrics)
 
 
 def score_folder(
@@ -84,29 +90,55 @@ def score_folder(
     out: str | Path = "runs",
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Result:
-    """Score saved maps: the same flow with a folder in the model's place. Needs no torch."""
+    protocol: str = "pysod",
+    metrics: Keys = None,
+) -> list[Result]:
+    """Score saved maps: the same flow with a folder in the model's place. Needs no torch.
+
+    One result for each protocol in "a,b,c", of one pass over the maps; where some are of another size than their
+    truths, of one for each way of resizing. InputError where a protocol does not resize.
+    """
     dataset = datasets.find(data, split, images=False, progress=progress)
-    source = Folder(title, Path(folder), dataset.samples)
-    return _evaluate(source, dataset, Path(out), False, cores() if workers is None else workers, progress)
+    protocols = rules.names(protocol)
+    workers = cores() if workers is None else workers
+    results: dict[str, Result] = {}
+    for resize in dict.fromkeys(rules.find(name).resize for name in protocols):
+        source = Folder(title, Path(folder), dataset.samples, resize)
+        together = [name for name in protocols if rules.find(name).resize == resize] if source.resized else protocols
+        result = _evaluate(source, dataset, Path(out), False, workers, progress, ",".join(together), metrics)
+        results |= {name: result.under(name) for name in together}
+        if not source.resized:
+            break
+    return [results[name] for name in protocols]
 
 
 def _evaluate(
-    source: Source, dataset: DataSet, out: Path, save: bool, workers: int, progress: Progress | None
+    source: Source,
+    dataset: DataSet,
+    out: Path,
+    save: bool,
+    workers: int,
+    progress: Progress | None,
+    protocol: str,
+    metrics: Keys,
 ) -> Result:
+    protocols, asked = rules.names(protocol), chosen(metrics)
+    size = f"{source.resize}:{source.resized}" if source.resized else "native"
     manifest = Manifest(
         title=source.title,
         dataset=dataset.title,
         token=dataset.token,
-        protocol="pysod",
+        protocol=protocols[0],
         splits={split: len(samples) for split, samples in dataset.splits.items()},
         identity={
             **source.identity,
             "device": source.device.split(":")[0],  # its rounding and its times are its own
             "data": split_digests(dataset, progress),
             "kernel": KERNEL_VERSION,
-            "protocol": "pysod",
+            "size": size,
+            "columns": pixels.needed(map(rules.find, protocols), asked),
         },
+        size=size,
     )
     folder = open_run(out, source.name, manifest)
     rows = read_shards(folder)
@@ -114,7 +146,9 @@ def _evaluate(
     if todo or not read_manifest(folder).complete:
         done = len(dataset.samples) - len(todo)
         with Shard(folder) as shard:
-            for count, row in enumerate(_rows(source, todo, folder if save else None, workers), done + 1):
+            for count, row in enumerate(
+                _rows(source, todo, folder if save else None, workers, protocol, asked), done + 1
+            ):
                 shard.append(row)
                 rows.setdefault((row.split, row.name), row)
                 if progress:
@@ -124,10 +158,12 @@ def _evaluate(
         meta |= {"finished": datetime.now(UTC).isoformat(timespec="seconds"), "workers": workers}
         meta["environment"] = environment(source.device)
         finish(folder, [rows[s.split, s.name] for s in dataset.samples], meta)
-    return load(folder)
+    return load(folder).under(protocols[0])
 
 
-def _rows(source: Source, samples: list[Sample], folder: Path | None, workers: int) -> Iterator[Row]:
+def _rows(
+    source: Source, samples: list[Sample], folder: Path | None, workers: int, protocol: str, metrics: Keys
+) -> Iterator[Row]:
     """Rows in the order of the samples: threads load ahead and measure behind, this one computes."""
 
     def load(sample: Sample):
@@ -143,7 +179,7 @@ def _rows(source: Source, samples: list[Sample], folder: Path | None, workers: i
         truth = read_truth(sample.truth)
         mask, more = source.finish(output, truth.shape)
         try:
-            measurement = measure(mask, truth)
+            measurement = measure(mask, truth, protocol, metrics, truths.skeleton)
         except InputError as error:
             raise InputError(f"{sample.split}/{sample.name}: {error}") from None
         if folder:

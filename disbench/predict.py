@@ -8,6 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 
 from disbench.data.digests import combine, file_digest
@@ -41,6 +42,7 @@ class Model:
         self.predictor = predictor
         self.title = getattr(predictor, "title", card.title)
         self.device = predictor.device
+        self.resized = 0
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -77,18 +79,23 @@ class Model:
 
 
 class Folder:
-    """Saved maps in a model's place: `root/<split>/`, or `root` itself for one split; InputError where one is unfit."""
+    """Saved maps in a model's place: `root/<split>/`, or `root` itself for one split; InputError where one is unfit.
+
+    resize: see Protocol; resized: how many maps are of another size than their truths, 0 where `resize` is None.
+    """
 
     device = "cpu"
 
-    def __init__(self, title: str, root: Path, samples: list[Sample]):
+    def __init__(self, title: str, root: Path, samples: list[Sample], resize: str | None = None):
         self.title = title
         self.name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
         self.maps: dict[tuple[str, str], Path] = {}
+        self.resize, self.resized = resize, 0
         splits = {sample.split: [s for s in samples if s.split == sample.split] for sample in samples}
         for split, wanted in splits.items():
             folder = root / split if (root / split).is_dir() or len(splits) > 1 else root
-            found = match_maps(wanted, folder, f"{folder} as maps of {split}")
+            found, resized = match_maps(wanted, folder, f"{folder} as maps of {split}", resize is not None)
+            self.resized += resized
             self.maps |= {(split, name): path for name, path in found.items()}
 
     @property
@@ -102,7 +109,17 @@ class Folder:
         return mask, {}
 
     def finish(self, mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
-        return mask, {}
+        return mask if mask.shape == size else resized(mask, size, self.resize), {}
+
+
+def resized(mask: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
+    """A uint8 map at another (h, w), as a protocol's `resize` says."""
+    height, width = size
+    if how == "opencv-bilinear":
+        return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def _synchronize(device: str) -> None:

@@ -2,7 +2,7 @@
 
     run.json          what was run, on what, by which versions; `complete` is set last of all
     shards/*.jsonl    append-only, one writer each; a torn last line (a killed writer) is dropped when read
-    scores.parquet    the rows, sorted: the same bytes for any number of workers
+    scores.parquet    the rows, sorted: the same bytes for any number of workers; what needs pixels has a column each
     seconds.parquet   the stage times, which no two runs share
     masks/            the maps, with --save
 
@@ -13,7 +13,7 @@ import hashlib
 import os
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ import numpy as np
 from disbench.data.dis5k import OVERALL, TEST, Sample
 from disbench.errors import InputError
 from disbench.files import write_whole
-from disbench.metrics import Keys, Measurement, score, signature
+from disbench.metrics import Keys, Measurement, pixels, score, signature
+from disbench.metrics.protocols import find
 from disbench.tables import read_parquet, to_parquet
 
-SCHEMA = 1
+SCHEMA = 2
+FIXED = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}  # the columns of every run
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Manifest:
-    """run.json. `identity` is what the key hashes: model, weights, protocols, data digests, kernel version."""
+    """run.json. `identity` is what the key hashes: model, weights, columns, data digests, kernel version.
+
+    protocol: the first that it was made for, and is read under unless another is asked for
+    size: how maps were brought to the size of their truths, and how many were
+    """
 
     title: str
     dataset: str
@@ -51,6 +57,7 @@ class Manifest:
     protocol: str
     splits: dict[str, int]
     identity: dict[str, Any]
+    size: str = "native"
     schema: int = SCHEMA
     complete: bool = False
     meta: dict[str, Any] = field(default_factory=dict)
@@ -78,12 +85,32 @@ class Result:
     folder: Path
     token: str
     protocol: str = "pysod"
+    size: str = "native"
     by: str = ""
+
+    def under(self, protocol: str) -> "Result":
+        """The same measurements, scored by another protocol. InputError where it would have resized maps otherwise."""
+        resize = find(protocol).resize
+        if self.size not in ("native", f"{resize}:{self.size.rpartition(':')[2]}"):
+            raise InputError(
+                f"{self.folder}: its maps were resized ({self.size}), which is not what protocol {protocol} does; "
+                f"score them with --protocol {protocol}"
+            )
+        counts = {split: len(rows) for split, rows in self.rows.items()}
+        return replace(self, protocol=protocol, signature=signature(protocol, self.token, counts, self.size))
 
     def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
         """split -> metric -> value; "Overall" pools all images of DIS-TE1..4 and is there only when all four are."""
         splits = [*self.splits, OVERALL] if set(TEST) <= set(self.splits) else self.splits
-        return {split: score(self.measurements(split), self.protocol, metrics) for split in splits}
+        try:
+            return {split: score(self.measurements(split), self.protocol, metrics) for split in splits}
+        except InputError as error:
+            raise InputError(f"{self.folder}: {error}") from None
+
+    def holds(self, metric: str) -> bool:
+        """Whether the run has what this metric needs."""
+        column = pixels.column(metric, find(self.protocol))
+        return column is None or all(column in row.measurement.values for rows in self.rows.values() for row in rows)
 
     def measurements(self, split: str) -> list[Measurement]:
         splits = TEST if split == OVERALL else (split,)
@@ -169,6 +196,8 @@ def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any]) -> None:
     names = {"split": [r.split for r in rows], "image": [r.name for r in rows]}
     measured = [asdict(r.measurement) for r in rows]
     columns = {key: [m[key] for m in measured] for key in measured[0]}
+    values = columns.pop("values")
+    columns |= {key: [one[key] for one in values] for key in values[0]}
     scores = names | columns | {"digest": [r.digest for r in rows]}
     seconds = names | {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds}
     for file, table in {"scores.parquet": scores, "seconds.parquet": seconds}.items():
@@ -193,26 +222,27 @@ def load(folder: str | Path, title: str | None = None) -> Result:
             "again, which makes them from the shards"
         ) from None
     rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
-    fields = Measurement.__dataclass_fields__
     for i in range(len(scores["image"])):
         stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
-        values = {key: scores[key][i] for key in fields}
-        values |= {key: np.array(values[key], np.uint32) for key in ("fg_hist", "bg_hist")}
-        split = scores["split"][i]
-        rows[split].append(Row(split, scores["image"][i], Measurement(**values), stages, scores["digest"][i]))
+        one = {key: column[i] for key, column in scores.items()}
+        fg, bg, half = (one[key] and np.array(one[key], np.uint32) for key in ("fg_hist", "bg_hist", "fg_half"))
+        values = {key: value for key, value in one.items() if key not in FIXED}
+        measurement = Measurement(one["height"], one["width"], fg, bg, values, half)
+        rows[one["split"]].append(Row(one["split"], one["image"], measurement, stages, one["digest"]))
     counts = {split: len(kept) for split, kept in rows.items()}
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
     return Result(
         title or manifest.title,
         manifest.dataset,
-        signature(manifest.protocol, manifest.token, counts),
+        signature(manifest.protocol, manifest.token, counts, manifest.size),
         tuple(manifest.splits),
         rows,
         manifest.meta,
         folder,
         manifest.token,
         manifest.protocol,
+        manifest.size,
     )
 
 
@@ -229,6 +259,14 @@ def latest(root: Path) -> list[Result]:
     token = runs[-1][1].token
     last = {manifest.title: folder for folder, manifest in runs if manifest.token == token}
     return [load(folder) for folder, _ in runs if folder in last.values()]
+
+
+def distinct(results: Sequence[Result]) -> list[Result]:
+    """The results without those of a run that is there already, under another protocol."""
+    first: dict[tuple[Path, str], Result] = {}
+    for result in results:
+        first.setdefault((result.folder, result.title), result)
+    return list(first.values())
 
 
 def mask_path(folder: Path, row: Row | Sample) -> Path:

@@ -18,7 +18,7 @@ Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None]
 def to_parquet(columns: Mapping[str, Values]) -> bytes:
     """A file of columns of equal length: all text, all numbers of one kind, or all 1-D arrays of one size and dtype.
 
-    Of arrays, some may be None.
+    Of arrays, some may be None, or all, which makes a column of no type.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -41,6 +41,8 @@ def _array(values: Values) -> "pa.Array":
     import pyarrow as pa
 
     given = next((value for value in values if value is not None), None)
+    if given is None:
+        return pa.nulls(len(values))
     if isinstance(given, str):
         encoded = [value.encode() for value in values]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)

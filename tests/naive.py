@@ -41,7 +41,7 @@ def precision_recall_f(positive, truth, beta2=0.3):
     return precision, recall, f
 
 
-def e_measure(positive, truth):
+def e_measure(positive, truth, eps=EPS):
     """Fan et al., Enhanced-alignment measure for binary foreground map evaluation, IJCAI 2018.
 
     The authors' code divides by the number of pixels less one; a single pixel is divided by 1.
@@ -53,8 +53,8 @@ def e_measure(positive, truth):
         enhanced = 1.0 * positive
     else:
         p, t = positive - positive.mean(), foreground - foreground.mean()
-        enhanced = (1 + 2 * p * t / (p**2 + t**2 + EPS)) ** 2 / 4
-    return enhanced.sum() / max(truth.size - 1, 1)
+        enhanced = (1 + 2 * p * t / (p**2 + t**2 + eps)) ** 2 / 4
+    return enhanced.sum() / (max(truth.size - 1, 1) + eps)
 
 
 def curves(mask, truth):
@@ -71,44 +71,48 @@ def adaptive(mask, truth):
     return precision_recall_f(positive, truth)[2], e_measure(positive, truth)
 
 
-def s_measure(mask, truth):
-    """Fan et al., Structure-measure, ICCV 2017, equal weights of object and region."""
+def s_measure(mask, truth, population=False, eps=EPS, lowest=0.0):
+    """Fan et al., Structure-measure, ICCV 2017, equal weights of object and region.
+
+    population: variances over n, not over n - 1, but for the covariance; no score is less than `lowest`
+    """
     values, foreground = fractions(mask), truth > 128
     if not foreground.any():
         return float(1 - values.mean())
     if foreground.all():
         return float(values.mean())
     share = Fraction(int(foreground.sum()), foreground.size)
-    objects = share * _object(values[foreground]) + (1 - share) * _object(1 - values[~foreground])
+    objects = share * _object(values[foreground], population, eps)
+    objects += (1 - share) * _object(1 - values[~foreground], population, eps)
     row, column = (round(Fraction(int(where.sum()), where.size)) + 1 for where in np.nonzero(foreground))
     regions = 0.0
     for rows in (slice(None, row), slice(row, None)):
         for columns in (slice(None, column), slice(column, None)):
             if foreground[rows, columns].size:
                 weight = foreground[rows, columns].size / foreground.size
-                regions += weight * _ssim(values[rows, columns], foreground[rows, columns])
-    return max(0.0, float(objects) / 2 + regions / 2)
+                regions += weight * _ssim(values[rows, columns], foreground[rows, columns], population, eps)
+    return max(lowest, float(objects) / 2 + regions / 2)
 
 
-def _object(values):
+def _object(values, population, eps):
     mean = values.mean()
-    variance = ((values - mean) ** 2).sum() / max(values.size - 1, 1)
-    return float(2 * mean) / (float(mean**2) + 1 + math.sqrt(variance) + EPS)
+    variance = ((values - mean) ** 2).sum() / (values.size if population else max(values.size - 1, 1))
+    return float(2 * mean) / (float(mean**2) + 1 + math.sqrt(variance) + eps)
 
 
-def _ssim(values, foreground):
+def _ssim(values, foreground, population, eps):
     x, y = values.mean(), Fraction(int(foreground.sum()), foreground.size)
     samples = max(values.size - 1, 1)
     dx, dy = values - x, np.array([int(inside) - y for inside in foreground.ravel()], dtype=object)
     dx = dx.ravel()
     alpha = 4 * x * y * (dx * dy).sum() / samples
-    beta = (x**2 + y**2) * ((dx**2).sum() + (dy**2).sum()) / samples
+    beta = (x**2 + y**2) * ((dx**2).sum() + (dy**2).sum()) / (values.size if population else samples)
     if alpha != 0:
-        return float(alpha) / (float(beta) + EPS)
+        return float(alpha) / (float(beta) + eps)
     return 1.0 if beta == 0 else 0.0
 
 
-def f_weighted(mask, truth):
+def f_weighted(mask, truth, eps=EPS):
     """Margolin et al., How to evaluate foreground maps?, CVPR 2014, beta = 1; 0 without foreground."""
     foreground = truth > 128
     if not foreground.any():
@@ -122,5 +126,5 @@ def f_weighted(mask, truth):
     weighted = smaller * np.where(foreground, 1, 2 - np.exp(math.log(0.5) / 5 * distance))
     hits = foreground.sum() - weighted[foreground].sum()
     recall = 1 - weighted[foreground].mean()
-    precision = hits / (hits + weighted[~foreground].sum() + EPS)
-    return 2 * recall * precision / (recall + precision + EPS)
+    precision = hits / (hits + weighted[~foreground].sum() + eps)
+    return 2 * recall * precision / (recall + precision + eps)

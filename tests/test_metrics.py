@@ -17,7 +17,7 @@ def images():
 
 
 def numbers(m):
-    return (m.height, m.width, m.fg_hist.tolist(), m.bg_hist.tolist(), m.s_measure, m.f_weighted)
+    return (m.height, m.width, m.fg_hist.tolist(), m.bg_hist.tolist(), m.values)
 
 
 def test_histograms_are_of_raw_levels_by_truth():
@@ -71,7 +71,7 @@ def test_no_foreground():
 def test_a_constant_quadrant_is_similar_whatever_its_level():
     truth = np.zeros((8, 8), np.uint8)
     truth[0, 0] = 255
-    scores = [measure(np.full((8, 8), level, np.uint8), truth).s_measure for level in range(1, 255)]
+    scores = [measure(np.full((8, 8), level, np.uint8), truth).values["s_measure"] for level in range(1, 255)]
     # Only the pixel itself is a quadrant that is not background throughout.
     assert min(scores) > 0.5 * 63 / 64
 
@@ -83,7 +83,7 @@ def test_data_set_scores_are_maxima_of_mean_curves_and_means_of_the_rest(images)
     assert scores["f_max"] == mean["f"].max() < every["f_max"].mean()
     assert scores["e_max"] == mean["e"].max() < every["e_max"].mean()
     assert scores["f_mean"] == pytest.approx(mean["f"].mean())
-    assert scores["s_measure"] == pytest.approx(np.mean([m.s_measure for m in found]))
+    assert scores["s_measure"] == pytest.approx(np.mean([m.values["s_measure"] for m in found]))
     for i, m in enumerate(found):
         assert {key: value[i] for key, value in every.items()} == pytest.approx(score([m]))
 
@@ -166,7 +166,7 @@ def test_an_unknown_protocol_answers_with_the_known_ones(images):
 def test_the_signature_says_what_changes_a_score():
     assert signature("pysod", "dis5k", {"DIS-TE1": 500, "DIS-TE2": 500}) == (
         f"disbench:{disbench.__version__}|kernel:{KERNEL_VERSION}|dis5k|DIS-TE1:500,DIS-TE2:500"
-        "|pred:minmax|gt>128|thr:256|b2:0.3|E:mean|size:native"
+        "|pysod|pred:minmax|gt>128|thr:256|b2:0.3|E:mean|size:native"
     )
 
 

@@ -36,7 +36,8 @@ def measurement(quality: float, foreground: int = 5000) -> Measurement:
         counts[[right, 128, 255 - right]] = pixels - wrong, wrong // 2, wrong - wrong // 2
         return counts
 
-    return Measurement(100, 100, levels(foreground, 255), levels(10000 - foreground, 0), quality, quality * 0.9)
+    values = {"s_measure": quality, "f_weighted": quality * 0.9}
+    return Measurement(100, 100, levels(foreground, 255), levels(10000 - foreground, 0), values)
 
 
 def result(

@@ -190,7 +190,7 @@ def test_an_image_that_breaks_stops_the_run_with_its_name_and_keeps_the_rest(tmp
 
 def test_saved_maps_score_as_the_run_that_saved_them(tmp_path, folder):
     first = otsu(folder, tmp_path / "runs")
-    maps = evaluate.score_folder("Otsu's <maps>/", first.folder / "masks", data=folder, out=tmp_path / "runs")
+    (maps,) = evaluate.score_folder("Otsu's <maps>/", first.folder / "masks", data=folder, out=tmp_path / "runs")
     assert maps.scores() == first.scores()
     assert maps.title == "Otsu's <maps>/"
     assert maps.folder.parent.parent == tmp_path / "runs"

@@ -16,6 +16,7 @@ COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "DIS-TE
 TEST = ("DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
 OVERALL = "Overall"  # what reports call all images of TEST together
 NAMED = 8  # files named per kind of fault before "and N more"
+ANOTHER_SIZE = "of another size than the truth"
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,11 @@ def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sam
     return tuple(samples)
 
 
-def match_maps(samples: list[Sample], folder: Path, where: str) -> dict[str, Path]:
-    """name -> map file for every sample of one split, and no other, at its truth's size. One InputError names the rest.
+def match_maps(samples: list[Sample], folder: Path, where: str, resizes: bool = False) -> tuple[dict[str, Path], int]:
+    """name -> map file for every sample of one split, and no other. One InputError names the rest.
 
-    Maps of another size are not resized here: how that is done moves scores, so it belongs to whoever made the maps.
+    How a map is resized moves scores, so one of another size than its truth is refused unless the protocol `resizes`;
+    then the second that is returned is how many such there are.
     """
     maps, faults = _by_stem(folder)
     wanted = {stem_key(sample.name): sample for sample in samples}
@@ -94,14 +96,17 @@ def match_maps(samples: list[Sample], folder: Path, where: str) -> dict[str, Pat
     faults["extra"] = [maps[k].name for k in maps.keys() - wanted.keys()]
     for key in wanted.keys() & maps.keys():
         _check_sizes(maps[key], wanted[key].truth, faults)
-    raise_faults(where, faults)
-    return {sample.name: maps[key] for key, sample in wanted.items()}
+    resized = len(faults.pop(ANOTHER_SIZE, [])) if resizes else 0
+    raise_faults(where, faults, "; some protocols resize maps, see --protocol" if ANOTHER_SIZE in faults else "")
+    return {sample.name: maps[key] for key, sample in wanted.items()}, resized
 
 
-def raise_faults(where: str, faults: Mapping[str, list[str]]) -> None:
+def raise_faults(where: str, faults: Mapping[str, list[str]], hint: str = "") -> None:
     found = [f"{len(names)} {kind} ({_some(sorted(names))})" for kind, names in faults.items() if names]
     if found:
-        raise InputError(f"{where}: {'; '.join(found)}. A subset is scored whole or not at all: mend or remove these")
+        raise InputError(
+            f"{where}: {'; '.join(found)}. A subset is scored whole or not at all: mend or remove these{hint}"
+        )
 
 
 def stem_key(stem: str) -> str:
@@ -117,7 +122,7 @@ def _check_sizes(path: Path | None, truth: Path, faults: dict[str, list[str]]) -
         except InputError:
             faults.setdefault("unreadable", []).append(file.name)
     if len(sizes) > 1:
-        faults.setdefault("of another size than the truth", []).append(path.name)
+        faults.setdefault(ANOTHER_SIZE, []).append(path.name)
 
 
 def _by_stem(folder: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:

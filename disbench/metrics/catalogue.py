@@ -5,7 +5,7 @@ threshold, and whether scores, curves or pixels are pooled over a data set. A qu
 without foreground in the truth, P, R, F, IoU, Dice and κ are 0 and BER is at least 1/2, even of a map that is empty.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,11 +13,15 @@ import numpy as np
 from disbench.errors import InputError, nearest
 from disbench.metrics import curves
 from disbench.metrics.curves import Counts
+from disbench.metrics.protocols import Protocol
 
 
 @dataclass(frozen=True)
 class Measure:
-    """How a measure is written and defined. variants: name in VARIANTS -> label in print; none if of whole maps."""
+    """How a measure is written and defined. variants: name in VARIANTS -> label in print; none if of whole maps.
+
+    optional: computed only where it is asked for by name, since it takes long; digits: behind the point, in print
+    """
 
     name: str
     symbol: str
@@ -26,6 +30,8 @@ class Measure:
     formula: str
     reference: str
     variants: Mapping[str, str] = field(default_factory=dict)
+    optional: bool = False
+    digits: int = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class Metric:
     measure: str
     variant: str = ""
     variants: tuple[str, ...] = ()
+    optional: bool = False
+    digits: int = 3
 
 
 def as_is(x):
@@ -89,8 +97,10 @@ _ZHENG = "Zheng et al., Bilateral reference for high-resolution dichotomous imag
 _RIJSBERGEN = "van Rijsbergen, Information retrieval, 1979"
 _EVERINGHAM = "Everingham et al., The PASCAL visual object classes challenge, IJCV 2010"
 _DICE = "Dice, Measures of the amount of ecologic association between species, Ecology 1945"
+_MILLETARI = "Milletari et al., V-Net, 3DV 2016"
 _FAWCETT = "Fawcett, An introduction to ROC analysis, Pattern Recognition Letters 2006"
 _VICENTE = "Vicente et al., Leave-one-out kernel optimization for shadow detection, ICCV 2015"
+_QIN = "Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022"
 _COHEN = "Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 1960"
 
 _F = "F = (1 + β²) P R / (β² P + R), β² = 0.3"
@@ -102,8 +112,16 @@ _E = "E = Σ (1 + 2pt / (p² + t²))² / 4(N - 1), p and t the binary map and th
 _STRUCTURE = "S = half the similarity of objects + half that of the quadrants at the centroid; mean over images"
 _MAE = "mean |map - truth| over pixels; mean over images"
 _MSE = "mean (map - truth)² over pixels; mean over images"
+_SOFT = "Dice = 2 Σ map · truth / (Σ map + Σ truth); mean over images"
 _R = "R = TP / (TP + FN), which is 1 at threshold 0"
 _KAPPA = "κ = (Acc - c) / (1 - c), c = ((TP + FP)(TP + FN) + (TN + FN)(TN + FP)) / N²"
+_HCE = "clicks that correct the map: points on boundaries to redraw, and regions to delete or fill; mean over images"
+_EFFORTS = (
+    ("hce_fp_points", "FPpoints", "points on boundaries of what is wrongly foreground"),
+    ("hce_fp_regions", "FPregions", "regions that are wrongly foreground as a whole"),
+    ("hce_fn_points", "FNpoints", "points on boundaries of what is wrongly background"),
+    ("hce_fn_regions", "FNregions", "regions that are wrongly background as a whole"),
+)
 
 MEASURES = {
     measure.name: measure
@@ -117,6 +135,7 @@ MEASURES = {
         Measure("f1", "F₁", "F_1", "higher", "F₁ = 2 P R / (P + R)", _RIJSBERGEN, _UP),
         Measure("iou", "IoU", r"\mathrm{IoU}", "higher", "IoU = TP / (TP + FP + FN)", _EVERINGHAM, _UP),
         Measure("dice", "Dice", r"\mathrm{Dice}", "higher", "Dice = 2 TP / (2 TP + FP + FN)", _DICE, _UP),
+        Measure("dice_soft", "Dice soft", r"\mathrm{Dice}^{soft}", "higher", _SOFT, _MILLETARI),
         Measure("precision", "P", "P", "higher", "P = TP / (TP + FP)", _FAWCETT, _UP),
         Measure("recall", "R", "R", "higher", _R, _FAWCETT, _UP),
         Measure("specificity", "TNR", r"\mathrm{TNR}", "higher", "TNR = TN / (TN + FP)", _FAWCETT, _UP),
@@ -124,13 +143,19 @@ MEASURES = {
         Measure("ber", "BER", r"\mathrm{BER}", "lower", "BER = 1 - (R + TNR) / 2", _VICENTE, _DOWN),
         Measure("accuracy", "Acc", r"\mathrm{Acc}", "higher", "Acc = (TP + TN) / N", _FAWCETT, _UP),
         Measure("kappa", "κ", r"\kappa", "higher", _KAPPA, _COHEN, _UP),
+        Measure("hce", "HCE", r"\mathrm{HCE}", "lower", _HCE, _QIN, optional=True, digits=0),
+        *(
+            Measure(key, symbol, rf"\mathrm{{{symbol}}}", "lower", f"HCE: {what}; mean over images", _QIN, {}, True, 0)
+            for key, symbol, what in _EFFORTS
+        ),
     )
 }
 
 
 def _metrics(m: Measure) -> list[Metric]:
     if not m.variants:
-        return [Metric(m.name, m.symbol, m.latex, m.direction, m.formula, m.reference, m.name)]
+        texts = m.symbol, m.latex, m.direction, m.formula, m.reference
+        return [Metric(m.name, *texts, m.name, "", (), m.optional, m.digits)]
     keys = tuple(f"{m.name}_{variant}" for variant in m.variants)
     return [
         Metric(
@@ -143,6 +168,8 @@ def _metrics(m: Measure) -> list[Metric]:
             m.name,
             variant,
             keys,
+            m.optional,
+            m.digits,
         )
         for key, (variant, label) in zip(keys, m.variants.items(), strict=True)
     ]
@@ -154,14 +181,22 @@ STANDARD = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e
 PAPER = ("f_max", "f_weighted", "e_mean", "s_measure", "mae")
 
 
-Keys = Sequence[str] | str | None  # of METRICS; a string has commas or is "all", None is STANDARD
+def paper(protocols: Iterable[Protocol]) -> tuple[str, ...]:
+    """PAPER with E as these protocols print it."""
+    es = tuple(dict.fromkeys(f"e_{rules.e}" for rules in protocols))
+    at = PAPER.index("e_mean")
+    return (*PAPER[:at], *es, *PAPER[at + 1 :])
+
+
+# Of METRICS; a string has commas, "all" in it is every key that is not optional, None is STANDARD.
+Keys = Sequence[str] | str | None
 
 
 def chosen(metrics: Keys) -> tuple[str, ...]:
     """The keys one by one; InputError with the nearest for an unknown one."""
-    if metrics == "all":
-        return tuple(METRICS)
-    keys = metrics.split(",") if isinstance(metrics, str) else metrics or STANDARD
+    asked = metrics.split(",") if isinstance(metrics, str) else metrics or STANDARD
+    every = [key for key, metric in METRICS.items() if not metric.optional]
+    keys = dict.fromkeys(key for one in asked for key in (every if one == "all" else [one]))
     for key in keys:
         if key not in METRICS:
             raise InputError(f"unknown metric {key!r}; {nearest(key, METRICS)}")

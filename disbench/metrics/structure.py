@@ -10,7 +10,8 @@ import math
 import numpy as np
 
 from disbench.metrics import kernels
-from disbench.metrics.curves import EPS, LEVELS
+from disbench.metrics.curves import LEVELS
+from disbench.metrics.protocols import SAMPLE, Structure
 
 
 def quadrant_histograms(mask: np.ndarray, foreground: np.ndarray) -> np.ndarray:
@@ -23,7 +24,7 @@ def quadrant_histograms(mask: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     return kernels.joint_histogram(mask, foreground, row, column)
 
 
-def s_measure(counts: np.ndarray, lo: int, hi: int) -> float:
+def s_measure(counts: np.ndarray, lo: int, hi: int, rules: Structure = SAMPLE) -> float:
     """S of one image from its quadrant histograms, with levels lo and hi standing for 0 and 1; finite for any map."""
     lo, hi = int(lo), int(hi)
     bg, fg = counts.sum(0)
@@ -31,21 +32,27 @@ def s_measure(counts: np.ndarray, lo: int, hi: int) -> float:
     if truth in (0, pixels):
         mean = int((bg + fg) @ (LEVELS - lo)) / (pixels * (hi - lo))
         return mean if truth else 1 - mean
+    if rules.whole and (min(truth, pixels - truth) == 1 or counts.sum((1, 2)).min() < 2):
+        return 0.0
     share = truth / pixels
-    objects = share * _object(fg, LEVELS - lo, hi - lo) + (1 - share) * _object(bg, hi - LEVELS, hi - lo)
-    regions = sum(int(quadrant.sum()) / pixels * _ssim(quadrant, lo, hi) for quadrant in counts if quadrant.any())
-    return max(0.0, 0.5 * objects + 0.5 * regions)
+    objects = share * _object(fg, LEVELS - lo, hi - lo, rules) + (1 - share) * _object(bg, hi - LEVELS, hi - lo, rules)
+    regions = sum(
+        int(quadrant.sum()) / pixels * _ssim(quadrant, lo, hi, rules) for quadrant in counts if quadrant.any()
+    )
+    score = 0.5 * objects + 0.5 * regions
+    return max(0.0, score) if rules.clamp else score
 
 
-def _object(counts: np.ndarray, levels: np.ndarray, scale: int) -> float:
-    """Similarity of the pixels of one side to all ones, sample standard deviation, 0 for one pixel."""
+def _object(counts: np.ndarray, levels: np.ndarray, scale: int, rules: Structure) -> float:
+    """Similarity of the pixels of one side to all ones; their standard deviation is 0 for one pixel."""
     pixels, total, squares = (int(counts @ power) for power in (np.ones_like(levels), levels, levels**2))
     mean = total / (pixels * scale)
-    spread = math.sqrt((pixels * squares - total**2) / (pixels * max(pixels - 1, 1))) / scale
-    return 2 * mean / (mean**2 + 1 + spread + EPS)
+    freedom = max(pixels - 1, 1) if rules.sample else pixels
+    spread = math.sqrt((pixels * squares - total**2) / (pixels * freedom)) / scale
+    return 2 * mean / (mean**2 + 1 + spread + rules.eps)
 
 
-def _ssim(quadrant: np.ndarray, lo: int, hi: int) -> float:
+def _ssim(quadrant: np.ndarray, lo: int, hi: int, rules: Structure) -> float:
     """Structural similarity of one quadrant without its constants."""
     bg, fg = quadrant
     levels, scale = LEVELS - lo, hi - lo
@@ -60,5 +67,6 @@ def _ssim(quadrant: np.ndarray, lo: int, hi: int) -> float:
     x, y = total / (pixels * scale), truth / pixels
     samples = pixels * (pixels - 1)
     alpha = 4 * x * y * (covariance / (scale * samples))
-    beta = (x**2 + y**2) * (map_variance / (scale**2 * samples) + truth_variance / samples)
-    return alpha / (beta + EPS)
+    freedom = samples if rules.sample else pixels**2
+    beta = (x**2 + y**2) * (map_variance / (scale**2 * freedom) + truth_variance / freedom)
+    return alpha / (beta + rules.eps)

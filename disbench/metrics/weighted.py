@@ -29,20 +29,28 @@ _HALF = np.exp(-(np.arange(4) ** 2) / 50)
 BLUR = _HALF / (2 * _HALF.sum() - 1)
 
 
-def f_weighted(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> float:
-    """Weighted F with beta = 1, of uint8 (h, w) arrays, foreground 0 or 255; 0 where there is no foreground.
+def weighted_errors(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> tuple[int, float, float]:
+    """Pixels of the foreground, and the sums of weighted errors on it and beside it, in 0..1 each.
 
-    lo and hi are the levels of the mask that stand for 0 and 1: none of its levels lies outside.
+    mask, foreground: uint8 (h, w), foreground 0 or 255
+    lo, hi: the levels of the mask that stand for 0 and 1; none of its levels lies outside
     """
     truth = np.count_nonzero(foreground)
     if truth == 0:
-        return 0.0
+        return 0, 0.0, 0.0
     near = vertical_distance(foreground)
     missed = foreground_error(mask, near, hi, BLUR) / (hi - lo)
     spilled = background_error(mask, near, lo, IMPORTANCE) / (hi - lo)
+    return truth, missed, spilled
+
+
+def f_weighted(truth: int, missed: float, spilled: float, eps: float = EPS) -> float:
+    """Weighted F with beta = 1 of what weighted_errors() gives, eps added to divisors; 0 without foreground."""
+    if truth == 0:
+        return 0.0
     hits = truth - missed
-    recall, precision = hits / truth, hits / (hits + spilled + EPS)
-    return float(2 * recall * precision / (recall + precision + EPS))
+    recall, precision = hits / truth, hits / (hits + spilled + eps)
+    return float(2 * recall * precision / (recall + precision + eps))
 
 
 @kernel

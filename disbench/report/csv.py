@@ -6,7 +6,7 @@ import io
 from disbench.metrics import METRICS
 from disbench.report.table import Table
 
-FIELDS = ("dataset", "split", "metric", "direction", "method", "value", "n", "signature")
+FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "value", "n", "signature")
 
 
 def render(table: Table) -> str:
@@ -16,8 +16,8 @@ def render(table: Table) -> str:
     writer.writerow(FIELDS)
     for line in table.lines:
         direction = METRICS[line.metric].direction
-        for method, signature, cell in zip(table.methods, table.signatures, line.cells, strict=True):
+        for column, signature, cell in zip(table.columns, table.signatures, line.cells, strict=True):
             if cell.value is not None:
                 value = repr(float(cell.value))
-                writer.writerow((table.title, line.split, line.metric, direction, method, value, line.n, signature))
+                writer.writerow((table.title, line.split, line.metric, direction, *column, value, line.n, signature))
     return file.getvalue()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from disbench.data.dis5k import COUNTS
+from disbench.data.dis5k import COUNTS, TEST
 from disbench.errors import InputError, nearest, printable
 from disbench.files import write_whole
 from disbench.metrics import METRICS, curves
-from disbench.report.table import build, count
+from disbench.report.table import check_comparable, count
 from disbench.runs import OVERALL, Result
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def collect(results: Sequence[Result], split: str | None = None) -> tuple[str, l
     `split` is a subset or Overall; None: Overall if all results have it, else the first that all have. InputError
     where results must not stand side by side, or where one has no such subset.
     """
-    build(results, "mae")  # refuses what must not be compared
+    check_comparable(results)
     common = _common(results)
     if split is None:
         if not common:
@@ -63,8 +63,14 @@ def collect(results: Sequence[Result], split: str | None = None) -> tuple[str, l
     if split not in common:
         lacking = ", ".join(result.title for result in results if split not in _splits(result))
         raise InputError(f"--split {split}: {lacking} was not scored on it; {nearest(split, common)}")
+    several = len({result.protocol for result in results}) > 1
     return split, [
-        Curves(r.title, r.signature, count(r, split), curves(r.measurements(split), r.protocol, MEASURES))
+        Curves(
+            f"{r.title} ({r.protocol})" if several else r.title,
+            r.signature,
+            count(r, split),
+            curves(r.measurements(split), r.protocol, MEASURES),
+        )
         for r in results
     ]
 
@@ -97,7 +103,7 @@ def as_csv(dataset: str, split: str, found: Sequence[Curves]) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("dataset", "split", "method", "threshold", *MEASURES, "n", "signature"))
     for one in found:
-        for threshold in range(256):
+        for threshold in range(len(one.values["f"])):
             values = (repr(float(one.values[name][threshold])) for name in MEASURES)
             writer.writerow((dataset, split, one.title, threshold, *values, one.n, one.signature))
     return file.getvalue()
@@ -184,7 +190,7 @@ def _panel(axes, title: str, x_label: str, floor: float) -> None:
 
 
 def _draw(axes, i: int, values: dict[str, np.ndarray], x: str | None, y: str) -> None:
-    across = np.arange(256) if x is None else values[x]
+    across = np.arange(len(values[y])) if x is None else values[x]
     at = int(values["f" if x else y].argmax())
     axes.plot(across, values[y], **_line(i))
     axes.plot(across[at], values[y][at], clip_on=False, zorder=4, **_mark(i))
@@ -216,7 +222,7 @@ def _floor(best: Sequence[float]) -> float:
 
 
 def _splits(result: Result) -> list[str]:
-    return list(result.scores("mae"))
+    return [*result.splits, OVERALL] if set(TEST) <= set(result.splits) else list(result.splits)
 
 
 def _common(results: Sequence[Result]) -> list[str]:

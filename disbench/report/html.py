@@ -14,11 +14,13 @@ import numpy as np
 from markupsafe import Markup
 
 from disbench.data import TEST
-from disbench.metrics import METRICS, PAPER, STANDARD, curves, per_image
+from disbench.metrics import METRICS, STANDARD, curves, per_image
+from disbench.metrics.catalogue import paper
+from disbench.metrics.protocols import find
 from disbench.report.curves import PANELS
 from disbench.report.table import ARROWS, MISSING, Table, build
 from disbench.report.times import record, stage_times
-from disbench.runs import OVERALL, Result
+from disbench.runs import OVERALL, Result, distinct
 
 if TYPE_CHECKING:
     from disbench.report.grid import Case
@@ -40,8 +42,10 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
     environment.filters["symbol"] = symbol
-    explained = dict.fromkeys((*STANDARD, *(line.metric for line in table.lines)))
-    timed, records = times(results), [record(result) for result in results]
+    standard = (key for key in STANDARD if all(result.holds(key) for result in results))
+    explained = dict.fromkeys((*standard, *(line.metric for line in table.lines)))
+    runs = distinct(results)
+    timed, records = times(runs), [record(run) for run in runs]
     names = dict.fromkeys(name for one in records for name in one)
     return environment.get_template("report.html.j2").render(
         table=table,
@@ -56,8 +60,9 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
         stages=STAGES,
         times=timed,
         comparable=all(row["record"] == timed[0]["record"] for row in timed),
+        machines=[run.title for run in runs],
         records=[(name, [str(one.get(name, MISSING)) for one in records]) for name in names],
-        images=image_scores(results) if results else None,
+        images=image_scores(results, table.methods) if results else None,
         pictures=[pictures(case) for case in cases],
     )
 
@@ -79,7 +84,8 @@ def plots(results: Sequence[Result], split: str) -> list[dict[str, Any]]:
     for index, result in enumerate(results):
         if not (set(TEST) if split == OVERALL else {split}) <= set(result.splits):
             continue
-        values = curves(result.measurements(split), result.protocol) | {None: np.linspace(0, 1, 256)}
+        values = curves(result.measurements(split), result.protocol)
+        values[None] = np.linspace(0, 1, 256)[: len(values["f"])]
         for panel, (_, (x, _), (y, _)) in zip(panels, PANELS, strict=True):
             panel["lines"].append((index, points(values[x], values[y])))
     return panels
@@ -104,22 +110,24 @@ def times(results: Sequence[Result]) -> list[dict[str, Any]]:
     return timed
 
 
-def image_scores(results: Sequence[Result]) -> dict[str, Any]:
+def image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str, Any]:
     """The scores of every image as data for the page's script: values[metric][method][image], None where missing."""
     keys = sorted({(row.split, row.name) for r in results for split in r.splits for row in r.rows[split]})
     place = {key: i for i, key in enumerate(keys)}
-    values: dict[str, list[list[float | None]]] = {metric: [] for metric in PAPER}
+    columns = paper(find(result.protocol) for result in results)
+    shown = [key for key in columns if all(result.holds(key) for result in results)]
+    values: dict[str, list[list[float | None]]] = {metric: [] for metric in shown}
     for result in results:
         rows = [row for split in result.splits for row in result.rows[split]]
-        scores = per_image([row.measurement for row in rows], result.protocol, PAPER)
-        for metric in PAPER:
+        scores = per_image([row.measurement for row in rows], result.protocol, shown)
+        for metric in shown:
             column: list[float | None] = [None] * len(keys)
             for row, value in zip(rows, scores[metric], strict=True):
                 column[place[row.split, row.name]] = round(float(value), 4)
             values[metric].append(column)
     return {
-        "methods": [result.title for result in results],
-        "metrics": [{"key": metric, "symbol": METRICS[metric].symbol} for metric in PAPER],
+        "methods": methods,
+        "metrics": [{"key": metric, "symbol": METRICS[metric].symbol} for metric in shown],
         "images": keys,
         "values": values,
     }

@@ -7,7 +7,7 @@ from disbench.data import Sample, find
 from disbench.errors import InputError
 from disbench.metrics import Keys
 from disbench.report import grid, write
-from disbench.runs import Result
+from disbench.runs import Result, distinct
 
 
 def publish(results: Sequence[Result], metrics: Keys = None) -> dict[str, Path]:
@@ -26,7 +26,7 @@ def publish(results: Sequence[Result], metrics: Keys = None) -> dict[str, Path]:
 
 def pictures(results: Sequence[Result]) -> list[grid.Case]:
     """Cases from easy to hard for the last result, the one of interest, as in the paper's tables."""
-    return grid.cases(results[::-1], samples(results[-1]))
+    return grid.cases(distinct(results)[::-1], samples(results[-1]))
 
 
 def samples(result: Result) -> list[Sample]:

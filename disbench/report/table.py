@@ -8,7 +8,9 @@ from itertools import groupby
 
 from disbench.data.dis5k import COUNTS, TEST
 from disbench.errors import InputError
-from disbench.metrics import METRICS, PAPER, Keys, chosen
+from disbench.metrics import METRICS, Keys, chosen
+from disbench.metrics.catalogue import paper
+from disbench.metrics.protocols import find
 from disbench.runs import OVERALL, Result
 
 MISSING = "–"
@@ -41,13 +43,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """What every format prints. `signatures` has one entry per method, in the order of `methods`.
+    """What every format prints. A column is a method under a protocol; `columns`, (method, protocol), and `signatures`
+    have one entry for each. A rank is among the columns of one protocol.
 
     by: what the subsets are groups by, with their number, as in complexity/4; "" where they are those of the data set.
     """
 
     title: str
-    methods: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
     signatures: tuple[str, ...]
     lines: tuple[Line, ...]
     by: str = ""
@@ -55,6 +58,12 @@ class Table:
     def label(self, line: Line) -> str:
         """The subset of a line where a format shows no number of images: that of a group is known from nowhere else."""
         return f"{line.split} ({line.n:,})" if self.by else line.split
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What heads the columns: the method, with the protocol where there are several."""
+        several = len({protocol for _, protocol in self.columns}) > 1
+        return tuple(f"{method} ({protocol})" if several else method for method, protocol in self.columns)
 
     @property
     def groups(self) -> list[tuple[str, list[Line]]]:
@@ -69,6 +78,8 @@ class Table:
             parts.append("The best score of a row is bold, the second underlined; scores equal in print share a mark.")
         if self.by:
             parts.append(f"Images are grouped by {BY[self.by.split('/')[0]]}; a group is scored by itself.")
+        if len({protocol for _, protocol in self.columns}) > 1:
+            parts.append("In brackets: the protocol; only scores of one protocol compare.")
         pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
         if pooled:
             pool = f"all {pooled:,} images of {TEST[0]} to {TEST[-1]}"
@@ -89,12 +100,13 @@ class Table:
 
 
 def build(results: Sequence[Result], metrics: Keys = None) -> Table:
-    """The table of some results, in each subset a line for each metric (None: the paper's five).
+    """The table of some results, in each subset a line for each metric (None: the paper's five, E as the protocols do).
 
     InputError where the results must not stand side by side.
     """
     check_comparable(results)
-    metrics = chosen(metrics or PAPER)
+    metrics = chosen(metrics or paper(find(result.protocol) for result in results))
+    columns = tuple((result.title, result.protocol) for result in results)
     scores = [result.scores(metrics) for result in results]
     found = {split for result in results for split in result.splits}
     splits = [split for split in (*COUNTS, *sorted(found - COUNTS.keys())) if split in found]
@@ -104,27 +116,34 @@ def build(results: Sequence[Result], metrics: Keys = None) -> Table:
     for split in splits:
         n = max(count(result, split) for result in results)
         for metric in metrics:
-            lines.append(line(split, metric, n, [score.get(split, {}).get(metric) for score in scores]))
+            values = [score.get(split, {}).get(metric) for score in scores]
+            lines.append(line(split, metric, n, values, [protocol for _, protocol in columns]))
     return Table(
         title=results[0].dataset,
-        methods=tuple(result.title for result in results),
+        columns=columns,
         signatures=tuple(result.signature for result in results),
         lines=tuple(lines),
         by=results[0].by,
     )
 
 
-def line(split: str, metric: str, n: int, values: Sequence[float | None]) -> Line:
-    """A line with its best and second marked, on the values as printed: all that tie for a place share it.
+def line(
+    split: str, metric: str, n: int, values: Sequence[float | None], protocols: Sequence[str] | None = None
+) -> Line:
+    """A line with its best and second of each protocol marked, on the values as printed: all that tie share a place.
 
     A lone score is not marked: it was compared with nothing.
     """
-    texts = [MISSING if value is None else f"{value:.3f}" for value in values]
-    scored = [text for text in texts if text != MISSING]
-    places = sorted(set(scored), key=float, reverse=METRICS[metric].direction == "higher")
-    ranks = dict(zip(places, ("best", "second"), strict=False)) if len(scored) > 1 else {}
-    cells = (Cell(value, text, ranks.get(text)) for value, text in zip(values, texts, strict=True))
-    return Line(split, metric, n, tuple(cells))
+    protocols = protocols or [""] * len(values)
+    texts = [MISSING if value is None else f"{value:.{METRICS[metric].digits}f}" for value in values]
+    ranks = {}
+    for protocol in set(protocols):
+        scored = [text for text, p in zip(texts, protocols, strict=True) if p == protocol and text != MISSING]
+        places = sorted(set(scored), key=float, reverse=METRICS[metric].direction == "higher")
+        if len(scored) > 1:
+            ranks |= zip([(protocol, place) for place in places], ("best", "second"), strict=False)
+    columns = zip(values, texts, protocols, strict=True)
+    return Line(split, metric, n, tuple(Cell(value, text, ranks.get((p, text))) for value, text, p in columns))
 
 
 def count(result: Result, split: str) -> int:
@@ -133,12 +152,13 @@ def count(result: Result, split: str) -> int:
 
 
 def check_comparable(results: Sequence[Result]) -> None:
-    """InputError unless all are of one data set, of one protocol, and of the same images in the subsets they share."""
+    """InputError unless all are of one data set, those of one protocol by the same rules, all by the same kernel, and
+    of the same images in the subsets they share."""
     if not results:
         raise InputError("nothing to report: give at least one finished run")
-    titles = [result.title for result in results]
-    if twice := {t for t in titles if titles.count(t) > 1}:
-        raise InputError(f"two results are called {twice.pop()!r}; give each a title of its own: TITLE=RUN")
+    columns = [(result.title, result.protocol) for result in results]
+    if twice := {column for column in columns if columns.count(column) > 1}:
+        raise InputError(f"two results are called {twice.pop()[0]!r}; give each a title of its own: TITLE=RUN")
     first = results[0]
     for other in results[1:]:
         if other.dataset != first.dataset:
@@ -146,9 +166,10 @@ def check_comparable(results: Sequence[Result]) -> None:
                 f"{first.title} is scored on {first.dataset} and {other.title} on {other.dataset}; "
                 "make one report for each data set"
             )
-        if _protocol(other) != _protocol(first):
+        like = next(result for result in results if result.protocol == other.protocol)
+        if _rules(other) != _rules(like) or _kernel(other) != _kernel(first):
             raise InputError(
-                f"{first.title} ({first.signature}) and {other.title} ({other.signature}) are scored by different "
+                f"{like.title} ({like.signature}) and {other.title} ({other.signature}) are scored by different "
                 "rules; score both with the same kernel and protocol"
             )
     holders: dict[str, Result] = {}
@@ -168,7 +189,12 @@ def _truths(result: Result, split: str) -> list[tuple[str, int, int, int]]:
     return [(name, m.height, m.width, int(m.fg_hist.sum())) for name, m in measured]
 
 
-def _protocol(result: Result) -> list[str]:
-    """The signature's fields without the subsets, which may differ, and the version: the kernel's decides numbers."""
-    free = ("disbench:", *(f"{split}:" for split in result.splits))
+def _rules(result: Result) -> list[str]:
+    """The signature's fields without those that may differ: the subsets; the version, since the kernel's decides
+    numbers; and the size, which says how many maps were resized, by the protocol's rule."""
+    free = ("disbench:", "size:", *(f"{split}:" for split in result.splits))
     return [field for field in result.signature.split("|") if not field.startswith(free)]
+
+
+def _kernel(result: Result) -> str:
+    return next(field for field in result.signature.split("|") if field.startswith("kernel:"))

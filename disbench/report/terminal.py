@@ -10,7 +10,7 @@ from disbench.errors import printable
 from disbench.metrics import METRICS, Keys
 from disbench.report.table import ARROWS, build
 from disbench.report.times import stage_times
-from disbench.runs import Result
+from disbench.runs import Result, distinct
 
 STYLES = {"best": "bold", "second": "underline", None: ""}
 
@@ -29,12 +29,14 @@ def show(results: Sequence[Result], metrics: Keys = None) -> None:
             grid.add_row(label, f"{metric.symbol} {ARROWS[metric.direction]}", *cells, end_section=line is lines[-1])
     console = Console()
     console.print(grid)
-    for result in results:
+    for result in distinct(results):
         if times := stage_times(result):
             stages = ", ".join(f"{stage} {1000 * value:.0f}" for stage, value in times.stages.items())
             device = result.meta["environment"]["device"]
             total = f"{1000 * times.total:.0f} ms per image on {device}"
             console.print(_text(f"{result.title}: {total} ({stages}; medians)"))
+        if result.size != "native":
+            console.print(_text(f"{result.title}: maps resized to their truths' sizes ({result.size})"))
     for methods, signature in table.provenance:
         console.print(_text(f"{methods}: {signature}" if methods else signature, "dim"), soft_wrap=True)
 

@@ -1,0 +1,76 @@
+"""By how much the protocols move the scores of the same maps, as the tables of docs/protocols.md.
+
+Takes a run that was measured for all of them and kept its maps, as this makes one on DIS-Mini:
+
+    disbench run --model diffdis --data mini --alone --protocol pysod,birefnet,mvanet,mvanet-2024,isnet,diffdis \
+        --metrics f_max,hce
+    python benchmarks/protocols.py runs/diffdis/KEY
+"""
+
+import argparse
+from pathlib import Path
+
+import cv2
+
+from disbench.data.images import read_map, read_truth
+from disbench.metrics import METRICS, measure, score
+from disbench.metrics.protocols import PROTOCOLS
+from disbench.predict import resized
+from disbench.report.publish import samples
+from disbench.runs import OVERALL, Result, load
+
+KEYS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e_adaptive", "s_measure", "mae", "hce",
+        "iou_binary", "ber_binary", "accuracy_binary", "dice_soft")  # fmt: skip
+PIXELS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_mean", "e_adaptive", "s_measure", "mae")
+RULES = {"opencv-bilinear": "birefnet", "pillow-bicubic": "mvanet, mvanet-2024, diffdis"}
+LONGEST = 1024  # what maps are reduced to before a rule brings them back
+
+
+def print_table(keys: tuple[str, ...], first: dict[str, float], rows: dict[str, dict[str, float]], label: str) -> None:
+    """Markdown: the first row's scores, and the differences of the others to it."""
+    print("| | " + " | ".join(METRICS[key].symbol for key in keys) + " |")
+    print("| :-- |" + " --: |" * len(keys))
+    print(f"| {label} | " + " | ".join(f"{first[key]:.{4 if first[key] < 2 else 1}f}" for key in keys) + " |")
+    for name, scores in rows.items():
+        print(f"| {name} | " + " | ".join(moved(scores[key] - first[key], first[key]) for key in keys) + " |")
+    print()
+
+
+def moved(difference: float, value: float) -> str:
+    if difference == 0:
+        return "0"
+    if abs(difference) < 5e-5:
+        return f"{difference:+.0e}"
+    return f"{difference:+.4f}" if abs(value) < 2 else f"{difference:+.1f}"
+
+
+def resizing(result: Result) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Scores of the maps as they are, and of the same reduced to LONGEST and brought back by each rule."""
+    found: dict[str, list] = {name: [] for name in ("", *RULES)}
+    rows = {(row.split, row.name): row for split in result.splits for row in result.rows[split]}
+    for sample in samples(result):
+        mask, truth = read_map(result.mask(rows[sample.split, sample.name])), read_truth(sample.truth)
+        scale = min(1, LONGEST / max(mask.shape))
+        size = [max(1, round(side * scale)) for side in mask.shape[::-1]]
+        small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
+        found[""].append(measure(mask, truth))
+        for rule in RULES:
+            found[rule].append(measure(resized(small, truth.shape, rule), truth))
+    scores = {name: score(measured, metrics=PIXELS) for name, measured in found.items()}
+    return scores.pop(""), {f"{rule} ({RULES[rule]})": values for rule, values in scores.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    result = load(parser.parse_args().run)
+    split = OVERALL if OVERALL in result.scores(["mae"]) else result.splits[0]
+    scores = {name: result.under(name).scores(KEYS)[split] for name in PROTOCOLS}
+    print(f"{result.title} on {result.dataset}, {split}, {len(result.measurements(split))} images\n")
+    print_table(KEYS, scores.pop("pysod"), scores, "pysod")
+    as_is, rows = resizing(result)
+    print_table(PIXELS, as_is, rows, "as they are")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Options that several commands share."""
+
+import click
+
+data_options = [
+    click.option(
+        "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
+    ),
+    click.option("--split", metavar="SPLITS", help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all."),
+]
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+
+
+def _chosen(ctx, param, keys):
+    from disbench.metrics.catalogue import chosen
+
+    return keys and chosen(keys)  # an unknown key is told before any work
+
+
+metrics_option = click.option(
+    "--metrics",
+    metavar="KEYS",
+    callback=_chosen,
+    help="What to show, as in f_max,iou_mean,hce, or all; see `disbench metrics`.",
+)
+
+
+def _named(ctx, param, protocols):
+    from disbench.metrics.protocols import names
+
+    return protocols and names(protocols)
+
+
+def protocol_option(default: str | None):
+    return click.option(
+        "--protocol",
+        "protocols",
+        metavar="NAMES",
+        default=default,
+        callback=_named,
+        help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024, isnet, birefnet. "
+        f"Default: {default or 'that of each run'}.",
+    )
+
+
+class KeyValue(click.ParamType):
+    name = "NAME=VALUE"
+
+    def convert(self, value, param, ctx):
+        key, equals, text = value.partition("=")
+        return (key, text) if equals else self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
+
+
+def shared(*chosen):
+    def decorate(command):
+        for option in reversed(chosen):
+            command = option(command)
+        return command
+
+    return decorate

@@ -1,0 +1,53 @@
+"""The scores of every image, as a table for other programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from disbench.data.dis5k import category
+from disbench.errors import InputError
+from disbench.files import write_whole
+from disbench.metrics import Keys, chosen, per_image
+from disbench.report.cuts import complexities
+from disbench.runs import Result
+
+SUFFIXES = (".csv", ".parquet")
+
+
+def check_suffix(path: Path) -> None:
+    """InputError for a file that would be neither."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: the scores of every image go into a file {' or '.join(SUFFIXES)}")
+
+
+def write_images(path: Path, results: Sequence[Result], metrics: Keys = None) -> None:
+    """A row for each image of each result: method, protocol, split, image, height, width, category, complexity, and a
+    column for each metric, at full precision. CSV or Parquet by the suffix. The truths must be at hand, for complexity.
+    """
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    check_suffix(path)
+    keys = chosen(metrics)
+    tables = []
+    for result in results:
+        rows = [row for split in result.splits for row in result.rows[split]]
+        measured = [row.measurement for row in rows]
+        columns = {
+            "method": [result.title] * len(rows),
+            "protocol": [result.protocol] * len(rows),
+            "split": [row.split for row in rows],
+            "image": [row.name for row in rows],
+            "height": [m.height for m in measured],
+            "width": [m.width for m in measured],
+            "category": pa.array([category(row.name) for row in rows], pa.string()),
+        }
+        intricate = complexities(result, rows)
+        columns |= {key: [getattr(one, key) for one in intricate] for key in ("ipq", "contours", "points")}
+        tables.append(pa.table(columns | per_image(measured, result.protocol, keys)))
+    write = csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table
+    sink = pa.BufferOutputStream()
+    write(pa.concat_tables(tables), sink)
+    try:
+        write_whole(path, sink.getvalue())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; choose another place with --per-image") from None
