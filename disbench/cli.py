@@ -13,6 +13,7 @@ from disbench.options import KeyValue, data_options, json_option, metrics_option
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
+CUTS = ("complexity", "size", "category")
 FORMATS = ("html", "latex", "markdown", "csv")
 
 
@@ -122,12 +123,16 @@ def score(maps, data, split, truth, out, workers, per_image, protocols, metrics,
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
+@click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
+@click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
 @shared(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, protocols, metrics):
+def report(runs, format_, out, standalone, by, parts, protocols, metrics):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2.
 
     Without RUN: the latest finished run of every method under ./runs.
     """
+    if parts and not by:
+        raise InputError("--parts needs --by")
     from disbench.report import format_of, render, write
     from disbench.runs import latest, load
 
@@ -139,11 +144,32 @@ def report(runs, format_, out, standalone, protocols, metrics):
         from disbench.report.publish import pictures
 
         options["cases"] = pictures(results)
+    if by:
+        from disbench.report.cuts import cut
+
+        with _progress() as progress:
+            results = cut(results, by, parts, progress)
     if out:
         write(out, results, format_, **options)
         click.echo(out)
     else:
         click.echo(render(results, format_, **options), nl=False)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png, .csv or .json file.")
+@click.option("--split", metavar="SPLIT", help="A subset; Overall if not given and there, else the first.")
+def curves(runs, out, split):
+    """Precision against recall, F and E against the threshold, of several runs in one figure, or as data.
+
+    Without RUN: the latest finished run of every method under ./runs.
+    """
+    from disbench.report.curves import write
+    from disbench.runs import latest, load
+
+    write(out, [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")), split)
+    click.echo(out)
 
 
 @main.command()
@@ -265,6 +291,15 @@ def freeze(data, split, out):
     with _progress() as progress:
         write_frozen(freeze(find(data, split or "all", progress=progress)), out)
     click.echo(out)
+
+
+@data.command()
+def clear_cache():
+    """Remove what is kept about ground truths: skeletons, complexity. It is found again where it is needed."""
+    from disbench.data.truths import cache, clear
+
+    files, size = clear()
+    click.echo(f"{cache().parent}: removed {files:,} files, {size / 1e6:.1f} MB")
 
 
 @data.command()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from disbench import data as datasets
-from disbench.data import DataSet, Sample
+from disbench.data import DataSet, Sample, truths
 from disbench.data.digests import Progress, split_digests
 from disbench.data.images import read_truth, write_map
 from disbench.environment import cores, environment
@@ -179,7 +179,7 @@ def _rows(
         truth = read_truth(sample.truth)
         mask, more = source.finish(output, truth.shape)
         try:
-            measurement = measure(mask, truth, protocol, metrics)
+            measurement = measure(mask, truth, protocol, metrics, truths.skeleton)
         except InputError as error:
             raise InputError(f"{sample.split}/{sample.name}: {error}") from None
         if folder:

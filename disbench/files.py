@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all, and the folder for what can be made again."""
 
 import os
 import secrets
@@ -13,3 +13,9 @@ def write_whole(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+
+
+def user_cache() -> Path:
+    """$DISBENCH_CACHE, else $XDG_CACHE_HOME/disbench, else ~/.cache/disbench; it need not exist."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("DISBENCH_CACHE") or Path(base) / "disbench")

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from disbench.data.digests import combine, file_digest
 from disbench.data.dis5k import Sample, match_maps
@@ -118,6 +117,8 @@ def resized(mask: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
     height, width = size
     if how == "opencv-bilinear":
         return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+    from PIL import Image
+
     return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BICUBIC))
 
 

@@ -26,6 +26,7 @@ from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import Keys, Measurement, pixels, score, signature
 from disbench.metrics.protocols import find
+from disbench.tables import read_parquet, to_parquet
 
 SCHEMA = 2
 FIXED = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}  # the columns of every run
@@ -70,7 +71,10 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Result:
-    """A complete run, as reports see it: rows per split, sorted by name."""
+    """A complete run, as reports see it: rows per split, sorted by name.
+
+    by: "" but where `cut` has made groups of the images, which then stand in the place of splits.
+    """
 
     title: str
     dataset: str
@@ -82,6 +86,7 @@ class Result:
     token: str
     protocol: str = "pysod"
     size: str = "native"
+    by: str = ""
 
     def under(self, protocol: str) -> "Result":
         """The same measurements, scored by another protocol. InputError where it would have resized maps otherwise."""
@@ -110,6 +115,12 @@ class Result:
     def measurements(self, split: str) -> list[Measurement]:
         splits = TEST if split == OVERALL else (split,)
         return [row.measurement for s in splits for row in self.rows[s]]
+
+    def cut(self, by: str, parts: int | None = None) -> "Result":
+        """The same images in groups by "complexity", "size" or "category"; see disbench.report.cuts.cut."""
+        from disbench.report.cuts import cut
+
+        return cut([self], by, parts)[0]
 
     def mask(self, row: Row) -> Path | None:
         """The saved map of a row, if the run kept it."""
@@ -181,46 +192,38 @@ def read_shards(folder: Path) -> dict[tuple[str, str], Row]:
 
 def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any]) -> None:
     """Write the two tables, then mark the manifest complete. `rows` in the order of the data set."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     rows = list(rows)
     names = {"split": [r.split for r in rows], "image": [r.name for r in rows]}
     measured = [asdict(r.measurement) for r in rows]
     columns = {key: [m[key] for m in measured] for key in measured[0]}
-    for key in ("fg_hist", "bg_hist", "fg_half"):
-        counts = [None if one is None else one.astype(np.uint32) for one in columns[key]]
-        columns[key] = pa.array(counts, pa.list_(pa.uint32(), 256))
     values = columns.pop("values")
     columns |= {key: [one[key] for one in values] for key in values[0]}
-    scores = pa.table(names | columns | {"digest": [r.digest for r in rows]})
-    seconds = pa.table(names | {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds})
+    scores = names | columns | {"digest": [r.digest for r in rows]}
+    seconds = names | {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds}
     for file, table in {"scores.parquet": scores, "seconds.parquet": seconds}.items():
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        write_whole(folder / file, sink.getvalue())
+        write_whole(folder / file, to_parquet(table))
     write_manifest(folder, replace(read_manifest(folder), complete=True, meta=meta))
 
 
 def load(folder: str | Path, title: str | None = None) -> Result:
     """A complete run from its folder, under its own title or another. InputError where it is none, or not finished."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     folder = Path(folder)
     manifest = read_manifest(folder)
     if not manifest.complete:
         raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
     try:
-        scores = pq.read_table(folder / "scores.parquet").to_pydict()
-        seconds = pq.read_table(folder / "seconds.parquet").drop(["split", "image"]).to_pylist()
+        scores = read_parquet(folder / "scores.parquet")
+        seconds = read_parquet(folder / "seconds.parquet")
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{folder}: its tables cannot be read ({error}); delete its run.json and give the command of the run "
             "again, which makes them from the shards"
         ) from None
     rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
-    for i, stages in enumerate(seconds):
+    for i in range(len(scores["image"])):
+        stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
         one = {key: column[i] for key, column in scores.items()}
         fg, bg, half = (one[key] and np.array(one[key], np.uint32) for key in ("fg_hist", "bg_hist", "fg_half"))
         values = {key: value for key, value in one.items() if key not in FIXED}

@@ -20,6 +20,7 @@ def call(*arguments):
 @pytest.fixture
 def folder(tmp_path, make_pairs, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
     return make_pairs(tmp_path / "mine", ["a", "b"])
 
 
@@ -133,6 +134,32 @@ def test_what_a_command_does_not_need_it_does_not_import(arguments, absent):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "absent"),
+    [
+        ("score", ("torch", "matplotlib", "pandas", "scipy.stats", "scipy.ndimage", "PIL", "jinja2")),
+        ("report", ("torch", "matplotlib", "pandas", "scipy", "numba", "PIL", "jinja2")),
+        ("curves", ("torch", "matplotlib", "pandas", "scipy", "numba", "PIL", "jinja2")),
+    ],
+)
+def test_a_command_on_runs_loads_no_more_than_it_needs(folder, command, absent):
+    arguments = {
+        "score": ["score", folder / "gt", "--data", folder, "--json"],
+        "report": ["report", "--format", "csv", "--by", "size", "--parts", "2"],
+        "curves": ["curves", "--out", "c.csv"],
+    }
+    if command != "score":
+        call(*arguments["score"])
+    code = (
+        "import sys; from disbench.cli import main\n"
+        f"try: main({[str(a) for a in arguments[command]]!r})\n"
+        "except SystemExit as end: assert not end.code\n"
+        f"print([m for m in {absent!r} if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
+    assert (ran.returncode, ran.stderr.strip()) == (0, "[]")
 
 
 def test_scoring_needs_no_torch(folder):

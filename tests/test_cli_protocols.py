@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import pytest
 from conftest import write
 from test_cli import call
 
+from disbench.data.complexity import complexity
 from disbench.data.images import read_map, read_truth
 from disbench.metrics import measure, score
 from disbench.metrics.protocols import PROTOCOLS
@@ -23,6 +25,7 @@ EVERY = ",".join(PROTOCOLS)
 def folder(tmp_path, make_pairs, monkeypatch):
     """A data set `mine`, and `maps` of it: blurred, noisy, all of them soft."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
     made = make_pairs(tmp_path / "mine", ["a", "b", "c"])
     (tmp_path / "maps").mkdir()
     for seed, truth in enumerate(sorted((made / "gt").iterdir())):
@@ -143,7 +146,18 @@ def test_scores_of_every_image(folder, suffix):
     assert {(r["method"], r["split"], int(r["height"]), int(r["width"])) for r in rows} == {("maps", "mine", 24, 32)}
     for row, pair in zip(rows, [*pairs(folder)] * 2, strict=True):
         expected = score([measure(*pair, row["protocol"], "hce")], row["protocol"], "f_max,hce")
+        expected |= asdict(complexity(pair[1]))
         assert {key: float(row[key]) for key in expected} == expected
+        assert not row["category"]
+
+
+def test_a_second_method_takes_the_skeletons_of_the_first(folder, monkeypatch):
+    first = json.loads(scored("--metrics", "hce", "--json"))[0]["scores"]
+    assert len(list(Path("cache").glob("truths-*/skeleton-*.png"))) == 3
+    monkeypatch.setattr("disbench.metrics.effort.skeleton", None)
+    again = json.loads(scored("--metrics", "hce", "--out", "other", "--json"))[0]
+    assert again["run"].startswith("other")
+    assert again["scores"] == first
 
 
 def test_maps_of_another_size_are_resized_only_where_the_protocol_does(folder):

@@ -1,12 +1,16 @@
 """Masks are read for what they are, or refused with the file's name."""
 
+import struct
+import zlib
+from itertools import product
+
 import cv2
 import numpy as np
 import pytest
 from conftest import write
 from PIL import Image
 
-from disbench.data.images import read_image, read_map, read_truth, write_map
+from disbench.data.images import header, read_image, read_map, read_truth, write_map
 from disbench.errors import InputError
 
 GREY = np.array([[0, 1, 128], [200, 254, 255]], np.uint8)
@@ -17,6 +21,27 @@ def test_every_grey_form_reads_as_the_same_levels(tmp_path, mode):
     path = tmp_path / "a.png"
     Image.fromarray(GREY).convert(mode).save(path)
     assert np.array_equal(read_map(path), GREY)
+
+
+@pytest.mark.parametrize(
+    "form", [*product([1, 2, 4, 8, 16], [0], [0, 1]), *product([8], [2, 3, 4, 6, 7], [0]), (8, 0, 2)]
+)
+@pytest.mark.parametrize(("width", "height"), [(1, 70), (300, 2), (0, 5), (40000, 40000)])
+def test_a_header_is_what_pillow_reads(tmp_path, form, width, height):
+    depth, colour, interlaced = form
+    first = b"IHDR" + struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, interlaced)
+    data = b"\x89PNG\r\n\x1a\n\0\0\0\r" + first + struct.pack(">I", zlib.crc32(first)) + b"\0\0\0\4IDAT" + bytes(8)
+    path = tmp_path / "a.png"
+    for damaged in (data, data[:31], data[:20] + b"\7" + data[21:], data[8:], b""):
+        path.write_bytes(damaged)
+        try:
+            with Image.open(path) as image:
+                expected = image.mode, (image.height, image.width)
+        except (OSError, Image.DecompressionBombError):
+            with pytest.raises(InputError, match=r"a\.png: not a readable image"):
+                header(path)
+        else:
+            assert header(path) == expected
 
 
 def test_one_bit_and_sixteen_bits(tmp_path):

@@ -30,9 +30,13 @@ class Sample:
 
     @property
     def category(self) -> str | None:
-        """DIS5K names files group#Group#category#Category#id; None for other names."""
-        parts = self.name.split("#")
-        return parts[3] if len(parts) >= 5 else None
+        return category(self.name)
+
+
+def category(name: str) -> str | None:
+    """Of an image that DIS5K named group#Group#category#Category#id; None for other names."""
+    parts = name.split("#")
+    return parts[3] if len(parts) >= 5 else None
 
 
 def read_layout(root: Path, names: tuple[str, ...], counts: Mapping[str, int], images: bool = True):

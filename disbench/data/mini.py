@@ -5,7 +5,6 @@ and a score on it says nothing about DIS5K. Test images have 1 to 4 megapixels. 
 they train small networks.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +13,7 @@ import cv2
 
 from disbench.data.scenes.scene import Scene, render, scene_name
 from disbench.errors import InputError
-from disbench.files import write_whole
+from disbench.files import user_cache, write_whole
 
 __all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure", "render"]
 
@@ -33,9 +32,8 @@ def members(split: str) -> list[tuple[str, int]]:
 
 
 def cache() -> Path:
-    """Where the pictures lie: $DISBENCH_CACHE, else $XDG_CACHE_HOME/disbench, else ~/.cache/disbench."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("DISBENCH_CACHE") or Path(base) / "disbench") / f"dis-mini-{VERSION}"
+    """Where the pictures lie."""
+    return user_cache() / f"dis-mini-{VERSION}"
 
 
 def files(folder: Path, stream: str, index: int) -> tuple[Path, Path]:

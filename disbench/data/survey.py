@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from disbench.data.complexity import complexity, parts
+from disbench.data.complexity import parts
 from disbench.data.dis5k import read_pairs
-from disbench.data.images import read_truth
+from disbench.data.truths import complexity_of
 from disbench.environment import cores
 from disbench.errors import InputError
 from disbench.files import write_whole
@@ -21,7 +21,7 @@ def survey(folder: Path, count: int | None, progress: Callable[[int, int, str], 
     samples = read_pairs(folder.name, None, truths)
     rows = []
     with ThreadPoolExecutor(cores()) as pool:
-        for sample, found in zip(samples, pool.map(lambda s: complexity(read_truth(s.truth)), samples), strict=True):
+        for sample, found in zip(samples, pool.map(lambda s: complexity_of(s.truth), samples), strict=True):
             row = {"image": sample.name, "ipq": found.ipq, "contours": found.contours, "points": found.points}
             rows.append(row | {"rank": found.rank})
             progress(len(rows), len(samples), "Measuring complexity")

@@ -69,10 +69,17 @@ class Measurement:
         return self.fg_hist, self.bg_hist
 
 
-def measure(mask: np.ndarray, truth: np.ndarray, protocol: str = "pysod", metrics: Keys = None) -> Measurement:
+def measure(
+    mask: np.ndarray,
+    truth: np.ndarray,
+    protocol: str = "pysod",
+    metrics: Keys = None,
+    thin: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Measurement:
     """Measure one map, uint8 (h, w), against its truth, uint8 (h, w), for scores under a protocol, or several: "a,b".
 
-    `metrics` are keys as in score(); only the optional ones among them make a difference. Without these, needs at most
+    `metrics` are keys as in score(); only the optional ones among them make a difference. `thin` gives the skeleton of
+    a foreground, where it is kept for other maps (disbench.data.truths.skeleton). Without optional ones, needs at most
     3 bytes per pixel of further memory (4 where a protocol makes maps binary), runs in one thread without the GIL, may
     be called from many. Raises InputError for arrays of another type or shape, and for a truth of levels 0 and 1 only.
     """
@@ -82,14 +89,14 @@ def measure(mask: np.ndarray, truth: np.ndarray, protocol: str = "pysod", metric
     if mask.shape != truth.shape:
         raise InputError(f"mask is {mask.shape}, truth is {truth.shape}: resize the mask to the truth's (h, w)")
     mask = np.require(mask, requirements=["C", "W"])
-    plain = pixels.Pair(mask, foreground(truth, 128), truth)
+    plain = pixels.Pair(mask, foreground(truth, 128), truth, thin)
     bg, fg = plain.raw_quadrants.sum(0)
     top = int(truth.max())
     if top == 1:
         raise InputError("truth: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
     halved, fg_half = plain, None
     if differs(truth, top):
-        halved = pixels.Pair(mask, foreground(truth, top // 2), truth)
+        halved = pixels.Pair(mask, foreground(truth, top // 2), truth, thin)
         fg_half = halved.raw_quadrants.sum(0)[1].astype(np.uint32)
     values = pixels.compute(lambda p: halved if p.truth_above is None else plain, rules, chosen(metrics))
     return Measurement(*mask.shape, fg.astype(np.uint32), bg.astype(np.uint32), values, fg_half)

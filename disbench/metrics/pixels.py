@@ -21,12 +21,20 @@ from disbench.metrics.protocols import PROTOCOLS, Protocol
 class Pair:
     """A map and its truth, as some protocols see them.
 
-    raw: uint8 (h, w), the map, C-contiguous; foreground: uint8 (h, w), 0 or 255; truth: uint8 (h, w), its own levels
+    raw: uint8 (h, w), the map, C-contiguous; foreground: uint8 (h, w), 0 or 255; truth: uint8 (h, w), its own levels;
+    thin: gives the skeleton of the foreground; None: disbench.metrics.effort.skeleton
     """
 
     raw: np.ndarray
     foreground: np.ndarray
     truth: np.ndarray
+    thin: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @cached_property
+    def skeleton(self) -> np.ndarray:
+        from disbench.metrics.effort import skeleton
+
+        return (self.thin or skeleton)(self.foreground)
 
     @cached_property
     def raw_quadrants(self) -> np.ndarray:
@@ -106,7 +114,7 @@ def _effort(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     from disbench.metrics.effort import effort
 
     above = sum(pair.raw_span) // 2 if rules.arithmetic == "level" else rules.corrected_above
-    found = effort(pair.raw, pair.foreground, mask_above=above)
+    found = effort(pair.raw, pair.foreground, pair.skeleton, above)
     return (
         float(found.total),
         float(found.false_positive_points),

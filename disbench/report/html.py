@@ -17,6 +17,7 @@ from disbench.data import TEST
 from disbench.metrics import METRICS, STANDARD, curves, per_image
 from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
+from disbench.report.curves import PANELS
 from disbench.report.table import ARROWS, MISSING, Table, build
 from disbench.report.times import record, stage_times
 from disbench.runs import OVERALL, Result, distinct
@@ -26,12 +27,7 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "infer", "restore")
 GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\kappa": "κ", r"\mathcal{M}": "ℳ"}
-# What is drawn: title, (key, label) of x and y. Without x, the threshold.
-PANELS = (
-    ("Precision and recall", ("recall", "Recall"), ("precision", "Precision")),
-    ("F-measure", (None, "Threshold"), ("f", "")),
-    ("E-measure", (None, "Threshold"), ("e", "")),
-)
+PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K are 225
 SCALE = 400  # units of a plot's side
 
 
@@ -60,7 +56,7 @@ def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] =
         arrows=ARROWS,
         missing=MISSING,
         scale=SCALE,
-        plots=[(split, plots(results, split)) for split, _ in table.groups if results],
+        plots=[(split, plots(results, split)) for split, _ in table.groups if results and len(table.groups) <= PLOTTED],
         stages=STAGES,
         times=timed,
         comparable=all(row["record"] == timed[0]["record"] for row in timed),

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from disbench.data.dis5k import category
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import Keys, chosen, per_image
+from disbench.report.cuts import complexities
 from disbench.runs import Result
 
 SUFFIXES = (".csv", ".parquet")
@@ -18,8 +20,9 @@ def check_suffix(path: Path) -> None:
 
 
 def write_images(path: Path, results: Sequence[Result], metrics: Keys = None) -> None:
-    """A row for each image of each result: method, protocol, split, image, height, width, and a column for each metric,
-    at full precision. CSV or Parquet by the suffix."""
+    """A row for each image of each result: method, protocol, split, image, height, width, category, complexity, and a
+    column for each metric, at full precision. CSV or Parquet by the suffix. The truths must be at hand, for complexity.
+    """
     import pyarrow as pa
     from pyarrow import csv, parquet
 
@@ -36,7 +39,10 @@ def write_images(path: Path, results: Sequence[Result], metrics: Keys = None) ->
             "image": [row.name for row in rows],
             "height": [m.height for m in measured],
             "width": [m.width for m in measured],
+            "category": pa.array([category(row.name) for row in rows], pa.string()),
         }
+        intricate = complexities(result, rows)
+        columns |= {key: [getattr(one, key) for one in intricate] for key in ("ipq", "contours", "points")}
         tables.append(pa.table(columns | per_image(measured, result.protocol, keys)))
     write = csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table
     sink = pa.BufferOutputStream()

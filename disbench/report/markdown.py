@@ -12,8 +12,8 @@ MARKS = {"best": "**{}**", "second": "<ins>{}</ins>", None: "{}"}
 def render(table: Table) -> str:
     head = ["Subset", "Metric", *map(escape, table.methods)]
     lines = [f"### {escape(table.title)}", "", _line(head), "| :-- | :-- |" + " --: |" * len(table.methods)]
-    for split, group in table.groups:
-        lines += [_line(_cells(line, split if line is group[0] else "")) for line in group]
+    for _, group in table.groups:
+        lines += [_line(_cells(line, table.label(line) if line is group[0] else "")) for line in group]
     lines += ["", escape(table.caption)]
     for methods, signature in table.provenance:
         # An indented block shows a signature as it is, whatever its characters.

@@ -14,6 +14,11 @@ from disbench.metrics.protocols import find
 from disbench.runs import OVERALL, Result
 
 MISSING = "–"
+BY = {
+    "complexity": "complexity, isoperimetric quotient times dominant points, which ranks DIS-TE1 to DIS-TE4",
+    "size": "size, in megapixels",
+    "category": "the category in their names",
+}
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
@@ -39,12 +44,20 @@ class Line:
 @dataclass(frozen=True)
 class Table:
     """What every format prints. A column is a method under a protocol; `columns`, (method, protocol), and `signatures`
-    have one entry for each. A rank is among the columns of one protocol."""
+    have one entry for each. A rank is among the columns of one protocol.
+
+    by: what the subsets are groups by, with their number, as in complexity/4; "" where they are those of the data set.
+    """
 
     title: str
     columns: tuple[tuple[str, str], ...]
     signatures: tuple[str, ...]
     lines: tuple[Line, ...]
+    by: str = ""
+
+    def label(self, line: Line) -> str:
+        """The subset of a line where a format shows no number of images: that of a group is known from nowhere else."""
+        return f"{line.split} ({line.n:,})" if self.by else line.split
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -63,6 +76,8 @@ class Table:
         parts = [f"Scores on {self.title}. ↑: higher is better, ↓: lower is better."]
         if any(cell.rank for line in self.lines for cell in line.cells):
             parts.append("The best score of a row is bold, the second underlined; scores equal in print share a mark.")
+        if self.by:
+            parts.append(f"Images are grouped by {BY[self.by.split('/')[0]]}; a group is scored by itself.")
         if len({protocol for _, protocol in self.columns}) > 1:
             parts.append("In brackets: the protocol; only scores of one protocol compare.")
         pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
@@ -108,6 +123,7 @@ def build(results: Sequence[Result], metrics: Keys = None) -> Table:
         columns=columns,
         signatures=tuple(result.signature for result in results),
         lines=tuple(lines),
+        by=results[0].by,
     )
 
 
