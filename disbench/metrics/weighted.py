@@ -10,7 +10,7 @@ import numpy as np
 from disbench.metrics.curves import EPS
 from disbench.metrics.kernels import kernel, summing
 
-U8, U16, I32, U64 = np.uint8, np.uint16, np.int32, np.uint64
+U8, U16, U64, I32, F64 = np.uint8, np.uint16, np.uint64, np.int32, np.float64
 
 # Distances saturate here: the weight of an error is then within 1.3e-11 of its limit 2, and the square, even with
 # another one added, fits into 16 bits.
@@ -40,12 +40,13 @@ SIDES[-EDGE:] |= RIGHT
 def f_weighted(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> float:
     """Weighted F with beta = 1, of uint8 (h, w) arrays, foreground 0 or 255; 0 where there is no foreground.
 
-    lo and hi are the levels of the mask that stand for 0 and 1: none of its levels lies outside.
+    lo and hi are the levels of the mask that stand for 0 and 1: none of its levels lies outside. Saves the memory of
+    another array by overwriting foreground.
     """
     truth = np.count_nonzero(foreground)
     if truth == 0:
         return 0.0
-    near = vertical_distance(foreground)
+    become_distance(near := foreground)
     missed = foreground_error(mask, near, hi) / (hi - lo)
     spilled = background_error(mask, near, lo, IMPORTANCE) / (hi - lo)
     hits = truth - missed
@@ -60,11 +61,11 @@ def _where(condition):
 
 
 @kernel
-def _from_above(foreground, above, here):
+def _from_above(above, here):
     """Distance to the foreground at or above: 0 in it, else one more than in the row above, up to FAR."""
     for x in range(here.size):
         further = U8(min(above[x], U8(FAR - 1)) + U8(1))
-        here[x] = U8(further & U8(~foreground[x]))
+        here[x] = U8(further & U8(~here[x]))
 
 
 @kernel
@@ -74,16 +75,14 @@ def _from_below(below, here):
 
 
 @kernel
-def vertical_distance(foreground):
-    """uint8 (h, w): rows to the nearest foreground pixel of the same column, up to FAR."""
+def become_distance(foreground):
+    """Put in its place uint8 (h, w): rows to the nearest foreground pixel of the same column, up to FAR."""
     height, width = foreground.shape
-    near = np.empty_like(foreground)
-    _from_above(foreground[0], np.full(width, U8(FAR)), near[0])
+    _from_above(np.full(width, U8(FAR)), foreground[0])
     for y in range(1, height):
-        _from_above(foreground[y], near[y - 1], near[y])
+        _from_above(foreground[y - 1], foreground[y])
     for y in range(height - 2, -1, -1):
-        _from_below(near[y + 1], near[y])
-    return near
+        _from_below(foreground[y + 1], foreground[y])
 
 
 @kernel
@@ -151,7 +150,7 @@ def _farthest(best, above, start):
 def _weigh(best, above, start, weights):
     total = 0.0
     for x in range(U64(BLOCK)):
-        total += np.float64(above[start + x]) * weights[U64(best[x])]
+        total += F64(above[start + x]) * weights[U64(best[x])]
     return total
 
 
@@ -283,10 +282,11 @@ def _blur_columns(errors, rows, at, blurred):
     r0, r1, r2, r3 = rows[0] + at, rows[1] + at, rows[2] + at, rows[3] + at
     r4, r5, r6 = rows[4] + at, rows[5] + at, rows[6] + at
     for x in range(U64(TILE + 2 * NEAR)):
-        one = I32(I32(errors[r2 + x]) + I32(errors[r4 + x]))
-        two = I32(I32(errors[r1 + x]) + I32(errors[r5 + x]))
-        three = I32(I32(errors[r0 + x]) + I32(errors[r6 + x]))
-        blurred[x] = BLUR[0] * I32(errors[r3 + x]) + BLUR[1] * one + BLUR[2] * two + BLUR[3] * three
+        none = F64(I32(errors[r3 + x]))
+        one = F64(I32(I32(errors[r2 + x]) + I32(errors[r4 + x])))
+        two = F64(I32(I32(errors[r1 + x]) + I32(errors[r5 + x])))
+        three = F64(I32(I32(errors[r0 + x]) + I32(errors[r6 + x])))
+        blurred[x] = BLUR[0] * none + BLUR[1] * one + BLUR[2] * two + BLUR[3] * three
 
 
 @kernel
@@ -307,25 +307,25 @@ def _smaller_errors(blurred, own):
         two = blurred[i - U64(2)] + blurred[i + U64(2)]
         three = blurred[i - U64(3)] + blurred[i + U64(3)]
         smoothed = BLUR[0] * blurred[i] + BLUR[1] * one + BLUR[2] * two + BLUR[3] * three
-        total += min(smoothed, np.float64(own[x]))
+        total += min(smoothed, F64(own[x]))
     return total
 
 
 @kernel
 def _wrong_tiles(mask, near, hi, height, width):
-    """uint8 (h, tiles): 1 where foreground is below hi; uint8 (h, tiles): 1 if any such is within EDGE columns."""
+    """Tiles with foreground below hi, bool (h, tiles), and tiles with any such within EDGE columns."""
     tiles = (width + TILE - 1) // TILE
-    wrong, beside = np.zeros((height, tiles), U8), np.zeros((height, tiles), U8)
+    wrong, beside = np.zeros((height, tiles), np.bool_), np.zeros((height, tiles), np.bool_)
     for y in range(height):
         for tile in range(tiles):
             size = U64(min(TILE, width - tile * TILE))
             found = _find_wrong(mask, near, U64(y * width + tile * TILE), hi, size)
             if found != U8(0):
-                wrong[y, tile] = beside[y, tile] = U8(1)
+                wrong[y, tile] = beside[y, tile] = True
                 if tile > 0 and found & LEFT:
-                    beside[y, tile - 1] = U8(1)
+                    beside[y, tile - 1] = True
                 if tile + 1 < tiles and found & RIGHT:
-                    beside[y, tile + 1] = U8(1)
+                    beside[y, tile + 1] = True
     return wrong, beside
 
 
@@ -360,17 +360,22 @@ def foreground_error(mask, near, hi):
     errors = np.zeros(RING * line, U8)
     blurred, own = np.empty(TILE + 2 * NEAR), np.empty(TILE, U8)
     around, ring = np.empty(2 * NEAR + 1, U64), np.empty(RING, U64)
-    needed = np.empty(tiles, np.bool_)
+    until = np.full(tiles, -1)  # the last row for which a tile's errors are needed
     total = 0.0
-    for y in range(height + EDGE):
+    for y in range(-EDGE, height + EDGE):
+        if y + EDGE < height:
+            for tile in range(tiles):
+                if beside[y + EDGE, tile]:
+                    until[tile] = y + 2 * EDGE
+        if y < 0:
+            continue
         latest = y % RING * line + TILE
         if y >= height:
             errors[latest : latest + width] = U8(0)
         else:
             first, last = tiles, -1
             for tile in range(tiles):
-                needed[tile] = beside[max(0, y - EDGE) : y + EDGE + 1, tile].any()
-                if needed[tile]:
+                if until[tile] >= y:
                     first, last = min(first, tile), tile
             if last >= 0:
                 first, stop = max(0, first - 1), min(width, (last + 2) * TILE)
@@ -378,7 +383,7 @@ def foreground_error(mask, near, hi):
                 at = U64(first * TILE)
                 _take_levels(mask, near, around, at, at + U64(TILE), U64(stop) - at, levels, squares)
             for tile in range(first, last + 1):
-                if needed[tile]:
+                if until[tile] >= y:
                     at = tile * TILE
                     _nearest_errors(levels, squares, U64(at + TILE), hi, errors, U64(latest + at))
             errors[latest + width : latest + tiles * TILE] = U8(0)
