@@ -1,6 +1,7 @@
 """Pairs that the benchmarks work on: truths with thin structure, and what networks of several kinds make of them."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -73,7 +74,7 @@ def _lattice(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> N
     """A scaffold: bars, and thinner braces across its cells."""
     scale, (columns, rows) = size.min(), (int(rng.integers(8, 18)), int(rng.integers(12, 30)))
     corners = np.stack(np.meshgrid(np.linspace(0.2, 0.8, columns), np.linspace(0.08, 0.92, rows)), -1) * size
-    for row, below in zip(corners, corners[1:], strict=False):
+    for row, below in pairwise(corners):
         for i in range(columns - 1):
             _line(truth, row[i], row[i + 1], scale / 200)
             _line(truth, row[i], below[i], scale / 200)

@@ -69,7 +69,7 @@ def middle(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3, help="timed rounds per image, of which there is one of each kind")
+    parser.add_argument("--runs", type=int, default=3, help="timed rounds per image; there is one of each kind")
     parser.add_argument("--sizes", default="1024x1024,2048x2048,3000x4000")
     parser.add_argument("--flavours", default=",".join(FLAVOURS))
     options = parser.parse_args()

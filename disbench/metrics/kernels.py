@@ -53,7 +53,7 @@ def _count_words(mask_words, foreground_words, start, stop, counts):
             low += 8
         elif levels == inside == ones:
             high += 8
-        elif inside == zeros or inside == ones:
+        elif inside in (zeros, ones):
             side = inside & U64(256)
             for pixel in range(8):
                 counts[U64(pixel % BANKS * 512) + side + ((levels >> U64(8 * pixel)) & U64(255))] += U32(1)

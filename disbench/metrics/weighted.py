@@ -23,6 +23,7 @@ TILE = 64  # columns whose errors are blurred together
 EDGE = 3  # half of the 7 x 7 Gaussian
 RING = 2 * EDGE + 1  # rows of errors that are blurred together
 NEAR = 4  # a background pixel within EDGE rows and columns of the foreground is at most sqrt(18) away from it
+SQUARES = (np.arange(-NEAR, NEAR + 1) ** 2).astype(U8)
 
 # What an error on the background weighs, by squared distance to the foreground; 0 is the foreground.
 IMPORTANCE = 2 - 0.5 ** (np.sqrt(np.arange(FAR**2 + 1)) / 5)
@@ -115,25 +116,20 @@ def _start(squares, at, best):
 
 
 @kernel
-def _by_way_of(left, right, offset):
-    """Squared distance by way of the columns some offset to the left and to the right."""
-    return U16(min(left, right) + U16(min(offset * offset, FAR2)))
+def _capped_square(offset):
+    return U16(min(offset * offset, U64(FAR2)))
 
 
 @kernel
 def _relax(squares, at, offset, best):
-    """Squared distances of a block by way of the columns that are offset to offset + STEP - 1 away."""
-    left, right = U64(at - offset), U64(at + offset)
+    """Squared distances of a block by way of the columns to either side, offset to offset + STEP - 1 away."""
+    left, right, offset = U64(at - offset), U64(at + offset), U64(offset)
     for x in range(U64(BLOCK)):
-        l, r = left + x, right + x
-        found = min(best[x], _by_way_of(squares[l], squares[r], offset))
-        found = min(found, _by_way_of(squares[l - U64(1)], squares[r + U64(1)], offset + 1))
-        found = min(found, _by_way_of(squares[l - U64(2)], squares[r + U64(2)], offset + 2))
-        found = min(found, _by_way_of(squares[l - U64(3)], squares[r + U64(3)], offset + 3))
-        found = min(found, _by_way_of(squares[l - U64(4)], squares[r + U64(4)], offset + 4))
-        found = min(found, _by_way_of(squares[l - U64(5)], squares[r + U64(5)], offset + 5))
-        found = min(found, _by_way_of(squares[l - U64(6)], squares[r + U64(6)], offset + 6))
-        best[x] = min(found, _by_way_of(squares[l - U64(7)], squares[r + U64(7)], offset + 7))
+        found = best[x]
+        for more in range(U64(STEP)):
+            closer = min(squares[left + x - more], squares[right + x + more])
+            found = min(found, U16(closer + _capped_square(offset + more)))
+        best[x] = found
 
 
 @kernel
@@ -248,14 +244,6 @@ def _take_levels(mask, near, rows, at, to, size, levels, squares):
 
 
 @kernel
-def _nearer(square, offset_square, level, best, found):
-    """The nearer of the column at some offset, with this square, and of the best so far, with its level."""
-    candidate = U8(square + offset_square)
-    closer = _where(candidate < best)
-    return min(best, candidate), U8(U8(level & closer) | U8(found & U8(~closer)))
-
-
-@kernel
 def _nearest_errors(levels, squares, at, hi, errors, to):
     """hi minus the level of the nearest foreground pixel, of a tile; arbitrary where that is over NEAR away.
 
@@ -263,16 +251,13 @@ def _nearest_errors(levels, squares, at, hi, errors, to):
     so the upper one of a column, and columns from left to right with a strict comparison.
     """
     for x in range(U64(TILE)):
-        i = at + x
-        best, found = _nearer(squares[i - U64(4)], U8(16), levels[i - U64(4)], U8(255), U8(0))
-        best, found = _nearer(squares[i - U64(3)], U8(9), levels[i - U64(3)], best, found)
-        best, found = _nearer(squares[i - U64(2)], U8(4), levels[i - U64(2)], best, found)
-        best, found = _nearer(squares[i - U64(1)], U8(1), levels[i - U64(1)], best, found)
-        best, found = _nearer(squares[i], U8(0), levels[i], best, found)
-        best, found = _nearer(squares[i + U64(1)], U8(1), levels[i + U64(1)], best, found)
-        best, found = _nearer(squares[i + U64(2)], U8(4), levels[i + U64(2)], best, found)
-        best, found = _nearer(squares[i + U64(3)], U8(9), levels[i + U64(3)], best, found)
-        best, found = _nearer(squares[i + U64(4)], U8(16), levels[i + U64(4)], best, found)
+        best, found = U8(255), U8(0)
+        for i in range(U64(2 * NEAR + 1)):
+            column = at + x + i - U64(NEAR)
+            candidate = U8(squares[column] + SQUARES[i])
+            closer = _where(candidate < best)
+            best = min(best, candidate)
+            found = U8(U8(levels[column] & closer) | U8(found & U8(~closer)))
         errors[to + x] = U8(hi - found)
 
 
