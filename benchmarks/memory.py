@@ -57,9 +57,8 @@ def main() -> None:
             for name in CALLS if find_spec("py_sod_metrics") else ["disbench"]:
                 with get_context("spawn").Pool(1) as fresh:
                     found = fresh.apply(further, (name, height, width, flavour))
-                print(
-                    f"{size:10} {flavour:8} {name:13} {found / 2**20:6.1f} MiB {found / height / width:5.1f} bytes/pixel"
-                )
+                amount = f"{found / 2**20:6.1f} MiB {found / height / width:5.1f} bytes/pixel"
+                print(f"{size:10} {flavour:8} {name:13} {amount}")
 
 
 if __name__ == "__main__":
