@@ -3,7 +3,7 @@
 A control comes first: two busy processes must do nearly twice the work of one, else the machine has no second core to
 spare, and the ratio says nothing.
 
-    python benchmarks/workers.py [--runs 3] [--images 40] [--size 2048x2048]
+    python benchmarks/workers.py [--runs 3] [--images 100] [--size 2048x2048]
 """
 
 import argparse
@@ -40,19 +40,25 @@ def control(seconds: float = 1.0) -> float:
 
 
 def draw(folder: Path, images: int, height: int, width: int) -> None:
+    """As many pairs as asked for, of one pair per kind and flavour."""
     for name in ("gt", "maps"):
         (folder / name).mkdir()
-    flavours = itertools.cycle(FLAVOURS)
-    for i, kind in zip(range(images), itertools.cycle(KINDS), strict=False):
-        truth = draw_truth(height, width, kind, i)
-        Image.fromarray(truth).save(folder / f"gt/{i:03}.png")
-        Image.fromarray(draw_mask(truth, next(flavours), i)).save(folder / f"maps/{i:03}.png")
+    drawn = list(itertools.product(KINDS, FLAVOURS))
+    for i in range(images):
+        pair, first = (folder / f"gt/{i:03}.png", folder / f"maps/{i:03}.png"), i % len(drawn)
+        if i == first:
+            truth = draw_truth(height, width, drawn[i][0])
+            for file, pixels in zip(pair, (truth, draw_mask(truth, drawn[i][1])), strict=True):
+                Image.fromarray(pixels).save(file)
+        else:
+            for file in pair:
+                file.hardlink_to(file.with_name(f"{first:03}.png"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="timed rounds")
-    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--size", default="2048x2048")
     options = parser.parse_args()
     cv2.setNumThreads(1)
