@@ -13,6 +13,7 @@ import statistics
 import cv2
 import numpy as np
 from clock import seconds
+from pairs import draw_mask, draw_truth
 from PIL import Image
 
 from disbench.data.png import decode_grey
@@ -25,23 +26,8 @@ DECODERS = {
 
 
 def draw(height: int, width: int) -> dict[str, np.ndarray]:
-    """A truth of wheels with thin spokes; a map that is sure of most of it; one with noise all over."""
-    rng = np.random.default_rng(0)
-    truth = np.zeros((height, width), np.uint8)
-    scale = min(height, width)
-    for _ in range(6):
-        x, y = (rng.uniform(0.2, 0.8, 2) * (width, height)).astype(int).tolist()
-        radius = int(rng.uniform(0.1, 0.3) * scale)
-        cv2.circle(truth, (x, y), radius, 255, scale // 100)
-        for angle in np.linspace(0, 2 * np.pi, 36, endpoint=False):
-            rim = int(x + radius * np.cos(angle)), int(y + radius * np.sin(angle))
-            cv2.line(truth, (x, y), rim, 255, max(1, scale // 700))
-    small = cv2.resize(truth, (1024, 1024), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    logits = 24 * cv2.GaussianBlur(small, (0, 0), 1) - 10
-    logits += 2 * cv2.resize(rng.normal(0, 1, (30, 30)).astype(np.float32), (1024, 1024), interpolation=cv2.INTER_CUBIC)
-    maps = {"typical": logits, "noisy": 0.5 * logits + rng.normal(0, 0.8, logits.shape)}
-    soft = {kind: cv2.resize(255 / (1 + np.exp(-x)), (width, height)).astype(np.uint8) for kind, x in maps.items()}
-    return {"truth": truth} | soft
+    truth = draw_truth(height, width, "wheels")
+    return {"truth": truth} | {flavour: draw_mask(truth, flavour) for flavour in ("typical", "noisy")}
 
 
 def files(pixels: np.ndarray) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
 """Human correction efforts against PySODMetrics 1.6.2: paired CPU time of one thread, and agreement.
 
 Both are timed in turn, on the same arrays, in one process, so only the ratios mean anything. Run it as score.py, on
-whose maps it works:
+the same pairs:
 
     PYTHONPATH=. pair-env/bin/python benchmarks/effort.py [--runs 3] [--sizes 1024x1024,2048x2048,3000x4000]
 """
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import py_sod_metrics
 from clock import seconds
-from score import FLAVOURS, draw_mask, draw_truth
+from pairs import FLAVOURS, KINDS, draw_mask, draw_truth
 
 from disbench.metrics.effort import effort, skeleton
 
@@ -28,7 +28,7 @@ def peer(mask: np.ndarray, truth: np.ndarray) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="timed pairs per image")
-    parser.add_argument("--images", type=int, default=2, help="images per row")
+    parser.add_argument("--images", type=int, default=2, help="images per row, each of another kind")
     parser.add_argument("--sizes", default="1024x1024,2048x2048,3000x4000")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -39,10 +39,9 @@ def main() -> None:
         height, width = map(int, size.split("x"))
         for flavour in FLAVOURS:
             times, unequal = [], 0
-            for seed in range(options.images):
-                rng = np.random.default_rng(seed)
-                truth = draw_truth(height, width, rng)
-                mask, bones = draw_mask(truth, flavour, rng), skeleton(truth)
+            for kind in list(KINDS)[: options.images]:
+                truth = draw_truth(height, width, kind)
+                mask, bones = draw_mask(truth, flavour), skeleton(truth)
                 unequal += not peer(mask, truth) == effort(mask, truth).total == effort(mask, truth, bones).total
                 times += [
                     (seconds(peer, mask, truth), seconds(effort, mask, truth), seconds(effort, mask, truth, bones))

@@ -62,7 +62,7 @@ def test_distances_beyond_saturation(rng):
     check(*(np.ascontiguousarray(a.T) for a in (rng.integers(0, 256, truth.shape, np.uint8), truth)))
 
 
-def test_rows_that_need_the_envelope_next_to_rows_that_do_not(rng):
+def test_rows_and_blocks_that_need_a_long_search_next_to_some_that_do_not(rng):
     truth = np.zeros((9, 700), np.uint8)
     truth[:, ::90] = 255
     truth[4, 300:340] = 255
@@ -79,6 +79,38 @@ def test_equidistant_foreground_is_chosen_as_scipy_does(rng, step):
     check(rng.integers(0, 256, truth.shape, np.uint8), truth)
     truth[:, ::step] = 255
     check(rng.integers(0, 256, truth.shape, np.uint8), truth)
+
+
+@pytest.mark.parametrize("gap", [1, 4, 5, 6, 7])
+def test_errors_that_are_blurred_across_the_border_of_two_tiles(rng, gap):
+    """One line is right, the other wrong, and the pixels between take their errors from the nearer of them."""
+    for left in range(60 - gap, 68):
+        truth = np.zeros((6, 140), np.uint8)
+        truth[:, [left, left + gap]] = 255
+        mask = rng.integers(0, 255, truth.shape, np.uint8)
+        for right in (left, left + gap):
+            mixed = mask.copy()
+            mixed[:, right] = 255
+            assert f_weighted(mixed, truth) == pytest.approx(naive.f_weighted(mixed, truth), abs=1e-12)
+
+
+@pytest.mark.parametrize("distance", [0, 1, 60, 126, 127, 128, 129, 180, 181, 190])
+def test_foreground_blocks_away_from_the_only_levels_that_count(distance):
+    for column in (0, 127, 128, 250):
+        truth = np.zeros((3, 441), np.uint8)
+        truth[1, column] = 255
+        mask = truth.copy()
+        mask[:, column + distance] |= 9
+        assert f_weighted(mask, truth) == pytest.approx(naive.f_weighted(mask, truth), abs=1e-12)
+        assert f_weighted(*flipped(mask, truth)) == pytest.approx(naive.f_weighted(mask, truth), abs=1e-12)
+
+
+def f_weighted(mask, truth):
+    return measure(mask, truth).f_weighted
+
+
+def flipped(*images):
+    return [np.ascontiguousarray(image[:, ::-1]) for image in images]
 
 
 @pytest.mark.parametrize("width", [8, 16, 24, 64])

@@ -8,7 +8,7 @@ Numba's cache notices a change in the file of the caller, not of the callee.
 import numpy as np
 from numba import njit
 
-U8, U64 = np.uint8, np.uint64
+U8, U32, U64 = np.uint8, np.uint32, np.uint64
 kernel = njit(nogil=True, cache=True)
 # A sum may be reordered into SIMD lanes; there are no NaN or infinities here that this could mistreat.
 summing = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -49,16 +49,18 @@ def _count_words(mask_words, foreground_words, start, stop, counts):
     low, high = 0, 0
     for word in range(start, stop):
         levels, inside = mask_words[word], foreground_words[word]
-        if levels == zeros and inside == zeros:
+        if levels == inside == zeros:
             low += 8
-        elif levels == ones and inside == ones:
+        elif levels == inside == ones:
             high += 8
+        elif inside in (zeros, ones):
+            side = inside & U64(256)
+            for pixel in range(8):
+                counts[U64(pixel % BANKS * 512) + side + ((levels >> U64(8 * pixel)) & U64(255))] += U32(1)
         else:
             for pixel in range(8):
-                bank = U64(pixel & (BANKS - 1)) << U64(9)
-                counts[bank + ((inside & U64(1)) << U64(8)) + (levels & U64(255))] += 1
-                levels >>= U64(8)
-                inside >>= U64(8)
+                side = (inside >> U64(8 * pixel) << U64(8)) & U64(256)
+                counts[U64(pixel % BANKS * 512) + side + ((levels >> U64(8 * pixel)) & U64(255))] += U32(1)
     counts[0] += low
     counts[511] += high
 
