@@ -79,7 +79,7 @@ def run_model(
     source = load_model(model, weights, device, **options)
     if workers is None:
         workers = 0 if source.device == "cpu" else cores()
-    return _evaluate(source, dataset, Path(out), save, workers, progress, protocol, metrics)
+    return run_source(source, dataset, Path(out), save, workers, progress, protocol, metrics)
 
 
 def score_folder(
@@ -105,14 +105,14 @@ def score_folder(
     for resize in dict.fromkeys(rules.find(name).resize for name in protocols):
         source = Folder(title, Path(folder), dataset.samples, resize)
         together = [name for name in protocols if rules.find(name).resize == resize] if source.resized else protocols
-        result = _evaluate(source, dataset, Path(out), False, workers, progress, ",".join(together), metrics)
+        result = run_source(source, dataset, Path(out), False, workers, progress, ",".join(together), metrics)
         results |= {name: result.under(name) for name in together}
         if not source.resized:
             break
     return [results[name] for name in protocols]
 
 
-def _evaluate(
+def run_source(
     source: Source,
     dataset: DataSet,
     out: Path,
@@ -122,6 +122,7 @@ def _evaluate(
     protocol: str,
     metrics: Keys,
 ) -> Result:
+    """The run of any source: whatever has a title, a name, an identity, a device, and a Model's three stages."""
     protocols, asked = rules.names(protocol), chosen(metrics)
     size = f"{source.resize}:{source.resized}" if source.resized else "native"
     manifest = Manifest(
@@ -135,7 +136,7 @@ def _evaluate(
             "device": source.device.split(":")[0],  # its rounding and its times are its own
             "data": split_digests(dataset, progress),
             "kernel": KERNEL_VERSION,
-            "size": size,
+            "resized": size,
             "columns": pixels.needed(map(rules.find, protocols), asked),
         },
         size=size,

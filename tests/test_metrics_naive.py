@@ -106,7 +106,7 @@ def test_foreground_blocks_away_from_the_only_levels_that_count(distance):
 
 
 def f_weighted(mask, truth):
-    return measure(mask, truth).f_weighted
+    return measure(mask, truth).values["f_weighted"]
 
 
 def flipped(*images):

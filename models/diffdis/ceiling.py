@@ -1,4 +1,4 @@
-"""What a mask loses on the way through an autoencoder and back (paper, Table 1): no prediction in its latents is better.
+"""What a mask loses in an autoencoder and back (paper, Table 1): the ceiling of whatever is predicted in its latents.
 
 The truths themselves are the maps of this source, so a run of it is scored, kept and reported like any other.
 """
@@ -23,7 +23,8 @@ class RoundTrip:
     `vae`: a folder or Hugging Face id of an AutoencoderKL or of a Stable Diffusion with vae/; None for DiffDIS-mini's.
     """
 
-    name, resize, resized = "vae-ceiling", None, 0
+    name = "vae-ceiling"
+    resize, resized = None, 0  # its maps have the size of their truths
 
     def __init__(self, vae: str | None, size: int, device: str | None = None):
         self.device = pick_device(device)
