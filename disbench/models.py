@@ -41,7 +41,8 @@ class Download:
 class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
-    `predictor` is "module:class" in the model's folder; `protocol` is hashed into the run key; `weights` and `maps` say how to get what the authors have published.
+    `predictor` is "module:class" in the model's folder; `protocol` is hashed into the run key; `weights` and `maps` say
+    how to get what the authors have published.
     """
 
     name: str

@@ -43,7 +43,7 @@ def model(file):
 
 
 def assert_answers(name, maps, features):
-    """Within 1e-4 of the largest: summing in another order moves them by a tenth of it, other weights by seven times."""
+    """Within 1e-4 of the largest: summing in another order moves it by a tenth of it, other weights by seven times."""
     for i, x in enumerate(maps):
         expected = ANSWERS[f"{name}_map{i}"]
         assert np.abs(x[0, 0, ::8, ::8].numpy() - expected).max() <= 1e-4 * expected.max()
