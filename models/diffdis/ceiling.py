@@ -13,8 +13,9 @@ from torch import Tensor
 
 from disbench.data import Sample
 from disbench.data.images import read_truth
+from disbench.models._parts import device as devices
 from disbench.models.diffdis import conditioning, files, weights
-from disbench.models.diffdis.predictor import MINI, normalise, pick_device, quantise, resize, stretch
+from disbench.models.diffdis.predictor import MINI, normalise, quantise, resize, stretch
 
 
 class RoundTrip:
@@ -27,7 +28,7 @@ class RoundTrip:
     resize, resized = None, 0  # its maps have the size of their truths
 
     def __init__(self, vae: str | None, size: int, device: str | None = None):
-        self.device = pick_device(device)
+        self.device = devices.pick(device)
         model = _load(vae)
         sha = hashlib.sha256()
         for key, tensor in sorted(model.state_dict().items()):

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from disbench.errors import InputError, nearest
 from disbench.models import Card
+from disbench.models._parts import device as devices
 from disbench.models.diffdis.conditioning import fold_mean
 from disbench.models.diffdis.pipeline import seeded_noise, segment
 from disbench.models.diffdis.weights import BASE, digest, load, untrained
@@ -66,7 +67,7 @@ class DiffDIS:
         self.title += "".join(f", {key} {value}" for key, value in chosen.items())
         self.size = checkpoint.size or card.protocol["size"]
         self.identity = {"weights": digest(checkpoint), "size": self.size, **chosen}
-        self.device = pick_device(device)
+        self.device = devices.pick(device)
         self.prediction_type = checkpoint.prediction_type
         fold_mean(checkpoint.vae)
         self.unet, self.vae = (
@@ -175,14 +176,3 @@ def _read(options: dict[str, str | int]) -> Options:
         return msgspec.convert(options, Options, strict=False)
     except msgspec.ValidationError as error:
         raise InputError(f"option {error}") from None
-
-
-def pick_device(name: str | None) -> str:
-    """The device of that name, or the best there is; InputError for one that is not on this machine."""
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch built without CUDA
-        raise InputError(f"--device {name}: not on this machine ({error})") from None
-    return name

@@ -19,9 +19,10 @@ from torch import Tensor
 from disbench.data import Sample, Where, find
 from disbench.errors import InputError
 from disbench.metrics import measure, score
+from disbench.models._parts import device as devices
 from disbench.models.diffdis import authors, conditioning, data, losses, memory, noise, pipeline, recipe, weights
 from disbench.models.diffdis.loop import Schedule, autocast, fit
-from disbench.models.diffdis.predictor import normalise, pick_device, quantise, resize, stretch
+from disbench.models.diffdis.predictor import normalise, quantise, resize, stretch
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
 
@@ -74,7 +75,7 @@ def main(path: Path, where: Where, out: Path, device: str | None = None, progres
     much memory the U-Net will take.
     """
     what = recipe.read(path, Recipe)
-    device = pick_device(device)
+    device = devices.pick(device)
     vae_recipe = None if what.base else recipe.read(path.with_name(what.vae), VAERecipe)
     splits = find(where, "DIS-TR,DIS-VD", progress=progress).splits
     samples, held_out = next(iter(splits.values())), splits.get("DIS-VD", ())

@@ -5,7 +5,6 @@ vae.safetensors. The authors release the U-Net alone; its VAE and text encoder c
 folder in diffusers' layout.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from disbench.errors import InputError
+from disbench.models._parts.weights import digest as digest_of
+from disbench.models._parts.weights import find, read, unwrapped
 from disbench.models.diffdis import files
 from disbench.models.diffdis.pipeline import PredictionType, scheduler
 from disbench.models.diffdis.unet import DiffDISUNet
@@ -56,7 +57,7 @@ def load(weights: str | Path, base: str = BASE) -> Checkpoint:
     Both arguments are local paths or else Hugging Face ids; for `weights` also owner/name/file. InputError for what is
     missing, truncated or something else.
     """
-    path = files.find(str(weights), OWN + AUTHORS)
+    path = find(str(weights), OWN + AUTHORS)
     if path.is_file():
         return _load_authors(path, base)
     if (path / "unet.safetensors").is_file():
@@ -142,13 +143,9 @@ def empty_prompt(base: str) -> Tensor:
 
 def digest(checkpoint: Checkpoint) -> str:
     """SHA-256 of what decides the masks: the same for the same tensors in another form of file."""
-    sha = hashlib.sha256(checkpoint.prediction_type.encode())
     states = {"unet": checkpoint.unet.state_dict(), "vae": checkpoint.vae.state_dict(), "text": {"": checkpoint.text}}
-    for part, state in states.items():
-        for name, tensor in sorted(state.items()):
-            sha.update(f"{part}.{name}".encode())
-            sha.update(tensor.cpu().contiguous().numpy())
-    return sha.hexdigest()
+    tensors = ((f"{part}.{name}", x) for part, state in states.items() for name, x in sorted(state.items()))
+    return digest_of(tensors, checkpoint.prediction_type)
 
 
 def _load_own(folder: Path) -> Checkpoint:
@@ -162,14 +159,14 @@ def _load_own(folder: Path) -> Checkpoint:
     if text is None:
         raise InputError(f"{weights}: the prompt's embedding, `positive`, is missing")
     unet = files.build(DiffDISUNet, config.unet, state, weights)
-    vae = files.build(AutoencoderKL, config.vae, files.read(folder / "vae.safetensors"), folder / "vae.safetensors")
+    vae = files.build(AutoencoderKL, config.vae, read(folder / "vae.safetensors"), folder / "vae.safetensors")
     return Checkpoint(unet, vae, text, config.prediction_type, config.size)
 
 
 def _load_authors(path: Path, base: str) -> Checkpoint:
     state, text = _read_unet(path)  # before the base, which may have to be fetched
     if text is None and (prompt := path.with_name("positive.safetensors")).is_file():
-        text = files.read(prompt)["positive"].float()
+        text = read(prompt)["positive"].float()
     config = files.part(UNet2DConditionModel.load_config, base, "unet")
     unet = files.build(DiffDISUNet, config, state, path)
     vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
@@ -180,7 +177,7 @@ def _load_authors(path: Path, base: str) -> Checkpoint:
 def _read_unet(path: Path) -> tuple[dict[str, Tensor], Tensor | None]:
     """The U-Net's tensors under their own names, and the prompt's embedding where the file has it."""
     # A distributed trainer saves names under `module.`; a repacked file has them under `unet.`.
-    state = {name.removeprefix("module.").removeprefix("unet."): tensor for name, tensor in files.read(path).items()}
+    state = unwrapped(read(path), ("module.", "unet."))
     text = state.pop("positive", None)
     return state, None if text is None else text.float()
 
