@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_data, cli_diffdis
+from disbench import __version__, cli_data, cli_diffdis, cli_models
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
@@ -54,6 +54,9 @@ def main() -> None:
 @click.option("--images", type=click.Path(path_type=Path), help="With --truth: a data set of two folders.")
 @click.option("--truth", type=click.Path(path_type=Path), help="With --images: the ground truths.")
 @click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none.")
+@click.option(
+    "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
+)
 @click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
@@ -62,30 +65,55 @@ def main() -> None:
 @click.option("--alone", is_flag=True, help="On DIS-Mini: without the reference rows.")
 @shared(protocol_option("pysod"), metrics_option, json_option)
 def run(
-    model, data, split, images, truth, weights, options, device, out, save, workers, alone, protocols, metrics, as_json
+    model,
+    data,
+    split,
+    images,
+    truth,
+    weights,
+    maps,
+    options,
+    device,
+    out,
+    save,
+    workers,
+    alone,
+    protocols,
+    metrics,
+    as_json,
 ):
     """Evaluate a model; goes on where it was stopped."""
     from disbench import evaluate
     from disbench.data import find
-    from disbench.models import card
+    from disbench.models import card, check
     from disbench.report.publish import publish
 
-    card(model)  # an unknown name is told before any work
+    chosen = card(model)  # what is unknown or missing is told before any work
+    if not maps:
+        check(chosen, weights)
+    elif weights or options or device:
+        raise InputError("--maps takes the model's place: leave --weights, --option and --device away")
+    where = _where(data, images, truth)
     with shown_progress() as progress:
-        dataset = find(_where(data, images, truth), split, progress=progress)
-        if dataset.is_mini:
-            click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
-        where_and_how = (out, save, workers, progress, ",".join(protocols), metrics)
-        beside = dataset.is_mini and not alone
-        results = evaluate.run_references(model, dataset, weights, device, *where_and_how) if beside else []
-        results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *where_and_how))
-    results = [result.under(protocol) for result in results for protocol in protocols]
+        common = (progress, ",".join(protocols), metrics)
+        if maps:
+            title = f"{chosen.title}, maps"
+            results = evaluate.score_folder(title, maps, split, where, out, workers, *common)
+        else:
+            dataset = find(where, split, progress=progress)
+            if dataset.is_mini:
+                click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
+            common = (out, save, workers, *common)
+            beside = dataset.is_mini and not alone
+            results = evaluate.run_references(model, dataset, weights, device, *common) if beside else []
+            results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *common))
+            results = [result.under(protocol) for result in results for protocol in protocols]
     paths = publish(results, metrics)
     show(results, metrics, as_json)
     if not as_json:
         for kind, path in paths.items():
             click.echo(f"{kind}: {path}")
-        if len(paths) < 3:
+        if len(paths) < 3 and not maps:
             click.echo("No qualitative grid: it needs the maps, which --save keeps")
 
 
@@ -174,38 +202,6 @@ def curves(runs, out, split):
 
 @main.command()
 @json_option
-def models(as_json):
-    """List the registered models."""
-    from disbench.models import STATUSES, cards
-
-    known = cards().values()
-    if as_json:
-        json(
-            [
-                {
-                    "name": c.name,
-                    "title": c.title,
-                    "status": c.status,
-                    "summary": c.summary,
-                    "paper": c.paper,
-                    "weights": c.weights,
-                }
-                for c in known
-            ]
-        )
-        return
-    rows = [(c.name, c.title, c.paper.get("venue", ""), c.status, c.summary) for c in known]
-    table(("name", "title", "venue", "status", "what it is"), rows)
-    for status, meaning in STATUSES.items():
-        click.echo(f"{status}: {meaning}")
-    for c in known:
-        for one in c.weights:
-            if "url" in one:
-                click.echo(f"{c.title}, weights {one['name']!r}: {one['url']} {one.get('manual', '')}")
-
-
-@main.command()
-@json_option
 def metrics(as_json):
     """List the measures: symbol, direction, formula, reference, and the variants that complete a key, as in f_max."""
     from dataclasses import asdict
@@ -240,5 +236,5 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
+for command in (cli_models.models, cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
     main.add_command(command)

@@ -5,6 +5,7 @@ checkout, an editable install, a wheel and a spawned worker alike. A card is dat
 """
 
 import inspect
+import re
 import tomllib
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -25,21 +26,36 @@ STATUSES = {
 
 
 @dataclass(frozen=True)
+class Download:
+    """A weights file, or published maps. `urls`: pages to get it from by hand; none for what disbench ships."""
+
+    name: str
+    urls: tuple[str, ...] = ()
+    size: str = ""
+    license: str = ""
+    trained_on: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
-    `protocol` is hashed into the run key; `weights` says how to get each checkpoint, by hand if it must be.
+    `predictor` is "module:class" in the model's folder; `protocol` is hashed into the run key; `weights` and `maps` say
+    how to get what the authors have published.
     """
 
     name: str
     folder: Path
     title: str
-    predictor: str
     status: str
+    predictor: str = ""
     summary: str = ""
     paper: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
-    weights: list[dict[str, Any]] = field(default_factory=list)
+    weights: tuple[Download, ...] = ()
+    maps: tuple[Download, ...] = ()
+    parameters: int = 0
     protocol: dict[str, Any] = field(default_factory=dict)
 
 
@@ -52,23 +68,39 @@ def cards() -> dict[str, Card]:
 def card(name: str) -> Card:
     """The card of one model; InputError with the nearest names for an unknown one."""
     known = cards()
-    found = known.get(name.lower().replace("-", "_"))
+    found = {_letters(c.name): c for c in known.values()}.get(_letters(name))
     if found is None:
         raise InputError(f"unknown model {name!r}; {nearest(name.lower(), known)}")
     return found
 
 
+def check(chosen: Card, weights: str | None) -> None:
+    """InputError for a model without weights that is given some, and for one that needs some and is given none."""
+    if chosen.status == "maps-only":
+        raise InputError(
+            f"{chosen.title}: only maps are published; --maps takes them, see `disbench models {chosen.name}`"
+        )
+    if weights is not None and not chosen.weights:
+        raise InputError(f"{chosen.title} has no weights; leave --weights away")
+    if weights is None and chosen.weights and all(one.urls for one in chosen.weights):
+        first = chosen.weights[0]
+        raise InputError(
+            f"{chosen.title} needs --weights: get {first.name} by hand from {first.urls[0]}, "
+            f"or see `disbench models {chosen.name}`"
+        )
+
+
 def load(name: str, weights: str | None = None, device: str | None = None, **options: str):
     """The model, ready to predict.
 
-    `weights`: a file, a folder or a Hugging Face id; None for those that disbench ships; "untrained" for a random
-    initialisation. `device`: "cpu", "cuda", "cuda:1", "mps"; None for the best there is. `options` are the model's own.
+    `weights`: a file, a folder or a Hugging Face id; None for those that disbench ships, where it does; "untrained" for
+    a random initialisation. `device`: "cpu", "cuda", "cuda:1", "mps"; None for the best there is. `options` are the
+    model's own.
     """
     from disbench.predict import Model
 
     chosen = card(name)
-    if weights is not None and not chosen.weights:
-        raise InputError(f"{chosen.title} has no weights; leave --weights away")
+    check(chosen, weights)
     module, factory = chosen.predictor.split(":")
     try:
         make = getattr(import_module(f"disbench.models.{chosen.name}.{module}"), factory)
@@ -82,10 +114,17 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
     return Model(chosen, make(chosen, weights, device, **options))
 
 
+def _letters(name: str) -> str:
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
 def _read(folder: Path) -> Card:
     path = folder / "card.toml"
     try:
-        read = Card(name=folder.name, folder=folder, **tomllib.loads(path.read_text("utf-8")))
+        content = tomllib.loads(path.read_text("utf-8"))
+        for kind in content.keys() & {"weights", "maps"}:
+            content[kind] = tuple(Download(**one) for one in content[kind])
+        read = Card(name=folder.name, folder=folder, **content)
     except (tomllib.TOMLDecodeError, TypeError) as error:
         raise InputError(f"{path}: not a card ({error})") from None
     if read.status not in STATUSES:

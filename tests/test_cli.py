@@ -111,10 +111,34 @@ def test_complexity_ranks_and_cuts_a_folder(folder):
 
 def test_lists_are_for_people_and_programs():
     assert "otsu" in call("models").stdout
-    assert "https://drive.google.com" in call("models").stdout
+    assert "https://drive.google.com" in call("models", "diffdis").stdout
     assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
     assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "iou_whole"}
     assert "counts summed over the images" in call("metrics").stdout
+
+
+def test_models_are_filtered_and_described():
+    names = [m["name"] for m in json.loads(call("models", "--status", "verified", "--find", "ECCV", "--json").stdout)]
+    assert names == ["isnet"]
+    shown = call("models", "IS-Net").stdout
+    assert "Resize: torch-bilinear, not antialiased" in shown
+    assert "Weights isnet.pth (177 MB; licence: not stated; trained on: DIS5K: DIS-TR)" in shown
+    assert "disbench run --model isnet --maps DIR" in shown
+
+
+def test_weights_that_are_not_there_are_told_before_any_work():
+    missing = call("run", "--model", "isnet", "--data", "nowhere")
+    assert missing.exit_code == 2
+    assert "IS-Net needs --weights: get isnet.pth by hand from https://" in missing.stderr
+
+
+def test_published_maps_stand_in_for_a_model(folder):
+    ran = call("run", "--model", "isnet", "--maps", folder / "gt", "--data", folder, "--json")
+    result = json.loads(ran.stdout)[0]
+    assert (result["title"], result["scores"]["mine"]["mae"]) == ("IS-Net, maps", 0)
+    both = call("run", "--model", "isnet", "--maps", folder / "gt", "--weights", "isnet.pth", "--data", folder)
+    assert both.exit_code == 2
+    assert "--maps takes the model's place" in both.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,13 @@ CARD = 'title = "Mine"\nsummary = "x"\npredictor = "predictor:Mine"\nstatus = "t
 def test_a_card_is_found_however_its_name_is_written():
     assert models.card("All-Foreground").title == "All foreground"
     assert models.card("diffdis").paper["venue"] == "ICLR 2025"
+    assert models.card("IS-Net").name == "isnet"
 
 
 def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         models.card("diffdiss")
-    with pytest.raises(InputError, match="known: all_foreground, diffdis, otsu"):
+    with pytest.raises(InputError, match="known: all_foreground, diffdis, isnet, otsu"):
         models.card("zzz")
 
 
@@ -28,6 +29,7 @@ def test_unknown_names_get_the_nearest_or_all():
     [
         ("title = ", "not a card"),
         (CARD + "colour = 1", "unexpected keyword argument 'colour'"),
+        (CARD + "[[weights]]\nurl = 1", "unexpected keyword argument 'url'"),
         (CARD.replace("trivial", "great"), "unknown status 'great'; known: verified"),
     ],
 )
@@ -37,6 +39,36 @@ def test_a_bad_card_is_named(tmp_path, monkeypatch, text, why):
     monkeypatch.setattr(models, "__path__", [str(tmp_path)])
     with pytest.raises(InputError, match=rf"mine/card\.toml: .*{why}"):
         models.cards()
+
+
+@pytest.mark.parametrize("card", models.cards().values(), ids=lambda card: card.name)
+def test_shipped_cards_say_what_a_user_needs(card):
+    if card.status != "maps-only":
+        module, factory = card.predictor.split(":")
+        assert f"class {factory}" in (card.folder / f"{module}.py").read_text()
+        assert card.protocol["size"]
+    assert card.summary.endswith(".")
+    published = (*card.weights, *card.maps)
+    assert all(url.startswith("https://") for one in published for url in one.urls)
+    assert len({one.name for one in published}) == len(published)
+    assert all(one.trained_on for one in card.weights)
+    if card.status != "trivial":
+        assert card.paper.keys() >= {"title", "venue"}
+        assert card.code.keys() == {"url", "commit", "license"}
+        assert published
+
+
+def test_a_folder_without_a_card_is_no_model():
+    assert (models.card("isnet").folder.parent / "_parts").is_dir()
+    assert "_parts" not in models.cards()
+
+
+def test_a_model_that_has_maps_alone_cannot_be_loaded(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "card.toml").write_text('title = "Mine"\nstatus = "maps-only"\nsummary = "x"\n')
+    monkeypatch.setattr(models, "__path__", [str(tmp_path)])
+    with pytest.raises(InputError, match="Mine: only maps are published; --maps takes them"):
+        models.load("mine")
 
 
 def test_a_model_predicts_a_map_of_the_image_size():

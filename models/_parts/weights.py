@@ -39,6 +39,8 @@ def find(name: str, wanted: tuple[str, ...]) -> Path:
 
 def read(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file, or of what torch.save made of a state dict, bare or under one of NESTS."""
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; weights are one file here")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

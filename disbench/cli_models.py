@@ -1,0 +1,70 @@
+"""The command on the registry: models."""
+
+from dataclasses import asdict
+
+import click
+
+from disbench.console import json, table
+from disbench.models import STATUSES, Card, Download, card, cards
+from disbench.options import json_option
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--status", type=click.Choice(list(STATUSES)), help="List these alone.")
+@click.option("--find", metavar="TEXT", help="List those alone whose name, summary, paper or training data has TEXT.")
+@json_option
+def models(name, status, find, as_json):
+    """List the registered models; with NAME, all about one, and how to get its weights and maps."""
+    shown = [card(name)] if name else list(cards().values())
+    shown = [c for c in shown if status in (None, c.status) and (find or "").casefold() in _text(c)]
+    if as_json:
+        json([{"name": c.name, **{key: value for key, value in asdict(c).items() if key != "folder"}} for c in shown])
+    elif name:
+        for c in shown:
+            _describe(c)
+    else:
+        rows = [(c.name, c.title, c.paper.get("venue", ""), c.status, c.summary) for c in shown]
+        table(("name", "title", "venue", "status", "what it is"), rows)
+        for key in dict.fromkeys(c.status for c in shown):
+            click.echo(f"{key}: {STATUSES[key]}")
+        click.echo("How to get weights and maps: disbench models NAME")
+
+
+def _text(c: Card) -> str:
+    return "\n".join([c.name, c.title, c.summary, *c.paper.values(), *(one.trained_on for one in c.weights)]).casefold()
+
+
+def _describe(c: Card) -> None:
+    click.echo(f"{c.title}, {c.status}: {STATUSES[c.status]}")
+    click.echo(c.summary)
+    if c.paper:
+        arxiv = f", https://arxiv.org/abs/{c.paper['arxiv']}" if "arxiv" in c.paper else ""
+        click.echo(f"Paper: {c.paper['title']}, {c.paper['venue']}{arxiv}")
+    if c.code:
+        click.echo(f"Code: {c.code['url']} at {c.code['commit']}, licence: {c.code['license']}")
+    if c.parameters:
+        click.echo(f"Parameters: {c.parameters / 1e6:.2f} M")
+    for key, value in c.protocol.items():
+        click.echo(f"{key.capitalize()}: {value}")
+    for one in c.weights:
+        if one.urls:
+            _download(f"Weights {one.name}", one, f"--model {c.name} --weights {_file(one)}")
+        else:
+            _download(f"Weights {one.name}, shipped", one, f"--model {c.name}")
+    for one in c.maps:
+        _download(f"Maps {one.name}", one, f"--model {c.name} --maps DIR")
+
+
+def _download(head: str, one: Download, how: str) -> None:
+    facts = [one.size, one.license and f"licence: {one.license}", one.trained_on and f"trained on: {one.trained_on}"]
+    click.echo(f"\n{head} ({'; '.join(filter(None, facts))})")
+    if one.note:
+        click.echo(f"  {one.note}")
+    for url in one.urls:
+        click.echo(f"  by hand: {url}")
+    click.echo(f"  then:    disbench run {how} --data DIS5K --split DIS-TE1..4")
+
+
+def _file(one: Download) -> str:
+    return one.name if "." in one.name else "FILE"
