@@ -1,6 +1,6 @@
 """UDUN against outputs of its authors' network (commit c1f83d7) under weights that tests/filled.py makes from names.
 
-There is no script that makes tests/goldens/udun: the authors give no licence, so their code was run, but is not read.
+No script here makes tests/goldens/udun, since it would lean on code that its authors give no licence for.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """UDUN, the Unite-Divide-Unite network (Pei et al., ACM MM 2023), key-compatible with the authors' checkpoints.
 
-Written from the paper and from outputs of their network; where the paper's figure and their outputs part, these count.
+Their code has no licence: this is built anew from the names in their checkpoints and from their layers' outputs.
 """
 
 import torch

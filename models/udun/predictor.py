@@ -1,7 +1,5 @@
 """UDUN behind disbench's Protocol, with the authors' own steps before and after the network."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import torch
@@ -18,7 +16,7 @@ DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
 class Predictor:
-    """`weights`: the authors' file, of any of the three backbones, or "untrained" for ResNet-50 as drawn from seed 0."""
+    """`weights`: the authors' file, with any of the backbones, or "untrained" for ResNet-50 as drawn from seed 0."""
 
     def __init__(self, card: Card, weights: str, device: str | None):
         self.device = devices.pick(device)
