@@ -3,6 +3,8 @@
 No script here makes tests/goldens/udun, since it would lean on code that its authors give no licence for.
 """
 
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -50,6 +52,7 @@ def test_protocol(model):
     saved = model.predictor.restore(probe_logits("udun", 1024, 1024)[0, 0], photo.shape[:2])
     assert saved.dtype == np.uint8 and saved.shape == photo.shape[:2]
     assert np.array_equal(saved[::12, ::12], ANSWERS["saved"])
+    assert hashlib.sha256(saved.tobytes()).hexdigest() == str(ANSWERS["saved_sha256"])
 
 
 def test_card_names_the_parameters_of_the_network():
