@@ -27,7 +27,7 @@ class Predictor(Protocol):
         """uint8 (h, w, 3) RGB -> host array (c, H, W); outside what papers call inference."""
 
     def infer(self, batch: Any) -> Any:
-        """(b, c, H, W) on the device -> (b, H', W'), float in [0, 1]; what papers call inference."""
+        """(b, c, H, W) on the device -> (b, H', W'), float in [0, 1] or logits; what papers call inference."""
 
     def restore(self, output: Any, size: tuple[int, int]) -> np.ndarray:
         """One (H', W') output -> uint8 (h, w) map at the image's own size."""

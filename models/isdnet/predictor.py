@@ -1,0 +1,53 @@
+"""ISDNet behind disbench's Protocol. Its authors never ran it on DIS5K: the steps around the network are mmseg's."""
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from disbench.errors import InputError
+from disbench.models import Card
+from disbench.models._parts import device as devices
+from disbench.models._parts import weights as files
+from disbench.models.isdnet.network import ISDNet
+
+MEAN = torch.tensor([123.675, 116.28, 103.53])
+DEVIATION = torch.tensor([58.395, 57.12, 57.375])
+CLASSES = "refine_head.conv_seg.conv_out.bias"
+
+
+class Predictor:
+    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0."""
+
+    def __init__(self, card: Card, weights: str, device: str | None):
+        self.device = devices.pick(device)
+        self.size = (card.protocol["size"],) * 2
+        if weights == "untrained":
+            net, name = files.untrained(lambda: ISDNet(1)), weights
+        else:
+            path = files.find(weights, ())
+            state = files.unwrapped(files.read(path))
+            classes = len(state[CLASSES]) if CLASSES in state else 1
+            net, name = files.build(lambda: ISDNet(classes), state, path), path.name
+            if classes > 2:
+                raise InputError(f"{path}: tells {classes} classes apart; a map needs 1, or background and foreground")
+        self.title = f"{card.title} ({name})"
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        self.net = net.to(self.device)
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit and then normalised by channel."""
+        resized = torch.from_numpy(cv2.resize(image, self.size, interpolation=cv2.INTER_LINEAR))
+        return ((resized - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
+
+    @torch.inference_mode()
+    def infer(self, batch: Tensor) -> Tensor:
+        """(b, 3, H, W) -> logits (b, H, W) of foreground against background, which `restore` resizes first."""
+        logits = self.net(batch)
+        return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]  # softmax of two is a sigmoid
+
+    def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """Logits (H, W) -> uint8 (h, w): resized, sigmoid, rounded."""
+        resized = functional.interpolate(output[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        return (resized.sigmoid() * 255).round().to(torch.uint8).cpu().numpy()
