@@ -35,7 +35,7 @@ def prepared(mask, truth):
 
 @st.composite
 def scenes(draw, shape):
-    """Blocks with sharp corners, or grains, soft or not."""
+    """Blocks, thick enough to matter and with sharp corners, or grains, soft or not."""
     h, w = shape
     image = np.zeros(shape, np.uint8)
     for y, x, height, width in draw(st.lists(st.tuples(*[st.integers(0, 24)] * 4), max_size=6)):

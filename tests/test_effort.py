@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
 from pathlib import Path
 
-import cv2
 import naive_effort
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from measure_pairs import scenes
 
 from disbench.errors import InputError
 from disbench.metrics.effort import Effort, effort, skeleton
@@ -72,19 +72,6 @@ def test_each_kind_of_effort():
 SHAPES = st.one_of(  # the second of more than one word of 64 pixels
     st.tuples(st.integers(1, 24), st.integers(1, 30)), st.tuples(st.integers(1, 8), st.integers(60, 140))
 )
-
-
-@st.composite
-def scenes(draw, shape):
-    """Blocks, thick enough to matter and with sharp corners, or grains, soft or not."""
-    h, w = shape
-    image = np.zeros(shape, np.uint8)
-    for y, x, height, width in draw(st.lists(st.tuples(*[st.integers(0, 24)] * 4), max_size=6)):
-        image[y % h : y % h + height, x % w : x % w + width] ^= 255
-    grains = draw(st.sampled_from([0, 0, 0.03, 0.3, 1]))
-    rng = np.random.default_rng(draw(st.integers(0, 999)))
-    image = np.where(rng.random(shape) < grains, rng.integers(0, 256, shape, np.uint8), image)
-    return cv2.GaussianBlur(image, (0, 0), 2) if draw(st.booleans()) else image
 
 
 @st.composite
