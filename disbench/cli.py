@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_data, cli_diffdis, cli_models
+from disbench import __version__, cli_data, cli_diffdis, cli_models, cli_time
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
@@ -236,5 +236,13 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (cli_models.models, cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
+for command in (
+    cli_models.models,
+    cli_data.data,
+    cli_diffdis.train,
+    cli_diffdis.export,
+    cli_diffdis.vae_ceiling,
+    cli_time.time,
+    cli_time.times,
+):
     main.add_command(command)
