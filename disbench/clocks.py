@@ -1,7 +1,7 @@
 """How long a call takes on a device: its own events on CUDA, else the wall clock around a finished call.
 
-Launching work on an accelerator returns at once. Events are stamped by the device itself, in the order of its stream, so
-they hold no launch of the host; where there are none, the clock is read only when the device has nothing left to do.
+Launching work on an accelerator returns at once. Events are stamped by the device itself, in the order of its stream;
+where there are none, the clock is read only when the device has nothing left to do.
 """
 
 from collections.abc import Callable

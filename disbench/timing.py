@@ -1,8 +1,8 @@
 """Time a model: warmed up, long enough, on images that are in memory; every value kept beside what may spoil it.
 
 Rules after MLPerf's single stream: a measurement ends when it has both enough images and enough seconds. Preparation,
-inference and restoration are three numbers, and `whole` is one image from array to map; papers call any of the four "FPS".
-What is scored is what is timed: test-time augmentation is part of inference, and the maps can be held to a run's.
+inference and restoration are three numbers, and `whole` is one image from array to map; papers call any of the four
+"FPS". Test-time augmentation is part of inference, and the maps can be held to a run's: what is timed is what is scored.
 """
 
 import hashlib

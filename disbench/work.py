@@ -1,8 +1,7 @@
-"""What a network costs beside time: parameters, floating-point operations, memory. None of it needs torch to be loaded."""
+"""What a network costs beside time: parameters, operations, memory. Nothing here loads torch where it is not in use."""
 
 import sys
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 _MOVES = {"_to_copy", "_unsafe_view", "cat", "clone", "copy_", "empty", "full", "lift_fresh", "stack", "zeros", "ones"}

@@ -1,4 +1,4 @@
-"""Timing: whose clock, how long, on what, and what makes a timing worth nothing. No test measures how fast anything is."""
+"""Timing: whose clock, how long, on what, and what makes a timing worth nothing. No test measures a speed."""
 
 import json
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ class FakeCuda:
     def synchronize(self):
         self.log.append("synchronize")
 
-    def Event(self, enable_timing):  # noqa: N802, torch's name
+    def Event(self, enable_timing):
         assert enable_timing
         return FakeEvent(self)
 
