@@ -2,7 +2,7 @@
 
 Rules after MLPerf's single stream: a measurement ends when it has both enough images and enough seconds. Preparation,
 inference and restoration are three numbers, and `whole` is one image from array to map; papers call any of the four
-"FPS". Test-time augmentation is part of inference, and the maps can be held to a run's: what is timed is what is scored.
+"FPS". Test-time augmentation is part of inference, and the maps can be held to those of a scored run.
 """
 
 import hashlib
