@@ -49,7 +49,7 @@ class Backbone(ResNet):
 
 
 class Decoder(nn.Module):
-    """Four stages' features, (b, 256 to 2048, h, w) from fine to coarse -> logits (b, classes, h, w) on the finest grid."""
+    """Four features, fine to coarse, (b, 256 to 2048, ...) -> logits (b, classes, h, w) on the finest grid."""
 
     def __init__(self, classes: int):
         super().__init__()

@@ -37,7 +37,8 @@ def network(build, config: dict, classes: int) -> dict[str, np.ndarray]:
         outputs = net(probe_image("ifa", 193, 257))
     stride = STRIDES[classes]
     return {
-        f"{name}{classes}": x[0, :, ::stride, ::stride].numpy() for name, x in zip(("logits", "aux"), outputs, strict=True)
+        f"{name}{classes}": x[0, :, ::stride, ::stride].numpy()
+        for name, x in zip(("logits", "aux"), outputs, strict=True)
     }
 
 
