@@ -11,6 +11,7 @@ from filled import GOLDENS, probe_image, probe_photo
 
 from disbench.errors import InputError
 from disbench.models import card, load
+from disbench.models.genpercept import weights
 from disbench.models.genpercept.network import UNET, VAE, AutoencoderKL, UNet2DConditionModel
 from disbench.models.genpercept.steps import V1, V2, fitted
 
@@ -32,8 +33,8 @@ def folders(tmp_path_factory):
 
 
 def model(folders, version, **options):
-    weights, base = folders
-    return load("genpercept", str(weights / f"unet_dis_{version}"), "cpu", base=str(base), **options)
+    both, base = folders
+    return load("genpercept", str(both / f"unet_dis_{version}"), "cpu", base=str(base), **options)
 
 
 @pytest.mark.parametrize("size", [64, 0])
@@ -98,6 +99,15 @@ def test_the_card_counts_stable_diffusions_parameters():
     with torch.device("meta"):
         parts = UNet2DConditionModel(**UNET), AutoencoderKL(**VAE)
     assert card("genpercept").parameters == sum(p.numel() for part in parts for p in part.parameters())
+
+
+def test_untrained_is_the_same_every_time(monkeypatch):
+    for name, small in (("UNET", tiny.CONFIGS["unet"]), ("VAE", tiny.CONFIGS["vae"])):
+        monkeypatch.setattr(weights, name, small)
+    first, again = (load("genpercept", "untrained", "cpu", processing_res=32) for _ in range(2))
+    assert first.identity == again.identity
+    assert first.predict(SMALL).shape == SMALL.shape[:2]
+    assert first.title == "GenPercept v2 (untrained), processing_res 32"
 
 
 # -- Files

@@ -1,4 +1,4 @@
-"""PGNet against what its authors' code (commit fe79ada) answers under the weights of tests/filled.py."""
+"""PGNet against the answers of its authors' own code, in tests/goldens/pgnet."""
 
 import hashlib
 
