@@ -91,7 +91,7 @@ def test_identities_and_titles_tell_versions_and_sizes(folders):
 def test_sizes_are_truncated_and_threads_refused():
     assert fitted((1500, 2100), 768) == (548, 768)
     assert fitted((30, 40), 768) == (576, 768)
-    with pytest.raises(InputError, match=r"an image of 4000 x 20: its shorter side has less than 8 pixels at 768"):
+    with pytest.raises(InputError, match=r"4000 x 20: its shorter side .* less than 8 pixels at processing_res=768"):
         fitted((20, 4000), 768)
 
 
@@ -130,8 +130,12 @@ def test_the_prompt_of_version_1_is_asked_for(tmp_path):
     with pytest.raises(InputError, match=r"empty_text_embed\.npy: get it from https://github\.com/aim-uofa/"):
         load("genpercept", str(folder), "cpu")
     load("genpercept", str(folder), "cpu", prompt=str(tmp_path / "moved.npy"))
-    (tmp_path / "moved.npy").write_bytes(b"text")
-    with pytest.raises(InputError, match=r"moved\.npy: not the empty prompt's embedding"):
+    for content in (b"", b"text"):
+        (tmp_path / "moved.npy").write_bytes(content)
+        with pytest.raises(InputError, match=r"moved\.npy: not the empty prompt's embedding"):
+            load("genpercept", str(folder), "cpu", prompt=str(tmp_path / "moved.npy"))
+    np.save(tmp_path / "moved.npy", np.zeros((77, 3)))
+    with pytest.raises(InputError, match=r"moved\.npy: not this U-Net's empty prompt: \(77, 3\) instead of \(77, 32\)"):
         load("genpercept", str(folder), "cpu", prompt=str(tmp_path / "moved.npy"))
 
 

@@ -1,5 +1,6 @@
 """GenPercept behind disbench's Protocol: one pass, as both of its authors' scripts for DIS make it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def _pixels(text: str | int) -> int:
     return int(text)
 
 
-def _tensors(networks: Networks):
+def _tensors(networks: Networks) -> Iterator[tuple[str, Tensor]]:
     for name in ("unet", "vae"):
         for key, tensor in sorted(getattr(networks, name).state_dict().items()):
             yield f"{name}.{key}", tensor

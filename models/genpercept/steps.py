@@ -68,9 +68,8 @@ def fitted(size: tuple[int, int], longest: int) -> tuple[int, int]:
     factor = min(longest / width, longest / height)
     scaled = int(height * factor), int(width * factor)
     if min(scaled) < SMALLEST:
-        raise InputError(
-            f"an image of {width} x {height}: its shorter side has less than {SMALLEST} pixels at {longest}"
-        )
+        small = f"its shorter side would have less than {SMALLEST} pixels at processing_res={longest}"
+        raise InputError(f"an image of {width} x {height}: {small}; ask for more")
     return scaled
 
 

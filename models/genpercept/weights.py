@@ -52,7 +52,8 @@ def untrained(seed: int = 0) -> Networks:
 
 
 def _first(root: Path, folder: str, prompt: Path) -> Networks:
-    text = _embedding(prompt)
+    width = files.part(UNet2DConditionModel.load_config, str(root), folder)["cross_attention_dim"]
+    text = _embedding(prompt, width)  # before the gigabytes
     return Networks(_part(UNet2DConditionModel, root, folder), _part(AutoencoderKL, root, "vae"), text)
 
 
@@ -68,14 +69,14 @@ def _part(kind: type, root: Path, folder: str):
     return files.build(kind, files.part(kind.load_config, str(root), folder), read(path), path)
 
 
-def _embedding(path: Path) -> Tensor:
+def _embedding(path: Path, width: int) -> Tensor:
     try:
-        embedding = np.load(path)
+        embedding = torch.from_numpy(np.load(path).astype(np.float32))
     except FileNotFoundError:
         where = "https://github.com/aim-uofa/GenPercept/tree/main/GenPercept_v1"
         raise InputError(f"{path}: get it from {where}, or say where it is: prompt=PATH") from None
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError, AttributeError) as error:  # the last: an archive of several arrays
         raise InputError(f"{path}: not the empty prompt's embedding ({first_line(error)})") from None
-    if embedding.ndim != 2:
-        raise InputError(f"{path}: not the empty prompt's embedding, of 77 x 1024, but of shape {embedding.shape}")
-    return torch.from_numpy(embedding.astype(np.float32))[None]
+    if embedding.ndim != 2 or embedding.shape[1] != width:
+        raise InputError(f"{path}: not this U-Net's empty prompt: {tuple(embedding.shape)} instead of (77, {width})")
+    return embedding[None]

@@ -65,7 +65,7 @@ class Decoder(nn.Module):
 
 class Alignment(nn.Module):
     """Each point of the finest grid gets the nearest feature of each level and how far away that is, and from both
-    a perceptron's answer (section 3.2)."""
+    a perceptron's answer."""
 
     def __init__(self, classes: int):
         super().__init__()

@@ -71,7 +71,7 @@ class Decoder(nn.Module):
 
 
 class Grafting(nn.Module):
-    """Cross attention of x to y, (b, 64, h, w) each, with the values of x (section 3.2) -> x, and (b, 8, n, n)."""
+    """Cross attention of x to y, (b, 64, h, w) each, with the values of x -> x, and (b, 8, n, n)."""
 
     def __init__(self):
         super().__init__()
