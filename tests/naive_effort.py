@@ -6,7 +6,7 @@ from naive import stretched
 from scipy.ndimage import binary_dilation, binary_erosion, label
 
 RING = [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]  # row, column of bits 0 to 7
-# Neighbourhoods that scikit-image treats otherwise than the rule of Zhang and Suen, by the passes that remove the pixel.
+# Neighbourhoods that scikit-image treats otherwise than the rule of Zhang and Suen, by the passes that remove a pixel.
 DEPARTURES = {
     0: (48, 129),
     1: (3, 6, 11, 12, 14, 131, 134, 161, 194, 198),

@@ -124,11 +124,11 @@ def _corrections(errors: np.ndarray, shared: np.ndarray) -> tuple[int, int]:
 
 @kernel
 def _shared(borders, spans, shared):
-    """The borders' points in `shared`, packed, by bytes: points int32 (n, 2), the start and stop of each run of them int64
-    (m, 2), and which borders have any, bool.
+    """The borders' points in `shared`: points int32 (n, 2), the start and stop of each run of them int64 (m, 2), and
+    which borders have any, bool.
 
     borders: (x, y), those of border i from spans[i, 0] to spans[i, 1]
-    shared: cleared at each pixel that is taken, since no pixel is taken twice
+    shared: packed, by bytes; cleared at each pixel that is taken, since no pixel is taken twice
     """
     points = np.empty((2 * len(borders), 2), np.int32)
     runs = np.empty((len(borders), 2), np.int64)

@@ -49,8 +49,11 @@ def _removable(nw, n, ne, e, se, s, sw, w):
 
 @kernel
 def _removed(left, here, right, first, found):
-    """Fill in what a pass removes of a block; of it and its neighbours come ROWS, and a row above and below."""
-    for i in range(ROWS):
+    """Fill in what a pass removes of a block; of it and its neighbours come its ROWS, and a row above and below.
+
+    Their number is taken from the array: the loop over a number that is known to LLVM becomes no vector instructions.
+    """
+    for i in range(found.size):
         n, pixels, s = here[i], here[i + 1], here[i + 2]
         nw, w, sw = n << ONE | left[i] >> LAST, pixels << ONE | left[i + 1] >> LAST, s << ONE | left[i + 2] >> LAST
         ne, e, se = n >> ONE | right[i] << LAST, pixels >> ONE | right[i + 1] << LAST, s >> ONE | right[i + 2] << LAST
@@ -95,7 +98,11 @@ def _thin(columns, blocks):
             left, right = here - blocks * ROWS, here + blocks * ROWS
             gone = found[changes]
             _removed(
-                flat[left : left + ROWS + 2], flat[here : here + ROWS + 2], flat[right : right + ROWS + 2], this & 1, gone
+                flat[left : left + ROWS + 2],
+                flat[here : here + ROWS + 2],
+                flat[right : right + ROWS + 2],
+                this & 1,
+                gone,
             )
             if gone.any():
                 changed[changes] = now[i]
