@@ -109,11 +109,13 @@ def _trace(image, bits, stride, around, steps):
 
 @kernel
 def _three(bits, byte, shift):
+    """Three neighbours in a row, which lie in two bytes at most."""
     return (np.int64(bits[byte]) | np.int64(bits[byte + 1]) << 8) >> shift & 7
 
 
 @kernel
 def _ring(bits, at, stride):
+    """Which neighbours of the pixel at this bit are foreground, in the order of AROUND."""
     byte, shift = at - 1 >> 3, at - 1 & 7
     above, row, below = (
         _three(bits, byte - 8 * stride, shift),
