@@ -38,8 +38,8 @@ def protocol_option(default: str | None):
         metavar="NAMES",
         default=default,
         callback=_named,
-        help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024, isnet, birefnet. "
-        f"Default: {default or 'that of each run'}.",
+        help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024-11, mvanet-2024, isnet, "
+        f"birefnet. Default: {default or 'that of each run'}.",
     )
 
 
