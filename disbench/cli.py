@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_data, cli_diffdis, cli_models
+from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
-from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared
+from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared, titled
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
@@ -136,7 +136,7 @@ def score(maps, data, split, truth, out, workers, per_image, protocols, metrics,
     with shown_progress() as progress:
         results = []
         for argument in maps:
-            title, folder = _titled(argument)
+            title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
                 title, folder, split, where, out, workers, progress, ",".join(protocols), metrics
@@ -165,7 +165,7 @@ def report(runs, format_, out, standalone, by, parts, protocols, metrics):
     from disbench.runs import latest, load
 
     format_ = format_ or (format_of(out) if out else "markdown")
-    results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
+    results = [load(folder, title) for title, folder in map(titled, runs)] or latest(Path("runs"))
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
     options = {"standalone": standalone, "metrics": metrics}
     if format_ == "html":
@@ -196,7 +196,7 @@ def curves(runs, out, split):
     from disbench.report.curves import write
     from disbench.runs import latest, load
 
-    write(out, [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")), split)
+    write(out, [load(folder, title) for title, folder in map(titled, runs)] or latest(Path("runs")), split)
     click.echo(out)
 
 
@@ -217,12 +217,6 @@ def metrics(as_json):
         click.echo(f"{name}: {variant.meaning}")
 
 
-def _titled(argument: str) -> tuple[str | None, Path]:
-    """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
-    title, equals, folder = argument.partition("=")
-    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))
-
-
 def _where(data, images, truth):
     if images is None and truth is None:
         return data
@@ -236,5 +230,13 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (cli_models.models, cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
+for command in (
+    cli_models.models,
+    cli_data.data,
+    cli_board.leaderboard,
+    cli_board.submit,
+    cli_diffdis.train,
+    cli_diffdis.export,
+    cli_diffdis.vae_ceiling,
+):
     main.add_command(command)

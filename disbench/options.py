@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+from pathlib import Path
+
 import click
 
 data_options = [
@@ -58,3 +60,9 @@ def shared(*chosen):
         return command
 
     return decorate
+
+
+def titled(argument: str) -> tuple[str | None, Path]:
+    """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
+    title, equals, folder = argument.partition("=")
+    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))
