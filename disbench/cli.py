@@ -9,11 +9,10 @@ from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
-from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared, titled
+from disbench.options import CUTS, KeyValue, data_options, json_option, metrics_option, protocol_option, shared, titled
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
-CUTS = ("complexity", "size", "category")
 FORMATS = ("html", "latex", "markdown", "csv")
 
 
@@ -235,6 +234,8 @@ for command in (
     cli_data.data,
     cli_board.leaderboard,
     cli_board.submit,
+    cli_board.compare,
+    cli_board.check,
     cli_diffdis.train,
     cli_diffdis.export,
     cli_diffdis.vae_ceiling,

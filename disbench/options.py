@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+CUTS = ("complexity", "size", "category")
 data_options = [
     click.option(
         "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."

@@ -59,10 +59,11 @@ def _column(images: _Images, key: str) -> tuple[np.ndarray, Callable[[np.ndarray
     if variant is None or (variant.thresholds is not every and variant.pool is not Counts.pooled):
         return images.each(metric)[:, None], lambda means: means[:, 0]
     if variant.pool is Counts.pooled:
+        n = len(images.measurements)  # sums, as some protocols add a number to them
         inclusive = variant.thresholds is half and metric.measure in rules.at_half
         counts = np.concatenate(images.counts(at_half if inclusive else variant.thresholds), axis=1)
         return counts, lambda means: binary.MEASURES[metric.measure](
-            Counts(*(means[:, i : i + 1] for i in range(4))), rules, NO_EPS
+            Counts(*(means[:, i : i + 1] * n for i in range(4))), rules, NO_EPS
         )[:, 0]
     if metric.measure in BETA2 and rules.f_of_means:
         sides = [images.values(name, every) for name in ("precision", "recall")]

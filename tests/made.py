@@ -2,10 +2,12 @@
 
 import numpy as np
 
-from disbench.metrics import KERNEL_VERSION, Measurement
+from disbench.metrics import KERNEL_VERSION, STANDARD, Measurement, pixels
+from disbench.metrics.protocols import PROTOCOLS
 from disbench.runs import Manifest, Row, finish, load, open_run
 
-MINI = {"title": "DIS-Mini (synthetic, not DIS5K)", "token": "dis-mini-v1"}
+COLUMNS = pixels.needed(PROTOCOLS.values(), STANDARD)
+MINI = "DIS-Mini (synthetic, not DIS5K)", "dis-mini-v1"
 
 
 def measurement(rng: np.random.Generator, quality: float, empty: bool = False) -> Measurement:
@@ -17,7 +19,7 @@ def measurement(rng: np.random.Generator, quality: float, empty: bool = False) -
     fg = np.where(good, right, wrong)[:truth]
     bg = np.where(good, 255 - right, wrong)[truth:]
     histograms = (np.bincount(side, minlength=256).astype(np.uint32) for side in (fg, bg))
-    values = {f"{key}{of}": rng.beta(8 * quality, 2) for key in ("s_measure", "f_weighted") for of in ("", ".mvanet")}
+    values = {column: rng.beta(8 * quality, 2) for column in COLUMNS}
     return Measurement(25, 40, *histograms, values)
 
 
@@ -27,13 +29,12 @@ def measurements(n: int, quality: float = 0.7, seed: int = 0, empty: int = 0) ->
     return [measurement(rng, quality, i < empty) for i in range(n)]
 
 
-def make_run(root, model="diffdis", quality=0.7, n=12, splits=("DIS-TE1",), seed=0, title="DiffDIS-mini", **data):
+def make_run(root, model="diffdis", quality=0.7, n=12, splits=("DIS-TE1",), seed=0, title="DiffDIS-mini", data=MINI):
     """A finished run of n images in each split, as `disbench.runs.load` gives it. Truths depend on nothing else."""
-    data = MINI | data
     truths = {split: {"truths": f"truths of {split}", "images": ""} for split in splits}
-    counts = dict.fromkeys(splits, n)
-    identity = {"model": model, "weights": f"{quality} {seed}", "kernel": KERNEL_VERSION, "data": truths, "columns": []}
-    manifest = Manifest(title, data["title"], data["token"], "pysod", counts, identity)
+    weights = f"{quality} {n} {seed} {data}"
+    identity = {"model": model, "weights": weights, "kernel": KERNEL_VERSION, "data": truths, "columns": []}
+    manifest = Manifest(title, *data, "pysod", dict.fromkeys(splits, n), identity)
     rng, truth_rng = np.random.default_rng(seed), np.random.default_rng(0)
     rows = []
     for split in splits:

@@ -160,7 +160,7 @@ def test_two_entries_cannot_be_the_same_column(tmp_path):
 
 
 def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_path):
-    own = make_run(tmp_path / "runs", title="mine", splits=("mine",), token="folder:mine")
+    own = make_run(tmp_path / "runs", splits=("mine",), data=("mine", "folder:mine"))
     assert "is a folder of yours" in call("submit", own.folder, "--to", tmp_path / "b").stderr
     run = make_run(tmp_path / "runs")
     result = call("submit", run.folder, "--to", tmp_path / "b", "--as", "../x")
