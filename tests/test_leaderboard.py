@@ -10,7 +10,7 @@ from made import make_run
 
 from disbench.cli import main
 from disbench.data import TEST
-from disbench.leaderboard import boards, evidence, files, find, read
+from disbench.leaderboard import boards, evidence_file, files, find, read
 from disbench.leaderboard.check import check
 from disbench.leaderboard.evidence import results
 
@@ -127,7 +127,7 @@ def test_changed_evidence_and_other_data_are_named(board, tmp_path):
     second = path.with_name("isnet.json")
     mutate(second, put(*ONE, "truths", "DIS-TE2", value="others"))
     assert "its truths of DIS-TE2 are not those of diffdis.json" in check([path, second])[0]
-    file = evidence(path, read(path).measured[0])
+    file = evidence_file(path, read(path).measured[0])
     file.write_bytes(file.read_bytes() + b" ")
     assert "which has another digest" in check([path])[0]
 

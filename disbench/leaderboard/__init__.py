@@ -141,6 +141,6 @@ def find(arguments: Iterable[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def evidence(path: Path, measured: Measured) -> Path:
+def evidence_file(path: Path, measured: Measured) -> Path:
     """The file that holds the per-image statistics behind a measured part of the entry at `path`."""
     return path.parent / "evidence" / f"{measured.evidence[:16]}.parquet"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from disbench.errors import InputError
 from disbench.files import write_whole
-from disbench.leaderboard import Entry, Measured, evidence, read, write
+from disbench.leaderboard import Entry, Measured, evidence_file, read, write
 from disbench.metrics import Keys, chosen
 from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
@@ -69,13 +69,13 @@ def submit(result: Result, root: Path, model: str | None = None, metrics: Keys =
     )
     new = measured(result, metrics)
     kept = [old for old in entry.measured if (old.protocol, set(old.splits)) != (new.protocol, set(new.splits))]
-    mine = evidence(path, new)
+    mine = evidence_file(path, new)
     mine.parent.mkdir(parents=True, exist_ok=True)
     write_whole(mine, (result.folder / "scores.parquet").read_bytes())
     write(path, Entry(model, entry.title, result.dataset, result.token, entry.paper, entry.reported, (*kept, new)))
     for old in entry.measured:
         if old.evidence not in {one.evidence for one in (*kept, new)}:
-            evidence(path, old).unlink(missing_ok=True)
+            evidence_file(path, old).unlink(missing_ok=True)
     return path
 
 
@@ -88,7 +88,7 @@ def results(path: Path) -> list[Result]:
 def _result(path: Path, entry: Entry, one: Measured) -> Result:
     import pyarrow as pa
 
-    file = evidence(path, one)
+    file = evidence_file(path, one)
     try:
         if _digest(file) != one.evidence:
             raise InputError(f"{file}: not the evidence of {path.name}, which has another digest; submit the run again")

@@ -15,6 +15,24 @@ def is_run(path: Path) -> bool:
     return path.is_dir() and ((path / "run.json").exists() or not any(path.glob("*.json")))
 
 
+Named = list[tuple[str | None, Path]]  # title, or None for its own, and where it is
+
+
+def entries(named: Iterable[tuple[str | None, Path]]) -> tuple[list[Path], Named]:
+    """The entries among arguments that report something, and what has results: runs, and entries that were measured."""
+    found: list[Path] = []
+    rest: Named = []
+    for title, path in named:
+        if is_run(path):
+            rest.append((title, path))
+            continue
+        for file in leaderboard.find([str(path)]):
+            entry = leaderboard.read(file)
+            found += [file] * bool(entry.reported)
+            rest += [(title, file)] * bool(entry.measured)
+    return found, rest
+
+
 def results(named: Iterable[tuple[str | None, Path]]) -> list[Result]:
     """(title, run folder or entry) -> results; an entry gives all that was measured. InputError for one without."""
     found: list[Result] = []

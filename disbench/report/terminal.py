@@ -12,7 +12,6 @@ from rich.text import Text
 
 from disbench.errors import printable
 from disbench.metrics import METRICS, Keys
-from disbench.report.grid import short
 from disbench.report.table import ARROWS, build
 from disbench.report.times import stage_times
 from disbench.runs import Result, distinct
@@ -86,13 +85,19 @@ def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
 def _difference(one: Difference | None, n: int) -> tuple[Text | str, ...]:
     if one is None:
         return ("",) * 5
-    decided = f"{one.carried_by} of {n}: {', '.join(short(name) for name, _ in one.decisive[:2])}"
+    decided = f"{one.carried_by} of {n}: {', '.join(_short(name) for name, _ in one.decisive[:2])}"
     p = ("", "") if one.p is None else (_p(one.p), _p(one.adjusted))
     return (f"{one.value:+.4f}", _ends(one, "+"), *p, _text(decided))
 
 
 def _ends(one: Score | Difference, sign: str = "") -> str:
     return "" if one.low is None else f"[{one.low:{sign}.4f}, {one.high:{sign}.4f}]"
+
+
+def _short(name: str) -> str:
+    """'Category id' of DIS5K's group#Group#category#Category#id."""
+    parts = name.split("#")
+    return f"{parts[3]} {parts[-1]}" if len(parts) >= 5 else name
 
 
 def _p(p: float) -> str:
