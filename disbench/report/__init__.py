@@ -20,18 +20,20 @@ def render(
     metrics: Keys = None,
     entries: Sequence[Path] = (),
     corrected: bool = False,
+    source: str = "",
     intervals: bool = False,
 ) -> str:
     """The report of some results (disbench.runs.Result) as text.
 
     `cases` (disbench.report.grid.cases) are the pictures of an HTML report; `standalone` makes LaTeX a document of its
     own; `metrics` as in disbench.report.table.build; `entries` are leaderboard entries whose reported columns come
-    first, `corrected` by the audit or as printed; `intervals` are shown in LaTeX and Markdown (CSV and HTML have them).
-    InputError for an unknown format or metric, and for results that must not stand in one table.
+    first, `corrected` by the audit or as printed, of a `source` alone if given; `intervals` are shown in LaTeX and
+    Markdown (CSV and HTML have them). InputError for an unknown format or metric, and for results that must not stand
+    in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
-    table = _table(results, metrics, entries, corrected)
+    table = _table(results, metrics, entries, corrected, source)
     if format == "html":
         from disbench.report import html
 
@@ -47,7 +49,7 @@ def render(
     return import_module(f"disbench.report.{format}").render(table)
 
 
-def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool) -> Table:
+def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool, source: str) -> Table:
     from disbench.report.confidence import with_confidence
 
     if not entries:
@@ -56,7 +58,7 @@ def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected:
     from disbench.report.published import columns, with_published
 
     dataset = leaderboard.read(entries[0]).dataset
-    table = with_published(columns(entries, corrected), dataset, results, metrics, corrected)
+    table = with_published(columns(entries, corrected, source), dataset, results, metrics, corrected)
     return with_confidence(table, results) if results else table
 
 
