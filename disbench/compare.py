@@ -2,7 +2,7 @@
 images that decide a difference. All of it from stored statistics, seeded, so the same input gives the same output."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Line:
     metric: str
     n: int
     scores: dict[str, Score]
-    differences: tuple[Difference, ...] = field(default=())
+    differences: tuple[Difference, ...] = ()
 
 
 def compare(
@@ -89,13 +89,7 @@ def compare(
     tests = [d for line in lines for d in line.differences if d.p is not None]
     adjusted = dict(zip(map(id, tests), holm([d.p for d in tests]), strict=True))
     return [
-        Line(
-            line.split,
-            line.metric,
-            line.n,
-            line.scores,
-            tuple(Difference(**vars(d) | {"adjusted": adjusted.get(id(d))}) for d in line.differences),
-        )
+        replace(line, differences=tuple(replace(d, adjusted=adjusted.get(id(d))) for d in line.differences))
         for line in lines
     ]
 

@@ -138,7 +138,7 @@ def find(arguments: Iterable[str]) -> list[Path]:
         else:
             known = {file.stem: file for file in files()}
             if argument not in known:
-                raise InputError(f"{argument}: no entry of this name on DIS5K; {nearest(argument, known)}")
+                raise InputError(f"{argument}: no such folder, and no entry on DIS5K; {nearest(argument, known)}")
             found.append(known[argument])
     return list(dict.fromkeys(found))
 
