@@ -46,6 +46,21 @@ def protocol_option(default: str | None):
     )
 
 
+def _share(ctx, param, text):
+    from disbench.shares import parse
+
+    return parse(text)
+
+
+shard_option = click.option(
+    "--shard",
+    "share",
+    metavar="K/N",
+    callback=_share,
+    help="The K-th of N processes that share --out; 'auto': as torchrun or srun counts them.",
+)
+
+
 class KeyValue(click.ParamType):
     name = "NAME=VALUE"
 
