@@ -1,6 +1,6 @@
 """Which images of a run one of several processes computes: on one machine, or on many that share its run folder.
 
-Nothing is agreed between them. Each takes every n-th image of those that are missing, and appends to a shard of its own;
+Nothing is agreed between them. Each takes every n-th image, and appends to a shard of its own what is missing of them;
 whoever finds that no row is missing writes the tables, which are the same bytes whoever it is.
 """
 
