@@ -48,10 +48,11 @@ def run(
     """Evaluate a registered model on the splits of a data set; goes on where an earlier call was stopped.
 
     `split`, `data`: as in `disbench.data.find`; `weights`: as in `disbench.models.load`, and `device` too, but
-    "cuda:0,cuda:1" means a process on each; `save` keeps the maps; `workers` threads decode and measure beside the device (None: none on the CPU, where they would take the
-    network's cores and spoil its times, else one per core); `protocol`, `metrics`: what to measure for, as in
-    `disbench.measure`; the result is under the first protocol. With a `share`, this process does that part alone, and
-    there is no result while others' are missing. InputError on anything unfit; what was measured stays.
+    "cuda:0,cuda:1" means a process on each; `save` keeps the maps; `workers` threads decode and measure beside the
+    device (None: none on the CPU, where they would take the network's cores and spoil its times, else one per core);
+    `protocol`, `metrics`: what to measure for, as in `disbench.measure`; the result is under the first protocol. With a
+    `share`, this process does that part alone, and there is no result while others' are missing. InputError on anything
+    unfit; what was measured stays.
     """
     dataset = datasets.find(data, split, progress=progress)
     return run_model(model, dataset, weights, device, {}, out, save, workers, progress, protocol, metrics, share)
