@@ -169,9 +169,11 @@ def report(runs, format_, out, standalone, by, parts, protocols, metrics):
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
     options = {"standalone": standalone, "metrics": metrics}
     if format_ == "html":
-        from disbench.report.publish import pictures
+        from disbench.report.publish import pictures, ranks
 
         options["cases"] = pictures(results)
+        with shown_progress() as progress:
+            options["ranks"] = ranks(results, progress)
     if by:
         from disbench.report.cuts import cut
 

@@ -20,7 +20,7 @@ from markupsafe import escape
 from disbench.data import TEST, Sample
 from disbench.errors import InputError
 from disbench.metrics import METRICS, PAPER, Measurement, per_image, signature
-from disbench.report import FORMATS, grid, html, latex, markdown, render, table, write
+from disbench.report import FORMATS, grid, latex, markdown, page, render, table, write
 from disbench.runs import Result, Row, mask_path
 
 HOSTILE = r'<script>alert(1)</script> #&_%${}~^\|`*"--' + "'β中"
@@ -255,7 +255,7 @@ def test_html_says_when_times_do_not_compare():
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_every_symbol_becomes_html(metric):
-    assert not set("\\{}_^") & set(html.symbol(metric.latex))
+    assert not set("\\{}_^") & set(page.symbol(metric.latex))
 
 
 def test_cases_go_from_easy_to_hard_without_the_extremes():

@@ -18,11 +18,13 @@ def render(
     cases: Sequence = (),
     standalone: bool = False,
     metrics: Keys = None,
+    **known,
 ) -> str:
     """The report of some results (disbench.runs.Result) as text.
 
-    `cases` (disbench.report.grid.cases) are the pictures of an HTML report; `standalone` makes LaTeX a document of its
-    own; `metrics` as in disbench.report.table.build. InputError for an unknown format or metric, and for results that
+    `cases` (disbench.report.grid.cases) are the pictures of an HTML report, and what else it shows where `known` is
+    said in disbench.report.html.render; `standalone` makes LaTeX a document of its own; `metrics` as in
+    disbench.report.table.build. InputError for an unknown format or metric, and for results that
     must not stand in one table.
     """
     if format not in FORMATS:
@@ -31,7 +33,7 @@ def render(
     if format == "html":
         from disbench.report import html
 
-        return html.render(table, results, cases)
+        return html.render(table, results, cases, **known)
     if format == "latex":
         from disbench.report import latex
 

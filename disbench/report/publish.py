@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from disbench.data import Sample, find
+from disbench.data.digests import Progress
 from disbench.errors import InputError
 from disbench.metrics import Keys
 from disbench.report import grid, write
@@ -17,7 +18,7 @@ def publish(results: Sequence[Result], metrics: Keys = None) -> dict[str, Path]:
     cases = pictures(results)
     paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
     for path in paths.values():
-        write(path, results, cases=cases, metrics=metrics)
+        write(path, results, cases=cases, ranks=ranks(results), metrics=metrics)
     if cases:
         paths["Qualitative grid"] = folder / "grid.png"
         grid.grid(cases).savefig(paths["Qualitative grid"])
@@ -27,6 +28,18 @@ def publish(results: Sequence[Result], metrics: Keys = None) -> dict[str, Path]:
 def pictures(results: Sequence[Result]) -> list[grid.Case]:
     """Cases from easy to hard for the last result, the one of interest, as in the paper's tables."""
     return grid.cases(distinct(results)[::-1], samples(results[-1]))
+
+
+def ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[tuple[str, str], float]:
+    """(subset, image) -> complexity, where the truths are still at hand; else none, and a report has no such plot."""
+    from disbench.report.cuts import complexities
+
+    rows = [row for split in results[0].splits for row in results[0].rows[split]]
+    try:
+        found = complexities(results[0], rows, progress)
+    except InputError:
+        return {}
+    return {(row.split, row.name): one.rank for row, one in zip(rows, found, strict=True)}
 
 
 def samples(result: Result) -> list[Sample]:
