@@ -14,7 +14,7 @@ from disbench.options import KeyValue, data_options, json_option, metrics_option
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
 CUTS = ("complexity", "size", "category")
-FORMATS = ("html", "latex", "markdown", "csv")
+FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 
 
 class Commands(click.Group):
@@ -165,6 +165,8 @@ def report(runs, format_, out, standalone, by, parts, protocols, metrics):
     from disbench.runs import latest, load
 
     format_ = format_ or (format_of(out) if out else "markdown")
+    if format_ == "xlsx" and not out:
+        raise InputError("a workbook is no text to print: give --out FILE.xlsx")
     results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
     options = {"standalone": standalone, "metrics": metrics}

@@ -1,4 +1,4 @@
-"""Reports: results -> one comparable table, as HTML, LaTeX, Markdown or CSV."""
+"""Reports: results -> one comparable table, as HTML, LaTeX, Markdown, CSV or an Excel workbook."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -9,7 +9,13 @@ from disbench.files import write_whole
 from disbench.metrics import Keys
 from disbench.report.table import build
 
-FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv"}  # and their file suffixes
+FORMATS = {
+    "html": ".html",
+    "latex": ".tex",
+    "markdown": ".md",
+    "csv": ".csv",
+    "xlsx": ".xlsx",
+}  # and their file suffixes
 
 
 def render(
@@ -19,8 +25,8 @@ def render(
     standalone: bool = False,
     metrics: Keys = None,
     **known,
-) -> str:
-    """The report of some results (disbench.runs.Result) as text.
+) -> str | bytes:
+    """The report of some results (disbench.runs.Result): text, or a workbook's bytes.
 
     `cases` (disbench.report.grid.cases) are the pictures of an HTML report, and what else it shows where `known` is
     said in disbench.report.html.render; `standalone` makes LaTeX a document of its own; `metrics` as in
@@ -54,6 +60,6 @@ def write(path: str | Path, results: Sequence, format: str | None = None, **opti
     path = Path(path)
     text = render(results, format or format_of(path), **options)
     try:
-        write_whole(path, text.encode())
+        write_whole(path, text if isinstance(text, bytes) else text.encode())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; choose another place with --out") from None

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 
 from disbench.metrics import METRICS
 from disbench.report.table import Table
@@ -14,10 +15,16 @@ def render(table: Table) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
+    for record in records(table):
+        writer.writerow(repr(field) if isinstance(field, float) else field for field in record)
+    return file.getvalue()
+
+
+def records(table: Table) -> Iterator[tuple[str | float | int, ...]]:
+    """The values of FIELDS for each score."""
     for line in table.lines:
         direction = METRICS[line.metric].direction
         for column, signature, cell in zip(table.columns, table.signatures, line.cells, strict=True):
             if cell.value is not None:
-                value = repr(float(cell.value))
-                writer.writerow((table.title, line.split, line.metric, direction, *column, value, line.n, signature))
-    return file.getvalue()
+                value = float(cell.value)
+                yield table.title, line.split, line.metric, direction, *column, value, line.n, signature
