@@ -14,6 +14,7 @@ from disbench.options import KeyValue, data_options, json_option, metrics_option
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
 CUTS = ("complexity", "size", "category")
+CASES = "spread, from easy to hard for the last RUN; disagreement between methods; gain or loss of the last; or names."
 FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 
 
@@ -201,6 +202,25 @@ def curves(runs, out, split):
     from disbench.runs import latest, load
 
     write(out, [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")), split)
+    click.echo(out)
+
+
+@main.command()
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png or .html file.")
+@click.option("--cases", "how", default="spread", show_default=True, metavar="RULE|NAME,...", help=CASES)
+@click.option("--number", default=6, show_default=True, type=click.IntRange(1), help="How many images, by a rule.")
+def grid(runs, out, how, number):
+    """Image, truth and maps side by side, with an inset where the structure is finest, and the errors of the last RUN.
+
+    Needs maps, which `disbench run --save` keeps. Without RUN: the latest finished run of every method under ./runs.
+    """
+    from disbench.report.grid import write
+    from disbench.report.publish import pictures
+    from disbench.runs import latest, load
+
+    results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
+    write(out, pictures(results, number, how), how)
     click.echo(out)
 
 

@@ -9,13 +9,7 @@ from disbench.files import write_whole
 from disbench.metrics import Keys
 from disbench.report.table import build
 
-FORMATS = {
-    "html": ".html",
-    "latex": ".tex",
-    "markdown": ".md",
-    "csv": ".csv",
-    "xlsx": ".xlsx",
-}  # and their file suffixes
+FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv", "xlsx": ".xlsx"}  # file suffixes
 
 
 def render(
@@ -28,7 +22,7 @@ def render(
 ) -> str | bytes:
     """The report of some results (disbench.runs.Result): text, or a workbook's bytes.
 
-    `cases` (disbench.report.grid.cases) are the pictures of an HTML report, and what else it shows where `known` is
+    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, and what else it shows where `known` is
     said in disbench.report.html.render; `standalone` makes LaTeX a document of its own; `metrics` as in
     disbench.report.table.build. InputError for an unknown format or metric, and for results that
     must not stand in one table.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from disbench.errors import InputError
 from disbench.metrics import METRICS, STANDARD, per_image
 from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
@@ -15,7 +16,7 @@ from disbench.report.times import alike, record, stage_times
 from disbench.runs import Result, distinct
 
 if TYPE_CHECKING:
-    from disbench.report.grid import Case
+    from disbench.report.cases import Case
 
 STAGES = ("prepare", "infer", "restore")
 PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K are 225
@@ -66,8 +67,20 @@ def render(
         machines=[run.title for run in runs],
         records=[(name, [str(one.get(name, MISSING)) for one in records]) for name in names],
         images=image_scores(results, table.methods) if results else None,
-        pictures=[pictures(case) for case in cases],
+        pictures=[pictures(case, 420 if len(case.masks) <= 4 else 300) for case in cases],
     )
+
+
+def grid_page(cases: Sequence[Case], how: str) -> str:
+    """The grid as a page of its own, its pictures larger than in a report. InputError where there is no case."""
+    from disbench.report.cases import rule
+    from disbench.report.grid import NONE
+
+    if not cases:
+        raise InputError(NONE)
+    shown = [pictures(case, 720) for case in cases]
+    styles, scripts = ("base.css", "report.css"), ("base.js",)
+    return page("grid.html.j2", styles, scripts, pictures=shown, rule=rule(shown[0]["first"], how))
 
 
 def times(results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -109,11 +122,11 @@ def image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str,
     }
 
 
-def pictures(case: Case) -> dict[str, Any]:
-    """One case of the grid: its name, and (title, score, data URI) of each picture."""
-    from disbench.report.grid import short, tiles
+def pictures(case: Case, width: int) -> dict[str, Any]:
+    """One case of the grid: its name, and (title, score, data URI) of each picture, `width` pixels wide."""
+    from disbench.report.cases import short
+    from disbench.report.grid import tiles
 
-    width = 420 if len(case.masks) <= 4 else 300
     found = [(title, case.scores.get(title), data_uri(tile)) for title, tile in tiles(case, width).items()]
     names = {"split": case.sample.split, "name": short(case.sample.name), "full": case.sample.name}
     return names | {"first": next(iter(case.masks)), "tiles": found}

@@ -8,6 +8,7 @@ from disbench.data.digests import Progress
 from disbench.errors import InputError
 from disbench.metrics import Keys
 from disbench.report import grid, write
+from disbench.report.cases import Case, cases
 from disbench.runs import Result, distinct
 
 
@@ -15,19 +16,19 @@ def publish(results: Sequence[Result], metrics: Keys = None) -> dict[str, Path]:
     """Write the reports of `results` into the folder of the last, whose errors the grid shows. Kind -> path."""
     folder = results[-1].folder / "report"
     folder.mkdir(exist_ok=True)
-    cases = pictures(results)
+    found = pictures(results)
     paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
     for path in paths.values():
-        write(path, results, cases=cases, ranks=ranks(results), metrics=metrics)
-    if cases:
+        write(path, results, cases=found, ranks=ranks(results), metrics=metrics)
+    if found:
         paths["Qualitative grid"] = folder / "grid.png"
-        grid.grid(cases).savefig(paths["Qualitative grid"])
+        grid.write(paths["Qualitative grid"], found)
     return paths
 
 
-def pictures(results: Sequence[Result]) -> list[grid.Case]:
-    """Cases from easy to hard for the last result, the one of interest, as in the paper's tables."""
-    return grid.cases(distinct(results)[::-1], samples(results[-1]))
+def pictures(results: Sequence[Result], n: int = 6, how: str = "spread") -> list[Case]:
+    """Cases for the last result, the one of interest, as in the paper's tables; see disbench.report.cases.choose."""
+    return cases(distinct(results)[::-1], samples(results[-1]), n, how)
 
 
 def ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[tuple[str, str], float]:
