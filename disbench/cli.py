@@ -225,6 +225,23 @@ def grid(runs, out, how, number):
 
 
 @main.command()
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder of its own.")
+def view(runs, out):
+    """A viewer in a folder, to open in a browser: method against method by slider, blink and difference, to the pixel.
+
+    Needs maps, which `disbench run --save` keeps. Without RUN: the latest finished run of every method under ./runs.
+    """
+    from disbench.report.publish import all_samples
+    from disbench.report.viewer import write
+    from disbench.runs import distinct, latest, load
+
+    results = distinct([load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")))
+    with shown_progress() as progress:
+        click.echo(write(out, results, all_samples(results), progress))
+
+
+@main.command()
 @json_option
 def metrics(as_json):
     """List the measures: symbol, direction, formula, reference, and the variants that complete a key, as in f_max."""

@@ -43,6 +43,15 @@ def ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[t
     return {(row.split, row.name): one.rank for row, one in zip(rows, found, strict=True)}
 
 
+def all_samples(results: Sequence[Result]) -> list[Sample]:
+    """The files behind the rows of all runs, as `samples` finds them."""
+    found: list[Sample] = []
+    for result in results:
+        missing = set(result.splits) - {sample.split for sample in found}
+        found += [sample for sample in samples(result) if sample.split in missing] if missing else []
+    return found
+
+
 def samples(result: Result) -> list[Sample]:
     """The files behind a run's rows, where its data set is still at hand; else none, and a report has no pictures."""
     where = result.meta["data"]
