@@ -19,7 +19,7 @@ function tinted(first, second) {
     group.append(...sources.map(image), document.createElement("div"));
     return group;
   };
-  return [layer("first", first), layer("second", second), layer("both", first, second)];
+  return [layer("first", first, second, second), layer("second", second, first, first), layer("both", first, second)];
 }
 
 function fill(side, layers, width, height) {
