@@ -124,9 +124,10 @@ def run(
 @click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
+@click.option("--save", is_flag=True, help="Keep a copy of the maps in the run (grid and view need them).")
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
 @shared(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, per_image, protocols, metrics, as_json):
+def score(maps, data, split, truth, out, workers, save, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
     from disbench.report.images import check_suffix, write_images
@@ -140,7 +141,7 @@ def score(maps, data, split, truth, out, workers, per_image, protocols, metrics,
             title, folder = _titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
-                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics
+                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, save
             )
     if per_image:
         write_images(per_image, results, metrics)
@@ -213,7 +214,8 @@ def curves(runs, out, split):
 def grid(runs, out, how, number):
     """Image, truth and maps side by side, with an inset where the structure is finest, and the errors of the last RUN.
 
-    Needs maps, which `disbench run --save` keeps. Without RUN: the latest finished run of every method under ./runs.
+    Needs maps, which `disbench run` and `disbench score --save` keep. Without RUN: the latest finished run of every
+    method under ./runs.
     """
     from disbench.report.grid import write
     from disbench.report.publish import pictures
@@ -230,7 +232,8 @@ def grid(runs, out, how, number):
 def view(runs, out):
     """A viewer in a folder, to open in a browser: method against method by slider, blink and difference, to the pixel.
 
-    Needs maps, which `disbench run --save` keeps. Without RUN: the latest finished run of every method under ./runs.
+    Needs maps, which `disbench run` and `disbench score --save` keep. Without RUN: the latest finished run of every
+    method under ./runs.
     """
     from disbench.report.publish import all_samples
     from disbench.report.viewer import write

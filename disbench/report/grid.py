@@ -25,7 +25,7 @@ FALSE_NEGATIVE = (86, 180, 233)
 FRAME = (213, 94, 0)
 ZOOM = 0.16  # side of the zoomed window, relative to the shorter side of the image
 DPI = 300
-NONE = "no case to show: the maps must be at hand, which `disbench run --save` keeps, and so must the data set"
+NONE = "no case to show: it needs the data set, and the maps, which `disbench run` and `disbench score --save` keep"
 INSET = 0.42  # side of the inset, relative to the shorter side of the tile
 
 

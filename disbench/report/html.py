@@ -38,6 +38,9 @@ def render(
     """
     standard = (key for key in STANDARD if all(result.holds(key) for result in results))
     explained = dict.fromkeys((*(line.metric for line in table.lines), *(standard if results else ())))
+    every = build(results, tuple(explained)) if results else table
+    scored = {(line.split, k) for line in every.lines for k, cell in enumerate(line.cells) if cell.value is not None}
+    whole = [split for split, _ in every.groups if all((split, k) in scored for k in range(len(every.columns)))]
     runs = distinct(results)
     records = [record(run) for run in runs]
     names = dict.fromkeys(name for one in records for name in one)
@@ -46,7 +49,9 @@ def render(
         ("base.css", "report.css"),
         ("base.js", "report.js"),
         table=table,
-        every=build(results, tuple(explained)) if results else table,
+        every=every,
+        scored=scored,
+        start=(whole or [split for split, _ in every.groups])[-1],
         shown={line.metric for line in table.lines},
         explained=[METRICS[key] for key in explained],
         synthetic=any("|dis-mini-" in signature for signature in table.signatures),

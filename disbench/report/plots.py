@@ -86,16 +86,18 @@ def points(x: np.ndarray, y: np.ndarray) -> str:
 def trade(table: Table, results: Sequence[Result]) -> Trade | None:
     """Score against the median seconds of all stages, among the results of one protocol that were timed alike.
 
-    On Overall where all have it, else on the last subset that all have; None where there is no such subset, or no time.
+    On Overall where all of them have it, else on the last subset that they share; None where there is none, or no time.
     """
-    shared = shared_splits(results)
     times = [stage_times(result) for result in results]
     of = [i for i, result in enumerate(results) if result.protocol == results[0].protocol]
     timed = [i for i in of if times[i]]
-    if not shared or not timed or table.by:
+    if not timed or table.by:
         return None
     group = max(alike([results[i] for i in timed]), key=len)
     kept = [timed[k] for k in group]
+    shared = shared_splits([results[i] for i in kept])
+    if not shared:
+        return None
     elsewhere = [table.methods[i] for i in timed if i not in kept]
     untimed = [table.methods[i] for i in of if not times[i]]
     if len(kept) < 2:
@@ -203,9 +205,10 @@ def _apart(places: Sequence[tuple[int, int]], names: Sequence[str]) -> list[int]
 
 def _axis(values: Sequence[float]):
     """A function from value to height in plot units, and the ticks: round steps, with some room around the values."""
-    low, high = min(values), max(values)
-    room = 0.08 * (high - low) or 0.05 * abs(high) or 0.5
-    low, high = (max(0.0, low - room) if low >= 0 else low - room), high + room
+    least, most = min(values), max(values)
+    room = max(0.08 * (most - least), 0.02 * abs(most), 1e-3)
+    low = max(0.0, least - room) if least >= 0 else least - room
+    high = min(1.0, most + room) if most <= 1 else most + room  # no measure in 0..1 has ticks beyond
     step = 10 ** math.floor(math.log10(high - low))
     step = next(step * k for k in (0.1, 0.2, 0.5, 1, 2) if (high - low) / (step * k) <= 6)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
@@ -232,4 +235,10 @@ def _log_axis(values: Sequence[float]):
     powers = range(math.floor(low), math.ceil(high) + 1)
     steps = (1, 2, 5) if high - low < 2.2 else (1,)
     ticks = [k * 10.0**p for p in powers for k in steps if low <= math.log10(k * 10.0**p) <= high]
-    return across, [(across(tick), f"{tick:,.0f}" if tick >= 1 else f"{tick:g}") for tick in ticks]
+    return across, [(across(tick), _compact(tick)) for tick in ticks]
+
+
+def _compact(tick: float) -> str:
+    """1, 2 or 5 times a power of ten, as in 0.05, 200, 5k, 1M."""
+    size, letter = next(pair for pair in ((1e6, "M"), (1e3, "k"), (1, "")) if tick >= pair[0] or pair[0] == 1)
+    return f"{tick / size:g}{letter}"

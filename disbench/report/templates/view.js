@@ -11,7 +11,6 @@ const start = { a: `${last}`, b: last > 0 ? `${last - 1}` : "@truth", measure: m
   split: "", name: "", mode: "slider", errors: "", image: "", at: "" };
 const state = { ...start };
 let order = []; // the images found, as they stand in the gallery
-let opener = null;
 
 for (const select of document.querySelectorAll("select[name=a], select[name=b]")) {
   for (const layer of LAYERS) select.append(new Option(named(layer), layer));
@@ -80,13 +79,14 @@ function drawGallery() {
   order.sort((x, y) => (keys[x] === null) - (keys[y] === null) || keys[x] - keys[y] || x - y);
   cards.style.setProperty("--a", LAYERS.indexOf(state.a));
   cards.style.setProperty("--b", LAYERS.indexOf(state.b));
+  const rest = address({ ...state, image: "", at: "" });
   for (const image of order) {
     const [x, y] = made[image].querySelectorAll("b");
     x.textContent = text(score(image, state.a));
     y.textContent = text(score(image, state.b));
     x.parentElement.hidden = !x.textContent;
     y.parentElement.hidden = !y.textContent;
-    made[image].href = address({ ...state, image: images[image].join("/"), at: "" });
+    made[image].href = `${rest === "#" ? rest : `${rest}&`}image=${encodeURIComponent(images[image].join("/"))}`;
   }
   cards.replaceChildren(...order.map(image => made[image]));
   document.getElementById("count").textContent = `${order.length} of ${images.length} images.`;
@@ -122,8 +122,8 @@ function drawViewer() {
   colours(differ ? [`only ${named(a)}`, `only ${named(b)}`] : errors(a) || errors(b) ? ["false foreground", "missed foreground"] : []);
   drawScores(now);
   place();
-  const place_ = order.indexOf(now);
-  for (const beside of [order[place_ + 1], order[place_ - 1]]) {
+  const index = order.indexOf(now);
+  for (const beside of [order[index + 1], order[index - 1]]) {
     if (beside !== undefined) for (const layer of new Set([a, b, "@truth"])) if (there(beside, layer)) image(file(beside, layer));
   }
 }
