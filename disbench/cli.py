@@ -5,16 +5,14 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_data, cli_diffdis, cli_models
+from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models, cli_show
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
-from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared
+from disbench.options import CUTS, KeyValue, data_options, json_option, metrics_option, protocol_option, shared, titled
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
-CUTS = ("complexity", "size", "category")
-CASES = "spread, from easy to hard for the last RUN; disagreement between methods; gain or loss of the last; or names."
 FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 
 
@@ -138,7 +136,7 @@ def score(maps, data, split, truth, out, workers, save, per_image, protocols, me
     with shown_progress() as progress:
         results = []
         for argument in maps:
-            title, folder = _titled(argument)
+            title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
                 title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, save
@@ -149,36 +147,46 @@ def score(maps, data, split, truth, out, workers, save, per_image, protocols, me
 
 
 @main.command()
-@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN|ENTRY|BOARD]...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
+@click.option("--intervals", is_flag=True, help="LaTeX, Markdown: the 95 % intervals of what was measured.")
+@click.option("--corrected", is_flag=True, help="Entries: as `leaderboard audit` corrects the published table.")
 @click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
 @shared(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, by, parts, protocols, metrics):
-    """One table of several runs, in the layout of the DiffDIS paper's Table 2.
+def report(runs, format_, out, standalone, intervals, corrected, by, parts, protocols, metrics):
+    """One table of several runs, in the layout of the DiffDIS paper's Table 2, or that table itself: dis5k.
 
-    Without RUN: the latest finished run of every method under ./runs.
+    ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name. Without
+    any, the latest finished run of every method under ./runs.
     """
     if parts and not by:
         raise InputError("--parts needs --by")
     from disbench.report import format_of, render, write
-    from disbench.runs import latest, load
+    from disbench.report.inputs import entries
+    from disbench.report.inputs import results as read
+    from disbench.runs import latest
 
     format_ = format_ or (format_of(out) if out else "markdown")
     if format_ == "xlsx" and not out:
         raise InputError("a workbook is no text to print: give --out FILE.xlsx")
-    results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
+    named = list(map(titled, runs))
+    found, named = entries(named)
+    results = read(named) if named or found else latest(Path("runs"))
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
-    options = {"standalone": standalone, "metrics": metrics}
-    if format_ == "html":
+    options = {"standalone": standalone, "metrics": metrics, "intervals": intervals}
+    options |= {"entries": found, "corrected": corrected}
+    if format_ == "html" and results:
         from disbench.report.publish import pictures, ranks
 
         options["cases"] = pictures(results)
         with shown_progress() as progress:
             options["ranks"] = ranks(results, progress)
     if by:
+        if found:
+            raise InputError("--by: what is reported has no images to group; leave it or the entries away")
         from disbench.report.cuts import cut
 
         with shown_progress() as progress:
@@ -202,46 +210,8 @@ def curves(runs, out, split):
     from disbench.report.curves import write
     from disbench.runs import latest, load
 
-    write(out, [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")), split)
+    write(out, [load(folder, title) for title, folder in map(titled, runs)] or latest(Path("runs")), split)
     click.echo(out)
-
-
-@main.command()
-@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png or .html file.")
-@click.option("--cases", "how", default="spread", show_default=True, metavar="RULE|NAME,...", help=CASES)
-@click.option("--number", default=6, show_default=True, type=click.IntRange(1), help="How many images, by a rule.")
-def grid(runs, out, how, number):
-    """Image, truth and maps side by side, with an inset where the structure is finest, and the errors of the last RUN.
-
-    Needs maps, which `disbench run` and `disbench score --save` keep. Without RUN: the latest finished run of every
-    method under ./runs.
-    """
-    from disbench.report.grid import write
-    from disbench.report.publish import pictures
-    from disbench.runs import latest, load
-
-    results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
-    write(out, pictures(results, number, how), how)
-    click.echo(out)
-
-
-@main.command()
-@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder of its own.")
-def view(runs, out):
-    """A viewer in a folder, to open in a browser: method against method by slider, blink and difference, to the pixel.
-
-    Needs maps, which `disbench run` and `disbench score --save` keep. Without RUN: the latest finished run of every
-    method under ./runs.
-    """
-    from disbench.report.publish import all_samples
-    from disbench.report.viewer import write
-    from disbench.runs import distinct, latest, load
-
-    results = distinct([load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")))
-    with shown_progress() as progress:
-        click.echo(write(out, results, all_samples(results), progress))
 
 
 @main.command()
@@ -261,12 +231,6 @@ def metrics(as_json):
         click.echo(f"{name}: {variant.meaning}")
 
 
-def _titled(argument: str) -> tuple[str | None, Path]:
-    """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
-    title, equals, folder = argument.partition("=")
-    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))
-
-
 def _where(data, images, truth):
     if images is None and truth is None:
         return data
@@ -280,5 +244,17 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (cli_models.models, cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
+for command in (
+    cli_models.models,
+    cli_data.data,
+    cli_board.leaderboard,
+    cli_board.submit,
+    cli_board.compare,
+    cli_board.check,
+    cli_show.grid,
+    cli_show.view,
+    cli_diffdis.train,
+    cli_diffdis.export,
+    cli_diffdis.vae_ceiling,
+):
     main.add_command(command)

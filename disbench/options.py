@@ -1,7 +1,10 @@
 """Options that several commands share."""
 
+from pathlib import Path
+
 import click
 
+CUTS = ("complexity", "size", "category")
 data_options = [
     click.option(
         "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
@@ -58,3 +61,9 @@ def shared(*chosen):
         return command
 
     return decorate
+
+
+def titled(argument: str) -> tuple[str | None, Path]:
+    """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
+    title, equals, folder = argument.partition("=")
+    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))

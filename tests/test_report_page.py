@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_report import HOSTILE, result
 
-from disbench.metrics import score
-from disbench.report import plots, render, table
+from disbench.metrics import METRICS, score
+from disbench.report import confidence, plots, render, table
 from disbench.report.times import alike
 
 ENVIRONMENT = {"cpu": "a CPU", "device": "cpu"}
@@ -99,16 +99,21 @@ def test_only_the_page_s_own_style_and_script_may_act():
 
 
 def test_numbers_stand_without_a_script_and_intervals_where_known():
-    runs = [result("A", 0.9), result("B", 0.8)]
-    place = ("Overall", "f_max", 1)
-    text = render(runs, "html", intervals={place: (0.71234, 0.81234)}, tied={place})
+    of = {"splits": ("DIS-TE1", "DIS-TE2"), "n": 12}
+    runs = [result("A", 0.9, **of), result("B", 0.8, **of), result("C", 0.8999, **of)]
+    text = render(runs, "html")
     shown = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
     for run in runs:
         for split, scores in run.scores(("f_max", "mae")).items():
             for value in scores.values():
                 assert f"· {split} · " in shown
                 assert f"<span>{value:.3f}</span>" in shown
-    assert shown.count("· 95 % interval 0.7123 to 0.8123 · tied with the best · 12 images") == 2  # in both layouts
+    known = confidence.with_confidence(table.build(runs), runs)
+    for (split, metric, _), (low, high) in confidence.intervals(known).items():
+        words = rf"{split} · {re.escape(METRICS[metric].symbol)} = [\d.]+ · 95 % interval {low:.4f} to {high:.4f}"
+        assert len(re.findall(words, shown)) >= 2  # in both layouts
+    assert shown.count("not significantly worse than the best · ") >= 2 * len(confidence.tied(known)) > 0
+    assert 'class="tied"' in shown
     assert not re.search(r"<(section|tr|td|table|div)[^>]* hidden", shown)
 
 

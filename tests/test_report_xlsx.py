@@ -37,7 +37,7 @@ def test_records_are_those_of_the_csv():
     runs = [result("A"), result("B", 0.8, splits=("DIS-TE1",))]
     rows = list(openpyxl.load_workbook(io.BytesIO(render(runs, "xlsx")))["Records"].values)
     expected = list(csv.reader(io.StringIO(render(runs, "csv"))))
-    assert [list(map(str, row[:6] + row[7:])) for row in rows] == [row[:6] + row[7:] for row in expected]
+    assert [list(map(str, row[:6] + row[7:9])) for row in rows] == [row[:6] + row[7:9] for row in expected]
     assert [row[6] for row in rows[1:]] == pytest.approx([float(row[6]) for row in expected[1:]], rel=1e-15)
 
 

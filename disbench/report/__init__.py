@@ -1,13 +1,13 @@
 """Reports: results -> one comparable table, as HTML, LaTeX, Markdown, CSV or an Excel workbook."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import Keys
-from disbench.report.table import build
+from disbench.report.table import Table, build
 
 FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv", "xlsx": ".xlsx"}  # file suffixes
 
@@ -18,27 +18,54 @@ def render(
     cases: Sequence = (),
     standalone: bool = False,
     metrics: Keys = None,
-    **known,
+    entries: Sequence[Path] = (),
+    corrected: bool = False,
+    intervals: bool = False,
+    ranks: Mapping[tuple[str, str], float] | None = None,
 ) -> str | bytes:
     """The report of some results (disbench.runs.Result): text, or a workbook's bytes.
 
-    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, and what else it shows where `known` is
-    said in disbench.report.html.render; `standalone` makes LaTeX a document of its own; `metrics` as in
-    disbench.report.table.build. InputError for an unknown format or metric, and for results that
-    must not stand in one table.
+    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, `ranks` the complexity of its images;
+    `standalone` makes LaTeX a document of its own; `metrics` as in disbench.report.table.build; `entries` are
+    leaderboard entries whose reported columns come first, `corrected` by the audit or as printed; `intervals` are shown
+    in LaTeX and Markdown (CSV, HTML and workbooks have them). InputError for an unknown format or metric, and for
+    results that must not stand in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
-    table = build(results, metrics)
+    table = _table(results, metrics, entries, corrected)
     if format == "html":
         from disbench.report import html
 
-        return html.render(table, results, cases, **known)
+        shown = list(dict.fromkeys(line.metric for line in table.lines))
+        every = _table(results, html.explained(shown, results), entries, corrected)
+        return html.render(_with_confidence(every, results), shown, results, cases, ranks)
+    table = _with_confidence(table, results)
     if format == "latex":
         from disbench.report import latex
 
-        return latex.render(table, standalone)
+        return latex.render(table, standalone, intervals)
+    if format == "markdown":
+        from disbench.report import markdown
+
+        return markdown.render(table, intervals)
     return import_module(f"disbench.report.{format}").render(table)
+
+
+def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool) -> Table:
+    if not entries:
+        return build(results, metrics)
+    from disbench import leaderboard
+    from disbench.report.published import columns, with_published
+
+    dataset = leaderboard.read(entries[0]).dataset
+    return with_published(columns(entries, corrected), dataset, results, metrics, corrected)
+
+
+def _with_confidence(table: Table, results: Sequence) -> Table:
+    from disbench.report.confidence import with_confidence
+
+    return with_confidence(table, results) if results else table
 
 
 def format_of(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from disbench.errors import InputError
@@ -20,27 +21,32 @@ if TYPE_CHECKING:
 
 STAGES = ("prepare", "infer", "restore")
 PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K are 225
-Place = tuple[str, str, int]  # of a score: subset, metric, column
+
+
+def explained(shown: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
+    """The metrics of a page: those shown at first, then the standard ones that all results hold."""
+    standard = [key for key in STANDARD if results and all(result.holds(key) for result in results)]
+    return tuple(dict.fromkeys((*shown, *standard)))
 
 
 def render(
-    table: Table,
+    every: Table,
+    shown: Sequence[str],
     results: Sequence[Result] = (),
     cases: Sequence[Case] = (),
     ranks: Mapping[tuple[str, str], float] | None = None,
-    intervals: Mapping[Place, tuple[float, float]] | None = None,
-    tied: Collection[Place] = (),
 ) -> str:
-    """The page of a table; with the results behind it also curves, times, environment and the score of every image.
+    """The page of a table, which shows the metrics `shown` at first; with the results behind it, which are its last
+    columns, also curves, times, environment and the score of every image.
 
-    `cases`: the qualitative grid; `ranks`: (subset, image) -> complexity, for scores against it; `intervals`: 95 % of
-    each score, where known; `tied`: the scores that a test does not tell from the best. All from outside is escaped.
+    `cases`: the qualitative grid; `ranks`: (subset, image) -> complexity, for scores against it. All from outside is
+    escaped.
     """
-    standard = (key for key in STANDARD if all(result.holds(key) for result in results))
-    explained = dict.fromkeys((*(line.metric for line in table.lines), *(standard if results else ())))
-    every = build(results, tuple(explained)) if results else table
+    measured = build(results, shown) if results else None
     scored = {(line.split, k) for line in every.lines for k, cell in enumerate(line.cells) if cell.value is not None}
-    whole = [split for split, _ in every.groups if all((split, k) in scored for k in range(len(every.columns)))]
+    splits = [split for split, _ in every.groups]
+    whole = [split for split in splits if all((split, k) in scored for k in range(len(every.columns)))]
+    drawn = [split for split, _ in measured.groups] if measured and len(measured.groups) <= PLOTTED else []
     runs = distinct(results)
     records = [record(run) for run in runs]
     names = dict.fromkeys(name for one in records for name in one)
@@ -48,30 +54,27 @@ def render(
         "report.html.j2",
         ("base.css", "report.css"),
         ("base.js", "report.js"),
-        table=table,
+        table=replace(every, lines=tuple(line for line in every.lines if line.metric in shown)),
         every=every,
+        shown=shown,
+        explained=[METRICS[key] for key in dict.fromkeys(line.metric for line in every.lines)],
+        synthetic=any("|dis-mini-" in signature for signature in every.signatures),
         scored=scored,
-        start=(whole or [split for split, _ in every.groups])[-1],
-        shown={line.metric for line in table.lines},
-        explained=[METRICS[key] for key in explained],
-        synthetic=any("|dis-mini-" in signature for signature in table.signatures),
-        intervals=intervals or {},
-        tied=tied,
+        start=(whole or splits)[-1],
         metrics=METRICS,
         arrows=ARROWS,
         missing=MISSING,
         scale=SCALE,
-        plots=[(split, curve_panels(results, split)) for split, _ in table.groups]
-        if results and len(table.groups) <= PLOTTED
-        else [],
-        trade=trade(table, results) if results else None,
-        intricate=by_complexity(table, results, ranks) if results and ranks else [],
+        methods=measured.methods if measured else (),
+        plots=[(split, curve_panels(results, split)) for split in drawn],
+        trade=trade(measured, results) if measured else None,
+        intricate=by_complexity(measured, results, ranks) if measured and ranks else [],
         stages=STAGES,
         times=times(runs),
         comparable=len(alike([run for run in runs if stage_times(run)])) < 2,
         machines=[run.title for run in runs],
         records=[(name, [str(one.get(name, MISSING)) for one in records]) for name in names],
-        images=image_scores(results, table.methods) if results else None,
+        images=image_scores(results, measured.methods) if measured else None,
         pictures=[pictures(case, 420 if len(case.masks) <= 4 else 300) for case in cases],
     )
 

@@ -49,7 +49,7 @@ def render(table: Table) -> bytes:
     listed = book.create_sheet("Records")
     _row(listed, FIELDS)
     for record in records(table):
-        _row(listed, record)
+        _row(listed, [None if value == "" else value for value in record])
     for cell in listed[1]:
         cell.font = Font(bold=True)
         listed.column_dimensions[cell.column_letter].width = 14
