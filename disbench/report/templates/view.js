@@ -137,6 +137,7 @@ function colours(words) {
 }
 
 function drawScores(now) {
+  viewer.querySelector("#scores img").src = file(now, "@image");
   const table = viewer.querySelector("#scores table"), head = document.createElement("tr");
   const cell = (kind, content, row) => { const one = document.createElement(kind); one.textContent = content; row.append(one); };
   cell("th", "", head);
