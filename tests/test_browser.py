@@ -178,7 +178,9 @@ def test_the_gallery_is_ordered_and_leads_to_an_image_and_back(chromium, view):
     chromium.value(choose.format("mae", "measure"))
     chromium.value(choose.format("worst", "order"))
     assert chromium.value(labels) == ["b", "Tree a&b=c", "c"]
-    chromium.until("[...document.images].every(i => i.complete && i.naturalWidth === 4 * 240)")  # thumbnails of 4 tiles
+    chromium.until(
+        "[...cards.querySelectorAll('img')].every(i => i.complete && i.naturalWidth === 4 * 240)"
+    )  # thumbnails of 4 tiles
     chromium.click(".card:nth-child(2)")
     chromium.until("!viewer.hidden")
     chromium.press("ArrowRight")

@@ -12,7 +12,7 @@ from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
 from disbench.report.page import data_uri, page
 from disbench.report.plots import SCALE, by_complexity, curve_panels, trade
-from disbench.report.table import ARROWS, MISSING, Table, build
+from disbench.report.table import ARROWS, MISSING, Table
 from disbench.report.times import alike, record, stage_times
 from disbench.runs import Result, distinct
 
@@ -42,7 +42,7 @@ def render(
     `cases`: the qualitative grid; `ranks`: (subset, image) -> complexity, for scores against it. All from outside is
     escaped.
     """
-    measured = build(results, shown) if results else None
+    measured = _measured(every, shown, len(results)) if results else None
     scored = {(line.split, k) for line in every.lines for k, cell in enumerate(line.cells) if cell.value is not None}
     splits = [split for split, _ in every.groups]
     whole = [split for split in splits if all((split, k) in scored for k in range(len(every.columns)))]
@@ -77,6 +77,13 @@ def render(
         images=image_scores(results, measured.methods) if measured else None,
         pictures=[pictures(case, 420 if len(case.masks) <= 4 else 300) for case in cases],
     )
+
+
+def _measured(every: Table, shown: Sequence[str], columns: int) -> Table:
+    """The last columns of a table, in the metrics shown."""
+    lines = [replace(line, cells=line.cells[-columns:]) for line in every.lines if line.metric in shown]
+    scored = tuple(line for line in lines if any(cell.value is not None for cell in line.cells))
+    return replace(every, columns=every.columns[-columns:], signatures=every.signatures[-columns:], lines=scored)
 
 
 def grid_page(cases: Sequence[Case], how: str) -> str:

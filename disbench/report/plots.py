@@ -11,7 +11,7 @@ import numpy as np
 from disbench.data.complexity import parts
 from disbench.metrics import METRICS, curves, score
 from disbench.report.curves import PANELS, shared_splits
-from disbench.report.table import ARROWS, Table, count
+from disbench.report.table import ARROWS, Cell, Table
 from disbench.report.times import alike, stage_times
 from disbench.runs import Result
 
@@ -23,7 +23,10 @@ HIGH, WIDE = 17, 9  # units of a label's line and letter
 
 @dataclass(frozen=True)
 class Dot:
-    """A mark at (x, y) in plot units; `title` says its numbers; `label` stands beside it, at `label_y`, if not ""."""
+    """A mark at (x, y) in plot units; `title` says its numbers; `label` stands beside it, at `label_y`, if not "".
+
+    ends: the heights of the score's 95 % interval, if known
+    """
 
     method: int
     x: int
@@ -31,6 +34,7 @@ class Dot:
     title: str
     label: str = ""
     label_y: int = 0
+    ends: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def curve_panels(results: Sequence[Result], split: str) -> list[Panel]:
     upward = [(SCALE - at, text) for at, text in unit]
     lines: list[list[tuple[int, str]]] = [[] for _ in PANELS]
     for index, result in enumerate(results):
-        if not count(result, split) or split not in shared_splits([result]):
+        if split not in shared_splits([result]):
             continue
         values = curves(result.measurements(split), result.protocol)
         values[None] = np.linspace(0, 1, 256)[: len(values["f"])]
@@ -106,8 +110,8 @@ def trade(table: Table, results: Sequence[Result]) -> Trade | None:
     panels = {}
     for line in table.lines:
         if line.split == shared[-1]:
-            values = [line.cells[i].value for i in kept]
-            panels[line.metric] = _trade(line.metric, [table.methods[i] for i in kept], kept, milliseconds, values)
+            cells = [line.cells[i] for i in kept]
+            panels[line.metric] = _trade(line.metric, [table.methods[i] for i in kept], kept, milliseconds, cells)
     return Trade(shared[-1], panels, elsewhere, untimed)
 
 
@@ -164,16 +168,18 @@ def by_complexity(table: Table, results: Sequence[Result], ranks: Mapping[tuple[
     return panels
 
 
-def _trade(metric: str, names: list[str], indices: list[int], times: list[float], values: list[float]) -> Panel:
-    one = METRICS[metric]
+def _trade(metric: str, names: list[str], indices: list[int], times: list[float], cells: list[Cell]) -> Panel:
+    one, values = METRICS[metric], [cell.value for cell in cells]
     across, x_ticks = _log_axis(times)
-    up, y_ticks = _axis(values)
+    up, y_ticks = _axis([*values, *(end for cell in cells for end in cell.interval or ())])
     places = [(across(t), up(v)) for t, v in zip(times, values, strict=True)]
-    heights = _apart(places, names)
-    dots = [
-        Dot(i, *place, f"{name}: {one.symbol} {value:.{one.digits}f}, {time:,.1f} ms per image", name, height)
-        for i, place, name, value, time, height in zip(indices, places, names, values, times, heights, strict=True)
-    ]
+    dots = []
+    for i, (x, y), name, cell, time, at in zip(
+        indices, places, names, cells, times, _apart(places, names), strict=True
+    ):
+        interval = cell.interval and " ({:.{d}f} to {:.{d}f})".format(*cell.interval, d=one.digits)
+        title = f"{name}: {one.symbol} {cell.text}{interval or ''}, {time:,.1f} ms per image"
+        dots.append(Dot(i, x, y, title, name, at, cell.interval and tuple(map(up, cell.interval))))
     best = [places[k] for k in front(times, values, one.direction == "higher")]
     stairs = "".join(f"H{x}V{y}" for x, y in best[1:])
     label = f"{one.symbol} {ARROWS[one.direction]}"

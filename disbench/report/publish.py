@@ -16,10 +16,10 @@ def publish(results: Sequence[Result], metrics: Keys = None) -> dict[str, Path]:
     """Write the reports of `results` into the folder of the last, whose errors the grid shows. Kind -> path."""
     folder = results[-1].folder / "report"
     folder.mkdir(exist_ok=True)
-    found = pictures(results)
+    found, known = pictures(results), ranks(results)
     paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
     for path in paths.values():
-        write(path, results, cases=found, ranks=ranks(results), metrics=metrics)
+        write(path, results, cases=found, ranks=known, metrics=metrics)
     if found:
         paths["Qualitative grid"] = folder / "grid.png"
         grid.write(paths["Qualitative grid"], found)

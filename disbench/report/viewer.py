@@ -35,6 +35,7 @@ WIDE, HIGH = 240, 180  # pixels into which a thumbnail fits
 STRIP = 16000  # pixels of a WebP's side
 SHOWN = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}  # what a browser shows, if it is that
 ORIENTATION = 0x0112
+MARK = ".disbench-view"  # a folder with it may be made anew
 
 
 def write(out: Path, results: Sequence[Result], samples: Iterable[Sample], progress: Progress | None = None) -> Path:
@@ -82,11 +83,14 @@ def _maps(result: Result) -> dict[tuple[str, str], Path]:
 
 
 def _clear(out: Path) -> None:
-    if out.is_dir() and (others := {path.name for path in out.iterdir()} - {"index.html", "pictures"}):
-        raise InputError(f"{out}: holds other files ({min(others)}); give --out a folder of its own")
+    """Make room in `out`; whatever a viewer did not put there is left alone."""
+    mark = out / "pictures" / MARK
+    if out.is_dir() and any(out.iterdir()) and not mark.exists():
+        raise InputError(f"{out}: holds other files; give --out a folder of its own")
     (out / "index.html").unlink(missing_ok=True)  # first, so that a page never lacks its pictures
     shutil.rmtree(out / "pictures", ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
+    mark.parent.mkdir(parents=True)
+    mark.touch()
 
 
 def _picture(sample: Sample, maps: list[Path | None], folder: Path) -> dict[str, Any]:
@@ -100,7 +104,7 @@ def _picture(sample: Sample, maps: list[Path | None], folder: Path) -> dict[str,
     else:
         file = "image.png"
         write_whole(folder / file, cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
-    if _as_it_is(sample.truth) and header(sample.truth)[0] == "L" and truth.max() in (0, 255):
+    if _as_it_is(sample.truth) and header(sample.truth)[0] == "L" and np.array_equal(read_map(sample.truth), truth):
         _place(sample.truth, folder / "truth.png")
     else:
         write_map(folder / "truth.png", truth)

@@ -185,12 +185,13 @@ function read() {
 }
 
 function draw() {
-  const open = Boolean(state.image);
+  const open = Boolean(state.image), opening = open && viewer.hidden;
   if (!cards.children.length || !open) drawGallery();
   document.title = `${open ? state.image : document.querySelector("h1").textContent} · disbench`;
   viewer.hidden = !open;
   gallery.inert = open;
   theme.hidden = open;
+  if (opening) stage.focus({ preventScroll: true });
   if (open) drawViewer();
   else clearInterval(blinking);
 }
