@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from disbench.metrics import PAPER, Measurement
-from disbench.resample import RESAMPLES, columns, differences, intervals
+from disbench.resample import RESAMPLES, bootstrap, columns, intervals, randomised
 
 
 def measurements(n: int, seed: int) -> list[Measurement]:
@@ -41,7 +41,8 @@ def main() -> None:
     print(f"{args.resamples:,} resamples, {args.images:,} images, {len(PAPER)} measures; CPU seconds, median (range):")
     print("  per-image columns from histograms:", timed(lambda: columns(found[0], metrics=PAPER), args.runs))
     print("  intervals of one method:", timed(lambda: intervals(one, args.resamples), args.runs))
-    print("  difference of two, with its test:", timed(lambda: differences(one, two, args.resamples), args.runs))
+    print("  two methods together:", timed(lambda: bootstrap([one, two], args.resamples), args.runs))
+    print("  their paired test:", timed(lambda: randomised(one, two, args.resamples), args.runs))
 
 
 if __name__ == "__main__":

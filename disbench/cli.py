@@ -153,10 +153,11 @@ def score(maps, data, split, truth, out, workers, save, per_image, protocols, me
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
 @click.option("--intervals", is_flag=True, help="LaTeX, Markdown: the 95 % intervals of what was measured.")
 @click.option("--corrected", is_flag=True, help="Entries: as `leaderboard audit` corrects the published table.")
+@click.option("--source", default="", metavar="TEXT", help="Entries: published tables alone whose citation has TEXT.")
 @click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
 @shared(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, intervals, corrected, by, parts, protocols, metrics):
+def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, protocols, metrics):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2, or that table itself: dis5k.
 
     ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name. Without
@@ -177,7 +178,7 @@ def report(runs, format_, out, standalone, intervals, corrected, by, parts, prot
     results = read(named) if named or found else latest(Path("runs"))
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
     options = {"standalone": standalone, "metrics": metrics, "intervals": intervals}
-    options |= {"entries": found, "corrected": corrected}
+    options |= {"entries": found, "corrected": corrected, "source": source}
     if format_ == "html" and results:
         from disbench.report.publish import pictures, ranks
 

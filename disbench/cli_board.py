@@ -75,8 +75,11 @@ def audit(tables, as_json):
     if as_json:
         json(msgspec.to_builtins(findings))
     else:
-        for finding in findings:
-            click.echo(f"{finding.table}: {finding.message}")
+        for paper in dict.fromkeys(finding.paper for finding in findings):
+            click.echo(paper)
+            for finding in findings:
+                if finding.paper == paper:
+                    click.echo(f"  {finding.table}: {finding.message}")
         cells = sum(len(row) for t in read for cells in t.columns.values() for row in cells.values())
         click.echo(f"{len(read)} tables, {cells} numbers, {len(findings)} findings")
     sys.exit(1 if findings else 0)

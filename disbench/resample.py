@@ -144,29 +144,6 @@ def intervals(of: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> dict
     }
 
 
-@dataclass(frozen=True)
-class Difference:
-    """second less first of one metric: the difference, its 95 % interval, p of the paired randomisation test."""
-
-    value: float
-    low: float
-    high: float
-    p: float
-
-
-def differences(first: Columns, second: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> dict[str, Difference]:
-    """metric -> Difference between two methods on the same images."""
-    values = [one.scores(one.values.mean(0, keepdims=True))[0] for one in (first, second)]
-    difference = values[1] - values[0]
-    a, b = bootstrap([first, second], resamples, seed)
-    left_out = jackknife(second) - jackknife(first)
-    p = randomised(first, second, resamples, seed)
-    return {
-        key: Difference(float(difference[k]), *interval(difference[k], (b - a)[:, k], left_out[:, k]), float(p[k]))
-        for k, key in enumerate(first.parts)
-    }
-
-
 def randomised(first: Columns, second: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
     """p (metrics,) of the hypothesis that both methods are the same: how often exchanging their maps, image by image at
     random, makes them differ at least as much. The observed one counts among the exchanges, so p is never 0."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from made import make_run
 
 from disbench.cli import main
 from disbench.data import TEST
-from disbench.leaderboard import boards, evidence_file, files, find, read
+from disbench.leaderboard import ROOT, boards, evidence_file, files, find, read
 from disbench.leaderboard.check import check
 from disbench.leaderboard.evidence import results
 
@@ -26,12 +27,11 @@ def test_entries_hold_table_2_as_printed():
         printed = {
             tuple(row[k] for k in ("method", "subset", "metric", "printed", "marked")) for row in csv.DictReader(file)
         }
-    entries = [read(path) for path in files("dis5k")]
+    entries = [e for e in map(read, files("dis5k")) if e.reported[0].source.table == "Table 2"]
     held = {
         (entry.title, subset, metric, text, one.marks.get(subset, {}).get(metric, ""))
         for entry in entries
         for one in entry.reported
-        if one.source.table == "Table 2"
         for subset, row in one.printed.items()
         for metric, text in row.items()
     }
@@ -159,6 +159,14 @@ def test_two_entries_cannot_be_the_same_column(tmp_path):
     assert "column 10 of Table 2 is that of ifa.json" in fault
 
 
+def test_an_entry_must_agree_with_its_whole_table(tmp_path):
+    shutil.copytree(ROOT, tmp_path / "boards")
+    path = tmp_path / "boards" / "dis5k" / "pdfnet.json"
+    mutate(path, put("reported", 0, "printed", "DIS-VD", "mae", value="0.031"))
+    (fault,) = check([path])
+    assert "not those of Comparison on DIS-5K in tables/" in fault
+
+
 def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_path):
     own = make_run(tmp_path / "runs", splits=("mine",), data=("mine", "folder:mine"))
     assert "is a folder of yours" in call("submit", own.folder, "--to", tmp_path / "b").stderr
@@ -171,7 +179,7 @@ def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_
 
 def test_show_sorts_filters_and_prints_json(board):
     shown = call("leaderboard", "show", "--metrics", "mae", "--split", "DIS-VD").stdout.splitlines()
-    assert [line.split()[0] for line in shown[1:4]] == ["DiffDIS", "BiRefNet", "MVANet"]
+    assert [line.split()[0] for line in shown[1:4]] == ["LawDIS-R", "LawDIS-S", "DiffDIS"]
     found = json.loads(call("leaderboard", "show", "--find", "frequency", "--json").stdout)
     assert [entry["title"] for entry in found] == ["FP-DIS"]
     path, run = board
@@ -185,8 +193,8 @@ def test_show_sorts_filters_and_prints_json(board):
 def test_audit_ends_with_status_1_where_it_finds_something():
     result = call("leaderboard", "audit")
     assert result.exit_code == 1
-    assert "5 tables, 422 numbers, 4 findings" in result.stdout
-    assert len(json.loads(call("leaderboard", "audit", "--json").stdout)) == 4
+    assert "8 tables, 1202 numbers, 6 findings" in result.stdout
+    assert len(json.loads(call("leaderboard", "audit", "--json").stdout)) == 6
     whole = call("leaderboard", "audit", "birefnet")  # a column alone has nothing beside it to mark it against
     assert "1 tables, 360 numbers, 4 findings" in whole.stdout
     unknown = call("leaderboard", "audit", "birefnett")

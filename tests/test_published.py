@@ -59,15 +59,18 @@ def latex_cells(text):
 
 
 def test_latex_has_table_2_cell_for_cell_in_its_order():
-    found = latex_cells(call("report", "--format", "latex", "dis5k").stdout)
+    found = latex_cells(call("report", "--format", "latex", "--source", "2410.10105", "dis5k").stdout)
     expected = golden()
     assert found == expected
+    every = latex_cells(call("report", "--format", "latex", *files("dis5k")).stdout)
+    assert {key: cell for key, cell in every.items() if "[" not in key[2]} == expected
+    assert {key[2] for key in every if "[" in key[2]} == {"LawDIS-S [2]", "LawDIS-R [2]", "PDFNet [3]"}
     assert list(dict.fromkeys(method for _, _, method in found)) == list(dict.fromkeys(m for _, _, m in expected))
     assert list(dict.fromkeys(key[:2] for key in found)) == list(dict.fromkeys(key[:2] for key in expected))
 
 
 def test_a_corrected_table_differs_where_the_audit_says():
-    text = call("report", "--format", "latex", "--corrected", "dis5k").stdout
+    text = call("report", "--format", "latex", "--corrected", "--source", "2410", "dis5k").stdout
     found, printed = latex_cells(text), golden()
     assert {key: cell for key, cell in found.items() if cell != printed[key]} == {
         ("DIS-TE4", "s_measure", "IFA"): ("0.811", ""),
@@ -141,6 +144,7 @@ def test_what_is_of_another_data_set_does_not_stand_beside_entries(tmp_path):
     mini = call("report", "dis-mini", "mvanet")
     assert (mini.exit_code, "make one report" in mini.stderr) == (2, True)
     assert call("report", "--by", "size", "mvanet").exit_code == 2
+    assert "none of the tables" in call("report", "--source", "1234", "mvanet").stderr
 
 
 def test_intervals_and_ties_are_shown(tmp_path):
@@ -169,8 +173,9 @@ def test_tables_of_two_papers_are_told_apart():
     cells = {"DIS-VD": {"mae": "0.029"}}
     two = [Published(paper, "Table 1", {"A": cells}, {"A": {"DIS-VD": {"mae": "best"}}}) for paper in ("One", "Two")]
     built = with_published(two, "DIS5K", [])
-    assert built.methods == ("A (reported 1)", "A (reported 2)")
-    assert "Reported 2: Table 1 of Two; as printed." in built.caption
+    assert built.methods == ("A", "A [2]")
+    assert "Reported: Table 1 of One; as printed. [2]: Table 1 of Two; as printed." in built.caption
+    assert built.provenance == []
 
 
 def test_names_and_numbers_from_outside_are_escaped_or_refused(tmp_path):

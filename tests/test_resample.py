@@ -1,5 +1,7 @@
 """Statistics: every resampled score is the score of the resampled data set; intervals, tests and Holm as defined."""
 
+from dataclasses import replace
+
 import naive_statistics as naive
 import numpy as np
 import pytest
@@ -14,7 +16,6 @@ from disbench.resample import (
     CHUNK,
     bootstrap,
     columns,
-    differences,
     holm,
     interval,
     intervals,
@@ -97,21 +98,14 @@ def test_p_is_that_of_all_exchanges(key):
     assert p == pytest.approx(naive.randomisation(first, second, "pysod", key), abs=0.015)
 
 
-def test_differences_are_paired():
+def test_methods_are_drawn_alike_and_exchanged_image_by_image():
     first = measurements(40, 0.6)
-    same = differences(columns(first, metrics=PAPER), columns(first, metrics=PAPER), 500)
-    assert all((d.value, d.low, d.high, d.p) == (0, 0, 0, 1) for d in same.values())
-    better = [replace_s(m, m.values["s_measure"] + 0.001) for m in first]
-    one = differences(columns(first, metrics="s_measure"), columns(better, metrics="s_measure"))["s_measure"]
-    assert one.value == pytest.approx(0.001)
-    assert one.low == pytest.approx(0.001, abs=1e-6)  # between images it differs by a hundred times that
-    assert one.p < 0.001
-
-
-def replace_s(measurement, value):
-    from dataclasses import replace
-
-    return replace(measurement, values=measurement.values | {"s_measure": value})
+    better = [replace(m, values=m.values | {"s_measure": m.values["s_measure"] + 0.001}) for m in first]
+    one, two = (columns(of, metrics="s_measure") for of in (first, better))
+    a, b = bootstrap([one, two], 500)
+    np.testing.assert_allclose(b - a, 0.001, atol=1e-6)  # between images it differs by a hundred times that
+    assert randomised(one, two)[0] < 0.001
+    assert randomised(one, one)[0] == 1
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))

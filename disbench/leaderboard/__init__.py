@@ -26,7 +26,8 @@ Cells = dict[str, dict[str, str]]  # subset -> metric -> text
 
 @dataclass(frozen=True)
 class Source:
-    """Where a published number stands. heading: what the paper calls the method; column: its place, from 1."""
+    """Where a published number stands. heading: what the paper calls the method; column: its place, from 1; url: of
+    what was read, where it was not the paper itself."""
 
     title: str
     venue: str
@@ -34,11 +35,12 @@ class Source:
     table: str
     heading: str
     column: int
+    url: str = ""
 
     @property
-    def place(self) -> str:
-        """The table, the same for all methods in it."""
-        return f"{self.title} ({self.venue}, arXiv:{self.arxiv}), {self.table}"
+    def paper(self) -> str:
+        """How it is cited, the same for all methods in its tables."""
+        return f"{self.title} ({self.venue}, arXiv:{self.arxiv})"
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ class Finding:
     places: tuple[Place, ...]
     message: str
     fixes: tuple[tuple[Place, str], ...] = ()
+    paper: str = ""
 
 
 def number(text: str | None) -> Decimal | None:
@@ -74,7 +75,8 @@ def number(text: str | None) -> Decimal | None:
 
 def audit(tables: Sequence[Published]) -> list[Finding]:
     """All that is found, table by table, and between tables of one paper."""
-    return [finding for table in tables for rule in RULES for finding in rule(table)] + list(between(tables))
+    alone = [replace(f, paper=table.paper) for table in tables for rule in RULES for f in rule(table)]
+    return alone + list(between(tables))
 
 
 def corrected(table: Published) -> Published:
@@ -94,33 +96,40 @@ def corrected(table: Published) -> Published:
 
 def published(paths: Iterable[Path]) -> list[Published]:
     """The tables in files: a file of tables has several; an entry stands for those that it has a column of, whole, from
-    the entries beside it."""
-    tables, asked = [], set()
+    `tables` beside its leaderboard if it is there, else from the entries beside it."""
+    tables: dict[tuple[str, str], Published] = {}
+    asked: dict[tuple[str, str], None] = {}
     beside: dict[Path, None] = {}
+    whole: dict[Path, None] = {}
     for path in paths:
         if path.parent.name == "tables":
-            tables += _tables(path)
+            tables |= {(table.paper, table.table): table for table in read_tables(path)}
         else:
-            asked |= {_place(one) for one in read(path).reported}
+            asked |= dict.fromkeys(_place(one) for one in read(path).reported)
             beside |= dict.fromkeys(sorted(path.parent.glob("*.json")))
+            whole |= dict.fromkeys(sorted((path.parent.parent / "tables").glob("*.json")))
     columns: dict[tuple[str, str], list[tuple[int, str, Reported]]] = {}
     for path in beside:
         entry = read(path)
         for one in entry.reported:
-            if _place(one) in asked:
-                columns.setdefault(_place(one), []).append((one.source.column, entry.title, one))
-    for place, found in columns.items():
-        found.sort(key=lambda column: column[:2])
-        cells, marks = ({title: getattr(one, kind) for _, title, one in found} for kind in ("printed", "marks"))
-        tables.append(Published(*place, cells, marks))
-    return sorted(tables, key=lambda table: (table.paper, table.table))
+            columns.setdefault(_place(one), []).append((one.source.column, entry.title, one))
+    known = {(table.paper, table.table): table for path in whole for table in read_tables(path)}
+    for place in asked:
+        tables.setdefault(place, known.get(place) or _joined(place, columns[place]))
+    return sorted(tables.values(), key=lambda table: (table.paper, table.table))
 
 
 def _place(one: Reported) -> tuple[str, str]:
-    return one.source.title, one.source.table
+    return one.source.paper, one.source.table
 
 
-def _tables(path: Path) -> list[Published]:
+def _joined(place: tuple[str, str], columns: list[tuple[int, str, Reported]]) -> Published:
+    columns.sort(key=lambda column: column[:2])
+    cells, marks = ({title: getattr(one, kind) for _, title, one in columns} for kind in ("printed", "marks"))
+    return Published(*place, cells, marks)
+
+
+def read_tables(path: Path) -> list[Published]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[Published])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -268,6 +277,17 @@ def pairs(table: Published) -> Iterator[Finding]:
                     yield Finding("pair", table.table, places, message)
 
 
+def copied(table: Published) -> Iterator[Finding]:
+    """Two methods with the same digits in every measure of a subset, of which there are four at least."""
+    for subset in dict.fromkeys(subset for subset, _ in table.lines):
+        for one, two in combinations(table.columns, 2):
+            row = table.columns[one].get(subset, {})
+            if len(row) >= 4 and row == table.columns[two].get(subset):
+                places = tuple((method, subset, metric) for method in (one, two) for metric in row)
+                message = f"{one} and {two} have the same numbers on {subset}: {', '.join(row.values())}"
+                yield Finding("copied", table.table, places, message)
+
+
 def between(tables: Sequence[Published]) -> Iterator[Finding]:
     """The same method, subset and measure with other digits in two tables of one paper."""
     for one, two in combinations(tables, 2):
@@ -278,7 +298,8 @@ def between(tables: Sequence[Published]) -> Iterator[Finding]:
                 a, b = (table.text(method, subset, metric) for table in (one, two))
                 if a is not None and b is not None and a != b:
                     message = f"{metric} of {method} on {subset}: {a} in {one.table}, {b} in {two.table}"
-                    yield Finding("differs", f"{one.table}, {two.table}", ((method, subset, metric),), message)
+                    cells = ((method, subset, metric),)
+                    yield Finding("differs", f"{one.table}, {two.table}", cells, message, paper=one.paper)
 
 
-RULES = (numbers, overall, marks, pairs)
+RULES = (numbers, overall, marks, pairs, copied)

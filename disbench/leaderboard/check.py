@@ -7,7 +7,7 @@ from disbench.data.dis5k import COUNTS, OVERALL, TEST
 from disbench.data.mini import SPLITS as MINI
 from disbench.errors import InputError, nearest
 from disbench.leaderboard import Cells, Entry, Measured, Reported, read
-from disbench.leaderboard.audit import number
+from disbench.leaderboard.audit import number, read_tables
 from disbench.leaderboard.evidence import results, scored
 from disbench.metrics import METRICS, signature
 from disbench.metrics.protocols import PROTOCOLS
@@ -22,6 +22,8 @@ def check(paths: Sequence[Path]) -> list[str]:
     faults: list[str] = []
     truths: dict[tuple[str, str], tuple[str, Path]] = {}
     columns: dict[tuple[str, str, int], Path] = {}
+    beside = dict.fromkeys(file for path in paths for file in sorted((path.parent.parent / "tables").glob("*.json")))
+    tables = [table for file in beside for table in read_tables(file)]
     for path in paths:
         try:
             entry = read(path)
@@ -30,6 +32,9 @@ def check(paths: Sequence[Path]) -> list[str]:
             continue
         faults += [f"{path}: {fault}" for fault in _entry(path, entry)]
         for one in entry.reported:
+            whole = next((t for t in tables if (t.paper, t.table) == (one.source.paper, one.source.table)), None)
+            if whole and whole.columns.get(entry.title) != one.printed:
+                faults.append(f"{path}: its numbers are not those of {one.source.table} in tables/")
             place = (one.source.title, one.source.table, one.source.column)
             if columns.setdefault(place, path) is not path:
                 faults.append(f"{path}: column {place[2]} of {place[1]} is that of {columns[place].name}, too")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from disbench.leaderboard import Entry
 from disbench.metrics import METRICS, PAPER, Keys, chosen
 
-HEAD = ("method", "venue", "what")
+HEAD = ("method", "venue", "what", "by")
 MISSING = "–"
 
 
@@ -17,11 +17,11 @@ def rows(entries: Sequence[Entry], split: str, metrics: Keys = None) -> tuple[li
         venue = entry.paper.get("venue", "")
         for one in entry.reported:
             values = one.printed.get(split, {})
-            lines.append((values.get(keys[0]), (entry.title, venue, "reported"), values))
+            lines.append((values.get(keys[0]), (entry.title, venue, "reported", f"arXiv:{one.source.arxiv}"), values))
         for one in entry.measured:
             scores = one.scores.get(split, {})
             values = {key: _text(key, *score) for key, score in scores.items()}
-            lines.append((scores.get(keys[0], [None])[0], (entry.title, venue, f"measured, {one.protocol}"), values))
+            lines.append((scores.get(keys[0], [None])[0], (entry.title, venue, "measured", one.protocol), values))
     sign = -1 if METRICS[keys[0]].direction == "higher" else 1
     lines.sort(key=lambda line: (line[0] is None, sign * float(line[0] or 0)))
     lines = [(*head, *(values.get(key, MISSING) for key in keys)) for _, head, values in lines if values]

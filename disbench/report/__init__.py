@@ -20,6 +20,7 @@ def render(
     metrics: Keys = None,
     entries: Sequence[Path] = (),
     corrected: bool = False,
+    source: str = "",
     intervals: bool = False,
     ranks: Mapping[tuple[str, str], float] | None = None,
 ) -> str | bytes:
@@ -27,18 +28,18 @@ def render(
 
     `cases` (disbench.report.cases.cases) are the pictures of an HTML report, `ranks` the complexity of its images;
     `standalone` makes LaTeX a document of its own; `metrics` as in disbench.report.table.build; `entries` are
-    leaderboard entries whose reported columns come first, `corrected` by the audit or as printed; `intervals` are shown
-    in LaTeX and Markdown (CSV, HTML and workbooks have them). InputError for an unknown format or metric, and for
-    results that must not stand in one table.
+    leaderboard entries whose reported columns come first, `corrected` by the audit or as printed, of a `source` alone
+    if given; `intervals` are shown in LaTeX and Markdown (CSV, HTML and workbooks have them). InputError for an unknown
+    format or metric, and for results that must not stand in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
-    table = _table(results, metrics, entries, corrected)
+    table = _table(results, metrics, entries, corrected, source)
     if format == "html":
         from disbench.report import html
 
         shown = list(dict.fromkeys(line.metric for line in table.lines))
-        every = _table(results, html.explained(shown, results), entries, corrected)
+        every = _table(results, html.explained(shown, results), entries, corrected, source)
         return html.render(_with_confidence(every, results), shown, results, cases, ranks)
     table = _with_confidence(table, results)
     if format == "latex":
@@ -52,14 +53,14 @@ def render(
     return import_module(f"disbench.report.{format}").render(table)
 
 
-def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool) -> Table:
+def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool, source: str) -> Table:
     if not entries:
         return build(results, metrics)
     from disbench import leaderboard
     from disbench.report.published import columns, with_published
 
     dataset = leaderboard.read(entries[0]).dataset
-    return with_published(columns(entries, corrected), dataset, results, metrics, corrected)
+    return with_published(columns(entries, corrected, source), dataset, results, metrics, corrected)
 
 
 def _with_confidence(table: Table, results: Sequence) -> Table:

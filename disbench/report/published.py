@@ -15,22 +15,28 @@ from disbench.runs import OVERALL, Result
 PRINTED = {**COUNTS, OVERALL: sum(COUNTS[split] for split in TEST)}
 
 
-def columns(paths: Iterable[Path], mend: bool = False) -> list[Published]:
-    """The published tables that entries have columns of, with those columns alone; `mend`: as the audit corrects them.
+def columns(paths: Iterable[Path], mend: bool = False, source: str = "") -> list[Published]:
+    """The published tables that entries have columns of, with those columns alone, the fullest first.
 
-    InputError for entries of several data sets.
+    mend: as the audit corrects them; source: those alone whose citation has this text. InputError for entries of
+    several data sets, and where no table is left.
     """
     paths = list(paths)
     entries = [leaderboard.read(path) for path in paths]
     several = {entry.dataset for entry in entries}
     if len(several) > 1:
         raise InputError(f"entries of {' and '.join(sorted(several))}: make one report for each data set")
-    titles = {entry.title for entry in entries if entry.reported}
+    held = {(entry.title, one.source.paper, one.source.table) for entry in entries for one in entry.reported}
     found = []
     for table in published(paths):
+        if source.casefold() not in f"{table.table} of {table.paper}".casefold():
+            continue
         table = corrected(table) if mend else table
-        found.append(replace(table, columns={k: v for k, v in table.columns.items() if k in titles}))
-    return found
+        kept = {k: cells for k, cells in table.columns.items() if (k, table.paper, table.table) in held}
+        found.append(replace(table, columns=kept))
+    if not found:
+        raise InputError(f"--source {source}: none of the tables is by this" if source else "nothing is reported there")
+    return sorted(found, key=lambda table: -len(table.columns))
 
 
 def with_published(
@@ -44,7 +50,7 @@ def with_published(
             f"{results[0].title} is scored on {measured.title}, the entries are of {dataset}; "
             "make one report for each data set"
         )
-    names = [REPORTED if len(tables) == 1 else f"{REPORTED} {k}" for k in range(1, len(tables) + 1)]
+    names = [f"[{k}]" if k > 1 else REPORTED for k in range(1, len(tables) + 1)]
     heads = [(method, name) for name, table in zip(names, tables, strict=True) for method in table.columns]
     keys = chosen(metrics) if metrics else None
     cells = {

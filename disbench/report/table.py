@@ -15,7 +15,7 @@ from disbench.runs import OVERALL, Result
 
 MISSING = "–"
 BRACKETS = "In brackets: 95 % intervals, bootstrapped over images."
-REPORTED = "reported"  # stands in the place of the protocol of what is published alone
+REPORTED = "reported"  # in the place of the protocol of what is published alone; of further tables: [2], [3]
 BY = {
     "complexity": "complexity, isoperimetric quotient times dominant points, which ranks DIS-TE1 to DIS-TE4",
     "size": "size, in megapixels",
@@ -72,9 +72,12 @@ class Table:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """What heads the columns: the method, with the protocol where there are several."""
-        several = len({protocol for _, protocol in self.columns}) > 1
-        return tuple(f"{method} ({protocol})" if several else method for method, protocol in self.columns)
+        """What heads the columns: the method, with the protocol where there are several, or the note on its source."""
+        several = len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1
+        return tuple(
+            f"{method} {protocol}" if protocol.startswith("[") else f"{method} ({protocol})" if several else method
+            for method, protocol in self.columns
+        )
 
     @property
     def groups(self) -> list[tuple[str, list[Line]]]:
@@ -86,17 +89,19 @@ class Table:
         """How to read the table, in plain text."""
         parts = [f"Scores on {self.title}. ↑: higher is better, ↓: lower is better."]
         if any(cell.rank for line in self.lines for cell in line.cells):
-            shared = "as printed" if self.printed else "scores equal in print share a mark"
+            shared = (
+                "as printed, among the methods of a source" if self.printed else "scores equal in print share a mark"
+            )
             parts.append(f"The best score of a row is bold, the second underlined; {shared}.")
         if any(cell.tied for line in self.lines for cell in line.cells):
             parts.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
         parts += self.notes
         if self.by:
             parts.append(f"Images are grouped by {BY[self.by.split('/')[0]]}; a group is scored by itself.")
-        if len({protocol for _, protocol in self.columns}) > 1:
+        if len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1:
             parts.append("In brackets: the protocol; only scores of one protocol compare.")
         pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
-        if pooled and not all(protocol.startswith(REPORTED) for _, protocol in self.columns):
+        if pooled and not all(map(reported, self.columns)):
             pool = f"all {pooled:,} images of {TEST[0]} to {TEST[-1]}"
             parts.append(f"{OVERALL}: one score over {pool}, not a mean of their scores.")
         if any(cell.value is None for line in self.lines for cell in line.cells):
@@ -107,13 +112,18 @@ class Table:
     def provenance(self) -> list[tuple[str, str]]:
         """(methods, signature) pairs of what was measured; methods is "" where one signature holds for all columns."""
         columns = list(zip(self.methods, self.columns, self.signatures, strict=True))
-        measured = [(m, s) for m, (_, protocol), s in columns if not protocol.startswith(REPORTED)]
+        measured = [(m, s) for m, column, s in columns if not reported(column)]
         if len(set(self.signatures)) == 1:
             return [("", s) for _, s in measured[:1]]
         return [
             (", ".join(m for m, s in measured if s == signature), signature)
             for signature in dict.fromkeys(s for _, s in measured)
         ]
+
+
+def reported(column: tuple[str, str]) -> bool:
+    """Whether a column, (method, protocol), is of a published table."""
+    return column[1] == REPORTED or column[1].startswith("[")
 
 
 def build(results: Sequence[Result], metrics: Keys = None) -> Table:

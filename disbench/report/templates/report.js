@@ -112,12 +112,12 @@ function imageList({ methods, metrics, images, values }) {
   const [head, body] = [section.querySelector("thead"), section.querySelector("tbody")];
   const more = section.querySelector(".more button");
   const page = 25;
-  let column = 2, ascending = true, shown = page;
 
   for (const metric of metrics) form.metric.append(new Option(metric.symbol, metric.key));
   for (const split of new Set(images.map(image => image[0]))) form.split.append(new Option(split, split));
 
   const titles = ["Subset", "Image", ...methods];
+  let column = methods.length + 1, ascending = true, shown = page; // the worst of the last method first
   const row = document.createElement("tr");
   for (const title of titles) {
     const cell = document.createElement("th");
