@@ -119,12 +119,14 @@ function drawViewer() {
   stage.querySelector(".name.a").textContent = differ ? `${named(a)} against ${named(b)}` : label(a);
   stage.querySelector(".name.b").textContent = label(b);
   stage.setAttribute("aria-label", `${state.image}: ${label(a)}, ${label(b)}, ${mode}`);
-  colours(differ ? [`only ${named(a)}`, `only ${named(b)}`] : errors(a) || errors(b) ? ["false foreground", "missed foreground"] : []);
+  colours(differ ? [`only ${named(a)}`, `only ${named(b)}`]
+    : errors(a) || errors(b) ? ["false foreground", "missed foreground"] : []);
   drawScores(now);
   place();
   const index = order.indexOf(now);
   for (const beside of [order[index + 1], order[index - 1]]) {
-    if (beside !== undefined) for (const layer of new Set([a, b, "@truth"])) if (there(beside, layer)) image(file(beside, layer));
+    if (beside === undefined) continue;
+    for (const layer of new Set([a, b, "@truth"])) if (there(beside, layer)) image(file(beside, layer)); // loads ahead
   }
 }
 
@@ -139,7 +141,11 @@ function colours(words) {
 function drawScores(now) {
   viewer.querySelector("#scores img").src = file(now, "@image");
   const table = viewer.querySelector("#scores table"), head = document.createElement("tr");
-  const cell = (kind, content, row) => { const one = document.createElement(kind); one.textContent = content; row.append(one); };
+  const cell = (kind, content, row) => {
+    const one = document.createElement(kind);
+    one.textContent = content;
+    row.append(one);
+  };
   cell("th", "", head);
   for (const metric of metrics) cell("th", `${metric.symbol} ${metric.higher ? "↑" : "↓"}`, head);
   table.replaceChildren(head, ...methods.map((method, k) => {
@@ -174,9 +180,8 @@ function read() {
     if (word !== null) state[key] = key === "a" || key === "b" ? inward(word) ?? start[key] : word;
   }
   if (!(state.measure in values)) state.measure = start.measure;
-  for (const [key, known] of [["order", [...form.order.options].map(option => option.value)], ["mode", ["slider", "blink", "difference"]]]) {
-    if (!known.includes(state[key])) state[key] = start[key];
-  }
+  if (![...form.order.options].some(option => option.value === state.order)) state.order = start.order;
+  if (!["slider", "blink", "difference"].includes(state.mode)) state.mode = start.mode;
   if (current() < 0) state.image = "";
   const at = state.at.split(",").map(Number);
   view.fitted = at.length !== 3 || !at.every(Number.isFinite) || at[2] <= 0;
