@@ -33,7 +33,8 @@ def render(table: Table) -> bytes:
             head = [one.split, one.n, f"{metric.symbol} {ARROWS[metric.direction]}"]
             _row(sheet, head + [cell.text if cell.value is None else float(cell.value) for cell in one.cells])
             for written, cell in zip(sheet[sheet.max_row][3:], one.cells, strict=True):
-                written.number_format, written.font = f"0.{'0' * metric.digits}", fonts[cell.rank]
+                written.number_format = f"0.{'0' * metric.digits}".rstrip(".")
+                written.font = fonts[cell.rank]
                 written.alignment = Alignment(horizontal="right")
         for cell in sheet[sheet.max_row]:
             cell.border = Border(bottom=line)
