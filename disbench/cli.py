@@ -5,11 +5,21 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models, cli_show
+from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models, cli_show, cli_time
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
-from disbench.options import CUTS, KeyValue, data_options, json_option, metrics_option, protocol_option, shared, titled
+from disbench.options import (
+    CUTS,
+    KeyValue,
+    data_options,
+    json_option,
+    metrics_option,
+    protocol_option,
+    shard_option,
+    shared,
+    titled,
+)
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
@@ -57,7 +67,8 @@ def main() -> None:
     "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
 )
 @click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--device", help="cpu, cuda, mps, or cuda:0,cuda:1: a process on each; the best there is if not given.")
+@shard_option
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
@@ -73,6 +84,7 @@ def run(
     maps,
     options,
     device,
+    share,
     out,
     save,
     workers,
@@ -97,16 +109,20 @@ def run(
         common = (progress, ",".join(protocols), metrics)
         if maps:
             title = f"{chosen.title}, maps"
-            results = evaluate.score_folder(title, maps, split, where, out, workers, *common)
+            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share)
         else:
             dataset = find(where, split, progress=progress)
             if dataset.is_mini:
                 click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
-            common = (out, save, workers, *common)
+            common = (out, save, workers, *common, share)
             beside = dataset.is_mini and not alone
             results = evaluate.run_references(model, dataset, weights, device, *common) if beside else []
             results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *common))
-            results = [result.under(protocol) for result in results for protocol in protocols]
+            if all(results):
+                results = [result.under(protocol) for result in results for protocol in protocols]
+    if not all(results):
+        _waiting(share)
+        return
     paths = publish(results, metrics)
     show(results, metrics, as_json)
     if not as_json:
@@ -123,9 +139,10 @@ def run(
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
 @click.option("--save", is_flag=True, help="Keep a copy of the maps in the run (grid and view need them).")
+@shard_option
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
 @shared(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, save, per_image, protocols, metrics, as_json):
+def score(maps, data, split, truth, out, workers, save, share, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
     from disbench.report.images import check_suffix, write_images
@@ -139,8 +156,11 @@ def score(maps, data, split, truth, out, workers, save, per_image, protocols, me
             title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
-                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, save
+                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, share, save
             )
+    if not all(results):
+        _waiting(share)
+        return
     if per_image:
         write_images(per_image, results, metrics)
     show(results, metrics, as_json)
@@ -232,6 +252,10 @@ def metrics(as_json):
         click.echo(f"{name}: {variant.meaning}")
 
 
+def _waiting(share) -> None:
+    click.echo(f"{share} is done; images of other shares are missing yet: whichever ends last has the result")
+
+
 def _where(data, images, truth):
     if images is None and truth is None:
         return data
@@ -257,5 +281,7 @@ for command in (
     cli_diffdis.train,
     cli_diffdis.export,
     cli_diffdis.vae_ceiling,
+    cli_time.time,
+    cli_time.times,
 ):
     main.add_command(command)

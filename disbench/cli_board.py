@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from disbench.console import json, progress, table
-from disbench.errors import InputError
+from disbench.errors import InputError, printable
 from disbench.options import CUTS, json_option, metrics_option, protocol_option, shared, titled
 
 
@@ -54,7 +54,7 @@ def check_entries(entries):
     paths = find(entries or boards())
     faults = check(paths)
     for fault in faults:
-        click.echo(fault)
+        click.echo(printable(fault))
     click.echo(f"{len(paths)} entries, {len(faults)} faults")
     sys.exit(1 if faults else 0)
 
@@ -76,10 +76,10 @@ def audit(tables, as_json):
         json(msgspec.to_builtins(findings))
     else:
         for paper in dict.fromkeys(finding.paper for finding in findings):
-            click.echo(paper)
+            click.echo(printable(paper))
             for finding in findings:
                 if finding.paper == paper:
-                    click.echo(f"  {finding.table}: {finding.message}")
+                    click.echo(printable(f"  {finding.table}: {finding.message}"))
         cells = sum(len(row) for t in read for cells in t.columns.values() for row in cells.values())
         click.echo(f"{len(read)} tables, {cells} numbers, {len(findings)} findings")
     sys.exit(1 if findings else 0)

@@ -2,7 +2,7 @@
 images that decide a difference. All of it from stored statistics, seeded, so the same input gives the same output."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,7 +68,7 @@ class Line:
     metric: str
     n: int
     scores: dict[str, Score]
-    differences: tuple[Difference, ...] = field(default=())
+    differences: tuple[Difference, ...] = ()
 
 
 def compare(
@@ -89,21 +89,23 @@ def compare(
     tests = [d for line in lines for d in line.differences if d.p is not None]
     adjusted = dict(zip(map(id, tests), holm([d.p for d in tests]), strict=True))
     return [
-        Line(
-            line.split,
-            line.metric,
-            line.n,
-            line.scores,
-            tuple(Difference(**vars(d) | {"adjusted": adjusted.get(id(d))}) for d in line.differences),
-        )
+        replace(line, differences=tuple(replace(d, adjusted=adjusted.get(id(d))) for d in line.differences))
         for line in lines
     ]
 
 
 def lines_of(
-    results: Sequence[Result], split: str, metrics: Keys = None, resamples: int = RESAMPLES, seed: int = SEED
+    results: Sequence[Result],
+    split: str,
+    metrics: Keys = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    differences: bool = True,
 ) -> list[Line]:
-    """The lines of one subset, p not yet adjusted. All results must be of one protocol and have the subset."""
+    """The lines of one subset, p not yet adjusted; without `differences`, scores alone, which is less work.
+
+    All results must be of one protocol and have the subset.
+    """
     keys = chosen(metrics or paper([find(results[0].protocol)]))
     of = [columns(result.measurements(split), result.protocol, keys) for result in results]
     names = [f"{row.split}/{row.name}" for s in (TEST if split == OVERALL else (split,)) for row in results[0].rows[s]]
@@ -114,24 +116,24 @@ def lines_of(
     tests = _Tests(of, resamples, seed)
     lines = []
     for k, key in enumerate(keys):
-        column = [value[k] for value in values]
+        column = [float(value[k]) for value in values]
         best = int(np.argmax(column) if METRICS[key].direction == "higher" else np.argmin(column))
         ends = [interval(column[i], drawn[i][:, k], left_out[i][:, k]) for i in range(len(of))] if enough else []
         tied = _tied(tests, best, k, len(of)) if enough else [False] * len(of)
         scores = {
-            result.title: Score(float(column[i]), *(ends[i] if enough else ()), best=i == best, tied=tied[i])
+            result.title: Score(column[i], *(ends[i] if enough else ()), best=i == best, tied=tied[i])
             for i, result in enumerate(results)
         }
-        differences = []
-        for i in range(1, len(of)):
-            decisive, carried = _decisive(of[0], of[i], k, names)
+        found = []
+        for i in range(1, len(of) if differences else 1):
+            decisive, carried = _decisive(of[0], of[i], key, names)
             more = ()
             if enough:
                 apart, without = (side[i][:, k] - side[0][:, k] for side in (drawn, left_out))
                 more = (*interval(column[i] - column[0], apart, without), tests.p(0, i)[k])
-            value = float(column[i] - column[0])
-            differences.append(Difference(results[i].title, value, *more, decisive=decisive, carried_by=carried))
-        lines.append(Line(split, key, len(names), scores, tuple(differences)))
+            one = Difference(results[i].title, column[i] - column[0], *more, decisive=decisive, carried_by=carried)
+            found.append(one)
+        lines.append(Line(split, key, len(names), scores, tuple(found)))
     return lines
 
 
@@ -157,16 +159,17 @@ def _tied(tests: _Tests, best: int, k: int, methods: int) -> list[bool]:
 Decisive = tuple[tuple[str, float], ...]
 
 
-def _decisive(first: Columns, second: Columns, k: int, names: Sequence[str]) -> tuple[Decisive, int]:
+def _decisive(first: Columns, second: Columns, key: str, names: Sequence[str]) -> tuple[Decisive, int]:
     """The images that a difference is due to, and how many, the most decisive first, it would be gone without.
 
     What is due to an image is how much less of the difference is there without it, in parts that add up to the whole
     for a mean, and nearly so for the maximum of a mean curve.
     """
-    n = len(names)
+    n, part = len(names), first.parts[key]
 
     def apart(means_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        return second.scores(means_of(second.values))[:, k] - first.scores(means_of(first.values))[:, k]
+        a, b = (one.finish[key](means_of(one.values[:, part])) for one in (first, second))
+        return b - a
 
     whole = apart(lambda v: v.mean(0, keepdims=True))[0]
     if whole == 0 or n == 1:

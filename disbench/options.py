@@ -41,9 +41,24 @@ def protocol_option(default: str | None):
         metavar="NAMES",
         default=default,
         callback=_named,
-        help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024, isnet, birefnet. "
-        f"Default: {default or 'that of each run'}.",
+        help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024-11, mvanet-2024, isnet, "
+        f"birefnet. Default: {default or 'that of each run'}.",
     )
+
+
+def _share(ctx, param, text):
+    from disbench.shares import parse
+
+    return parse(text)
+
+
+shard_option = click.option(
+    "--shard",
+    "share",
+    metavar="K/N",
+    callback=_share,
+    help="The K-th of N processes that share --out; 'auto': as torchrun or srun counts them.",
+)
 
 
 class KeyValue(click.ParamType):

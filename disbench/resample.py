@@ -22,6 +22,7 @@ RESAMPLES = 10_000
 SEED = 0
 LEVEL = 0.95
 CHUNK = 500  # resamples at a time: weights of 2,000 images are then 8 MB
+ROUNDING = 1e-6  # of single precision, relative to scores above 1: scores nearer than this are the same
 FEWEST = 10  # images below which an interval would say more than they do
 
 
@@ -121,7 +122,8 @@ def interval(score: float, resampled: np.ndarray, left_out: np.ndarray) -> tuple
     both, as every resample finds the maximum of its own noise.
     """
     normal = NormalDist()
-    below = ((resampled < score).sum() + (resampled == score).sum() / 2) / len(resampled)
+    same = np.abs(resampled - score) <= ROUNDING * max(1, abs(score))
+    below = ((resampled < score) & ~same).mean() + same.mean() / 2
     if not 0 < below < 1:  # the score is an extreme of its resamples: as when all images are alike
         return tuple(np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist())
     bias = normal.inv_cdf(below)
@@ -154,13 +156,14 @@ def randomised(first: Columns, second: Columns, resamples: int = RESAMPLES, seed
     def apart(shift: np.ndarray) -> np.ndarray:
         return np.abs(second.scores(middle + shift) - first.scores(middle - shift))
 
+    close = ROUNDING * np.maximum(1, np.abs(first.scores(middle[None])[0]))
     observed = apart((second.values - first.values).mean(0, keepdims=True) / 2)[0]
     rng = np.random.default_rng([seed, n, 1])
     beyond = np.zeros(len(observed))
     for start in range(0, resamples, CHUNK):
         size = min(CHUNK, resamples - start)
         signs = rng.integers(0, 2, (size, n), dtype=np.int8).astype(np.float32) * 2 - 1
-        beyond += (apart(signs @ halves / n) >= observed - 1e-6).sum(0)  # 1e-6: the rounding of single precision
+        beyond += (apart(signs @ halves / n) >= observed - close).sum(0)
     return (beyond + 1) / (resamples + 1)
 
 

@@ -104,6 +104,7 @@ ONE = ("measured", 0)
         (put(*ONE, "scores", value={}), "its scores are of"),
         (put(*ONE, "splits", "DIS-TE1", value=11), "a subset is scored whole"),
         (put(*ONE, "evidence", value="0" * 64), "cannot be read"),
+        (put(*ONE, "evidence", value="../../run"), "is no SHA-256"),
         (put(*ONE, "protocol", value="mine"), "unknown protocol 'mine'"),
         (put(*ONE, "signature", value="disbench:1|x"), "its signature"),
         (put("model", value="other"), "must be called other.json"),

@@ -174,7 +174,7 @@ def test_tables_of_two_papers_are_told_apart():
     two = [Published(paper, "Table 1", {"A": cells}, {"A": {"DIS-VD": {"mae": "best"}}}) for paper in ("One", "Two")]
     built = with_published(two, "DIS5K", [])
     assert built.methods == ("A", "A [2]")
-    assert "Reported: Table 1 of One; as printed. [2]: Table 1 of Two; as printed." in built.caption
+    assert "Reported: Table 1 of One. [2]: Table 1 of Two." in built.caption
     assert built.provenance == []
 
 
@@ -187,10 +187,12 @@ def test_names_and_numbers_from_outside_are_escaped_or_refused(tmp_path):
     assert "<script>alert" not in texts["html"] + texts["markdown"]
     assert r"\textless{}script\textgreater{}" in texts["latex"]
     assert next(csv.DictReader(io.StringIO(texts["csv"])))["method"] == HOSTILE
-    content["reported"][0]["printed"]["DIS-VD"]["mae"] = r"\input{x}"
-    path.write_text(json.dumps(content))
-    with pytest.raises(InputError, match="leaderboard check"):
-        render([], "latex", entries=[path])
+    for kind in ("printed", "marks"):
+        bad = json.loads(json.dumps(content))
+        bad["reported"][0][kind].setdefault("DIS-VD", {})["mae"] = r"input{x}"
+        path.write_text(json.dumps(bad))
+        with pytest.raises(InputError, match="leaderboard check"):
+            render([], "latex", entries=[path])
 
 
 def test_an_entry_that_measured_nothing_gives_no_results(tmp_path):

@@ -7,6 +7,7 @@
 Reported numbers are kept as printed, as text, so that what a paper rounds, marks or gets wrong can be told.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,11 +139,14 @@ def find(arguments: Iterable[str]) -> list[Path]:
         else:
             known = {file.stem: file for file in files()}
             if argument not in known:
-                raise InputError(f"{argument}: no entry of this name on DIS5K; {nearest(argument, known)}")
+                raise InputError(f"{argument}: no such folder, and no entry on DIS5K; {nearest(argument, known)}")
             found.append(known[argument])
     return list(dict.fromkeys(found))
 
 
 def evidence_file(path: Path, measured: Measured) -> Path:
-    """The file that holds the per-image statistics behind a measured part of the entry at `path`."""
+    """The file that holds the per-image statistics behind a measured part of the entry at `path`. InputError where its
+    digest is none: it names a file, which must not be another."""
+    if not re.fullmatch(r"[0-9a-f]{64}", measured.evidence):
+        raise InputError(f"{path}: {measured.evidence!r} is no SHA-256 of evidence")
     return path.parent / "evidence" / f"{measured.evidence[:16]}.parquet"

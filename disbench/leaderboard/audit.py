@@ -4,10 +4,11 @@ Every printed number stands for what rounds to it, and nothing is found that som
 SLACK, and swaps, which are told only where they mend what is wrong in two places.
 """
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import combinations
 from pathlib import Path
 
@@ -52,6 +53,14 @@ class Published:
         texts = {method: self.text(method, subset, metric) for method in self.columns}
         return {method: value for method, text in texts.items() if (value := number(text)) is not None}
 
+    def changed(self, texts: Mapping[Place, str]) -> "Published":
+        """With other digits in some places."""
+        columns = {
+            method: {s: {m: texts.get((method, s, m), text) for m, text in row.items()} for s, row in cells.items()}
+            for method, cells in self.columns.items()
+        }
+        return replace(self, columns=columns)
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -66,11 +75,8 @@ class Finding:
 
 
 def number(text: str | None) -> Decimal | None:
-    try:
-        value = Decimal(text) if text is not None else None
-    except InvalidOperation:
-        return None
-    return value if value is not None and value.is_finite() else None
+    """Plain digits as a number; None for anything else."""
+    return Decimal(text) if text is not None and re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII) else None
 
 
 def audit(tables: Sequence[Published]) -> list[Finding]:
@@ -82,11 +88,7 @@ def audit(tables: Sequence[Published]) -> list[Finding]:
 def corrected(table: Published) -> Published:
     """The table with every fix in place and its marks set anew; what is wrong without a fix stays."""
     fixes = {place: text for finding in audit([table]) for place, text in finding.fixes}
-    columns = {
-        method: {s: {m: fixes.get((method, s, m), text) for m, text in row.items()} for s, row in cells.items()}
-        for method, cells in table.columns.items()
-    }
-    mended = replace(table, columns=columns)
+    mended = table.changed(fixes)
     marks: dict[str, Cells] = {}
     for subset, metric in mended.lines:
         for method, mark in _expected(mended, subset, metric).items():
@@ -215,12 +217,7 @@ def _off(table: Published, method: str, metric: str) -> bool:
 def _mends(table: Published, first: tuple[str, str], second: tuple[str, str], subset: str) -> bool:
     a, b = ((method, subset, metric) for method, metric in (first, second))
     texts = {a: table.text(*b), b: table.text(*a)}
-    columns = {
-        method: {s: {m: texts.get((method, s, m), text) for m, text in row.items()} for s, row in cells.items()}
-        for method, cells in table.columns.items()
-        if method in (first[0], second[0])
-    }
-    swapped = replace(table, columns=columns)
+    swapped = table.changed(texts)
     return not (_off(swapped, *first) or _off(swapped, *second))
 
 
@@ -293,7 +290,7 @@ def between(tables: Sequence[Published]) -> Iterator[Finding]:
     for one, two in combinations(tables, 2):
         if one.paper != two.paper:
             continue
-        for method in one.columns.keys() & two.columns.keys():
+        for method in (method for method in one.columns if method in two.columns):
             for subset, metric in one.lines:
                 a, b = (table.text(method, subset, metric) for table in (one, two))
                 if a is not None and b is not None and a != b:

@@ -95,6 +95,7 @@ def _result(path: Path, entry: Entry, one: Measured) -> Result:
         measured = read_scores(file)
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{file}: the evidence of {path.name} cannot be read ({error})") from None
+    where = "mini" if entry.token.startswith("dis-mini-") else entry.dataset  # where it would be found, if it is here
     rows = {split: [row for row in measured if row.split == split] for split in one.splits}
     return Result(
         entry.title,
@@ -102,7 +103,7 @@ def _result(path: Path, entry: Entry, one: Measured) -> Result:
         one.signature,
         tuple(one.splits),
         rows,
-        {"environment": one.environment, "finished": one.finished},
+        {"environment": one.environment, "finished": one.finished, "truths": one.truths, "data": [where]},
         file,
         entry.token,
         one.protocol,

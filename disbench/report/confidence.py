@@ -51,7 +51,7 @@ def _found(table: Table, results: Sequence[Result]) -> dict[Place, dict[str, Any
             like = [i for i, r in enumerate(results) if r.protocol == protocol and _has(r, split)]
             if not like or count(results[like[0]], split) < FEWEST:
                 continue
-            for line in lines_of([results[i] for i in like], split, metrics):
+            for line in lines_of([results[i] for i in like], split, metrics, differences=False):
                 for i, score in zip(like, line.scores.values(), strict=True):
                     tied = score.tied and not score.best and len(like) > 1
                     found[split, line.metric, first + i] = {"interval": (score.low, score.high), "tied": tied}

@@ -66,7 +66,8 @@ def with_published(
         left = cells.get((split, metric), [NOTHING] * len(heads))
         right = own.cells if own else (NOTHING,) * len(results)
         lines.append(Line(split, metric, own.n if own else PRINTED.get(split, 0), (*left, *right)))
-    how = "corrected where it contradicts itself" if mended else "as printed"
+    printed = not mended and not results
+    how = "" if printed else "; corrected where it contradicts itself" if mended else "; as printed"
     sources = [f"{name}: {one.table} of {one.paper}" for name, one in zip(names, tables, strict=True)]
     signatures = [source for source, one in zip(sources, tables, strict=True) for _ in one.columns]
     return Table(
@@ -74,8 +75,8 @@ def with_published(
         columns=(*heads, *(measured.columns if measured else ())),
         signatures=(*signatures, *(measured.signatures if measured else ())),
         lines=tuple(lines),
-        notes=tuple(f"{source[0].upper()}{source[1:]}; {how}." for source in sources),
-        printed=not mended and not results,
+        notes=tuple(f"{source[0].upper()}{source[1:]}{how}." for source in sources),
+        printed=printed,
     )
 
 
@@ -86,6 +87,7 @@ def _cell(table: Published, method: str, split: str, metric: str) -> Cell:
     text, value = table.text(method, split, metric), number(table.text(method, split, metric))
     if text is None:
         return NOTHING
-    if value is None or metric not in METRICS:
-        raise InputError(f"{metric} of {method} on {split} is {text!r}; see `disbench leaderboard check`")
-    return Cell(float(value), text, table.mark(method, split, metric))
+    mark = table.mark(method, split, metric)
+    if value is None or metric not in METRICS or mark not in ("best", "second", None):  # a mark becomes a macro
+        raise InputError(f"{metric} of {method} on {split} is {text!r} ({mark}); see `disbench leaderboard check`")
+    return Cell(float(value), text, mark)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -56,21 +55,24 @@ def _text(text: str, style: str = "") -> Text:
 def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
     """Print what disbench.compare.compare gives: scores, differences from the first, and what decides them."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a file has no edge to wrap at
     for split in dict.fromkeys(line.split for line in lines):
         inside = [line for line in lines if line.split == split]
         grid = Grid(title=_text(f"{split} ({inside[0].n} images)"), box=None, header_style="bold", title_justify="left")
-        for head in ("measure", "method", "score", "95 %", "difference", "95 %", "p", "p (Holm)", "decided by"):
-            grid.add_column(head, justify="left" if head in ("measure", "method", "decided by") else "right")
+        for head in ("measure", "method", "score, 95 %", "", "difference, 95 %", "p", "p (Holm)", "decided by"):
+            grid.add_column(head, justify="right" if head in ("p", "p (Holm)") else "left")
         for line in inside:
             metric = METRICS[line.metric]
+            label = f"{metric.symbol} {ARROWS[metric.direction]}"
             apart = {one.method: one for one in line.differences}
-            for first, (title, score) in zip(chain([True], repeat(False)), line.scores.items(), strict=False):
+            for title, score in line.scores.items():
                 mark = "best" if score.best else "tied" if score.tied else ""
-                value = Text(f"{score.value:.4f} {mark:4}", style="bold" if score.best else "")
-                name = Text(f"{metric.symbol} {ARROWS[metric.direction]}" if first else "")
-                grid.add_row(name, _text(title), value, _ends(score), *_difference(apart.get(title), line.n))
+                value = Text(f"{score.value:.4f}{_ends(score)}", style="bold" if score.best else "")
+                grid.add_row(label, _text(title), value, mark, *_difference(apart.get(title), line.n))
+                label = ""
             grid.add_section()
-        console.print(grid, soft_wrap=True)
+        console.print(grid)
         console.print()
     console.print(
         _text(
@@ -84,14 +86,14 @@ def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
 
 def _difference(one: Difference | None, n: int) -> tuple[Text | str, ...]:
     if one is None:
-        return ("",) * 5
-    decided = f"{one.carried_by} of {n}: {', '.join(_short(name) for name, _ in one.decisive[:2])}"
+        return ("",) * 4
     p = ("", "") if one.p is None else (_p(one.p), _p(one.adjusted))
-    return (f"{one.value:+.4f}", _ends(one, "+"), *p, _text(decided))
+    images = ", ".join(_short(name) for name, _ in one.decisive[:2])
+    return f"{one.value:+.4f}{_ends(one, '+')}", *p, _text(f"{one.carried_by} of {n}: {images}" if images else "")
 
 
 def _ends(one: Score | Difference, sign: str = "") -> str:
-    return "" if one.low is None else f"[{one.low:{sign}.4f}, {one.high:{sign}.4f}]"
+    return "" if one.low is None else f" [{one.low:{sign}.4f}, {one.high:{sign}.4f}]"
 
 
 def _short(name: str) -> str:
