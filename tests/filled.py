@@ -53,10 +53,10 @@ def read_keys(path: Path) -> dict[str, list[int]]:
 
 
 def checkpoint(keys: dict[str, list[int]], gain: float) -> dict[str, Tensor]:
-    """What the authors' file would hold; counters of batches, which no output depends on, are 0."""
-    counter = "num_batches_tracked"
+    """What the authors' file would hold; whole numbers, which no output here depends on, are 0."""
+    whole = ("num_batches_tracked", "relative_position_index")
     return {
-        name: torch.tensor(0) if name.endswith(counter) else weight(name, tuple(shape), gain)
+        name: torch.zeros(shape, dtype=torch.int64) if name.endswith(whole) else weight(name, tuple(shape), gain)
         for name, shape in keys.items()
     }
 
