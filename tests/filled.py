@@ -34,7 +34,7 @@ def _hash(z: np.ndarray) -> np.ndarray:
 def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
     """float32, at a scale that keeps activations near 1; `gain` is the standard deviation over 1/sqrt(fan-in)."""
     last = name.rpartition(".")[2]
-    if last == "running_mean" or (len(shape) < 2 and last == "bias"):
+    if last == "running_mean" or (len(shape) < 2 and last.endswith("bias")):
         low, high = -0.1, 0.1
     elif last == "running_var":
         low, high = 0.5, 1.5
