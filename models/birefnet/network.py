@@ -7,6 +7,7 @@ from torch.nn import functional
 from disbench.models._parts.swin import SIZES, Swin
 from disbench.models.birefnet.layers import Block, Lateral, patch_reader, resized
 
+ORDERS = ("legacy", "current")
 GRADIENT = 16  # channels that say where edges are
 
 
@@ -73,7 +74,7 @@ class Decoder(nn.Module):
 
 def cut(image: Tensor, like: Tensor, order: str) -> Tensor:
     """(b, c, H, W) in patches of the size of `like`, side by side in channels -> (b, c * patches, h, w)."""
-    b, c, _, _ = image.shape
+    b, _c, _, _ = image.shape
     h, w = like.shape[-2:]
     grid = image.unflatten(3, (-1, w)).unflatten(2, (-1, h))  # colour, row, y, column, x
     axes = (0, 4, 2, 1, 3, 5) if order == "legacy" else (0, 1, 2, 4, 3, 5)
