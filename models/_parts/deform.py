@@ -1,4 +1,4 @@
-"""Modulated deformable convolution (DCNv2; Zhu et al., CVPR 2019), by torchvision's kernel on CUDA or in plain torch."""
+"""Modulated deformable convolution (DCNv2; Zhu et al., CVPR 2019): torchvision's kernel on CUDA, else plain torch."""
 
 import torch
 from torch import Tensor

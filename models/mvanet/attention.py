@@ -69,7 +69,7 @@ class Localisation(Views):
 
 
 class Refinement(Views):
-    """MCRM: each quarter, weighed by what the whole finds salient, looks at its part of the whole, pooled to three sizes.
+    """MCRM: each quarter, weighed by what the whole finds salient, looks at its part of the whole, pooled to three.
 
     (5b, c, h, w) -> the same.
     """

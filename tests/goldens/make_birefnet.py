@@ -1,4 +1,4 @@
-"""What BiRefNet's authors' own code answers, run as it is: python make_birefnet.py NEW OLD (checkouts of 25cb930, e65bfa0).
+"""What BiRefNet's authors' own code answers, run as it is: python make_birefnet.py NEW OLD (25cb930, e65bfa0).
 
 Writes birefnet/*.json.gz, the keys of their state dicts, and birefnet/answers.npz: logits under the weights of
 tests/filled.py, with Swin-L and with Swin-T, and with Swin-T by the code before it changed the order of patches; and
@@ -68,7 +68,8 @@ def theirs(folder: Path, backbone: str) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] in ("models", "config", "dataset", "utils")]:
         del sys.modules[name]
     sys.path[:] = [str(folder), *(path for path in sys.path if "BiRefNet" not in path)]
-    config = re.sub(r"self\.bb = \[.*?\]\[\d\]", f"self.bb = {backbone!r}", (folder / "config.py").read_text(), flags=re.S)
+    config = (folder / "config.py").read_text()
+    config = re.sub(r"self\.bb = \[.*?\]\[\d\]", f"self.bb = {backbone!r}", config, flags=re.S)
     sys.modules["config"] = type(sys)("config")
     exec(config, vars(sys.modules["config"]))
     layers = MagicMock(DropPath=nn.Identity, to_2tuple=lambda x: (x, x), trunc_normal_=nn.init.trunc_normal_)
