@@ -20,13 +20,14 @@ import cv2
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
 from naive_deform import deform_conv2d
+from stand_ins import evaluating, timm_layers, transforms
 
 OUT = GOLDENS / "birefnet"
+PATH = list(sys.path)
 # name -> checkout, backbone, gain, probe. With gain 1 the attention to gradients would move the logits by 3e-5 only.
 NETS = {
     "large": (0, "swin_v1_l", 1.55, ("birefnet", 256, 320)),
@@ -35,49 +36,19 @@ NETS = {
 }
 
 
-class ToTensor:
-    def __call__(self, image):
-        return torch.from_numpy(np.asarray(image).reshape(*image.size[::-1], -1)).permute(2, 0, 1).contiguous() / 255
-
-
-class Normalize:
-    def __init__(self, mean, std):
-        self.mean, self.std = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
-
-    def __call__(self, x):
-        return (x - self.mean) / self.std
-
-
-class Compose:
-    def __init__(self, steps):
-        self.steps = steps
-
-    def __call__(self, x):
-        for step in self.steps:
-            x = step(x)
-        return x
-
-
-class ToPILImage:
-    def __call__(self, x):
-        return Image.fromarray((x * 255).byte()[0].numpy())
-
-
 def theirs(folder: Path, backbone: str) -> None:
     """Their modules can be imported from here on, with that backbone."""
     for name in [name for name in sys.modules if name.split(".")[0] in ("models", "config", "dataset", "utils")]:
         del sys.modules[name]
-    sys.path[:] = [str(folder), *(path for path in sys.path if "BiRefNet" not in path)]
+    sys.path[:] = [str(folder), *PATH]
     config = (folder / "config.py").read_text()
     config = re.sub(r"self\.bb = \[.*?\]\[\d\]", f"self.bb = {backbone!r}", config, flags=re.S)
     sys.modules["config"] = type(sys)("config")
     exec(config, vars(sys.modules["config"]))
-    layers = MagicMock(DropPath=nn.Identity, to_2tuple=lambda x: (x, x), trunc_normal_=nn.init.trunc_normal_)
     ops = MagicMock(deform_conv2d=lambda input, offset, weight, mask, **_: deform_conv2d(input, offset, mask, weight))
-    transforms = MagicMock(ToTensor=ToTensor, Normalize=Normalize, Compose=Compose, ToPILImage=ToPILImage)
     for name in ("timm", "timm.models", "timm.models.registry", "kornia", "kornia.filters", "torchvision.models"):
         sys.modules[name] = MagicMock()
-    sys.modules |= {"timm.layers": layers, "timm.models.layers": layers, "torchvision.ops": ops}
+    sys.modules |= {"timm.layers": timm_layers, "timm.models.layers": timm_layers, "torchvision.ops": ops}
     sys.modules |= {"torchvision": MagicMock(transforms=transforms), "torchvision.transforms": transforms}
     for name in ("backbones.pvt_v2", "backbones.dino_v3", "refinement.refiner", "refinement.stem_layer"):
         sys.modules[f"models.{name}"] = MagicMock()
@@ -96,10 +67,8 @@ def network(name: str, folders: list[Path]) -> np.ndarray:
         (OUT / f"{name}.json.gz").write_bytes(gzip.compress(packed, mtime=0))
     tables = {key: tensor for key, tensor in net.state_dict().items() if not tensor.is_floating_point()}
     net.load_state_dict(checkpoint(keys, gain) | tables)
-    for module in net.modules():  # not net.eval(): their Swin's train() returns nothing
-        module.training = False
     with torch.no_grad():
-        return net(probe_image(*probe))[-1][0, 0, ::2, ::2].numpy()
+        return evaluating(net)(probe_image(*probe))[-1][0, 0, ::2, ::2].numpy()
 
 
 def protocol(folder: Path) -> dict[str, np.ndarray]:

@@ -21,38 +21,11 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
+from stand_ins import evaluating, timm_layers, transforms
 
 OUT = GOLDENS / "mvanet"
-# Of the oblong image halves are rounded to even; of the square, smaller than their own, a pool has no pixel.
+# The oblong one makes a pool of 2.5 pixels, which is rounded to even; the small square one a pool without a pixel.
 PROBES = {"square": ("mvanet", 256, 256), "oblong": ("mvanet_rect", 384, 640)}
-
-
-class ToTensor:
-    def __call__(self, image):
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous() / 255
-
-
-class Normalize:
-    def __init__(self, mean, std):
-        self.mean, self.std = (torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
-
-    def __call__(self, x):
-        return (x - self.mean) / self.std
-
-
-class Compose:
-    def __init__(self, steps):
-        self.steps = steps
-
-    def __call__(self, x):
-        for step in self.steps:
-            x = step(x)
-        return x
-
-
-class ToPILImage:
-    def __call__(self, x):
-        return Image.fromarray((x * 255).byte()[0].numpy())
 
 
 def theirs(folder: Path, path: str, **given) -> dict:
@@ -65,8 +38,7 @@ def theirs(folder: Path, path: str, **given) -> dict:
 
 
 def networks(folder: Path) -> dict[str, np.ndarray]:
-    layers = MagicMock(DropPath=nn.Identity, to_2tuple=lambda x: (x, x), trunc_normal_=nn.init.trunc_normal_)
-    sys.modules |= {"timm": MagicMock(), "timm.models": MagicMock(), "timm.models.layers": layers}
+    sys.modules |= {"timm": MagicMock(), "timm.models": MagicMock(), "timm.models.layers": timm_layers}
     sys.modules |= {name: MagicMock() for name in ("mmdet", "mmdet.utils", "mmcv_custom", "mmcv", "mmcv.runner")}
     swin = theirs(folder, "model/SwinTransformer.py")["SwinTransformer"]
     sizes = {"embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12}
@@ -80,10 +52,8 @@ def networks(folder: Path) -> dict[str, np.ndarray]:
     net = models["inf_MVANet"]()
     tables = {key: tensor for key, tensor in net.state_dict().items() if not tensor.is_floating_point()}
     net.load_state_dict(checkpoint(keys[1], 1.0) | tables)
-    for module in net.modules():  # not net.eval(): their Swin's train() returns nothing
-        module.training = False
     with torch.no_grad():
-        return {name: net(probe_image(*probe))[0, 0, ::4, ::4].numpy() for name, probe in PROBES.items()}
+        return {name: evaluating(net)(probe_image(*probe))[0, 0, ::4, ::4].numpy() for name, probe in PROBES.items()}
 
 
 def protocol(folder: Path) -> dict[str, np.ndarray]:
@@ -95,7 +65,6 @@ def protocol(folder: Path) -> dict[str, np.ndarray]:
             noted.append(x[0, :, ::16, ::16].numpy())
             return probe_logits("mvanet", *x.shape[-2:]) + x.mean(1, keepdim=True)
 
-    transforms = MagicMock(ToTensor=ToTensor, Normalize=Normalize, Compose=Compose, ToPILImage=ToPILImage)
     sys.modules |= {"torchvision": MagicMock(transforms=transforms), "model": MagicMock()}
     sys.modules["model.MVANet"] = MagicMock(inf_MVANet=Net)
     with tempfile.TemporaryDirectory() as work:
