@@ -1,12 +1,12 @@
 """The further measures against PySODMetrics 1.6.2 and BiRefNet's evaluation: paired CPU time of one thread, agreement.
 
 All are timed in turn, on the same arrays, in one process, so only the ratios mean anything. Run it as score.py, on
-whose maps it works, with Pillow, and with a checkout of https://github.com/ZhengPeng7/BiRefNet:
+maps of its kind mixed, with Pillow, and with a checkout of https://github.com/ZhengPeng7/BiRefNet:
 
     PYTHONPATH=. pair-env/bin/python benchmarks/measures.py BiRefNet/evaluation/metrics.py [--sizes 1024x1024,2048x2048]
 
 PySODMetrics' multi-scale IoU is taken with edge maps in float64, since its own overflow. Its size-invariant measures
-take minutes, so they are left out above --most pixels.
+take minutes, so they are left out above --most pixels, and its curve of multi-scale IoU is left out altogether.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import cv2
 import numpy as np
 import py_sod_metrics as sod
 from clock import seconds
-from score import FLAVOURS, draw_mask, draw_truth
+from pairs import FLAVOURS, draw_mask, draw_truth
 
 from disbench.metrics.boundary import boundary_iou, grey_boundary_iou, mean_boundary_accuracy
 from disbench.metrics.context import context_measure
-from disbench.metrics.multiscale import multiscale_iou
+from disbench.metrics.multiscale import multiscale_curve, multiscale_iou
 from disbench.metrics.sizes import size_invariant
 
 
@@ -72,6 +72,7 @@ def rows(birefnet: dict) -> dict[str, tuple[Callable | None, Callable]]:
         "boundary IoU, binary": (None, lambda *args: [boundary_iou(*args)]),
         "mBA": (stepped("MBAMeasure", "bas"), lambda mask, foreground, *_: [mean_boundary_accuracy(mask, foreground)]),
         "multi-scale IoU": (multiscale, lambda *args: list(multiscale_iou(*args).values())),
+        "multi-scale IoU, curve": (None, lambda *args: list(multiscale_curve(*args))),
         "size-invariant MAE, F": (sizes, lambda *args: list(size_invariant(*args).values())),
         "context": (context, lambda *args: [context_measure(*args)]),
     }
@@ -94,9 +95,8 @@ def main() -> None:
     for size in options.sizes.split(","):
         height, width = map(int, size.split("x"))
         for flavour in FLAVOURS:
-            rng = np.random.default_rng(0)
-            truth = draw_truth(height, width, rng)
-            mask = draw_mask(truth, flavour, rng)
+            truth = draw_truth(height, width, "mixed")
+            mask = draw_mask(truth, flavour)
             args = mask, np.where(truth > 128, np.uint8(255), np.uint8(0)), int(mask.min()), int(mask.max())
             for name, (theirs, ours) in measures.items():
                 fast = [seconds(ours, *args) for _ in range(options.runs)]

@@ -2,8 +2,8 @@
 
 Takes a run that was measured for all of them and kept its maps, as this makes one on DIS-Mini:
 
-    disbench run --model diffdis --data mini --alone --protocol pysod,birefnet,mvanet,mvanet-2024,isnet,diffdis \
-        --metrics f_max,hce
+    disbench run --model diffdis --data mini --alone --metrics f_max,hce \
+        --protocol pysod,birefnet,mvanet,mvanet-2024-11,mvanet-2024,isnet,diffdis
     python benchmarks/protocols.py runs/diffdis/KEY
 """
 
@@ -22,7 +22,7 @@ from disbench.runs import OVERALL, Result, load
 KEYS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e_adaptive", "s_measure", "mae", "hce",
         "iou_binary", "ber_binary", "accuracy_binary", "dice_soft")  # fmt: skip
 PIXELS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_mean", "e_adaptive", "s_measure", "mae")
-RULES = {"opencv-bilinear": "birefnet", "pillow-bicubic": "mvanet, mvanet-2024, diffdis"}
+RULES = {"opencv-bilinear": "birefnet", "pillow-bicubic": "mvanet, mvanet-2024-11, mvanet-2024, diffdis"}
 LONGEST = 1024  # what maps are reduced to before a rule brings them back
 
 

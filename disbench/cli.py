@@ -5,15 +5,24 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_data, cli_diffdis, cli_models
+from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models, cli_time
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
-from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared
+from disbench.options import (
+    CUTS,
+    KeyValue,
+    data_options,
+    json_option,
+    metrics_option,
+    protocol_option,
+    shard_option,
+    shared,
+    titled,
+)
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
-CUTS = ("complexity", "size", "category")
 FORMATS = ("html", "latex", "markdown", "csv")
 
 
@@ -58,7 +67,8 @@ def main() -> None:
     "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
 )
 @click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--device", help="cpu, cuda, mps, or cuda:0,cuda:1: a process on each; the best there is if not given.")
+@shard_option
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
@@ -74,6 +84,7 @@ def run(
     maps,
     options,
     device,
+    share,
     out,
     save,
     workers,
@@ -98,16 +109,20 @@ def run(
         common = (progress, ",".join(protocols), metrics)
         if maps:
             title = f"{chosen.title}, maps"
-            results = evaluate.score_folder(title, maps, split, where, out, workers, *common)
+            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share)
         else:
             dataset = find(where, split, progress=progress)
             if dataset.is_mini:
                 click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
-            common = (out, save, workers, *common)
+            common = (out, save, workers, *common, share)
             beside = dataset.is_mini and not alone
             results = evaluate.run_references(model, dataset, weights, device, *common) if beside else []
             results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *common))
-            results = [result.under(protocol) for result in results for protocol in protocols]
+            if all(results):
+                results = [result.under(protocol) for result in results for protocol in protocols]
+    if not all(results):
+        _waiting(share)
+        return
     paths = publish(results, metrics)
     show(results, metrics, as_json)
     if not as_json:
@@ -123,9 +138,10 @@ def run(
 @click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
+@shard_option
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
 @shared(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, per_image, protocols, metrics, as_json):
+def score(maps, data, split, truth, out, workers, share, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
     from disbench.report.images import check_suffix, write_images
@@ -136,43 +152,57 @@ def score(maps, data, split, truth, out, workers, per_image, protocols, metrics,
     with shown_progress() as progress:
         results = []
         for argument in maps:
-            title, folder = _titled(argument)
+            title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
-                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics
+                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, share
             )
+    if not all(results):
+        _waiting(share)
+        return
     if per_image:
         write_images(per_image, results, metrics)
     show(results, metrics, as_json)
 
 
 @main.command()
-@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN|ENTRY|BOARD]...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
+@click.option("--intervals", is_flag=True, help="LaTeX, Markdown: the 95 % intervals of what was measured.")
+@click.option("--corrected", is_flag=True, help="Entries: as `leaderboard audit` corrects the published table.")
+@click.option("--source", default="", metavar="TEXT", help="Entries: published tables alone whose citation has TEXT.")
 @click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
 @shared(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, by, parts, protocols, metrics):
-    """One table of several runs, in the layout of the DiffDIS paper's Table 2.
+def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, protocols, metrics):
+    """One table of several runs, in the layout of the DiffDIS paper's Table 2, or that table itself: dis5k.
 
-    Without RUN: the latest finished run of every method under ./runs.
+    ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name. Without
+    any, the latest finished run of every method under ./runs.
     """
     if parts and not by:
         raise InputError("--parts needs --by")
     from disbench.report import format_of, render, write
-    from disbench.runs import latest, load
+    from disbench.report.inputs import entries
+    from disbench.report.inputs import results as read
+    from disbench.runs import latest
 
     format_ = format_ or (format_of(out) if out else "markdown")
-    results = [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs"))
+    named = list(map(titled, runs))
+    found, named = entries(named)
+    results = read(named) if named or found else latest(Path("runs"))
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
-    options = {"standalone": standalone, "metrics": metrics}
-    if format_ == "html":
+    options = {"standalone": standalone, "metrics": metrics, "intervals": intervals}
+    options |= {"entries": found, "corrected": corrected, "source": source}
+    if format_ == "html" and results:
         from disbench.report.publish import pictures
 
         options["cases"] = pictures(results)
     if by:
+        if found:
+            raise InputError("--by: what is reported has no images to group; leave it or the entries away")
         from disbench.report.cuts import cut
 
         with shown_progress() as progress:
@@ -196,7 +226,7 @@ def curves(runs, out, split):
     from disbench.report.curves import write
     from disbench.runs import latest, load
 
-    write(out, [load(folder, title) for title, folder in map(_titled, runs)] or latest(Path("runs")), split)
+    write(out, [load(folder, title) for title, folder in map(titled, runs)] or latest(Path("runs")), split)
     click.echo(out)
 
 
@@ -217,10 +247,8 @@ def metrics(as_json):
         click.echo(f"{name}: {variant.meaning}")
 
 
-def _titled(argument: str) -> tuple[str | None, Path]:
-    """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
-    title, equals, folder = argument.partition("=")
-    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))
+def _waiting(share) -> None:
+    click.echo(f"{share} is done; images of other shares are missing yet: whichever ends last has the result")
 
 
 def _where(data, images, truth):
@@ -236,5 +264,17 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (cli_models.models, cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
+for command in (
+    cli_models.models,
+    cli_data.data,
+    cli_board.leaderboard,
+    cli_board.submit,
+    cli_board.compare,
+    cli_board.check,
+    cli_diffdis.train,
+    cli_diffdis.export,
+    cli_diffdis.vae_ceiling,
+    cli_time.time,
+    cli_time.times,
+):
     main.add_command(command)

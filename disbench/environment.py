@@ -37,12 +37,41 @@ def environment(device: str = "cpu") -> dict[str, Any]:
     return record
 
 
-def _cpu() -> str:
+def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The same without nesting, keys joined by spaces: two times compare where their records are equal."""
+    values: dict[str, Any] = {}
+    for name, value in record.items():
+        values |= flat(value, f"{prefix}{name} ") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return values
+
+
+def load(device: str = "cpu") -> dict[str, Any]:
+    """What changes from minute to minute and spoils times: other processes, clocks in MHz, the GPU's heat in °C."""
+    record: dict[str, Any] = {}
+    if hasattr(os, "getloadavg"):  # not on Windows
+        record["processes"] = round(os.getloadavg()[0], 2)
+    if clocks := [float(line.split(":")[1]) for line in _cpuinfo() if line.startswith("cpu MHz")]:
+        record["cpu_mhz"] = round(max(clocks))
+    if device.startswith("cuda"):
+        import torch
+
+        try:
+            record |= {"gpu_mhz": torch.cuda.clock_rate(device), "gpu_celsius": torch.cuda.temperature(device)}
+            record["gpu_percent"] = torch.cuda.utilization(device)
+        except (ModuleNotFoundError, RuntimeError) as error:  # without nvidia-ml-py, or where the driver tells nothing
+            record["gpu"] = f"unknown: {error}"
+    return record
+
+
+def _cpuinfo() -> list[str]:
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+    return info.read_text().splitlines() if info.exists() else []
+
+
+def _cpu() -> str:
+    for line in _cpuinfo():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
 
 

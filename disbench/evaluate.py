@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from disbench import data as datasets
+from disbench import spread
 from disbench.data import DataSet, Sample, truths
 from disbench.data.digests import Progress, split_digests
 from disbench.data.images import read_truth, write_map
@@ -22,6 +23,7 @@ from disbench.models import card
 from disbench.models import load as load_model
 from disbench.predict import Folder, Model
 from disbench.runs import Manifest, Result, Row, Shard, finish, load, mask_path, open_run, read_manifest, read_shards
+from disbench.shares import WHOLE, Share
 
 Source = Model | Folder
 
@@ -41,19 +43,22 @@ def run(
     progress: Progress | None = None,
     protocol: str = "pysod",
     metrics: Keys = None,
-) -> Result:
+    share: Share = WHOLE,
+) -> Result | None:
     """Evaluate a registered model on the splits of a data set; goes on where an earlier call was stopped.
 
-    `split`, `data`: as in `disbench.data.find`; `weights`, `device`: as in `disbench.models.load`; `save` keeps the
-    maps; `workers` threads decode and measure beside the device (None: none on the CPU, where they would take the
-    network's cores and spoil its times, else one per core); `protocol`, `metrics`: what to measure for, as in
-    `disbench.measure`; the result is under the first protocol. InputError on anything unfit; what was measured stays.
+    `split`, `data`: as in `disbench.data.find`; `weights`: as in `disbench.models.load`, and `device` too, but
+    "cuda:0,cuda:1" means a process on each; `save` keeps the maps; `workers` threads decode and measure beside the
+    device (None: none on the CPU, where they would take the network's cores and spoil its times, else one per core);
+    `protocol`, `metrics`: what to measure for, as in `disbench.measure`; the result is under the first protocol. With a
+    `share`, this process does that part alone, and there is no result while others' are missing. InputError on anything
+    unfit; what was measured stays.
     """
     dataset = datasets.find(data, split, progress=progress)
-    return run_model(model, dataset, weights, device, {}, out, save, workers, progress, protocol, metrics)
+    return run_model(model, dataset, weights, device, {}, out, save, workers, progress, protocol, metrics, share)
 
 
-def run_references(model: str, dataset: DataSet, weights: str | None, device: str | None, *rest) -> list[Result]:
+def run_references(model: str, dataset: DataSet, weights: str | None, device: str | None, *rest) -> list[Result | None]:
     """What a model stands beside on DIS-Mini: the trivial ones and itself untrained; `rest` as `run_model` takes it."""
     chosen = card(model)
     beside = [(name, None) for name in TRIVIAL if name != chosen.name]
@@ -74,12 +79,16 @@ def run_model(
     progress: Progress | None,
     protocol: str = "pysod",
     metrics: Keys = None,
-) -> Result:
+    share: Share = WHOLE,
+) -> Result | None:
     """`run` on a data set that was found already; `options` are the model's own."""
+    if device and "," in device:
+        common = (options, out, save, workers, protocol, metrics)
+        return spread.run(model, dataset, weights, device.split(","), share, progress, *common)
     source = load_model(model, weights, device, **options)
     if workers is None:
         workers = 0 if source.device == "cpu" else cores()
-    return run_source(source, dataset, Path(out), save, workers, progress, protocol, metrics)
+    return run_source(source, dataset, Path(out), save, workers, progress, protocol, metrics, share)
 
 
 def score_folder(
@@ -92,7 +101,8 @@ def score_folder(
     progress: Progress | None = None,
     protocol: str = "pysod",
     metrics: Keys = None,
-) -> list[Result]:
+    share: Share = WHOLE,
+) -> list[Result | None]:
     """Score saved maps: the same flow with a folder in the model's place. Needs no torch.
 
     One result for each protocol in "a,b,c", of one pass over the maps; where some are of another size than their
@@ -101,12 +111,12 @@ def score_folder(
     dataset = datasets.find(data, split, images=False, progress=progress)
     protocols = rules.names(protocol)
     workers = cores() if workers is None else workers
-    results: dict[str, Result] = {}
+    results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(rules.find(name).resize for name in protocols):
         source = Folder(title, Path(folder), dataset.samples, resize)
         together = [name for name in protocols if rules.find(name).resize == resize] if source.resized else protocols
-        result = run_source(source, dataset, Path(out), False, workers, progress, ",".join(together), metrics)
-        results |= {name: result.under(name) for name in together}
+        result = run_source(source, dataset, Path(out), False, workers, progress, ",".join(together), metrics, share)
+        results |= {name: result and result.under(name) for name in together}
         if not source.resized:
             break
     return [results[name] for name in protocols]
@@ -121,8 +131,12 @@ def run_source(
     progress: Progress | None,
     protocol: str,
     metrics: Keys,
-) -> Result:
-    """The run of any source: whatever has a title, a name, an identity, a device, and a Model's three stages."""
+    share: Share = WHOLE,
+) -> Result | None:
+    """The run of any source: whatever has a title, a name, an identity, a device, and a Model's three stages.
+
+    None where this process has done its share and images of others are still missing.
+    """
     protocols, asked = rules.names(protocol), chosen(metrics)
     size = f"{source.resize}:{source.resized}" if source.resized else "native"
     manifest = Manifest(
@@ -143,17 +157,20 @@ def run_source(
     )
     folder = open_run(out, source.name, manifest)
     rows = read_shards(folder)
-    todo = [s for s in dataset.samples if (s.split, s.name) not in rows or (save and not mask_path(folder, s).exists())]
+    samples = share.of(dataset.samples)
+    todo = [s for s in samples if (s.split, s.name) not in rows or (save and not mask_path(folder, s).exists())]
     if todo or not read_manifest(folder).complete:
-        done = len(dataset.samples) - len(todo)
+        done = len(samples) - len(todo)
         with Shard(folder) as shard:
             for count, row in enumerate(
                 _rows(source, todo, folder if save else None, workers, protocol, asked), done + 1
             ):
                 shard.append(row)
-                rows.setdefault((row.split, row.name), row)
                 if progress:
-                    progress(count, len(dataset.samples), source.title)
+                    progress(count, len(samples), source.title)
+        rows = read_shards(folder)
+        if any((s.split, s.name) not in rows for s in dataset.samples):
+            return None
         where = dataset.where if isinstance(dataset.where, tuple) else [dataset.where]
         meta: dict[str, Any] = {"data": [str(Path(w).resolve()) if w != "mini" else w for w in where if w]}
         meta |= {"finished": datetime.now(UTC).isoformat(timespec="seconds"), "workers": workers}

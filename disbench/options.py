@@ -1,7 +1,10 @@
 """Options that several commands share."""
 
+from pathlib import Path
+
 import click
 
+CUTS = ("complexity", "size", "category")
 data_options = [
     click.option(
         "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
@@ -38,9 +41,24 @@ def protocol_option(default: str | None):
         metavar="NAMES",
         default=default,
         callback=_named,
-        help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024, isnet, birefnet. "
-        f"Default: {default or 'that of each run'}.",
+        help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024-11, mvanet-2024, isnet, "
+        f"birefnet. Default: {default or 'that of each run'}.",
     )
+
+
+def _share(ctx, param, text):
+    from disbench.shares import parse
+
+    return parse(text)
+
+
+shard_option = click.option(
+    "--shard",
+    "share",
+    metavar="K/N",
+    callback=_share,
+    help="The K-th of N processes that share --out; 'auto': as torchrun or srun counts them.",
+)
 
 
 class KeyValue(click.ParamType):
@@ -58,3 +76,9 @@ def shared(*chosen):
         return command
 
     return decorate
+
+
+def titled(argument: str) -> tuple[str | None, Path]:
+    """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
+    title, equals, folder = argument.partition("=")
+    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
+from disbench.clocks import clock
 from disbench.data.digests import combine, file_digest
 from disbench.data.dis5k import Sample, match_maps
 from disbench.data.images import read_image, read_map
@@ -42,6 +43,7 @@ class Model:
         self.predictor = predictor
         self.title = getattr(predictor, "title", card.title)
         self.device = predictor.device
+        self.clock = clock(predictor.device)
         self.resized = 0
 
     @property
@@ -58,14 +60,16 @@ class Model:
         return self._prepare(read_image(sample.image))  # decoding belongs to the data set, not to the model's time
 
     def compute(self, prepared: Any) -> tuple[Any, dict[str, float]]:
-        batch = prepared[None]
-        if hasattr(batch, "to"):
-            batch = batch.to(self.device)
-        _synchronize(self.device)
-        start = perf_counter()
-        output = self.predictor.infer(batch)
-        _synchronize(self.device)
-        return output[0], {"infer": perf_counter() - start}
+        output, seconds = self.clock.time(self.predictor.infer, self.batch([prepared]))
+        return output[0], {"infer": seconds}
+
+    def batch(self, prepared: list[Any]) -> Any:
+        """Prepared images of one size, (c, H, W) each -> (b, c, H, W) on the device."""
+        if isinstance(prepared[0], np.ndarray):
+            return np.stack(prepared)
+        import torch
+
+        return torch.stack(prepared).to(self.device)
 
     def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
         start = perf_counter()
@@ -120,10 +124,3 @@ def resized(mask: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
     from PIL import Image
 
     return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _synchronize(device: str) -> None:
-    if device.startswith(("cuda", "mps")):
-        import torch
-
-        getattr(torch, device.split(":")[0]).synchronize()

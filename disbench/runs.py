@@ -214,7 +214,7 @@ def load(folder: str | Path, title: str | None = None) -> Result:
     if not manifest.complete:
         raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
     try:
-        scores = read_parquet(folder / "scores.parquet")
+        measured = read_scores(folder / "scores.parquet")
         seconds = read_parquet(folder / "seconds.parquet")
     except (OSError, pa.ArrowException) as error:
         raise InputError(
@@ -222,13 +222,9 @@ def load(folder: str | Path, title: str | None = None) -> Result:
             "again, which makes them from the shards"
         ) from None
     rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
-    for i in range(len(scores["image"])):
+    for i, row in enumerate(measured):
         stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
-        one = {key: column[i] for key, column in scores.items()}
-        fg, bg, half = (one[key] and np.array(one[key], np.uint32) for key in ("fg_hist", "bg_hist", "fg_half"))
-        values = {key: value for key, value in one.items() if key not in FIXED}
-        measurement = Measurement(one["height"], one["width"], fg, bg, values, half)
-        rows[one["split"]].append(Row(one["split"], one["image"], measurement, stages, one["digest"]))
+        rows[row.split].append(replace(row, seconds=stages))
     counts = {split: len(kept) for split, kept in rows.items()}
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
@@ -244,6 +240,19 @@ def load(folder: str | Path, title: str | None = None) -> Result:
         manifest.protocol,
         manifest.size,
     )
+
+
+def read_scores(path: Path) -> list[Row]:
+    """The rows of a scores.parquet, without times. OSError or pyarrow.ArrowException where it cannot be read."""
+    scores = read_parquet(path)
+    rows = []
+    for i in range(len(scores["image"])):
+        one = {key: column[i] for key, column in scores.items()}
+        fg, bg, half = (one[key] and np.array(one[key], np.uint32) for key in ("fg_hist", "bg_hist", "fg_half"))
+        values = {key: value for key, value in one.items() if key not in FIXED}
+        measurement = Measurement(one["height"], one["width"], fg, bg, values, half)
+        rows.append(Row(one["split"], one["image"], measurement, {}, one["digest"]))
+    return rows
 
 
 def latest(root: Path) -> list[Result]:

@@ -12,11 +12,12 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None]
+Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None] | Sequence[list[float]]
 
 
 def to_parquet(columns: Mapping[str, Values]) -> bytes:
-    """A file of columns of equal length: all text, all numbers of one kind, or all 1-D arrays of one size and dtype.
+    """A file of columns of equal length: all text, all numbers of one kind, or all 1-D arrays or lists of one
+    size and dtype.
 
     Of arrays, some may be None, or all, which makes a column of no type.
     """
@@ -47,6 +48,8 @@ def _array(values: Values) -> "pa.Array":
         encoded = [value.encode() for value in values]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
         return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+    if isinstance(given, list):
+        return _array([np.array(value) for value in values])
     if isinstance(given, np.ndarray):
         missing = np.array([value is None for value in values])
         items = _numbers(np.concatenate([np.zeros_like(given) if value is None else value for value in values]))

@@ -16,6 +16,14 @@ def multiscale_iou(mask, truth):
     }
 
 
+def curve(mask, truth):
+    levels, areas = (stretched(mask) * 255).astype(int), []
+    for threshold in range(257):
+        same = areas and not (levels == threshold - 1).any()
+        areas.append(areas[-1] if same else of_binary(levels >= threshold, truth > 128))
+    return areas
+
+
 def of_binary(found, wanted):
     found, wanted = edges(found), edges(wanted)
     ratios = []

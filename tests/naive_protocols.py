@@ -3,16 +3,20 @@
 import naive
 import numpy as np
 
+EPS = np.spacing(1)
 
-def mvanet(pairs, of_means=False, binarise=False):
-    """github.com/qianyu-dlut/MVANet, test.py; `of_means`: as of April 2024; `binarise`: DiffDIS, test_score.py."""
+
+def mvanet(pairs, of_means=False, binarise=False, smaller=False):
+    """github.com/qianyu-dlut/MVANet, test.py; `of_means`: as of April 2024; `smaller`: as of November 2024, with EPS in
+    divisors; `binarise`: DiffDIS, test_score.py."""
+    eps = EPS if smaller else 1e-8
     rows, precisions, recalls, curves = [], [], [], []
     for mask, truth in pairs:
         truth = np.where(2 * truth.astype(int) > truth.max(), 255, 0).astype(np.uint8)
         if binarise:
             mask = np.where(naive.fractions(mask) > 0.5, 255, 0).astype(np.uint8)
-        rows.append(_mvanet_image(mask, truth))
-        precision, recall = _precision_recall(_level(mask, mask.astype(float)), truth, 1e-8, 0)
+        rows.append(_mvanet_image(mask, truth, eps, EPS if smaller else 1e-6))
+        precision, recall = _precision_recall(_level(mask, mask.astype(float)), truth, eps, 0)
         precisions.append(precision)
         recalls.append(recall)
         if truth.any():
@@ -49,7 +53,7 @@ def birefnet_s(mask, truth):
     return naive.s_measure(mask, truth)
 
 
-def _mvanet_image(mask, truth):
+def _mvanet_image(mask, truth, eps, weighted_eps):
     foreground, values = truth > 128, naive.fractions(mask).astype(float)
     exact = naive.fractions(mask)
     adaptive = (exact >= min(2 * exact.mean(), 1)).astype(bool)
@@ -57,12 +61,12 @@ def _mvanet_image(mask, truth):
     right, hits, misses = foreground == at_half, foreground & at_half, ~foreground & ~at_half
     return {
         "f_adaptive": naive.precision_recall_f(adaptive, truth)[2],
-        "e_adaptive": naive.e_measure(adaptive, truth, 1e-8),
-        "s_measure": naive.s_measure(mask, truth, population=True, eps=1e-8, lowest=-np.inf),
-        "f_weighted": naive.f_weighted(mask, truth, 1e-6),
+        "e_adaptive": naive.e_measure(adaptive, truth, eps),
+        "s_measure": naive.s_measure(mask, truth, population=True, eps=eps, lowest=-np.inf),
+        "f_weighted": naive.f_weighted(mask, truth, weighted_eps),
         "mae": np.abs(values - foreground).mean(),
         "iou_binary": ((above & foreground).sum() + 1e-5) / ((above | foreground).sum() + 1e-5),
-        "ber_binary": 1 - (hits.sum() / (foreground.sum() + 1e-8) + misses.sum() / ((~foreground).sum() + 1e-8)) / 2,
+        "ber_binary": 1 - (hits.sum() / (foreground.sum() + eps) + misses.sum() / ((~foreground).sum() + eps)) / 2,
         "accuracy_binary": right.mean(),
         "dice_soft": (2 * values[foreground].sum() + 1e-5) / (values.sum() + foreground.sum() + 1e-5),
     }

@@ -35,7 +35,7 @@ def by_region(lines, outer):
 @settings(max_examples=300, deadline=None)
 @given(images())
 def test_contours_are_those_of_opencv_in_its_order_within_each_region(image):
-    points, spans, outer = contours(pack(image), image.shape[1])
+    points, spans, outer = contours(pack(image))
     found, hierarchy = cv2.findContours(image.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     parents = [] if hierarchy is None else [i if parent < 0 else parent for i, parent in enumerate(hierarchy[0, :, 3])]
     ours = by_region([points[start:stop] for start, stop in spans], outer)
@@ -45,7 +45,7 @@ def test_contours_are_those_of_opencv_in_its_order_within_each_region(image):
 def test_many_contours():
     image = np.zeros((90, 130), bool)
     image[::2, ::2] = True
-    points, spans, outer = contours(pack(image), 130)
+    points, spans, outer = contours(pack(image))
     assert len(points) == len(spans) == 45 * 65
     assert (np.diff(spans) == 1).all()
     assert (outer == np.arange(45 * 65)).all()

@@ -13,6 +13,7 @@ from hypothesis.extra import numpy as hnp
 from measure_pairs import scenes
 
 from disbench.errors import InputError
+from disbench.metrics import thinning
 from disbench.metrics.effort import Effort, effort, skeleton
 
 FROZEN = dict(np.load(Path(__file__).parent / "goldens" / "hce.npz"))
@@ -85,6 +86,21 @@ def pairs(draw):
 def test_skeleton_is_naive(foreground):
     found = skeleton(foreground.view(np.uint8) * np.uint8(255))
     assert ((found == 255) == naive_effort.skeleton(foreground)).all()
+
+
+@pytest.mark.parametrize("this", [1, 2])
+def test_a_pass_removes_what_the_table_of_scikit_image_says(this):
+    block = np.zeros(3 * 256, np.uint64)
+    for pattern in range(256):
+        block[3 * pattern + 1] |= np.uint64(1 << 32)
+        for bit, (row, column) in enumerate(naive_effort.RING):
+            if pattern >> bit & 1:
+                block[3 * pattern + 1 + row] |= np.uint64(1 << 32 + column)
+    found, beside = np.zeros(block.size - 2, np.uint64), np.zeros_like(block)
+    thinning._removed(beside, block, beside, this & 1, found)
+    assert (found[::3] >> np.uint64(32) & np.uint64(1)).tolist() == [
+        passes & this > 0 for passes in naive_effort.REMOVABLE
+    ]
 
 
 @settings(max_examples=200, deadline=None)

@@ -1,7 +1,4 @@
-"""ISDNet against what its authors' code (commit 7341335) answers under the weights of tests/filled.py.
-
-tests/goldens/isdnet was made with their configuration of ResNet-18, with one class; and the keys with two as well.
-"""
+"""ISDNet with 1, 2 and 7 classes against the answers of its authors' own code, in tests/goldens/isdnet."""
 
 import re
 
@@ -12,6 +9,7 @@ from filled import GOLDENS, checkpoint, probe_image, read_keys
 
 from disbench.errors import InputError
 from disbench.models import card, load
+from disbench.models._parts import weights
 from disbench.models.isdnet.layers import details
 from disbench.models.isdnet.network import ISDNet
 
@@ -28,33 +26,37 @@ def filled(keys):
 
 
 def of_classes(classes):
-    """Their keys with another number of classes."""
-    keys = read_keys(GOLDENS / "isdnet" / "c1.json.gz")
-    ends = ("conv_seg.weight", "conv_seg.bias", "conv_out.weight", "conv_out.bias")
-    heads = [name for name in keys if name.endswith(ends) and "conv_sr" not in name]
-    return keys | {name: [classes, *keys[name][1:]] for name in heads}
+    """Their keys with that number of classes."""
+    return read_keys(GOLDENS / "isdnet" / f"c{classes}.json.gz")
 
 
-def test_network(tmp_path):
-    keys = read_keys(GOLDENS / "isdnet" / "c1.json.gz")
-    model = load("isdnet", saved(tmp_path / "one.pth", filled(keys)), "cpu")
-    got = model.predictor.infer(probe_image("isdnet", 256, 320))[0, ::2, ::2].numpy()
-    expected = np.load(GOLDENS / "isdnet" / "answers.npz")["logits"]
-    assert np.abs(got - expected).max() <= 1e-4 * np.abs(expected).max()
-    assert card("isdnet").parameters == sum(p.numel() for p in model.predictor.net.parameters())
+@pytest.fixture(scope="module")
+def states():
+    """Number of classes -> what a trainer would save; but for the last layers they are the same."""
+    one = filled(of_classes(1))
+    differ = {n: {key: shape for key, shape in of_classes(n).items() if [*one[key].shape] != shape} for n in (1, 2, 7)}
+    return {n: one | checkpoint(keys, gain=1.0) for n, keys in differ.items()}
 
 
-def test_keys_of_any_number_of_classes():
-    assert of_classes(2) == read_keys(GOLDENS / "isdnet" / "c2.json.gz")
-    for classes in (2, 7):
-        net = ISDNet(classes).eval()
-        assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == of_classes(classes)
-        with torch.inference_mode():
-            assert net(torch.zeros(1, 3, 64, 96)).shape == (1, classes, 64, 96)
+@pytest.mark.parametrize(
+    ("classes", "probe", "stride"),
+    [(1, ("isdnet", 256, 320), 2), (2, ("isdnet", 256, 320), 8), (7, ("isdnet_odd", 201, 330), 8)],
+)
+def test_the_network_answers_as_the_authors(classes, probe, stride, states, tmp_path):
+    net = weights.build(lambda: ISDNet(classes), states[classes], tmp_path)
+    with torch.inference_mode():
+        answer = net(probe_image(*probe))[0, :, ::stride, ::stride].numpy()
+    expected = np.load(GOLDENS / "isdnet" / "answers.npz")[f"c{classes}"]
+    assert np.abs(answer - expected).max() <= 1e-4 * np.abs(expected).max()
 
 
-def test_two_classes_give_the_softmax_of_the_second(tmp_path):
-    model = load("isdnet", saved(tmp_path / "two.pth", filled(of_classes(2))), "cpu").predictor
+def test_the_card_counts_its_parameters():
+    with torch.device("meta"):
+        assert card("isdnet").parameters == sum(p.numel() for p in ISDNet(1).parameters())
+
+
+def test_two_classes_give_the_softmax_of_the_second(states, tmp_path):
+    model = load("isdnet", saved(tmp_path / "two.pth", states[2]), "cpu").predictor
     batch = probe_image("isdnet", 64, 96)
     with torch.inference_mode():
         expected = model.net(batch).softmax(1)[0, 1]
@@ -62,8 +64,8 @@ def test_two_classes_give_the_softmax_of_the_second(tmp_path):
     assert np.abs(levels - 255 * expected.numpy()).max() <= 0.501
 
 
-def test_more_classes_have_no_map(tmp_path):
-    path = saved(tmp_path / "seven.pth", filled(of_classes(7)))
+def test_more_classes_have_no_map(states, tmp_path):
+    path = saved(tmp_path / "seven.pth", states[7])
     with pytest.raises(InputError, match=r"seven\.pth: tells 7 classes apart"):
         load("isdnet", path, "cpu")
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from measure_pairs import NAMES, drawn_pairs, frozen_answer, frozen_pair, prepared
 
-from disbench.metrics.multiscale import multiscale_iou
+from disbench.metrics.multiscale import multiscale_curve, multiscale_iou
 
 # At most 2047 edge pixels in the truth, as many as float16 counts exactly.
 FEW = 2048
@@ -20,6 +20,13 @@ def numbers(found):
 def test_pysodmetrics_with_exact_sums(name):
     found = numbers(multiscale_iou(*prepared(*frozen_pair(name))))
     np.testing.assert_allclose(found, frozen_answer("multiscale exact", name), 0, 1e-14)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("enlarged")])
+def test_pysodmetrics_curve_with_exact_sums(name):
+    found = multiscale_curve(*prepared(*frozen_pair(name)))
+    answer = [*found[::16], found.max(), found.mean()]
+    np.testing.assert_allclose(answer, frozen_answer("multiscale curve", name), 0, 1e-14)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,6 +59,12 @@ def test_a_perfect_map_with_more_edges_than_float16_counts_has_1():
 @given(drawn_pairs())
 def test_fast_is_naive(pair):
     assert multiscale_iou(*prepared(*pair)) == pytest.approx(naive_multiscale.multiscale_iou(*pair), abs=1e-14)
+
+
+@settings(max_examples=10, deadline=None)
+@given(drawn_pairs())
+def test_fast_curve_is_naive(pair):
+    np.testing.assert_allclose(multiscale_curve(*prepared(*pair)), naive_multiscale.curve(*pair), 0, 1e-14)
 
 
 def test_all_scales_of_a_large_image_are_naive():

@@ -18,9 +18,9 @@ GOLDENS = Path(__file__).parent / "goldens"
 FROZEN, SHARED = dict(np.load(GOLDENS / "protocols.npz")), np.load(GOLDENS / "pysod.npz")
 NAMES, EVERY, SETS = (FROZEN[key].tolist() for key in ("names", "keys", "sets"))
 KEYS = [key for key in EVERY if key != "f_alone"]  # which is not of a data set
-PEERS = ("mvanet", "mvanet-2024", "diffdis", "isnet", "birefnet")
+PEERS = ("mvanet", "mvanet-2024-11", "mvanet-2024", "diffdis", "isnet", "birefnet")
 # Their S and IS-Net's F and MAE are of single precision.
-SINGLE = {(p, "s_measure") for p in ("mvanet", "mvanet-2024", "diffdis")} | {
+SINGLE = {(p, "s_measure") for p in PEERS[:4]} | {
     ("isnet", "f_max"),
     ("isnet", "f_alone"),
     ("isnet", "mae"),
@@ -87,7 +87,7 @@ def test_enough_is_compared():
     counted = {"iou_binary", "ber_binary", "accuracy_binary", "dice_soft"}
     assert answered["birefnet"] == set(KEYS) - counted
     assert answered["mvanet"] == answered["diffdis"] == set(KEYS) - {"e_max", "e_mean"}
-    assert answered["mvanet-2024"] == answered["mvanet"] - {"hce"}
+    assert answered["mvanet-2024"] == answered["mvanet-2024-11"] == answered["mvanet"] - {"hce"}
     assert answered["isnet"] == {"f_max", "f_alone", "mae", "hce"}
 
 
@@ -126,7 +126,7 @@ def test_what_protocols_share_is_computed_once(monkeypatch):
 
     monkeypatch.setitem(pixels.PIXELS, "f_weighted", pixels.Pixel(weighted.columns, counted, weighted.switches))
     measure(*pair("wheel, typical"), ",".join(PROTOCOLS))
-    assert calls == ["pysod", "diffdis", "mvanet"]
+    assert calls == ["pysod", "diffdis", "mvanet", "mvanet-2024-11"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -147,6 +147,7 @@ def test_binarised_levels_are_those_of_the_binary_map(images):
 def test_fast_is_naive(images):
     expected = {
         "mvanet": naive_protocols.mvanet(images),
+        "mvanet-2024-11": naive_protocols.mvanet(images, smaller=True),
         "mvanet-2024": naive_protocols.mvanet(images, of_means=True),
         "diffdis": naive_protocols.mvanet(images, binarise=True),
         "isnet": naive_protocols.isnet(images),
@@ -160,7 +161,8 @@ def test_fast_is_naive(images):
 def test_curves_have_the_protocols_thresholds():
     found = [measure(*pair("wheel, typical"), ",".join(PROTOCOLS))]
     assert {p: len(curves(found, p)["f"]) for p in PROTOCOLS} == {
-        "pysod": 256, "diffdis": 255, "mvanet": 255, "mvanet-2024": 255, "isnet": 255, "birefnet": 256,
+        "pysod": 256, "diffdis": 255, "mvanet": 255, "mvanet-2024-11": 255, "mvanet-2024": 255, "isnet": 255,
+        "birefnet": 256,
     }  # fmt: skip
 
 

@@ -9,15 +9,16 @@ from measure_pairs import frozen_answer, frozen_pair, prepared
 from test_cli import call
 
 from disbench.errors import InputError
-from disbench.metrics import METRICS, measure, pixels, score
+from disbench.metrics import METRICS, measure, per_image, pixels, score
 from disbench.metrics.boundary import mean_boundary_accuracy
 from disbench.metrics.catalogue import chosen
 from disbench.metrics.protocols import PROTOCOLS
 
 SHAPES = (
-    "biou_mean", "biou_binary", "mba", "msiou_adaptive", "msiou_binary", "size_mae", "size_f_max", "size_f_mean",
-    "size_f_adaptive", "size_f_binary", "context",
+    "biou_max", "biou_mean", "biou_binary", "mba", "msiou_adaptive", "msiou_binary", "msiou_max", "msiou_mean",
+    "size_mae", "size_f_max", "size_f_mean", "size_f_adaptive", "size_f_binary", "context",
 )  # fmt: skip
+OF_CURVES = {"biou_max": "biou_mean", "msiou_max": "msiou_mean"}
 
 
 def test_each_is_in_the_registry_and_optional():
@@ -31,11 +32,12 @@ def test_each_is_in_the_registry_and_optional():
 def test_scores_are_the_frozen_answers(name):
     found = score([measure(*frozen_pair(name), metrics=SHAPES)], metrics=SHAPES)
     expected = {
-        "biou_mean": frozen_answer("biou", name)[-1],
+        **dict(zip(SHAPES[:2], frozen_answer("biou", name)[-2:], strict=True)),
         "mba": np.nan_to_num(frozen_answer("mba", name)),
-        **dict(zip(SHAPES[3:5], frozen_answer("multiscale exact", name), strict=True)),
+        **dict(zip(SHAPES[4:6], frozen_answer("multiscale exact", name), strict=True)),
+        **dict(zip(SHAPES[6:8], frozen_answer("multiscale curve", name)[-2:], strict=True)),
         "size_mae": frozen_answer("size mae", name),
-        **dict(zip(SHAPES[6:10], frozen_answer("size f", name), strict=True)),
+        **dict(zip(SHAPES[9:13], frozen_answer("size f", name), strict=True)),
     }
     assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-12)
     assert found["context"] == pytest.approx(frozen_answer("context", name), abs=1e-6)
@@ -47,8 +49,19 @@ def test_a_data_set_has_the_mean_of_its_images():
     ]
     found, each = score(images, metrics=SHAPES), [score([image], metrics=SHAPES) for image in images]
     for key in SHAPES:
-        assert found[key] == pytest.approx(np.mean([one[key] for one in each]))
         assert len({one[key] for one in each}) == 3
+        if key not in OF_CURVES:
+            assert found[key] == pytest.approx(np.mean([one[key] for one in each]))
+
+
+@pytest.mark.parametrize(("key", "mean"), OF_CURVES.items())
+def test_a_maximum_is_that_of_the_mean_curve(key, mean):
+    images = [measure(*frozen_pair(name), metrics=[key]) for name in ("wheel, typical", "blobs, noise", "hairs, noisy")]
+    curves = np.array([image.values[key] for image in images])
+    found, each = score(images, metrics=[key, mean]), per_image(images, metrics=[key, mean])
+    assert found == pytest.approx({key: curves.mean(0).max(), mean: curves.mean()}, abs=1e-15)
+    assert each[key].tolist() == curves.max(1).tolist()
+    assert found[key] < each[key].mean() - 1e-3
 
 
 def test_protocols_see_their_own_foreground_and_binary_maps():
@@ -86,7 +99,7 @@ def test_what_was_not_asked_for_is_not_computed():
     mask, truth = frozen_pair("wheel, typical")
     assert not set(SHAPES) & set(measure(mask, truth).values)
     only = measure(mask, truth, metrics="mba,size_mae").values
-    assert set(SHAPES) & set(only) == {"mba", *SHAPES[5:10]}
+    assert set(SHAPES) & set(only) == {"mba", *SHAPES[8:13]}
     with pytest.raises(InputError, match=r"context under protocol pysod was not measured.*--metrics context$"):
         score([measure(mask, truth)], metrics="context")
 

@@ -51,7 +51,7 @@ class Measurement:
     """What a data set's scores need to know of one image.
 
     fg_hist, bg_hist: uint32 (256,), pixels by level of the raw map on foreground, truth > 128, and background
-    values: column -> number, of the measures that need pixels (disbench.metrics.pixels)
+    values: column -> number, or curve over thresholds, of the measures that need pixels (disbench.metrics.pixels)
     fg_half: fg_hist where foreground is what is above half of the truth's maximum; None where that is the same
     """
 
@@ -59,7 +59,7 @@ class Measurement:
     width: int
     fg_hist: np.ndarray
     bg_hist: np.ndarray
-    values: dict[str, float]
+    values: dict[str, float | list[float]]
     fg_half: np.ndarray | None = None
 
     def histograms(self, truth_above: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -187,12 +187,16 @@ class _Images:
         if metric.variant:
             variant = VARIANTS[metric.variant]
             return variant.reduce(self.values(metric.measure, variant.thresholds), axis=1)
+        return self.whole(metric).max(1)
+
+    def whole(self, metric: Metric) -> np.ndarray:
+        """(n, k): of a measure without variants, the numbers of which the score is the mean, or curves, the maximum."""
         column = pixels.column(metric.key, self.rules)
         if column is None:
-            return _OF_LEVELS[metric.key](self.levels, self.rules)
+            return _OF_LEVELS[metric.key](self.levels, self.rules)[:, None]
         if any(column not in m.values for m in self.measurements):
             raise pixels.missing(metric.key, self.rules)
-        return np.array([m.values[column] for m in self.measurements])
+        return np.array([m.values[column] for m in self.measurements], np.float64).reshape(len(self.measurements), -1)
 
     def rows(self, name: str) -> np.ndarray:
         """(m, thresholds): the curves of which a data set's is the mean."""
@@ -208,7 +212,8 @@ class _Images:
     def overall(self, metric: Metric) -> np.ndarray:
         """What the score of the data set is the mean of: a number per image, or the only one."""
         if not metric.variant:
-            return self.each(metric)
+            values = self.whole(metric)
+            return values[:, 0] if values.shape[1] == 1 else values.mean(0, keepdims=True).max(1)
         variant = VARIANTS[metric.variant]
         if variant.thresholds is levels.every:
             values = self.rows(metric.measure)

@@ -134,6 +134,7 @@ _MBA = (
     "(h + w) / 300, and images"
 )
 _MSIOU = "MIoU = area under (|M ∩ T| + 1) / (|T| + 1), M and T cells with edges, over grids of 1, 2, 4... 512 pixels"
+_CURVES = "maximum over thresholds of the mean curve of the images"
 _SIZE_M = "(Σ e + α e₀) / (K + α), e the MAE in each of K targets' boxes, e₀ outside; α = area outside / inside"
 _SIZE_F = "mean F of the targets, each in its box alone, β² = 0.3"
 _CONTEXT = (
@@ -143,6 +144,14 @@ _CONTEXT = (
 _ADAPTIVE_M, _BINARY_M = VARIANTS["adaptive"].meaning, VARIANTS["binary"].meaning
 # key, symbol, LaTeX, direction, formula, reference: measures of shapes, which need pixels.
 _SHAPES = (
+    (
+        "biou_max",
+        "BIoU max",
+        r"\mathrm{BIoU}^{max}",
+        "higher",
+        f"{_BIOU}, the map's being grey, less its erosion; {_CURVES}, as BiRefNet's evaluation",
+        _CHENG_B,
+    ),
     (
         "biou_mean",
         "BIoU mean",
@@ -155,6 +164,15 @@ _SHAPES = (
     ("mba", "mBA", r"\mathrm{mBA}", "higher", _MBA, _CHENG_M),
     ("msiou_adaptive", "MIoU adp", r"\mathrm{MIoU}^{adp}", "higher", f"{_MSIOU}; {_ADAPTIVE_M}", _AHMADZADEH),
     ("msiou_binary", "MIoU bin", r"\mathrm{MIoU}^{bin}", "higher", f"{_MSIOU}; {_BINARY_M}", _AHMADZADEH),
+    ("msiou_max", "MIoU max", r"\mathrm{MIoU}^{max}", "higher", f"{_MSIOU}; {_CURVES}, 0 to 256", _AHMADZADEH),
+    (
+        "msiou_mean",
+        "MIoU mean",
+        r"\mathrm{MIoU}^{mean}",
+        "higher",
+        f"{_MSIOU}; mean over 257 thresholds, 0 to 256, and images",
+        _AHMADZADEH,
+    ),
     ("size_mae", "SI-M", r"\mathcal{M}^{SI}", "lower", f"{_SIZE_M}; mean over images", _LI),
     (
         "size_f_max",

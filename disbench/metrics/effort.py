@@ -62,19 +62,19 @@ def effort(
     check_map("mask", mask)
     wanted = _foreground("truth", truth)
     bones = thinned(wanted) if skeleton is None else _foreground("skeleton", skeleton)
-    for name, array in (("mask", mask), ("skeleton", bones)):
-        if array.shape != truth.shape:
+    for name, array in (("mask", mask), ("skeleton", skeleton)):
+        if array is not None and array.shape != truth.shape:
             raise InputError(f"{name} is {array.shape}, truth is {truth.shape}: both must have the same (h, w)")
-    found = np.greater(mask, half(*span(mask)) if mask_above is None else mask_above, order="C")
-    every, wanted, found, bones = map(pack, (np.ones_like(wanted), wanted, found, bones))
+    found = pack(np.greater(mask, half(*span(mask)) if mask_above is None else mask_above, order="C"))
+    every = np.repeat(pack(np.ones((1, mask.shape[1]), bool)), len(mask), 0)
     hits = wanted & found
     # All but the eroded union. An error counts inside of that, and as far as GAMMA steps lead back out.
     outside = _spread(every & ~(wanted | found), every, GAMMA)
     spilled, missed = (_spread(wrong & ~outside, wrong, GAMMA) for wrong in (found & ~wanted, wanted & ~found))
     missed |= bones & ~hits
     return Effort(
-        *_corrections(spilled, _spread(hits | missed, every, 1), mask.shape[1]),
-        *_corrections(missed, _spread(every & ~(hits | spilled | missed), every, 1), mask.shape[1]),
+        *_corrections(spilled, _spread(hits | missed, every, 1)),
+        *_corrections(missed, _spread(every & ~(hits | spilled | missed), every, 1)),
     )
 
 
@@ -83,14 +83,15 @@ def skeleton(truth: np.ndarray) -> np.ndarray:
 
     Equal to scikit-image's skeletonize(truth > 128). Raises InputError as effort() does.
     """
-    return np.where(thinned(_foreground("truth", truth)), np.uint8(255), np.uint8(0))
+    return -unpack(thinned(_foreground("truth", truth)), truth.shape[1])  # 1 becomes 255
 
 
 def _foreground(name: str, array: np.ndarray) -> np.ndarray:
+    """Packed."""
     check_map(name, array)
     if array.max() == 1:
         raise InputError(f"{name}: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
-    return np.greater(array, 128, order="C")
+    return pack(np.greater(array, 128, order="C"))
 
 
 @kernel
@@ -111,11 +112,11 @@ def _spread(words, within, steps):
     return words
 
 
-def _corrections(errors: np.ndarray, shared: np.ndarray, width: int) -> tuple[int, int]:
+def _corrections(errors: np.ndarray, shared: np.ndarray) -> tuple[int, int]:
     """Points on the shared parts of the errors' boundaries, and number of regions of errors that share none; packed."""
     # The authors take the tree of all contours; by region too, those of each come in the same order.
-    points, spans, outer = contours(errors, width)
-    drawn, runs, shares = _shared(points, spans, unpack(shared, width))
+    points, spans, outer = contours(errors)
+    drawn, runs, shares = _shared(points, spans, shared.view(np.uint8))
     whole = outer == np.arange(outer.size)
     whole[outer[shares]] = False
     return count_simplified(drawn, runs, EPSILON**2), np.count_nonzero(whole)
@@ -123,11 +124,11 @@ def _corrections(errors: np.ndarray, shared: np.ndarray, width: int) -> tuple[in
 
 @kernel
 def _shared(borders, spans, shared):
-    """The borders' points where `shared` is not 0: points int32 (n, 2), the start and stop of each run of them int64
-    (m, 2), and which borders have any, bool.
+    """The borders' points in `shared`: points int32 (n, 2), the start and stop of each run of them int64 (m, 2), and
+    which borders have any, bool.
 
     borders: (x, y), those of border i from spans[i, 0] to spans[i, 1]
-    shared: cleared at each pixel that is taken, since no pixel is taken twice
+    shared: packed, by bytes; cleared at each pixel that is taken, since no pixel is taken twice
     """
     points = np.empty((2 * len(borders), 2), np.int32)
     runs = np.empty((len(borders), 2), np.int64)
@@ -137,14 +138,15 @@ def _shared(borders, spans, shared):
         first, broken = count, True
         for at in range(spans[border, 0], spans[border, 1]):
             x, y = borders[at]
-            if shared[y, x] == 0:
+            byte, bit = x >> 3, np.uint8(1 << (x & 7))
+            if shared[y, byte] & bit == 0:
                 broken = True
                 continue
             if broken:
                 runs[count, 0] = size
                 count += 1
                 broken = False
-            shared[y, x] = 0
+            shared[y, byte] ^= bit
             points[size] = borders[at]
             size += 1
             runs[count - 1, 1] = size

@@ -75,12 +75,17 @@ class Pair:
         return (0, 255) if rules.binarise else self.raw_span
 
 
+Value = float | list[float]
+
+
 @dataclass(frozen=True)
 class Pixel:
-    """values: a number for each of the columns; switches: what of a protocol decides them; optional: see Measure."""
+    """values: a number for each of the columns, or a curve over thresholds, where a score is the maximum of the mean
+    curve; switches: what of a protocol decides them; optional: see Measure.
+    """
 
     columns: tuple[str, ...]
-    values: Callable[[Pair, Protocol], tuple[float, ...]]
+    values: Callable[[Pair, Protocol], tuple[Value, ...]]
     switches: Callable[[Protocol], Hashable] = lambda rules: ()
     optional: bool = False
 
@@ -134,10 +139,11 @@ def _boundary(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     return (boundary_iou(*_seen(pair, rules)),)
 
 
-def _grey_boundary(pair: Pair, rules: Protocol) -> tuple[float, ...]:
+def _grey_boundary(pair: Pair, rules: Protocol) -> tuple[Value, ...]:
     from disbench.metrics.boundary import grey_boundary_iou
 
-    return (float(grey_boundary_iou(*_seen(pair, rules)).mean()),)
+    curve = grey_boundary_iou(*_seen(pair, rules))
+    return curve.tolist(), float(curve.mean())
 
 
 def _boundary_accuracy(pair: Pair, rules: Protocol) -> tuple[float, ...]:
@@ -153,6 +159,13 @@ def _multiscale(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     return found["adaptive"], found["binary"]
 
 
+def _multiscale_curve(pair: Pair, rules: Protocol) -> tuple[Value, ...]:
+    from disbench.metrics.multiscale import multiscale_curve
+
+    curve = multiscale_curve(*_seen(pair, rules))
+    return curve.tolist(), float(curve.mean())
+
+
 def _sizes(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     from disbench.metrics.sizes import size_invariant
 
@@ -166,7 +179,7 @@ def _context(pair: Pair, rules: Protocol) -> tuple[float, ...]:
     return (context_measure(*_seen(pair, rules)),)
 
 
-def _shape(values: Callable[[Pair, Protocol], tuple[float, ...]], *columns: str) -> Pixel:
+def _shape(values: Callable[[Pair, Protocol], tuple[Value, ...]], *columns: str) -> Pixel:
     """Of shapes, for which protocols differ in what is foreground, and in whether the map is binary."""
     return Pixel(columns, values, lambda rules: (rules.truth_above, rules.binarise), optional=True)
 
@@ -183,10 +196,11 @@ PIXELS = {
         lambda rules: (rules.truth_above, rules.arithmetic == "level", rules.corrected_above),
         optional=True,
     ),
-    "biou_mean": _shape(_grey_boundary, "biou_mean"),
+    "biou": _shape(_grey_boundary, "biou_max", "biou_mean"),
     "biou_binary": _shape(_boundary, "biou_binary"),
     "mba": _shape(_boundary_accuracy, "mba"),
     "msiou": _shape(_multiscale, "msiou_adaptive", "msiou_binary"),
+    "msiou_curve": _shape(_multiscale_curve, "msiou_max", "msiou_mean"),
     "size": _shape(_sizes, "size_mae", "size_f_max", "size_f_mean", "size_f_adaptive", "size_f_binary"),
     "context": _shape(_context, "context"),
 }
@@ -213,9 +227,9 @@ def needed(protocols: Iterable[Protocol], metrics: Iterable[str] = ()) -> tuple[
 
 def compute(
     pair: Callable[[Protocol], Pair], protocols: Iterable[Protocol], metrics: Iterable[str]
-) -> dict[str, float]:
+) -> dict[str, Value]:
     """Column -> value, for the columns that are needed; `pair` gives the images as a protocol sees them."""
-    values: dict[str, float] = {}
+    values: dict[str, Value] = {}
     for rules in protocols:
         for pixel, columns in _plan(rules, metrics):
             if not set(columns) <= values.keys():

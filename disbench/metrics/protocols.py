@@ -147,7 +147,16 @@ _MVANET = {
     "resize": "pillow-bicubic",
 }
 MVANET = Protocol("mvanet", skip_empty=True, **_MVANET)
-# The same before 2024-11-03 (f4872c1), as first published (03c5019).
+# The same from 2024-11-03 (f4872c1) until then, with a smaller number in all divisors.
+_SMALLER = {
+    "curve_eps": CurveEps(precision=EPS),
+    "e_eps": EPS,
+    "structure": Structure(sample=False, clamp=False),
+    "weighted_eps": EPS,
+    "ber_eps": EPS,
+}
+MVANET_2024_11 = Protocol("mvanet-2024-11", skip_empty=True, **_MVANET | _SMALLER)
+# The same before 2024-11-03, as first published (03c5019).
 MVANET_2024 = Protocol("mvanet-2024", f_of_means=True, pooled_eps=1e-8, **_MVANET)
 # github.com/qianyu-dlut/DiffDIS, test_score.py: MVANet's, of binary maps.
 DIFFDIS = Protocol("diffdis", binarise=True, skip_empty=True, **_MVANET)
@@ -167,7 +176,7 @@ ISNET = Protocol(
 # github.com/ZhengPeng7/BiRefNet, evaluation/metrics.py.
 BIREFNET = Protocol("birefnet", structure=Structure(whole=True), corrected_above=128, resize="opencv-bilinear")
 
-PROTOCOLS = {p.name: p for p in (PYSOD, DIFFDIS, MVANET, MVANET_2024, ISNET, BIREFNET)}
+PROTOCOLS = {p.name: p for p in (PYSOD, DIFFDIS, MVANET, MVANET_2024_11, MVANET_2024, ISNET, BIREFNET)}
 
 
 def find(name: str) -> Protocol:

@@ -1,113 +1,127 @@
 """Skeletons: Zhang and Suen, A fast parallel algorithm for thinning digital patterns, CACM 1984, as in scikit-image.
 
-REMOVABLE has the entries of scikit-image's table (BSD-3-Clause, the scikit-image team): the rule of the paper, but for
-25 patterns. A pattern is the sum of the bits of the foreground pixels among the neighbours of a pixel.
+A pass looks at blocks of 64 x 8 pixels. What it removes is what scikit-image's table says (BSD-3-Clause, the
+scikit-image team), which is the rule of the paper but for 25 patterns of neighbours, written as a decision diagram.
 """
 
 import numpy as np
 
 from disbench.metrics.kernels import kernel
 
-U8, U64 = np.uint8, np.uint64
-NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))  # row, column of bits 0 to 7
-# Neighbourhoods that scikit-image treats otherwise than the rule, by the passes in which it removes the pixel.
-DEPARTURES = {
-    0: (48, 129),
-    1: (3, 6, 11, 12, 14, 131, 134, 161, 194, 198),
-    2: (24, 26, 56, 96, 104, 108, 176, 192, 224),
-    3: (10, 40, 130, 160),
-}
+ROWS = 8  # of a block, which is one word wide
+ONE, LAST, NONE = np.uint64(1), np.uint64(63), np.uint64(0)
 
 
-def _removable() -> np.ndarray:
-    """uint8 (256,), by pattern: whether the first pass of thinning (1), the second (2) or both (3) remove the pixel."""
-    table = np.zeros(256, np.uint8)
-    for pattern in range(256):
-        ring = [pattern >> bit & 1 for bit in range(8)]
-        _, north, _, east, _, south, _, west = ring
-        runs = sum(after > before for before, after in zip(ring, ring[1:] + ring[:1], strict=True))
-        if runs == 1 and 2 <= sum(ring) <= 6:
-            first = not (east and south and (north or west))
-            second = not (north and west and (east or south))
-            table[pattern] = first + 2 * second
-    for passes, departures in DEPARTURES.items():
-        table[np.array(departures)] = passes
-    return table
-
-
-REMOVABLE = _removable()
-
-
-def thinned(foreground: np.ndarray) -> np.ndarray:
-    """bool (h, w): the skeleton of the foreground, bool (h, w); equal to scikit-image's skeletonize(foreground)."""
-    height, width = foreground.shape
-    stride = -(-(width + 2) // 8) * 8
-    bones = np.zeros((height + 2, stride), np.uint8)  # 0 or 255, in a frame of zeros
-    np.negative(foreground.view(np.uint8), out=bones[1:-1, 1 : width + 1])
-    patterns = np.zeros_like(bones)
-    _match(bones, patterns)
-    _thin(patterns.reshape(-1), bones.reshape(-1), np.array(NEIGHBOURS) @ (stride, 1), REMOVABLE)
-    return bones[1:-1, 1 : width + 1] != 0
+def thinned(words: np.ndarray) -> np.ndarray:
+    """The skeleton of a packed image, uint64 (h, words), packed; equal to scikit-image's skeletonize."""
+    height, width = words.shape
+    blocks = -(-height // ROWS) + 2  # of a column of words, in a frame of empty ones
+    columns = np.zeros((width + 2, blocks * ROWS), np.uint64)
+    bones = columns[1:-1, ROWS : ROWS + height]
+    bones[:] = words.T
+    _thin(columns, blocks)
+    return np.ascontiguousarray(bones.T)
 
 
 @kernel
-def _neighbours(left, middle, right, bits, found):
-    for x in range(found.size):
-        found[x] |= U8(U8(U8(left[x] & bits[0]) | U8(middle[x] & bits[1])) | U8(right[x] & bits[2]))
+def _choose(which, one, other):
+    return other ^ which & (one ^ other)
 
 
 @kernel
-def _mask(row, found):
-    for x in range(found.size):
-        found[x] &= row[x]
+def _removable(nw, n, ne, e, se, s, sw, w):
+    """Where a pass removes pixels with these neighbours, but for the three patterns that _removed knows.
+
+    They are named as the first pass sees them; the second sees the image turned around. Each line chooses by one
+    neighbour between what is so if it is foreground and what is so if not; the last choice is made first.
+    """
+    north, east = n & ~se, ~n & se
+    corner, cut = north & ~s, east & s
+    side = _choose(s, ~n & ~se, north)
+    both = _choose(ne, n & ~s, corner & ~w)
+    single = _choose(ne, ~w & (~s | east), ~w & side)
+    upper = _choose(e, _choose(nw, both, single), _choose(ne, corner, w & side))
+    lone = _choose(ne, w & corner, cut)
+    pair = _choose(ne, w & north, w & (s | ~se))
+    lower = _choose(e, _choose(nw, ne & w & corner, ~w & cut), _choose(nw, pair, lone))
+    return _choose(sw, lower, upper)
 
 
 @kernel
-def _match(bones, patterns):
-    """Fill in the patterns of foreground pixels; those of the background stay 0, and so does that of a lone pixel."""
-    width = bones.shape[1]
-    rows = np.array([[1, 2, 4], [128, 0, 8], [64, 32, 16]], np.uint8)
-    for y in range(1, len(bones) - 1):
-        found = patterns[y, 1 : width - 1]
-        for row in range(3):
-            line = bones[y + row - 1]
-            _neighbours(line[: width - 2], line[1 : width - 1], line[2:], rows[row], found)
-        _mask(bones[y, 1 : width - 1], found)
+def _removed(left, here, right, first, found):
+    """Fill in what a pass removes of a block; of it and its neighbours come its ROWS, and a row above and below.
+
+    Their number is taken from the array: the loop over a number that is known to LLVM becomes no vector instructions.
+    """
+    for i in range(found.size):
+        n, pixels, s = here[i], here[i + 1], here[i + 2]
+        nw, w, sw = n << ONE | left[i] >> LAST, pixels << ONE | left[i + 1] >> LAST, s << ONE | left[i + 2] >> LAST
+        ne, e, se = n >> ONE | right[i] << LAST, pixels >> ONE | right[i + 1] << LAST, s >> ONE | right[i + 2] << LAST
+        if first:
+            also = n & ~(ne | e | se | s) & (nw & ~(sw | w) | ~nw & sw & w)
+            found[i] = pixels & (also | _removable(nw, n, ne, e, se, s, sw, w))
+        else:
+            also = e & se & ~(nw | n | ne | s | sw | w)
+            found[i] = pixels & (also | _removable(se, s, sw, w, nw, n, ne, e))
 
 
 @kernel
-def _thin(patterns, bones, neighbours, removable):
+def _thin(columns, blocks):
     """Remove pixels in alternate passes, each at once, until neither pass removes any.
 
-    A pixel is looked at again only when a neighbour has gone. `now` are the candidates of this pass, `later` those of
-    the next; some are there twice, some have lost their chance meanwhile.
+    A block is looked at again in the two passes after a pixel in it or beside it has gone: `now` are the blocks near
+    what the last pass has removed, `before` those near what the one before it has, `near` has a block's last such pass.
     """
-    words = patterns.view(U64)
-    now = [np.int32(0)][:0]
-    for word in range(words.size):
-        if words[word] != U64(0) and words[word] != ~U64(0):
-            for i in range(8 * word, 8 * word + 8):
-                if removable[patterns[i]]:
-                    now.append(np.int32(i))
-    later = now[:]
-    removed = now[:0]
-    this = 1
-    while len(now) > 0 or len(later) > 0:
-        for i in now:
-            if removable[patterns[i]] & this:
-                patterns[i] = 0
-                bones[i] = 0
-                removed.append(i)
-        now.clear()
-        for i in removed:
-            for bit in range(8):
-                j = np.int32(i + neighbours[bit])
-                patterns[j] &= U8(~(1 << (bit ^ 4)))  # the opposite bit is this pixel as its neighbour sees it
-                passes = removable[patterns[j]]
-                if passes & ~this:
-                    later.append(j)
-                elif passes:
-                    now.append(j)
-        removed.clear()
-        now, later = later, now
-        this = 3 - this
+    flat = columns.reshape(-1)
+    size = columns.shape[0] * blocks
+    near = np.full(size, np.iinfo(np.int32).max, np.int32)  # blocks of the frame stay out
+    now, before = np.empty(size, np.int32), np.empty(size, np.int32)
+    after, changed = np.empty(size, np.int32), np.empty(size, np.int32)
+    found = np.empty((size, ROWS), np.uint64)
+    count, earlier, this = 0, 0, 0
+    for k in range(1, columns.shape[0] - 1):
+        for block in range(k * blocks + 1, (k + 1) * blocks - 1):
+            near[block] = 0
+            if flat[block * ROWS : (block + 1) * ROWS].any():
+                now[count] = block
+                count += 1
+    while count > 0 or earlier > 0:
+        total = count
+        for i in range(earlier):
+            if near[before[i]] < this:
+                now[total] = before[i]
+                total += 1
+        this += 1
+        changes = 0
+        for i in range(total):
+            here = now[i] * ROWS - 1
+            left, right = here - blocks * ROWS, here + blocks * ROWS
+            gone = found[changes]
+            _removed(
+                flat[left : left + ROWS + 2],
+                flat[here : here + ROWS + 2],
+                flat[right : right + ROWS + 2],
+                this & 1,
+                gone,
+            )
+            if gone.any():
+                changed[changes] = now[i]
+                changes += 1
+        fresh = 0
+        for i in range(changes):
+            block, gone = changed[i], found[i]
+            every = NONE
+            for row in range(ROWS):
+                flat[block * ROWS + row] &= ~gone[row]
+                every |= gone[row]
+            top, bottom = gone[0], gone[ROWS - 1]
+            for side in range(-1, 2):
+                edge = ~NONE if side == 0 else ONE if side < 0 else ONE << LAST
+                beside = block + side * blocks
+                for there, seen in ((beside - 1, top), (beside, every), (beside + 1, bottom)):
+                    if seen & edge != NONE and near[there] < this:
+                        near[there] = this
+                        after[fresh] = there
+                        fresh += 1
+        before, now, after = now, after, before
+        earlier, count = count, fresh

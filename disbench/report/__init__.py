@@ -7,7 +7,7 @@ from pathlib import Path
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import Keys
-from disbench.report.table import build
+from disbench.report.table import Table, build
 
 FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv"}  # and their file suffixes
 
@@ -18,16 +18,22 @@ def render(
     cases: Sequence = (),
     standalone: bool = False,
     metrics: Keys = None,
+    entries: Sequence[Path] = (),
+    corrected: bool = False,
+    source: str = "",
+    intervals: bool = False,
 ) -> str:
     """The report of some results (disbench.runs.Result) as text.
 
     `cases` (disbench.report.grid.cases) are the pictures of an HTML report; `standalone` makes LaTeX a document of its
-    own; `metrics` as in disbench.report.table.build. InputError for an unknown format or metric, and for results that
-    must not stand in one table.
+    own; `metrics` as in disbench.report.table.build; `entries` are leaderboard entries whose reported columns come
+    first, `corrected` by the audit or as printed, of a `source` alone if given; `intervals` are shown in LaTeX and
+    Markdown (CSV and HTML have them). InputError for an unknown format or metric, and for results that must not stand
+    in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
-    table = build(results, metrics)
+    table = _table(results, metrics, entries, corrected, source)
     if format == "html":
         from disbench.report import html
 
@@ -35,8 +41,25 @@ def render(
     if format == "latex":
         from disbench.report import latex
 
-        return latex.render(table, standalone)
+        return latex.render(table, standalone, intervals)
+    if format == "markdown":
+        from disbench.report import markdown
+
+        return markdown.render(table, intervals)
     return import_module(f"disbench.report.{format}").render(table)
+
+
+def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool, source: str) -> Table:
+    from disbench.report.confidence import with_confidence
+
+    if not entries:
+        return with_confidence(build(results, metrics), results)
+    from disbench import leaderboard
+    from disbench.report.published import columns, with_published
+
+    dataset = leaderboard.read(entries[0]).dataset
+    table = with_published(columns(entries, corrected, source), dataset, results, metrics, corrected)
+    return with_confidence(table, results) if results else table
 
 
 def format_of(path: Path) -> str:

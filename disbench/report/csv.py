@@ -2,22 +2,31 @@
 
 import csv
 import io
+from collections.abc import Iterator
 
 from disbench.metrics import METRICS
 from disbench.report.table import Table
 
-FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "value", "n", "signature")
+FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "value", "n", "signature", "low", "high")
 
 
 def render(table: Table) -> str:
-    """Records of FIELDS; `value` reads back as the very same float. What was not scored has no record."""
+    """Records of FIELDS; `value` reads back as the very same float. What was not scored has no record. low and
+    high are the ends of the 95 % interval, empty where there is none."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
+    for record in records(table):
+        writer.writerow(repr(field) if isinstance(field, float) else field for field in record)
+    return file.getvalue()
+
+
+def records(table: Table) -> Iterator[tuple[str | float | int, ...]]:
+    """The values of FIELDS for each score."""
     for line in table.lines:
         direction = METRICS[line.metric].direction
         for column, signature, cell in zip(table.columns, table.signatures, line.cells, strict=True):
             if cell.value is not None:
-                value = repr(float(cell.value))
-                writer.writerow((table.title, line.split, line.metric, direction, *column, value, line.n, signature))
-    return file.getvalue()
+                value = float(cell.value)
+                ends = map(float, cell.interval) if cell.interval else ("", "")
+                yield table.title, line.split, line.metric, direction, *column, value, line.n, signature, *ends

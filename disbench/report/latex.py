@@ -1,14 +1,15 @@
 """The table as LaTeX (booktabs), to \\input or to compile by itself.
 
-Best and second are the macros \\best and \\second, declared with \\providecommand, so a paper can restyle them.
+Best, second, tied with the best and intervals are macros, declared with \\providecommand, so a paper can restyle them.
 """
 
+from functools import partial
 from pathlib import Path
 
 import jinja2
 
 from disbench.metrics import METRICS
-from disbench.report.table import Table
+from disbench.report.table import BRACKETS, Cell, Table
 
 ARROWS = {"higher": r"\uparrow", "lower": r"\downarrow"}
 WIDE = 6  # methods from which the table spans both columns of a page
@@ -33,14 +34,15 @@ ESCAPES = {
     "’": "'",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
+    "≈": r"$\approx$",
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "γ": r"$\gamma$",
 }
 
 
-def render(table: Table, standalone: bool = False) -> str:
-    """A table environment; with `standalone`, a document around it."""
+def render(table: Table, standalone: bool = False, intervals: bool = False) -> str:
+    """A table environment; with `standalone`, a document around it; with `intervals`, those behind the scores."""
     folder = Path(__file__).parent / "templates"
     environment = jinja2.Environment(
         block_start_string="((*",
@@ -55,11 +57,29 @@ def render(table: Table, standalone: bool = False) -> str:
         undefined=jinja2.StrictUndefined,
         loader=jinja2.FileSystemLoader(folder),
     )
-    environment.filters |= {"tex": escape, "breakable": breakable}
+    environment.filters |= {"tex": escape, "breakable": breakable, "cell": partial(cell, intervals=intervals)}
     template = environment.get_template("table.tex.j2")
     return template.render(
-        table=table, standalone=standalone, metrics=METRICS, arrows=ARROWS, wide=len(table.methods) >= WIDE
+        table=table,
+        caption=f"{table.caption} {BRACKETS}" if intervals else table.caption,
+        standalone=standalone,
+        metrics=METRICS,
+        arrows=ARROWS,
+        wide=len(table.methods) >= WIDE,
+        tied=any(cell.tied for line in table.lines for cell in line.cells),
+        intervals=intervals,
     )
+
+
+def cell(one: Cell, digits: int, intervals: bool) -> str:
+    text = escape(one.text)
+    if one.rank:
+        text = f"\\{one.rank}{{{text}}}"
+    if one.tied:
+        text = f"\\tied{{{text}}}"
+    if intervals and one.interval:
+        text += "\\ci" + "".join(f"{{{end:.{digits}f}}}" for end in one.interval)
+    return text
 
 
 def escape(text: str) -> str:

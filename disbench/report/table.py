@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -14,6 +14,8 @@ from disbench.metrics.protocols import find
 from disbench.runs import OVERALL, Result
 
 MISSING = "–"
+BRACKETS = "In brackets: 95 % intervals, bootstrapped over images."
+REPORTED = "reported"  # in the place of the protocol of what is published alone; of further tables: [2], [3]
 BY = {
     "complexity": "complexity, isoperimetric quotient times dominant points, which ranks DIS-TE1 to DIS-TE4",
     "size": "size, in megapixels",
@@ -24,11 +26,17 @@ ARROWS = {"higher": "↑", "lower": "↓"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One score as printed; `value` is None where the method has no whole subset to score."""
+    """One score as printed; `value` is None where the method has no whole subset to score.
+
+    rank: "best", "second" or None; interval: of 95 %, if known; tied: not significantly worse than the best
+    (disbench.report.confidence)
+    """
 
     value: float | None
     text: str
-    rank: str | None  # "best", "second" or None
+    rank: str | None
+    interval: tuple[float, float] | None = None
+    tied: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Table:
     have one entry for each. A rank is among the columns of one protocol.
 
     by: what the subsets are groups by, with their number, as in complexity/4; "" where they are those of the data set.
+    notes: sentences of the caption on where its numbers are from; printed: its marks are those of a publication
     """
 
     title: str
@@ -54,6 +63,8 @@ class Table:
     signatures: tuple[str, ...]
     lines: tuple[Line, ...]
     by: str = ""
+    notes: tuple[str, ...] = ()
+    printed: bool = False
 
     def label(self, line: Line) -> str:
         """The subset of a line where a format shows no number of images: that of a group is known from nowhere else."""
@@ -61,9 +72,12 @@ class Table:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """What heads the columns: the method, with the protocol where there are several."""
-        several = len({protocol for _, protocol in self.columns}) > 1
-        return tuple(f"{method} ({protocol})" if several else method for method, protocol in self.columns)
+        """What heads the columns: the method, with the protocol where there are several, or the note on its source."""
+        several = len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1
+        return tuple(
+            f"{method} {protocol}" if protocol.startswith("[") else f"{method} ({protocol})" if several else method
+            for method, protocol in self.columns
+        )
 
     @property
     def groups(self) -> list[tuple[str, list[Line]]]:
@@ -75,13 +89,19 @@ class Table:
         """How to read the table, in plain text."""
         parts = [f"Scores on {self.title}. ↑: higher is better, ↓: lower is better."]
         if any(cell.rank for line in self.lines for cell in line.cells):
-            parts.append("The best score of a row is bold, the second underlined; scores equal in print share a mark.")
+            shared = (
+                "as printed, among the methods of a source" if self.printed else "scores equal in print share a mark"
+            )
+            parts.append(f"The best score of a row is bold, the second underlined; {shared}.")
+        if any(cell.tied for line in self.lines for cell in line.cells):
+            parts.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
+        parts += self.notes
         if self.by:
             parts.append(f"Images are grouped by {BY[self.by.split('/')[0]]}; a group is scored by itself.")
-        if len({protocol for _, protocol in self.columns}) > 1:
+        if len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1:
             parts.append("In brackets: the protocol; only scores of one protocol compare.")
         pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
-        if pooled:
+        if pooled and not all(map(reported, self.columns)):
             pool = f"all {pooled:,} images of {TEST[0]} to {TEST[-1]}"
             parts.append(f"{OVERALL}: one score over {pool}, not a mean of their scores.")
         if any(cell.value is None for line in self.lines for cell in line.cells):
@@ -90,13 +110,20 @@ class Table:
 
     @property
     def provenance(self) -> list[tuple[str, str]]:
-        """(methods, signature) pairs; methods is "" where one signature holds for all."""
+        """(methods, signature) pairs of what was measured; methods is "" where one signature holds for all columns."""
+        columns = list(zip(self.methods, self.columns, self.signatures, strict=True))
+        measured = [(m, s) for m, column, s in columns if not reported(column)]
         if len(set(self.signatures)) == 1:
-            return [("", self.signatures[0])]
+            return [("", s) for _, s in measured[:1]]
         return [
-            (", ".join(m for m, s in zip(self.methods, self.signatures, strict=True) if s == signature), signature)
-            for signature in dict.fromkeys(self.signatures)
+            (", ".join(m for m, s in measured if s == signature), signature)
+            for signature in dict.fromkeys(s for _, s in measured)
         ]
+
+
+def reported(column: tuple[str, str]) -> bool:
+    """Whether a column, (method, protocol), is of a published table."""
+    return column[1] == REPORTED or column[1].startswith("[")
 
 
 def build(results: Sequence[Result], metrics: Keys = None) -> Table:
@@ -108,16 +135,11 @@ def build(results: Sequence[Result], metrics: Keys = None) -> Table:
     metrics = chosen(metrics or paper(find(result.protocol) for result in results))
     columns = tuple((result.title, result.protocol) for result in results)
     scores = [result.scores(metrics) for result in results]
-    found = {split for result in results for split in result.splits}
-    splits = [split for split in (*COUNTS, *sorted(found - COUNTS.keys())) if split in found]
-    if any(OVERALL in score for score in scores):
-        splits.append(OVERALL)
     lines = []
-    for split in splits:
+    for split, metric in arranged((split, metric) for score in scores for split in score for metric in metrics):
         n = max(count(result, split) for result in results)
-        for metric in metrics:
-            values = [score.get(split, {}).get(metric) for score in scores]
-            lines.append(line(split, metric, n, values, [protocol for _, protocol in columns]))
+        values = [score.get(split, {}).get(metric) for score in scores]
+        lines.append(line(split, metric, n, values, [protocol for _, protocol in columns]))
     return Table(
         title=results[0].dataset,
         columns=columns,
@@ -125,6 +147,14 @@ def build(results: Sequence[Result], metrics: Keys = None) -> Table:
         lines=tuple(lines),
         by=results[0].by,
     )
+
+
+def arranged(lines: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """(subset, metric) each once: subsets in DIS5K's order, then others by name, Overall last; metrics as they come."""
+    found = list(dict.fromkeys(lines))
+    order = [*COUNTS, *sorted({split for split, _ in found} - COUNTS.keys() - {OVERALL}), OVERALL]
+    metrics = list(dict.fromkeys(metric for _, metric in found))
+    return sorted(found, key=lambda one: (order.index(one[0]), metrics.index(one[1])))
 
 
 def line(

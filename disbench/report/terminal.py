@@ -1,6 +1,9 @@
 """The table of scores and the time per image, as a person reads them in a terminal."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -11,6 +14,9 @@ from disbench.metrics import METRICS, Keys
 from disbench.report.table import ARROWS, build
 from disbench.report.times import stage_times
 from disbench.runs import Result, distinct
+
+if TYPE_CHECKING:
+    from disbench.compare import Difference, Line, Score
 
 STYLES = {"best": "bold", "second": "underline", None: ""}
 
@@ -44,3 +50,57 @@ def show(results: Sequence[Result], metrics: Keys = None) -> None:
 def _text(text: str, style: str = "") -> Text:
     """What is printed as it is: a name from outside is no markup, and steers no terminal."""
     return Text(printable(text), style)
+
+
+def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
+    """Print what disbench.compare.compare gives: scores, differences from the first, and what decides them."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)  # a file has no edge to wrap at
+    for split in dict.fromkeys(line.split for line in lines):
+        inside = [line for line in lines if line.split == split]
+        grid = Grid(title=_text(f"{split} ({inside[0].n} images)"), box=None, header_style="bold", title_justify="left")
+        for head in ("measure", "method", "score, 95 %", "", "difference, 95 %", "p", "p (Holm)", "decided by"):
+            grid.add_column(head, justify="right" if head in ("p", "p (Holm)") else "left")
+        for line in inside:
+            metric = METRICS[line.metric]
+            label = f"{metric.symbol} {ARROWS[metric.direction]}"
+            apart = {one.method: one for one in line.differences}
+            for title, score in line.scores.items():
+                mark = "best" if score.best else "tied" if score.tied else ""
+                value = Text(f"{score.value:.4f}{_ends(score)}", style="bold" if score.best else "")
+                grid.add_row(label, _text(title), value, mark, *_difference(apart.get(title), line.n))
+                label = ""
+            grid.add_section()
+        console.print(grid)
+        console.print()
+    console.print(
+        _text(
+            f"Differences are from the first. Intervals: BCa bootstrap over images, {resamples:,} resamples, seed "
+            f"{seed}; p: paired randomisation test, adjusted by Holm over all tests above. Tied: not significantly "
+            "worse than the best (5 %). Decided by: so many images, without which the difference would be gone, and "
+            "the first of them."
+        )
+    )
+
+
+def _difference(one: Difference | None, n: int) -> tuple[Text | str, ...]:
+    if one is None:
+        return ("",) * 4
+    p = ("", "") if one.p is None else (_p(one.p), _p(one.adjusted))
+    images = ", ".join(_short(name) for name, _ in one.decisive[:2])
+    return f"{one.value:+.4f}{_ends(one, '+')}", *p, _text(f"{one.carried_by} of {n}: {images}" if images else "")
+
+
+def _ends(one: Score | Difference, sign: str = "") -> str:
+    return "" if one.low is None else f" [{one.low:{sign}.4f}, {one.high:{sign}.4f}]"
+
+
+def _short(name: str) -> str:
+    """'Category id' of DIS5K's group#Group#category#Category#id."""
+    parts = name.split("#")
+    return f"{parts[3]} {parts[-1]}" if len(parts) >= 5 else name
+
+
+def _p(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.0001 else "< 0.0001"

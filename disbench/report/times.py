@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from disbench.environment import flat
 from disbench.runs import Result
 
 
@@ -27,16 +28,7 @@ def stage_times(result: Result) -> Times | None:
 
 def record(result: Result) -> dict[str, Any]:
     """What a run was timed in, flat: two times compare where their records are equal."""
-    flat: dict[str, Any] = {}
-
-    def add(values: dict[str, Any], prefix: str) -> None:
-        for name, value in values.items():
-            if isinstance(value, dict):
-                add(value, f"{prefix}{name} ")
-            else:
-                flat[f"{prefix}{name}"] = value
-
-    add(result.meta.get("environment", {}), "")
+    values = flat(result.meta.get("environment", {}))
     if "workers" in result.meta:
-        flat["workers"] = result.meta["workers"]
-    return flat
+        values["workers"] = result.meta["workers"]
+    return values

@@ -38,6 +38,7 @@ class Options:
     output: "binary" is cut at 1/2
     precision: "tf32" in matrix products on CUDA; "fp16", but x0 in float32 and the decoder in bfloat16
     compile: torch.compile's mode for the U-Net; "reduce-overhead" makes CUDA graphs
+    size: side in pixels that the network works at; 0: that of the weights
     """
 
     preset: Literal["plain", "official"] = "plain"
@@ -47,6 +48,7 @@ class Options:
     output: Literal["soft", "binary"] = "soft"
     precision: Literal["fp32", "tf32", "fp16"] = "fp32"
     compile: Literal["no", "default", "reduce-overhead", "max-autotune"] = "no"
+    size: Annotated[int, Meta(ge=0, le=8192)] = 0
 
 
 class DiffDIS:
@@ -65,7 +67,7 @@ class DiffDIS:
         self.title = names.get(weights) or f"{card.title} ({Path(weights).name})"  # whose they are, no file can prove
         chosen = {key: value for key, value in asdict(self.options).items() if value != getattr(Options, key)}
         self.title += "".join(f", {key} {value}" for key, value in chosen.items())
-        self.size = checkpoint.size or card.protocol["size"]
+        self.size = self.options.size or checkpoint.size or card.protocol["size"]
         self.identity = {"weights": digest(checkpoint), "size": self.size, **chosen}
         self.device = devices.pick(device)
         self.prediction_type = checkpoint.prediction_type
@@ -75,6 +77,8 @@ class DiffDIS:
         )
         self.text = checkpoint.text.to(self.device)
         self.factor = 2 ** (len(self.vae.config.block_out_channels) - 1)  # pixels to a latent pixel
+        if self.size % self._multiple:
+            raise InputError(f"option size={self.size}: must be a multiple of {self._multiple}")
         if self.options.precision == "tf32":
             torch.set_float32_matmul_precision("high")
         if self.options.compile != "no":

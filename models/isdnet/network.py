@@ -28,7 +28,8 @@ class ISDNet(nn.Module):
         self.auxiliary_head.conv_seg = nn.Conv2d(64, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        deep = self.decode_head(self.backbone(functional.interpolate(x, scale_factor=0.25))[-1])
+        quarter = functional.interpolate(x, [side // 4 for side in x.shape[-2:]])
+        deep = self.decode_head(self.backbone(quarter)[-1])
         return functional.interpolate(self.refine_head(x, deep), x.shape[-2:], mode="bilinear")
 
 

@@ -40,6 +40,16 @@ def multiscale(cls, mask, truth):
     return metric.adaptive_results[0], metric.binary_results[0]
 
 
+def multiscale_curve(mask, truth):
+    """Of 257 thresholds 17, both ends included, then the maximum and the mean of all."""
+    if truth.size > 100_000:  # of which it takes minutes
+        return [np.nan] * 19
+    metric = ExactMSIoU(True, False)
+    metric.step(mask, truth)
+    curve = metric.get_results()["dynamic"]
+    return *curve[::16], curve.max(), curve.mean()
+
+
 def size_mae(mask, truth):
     metric = sod.SizeInvarianceMAE()
     metric.step(mask, truth)
@@ -89,6 +99,7 @@ def answers(birefnet, pair):
         "mba": ask(1, mba, birefnet),
         "multiscale": ask(2, multiscale, sod.MSIoU),
         "multiscale exact": ask(2, multiscale, ExactMSIoU),
+        "multiscale curve": ask(19, multiscale_curve),
         "size mae": ask(1, size_mae),
         "size f": ask(4, size_f),
         "context": ask(1, context),

@@ -2,10 +2,12 @@
 
 Each is run as its authors published it, on PNG files in the folders that it expects; what it prints with four digits is
 taken from its variables. IS-Net's validation is run with a network that answers with the maps. The measures that MVANet
-had in 2024 are run by its later script, which prepares maps as the earlier one did, without that one's fixed folders.
+had in 2024, before and since that November, are run by its later script, which prepares maps as the earlier ones did,
+without their fixed folders.
 
     git clone https://github.com/qianyu-dlut/MVANet && git -C MVANet checkout edecec5
     git clone https://github.com/qianyu-dlut/MVANet MVANet-2024 && git -C MVANet-2024 checkout 03c5019
+    git clone https://github.com/qianyu-dlut/MVANet MVANet-2024-11 && git -C MVANet-2024-11 checkout f4872c1
     git clone https://github.com/qianyu-dlut/DiffDIS && git -C DiffDIS checkout d119034
     git clone https://github.com/xuebinqin/DIS && git -C DIS checkout b6764e2
     git clone https://github.com/ZhengPeng7/BiRefNet && git -C BiRefNet checkout 25cb930
@@ -212,10 +214,11 @@ def answers(run, chosen):
 
 
 if __name__ == "__main__":
-    mva, old, diff = (CLONES / name for name in ("MVANet", "MVANet-2024", "DiffDIS"))
+    mva, old, later, diff = (CLONES / name for name in ("MVANet", "MVANet-2024", "MVANet-2024-11", "DiffDIS"))
     runs = {
         "mvanet": tested(mva, "test.py", "DIS-TE1", "masks", mva / "utils/saliency_metric.py"),
         "mvanet-2024": tested(mva, "test.py", "DIS-TE1", "masks", old / "utils/saliency_metric.py"),
+        "mvanet-2024-11": tested(mva, "test.py", "DIS-TE1", "masks", later / "utils/saliency_metric.py"),
         "diffdis": tested(diff, "test_score.py", "DIS-TE1/mask", "gt", diff / "utils/saliency_metric.py",
                           "/path/to/your/pred"),
         "isnet": isnet(CLONES / "DIS"),

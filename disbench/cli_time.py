@@ -1,0 +1,100 @@
+"""Commands on time: time, times."""
+
+from pathlib import Path
+
+import click
+
+from disbench.console import json, table
+from disbench.console import progress as shown_progress
+from disbench.options import KeyValue, data_options, json_option, shared
+
+
+@click.command("time")
+@click.option("--model", required=True, help="A name from `disbench models`.")
+@shared(*data_options)
+@click.option("--weights", metavar="FILE|DIR|ID", help="As `disbench run` takes them.")
+@click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
+@click.option("--precision", help="Short for --option precision=...")
+@click.option("--size", help="Short for --option size=..., the side in pixels that the network works at.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--batch", type=click.IntRange(1), help="Throughput at this size alone; else 1, 2, 4 ...")
+@click.option("--seed", default=0, show_default=True, help="Which images are drawn.")
+@click.option("--quick", is_flag=True, help="10 images and a second: a look, marked as such.")
+@click.option("--run", type=click.Path(path_type=Path), help="A scored run whose maps the timed ones must equal.")
+@click.option("--out", type=click.Path(path_type=Path), help="timings/MODEL-DIGEST.json if not given.")
+@json_option
+def time(model, data, split, weights, options, precision, size, device, batch, seed, quick, run, out, as_json):
+    """Time a model: warmed up, 100 images and 10 seconds at least, every value kept.
+
+    Exit status 1: an audit failed, so the times are not those of the maps that were scored.
+    """
+    from disbench import timing
+    from disbench.data import find
+    from disbench.models import load
+    from disbench.runs import load as load_run
+
+    given = dict(options) | {k: v for k, v in (("precision", precision), ("size", size)) if v}
+    scored = load_run(run) if run else None
+    with shown_progress() as progress:
+        loaded = load(model, weights, device, **given)
+        dataset = find(data, split, progress=progress)
+        rule = timing.QUICK if quick else timing.FULL
+        timed = timing.time_model(loaded, dataset, rule, batch, scored, seed, progress)
+    out = out or Path("timings") / f"{loaded.name}-{timing.digest(timed)}.json"
+    timing.write(out, timed)
+    if as_json:
+        json(timing.summary(timed) | {"file": str(out)})
+    else:
+        _show(timed)
+        click.echo(out)
+    if failed := [what for what, held in timed.audit.items() if not held]:
+        click.echo(f"disbench: audit failed: {', '.join(failed)}", err=True)
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+def times(files, as_json):
+    """Put timings side by side, the fastest first; refuses those that were made under other conditions."""
+    from disbench import timing
+
+    found = {path: timing.read(path) for path in files}
+    timing.check_comparable(found)
+    ranked = sorted(found.values(), key=lambda timed: timed.spreads["whole"].p50)
+    if as_json:
+        json([timing.summary(timed) for timed in ranked])
+        return
+    head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s", "parameters, M", "GFLOPs")
+    rows = []
+    for timed in ranked:
+        whole, infer = timed.spreads["whole"], timed.spreads["infer"]
+        flops = "" if timed.flops is None else f"{timed.flops / 1e9:.1f}"
+        best = f"{max(timed.throughput.values()):.2f}"
+        ms = (f"{1000 * x:.1f}" for x in (whole.p50, whole.p99, infer.p50))
+        rows.append((timed.title, *ms, best, f"{timed.parameters / 1e6:.2f}", flops))
+    table(head, rows)
+
+
+def _show(timed) -> None:
+    quick = ", quick: not for a report" if timed.quick else ""
+    click.echo(f"{timed.title} on {timed.environment.get('gpu') or timed.environment['cpu']}{quick}")
+    head = ("stage", "images", "p50, ms", "p90", "p99", "outliers", "drift")
+    spreads = timed.spreads.items()
+    table(
+        head,
+        [
+            (k, str(s.n), *(f"{1000 * x:.1f}" for x in (s.p50, s.p90, s.p99)), str(s.outliers), f"{s.drift:.2f}")
+            for k, s in spreads
+        ],
+    )
+    click.echo("images/s by batch: " + ", ".join(f"{size}: {rate:.2f}" for size, rate in timed.throughput.items()))
+    click.echo(f"first call: {timed.first_call:.2f} s")
+    click.echo("peak memory: " + ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in timed.memory.items()))
+    if timed.flops is not None:
+        click.echo(
+            f"parameters: {timed.parameters / 1e6:.2f} M; {timed.flops / 1e9:.1f} GFLOPs an image, without "
+            f"{', '.join(timed.uncounted)}"
+        )
+    for what, held in timed.audit.items():
+        click.echo(f"{what}: {'yes' if held else 'NO'}")

@@ -1,0 +1,115 @@
+"""Measured parts of entries: from a run with its evidence, and back to a result, as reports and comparisons take it."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from disbench.errors import InputError
+from disbench.files import write_whole
+from disbench.leaderboard import Entry, Measured, evidence_file, read, write
+from disbench.metrics import Keys, chosen
+from disbench.metrics.catalogue import paper
+from disbench.metrics.protocols import find
+from disbench.models import cards
+from disbench.report.times import stage_times
+from disbench.resample import FEWEST, columns, intervals
+from disbench.runs import Result, read_manifest, read_scores
+
+
+def measured(result: Result, metrics: Keys = None) -> Measured:
+    """What an entry says of a run; `metrics` None: those of a table of its protocol."""
+    keys = chosen(metrics or paper([find(result.protocol)]))
+    manifest = read_manifest(result.folder)
+    times = stage_times(result)
+    return Measured(
+        protocol=result.protocol,
+        signature=result.signature,
+        splits={split: len(rows) for split, rows in result.rows.items()},
+        truths={split: digests["truths"] for split, digests in manifest.identity["data"].items()},
+        scores={split: scored(result, split, keys) for split in result.scores(keys)},
+        seconds=times.stages | {"total": times.total} if times else {},
+        environment=result.meta["environment"],
+        run={key: value for key, value in manifest.identity.items() if key not in ("data", "columns")},
+        finished=result.meta["finished"],
+        evidence=_digest(result.folder / "scores.parquet"),
+    )
+
+
+def scored(result: Result, split: str, keys: tuple[str, ...]) -> dict[str, tuple[float, float | None, float | None]]:
+    """metric -> score and 95 % interval; None for its ends where there are too few images."""
+    measurements = result.measurements(split)
+    values = result.scores(keys)[split]
+    if len(measurements) < FEWEST:
+        return {key: (value, None, None) for key, value in values.items()}
+    ends = intervals(columns(measurements, result.protocol, keys))
+    return {key: (value, *ends[key][1:]) for key, value in values.items()}
+
+
+def submit(result: Result, root: Path, model: str | None = None, metrics: Keys = None) -> Path:
+    """Write a run into the entry of its model on its data set under `root`, in the place of what was measured before on
+    the same subsets by the same protocol; what is reported stays. `model` names the entry, None: as the run's folder is
+    called. Returns the entry's path.
+
+    InputError for a data set of one's own: a leaderboard compares what others can get too.
+    """
+    if result.token.startswith("folder:"):
+        raise InputError(
+            f"{result.folder}: {result.dataset} is a folder of yours; leaderboards are of DIS5K or DIS-Mini"
+        )
+    model = model or result.folder.resolve().parent.name
+    if not re.fullmatch(r"[\w-][\w.-]*", model):
+        raise InputError(f"{model!r} cannot name an entry; give letters, digits, - and _ with --as")
+    board = "dis-mini" if result.token.startswith("dis-mini-") else result.token
+    path = root / board / f"{model}.json"
+    known = cards().get(model)
+    entry = (
+        read(path)
+        if path.exists()
+        else Entry(model, result.title, result.dataset, result.token, known.paper if known else {})
+    )
+    new = measured(result, metrics)
+    kept = [old for old in entry.measured if (old.protocol, set(old.splits)) != (new.protocol, set(new.splits))]
+    mine = evidence_file(path, new)
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(mine, (result.folder / "scores.parquet").read_bytes())
+    write(path, Entry(model, entry.title, result.dataset, result.token, entry.paper, entry.reported, (*kept, new)))
+    for old in entry.measured:
+        if old.evidence not in {one.evidence for one in (*kept, new)}:
+            evidence_file(path, old).unlink(missing_ok=True)
+    return path
+
+
+def results(path: Path) -> list[Result]:
+    """The measured parts of an entry, from their evidence. InputError where that is missing or another."""
+    entry = read(path)
+    return [_result(path, entry, one) for one in entry.measured]
+
+
+def _result(path: Path, entry: Entry, one: Measured) -> Result:
+    import pyarrow as pa
+
+    file = evidence_file(path, one)
+    try:
+        if _digest(file) != one.evidence:
+            raise InputError(f"{file}: not the evidence of {path.name}, which has another digest; submit the run again")
+        measured = read_scores(file)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{file}: the evidence of {path.name} cannot be read ({error})") from None
+    where = "mini" if entry.token.startswith("dis-mini-") else entry.dataset  # where it would be found, if it is here
+    rows = {split: [row for row in measured if row.split == split] for split in one.splits}
+    return Result(
+        entry.title,
+        entry.dataset,
+        one.signature,
+        tuple(one.splits),
+        rows,
+        {"environment": one.environment, "finished": one.finished, "truths": one.truths, "data": [where]},
+        file,
+        entry.token,
+        one.protocol,
+        one.signature.rpartition("|size:")[2],
+    )
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,34 @@
+"""Entries as lines for a terminal."""
+
+from collections.abc import Sequence
+
+from disbench.leaderboard import Entry
+from disbench.metrics import METRICS, PAPER, Keys, chosen
+
+HEAD = ("method", "venue", "what", "by")
+MISSING = "–"
+
+
+def rows(entries: Sequence[Entry], split: str, metrics: Keys = None) -> tuple[list[str], list[tuple[str, ...]]]:
+    """The symbols of the metrics, and a line for each reported and measured column that has one, best first."""
+    keys = chosen(metrics or PAPER)
+    lines = []
+    for entry in entries:
+        venue = entry.paper.get("venue", "")
+        for one in entry.reported:
+            values = one.printed.get(split, {})
+            lines.append((values.get(keys[0]), (entry.title, venue, "reported", f"arXiv:{one.source.arxiv}"), values))
+        for one in entry.measured:
+            scores = one.scores.get(split, {})
+            values = {key: _text(key, *score) for key, score in scores.items()}
+            lines.append((scores.get(keys[0], [None])[0], (entry.title, venue, "measured", one.protocol), values))
+    sign = -1 if METRICS[keys[0]].direction == "higher" else 1
+    lines.sort(key=lambda line: (line[0] is None, sign * float(line[0] or 0)))
+    lines = [(*head, *(values.get(key, MISSING) for key in keys)) for _, head, values in lines if values]
+    return [METRICS[key].symbol for key in keys], lines
+
+
+def _text(key: str, value: float, low: float | None, high: float | None) -> str:
+    digits = METRICS[key].digits
+    ends = "" if low is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:.{digits}f}{ends}"

@@ -1,0 +1,48 @@
+"""What commands on results take: run folders and leaderboard entries alike."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from disbench import leaderboard
+from disbench.errors import InputError
+from disbench.leaderboard import evidence
+from disbench.runs import Result, load
+
+
+def is_run(path: Path) -> bool:
+    """Whether an argument is to be read as a run folder: one that is there, but for a folder of entries."""
+    return path.is_dir() and ((path / "run.json").exists() or not any(path.glob("*.json")))
+
+
+Named = list[tuple[str | None, Path]]  # title, or None for its own, and where it is
+
+
+def entries(named: Iterable[tuple[str | None, Path]]) -> tuple[list[Path], Named]:
+    """The entries among arguments that report something, and what has results: runs, and entries that were measured."""
+    found: list[Path] = []
+    rest: Named = []
+    for title, path in named:
+        if is_run(path):
+            rest.append((title, path))
+            continue
+        for file in leaderboard.find([str(path)]):
+            entry = leaderboard.read(file)
+            found += [file] * bool(entry.reported)
+            rest += [(title, file)] * bool(entry.measured)
+    return found, rest
+
+
+def results(named: Iterable[tuple[str | None, Path]]) -> list[Result]:
+    """(title, run folder or entry) -> results; an entry gives all that was measured. InputError for one without."""
+    found: list[Result] = []
+    for title, path in named:
+        if is_run(path):
+            found.append(load(path, title))
+            continue
+        for entry in leaderboard.find([str(path)]):
+            measured = evidence.results(entry)
+            if not measured:
+                raise InputError(f"{entry}: nothing was measured of it; what is reported has no statistics of images")
+            found += [replace(one, title=title or one.title) for one in measured]
+    return found

@@ -1,0 +1,17 @@
+"""For tests of other projects: `pytest_plugins = ["disbench.testing"]` in their conftest.py gives disbench_check."""
+
+import pytest
+
+
+@pytest.fixture
+def disbench_check():
+    """disbench_check(run, against, f_max=0.002, ...): fails where a score is worse than the baseline's by more than its
+    tolerance, with the table of `disbench check`; an InputError where nothing can be compared."""
+    from disbench.regression import check, report
+
+    def checked(run, against, metrics=None, **tolerances: float) -> None:
+        found = check(run, against, tolerances, metrics)
+        if not all(one.held for one in found):
+            pytest.fail(f"worse than {against}\n{report(found)}", pytrace=False)
+
+    return checked

@@ -1,0 +1,120 @@
+"""IFA, the implicit feature alignment function (Hu et al., ECCV 2022), key-compatible with what its trainer saves."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from disbench.models._parts.resnet import ResNet
+
+WIDTH = 256
+FREQUENCIES = 6
+
+
+class IFA(nn.Module):
+    """(b, 3, h, w), normalised, of any size -> logits (b, classes, h, w), and an auxiliary head's, there for training.
+
+    The authors' one configuration: ResNet-50 with strides of 4 to 32, and no pyramid pooling.
+    """
+
+    def __init__(self, classes: int):
+        super().__init__()
+        self.encoder = Backbone()
+        self.decoder = Decoder(classes)
+        self.auxor = nn.Module()
+        self.auxor.aux = nn.Sequential(
+            nn.Conv2d(1024, WIDTH, 3, padding=1),
+            nn.BatchNorm2d(WIDTH),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(0.1),
+            nn.Conv2d(WIDTH, classes, 1),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.encoder(x)[1:]
+        logits, auxiliary = self.decoder(features), self.auxor.aux(features[2])
+        return enlarged(logits, x.shape[-2:]), enlarged(auxiliary, x.shape[-2:])
+
+
+class Backbone(ResNet):
+    """ResNet-50 with three 3x3 convolutions at its entry; its last stage is dilated though it halves the size."""
+
+    def __init__(self):
+        super().__init__(50, dilations=[(1,) * 3, (1,) * 4, (1,) * 6, (2, 2, 4)], stem=128, ceil_mode=True)
+        layers = []
+        for into, out, stride in ((3, 64, 2), (64, 64, 1), (64, 128, 1)):
+            layers += [nn.Conv2d(into, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
+        self.conv1 = nn.Sequential(*layers[:-2])  # the last norm is bn1
+
+
+class Decoder(nn.Module):
+    """Four features, fine to coarse, (b, 256 to 2048, ...) -> logits (b, classes, h, w) on the finest grid."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        for name, into in (("enc1", 256), ("enc2", 512), ("enc3", 1024), ("head", 2048)):
+            layers = nn.Conv2d(into, WIDTH, 1), nn.BatchNorm2d(WIDTH), nn.ReLU(inplace=True)
+            self.add_module(name, nn.Sequential(*layers))
+        self.ifa = Alignment(classes)
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        reduce = (self.enc1, self.enc2, self.enc3, self.head)
+        return self.ifa([reduced(x) for reduced, x in zip(reduce, features, strict=True)])
+
+
+class Alignment(nn.Module):
+    """Each point of the finest grid gets the nearest feature of each level and how far away that is, and from both
+    a perceptron's answer."""
+
+    def __init__(self, classes: int):
+        super().__init__()
+        for level in range(1, 5):
+            self.add_module(f"pos{level}", Position())
+        layers = []
+        for into, out in pairwise((4 * (WIDTH + 2 + 4 * FREQUENCIES), 512, WIDTH, WIDTH)):
+            layers += [nn.Conv1d(into, out, 1), nn.BatchNorm1d(out), nn.ReLU()]
+        self.imnet = nn.Sequential(*layers, nn.Conv1d(WIDTH, classes, 1))
+
+    def forward(self, features: list[Tensor]) -> Tensor:
+        size = features[0].shape[-2:]
+        known = []
+        for level, feature in enumerate(features, 1):
+            away, nearest = nearest_features(feature, size)
+            known += [self.get_submodule(f"pos{level}")(away), nearest]
+        return self.imnet(torch.cat(known, 1)).unflatten(2, size)
+
+
+class Position(nn.Module):
+    """(b, 2, n) -> (b, 26, n): the same, and sines and cosines of it at learned frequencies, at first 1 to 64."""
+
+    def __init__(self):
+        super().__init__()
+        octaves = 2 ** torch.linspace(0, 6, FREQUENCIES)[:, None]
+        self.emb = nn.Parameter(torch.block_diag(octaves, octaves))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.emb @ x
+        return torch.cat((x, y.sin(), y.cos()), 1)
+
+
+def nearest_features(x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """(b, c, H, W) -> of each of n = h * w points: the way (b, 2, n) to it from the nearest of x, and that (b, c, n).
+
+    The way is down and right, in units of half a pixel of x.
+    """
+    points, own = (_centres(grid, x).expand(len(x), -1, -1, -1) for grid in (size, x.shape[-2:]))
+    grid = points.flip(1).permute(0, 2, 3, 1)  # grid_sample has x before y
+    nearest, origin = (functional.grid_sample(y, grid, mode="nearest", align_corners=False) for y in (x, own))
+    scale = x.new_tensor(x.shape[-2:])[:, None, None]
+    return ((points - origin) * scale).flatten(2), nearest.flatten(2)
+
+
+def enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return functional.interpolate(x, size, mode="bilinear", align_corners=True)
+
+
+def _centres(size: tuple[int, int], like: Tensor) -> Tensor:
+    """(2, h, w): y and x of pixels' centres, between -1 and 1."""
+    axes = [(2 * torch.arange(side).to(like) + 1) / side - 1 for side in size]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"))

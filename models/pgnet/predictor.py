@@ -1,0 +1,48 @@
+"""PGNet behind disbench's Protocol, with the authors' own steps before and after the network."""
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from disbench.models import Card
+from disbench.models._parts import device as devices
+from disbench.models._parts import weights as files
+from disbench.models._parts.swin import learned
+from disbench.models.pgnet.network import PGNet
+
+MEAN = np.array([124.55, 118.90, 102.94])
+DEVIATION = np.array([56.77, 55.97, 57.50])
+
+
+class Predictor:
+    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0."""
+
+    def __init__(self, card: Card, weights: str, device: str | None):
+        self.device = devices.pick(device)
+        self.size = (card.protocol["size"],) * 2
+        if weights == "untrained":
+            net, name = files.untrained(PGNet), weights
+        else:
+            path = files.find(weights, ())
+            net, name = files.build(PGNet, learned(files.unwrapped(files.read(path))), path), path.name
+        self.title = f"{card.title} ({name})"  # on what it was trained, the file does not say
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        self.net = net.to(self.device)
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64 and only then resized."""
+        normalised = (image.astype(np.float32) - MEAN) / DEVIATION
+        resized = cv2.resize(normalised, self.size, interpolation=cv2.INTER_LINEAR)
+        return torch.from_numpy(resized.astype(np.float32)).permute(2, 0, 1).contiguous()
+
+    @torch.inference_mode()
+    def infer(self, batch: Tensor) -> Tensor:
+        """(b, 3, H, W) -> logits (b, H/4, W/4), which `restore` resizes before their sigmoid."""
+        return self.net(batch)[0][:, 0]
+
+    def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """Logits (H/4, W/4) -> uint8 (h, w): resized, sigmoid, rounded half to even."""
+        resized = functional.interpolate(output[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        return (resized.sigmoid() * 255).round().to(torch.uint8).cpu().numpy()

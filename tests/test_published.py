@@ -1,0 +1,201 @@
+"""Reports from leaderboard entries: the paper's Table 2 cell for cell, corrected on request, and runs beside it."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from made import make_run
+
+from disbench.cli import main
+from disbench.data import TEST
+from disbench.errors import InputError
+from disbench.leaderboard import files, find, write
+from disbench.leaderboard import read as read_entry
+from disbench.report import FORMATS, confidence, render, table
+from disbench.report.inputs import results
+from disbench.report.published import with_published
+
+TESTS = Path(__file__).parent
+HOSTILE = r'<script>alert(1)</script> #&_%${}~^\|`*"--' + "'β中"
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def golden():
+    with (TESTS / "goldens" / "table2.csv").open() as file:
+        return {
+            (row["subset"], row["metric"], row["method"]): (row["printed"], row["marked"])
+            for row in csv.DictReader(file)
+        }
+
+
+def latex_cells(text):
+    """(subset, metric, method) -> (digits, mark) of a table in LaTeX, in the order of its columns."""
+    symbols = {
+        r"F_\beta^{max}": "f_max",
+        r"F_\beta^{\omega}": "f_weighted",
+        r"E_\phi^{m}": "e_mean",
+        "S_m": "s_measure",
+    }
+    symbols[r"\mathcal{M}"] = "mae"
+    head = re.search(r"Subset & Metric & (.*) \\\\", text)[1].split(" & ")
+    found, subset = {}, None
+    for line in text.splitlines():
+        if start := re.match(r"\\multirow\{5\}\{\*\}\{(.*)\}", line):
+            subset = start[1]
+        elif row := re.match(r"  & \$(.*) \\(?:up|down)arrow\$ & (.*) \\\\", line):
+            for method, cell in zip(head, row[2].split(" & "), strict=True):
+                mark, digits = re.fullmatch(r"(?:\\(best|second)\{)?([\d.]+)\}?", cell).groups()
+                found[subset, symbols[row[1]], method] = digits, mark or ""
+    return found
+
+
+def test_latex_has_table_2_cell_for_cell_in_its_order():
+    found = latex_cells(call("report", "--format", "latex", "--source", "2410.10105", "dis5k").stdout)
+    expected = golden()
+    assert found == expected
+    every = latex_cells(call("report", "--format", "latex", *files("dis5k")).stdout)
+    assert {key: cell for key, cell in every.items() if "[" not in key[2]} == expected
+    assert {key[2] for key in every if "[" in key[2]} == {"LawDIS-S [2]", "LawDIS-R [2]", "PDFNet [3]"}
+    assert list(dict.fromkeys(method for _, _, method in found)) == list(dict.fromkeys(m for _, _, m in expected))
+    assert list(dict.fromkeys(key[:2] for key in found)) == list(dict.fromkeys(key[:2] for key in expected))
+
+
+def test_a_corrected_table_differs_where_the_audit_says():
+    text = call("report", "--format", "latex", "--corrected", "--source", "2410", "dis5k").stdout
+    found, printed = latex_cells(text), golden()
+    assert {key: cell for key, cell in found.items() if cell != printed[key]} == {
+        ("DIS-TE4", "s_measure", "IFA"): ("0.811", ""),
+        ("DIS-TE4", "s_measure", "PGNet"): ("0.841", ""),
+        ("DIS-TE4", "s_measure", "InSPyReNet"): ("0.905", "best"),
+        ("DIS-TE4", "s_measure", "DiffDIS"): ("0.896", ""),
+        ("Overall", "f_weighted", "MVANet"): ("0.861", ""),
+        ("Overall", "e_mean", "DiffDIS"): ("0.951", "best"),
+    }
+    assert "corrected where it contradicts itself" in text
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+def test_the_table_fits_one_page(tmp_path):
+    call("report", "--standalone", "--out", tmp_path / "t.tex", "dis5k")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "(1 page" in done.stdout
+    assert "Overfull" not in done.stdout
+
+
+@pytest.mark.parametrize("format", ["html", "latex", "markdown", "csv"])
+def test_reports_of_the_repository_are_not_stale(format):
+    """Mend: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done"""
+    path = TESTS.parent / "reports" / f"dis5k{FORMATS[format]}"
+    assert path.read_text() == render([], format, standalone=True, entries=files("dis5k"))
+
+
+def test_methods_and_metrics_are_chosen_by_name():
+    text = call("report", "--format", "csv", "--metrics", "mae", "mvanet", "diffdis").stdout
+    records = list(csv.DictReader(io.StringIO(text)))
+    assert {(r["method"], r["metric"], r["protocol"]) for r in records} == {
+        (method, "mae", "reported") for method in ("MVANet", "DiffDIS")
+    }
+    assert len(records) == 12
+    assert records[0]["n"] == "470"
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """MVANet's entry with a measured part on two subsets, and the run behind it."""
+    board = tmp_path / "boards" / "dis5k"
+    board.mkdir(parents=True)
+    for path in files("dis5k"):
+        shutil.copy(path, board)
+    run = make_run(tmp_path / "runs", "mvanet", splits=TEST[:2], title="MVANet", data=("DIS5K", "dis5k"))
+    assert call("submit", run.folder, "--to", board.parent).exit_code == 0
+    return board, run
+
+
+def test_measured_columns_stand_beside_reported_ones_and_are_ranked_apart(measured):
+    board, run = measured
+    other = make_run(board.parent / "runs", "isnet", 0.4, splits=TEST[:2], title="IS-Net", data=("DIS5K", "dis5k"))
+    text = call("report", board / "mvanet.json", board / "diffdis.json", other.folder).stdout
+    head, _, first = (line.split(" | ") for line in text.splitlines()[2:5])
+    assert head[2:] == ["MVANet (reported)", "DiffDIS (reported)", "MVANet (pysod)", "IS-Net (pysod) |"]
+    assert first[2:4] == ["<ins>0.913</ins>", "**0.918**"]
+    assert first[4:] == ["–", "– |"]
+    te1 = next(line.split(" | ") for line in text.splitlines() if line.startswith("| DIS-TE1"))
+    assert te1[4] == f"**{run.scores()['DIS-TE1']['f_max']:.3f}**"
+    assert "only scores of one protocol compare" in text
+    assert text.count("Signature (MVANet (pysod), IS-Net (pysod)):") == 1
+
+
+def test_what_is_of_another_data_set_does_not_stand_beside_entries(tmp_path):
+    run = make_run(tmp_path)
+    result = call("report", "mvanet", run.folder)
+    assert result.exit_code == 2
+    assert "make one report for each data set" in result.stderr
+    mini = call("report", "dis-mini", "mvanet")
+    assert (mini.exit_code, "make one report" in mini.stderr) == (2, True)
+    assert call("report", "--by", "size", "mvanet").exit_code == 2
+    assert "none of the tables" in call("report", "--source", "1234", "mvanet").stderr
+
+
+def test_intervals_and_ties_are_shown(tmp_path):
+    kinds = (("A", 0.8, 0), ("B", 0.79, 4), ("C", 0.3, 5))
+    runs = [make_run(tmp_path, name, quality, title=name, seed=seed) for name, quality, seed in kinds]
+    built = confidence.with_confidence(table.build(runs, "mae"), runs)
+    ends, tied = confidence.intervals(built), confidence.tied(built)
+    assert set(ends) == {("DIS-TE1", "mae", i) for i in range(3)}
+    (tie,) = tied
+    best = min(range(3), key=lambda i: runs[i].scores()["DIS-TE1"]["mae"])
+    assert tie[2] == ({0, 1} - {best}).pop()
+    low, high = ends[tie]
+    row = render(runs, "markdown", metrics="mae", intervals=True).splitlines()[4]
+    assert f" ≈ [{low:.3f}, {high:.3f}]" in row
+    tex = render(runs, "latex", metrics="mae", intervals=True)
+    assert re.search(r"\\tied\{\\second\{0\.\d+\}\}" + re.escape(rf"\ci{{{low:.3f}}}{{{high:.3f}}}"), tex)
+    assert r"\providecommand{\tied}" in tex
+    assert "[" not in render(runs, "markdown", metrics="mae").splitlines()[4]
+    records = list(csv.DictReader(io.StringIO(render(runs, "csv", metrics="mae"))))
+    assert [(float(r["low"]), float(r["high"])) for r in records] == [ends["DIS-TE1", "mae", i] for i in range(3)]
+
+
+def test_tables_of_two_papers_are_told_apart():
+    from disbench.leaderboard.audit import Published
+
+    cells = {"DIS-VD": {"mae": "0.029"}}
+    two = [Published(paper, "Table 1", {"A": cells}, {"A": {"DIS-VD": {"mae": "best"}}}) for paper in ("One", "Two")]
+    built = with_published(two, "DIS5K", [])
+    assert built.methods == ("A", "A [2]")
+    assert "Reported: Table 1 of One. [2]: Table 1 of Two." in built.caption
+    assert built.provenance == []
+
+
+def test_names_and_numbers_from_outside_are_escaped_or_refused(tmp_path):
+    path = tmp_path / "x.json"
+    content = json.loads(files()[0].read_text()) | {"model": "x", "title": HOSTILE}
+    content["reported"][0]["source"]["title"] = HOSTILE
+    path.write_text(json.dumps(content))
+    texts = {format: render([], format, entries=find([str(path)])) for format in ("html", "latex", "markdown", "csv")}
+    assert "<script>alert" not in texts["html"] + texts["markdown"]
+    assert r"\textless{}script\textgreater{}" in texts["latex"]
+    assert next(csv.DictReader(io.StringIO(texts["csv"])))["method"] == HOSTILE
+    for kind in ("printed", "marks"):
+        bad = json.loads(json.dumps(content))
+        bad["reported"][0][kind].setdefault("DIS-VD", {})["mae"] = r"input{x}"
+        path.write_text(json.dumps(bad))
+        with pytest.raises(InputError, match="leaderboard check"):
+            render([], "latex", entries=[path])
+
+
+def test_an_entry_that_measured_nothing_gives_no_results(tmp_path):
+    write(tmp_path / "a.json", read_entry(files()[0]))
+    with pytest.raises(InputError, match="nothing was measured"):
+        results([(None, tmp_path / "a.json")])

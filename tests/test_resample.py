@@ -1,0 +1,122 @@
+"""Statistics: every resampled score is the score of the resampled data set; intervals, tests and Holm as defined."""
+
+from dataclasses import replace
+
+import naive_statistics as naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made import measurements
+
+from disbench.errors import InputError
+from disbench.metrics import METRICS, PAPER, score
+from disbench.metrics.protocols import PROTOCOLS
+from disbench.resample import (
+    CHUNK,
+    bootstrap,
+    columns,
+    holm,
+    interval,
+    intervals,
+    jackknife,
+    randomised,
+    weights,
+)
+
+KEYS = [key for key, metric in METRICS.items() if not metric.optional]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=4, deadline=None)
+@given(drawn=st.lists(st.integers(0, 5), min_size=6, max_size=6), empty=st.integers(0, 2))
+def test_a_resampled_score_is_that_of_the_resampled_data_set(protocol, drawn, empty):
+    of, counts = measurements(6, empty=empty), np.bincount(drawn, minlength=6)
+    found = columns(of, protocol, KEYS)
+    scores = found.scores((counts @ found.values / 6)[None])[0]
+    for key, value in zip(found.parts, scores, strict=True):
+        assert value == pytest.approx(naive.resampled(of, counts, protocol, key), abs=1e-12), key
+
+
+@pytest.mark.parametrize("protocol", ["pysod", "mvanet", "isnet"])
+def test_bootstrap_jackknife_and_interval_equal_the_slow_way(protocol):
+    of = measurements(12, empty=1)
+    found = columns(of, protocol, ("f_max", "s_measure", "iou_whole"))
+    drawn = np.concatenate(list(weights(12, 60, seed=3)))
+    assert (drawn.sum(1) == 12).all()
+    (resampled,), left = bootstrap([found], 60, seed=3), jackknife(found)
+    for k, key in enumerate(found.parts):
+        slow = [naive.resampled(of, counts, protocol, key) for counts in drawn]
+        np.testing.assert_allclose(resampled[:, k], slow, atol=2e-6)
+        slow_left = naive.left_out(of, protocol, key)
+        np.testing.assert_allclose(left[:, k], slow_left, atol=1e-8)
+        value = score(of, protocol, key)[key]
+        assert interval(value, resampled[:, k], left[:, k]) == pytest.approx(
+            naive.bca(value, slow, slow_left), abs=1e-5
+        )
+
+
+def test_the_maximum_is_taken_of_each_resampled_mean_curve():
+    """Not the resampled maximum of each image, nor the value at the threshold of the whole data set."""
+    of = measurements(20)
+    found = columns(of, metrics="f_max")
+    (resampled,) = bootstrap([found], 200)
+    at = found.values.mean(0).argmax()
+    drawn = np.concatenate(list(weights(20, 200)))
+    assert (resampled[:, 0] >= (drawn @ found.values / 20)[:, at] - 1e-6).all()
+    assert resampled.max() < (drawn @ found.values.max(1) / 20).max()
+
+
+def test_intervals_are_those_of_a_mean_where_the_score_is_one():
+    of = measurements(300)
+    values = np.array([m.values["s_measure"] for m in of])
+    value, low, high = intervals(columns(of, metrics="s_measure"))["s_measure"]
+    half = 1.96 * values.std(ddof=1) / np.sqrt(300)
+    assert value == pytest.approx(values.mean())
+    assert (low, high) == pytest.approx((value - half, value + half), abs=0.12 * half)
+
+
+def test_the_same_seed_gives_the_same_and_another_does_not():
+    found = columns(measurements(15), metrics=PAPER)
+    assert intervals(found, 700) == intervals(found, 700)
+    assert intervals(found, 700) != intervals(found, 700, seed=1)
+    (few,), (more,) = bootstrap([found], CHUNK), bootstrap([found], 2 * CHUNK)
+    np.testing.assert_array_equal(few, more[:CHUNK])
+
+
+def test_images_all_alike_leave_no_interval():
+    of = measurements(1) * 12
+    for value, low, high in intervals(columns(of, metrics=PAPER), 300).values():
+        assert low == pytest.approx(value, abs=1e-6)
+        assert high == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("key", ["f_max", "mae"])
+def test_p_is_that_of_all_exchanges(key):
+    first, second = measurements(8, 0.62, seed=1), measurements(8, 0.7, seed=2)
+    p = randomised(columns(first, metrics=key), columns(second, metrics=key), 20_000)[0]
+    assert p == pytest.approx(naive.randomisation(first, second, "pysod", key), abs=0.015)
+
+
+def test_methods_are_drawn_alike_and_exchanged_image_by_image():
+    first = measurements(40, 0.6)
+    better = [replace(m, values=m.values | {"s_measure": m.values["s_measure"] + 0.001}) for m in first]
+    one, two = (columns(of, metrics="s_measure") for of in (first, better))
+    a, b = bootstrap([one, two], 500)
+    np.testing.assert_allclose(b - a, 0.001, atol=1e-6)  # between images it differs by a hundred times that
+    assert randomised(one, two)[0] < 0.001
+    assert randomised(one, one)[0] == 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))
+def test_holm_rejects_what_the_procedure_rejects(p, alpha):
+    adjusted = holm(p)
+    near = [abs(a - alpha) < 1e-9 for a in adjusted]
+    assert {i for i, a in enumerate(adjusted) if a <= alpha and not near[i]} == {
+        i for i in naive.rejected(p, alpha) if not near[i]
+    }
+
+
+def test_what_was_not_measured_is_an_input_error():
+    with pytest.raises(InputError, match="hce"):
+        columns(measurements(3), metrics="hce")
