@@ -74,11 +74,10 @@ class Decoder(nn.Module):
 
 def cut(image: Tensor, like: Tensor, order: str) -> Tensor:
     """(b, c, H, W) in patches of the size of `like`, side by side in channels -> (b, c * patches, h, w)."""
-    b, _c, _, _ = image.shape
     h, w = like.shape[-2:]
     grid = image.unflatten(3, (-1, w)).unflatten(2, (-1, h))  # colour, row, y, column, x
     axes = (0, 4, 2, 1, 3, 5) if order == "legacy" else (0, 1, 2, 4, 3, 5)
-    return grid.permute(axes).reshape(b, -1, h, w)
+    return grid.permute(axes).reshape(len(image), -1, h, w)
 
 
 def size_of(state: dict[str, Tensor]) -> str:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from disbench.models._parts.swin import SIZES, Swin
 from disbench.models.mvanet.attention import WIDTH, Localisation, Refinement, joined, quarters
 
-# Layers of earlier generations of checkpoints by their later names, where these are not taken by others.
+# What earlier generations of checkpoints call some layers, and the last calls them.
 LATER = {"multifieldcrossatt.linear1": "linear5", "multifieldcrossatt.linear2": "linear6"}
 LATER |= {f"dec_blk{level}.linear{i}": f"linear{i + 2}" for level in range(1, 5) for i in (1, 2)}
 
