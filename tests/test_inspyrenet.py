@@ -1,6 +1,7 @@
 """InSPyReNet against the answers of its authors' own code, in tests/goldens/inspyrenet."""
 
 import hashlib
+import json
 from copy import copy
 
 import cv2
@@ -22,19 +23,14 @@ torch.set_num_threads(1)
 ANSWERS = np.load(GOLDENS / "inspyrenet" / "answers.npz")
 KEYS = {name: read_keys(GOLDENS / "inspyrenet" / f"{name}.json.gz") for name in ("swin", "res2net")}
 BACKBONES = {"swin": "SwinB", "res2net": "Res2Net50"}
-# See make_inspyrenet.py.
-SCALE = {
-    f"attention{stage}.conv_{kind}.0.conv.weight": 1e-4 if stage == 2 else 1e-5
-    for stage in range(3)
-    for kind in ("key", "value")
-}
+SCALES = json.loads((GOLDENS / "inspyrenet" / "scales.json").read_text())
 LARGE, SQUARE = probe_image("inspyrenet", 192, 256), probe_image("inspyrenet_small", 96, 96)
 PHOTOS = {"wide": (1500, 2100), "tall": (700, 560), "small": (480, 900)}
 
 
 def released(name):
     """What the authors' latest.pth would hold."""
-    return scaled(checkpoint(KEYS[name], gain=1.0), SCALE)
+    return scaled(checkpoint(KEYS[name], gain=1.0), SCALES[name])
 
 
 @pytest.fixture(scope="module")

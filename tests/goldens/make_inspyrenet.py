@@ -1,8 +1,9 @@
 """What InSPyReNet's authors' own code answers, run as it is: python make_inspyrenet.py InSPyReNet (commit 692ad8a).
 
-Writes inspyrenet/*.json.gz, the keys of their state dicts, and inspyrenet/answers.npz: maps of both backbones under the
-weights of tests/filled.py, two pyramids blended, and what the configurations for DIS5K feed a network and save. torch
-2.13.0 on a CPU and kornia 0.9.0 made the files here; easydict is needed too, timm and torchvision are stood in for.
+Writes inspyrenet/*.json.gz, the keys of their state dicts; scales.json, by which weights depart from the rule of
+tests/filled.py; and answers.npz: maps of both backbones under such weights, two pyramids blended, and what the
+configurations for DIS5K feed a network and save. torch 2.13.0 on a CPU and kornia 0.9.0 made the files here; easydict is
+needed too, timm and torchvision are stood in for.
 """
 
 import gzip
@@ -22,12 +23,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo, scaled
 
 OUT = GOLDENS / "inspyrenet"
-# In the sums over all pixels that keys and values are made of; else softmax would pick one context and hide the rest.
-SCALE = {
+# Keys and values are made of sums over all pixels: undivided, softmax would pick one context and hide the rest.
+SWIN = {
     f"attention{stage}.conv_{kind}.0.conv.weight": 1e-4 if stage == 2 else 1e-5
     for stage in range(3)
     for kind in ("key", "value")
 }
+# The first map is made so sure that there are edges to blend along.
+SCALES = {"swin": SWIN, "res2net": SWIN | {"decoder.conv5.conv.weight": 4}}
 # Photos for the larger copy: to be shrunk, to be left, to be shown as a square alone.
 PHOTOS = {"wide": (1500, 2100), "tall": (700, 560), "small": (480, 900)}
 
@@ -42,7 +45,7 @@ def fill(net: torch.nn.Module, name: str) -> None:
     keys = {key: list(tensor.shape) for key, tensor in state.items()}
     packed = json.dumps(keys, sort_keys=True, separators=(",", ":")).encode()
     (OUT / f"{name}.json.gz").write_bytes(gzip.compress(packed, mtime=0))
-    learned = scaled(checkpoint(keys, gain=1.0), SCALE)
+    learned = scaled(checkpoint(keys, gain=1.0), SCALES[name])
     net.load_state_dict(learned | {key: tensor for key, tensor in state.items() if key.endswith("_index")})
 
 
@@ -96,6 +99,7 @@ if __name__ == "__main__":
     stand_in("timm.models.layers", DropPath=torch.nn.Dropout, to_2tuple=pair, trunc_normal_=normal)
     from lib.InSPyReNet import InSPyReNet_Res2Net50, InSPyReNet_SwinB
 
+    (OUT / "scales.json").write_text(json.dumps(SCALES, indent=1) + "\n")
     answers = {}
     net = InSPyReNet_SwinB(64, False, [1024, 1024], threshold=None).eval()
     fill(net, "swin")
