@@ -20,7 +20,7 @@ def test_a_card_is_found_however_its_name_is_written():
 def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         models.card("diffdiss")
-    known = "known: all_foreground, bsanet, diffdis, inspyrenet, isdnet, isnet, otsu, udun"
+    known = "known: all_foreground, birefnet, bsanet, diffdis, inspyrenet, isdnet, isnet, mvanet, otsu, udun"
     with pytest.raises(InputError, match=known):
         models.card("zzz")
 

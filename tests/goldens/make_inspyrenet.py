@@ -2,8 +2,8 @@
 
 Writes inspyrenet/*.json.gz, the keys of their state dicts; scales.json, by which weights depart from the rule of
 tests/filled.py; and answers.npz: maps of both backbones under such weights, two pyramids blended, and what the
-configurations for DIS5K feed a network and save. torch 2.13.0 on a CPU and kornia 0.9.0 made the files here; easydict is
-needed too, timm and torchvision are stood in for.
+configurations for DIS5K feed a network and save. torch 2.13.0 on a CPU and kornia 0.9.0 made the files here; easydict
+is needed too.
 """
 
 import gzip
@@ -13,7 +13,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from types import ModuleType
+from unittest.mock import MagicMock
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo, scaled
+from stand_ins import timm_layers, transforms
 
 OUT = GOLDENS / "inspyrenet"
 # Keys and values are made of sums over all pixels: undivided, softmax would pick one context and hide the rest.
@@ -33,11 +34,6 @@ SWIN = {
 SCALES = {"swin": SWIN, "res2net": SWIN | {"decoder.conv5.conv.weight": 4}}
 # Photos for the larger copy: to be shrunk, to be left, to be shown as a square alone.
 PHOTOS = {"wide": (1500, 2100), "tall": (700, 560), "small": (480, 900)}
-
-
-def stand_in(name: str, **members) -> None:
-    sys.modules[name] = ModuleType(name)
-    vars(sys.modules[name]).update(members)
 
 
 def fill(net: torch.nn.Module, name: str) -> None:
@@ -72,7 +68,7 @@ def protocol(folder: Path) -> dict[str, np.ndarray]:
         for name, size in PHOTOS.items():
             Image.fromarray(probe_photo("protocol", *size)).save("photo.png")
             sample = next(iter(ImageLoader("photo.png", opt.Test.Dataset.transforms)))
-            for key in sample.keys() & {"image", "image_resized"}:
+            for key in sorted(sample.keys() & {"image", "image_resized"}):
                 answers[f"{config}_{name}_{key}_size"] = np.array(sample[key].shape[2:])
                 answers[f"{config}_{name}_{key}"] = sample[key][0, :, 5::32, 7::32].numpy()
     found = probe_logits("inspyrenet", 1024, 1024).sigmoid()
@@ -85,18 +81,8 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1]).resolve()
     sys.path.insert(0, str(folder))
 
-    class Compose(list):
-        def __call__(self, sample):
-            for step in self:
-                sample = step(sample)
-            return sample
-
-    stand_in("torchvision.transforms", Compose=Compose)
-    stand_in("torchvision", transforms=sys.modules["torchvision.transforms"])
-    stand_in("timm")
-    stand_in("timm.models")
-    pair, normal = lambda x: (x, x), torch.nn.init.trunc_normal_
-    stand_in("timm.models.layers", DropPath=torch.nn.Dropout, to_2tuple=pair, trunc_normal_=normal)
+    stand_ins = {"torchvision": MagicMock(transforms=transforms), "torchvision.transforms": transforms}
+    sys.modules.update(stand_ins | {"timm": MagicMock(), "timm.models": MagicMock(), "timm.models.layers": timm_layers})
     from lib.InSPyReNet import InSPyReNet_Res2Net50, InSPyReNet_SwinB
 
     (OUT / "scales.json").write_text(json.dumps(SCALES, indent=1) + "\n")
