@@ -82,6 +82,7 @@ def small(models):
 
 @torch.inference_mode()
 def test_with_res2net_it_answers_as_the_authors(small):
+    assert sum(x.numel() for x in small.net.parameters()) == 28_104_339
     assert_answers("res2net", small.net(SQUARE))
     assert_close(small.infer(SQUARE)[None], ANSWERS["res2net_pred"], "pred")
 

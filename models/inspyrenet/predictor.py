@@ -60,7 +60,7 @@ class Predictor:
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized with antialiasing in 8 bit and then normalised by channel.
 
-        A square; where the preset blends and the image has more to show, that below the larger copy, in its corner.
+        The square copy; where the preset blends and the image is larger, the larger copy with the square one below it.
         """
         photo, side = Image.fromarray(image), self.preset.side
         square, larger = _input(photo, (side, side)), _larger(*photo.size)
