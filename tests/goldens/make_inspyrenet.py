@@ -54,7 +54,7 @@ def maps(name: str, net: torch.nn.Module, **images: torch.Tensor) -> dict[str, n
 
 
 def thinned(x: torch.Tensor) -> torch.Tensor:
-    step = max(1, x.shape[2] // 32)
+    step = max(1, *(side // 32 for side in x.shape[2:]))
     return x[0, 0, ::step, ::step]
 
 
@@ -94,7 +94,9 @@ if __name__ == "__main__":
     net = InSPyReNet_Res2Net50(64, False, [96, 96], threshold=100).eval()
     fill(net, "res2net")
     large, square = probe_image("inspyrenet", 192, 256), probe_image("inspyrenet_small", 96, 96)
-    answers |= maps("res2net", net, image=square)
+    # Long enough for the widest dilation, of 16 at 1/32 of the size.
+    answers |= maps("res2net", net, image=probe_image("inspyrenet_long", 64, 576))
+    answers["square_pred"] = maps("square", net, image=square)["square_pred"]
     answers["blended_pred"] = maps("blended", net, image=large, image_resized=square)["blended_pred"]
     with tempfile.TemporaryDirectory() as work:
         os.chdir(work)
