@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_data, cli_diffdis, cli_models
+from disbench import __version__, cli_data, cli_diffdis, cli_models, cli_predict
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
-from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared
+from disbench.options import data_options, json_option, metrics_option, model_options, protocol_option, shared
 
 KEPT = "what is done is kept, the same command goes on"
-RESUMABLE = ("run", "score", "train")
+RESUMABLE = ("run", "score", "predict", "train")
 CUTS = ("complexity", "size", "category")
 FORMATS = ("html", "latex", "markdown", "csv")
 
@@ -49,16 +49,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--model", default="diffdis", show_default=True, help="A name from `disbench models`.")
-@shared(*data_options)
+@shared(*model_options, *data_options)
 @click.option("--images", type=click.Path(path_type=Path), help="With --truth: a data set of two folders.")
 @click.option("--truth", type=click.Path(path_type=Path), help="With --images: the ground truths.")
-@click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none.")
 @click.option(
     "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
 )
-@click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
@@ -236,5 +232,12 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (cli_models.models, cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
+for command in (
+    cli_models.models,
+    cli_predict.predict,
+    cli_data.data,
+    cli_diffdis.train,
+    cli_diffdis.export,
+    cli_diffdis.vae_ceiling,
+):
     main.add_command(command)

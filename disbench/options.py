@@ -51,6 +51,19 @@ class KeyValue(click.ParamType):
         return (key, text) if equals else self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
 
 
+model_options = [
+    click.option(
+        "--model",
+        default="diffdis",
+        show_default=True,
+        help="A name from `disbench models`; or a file of your own, or hf:OWNER/NAME: see docs/add-a-model.md.",
+    ),
+    click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none."),
+    click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE."),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
+]
+
+
 def shared(*chosen):
     def decorate(command):
         for option in reversed(chosen):
