@@ -1,6 +1,8 @@
 """The command line: parse, call, print."""
 
 import sys
+import warnings
+from functools import partial
 from pathlib import Path
 
 import click
@@ -8,7 +10,7 @@ import click
 from disbench import __version__, cli_data, cli_diffdis, cli_models, cli_predict
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
-from disbench.errors import InputError, printable
+from disbench.errors import BrokenPlugin, InputError, printable
 from disbench.options import data_options, json_option, metrics_option, model_options, protocol_option, shared
 
 KEPT = "what is done is kept, the same command goes on"
@@ -22,7 +24,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = partial(_warn, warnings.showwarning)
+                return super().invoke(ctx)
         except InputError as error:
             _fail(str(error))
         except BrokenPipeError:
@@ -36,6 +40,13 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo(f"\ninterrupted{_kept(ctx)}", err=True)
             sys.exit(130)
+
+
+def _warn(others, message, category, *where, **how) -> None:
+    if issubclass(category, BrokenPlugin):
+        click.echo(f"disbench: warning: {printable(str(message))}", err=True)
+    else:
+        others(message, category, *where, **how)
 
 
 def _kept(ctx: click.Context) -> str:

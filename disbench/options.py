@@ -1,5 +1,7 @@
 """Options that several commands share."""
 
+from pathlib import Path
+
 import click
 
 data_options = [
@@ -51,7 +53,25 @@ class KeyValue(click.ParamType):
         return (key, text) if equals else self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
 
 
+def _added(ctx, param, folders):
+    from disbench.models import add
+
+    for folder in folders:
+        add(folder)
+
+
+models_option = click.option(
+    "--models",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    is_eager=True,
+    callback=_added,
+    help="A folder that holds models of your own, each in a folder with a card; also $DISBENCH_MODELS.",
+)
 model_options = [
+    models_option,
     click.option(
         "--model",
         default="diffdis",
