@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_data, cli_diffdis, cli_models, cli_predict
+from disbench import __version__, cli_data, cli_diffdis, cli_doctor, cli_models, cli_predict
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import BrokenPlugin, InputError, printable
@@ -245,6 +245,7 @@ def _fail(message: str) -> None:
 
 for command in (
     cli_models.models,
+    cli_doctor.doctor,
     cli_predict.predict,
     cli_data.data,
     cli_diffdis.train,
