@@ -50,8 +50,9 @@ class Download:
 class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
-    `predictor` is "module:class" in the model's folder; `protocol` is hashed into the run key; `weights` and `maps` say
-    how to get what the authors have published. `source` is the file or repository that stands for a folder.
+    `predictor` is "module:class" in the model's folder, and so is what trains it, `training`; `protocol` is hashed into
+    the run key; `weights` and `maps` say how to get what the authors have published. `source` is the file or repository
+    that stands for a folder.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Card:
     title: str
     status: str
     predictor: str = ""
+    training: str = ""
     summary: str = ""
     paper: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)

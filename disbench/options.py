@@ -82,6 +82,16 @@ model_options = [
     click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE."),
     click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given."),
 ]
+training_options = [
+    click.option("--steps", type=click.IntRange(1), help="With --model, of each of its stages; 10,000 else."),
+    click.option("--size", type=click.IntRange(32), help="With --model: pixels a side; 1024 else."),
+    click.option("--batch", type=click.IntRange(2), help="With --model; 8 else."),
+    click.option("--lr", type=click.FloatRange(0, min_open=True), help="With --model: learning rate; 0.001 else."),
+    click.option("--seed", type=click.IntRange(0), help="With --model; 0 else."),
+    click.option("--weights", metavar="FILE", help="With --model: what to start from, as `run` takes it."),
+    click.option("--validate-every", type=click.IntRange(0), help="With --model: steps; 500 else, 0 for never."),
+    click.option("--validate-on", type=click.IntRange(0), help="With --model: images of DIS-VD; all else."),
+]
 
 
 def shared(*chosen):
