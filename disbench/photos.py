@@ -166,7 +166,7 @@ def _rgb(image: Image.Image, path: Path) -> np.ndarray:
     if image.has_transparency_data:
         whole = Image.new("RGBA", image.size, (*WHITE, 255))
         image = Image.alpha_composite(whole, image.convert("RGBA"))
-    return np.asarray(image.convert("RGB"))
+    return np.array(image.convert("RGB"))  # a copy: what Pillow hands out cannot be written to
 
 
 def _hidden(path: Path) -> bool:
