@@ -35,8 +35,8 @@ def predict(where, model, weights, options, device, cutout, out, again, as_json)
     there = [one for one in outcomes if not one.new]
     if as_json:
         pairs = {"written": written, "there_already": there}
-        listed = {key: [{"image": str(o.image), "file": str(o.file)} for o in some] for key, some in pairs.items()}
-        why = [{"image": str(one.image), "why": one.why} for one in failed]
+        listed = {key: [{"image": _text(o.image), "file": _text(o.file)} for o in some] for key, some in pairs.items()}
+        why = [{"image": _text(one.image), "why": _text(one.why)} for one in failed]
         json({"model": source.title, "out": str(out), **listed, "failed": why, "not_pictures": others})
     else:
         kind = "cut-outs, colours not decontaminated" if cutout else "masks"
@@ -46,3 +46,8 @@ def predict(where, model, weights, options, device, cutout, out, again, as_json)
         click.echo(f"disbench: {printable(one.why)}", err=True)
     if failed:
         sys.exit(2)
+
+
+def _text(name: Path | str) -> str:
+    """A name may hold bytes that are no text, which JSON cannot."""
+    return str(name).encode("utf-8", "backslashreplace").decode()

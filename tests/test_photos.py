@@ -1,6 +1,7 @@
 """`disbench predict` on a user's own pictures: seen as shown, none lost, none overwritten."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -133,6 +134,17 @@ def test_unreadable_ones_are_named_at_the_end_and_stop_no_other(folder):
     assert [one["image"] for one in told["failed"]] == [str(folder / "b.jpg"), str(folder / "c.heic")]
     assert told["not_pictures"] == 1
     assert "b.jpg: cannot be read" in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_a_name_that_is_no_text_is_told_all_the_same(folder):
+    try:
+        (folder / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes text alone")
+    for how in ((), ("--json",)):
+        ran = call(folder, *how)
+        assert ran.exit_code == 2
+        assert r"caf\udce9.jpg: cannot be read" in ran.stderr
 
 
 def test_it_goes_on_and_keeps_what_is_not_its_own(folder):

@@ -62,6 +62,8 @@ def check(path: Path) -> None:
     """InputError for an archive with anything but tensors, and a graph whose sizes are plain arithmetic."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if len({name.casefold() for name in archive.namelist()}) != len(archive.namelist()):
+                raise InputError(f"{path}: refused, since it has two files of one name, and torch may read the other")
             for name in archive.namelist():
                 if not DATA.fullmatch(name):
                     raise InputError(f"{path}: refused, since {name} in it may run code, or is of an older torch")

@@ -34,9 +34,7 @@ class Predictor:
 
     def load(self) -> tuple[Any, dict[str, Any]]:
         """The module on its device, and what its file says of the steps."""
-        if not zipfile.is_zipfile(self.path) or not any(
-            "/code/" in name for name in zipfile.ZipFile(self.path).namelist()
-        ):
+        if not _is_torchscript(self.path):
             raise InputError(
                 f"{self.path}: no TorchScript; if it holds weights alone, they need the network that they belong to: "
                 f"--model NAME --weights {self.path}"
@@ -57,6 +55,13 @@ class Predictor:
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
         return self.steps.restore(output.float().cpu().numpy(), size)
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any("/code/" in name for name in archive.namelist())
 
 
 def picked(answer: Any, name: str) -> Tensor:
