@@ -18,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from disbench.errors import BrokenPlugin, InputError, nearest
 
 GROUP, FOLDERS = "disbench.models", "DISBENCH_MODELS"  # of entry points; the environment's variable
@@ -145,11 +147,12 @@ def part(chosen: Card, name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(import_module(f"{__name__}.{chosen.folder.name}.{module}"), attribute)
-    except ModuleNotFoundError as error:
-        extra = f"'disbench[{_EXTRAS.get(error.name, 'models')}]'" if _is_shipped(chosen.folder) else error.name
-        raise InputError(f"{chosen.title} needs {error.name}; pip install {extra}") from error
     except Exception as error:
-        if _is_shipped(chosen.folder):
+        shipped = str(chosen.folder.parent) in _SHIPPED
+        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(__name__):
+            extra = f"'disbench[{_EXTRAS.get(error.name, 'models')}]'" if shipped else error.name
+            raise InputError(f"{chosen.title} needs {error.name}; pip install {extra}") from error
+        if shipped:
             raise
         raise InputError(
             f"{chosen.folder / module}.py: cannot be imported ({type(error).__name__}: {error})"
@@ -161,11 +164,16 @@ def _scan() -> tuple[dict[str, Card], dict[str, str]]:
     known: dict[str, Card] = {}
     broken = dict(_BROKEN)
     for root in map(Path, __path__):
-        for folder in sorted(path for path in root.iterdir() if (path / "card.toml").is_file()):
+        try:
+            folders = sorted(path for path in root.iterdir() if (path / "card.toml").is_file())
+        except OSError as error:
+            broken[str(root)] = f"{root}: {error.strerror}"
+            continue
+        for folder in folders:
             name = folder.name
             if name in known:
                 broken[str(folder)] = f"{folder}: left out, since {known[name].folder} has its name"
-            elif name in _TAKEN or not re.fullmatch(r"\w[\w-]*", name):
+            elif name in _TAKEN or not re.fullmatch(r"[a-zA-Z0-9][\w-]*", name):
                 broken[name] = f"{folder}: left out, since no model can have this name; rename the folder"
             else:
                 try:
@@ -197,10 +205,6 @@ def _roots() -> tuple[list[str], dict[str, str]]:
     return list(dict.fromkeys(roots)), broken
 
 
-def _is_shipped(folder: Path) -> bool:
-    return str(folder.parent) in _SHIPPED
-
-
 def _letters(name: str) -> str:
     return re.sub("[^a-z0-9]", "", name.lower())
 
@@ -209,10 +213,10 @@ def _read(folder: Path) -> Card:
     path = folder / "card.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-        for kind in content.keys() & {"weights", "maps"}:
-            content[kind] = tuple(Download(**one) for one in content[kind])
-        read = Card(name=folder.name, folder=folder, **content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
+        downloads = {kind: [Download(**one) for one in content[kind]] for kind in content.keys() & {"weights", "maps"}}
+        Card(name=folder.name, folder=folder, **content | downloads)  # tells of keys that there are not
+        read = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # and of values of other types
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: not a card ({error})") from None
     if read.status not in STATUSES:
         raise InputError(f"{path}: unknown status {read.status!r}; known: {', '.join(STATUSES)}")

@@ -30,6 +30,8 @@ def test_unknown_names_get_the_nearest_or_all():
         ("title = ", "not a card"),
         (CARD + "colour = 1", "unexpected keyword argument 'colour'"),
         (CARD + "[[weights]]\nurl = 1", "unexpected keyword argument 'url'"),
+        (CARD + "paper = 'x'", r"Expected `object`, got `str` - at `\$.paper`"),
+        (CARD + "[[weights]]\nname = 1", "Expected `str`, got `int`"),
         (CARD.replace("trivial", "great"), "unknown status 'great'; known: verified"),
     ],
 )

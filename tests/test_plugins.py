@@ -99,13 +99,20 @@ def test_broken_folders_are_told_and_left_out(folder):
     write(folder, "isnet")
     write(folder, "load")
     write(folder, "a.b")
+    write(folder, "_parts")
     models.add(folder)
     with pytest.warns(BrokenPlugin) as told:
         listed = models.cards()
     assert {"fine", "isnet"} < listed.keys()
     assert str(listed["isnet"].folder) == str(models.card("otsu").folder.parent / "isnet")
     words = " ".join(str(one.message) for one in told)
-    for why in ("bad/card.toml: not a card", "own/isnet: left out, since", "load: left out", "a.b: left out"):
+    for why in (
+        "bad/card.toml: not a card",
+        "own/isnet: left out, since",
+        "load: left out",
+        "a.b: left out",
+        "_parts: left",
+    ):
         assert why in words
     with pytest.raises(InputError, match="not a card"):
         models.card("bad")
@@ -115,6 +122,8 @@ def test_broken_folders_are_told_and_left_out(folder):
     ("code", "why"),
     [
         ("import no_such_thing", "Mine needs no_such_thing; pip install no_such_thing"),
+        ("from disbench.models import no_such", r"predictor\.py: cannot be imported \(ImportError"),
+        ("import disbench.models.broken.network", r"predictor\.py: cannot be imported \(ModuleNotFoundError"),
         ("x = (", r"predictor\.py: cannot be imported \(SyntaxError"),
         ("x = 1", r"predictor\.py: cannot be imported \(AttributeError"),
     ],
