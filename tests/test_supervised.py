@@ -2,6 +2,8 @@
 
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +62,7 @@ def pictures():
     return Pictures(images, truths)
 
 
+DATA = SimpleNamespace(splits={})
 WHAT = Recipe(steps=30, size=16, batch=4, lr=0.1, ema=0.5)
 
 
@@ -174,6 +177,31 @@ def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monke
     ran = call(*where, *sizes)
     assert ran.exit_code == 0, ran.output
     assert load_file(tmp_path / "out" / "tiny.safetensors").keys() == {"weight", "bias"}
+
+
+def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
+    seen = {}
+
+    def train(training, what, pictures, held_out, *rest):
+        seen.update(pictures=pictures, held_out=held_out)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervised, "train", train)
+    monkeypatch.setattr(
+        supervised, "find", lambda where, split, progress: seen.update(where=where, split=split) or DATA
+    )
+    monkeypatch.setattr(supervised.data, "load", lambda samples, size: samples)
+    make_pairs(tmp_path / "mini", ["a"])  # a folder of this name is not DIS-Mini
+    for where, environment, split, expected in (
+        ("mini", "", "DIS-TR,DIS-VD", ("tr", "vd")),
+        (None, "", "DIS-TR,DIS-VD", ("tr", "vd")),
+        ("./mini", "", None, ("vd", ())),
+        (None, "./mini", None, ("vd", ())),
+    ):
+        monkeypatch.setenv("DISBENCH_DATA", environment)
+        DATA.splits = {"DIS-VD": "vd", "DIS-TR": "tr"} if split else {"mini": "vd"}
+        supervised.main("isnet", replace(WHAT, size=32), where, tmp_path / "out", "cpu")
+        assert (seen["split"], seen["pictures"], seen["held_out"]) == (split, *expected)
 
 
 def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):

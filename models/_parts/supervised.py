@@ -4,6 +4,7 @@ There `train.py` has a class `Training`, which the card names as `training = "tr
 and their augmentation are those of DiffDIS' trainer.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -80,9 +81,10 @@ def main(
     if what.size % training.multiple:
         raise InputError(f"--size {what.size}: {chosen.title} works at multiples of {training.multiple}")
     device = devices.pick(device)
-    own = where and (Path(where) / "gt").is_dir()
+    where = where or os.environ.get("DISBENCH_DATA")
+    own = where not in (None, "mini") and (Path(where) / "gt").is_dir()
     splits = find(where, None if own else "DIS-TR,DIS-VD", progress=progress).splits
-    samples, held_out = next(iter(splits.values())), splits.get("DIS-VD", ())
+    samples, held_out = (*splits.values(), ()) if own else (splits["DIS-TR"], splits["DIS-VD"])
     fits = len(samples) * what.size**2 * 4 <= MEMORY
     pictures = data.load(samples, what.size) if fits else data.Files(samples, what.size)
     return train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress)
