@@ -63,7 +63,7 @@ def pictures():
 
 
 DATA = SimpleNamespace(splits={})
-WHAT = Recipe(steps=30, size=16, batch=4, lr=0.1, ema=0.5)
+WHAT = Recipe(steps=30, size=16, batch=4, lr=0.1)
 
 
 def test_it_learns_and_goes_on_to_the_same_weights(pictures, tmp_path):

@@ -41,7 +41,6 @@ class Recipe:
     lr: float = 1e-3
     seed: int = 0
     weights: str = ""  # what the last stage starts from, else as drawn from the seed
-    ema: float = 0.99  # of the moving average, which is what is saved
     validate_every: int = 500
     validate_on: int = 0  # images of DIS-VD; 0: all
 
@@ -121,9 +120,9 @@ def train(
             return validated(training, model, held_out, what.size, device)
 
         every = what.validate_every if last and held_out else 0
-        schedule = Schedule(
-            what.steps, what.lr, weight_decay=0, ema=what.ema, validate_every=every, log_every=10, keep=1
-        )
+        # What is saved is the moving average, over a twentieth of the steps at most.
+        ema = max(0.0, min(0.998, 1 - 20 / what.steps))
+        schedule = Schedule(what.steps, what.lr, weight_decay=0, ema=ema, validate_every=every, log_every=10)
         net = fit(
             net.to(device), schedule, make, losses, _identity(what), out, validate if every else None, progress, stage
         )
