@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from disbench.console import json
-from disbench.errors import printable
+from disbench.errors import InputError, printable
 from disbench.options import json_option, model_options, shared
 
 EXTRAS = {
@@ -18,10 +18,15 @@ EXTRAS = {
 
 
 @click.command()
-@shared(*model_options, json_option)
+@shared(*model_options)
+@click.option("--gpu", is_flag=True, help="Hold the GPU's maps, clocks and memory to the CPU's.")
+@json_option
 @click.pass_context
-def doctor(ctx, model, weights, options, device, as_json):
+def doctor(ctx, model, weights, options, device, gpu, as_json):
     """Check an installation; with --model, an adapter, on pictures of DIS-Mini. Exit status 1 where something fails."""
+    if gpu:
+        _gpu(device, as_json)
+        return
     if ctx.get_parameter_source("model") is click.core.ParameterSource.DEFAULT:
         _installation(as_json)
         return
@@ -29,8 +34,22 @@ def doctor(ctx, model, weights, options, device, as_json):
     from disbench.doctor import diagnose, pictures
 
     source = models.load(model, weights, device, **dict(options))
+    _tell(source.title, source.device, diagnose(source, pictures()), {}, as_json)
+
+
+def _gpu(device: str | None, as_json: bool) -> None:
+    try:
+        from disbench import doctor_gpu
+    except ModuleNotFoundError as error:
+        raise InputError(f"--gpu needs {error.name}; pip install 'disbench[models]'") from None
+
+    device = device or doctor_gpu.find()
+    _tell("DiffDIS-mini", device, doctor_gpu.diagnose(device), doctor_gpu.record(device), as_json)
+
+
+def _tell(title: str, device: str, found, record: dict, as_json: bool) -> None:
     verdicts = []
-    for one in diagnose(source, pictures()):
+    for one in found:
         verdicts.append(one)
         if not as_json:
             word, fix = ("ok  ", "") if one.ok else ("FAIL", f"; {one.fix}")
@@ -38,9 +57,9 @@ def doctor(ctx, model, weights, options, device, as_json):
     failed = sum(not one.ok for one in verdicts)
     if as_json:
         checks = [asdict(one) for one in verdicts]
-        json({"model": source.title, "device": source.device, "ok": not failed, "checks": checks})
+        json({"model": title, "device": device, "ok": not failed, "checks": checks} | record)
     else:
-        click.echo(printable(f"{source.title} on {source.device}: {failed or 'none'} of {len(verdicts)} checks failed"))
+        click.echo(printable(f"{title} on {device}: {failed or 'none'} of {len(verdicts)} checks failed"))
     if failed:
         sys.exit(1)
 

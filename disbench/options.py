@@ -96,9 +96,7 @@ model_options = [
     ),
     click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none."),
     click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE."),
-    click.option(
-        "--device", help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1; the best there is else."
-    ),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1; the best there is else."),
 ]
 training_options = [
     click.option("--steps", type=click.IntRange(1), help="With --model, of each of its stages; 10,000 else."),

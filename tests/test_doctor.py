@@ -152,3 +152,23 @@ def test_the_extras_are_those_of_the_package():
     }
     for extra, names in EXTRAS.items():
         assert wanted[extra] - {"disbench[models]"} == set(names)
+
+
+def test_the_gpu_is_held_to_the_cpu_by_checks_that_the_cpu_passes(monkeypatch):
+    from disbench import doctor_gpu
+
+    monkeypatch.setattr(doctor_gpu, "SIZE", "64")
+    verdicts = {one.check: one for one in doctor_gpu.diagnose("cpu")}
+    assert list(verdicts) == list(doctor_gpu.CHECKS)
+    assert [name for name, one in verdicts.items() if not one.ok and name != "clocks"] == []  # clocks: a loaded machine
+    monkeypatch.setattr(doctor_gpu, "load_model", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("no kernel\nat")))
+    verdicts = {one.check: one for one in doctor_gpu.diagnose("cpu")}
+    assert not verdicts["maps in fp32"].ok and verdicts["maps in fp32"].found == "RuntimeError: no kernel"
+
+
+def test_without_a_gpu_the_check_of_one_says_so():
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is one here")
+    done = CliRunner().invoke(main, ["doctor", "--gpu"])
+    assert done.exit_code == 2 and "sees no GPU here" in done.output
