@@ -17,7 +17,7 @@ LEVELS = {
     "fp32": 2,
     "tf32": 16,
     "fp16": 16,
-}  # of 255: how far a map may be from the CPU's in its furthest pixel but 1 %
+}  # of 255, to the CPU in all but 1 % of pixels
 FIX = "send all of this to the maintainers, with --json"
 
 
