@@ -12,7 +12,9 @@ from disbench.errors import InputError, printable
 from disbench.options import (
     CUTS,
     KeyValue,
+    cluster,
     data_options,
+    engine_options,
     json_option,
     metrics_option,
     protocol_option,
@@ -69,6 +71,7 @@ def main() -> None:
 @click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
 @click.option("--device", help="cpu, cuda, mps, or cuda:0,cuda:1: a process on each; the best there is if not given.")
 @shard_option
+@shared(*engine_options)
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
@@ -85,6 +88,8 @@ def run(
     options,
     device,
     share,
+    engine,
+    address,
     out,
     save,
     workers,
@@ -105,16 +110,16 @@ def run(
     elif weights or options or device:
         raise InputError("--maps takes the model's place: leave --weights, --option and --device away")
     where = _where(data, images, truth)
-    with shown_progress() as progress:
+    with shown_progress() as progress, cluster(engine, address) as elsewhere:
         common = (progress, ",".join(protocols), metrics)
         if maps:
             title = f"{chosen.title}, maps"
-            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share)
+            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share, elsewhere)
         else:
             dataset = find(where, split, progress=progress)
             if dataset.is_mini:
                 click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
-            common = (out, save, workers, *common, share)
+            common = (out, save, workers, *common, share, elsewhere)
             beside = dataset.is_mini and not alone
             results = evaluate.run_references(model, dataset, weights, device, *common) if beside else []
             results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *common))
@@ -139,9 +144,10 @@ def run(
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
 @shard_option
+@shared(*engine_options)
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
 @shared(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, share, per_image, protocols, metrics, as_json):
+def score(maps, data, split, truth, out, workers, share, engine, address, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
     from disbench.report.images import check_suffix, write_images
@@ -149,13 +155,13 @@ def score(maps, data, split, truth, out, workers, share, per_image, protocols, m
     if per_image:
         check_suffix(per_image)
     where = (None, truth) if truth else data
-    with shown_progress() as progress:
+    with shown_progress() as progress, cluster(engine, address) as elsewhere:
         results = []
         for argument in maps:
             title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
-                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, share
+                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, share, elsewhere
             )
     if not all(results):
         _waiting(share)

@@ -1,5 +1,7 @@
 """Commands of DiffDIS alone: train, export, vae-ceiling."""
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -7,6 +9,7 @@ import click
 from disbench.console import progress as shown_progress
 from disbench.console import show
 from disbench.errors import InputError
+from disbench.files import alone
 from disbench.options import data_options, json_option, metrics_option, protocol_option, shared
 
 
@@ -24,7 +27,8 @@ def train(recipe, data, out, device):
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
-    with shown_progress() as progress:
+    first = os.environ.get("RANK", "0") == "0"  # of several processes that train together
+    with shown_progress() as progress, alone(out) if first else nullcontext():
         train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
 
 

@@ -14,7 +14,8 @@ import pytest
 from disbench import evaluate
 from disbench.data.images import read_map
 from disbench.errors import InputError
-from disbench.runs import Shard, latest, load, read_manifest, read_shards
+from disbench.runs import latest, load, read_manifest
+from disbench.shards import Shard, Shards
 
 NAMES = ["a", "b.c", "d#e", "f"]
 
@@ -86,7 +87,7 @@ def test_a_killed_process_loses_nothing_and_repeats_nothing(tmp_path, make_pairs
         assert process.poll() is None, "it ended before it could be killed"
     process.send_signal(how)
     assert process.wait() == status
-    kept = len(read_shards(shards.parent))
+    kept = len(Shards(shards.parent))
     assert 5 <= kept < 60
     resumed = otsu(folder, tmp_path / "runs")
     assert sum(shard.read_bytes().count(b"\n") for shard in shards.iterdir()) == 60
@@ -100,7 +101,7 @@ def test_a_torn_last_line_is_measured_again(tmp_path, folder):
     shard.write_bytes(b"".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
     expected = scores_digest(whole)
     again = otsu(folder, tmp_path / "runs")
-    assert len(read_shards(whole.folder)) == 4
+    assert len(Shards(whole.folder)) == 4
     assert scores_digest(again) == expected
 
 
@@ -117,7 +118,7 @@ def test_two_writers_of_one_image_count_once(tmp_path, folder):
     whole = otsu(folder, tmp_path / "runs")
     with Shard(whole.folder) as second:
         second.append(whole.rows["mine"][0])
-    assert len(read_shards(whole.folder)) == 4
+    assert len(Shards(whole.folder)) == 4
 
 
 def test_a_finished_run_is_not_done_again_unless_something_is_missing(tmp_path, folder):
@@ -188,7 +189,7 @@ def test_an_image_that_breaks_stops_the_run_with_its_name_and_keeps_the_rest(tmp
     with pytest.raises(InputError, match=r"f\.jpg"):
         otsu(folder, tmp_path / "runs")
     (run,) = (tmp_path / "runs" / "otsu").iterdir()
-    assert len(read_shards(run)) == 3
+    assert len(Shards(run)) == 3
 
 
 def test_saved_maps_score_as_the_run_that_saved_them(tmp_path, folder):

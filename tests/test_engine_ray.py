@@ -1,0 +1,82 @@
+"""On a Ray cluster of several nodes on this machine: the same bytes as from one process, whoever is killed in the middle."""
+
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from disbench import evaluate
+from disbench.cli import main
+from disbench.errors import InputError
+from disbench.shards import Shards
+
+
+def test_without_ray_the_way_out_is_told(monkeypatch, tmp_path, make_pairs):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    folder = make_pairs(tmp_path / "mine", ["a"])
+    command = ["run", "--model", "otsu", "--data", str(folder), "--out", str(tmp_path / "runs")]
+    answer = CliRunner().invoke(main, [*command, "--engine", "ray"])
+    assert answer.exit_code == 2 and "pip install 'disbench[ray]'" in answer.output
+    answer = CliRunner().invoke(main, [*command, "--address", "here:1"])
+    assert answer.exit_code == 2 and "--engine ray" in answer.output
+
+
+pytest.importorskip("ray", reason="Ray is not installed: pip install 'disbench[ray]'")
+
+import ray  # noqa: E402
+from ray.cluster_utils import Cluster  # noqa: E402
+
+from disbench import engine_ray  # noqa: E402
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A head on which nothing runs, and two nodes of one core each."""
+    path = os.environ.get("PYTHONPATH", "")
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(ROOT), str(Path(__file__).parent), path]
+    )  # as where it is installed
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    try:
+        yield cluster, [cluster.add_node(num_cpus=1) for _ in range(2)]
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+        os.environ["PYTHONPATH"] = path
+
+
+def digest(folder):
+    return hashlib.sha256((folder / "scores.parquet").read_bytes()).hexdigest()
+
+
+def test_a_killed_node_loses_nothing_and_repeats_nothing(tmp_path, make_pairs, nodes):
+    cluster, (_, doomed) = nodes
+    folder = make_pairs(tmp_path / "mine", [f"image{k:02}" for k in range(40)])
+    whole = evaluate.run("otsu", data=folder, out=tmp_path / "whole")
+
+    killed = []
+
+    def progress(done, total, what):
+        if what == "Otsu" and done >= 8 and not killed:
+            killed.append(done)
+            cluster.remove_node(doomed, allow_graceful=False)
+
+    dataset = evaluate.datasets.find(folder)
+    with engine_ray.cluster(cluster.address) as elsewhere:
+        assert engine_ray._room("cpu") == 2
+        result = evaluate.run_model(
+            "otsu", dataset, None, None, {}, tmp_path / "runs", True, None, progress, cluster=elsewhere
+        )
+        assert engine_ray._room("cpu") == 1
+    assert killed
+    assert digest(result.folder) == digest(whole.folder)
+    assert sum(shard.read_bytes().count(b"\n") for shard in (result.folder / "shards").iterdir()) == 40
+    for row in result.rows["mine"]:
+        assert result.mask(row).read_bytes() == whole.mask(row).read_bytes()
