@@ -87,13 +87,13 @@ def main() -> None:
 
         warm = drawn("warm", 1, 64)
         for count in map(int, filter(None, options.images.split(","))):
-            seconds, memory = fresh(scoring, drawn(f"n{count}", count, 512), warm, work / "runs")
+            seconds, memory = fresh(scoring, drawn(f"n{count}", count, 512), warm, work / f"runs{count}")
             print(
                 f"{count:5} images of 512 x 512: {1000 * seconds / count:6.2f} ms each, {memory:6.1f} MiB", flush=True
             )
         for size in map(float, filter(None, options.megapixels.split(","))):
             side = round((size * 2**20) ** 0.5)
-            seconds, memory = fresh(scoring, drawn(f"m{side}", 8, side), warm, work / "runs")
+            seconds, memory = fresh(scoring, drawn(f"m{side}", 8, side), warm, work / f"runs{side}")
             each = f"{1000 * seconds / 8 / size:6.2f} ms, {memory / size:6.1f} MiB"
             print(f"8 images of {size:g} megapixels: {each} for each megapixel of one", flush=True)
         if options.rows:

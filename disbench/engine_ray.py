@@ -61,7 +61,7 @@ class Remote:
         count = _room(self.device)
         size = max(1, min(AT_ONCE, len(samples) // (4 * count)))
         waiting = deque(samples[i : i + size] for i in range(0, len(samples), size))
-        lost: Counter[Sample] = Counter()
+        lost: Counter[Sample | None] = Counter()  # workers, over the first of their images
         busy: dict[Any, tuple[Any, Sequence[Sample]]] = {}  # the answer to come -> the worker, what it works at
         wrong: Exception | None = None
 
@@ -77,14 +77,13 @@ class Remote:
                 done, error = ray.get(answer)
             except RayTaskError:
                 raise  # a mistake in the code
-            except RayError:
+            except RayError as error:
                 ray.kill(worker)
                 give(start(), [])
-                lost.update(images[:1])
-                if images and lost[images[0]] == TRIES:
-                    wrong = InputError(
-                        f"{_name(images)}: {TRIES} Ray workers were lost over this; have they memory enough?"
-                    )
+                first = images[0] if images else None
+                lost[first] += 1
+                if lost[first] == (TRIES if images else TRIES * count):
+                    wrong = InputError(f"{lost[first]} Ray workers were lost over {_name(images)} ({_line(error)})")
                 elif images and not wrong:
                     waiting.appendleft(images)
             else:
@@ -163,7 +162,7 @@ def cluster(address: str | None) -> Iterator[Cluster]:
     try:
         ray.init(address or "local", log_to_driver=False, logging_level="ERROR", **local)
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InputError(f"{address or 'Ray'}: no cluster is reached there ({error})") from None
+        raise InputError(f"{address or 'Ray'}: no cluster is reached there ({_line(error)})") from None
     try:
         yield Cluster()
     finally:
@@ -188,16 +187,28 @@ def _made(cwd: Path, make: Make) -> Model | Folder:
 
 
 def _needs(device: str) -> dict[str, int]:
-    return {"num_cpus": 1, "num_gpus": int(device == "cuda")}
+    return {"num_cpus": 1, "num_gpus": int(_kind(device) == "GPU")}
 
 
 def _room(device: str) -> int:
     """How many workers of it fit into the cluster, were it idle."""
     import ray
 
-    return int(ray.cluster_resources().get(RESOURCES[device.split(":")[0]], 0))
+    return int(ray.cluster_resources().get(_kind(device), 0))
+
+
+def _kind(device: str) -> str:
+    """What Ray calls "cuda:0", or "cpu"."""
+    return RESOURCES[device.split(":")[0]]
 
 
 def _name(images: Sequence[Sample]) -> str:
+    if not images:
+        return "no image yet"
     first, last = (f"{one.split}/{one.name}" for one in (images[0], images[-1]))
     return first if len(images) == 1 else f"{first} to {last}"
+
+
+def _line(error: Exception) -> str:
+    """The first of the many that Ray says."""
+    return str(error).strip().split("\n")[0]

@@ -9,6 +9,7 @@ file; at the end nothing is missing, nothing is there twice, and the bytes are t
 """
 
 import argparse
+import ctypes
 import hashlib
 import os
 import random
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,8 @@ main()
 """
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
 KINDS = (*SIGNALS, "full disk", "read-only folder", "vanished file", "two at once")
-NOBODY = 65534  # the user that root, who may write anywhere, becomes to meet a read-only folder
+MAY_WRITE_ANYWHERE = 1  # CAP_DAC_OVERRIDE, which root gives up for good to meet a read-only folder
+DROP = 24  # PR_CAPBSET_DROP
 
 RECIPE = """
 vae = "vae.toml"
@@ -179,13 +181,13 @@ def rows(out: Path) -> int:
     return sum(len(Shards(manifest.parent)) for manifest in out.glob("*/*/run.json"))
 
 
-def start(job: Job, out: Path, disk: int | None = None, nobody: bool = False) -> subprocess.Popen:
+def start(job: Job, out: Path, disk: int | None = None, ordinary: bool = False) -> subprocess.Popen:
     def prepare():
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it on behalf of what runs in the background
         if disk is not None:  # a full disk, as far as a process can tell: no file grows beyond this
             resource.setrlimit(resource.RLIMIT_FSIZE, (disk, disk))
-        if nobody and os.getuid() == 0:
-            os.setuid(NOBODY)
+        if ordinary and os.getuid() == 0:
+            assert ctypes.CDLL(None).prctl(DROP, MAY_WRITE_ANYWHERE) == 0
 
     return subprocess.Popen(
         [*job.command, str(out)],
@@ -209,7 +211,7 @@ def attempt(job: Job, out: Path, kind: str, seconds: float, rng: random.Random) 
     if kind == "read-only folder":
         writable(out, False)
         try:
-            process = start(job, out, nobody=True)
+            process = start(job, out, ordinary=True)
             error = process.communicate()[1]
         finally:
             writable(out, True)
@@ -241,9 +243,8 @@ def parts(out: Path) -> int:
     return sum(1 for _ in out.rglob("*.part"))
 
 
-def disturb(job: Job, work: Path, times: int, rng: random.Random, kinds=KINDS) -> tuple[Counter, Counter]:
-    """`times` disturbances of a job; how many of each kind it met, and did stop it. AssertionError on any damage."""
-    work.chmod(0o755)  # for nobody
+def disturb(job: Job, work: Path, kinds: list[str], rng: random.Random) -> Counter:
+    """A job disturbed in these ways, one after the other; how often each stopped it. AssertionError on any damage."""
     began = time.monotonic()
     undisturbed = work / f"{job.name}-undisturbed"
     process = start(job, undisturbed)
@@ -251,23 +252,21 @@ def disturb(job: Job, work: Path, times: int, rng: random.Random, kinds=KINDS) -
     assert process.returncode == 0, error
     seconds = time.monotonic() - began
     expected = job.digest(undisturbed)
-    met: Counter = Counter()
     stopped: Counter = Counter()
-    done = 0
-    while done < times:
-        out = work / f"{job.name}-{done}"
+    coming = deque(kinds)
+    while coming:
+        out = work / f"{job.name}-{len(coming)}"
         measured = left = 0
         while True:
-            kind = rng.choice(kinds) if done < times else None
+            kind = coming.popleft() if coming else None
             if kind is None:
                 process = start(job, out)
                 error = process.communicate()[1]
                 assert (status := process.returncode) == 0, error
             else:
                 status = attempt(job, out, kind, seconds, rng)
-                met[kind] += 1
                 stopped[kind] += status != 0
-                done += 1
+                print(f"{job.name}: {kind}: exit status {status}, {rows(out)} rows", flush=True)
             job.check(out)
             assert parts(out) <= left or status < 0, f"{kind}: half a file was left"
             left = parts(out)
@@ -277,7 +276,7 @@ def disturb(job: Job, work: Path, times: int, rng: random.Random, kinds=KINDS) -
                 break
         assert job.digest(out) == expected, f"{job.name}: another result after {kind}"
         shutil.rmtree(out)
-    return met, stopped
+    return stopped
 
 
 def main() -> None:
@@ -289,8 +288,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         known = jobs(Path(work))
         for name in options.jobs.split(","):
-            met, stopped = disturb(known[name], Path(work), options.times, random.Random(options.seed))
-            said = ", ".join(f"{kind} {count} (stopped by {stopped[kind]})" for kind, count in met.items())
+            rng = random.Random(options.seed)
+            kinds = rng.choices(KINDS, k=options.times)
+            stopped = disturb(known[name], Path(work), kinds, rng)
+            said = ", ".join(f"{kind} {count} (stopped by {stopped[kind]})" for kind, count in Counter(kinds).items())
             print(f"{name}: {said}; every result as undisturbed", flush=True)
 
 
