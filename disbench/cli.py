@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models, cli_time
+from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models, cli_show, cli_time
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError, printable
@@ -25,7 +25,7 @@ from disbench.options import (
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
-FORMATS = ("html", "latex", "markdown", "csv")
+FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 
 
 class Commands(click.Group):
@@ -143,11 +143,12 @@ def run(
 @click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
+@click.option("--save", is_flag=True, help="Keep a copy of the maps in the run (grid and view need them).")
 @shard_option
 @shared(*engine_options)
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
 @shared(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, share, engine, address, per_image, protocols, metrics, as_json):
+def score(maps, data, split, truth, out, workers, save, share, engine, address, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
     from disbench.report.images import check_suffix, write_images
@@ -161,7 +162,18 @@ def score(maps, data, split, truth, out, workers, share, engine, address, per_im
             title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
-                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, share, elsewhere
+                title,
+                folder,
+                split,
+                where,
+                out,
+                workers,
+                progress,
+                ",".join(protocols),
+                metrics,
+                share,
+                save,
+                elsewhere,
             )
     if not all(results):
         _waiting(share)
@@ -196,6 +208,8 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
     from disbench.runs import latest
 
     format_ = format_ or (format_of(out) if out else "markdown")
+    if format_ == "xlsx" and not out:
+        raise InputError("a workbook is no text to print: give --out FILE.xlsx")
     named = list(map(titled, runs))
     found, named = entries(named)
     results = read(named) if named or found else latest(Path("runs"))
@@ -203,9 +217,11 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
     options = {"standalone": standalone, "metrics": metrics, "intervals": intervals}
     options |= {"entries": found, "corrected": corrected, "source": source}
     if format_ == "html" and results:
-        from disbench.report.publish import pictures
+        from disbench.report.publish import pictures, ranks
 
         options["cases"] = pictures(results)
+        with shown_progress() as progress:
+            options["ranks"] = ranks(results, progress)
     if by:
         if found:
             raise InputError("--by: what is reported has no images to group; leave it or the entries away")
@@ -277,6 +293,8 @@ for command in (
     cli_board.submit,
     cli_board.compare,
     cli_board.check,
+    cli_show.grid,
+    cli_show.view,
     cli_diffdis.train,
     cli_diffdis.export,
     cli_diffdis.vae_ceiling,

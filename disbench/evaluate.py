@@ -110,9 +110,10 @@ def score_folder(
     protocol: str = "pysod",
     metrics: Keys = None,
     share: Share = WHOLE,
+    save: bool = False,
     cluster: Cluster | None = None,
 ) -> list[Result | None]:
-    """Score saved maps: the same flow with a folder in the model's place. Needs no torch.
+    """Score saved maps: the same flow with a folder in the model's place. Needs no torch. `save` keeps a copy of them.
 
     One result for each protocol in "a,b,c", of one pass over the maps; where some are of another size than their
     truths, of one for each way of resizing. InputError where a protocol does not resize.
@@ -127,7 +128,7 @@ def score_folder(
         if cluster:
             source = cluster.folder(source)
         together = [name for name in protocols if rules.find(name).resize == resize] if source.resized else protocols
-        result = run_source(source, dataset, Path(out), False, workers, progress, ",".join(together), metrics, share)
+        result = run_source(source, dataset, Path(out), save, workers, progress, ",".join(together), metrics, share)
         results |= {name: result and result.under(name) for name in together}
         if not source.resized:
             break

@@ -34,7 +34,7 @@ def _hash(z: np.ndarray) -> np.ndarray:
 def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
     """float32, at a scale that keeps activations near 1; `gain` is the standard deviation over 1/sqrt(fan-in)."""
     last = name.rpartition(".")[2]
-    if last == "running_mean" or (len(shape) < 2 and last == "bias"):
+    if last == "running_mean" or (len(shape) < 2 and last.endswith("bias")):
         low, high = -0.1, 0.1
     elif last == "running_var":
         low, high = 0.5, 1.5
@@ -53,10 +53,10 @@ def read_keys(path: Path) -> dict[str, list[int]]:
 
 
 def checkpoint(keys: dict[str, list[int]], gain: float) -> dict[str, Tensor]:
-    """What the authors' file would hold; counters of batches, which no output depends on, are 0."""
-    counter = "num_batches_tracked"
+    """What the authors' file would hold; whole numbers, which no output here depends on, are 0."""
+    whole = ("num_batches_tracked", "relative_position_index")
     return {
-        name: torch.tensor(0) if name.endswith(counter) else weight(name, tuple(shape), gain)
+        name: torch.zeros(shape, dtype=torch.int64) if name.endswith(whole) else weight(name, tuple(shape), gain)
         for name, shape in keys.items()
     }
 

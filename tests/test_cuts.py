@@ -110,7 +110,7 @@ def test_images_of_several_subsets_and_methods_are_cut_alike():
     assert names[:4] == names[4:]
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "xlsx"])
 def test_every_format_shows_groups_with_their_number_of_images(run, format):
     text = render(cuts.cut([run, replace(run, title="B")], "category"), format)
     number = {"markdown": "Rope (2)", "latex": "Rope (2)", "html": "Rope<small>2 images", "csv": ",2,disbench:"}[format]

@@ -20,9 +20,8 @@ def test_a_card_is_found_however_its_name_is_written():
 def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         models.card("diffdiss")
-    with pytest.raises(
-        InputError, match="known: all_foreground, diffdis, fp_dis, genpercept, ifa, isdnet, isnet, otsu, pgnet, udun"
-    ):
+    known = "all_foreground, birefnet, diffdis, fp_dis, genpercept, ifa, isdnet, isnet, mvanet, otsu, pgnet, udun"
+    with pytest.raises(InputError, match=f"known: {known}"):
         models.card("zzz")
 
 

@@ -1,6 +1,6 @@
-"""Reports: results -> one comparable table, as HTML, LaTeX, Markdown or CSV."""
+"""Reports: results -> one comparable table, as HTML, LaTeX, Markdown, CSV or an Excel workbook."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from disbench.files import write_whole
 from disbench.metrics import Keys
 from disbench.report.table import Table, build
 
-FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv"}  # and their file suffixes
+FORMATS = {"html": ".html", "latex": ".tex", "markdown": ".md", "csv": ".csv", "xlsx": ".xlsx"}  # file suffixes
 
 
 def render(
@@ -22,14 +22,15 @@ def render(
     corrected: bool = False,
     source: str = "",
     intervals: bool = False,
-) -> str:
-    """The report of some results (disbench.runs.Result) as text.
+    ranks: Mapping[tuple[str, str], float] | None = None,
+) -> str | bytes:
+    """The report of some results (disbench.runs.Result): text, or a workbook's bytes.
 
-    `cases` (disbench.report.grid.cases) are the pictures of an HTML report; `standalone` makes LaTeX a document of its
-    own; `metrics` as in disbench.report.table.build; `entries` are leaderboard entries whose reported columns come
-    first, `corrected` by the audit or as printed, of a `source` alone if given; `intervals` are shown in LaTeX and
-    Markdown (CSV and HTML have them). InputError for an unknown format or metric, and for results that must not stand
-    in one table.
+    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, `ranks` the complexity of its images;
+    `standalone` makes LaTeX a document of its own; `metrics` as in disbench.report.table.build; `entries` are
+    leaderboard entries whose reported columns come first, `corrected` by the audit or as printed, of a `source` alone
+    if given; `intervals` are shown in LaTeX and Markdown (CSV, HTML and workbooks have them). InputError for an unknown
+    format or metric, and for results that must not stand in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
@@ -37,7 +38,10 @@ def render(
     if format == "html":
         from disbench.report import html
 
-        return html.render(table, results, cases)
+        shown = list(dict.fromkeys(line.metric for line in table.lines))
+        every = _table(results, html.explained(shown, results), entries, corrected, source)
+        return html.render(_with_confidence(every, results), shown, results, cases, ranks)
+    table = _with_confidence(table, results)
     if format == "latex":
         from disbench.report import latex
 
@@ -50,15 +54,18 @@ def render(
 
 
 def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool, source: str) -> Table:
-    from disbench.report.confidence import with_confidence
-
     if not entries:
-        return with_confidence(build(results, metrics), results)
+        return build(results, metrics)
     from disbench import leaderboard
     from disbench.report.published import columns, with_published
 
     dataset = leaderboard.read(entries[0]).dataset
-    table = with_published(columns(entries, corrected, source), dataset, results, metrics, corrected)
+    return with_published(columns(entries, corrected, source), dataset, results, metrics, corrected)
+
+
+def _with_confidence(table: Table, results: Sequence) -> Table:
+    from disbench.report.confidence import with_confidence
+
     return with_confidence(table, results) if results else table
 
 
@@ -75,6 +82,6 @@ def write(path: str | Path, results: Sequence, format: str | None = None, **opti
     path = Path(path)
     text = render(results, format or format_of(path), **options)
     try:
-        write_whole(path, text.encode())
+        write_whole(path, text if isinstance(text, bytes) else text.encode())
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}; choose another place with --out") from None

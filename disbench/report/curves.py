@@ -55,7 +55,7 @@ def collect(results: Sequence[Result], split: str | None = None) -> tuple[str, l
     where results must not stand side by side, or where one has no such subset.
     """
     check_comparable(results)
-    common = _common(results)
+    common = shared_splits(results)
     if split is None:
         if not common:
             raise InputError("these results share no whole subset; choose results that do")
@@ -225,7 +225,7 @@ def _splits(result: Result) -> list[str]:
     return [*result.splits, OVERALL] if set(TEST) <= set(result.splits) else list(result.splits)
 
 
-def _common(results: Sequence[Result]) -> list[str]:
+def shared_splits(results: Sequence[Result]) -> list[str]:
     """The subsets that all results have, in DIS5K's order, Overall last."""
     shared = set.intersection(*(set(_splits(result)) for result in results))
     others = sorted(shared - COUNTS.keys() - {OVERALL})

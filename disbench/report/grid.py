@@ -2,71 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from disbench.data import Sample
 from disbench.data.images import read_image, read_map, read_truth
 from disbench.errors import InputError
-from disbench.metrics import per_image
+from disbench.files import write_whole
+from disbench.report.cases import Case, rule, short
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from disbench.runs import Result, Row
-
-METRIC = "f_max"  # of one image; orders the cases and stands under each prediction
+SUFFIXES = (".pdf", ".png", ".html")
 # Apart in every common form of colour blindness, on black and on white (Okabe and Ito, 2008).
 FALSE_POSITIVE = (230, 159, 0)
 FALSE_NEGATIVE = (86, 180, 233)
 FRAME = (213, 94, 0)
 ZOOM = 0.16  # side of the zoomed window, relative to the shorter side of the image
 DPI = 300
+NONE = "no case to show: it needs the data set, and the maps, which `disbench run` and `disbench score --save` keep"
 INSET = 0.42  # side of the inset, relative to the shorter side of the tile
 
 
-@dataclass(frozen=True)
-class Case:
-    """One row of the grid. `masks` and `scores` are by method title; the first mask has its errors shown."""
+def write(path: Path, cases: Sequence[Case], how: str = "spread") -> None:
+    """The grid as PDF, PNG or a page of its own, as the suffix says; `how` the cases were chosen is written in it."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: grids are written to {', '.join(SUFFIXES)}")
+    if suffix == ".html":
+        from disbench.report.html import grid_page
 
-    sample: Sample
-    masks: dict[str, Path]
-    scores: dict[str, float]
-
-
-def choose(result: Result, n: int) -> list[Row]:
-    """`n` rows from easy to hard: the middles of n equal shares of the images, ordered by their F-measure.
-
-    The rule leaves no room for picking favourites, and passes over the few extremes.
-    """
-    rows = [row for split in result.splits for row in result.rows[split]]
-    values = per_image([row.measurement for row in rows], result.protocol, [METRIC])[METRIC]
-    order = np.argsort(-values, kind="stable")
-    n = min(n, len(rows))
-    return [rows[order[int((i + 0.5) * len(rows) / n)]] for i in range(n)]
-
-
-def cases(results: Sequence[Result], samples: Iterable[Sample], n: int = 6) -> list[Case]:
-    """The chosen cases of the first result, with the saved maps of all; none where images or maps are not at hand."""
-    known = {(sample.split, sample.name): sample for sample in samples if sample.image}
-    found = []
-    for row in choose(results[0], n):
-        sample = known.get((row.split, row.name))
-        if sample is None or results[0].mask(row) is None:
-            continue
-        masks, scores = {}, {}
-        for result in results:
-            same = next((r for r in result.rows.get(row.split, ()) if r.name == row.name), None)
-            if same and (path := result.mask(same)):
-                masks[result.title] = path
-                scores[result.title] = float(per_image([same.measurement], result.protocol, [METRIC])[METRIC][0])
-        found.append(Case(sample, masks, scores))
-    return found
+        data = grid_page(cases, how).encode()
+    else:
+        file = io.BytesIO()
+        undated = {"CreationDate": None} if suffix == ".pdf" else None  # the same pictures give the same bytes
+        grid(cases, how=how).savefig(file, format=suffix[1:], metadata=undated)
+        data = file.getvalue()
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; choose another place with --out") from None
 
 
 def tiles(case: Case, width: int) -> dict[str, np.ndarray]:
@@ -91,16 +71,16 @@ def errors(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.rint(mixed).astype(np.uint8)
 
 
-def grid(cases: Sequence[Case], width: float = 7.0) -> Figure:
+def grid(cases: Sequence[Case], width: float = 7.0, how: str = "spread") -> Figure:
     """The grid as a figure `width` inches wide, for `savefig` to PNG or PDF. InputError where there is no case."""
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
     if not cases:
-        raise InputError("no case to show: run with --save to keep the maps, and give --data")
+        raise InputError(NONE)
     titles = list(dict.fromkeys(title for case in cases for title in case.masks))
     columns = ["Image", "Ground truth", *titles, "Errors"]
-    gap, left, top, bottom, under = 0.04, 0.24, 0.22, 0.2, 0.14  # inches
+    gap, left, top, bottom, under = 0.04, 0.24, 0.22, 0.3, 0.14  # inches
     side = (width - left - gap * len(columns)) / len(columns)
     rows = [tiles(case, round(side * DPI)) for case in cases]
     heights = [row["Image"].shape[0] / DPI for row in rows]
@@ -130,20 +110,14 @@ def grid(cases: Sequence[Case], width: float = 7.0) -> Figure:
             if column in case.scores:
                 put(f"{case.scores[column]:.3f}", x, y + high + 0.03, va="top")
         y += high + under + gap
-    put("Under each prediction: the image's largest F over all thresholds.", left, height - 0.09, fontsize=6, ha="left")
+    put(rule(titles[0], how), left, height - 0.19, fontsize=6, ha="left")
+    put("Under each prediction: the image's largest F over all thresholds.", left, height - 0.08, fontsize=6, ha="left")
     keys = {"false foreground": FALSE_POSITIVE, "missed foreground": FALSE_NEGATIVE}
     handles = [Patch(facecolor=np.array(c) / 255, label=f"{label} ({titles[0]})") for label, c in keys.items()]
     legend = figure.legend(handles=handles, loc="lower right", ncols=2, fontsize=6, frameon=False, borderaxespad=0.2)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a $ in a name is a $
     return figure
-
-
-def short(name: str) -> str:
-    """What tells images apart in a file name: 'Category id' of DIS5K's group#Group#category#Category#id."""
-    parts = name.split("#")
-    label = f"{parts[3]} {parts[-1]}" if len(parts) >= 5 else name
-    return label if len(label) <= 20 else f"{label[:9]}…{label[-10:]}"
 
 
 def _rgb(grey: np.ndarray) -> np.ndarray:

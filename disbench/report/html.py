@@ -2,99 +2,100 @@
 
 from __future__ import annotations
 
-import re
-from base64 import b64encode
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import cv2
-import jinja2
-import numpy as np
-from markupsafe import Markup
-
-from disbench.data import TEST
-from disbench.metrics import METRICS, STANDARD, curves, per_image
+from disbench.errors import InputError
+from disbench.metrics import METRICS, STANDARD, per_image
 from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
-from disbench.report.curves import PANELS
-from disbench.report.table import ARROWS, MISSING, Table, build
-from disbench.report.times import record, stage_times
-from disbench.runs import OVERALL, Result, distinct
+from disbench.report.page import data_uri, page
+from disbench.report.plots import SCALE, by_complexity, curve_panels, trade
+from disbench.report.table import ARROWS, MISSING, Table
+from disbench.report.times import alike, record, stage_times
+from disbench.runs import Result, distinct
 
 if TYPE_CHECKING:
-    from disbench.report.grid import Case
+    from disbench.report.cases import Case
 
 STAGES = ("prepare", "infer", "restore")
-GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\kappa": "κ", r"\mathcal{M}": "ℳ"}
 PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K are 225
-SCALE = 400  # units of a plot's side
 
 
-def render(table: Table, results: Sequence[Result] = (), cases: Sequence[Case] = ()) -> str:
-    """The page of a table; with the results behind it also curves, times, environment and the score of every image,
-    with cases also the qualitative grid. Everything from outside is escaped."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    )
-    environment.filters["symbol"] = symbol
-    standard = (key for key in STANDARD if all(result.holds(key) for result in results))
-    explained = dict.fromkeys((*standard, *(line.metric for line in table.lines)))
+def explained(shown: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
+    """The metrics of a page: those shown at first, then the standard ones that all results hold."""
+    standard = [key for key in STANDARD if results and all(result.holds(key) for result in results)]
+    return tuple(dict.fromkeys((*shown, *standard)))
+
+
+def render(
+    every: Table,
+    shown: Sequence[str],
+    results: Sequence[Result] = (),
+    cases: Sequence[Case] = (),
+    ranks: Mapping[tuple[str, str], float] | None = None,
+) -> str:
+    """The page of a table, which shows the metrics `shown` at first; with the results behind it, which are its last
+    columns, also curves, times, environment and the score of every image.
+
+    `cases`: the qualitative grid; `ranks`: (subset, image) -> complexity, for scores against it. All from outside is
+    escaped.
+    """
+    measured = _measured(every, shown, len(results)) if results else None
+    scored = {(line.split, k) for line in every.lines for k, cell in enumerate(line.cells) if cell.value is not None}
+    splits = [split for split, _ in every.groups]
+    whole = [split for split in splits if all((split, k) in scored for k in range(len(every.columns)))]
+    drawn = [split for split, _ in measured.groups] if measured and len(measured.groups) <= PLOTTED else []
     runs = distinct(results)
-    timed, records = times(runs), [record(run) for run in runs]
+    records = [record(run) for run in runs]
     names = dict.fromkeys(name for one in records for name in one)
-    return environment.get_template("report.html.j2").render(
-        table=table,
-        every=build(results, tuple(explained)) if results else None,
-        explained=[METRICS[key] for key in explained],
-        synthetic=any("|dis-mini-" in signature for signature in table.signatures),
+    return page(
+        "report.html.j2",
+        ("base.css", "report.css"),
+        ("base.js", "report.js"),
+        table=replace(every, lines=tuple(line for line in every.lines if line.metric in shown)),
+        every=every,
+        shown=shown,
+        explained=[METRICS[key] for key in dict.fromkeys(line.metric for line in every.lines)],
+        synthetic=any("|dis-mini-" in signature for signature in every.signatures),
+        scored=scored,
+        start=(whole or splits)[-1],
         metrics=METRICS,
         arrows=ARROWS,
         missing=MISSING,
         scale=SCALE,
-        plots=[(split, plots(results, split)) for split, _ in table.groups if results and len(table.groups) <= PLOTTED],
+        methods=measured.methods if measured else (),
+        plots=[(split, curve_panels(results, split)) for split in drawn],
+        trade=trade(measured, results) if measured else None,
+        intricate=by_complexity(measured, results, ranks) if measured and ranks else [],
         stages=STAGES,
-        times=timed,
-        comparable=all(row["record"] == timed[0]["record"] for row in timed),
+        times=times(runs),
+        comparable=len(alike([run for run in runs if stage_times(run)])) < 2,
         machines=[run.title for run in runs],
         records=[(name, [str(one.get(name, MISSING)) for one in records]) for name in names],
-        images=image_scores(results, table.methods) if results else None,
-        pictures=[pictures(case) for case in cases],
+        images=image_scores(results, measured.methods) if measured else None,
+        pictures=[pictures(case, 420 if len(case.masks) <= 4 else 300) for case in cases],
     )
 
 
-def symbol(latex: str) -> Markup:
-    """A metric's LaTeX symbol, a letter or a word with at most one subscript and one superscript, as HTML."""
-    part = r"(\{.*?\}|\\[a-z]+|.)"
-    letters = r"(?:\\mathrm\{(\w+)\}|(\\mathcal\{M\}|.+?))"
-    word, letter, below, above = re.fullmatch(rf"{letters}(?:_{part})?(?:\^{part})?", latex).groups(default="")
-    letter, below, above = (GREEK.get(text, text) for text in (letter, below.strip("{}"), above.strip("{}")))
-    scripts = Markup('<span class="scripts"><sup>{}</sup><sub>{}</sub></span>').format(above, below)
-    base = word or Markup("<i>{}</i>").format(letter)
-    return Markup("{}{}").format(base, scripts if above or below else "")
+def _measured(every: Table, shown: Sequence[str], columns: int) -> Table:
+    """The last columns of a table, in the metrics shown."""
+    lines = [replace(line, cells=line.cells[-columns:]) for line in every.lines if line.metric in shown]
+    scored = tuple(line for line in lines if any(cell.value is not None for cell in line.cells))
+    return replace(every, columns=every.columns[-columns:], signatures=every.signatures[-columns:], lines=scored)
 
 
-def plots(results: Sequence[Result], split: str) -> list[dict[str, Any]]:
-    """The panels of one subset: title, axis labels, and (index of the method, SVG points) of each line."""
-    panels = [{"title": title, "x": x[1], "y": y[1], "lines": []} for title, x, y in PANELS]
-    for index, result in enumerate(results):
-        if not (set(TEST) if split == OVERALL else {split}) <= set(result.splits):
-            continue
-        values = curves(result.measurements(split), result.protocol)
-        values[None] = np.linspace(0, 1, 256)[: len(values["f"])]
-        for panel, (_, (x, _), (y, _)) in zip(panels, PANELS, strict=True):
-            panel["lines"].append((index, points(values[x], values[y])))
-    return panels
+def grid_page(cases: Sequence[Case], how: str) -> str:
+    """The grid as a page of its own, its pictures larger than in a report. InputError where there is no case."""
+    from disbench.report.cases import rule
+    from disbench.report.grid import NONE
 
-
-def points(x: np.ndarray, y: np.ndarray) -> str:
-    """Two curves in 0..1 as the points of an SVG polyline, in plot units."""
-    pairs = np.stack([np.rint(x * SCALE), np.rint((1 - y) * SCALE)], axis=1).astype(int).tolist()
-    return " ".join(f"{a},{b}" for a, b in dict.fromkeys(map(tuple, pairs)))
+    if not cases:
+        raise InputError(NONE)
+    shown = [pictures(case, 720) for case in cases]
+    styles, scripts = ("base.css", "report.css"), ("base.js",)
+    return page("grid.html.j2", styles, scripts, pictures=shown, rule=rule(shown[0]["first"], how))
 
 
 def times(results: Sequence[Result]) -> list[dict[str, Any]]:
@@ -105,13 +106,14 @@ def times(results: Sequence[Result]) -> list[dict[str, Any]]:
             machine = record(result)
             device = machine.get("gpu") or machine.get("cpu") or MISSING
             stages = {stage: 1000 * value for stage, value in found.stages.items()}
-            row = {"method": result.title, "stages": stages, "total": 1000 * found.total, "n": found.n}
-            timed.append(row | {"device": device, "record": machine})
+            timed.append(
+                {"method": result.title, "stages": stages, "total": 1000 * found.total, "n": found.n, "device": device}
+            )
     return timed
 
 
 def image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str, Any]:
-    """The scores of every image as data for the page's script: values[metric][method][image], None where missing."""
+    """The scores of every image as data for a page's script: values[metric][method][image], None where missing."""
     keys = sorted({(row.split, row.name) for r in results for split in r.splits for row in r.rows[split]})
     place = {key: i for i, key in enumerate(keys)}
     columns = paper(find(result.protocol) for result in results)
@@ -127,22 +129,19 @@ def image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str,
             values[metric].append(column)
     return {
         "methods": methods,
-        "metrics": [{"key": metric, "symbol": METRICS[metric].symbol} for metric in shown],
+        "metrics": [
+            {"key": key, "symbol": METRICS[key].symbol, "higher": METRICS[key].direction == "higher"} for key in shown
+        ],
         "images": keys,
         "values": values,
     }
 
 
-def pictures(case: Case) -> dict[str, Any]:
-    """One case of the grid: its name, and (title, score, data URI) of each picture."""
-    from disbench.report.grid import short, tiles
+def pictures(case: Case, width: int) -> dict[str, Any]:
+    """One case of the grid: its name, and (title, score, data URI) of each picture, `width` pixels wide."""
+    from disbench.report.cases import short
+    from disbench.report.grid import tiles
 
-    width = 420 if len(case.masks) <= 4 else 300
-    found = [(title, case.scores.get(title), _data_uri(tile)) for title, tile in tiles(case, width).items()]
+    found = [(title, case.scores.get(title), data_uri(tile)) for title, tile in tiles(case, width).items()]
     names = {"split": case.sample.split, "name": short(case.sample.name), "full": case.sample.name}
     return names | {"first": next(iter(case.masks)), "tiles": found}
-
-
-def _data_uri(pixels: np.ndarray) -> str:
-    _, data = cv2.imencode(".webp", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, 80])
-    return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"

@@ -1,5 +1,6 @@
 """Time per image: medians of the three stages, so that the first, slow images do not count for more."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -27,8 +28,25 @@ def stage_times(result: Result) -> Times | None:
 
 
 def record(result: Result) -> dict[str, Any]:
-    """What a run was timed in, flat: two times compare where their records are equal."""
+    """What a run was timed in, flat."""
     values = flat(result.meta.get("environment", {}))
     if "workers" in result.meta:
         values["workers"] = result.meta["workers"]
     return values
+
+
+def alike(results: Sequence[Result]) -> list[list[int]]:
+    """The places of the results in groups of one environment each, whose times compare.
+
+    Records must agree in everything that both hold: a method that runs without torch has no word on its threads.
+    """
+    records = [record(result) for result in results]
+    groups: list[list[int]] = []
+    for i, one in enumerate(records):
+        for group in groups:
+            if all(one[name] == records[k][name] for k in group for name in one.keys() & records[k].keys()):
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    return groups

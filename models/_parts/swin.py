@@ -116,7 +116,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         grid = _grid(x.shape[:3], self.window, self.shift, x.device)
         qkv = self.qkv(x).flatten(0, 2)
-        if grid.padded:  # a token of zeros, which none but other tokens look at
+        if grid.padded:  # others look at one token of zeros; what it sees itself is dropped
             qkv = torch.cat((qkv, self.qkv.bias[None]))
         qkv = qkv[grid.order].view(-1, self.window**2, 3, x.shape[3] // HEAD, HEAD).permute(2, 0, 3, 1, 4)
         # bias[head, i, j] of the way from token j to token i

@@ -1,20 +1,22 @@
-"use strict";
+// What only works with a script shows only with one.
+for (const control of document.querySelectorAll("form[hidden], fieldset[hidden]")) control.hidden = false;
 
 // Scores: one tab stop per table; arrow keys move, and the line below shows the cell at full precision.
-for (const table of document.querySelectorAll(".scores")) {
+for (const table of document.querySelectorAll(".scores, .standings")) {
   const detail = table.parentElement.nextElementSibling;
-  const rows = [...table.querySelectorAll("tbody tr")].map(row => [...row.querySelectorAll("td")]);
+  const cells = () => [...table.tBodies].flatMap(body => [...body.rows]).filter(row => !row.hidden)
+    .map(row => [...row.querySelectorAll("td")].filter(cell => !cell.hidden));
   const show = event => {
     const cell = event.target.closest("td");
     if (cell) detail.textContent = cell.title || "\u00a0";
   };
-  rows.flat().forEach(cell => { cell.tabIndex = -1; });
-  rows[0][0].tabIndex = 0;
+  for (const cell of table.querySelectorAll("tbody td")) cell.tabIndex = -1;
+  table.querySelector("tbody td").tabIndex = 0;
   table.addEventListener("mouseover", show);
   table.addEventListener("focusin", show);
   table.addEventListener("keydown", event => {
     const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
-    const y = rows.findIndex(row => row.includes(event.target));
+    const rows = cells(), y = rows.findIndex(row => row.includes(event.target));
     if (!step || y < 0) return;
     event.preventDefault();
     const next = rows[y + step[0]]?.[rows[y].indexOf(event.target) + step[1]];
@@ -25,6 +27,57 @@ for (const table of document.querySelectorAll(".scores")) {
   });
 }
 
+// A heading that sorts: `start` is the direction of its first press. Calls sort(index, ascending).
+function sortable(row, starts, sort) {
+  [...row.cells].forEach((cell, index) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...cell.childNodes);
+    cell.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const now = cell.getAttribute("aria-sort");
+      const ascending = now ? now !== "ascending" : starts(cell, index);
+      for (const other of row.cells) other.removeAttribute("aria-sort");
+      cell.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+      sort(index, ascending);
+    });
+  });
+}
+function compare(x, y, ascending) {
+  if (x === null || y === null) return (x === null) - (y === null); // missing scores stay last
+  const order = typeof x === "string" ? x.localeCompare(y, undefined, { numeric: true }) : x - y;
+  return ascending ? order : -order;
+}
+
+const standings = document.querySelector(".standings");
+{
+  const body = standings.tBodies[0], form = document.querySelector("#scores form");
+  const number = cell => cell.dataset.value === undefined ? null : Number(cell.dataset.value);
+  sortable(standings.tHead.rows[0], cell => "text" in cell.dataset || cell.dataset.better === "lower", (index, ascending) => {
+    const text = index < 2;
+    const value = row => text ? row.cells[index].textContent : number(row.cells[index]);
+    body.append(...[...body.rows].sort((a, b) => compare(value(a), value(b), ascending)));
+  });
+  const filter = () => {
+    const values = new FormData(form), wanted = values.get("method").toLowerCase(), measures = values.getAll("measure");
+    for (const row of body.rows) {
+      row.hidden = (values.get("subset") && row.dataset.split !== values.get("subset"))
+        || !row.dataset.method.toLowerCase().includes(wanted);
+    }
+    for (const cell of standings.querySelectorAll("[data-subset]")) cell.hidden = Boolean(values.get("subset"));
+    for (const cell of standings.querySelectorAll("[data-metric]")) cell.hidden = !measures.includes(cell.dataset.metric);
+    const stop = standings.querySelector("td[tabindex='0']");
+    if (!stop || stop.hidden || stop.parentElement.hidden) {
+      if (stop) stop.tabIndex = -1;
+      const first = [...body.rows].find(row => !row.hidden)?.querySelector("td:not([hidden])");
+      if (first) first.tabIndex = 0;
+    }
+  };
+  form.addEventListener("input", filter);
+  form.addEventListener("submit", event => event.preventDefault());
+  filter();
+}
+
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(button.dataset.copy);
@@ -32,24 +85,22 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// Curves: one subset at a time.
-for (const input of document.querySelectorAll("input[name=split]")) {
-  input.addEventListener("change", () => {
-    for (const plots of document.querySelectorAll(".plots")) plots.hidden = plots.dataset.split !== input.value;
-  });
+// Plots: one subset, or one measure, at a time; a legend hides its method everywhere.
+for (const input of document.querySelectorAll("[data-shows]")) {
+  const kind = input.dataset.shows;
+  const show = () => {
+    for (const part of document.querySelectorAll(`[data-${kind}]`)) part.hidden = part.dataset[kind] !== input.value;
+  };
+  input.addEventListener("change", show);
+  if (input.checked) show();
 }
-
-// Cases: a picture opens large.
-const dialog = document.querySelector("dialog");
-for (const button of document.querySelectorAll("[data-zoom]")) {
+for (const button of document.querySelectorAll("[data-toggle]")) {
   button.addEventListener("click", () => {
-    const image = button.querySelector("img");
-    dialog.querySelector("img").src = image.src;
-    dialog.querySelector("img").alt = dialog.querySelector("p").textContent = image.alt;
-    dialog.showModal();
+    const shown = button.getAttribute("aria-pressed") !== "true", method = button.dataset.toggle;
+    for (const same of document.querySelectorAll(`[data-toggle="${method}"]`)) same.setAttribute("aria-pressed", shown);
+    for (const mark of document.querySelectorAll(`[data-m="${method}"]`)) mark.toggleAttribute("hidden", !shown);
   });
 }
-dialog?.querySelector("button").addEventListener("click", () => dialog.close());
 
 // Images: filter, sort, and show a page at a time.
 const data = document.getElementById("image-scores");
@@ -61,44 +112,30 @@ function imageList({ methods, metrics, images, values }) {
   const [head, body] = [section.querySelector("thead"), section.querySelector("tbody")];
   const more = section.querySelector(".more button");
   const page = 25;
-  let column = 2, ascending = true, shown = page;
 
   for (const metric of metrics) form.metric.append(new Option(metric.symbol, metric.key));
   for (const split of new Set(images.map(image => image[0]))) form.split.append(new Option(split, split));
 
   const titles = ["Subset", "Image", ...methods];
+  let column = methods.length + 1, ascending = true, shown = page; // the worst of the last method first
   const row = document.createElement("tr");
-  titles.forEach((title, index) => {
-    const [cell, button] = [document.createElement("th"), document.createElement("button")];
+  for (const title of titles) {
+    const cell = document.createElement("th");
     cell.scope = "col";
-    button.type = "button";
-    button.textContent = title;
-    button.addEventListener("click", () => {
-      ascending = column === index ? !ascending : true;
-      column = index;
-      draw();
-    });
-    cell.append(button);
+    cell.textContent = title;
     row.append(cell);
-  });
+  }
   head.append(row);
+  sortable(row, () => true, (index, up) => { column = index; ascending = up; draw(); });
+  row.cells[column].setAttribute("aria-sort", "ascending");
 
   const value = (image, index) => index < 2 ? images[image][index] : values[form.metric.value][index - 2][image];
-  const order = (a, b) => {
-    const [x, y] = [value(a, column), value(b, column)];
-    if (x === null || y === null) return (x === null) - (y === null); // missing scores stay last
-    return (x < y ? -1 : x > y ? 1 : a - b) * (ascending ? 1 : -1);
-  };
 
   function draw() {
     const wanted = form.name.value.toLowerCase();
     const found = images.map((_, image) => image).filter(image =>
       (!form.split.value || images[image][0] === form.split.value) && images[image][1].toLowerCase().includes(wanted));
-    found.sort(order);
-    [...row.children].forEach((cell, index) => {
-      if (index === column) cell.setAttribute("aria-sort", ascending ? "ascending" : "descending");
-      else cell.removeAttribute("aria-sort");
-    });
+    found.sort((a, b) => compare(value(a, column), value(b, column), ascending) || a - b);
     body.replaceChildren(...found.slice(0, shown).map(image => {
       const line = document.createElement("tr");
       titles.forEach((_, index) => {

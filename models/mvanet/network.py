@@ -1,0 +1,80 @@
+"""MVANet (Yu et al., CVPR 2024), key-compatible with the authors' checkpoints; unlike their code it takes batches.
+
+An image is seen in five views of half its size: its four quarters and the whole. They lie side by side in a batch, view
+by view: (5b, ...) or, without the whole, (4b, ...).
+"""
+
+import re
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from disbench.models._parts.swin import SIZES, Swin
+from disbench.models.mvanet.attention import WIDTH, Localisation, Refinement, joined, quarters
+
+# What earlier generations of checkpoints call some layers, and the last calls them.
+LATER = {"multifieldcrossatt.linear1": "linear5", "multifieldcrossatt.linear2": "linear6"}
+LATER |= {f"dec_blk{level}.linear{i}": f"linear{i + 2}" for level in range(1, 5) for i in (1, 2)}
+
+
+class MVANet(nn.Module):
+    """(b, 3, h, w), normalised, sides multiples of 128 -> logits (b, 1, h, w)."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = Swin(*SIZES["base"])
+        for level, into in enumerate((self.backbone.channels[0], *self.backbone.channels), 1):
+            self.add_module(f"output{level}", nn.Sequential(*_layer(into, WIDTH, nn.PReLU())))
+        self.multifieldcrossatt = Localisation()
+        for level in range(1, 5):
+            self.add_module(f"dec_blk{level}", Refinement())
+            self.add_module(f"conv{level}", nn.Sequential(*_layer(WIDTH, WIDTH, nn.PReLU())))
+        wide = 3 * WIDTH
+        self.insmask_head = nn.Sequential(
+            *_layer(WIDTH, wide, nn.PReLU()), *_layer(wide, wide, nn.PReLU()), nn.Conv2d(wide, WIDTH, 3, padding=1)
+        )
+        self.shallow = nn.Sequential(nn.Conv2d(3, WIDTH, 3, padding=1))
+        self.upsample1 = nn.Sequential(*_layer(WIDTH, WIDTH, nn.GELU()))
+        self.upsample2 = nn.Sequential(*_layer(WIDTH, WIDTH, nn.GELU()))
+        self.output = nn.Sequential(nn.Conv2d(WIDTH, 1, 3, padding=1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        whole = functional.interpolate(image, scale_factor=0.5, mode="bilinear")
+        features = self.backbone(torch.cat((quarters(image), whole)))
+        x = self.multifieldcrossatt(self.output5(features.pop()))
+        for level in (4, 3, 2, 1):
+            beside = self.get_submodule(f"output{level}")(features.pop())
+            x = self.get_submodule(f"dec_blk{level}")(beside + _resized(x, beside))
+            x = self.get_submodule(f"conv{level}")(x)
+        near, far = joined(x[: -len(image)]), x[-len(image) :]
+        x = self.insmask_head(near + _resized(far, near))
+        shallow = self.shallow(image)
+        x = self.upsample1(_doubled(x + _resized(shallow, x)))
+        x = self.upsample2(_doubled(x + _resized(shallow, x)))
+        return self.output(x)
+
+
+def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A checkpoint of any generation under the names of the last, without what only training has."""
+    found = {}
+    for name, tensor in state.items():
+        layer, last = name.rpartition(".")[::2]
+        if later := LATER.get(layer):
+            name = f"{layer.rpartition('.')[0]}.{later}.{last}"
+        if not re.match(r"sideout[1-5]\.", name):
+            found[name] = tensor
+    return found
+
+
+def _layer(into: int, out: int, activation: nn.Module) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), activation
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return functional.interpolate(x, scale_factor=2)
+
+
+def _resized(x: Tensor, like: Tensor) -> Tensor:
+    size = like.shape[-2:]
+    return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)

@@ -1,0 +1,73 @@
+"""MVANet behind disbench's Protocol, with the authors' own steps before and after the network."""
+
+from itertools import product
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional
+
+from disbench.errors import InputError
+from disbench.models import Card
+from disbench.models._parts import device as devices
+from disbench.models._parts import weights as files
+from disbench.models._parts.swin import learned
+from disbench.models.mvanet.network import MVANet, renamed
+
+MEAN = torch.tensor([0.485, 0.456, 0.406])
+DEVIATION = torch.tensor([0.229, 0.224, 0.225])
+# Mirrored or not, and the size of the image. The authors changed theirs on 2025-02-28.
+PASSES = {
+    "2025": list(product((False, True), (0.75, 1, 1.125))),
+    "2024": list(product((False, True), (0.75, 1, 1.25))),
+    "one": [(False, 1)],
+}
+
+
+class Predictor:
+    """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0.
+
+    passes: whose logits are averaged; "2025", the authors' six, "2024", those of the paper's time, or "one".
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, passes: str = "2025"):
+        if passes not in PASSES:
+            raise InputError(f"passes={passes}: one of {', '.join(PASSES)}")
+        self.device = devices.pick(device)
+        self.size = (card.protocol["size"],) * 2
+        self.passes = PASSES[passes]
+        if weights == "untrained":
+            net, name = files.untrained(MVANet), weights
+        else:
+            path = files.find(weights, ())
+            state = renamed(learned(files.unwrapped(files.read(path))))
+            net, name = files.build(MVANet, state, path), path.name
+        self.title = f"{card.title} ({name})" + (f", passes {passes}" if passes != "2025" else "")
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items())), "passes": passes}
+        self.net = net.to(self.device)
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit with antialiasing, then normalised by channel."""
+        resized = np.array(Image.fromarray(image).resize(self.size, Image.Resampling.BILINEAR))
+        return ((torch.from_numpy(resized) / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
+
+    @torch.inference_mode()
+    def infer(self, batch: Tensor) -> Tensor:
+        """(b, 3, H, W) -> (b, H, W) in [0, 1], from the mean of the passes' logits."""
+        return torch.stack([self._pass(batch, *one) for one in self.passes]).mean(0)[:, 0].sigmoid()
+
+    def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """(H, W) -> uint8 (h, w): truncated to 8 bit, only then resized."""
+        levels = Image.fromarray((output * 255).to(torch.uint8).cpu().numpy())
+        return np.array(levels.resize(size[::-1], Image.Resampling.BILINEAR))
+
+    def _pass(self, batch: Tensor, mirrored: bool, scale: float) -> Tensor:
+        image = batch.flip(-1) if mirrored else batch
+        size = tuple(batch.shape[-2:])
+        logits = _resized(self.net(_resized(image, tuple(int(side * scale) for side in size))), size)
+        return logits.flip(-1) if mirrored else logits
+
+
+def _resized(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)
