@@ -114,7 +114,7 @@ def run(
         common = (progress, ",".join(protocols), metrics)
         if maps:
             title = f"{chosen.title}, maps"
-            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share, elsewhere)
+            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share, cluster=elsewhere)
         else:
             dataset = find(where, split, progress=progress)
             if dataset.is_mini:

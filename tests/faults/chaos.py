@@ -218,7 +218,7 @@ def attempt(job: Job, out: Path, kind: str, seconds: float, rng: random.Random) 
     elif kind == "vanished file":
         lost = rng.choice(sorted(job.data.rglob("*.png")))
         process = start(job, out)
-        time.sleep(rng.uniform(0, seconds))
+        time.sleep(rng.uniform(0, 0.8 * seconds))
         lost.rename(lost.with_suffix(".gone"))
         error = process.communicate()[1]
         lost.with_suffix(".gone").rename(lost)
@@ -229,7 +229,7 @@ def attempt(job: Job, out: Path, kind: str, seconds: float, rng: random.Random) 
     else:
         process = start(job, out, rng.randrange(200_000) if kind == "full disk" else None)
         if kind in SIGNALS:
-            time.sleep(rng.uniform(0, seconds))
+            time.sleep(rng.uniform(0, 0.8 * seconds))
             process.send_signal(SIGNALS[kind])
             # Python itself hears of Ctrl-C from its first moments on; before, the process ends as by any signal.
             expected |= {-SIGNALS[kind], 130} if kind == "Ctrl-C" else {-SIGNALS[kind]}
