@@ -58,7 +58,7 @@ class Remote:
             workers = 0 if self.device == "cpu" else THREADS
         actor = ray.remote(**_needs(self.device))(Worker)
         start = partial(actor.remote, Path.cwd(), self.make, workers, protocol, metrics, keep is not None)
-        count = _room(self.device)
+        count = _enough(self.device)
         size = max(1, min(AT_ONCE, len(samples) // (4 * count)))
         waiting = deque(samples[i : i + size] for i in range(0, len(samples), size))
         lost: Counter[Sample | None] = Counter()  # workers, over the first of their images
@@ -135,8 +135,7 @@ class Cluster:
         device = device or ("cuda" if _room("cuda") else "cpu")
         if device not in RESOURCES:
             raise InputError(f"--device {device}: Ray chooses among the devices of a cluster; give cuda or cpu")
-        if not _room(device):
-            raise InputError(f"--device {device}: no node of the Ray cluster has one")
+        _enough(device)
         make = partial(load, name, weights, device, **options)
         described = ray.get(ray.remote(max_retries=TRIES, **_needs(device))(_described).remote(Path.cwd(), make))
         if isinstance(described, Exception):
@@ -195,6 +194,12 @@ def _room(device: str) -> int:
     import ray
 
     return int(ray.cluster_resources().get(_kind(device), 0))
+
+
+def _enough(device: str) -> int:
+    if not (room := _room(device)):
+        raise InputError(f"no node of the Ray cluster has a {_kind(device)} for disbench; add one, or see --device")
+    return room
 
 
 def _kind(device: str) -> str:

@@ -117,7 +117,7 @@ def test_a_cluster_that_is_not_there_is_told(tmp_path, make_pairs, nodes):
     command = ["run", "--model", "otsu", "--data", str(folder), "--out", str(tmp_path / "runs"), "--engine", "ray"]
     for more, said in (
         (["--address", "nowhere"], "nowhere: no cluster is reached"),
-        (["--address", cluster.address, "--device", "cuda"], "no node of the Ray cluster has one"),
+        (["--address", cluster.address, "--device", "cuda"], "no node of the Ray cluster has a GPU"),
         (["--address", cluster.address, "--device", "cpu,cpu"], "give cuda or cpu"),
     ):
         answer = CliRunner().invoke(main, [*command, *more])

@@ -10,8 +10,9 @@ from functools import partial
 
 import numpy as np
 import pytest
+from conftest import write
 
-from disbench import evaluate
+from disbench import evaluate, runs, shards
 from disbench.data.images import read_map
 from disbench.errors import InputError
 from disbench.runs import latest, load, read_manifest
@@ -222,3 +223,19 @@ def test_overall_pools_the_four_test_splits_only():
     assert result.scores()["Overall"] == score([rows[s][0].measurement for s in splits[1:]])
     partial = Result("t", "DIS5K", "s", splits[:4], {s: rows[s] for s in splits[:4]}, {}, None, "dis5k")
     assert "Overall" not in partial.scores()
+
+
+def test_more_rows_than_are_held_at_once_are_the_same_rows(tmp_path, folder, monkeypatch):
+    """The third truth has levels of 110 and 200, so that its row alone has fg_half, and not in the first group."""
+    truth = np.where(read_map(folder / "gt" / "d#e.png") > 0, np.uint8(200), np.uint8(0))
+    truth[0] = 110
+    write(folder / "gt" / "d#e.png", truth)
+    at_once = otsu(folder, tmp_path / "runs", protocol="mvanet").rows["mine"]
+    monkeypatch.setattr(runs, "AT_ONCE", 2)
+    monkeypatch.setattr(shards, "AT_ONCE", 2)
+    in_parts = otsu(folder, tmp_path / "again", protocol="mvanet").rows["mine"]
+    assert [row.measurement.fg_half is None for row in at_once] == [True, True, False, True]
+    for one, other in zip(at_once, in_parts, strict=True):
+        assert (one.name, one.digest, one.measurement.values) == (other.name, other.digest, other.measurement.values)
+        for key in ("fg_hist", "bg_hist", "fg_half"):
+            np.testing.assert_array_equal(getattr(one.measurement, key), getattr(other.measurement, key))
