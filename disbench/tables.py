@@ -68,7 +68,9 @@ def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
     def values(column: pa.Array) -> list[Any]:
         if not pa.types.is_fixed_size_list(column.type):
             return column.to_pylist()
-        arrays = column.values.fill_null(0).to_numpy().reshape(-1, column.type.list_size)[column.offset :][: len(column)]
+        items, size = column.values, column.type.list_size
+        flat = np.frombuffer(items.buffers()[1], items.type.to_pandas_dtype())[items.offset :][: len(items)]
+        arrays = flat.reshape(-1, size)[column.offset :][: len(column)]
         return [array if valid else None for array, valid in zip(arrays, column.is_valid().to_pylist(), strict=True)]
 
     with pq.ParquetFile(path) as file:
