@@ -94,7 +94,7 @@ def test_what_is_unfit_or_kills_workers_is_named_and_the_rest_kept(tmp_path, mak
     answer = CliRunner().invoke(main, score)
     assert answer.exit_code == 2 and "image07.png" in answer.output and "Traceback" not in answer.output
     (run,) = (tmp_path / "runs" / "maps").iterdir()
-    assert {("gt", f"image{k:02}") in Shards(run) for k in range(6)} == {True}
+    assert {("mine", f"image{k:02}") in Shards(run) for k in range(6)} == {True}
 
     class Deadly(Folder):
         def load(self, sample):
@@ -108,7 +108,7 @@ def test_what_is_unfit_or_kills_workers_is_named_and_the_rest_kept(tmp_path, mak
         source = elsewhere.folder(Deadly("deadly", maps, dataset.samples))
         evaluate.run_source(source, dataset, tmp_path / "runs", False, 1, None, "pysod", None)
     (run,) = (tmp_path / "runs" / "deadly").iterdir()
-    assert ("gt", "image02") in Shards(run)
+    assert ("mine", "image02") in Shards(run)
 
 
 def test_a_cluster_that_is_not_there_is_told(tmp_path, make_pairs, nodes):
