@@ -1,22 +1,34 @@
 """The command line: parse, call, print."""
 
 import sys
+import warnings
+from functools import partial
 from pathlib import Path
 
 import click
 
-from disbench import __version__, cli_board, cli_data, cli_diffdis, cli_models, cli_show, cli_time
+from disbench import (
+    __version__,
+    cli_board,
+    cli_data,
+    cli_diffdis,
+    cli_doctor,
+    cli_models,
+    cli_predict,
+    cli_show,
+    cli_time,
+)
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
-from disbench.errors import InputError, printable
+from disbench.errors import BrokenPlugin, InputError, printable
 from disbench.options import (
     CUTS,
-    KeyValue,
     cluster,
     data_options,
     engine_options,
     json_option,
     metrics_option,
+    model_options,
     protocol_option,
     shard_option,
     shared,
@@ -24,7 +36,7 @@ from disbench.options import (
 )
 
 KEPT = "what is done is kept, the same command goes on"
-RESUMABLE = ("run", "score", "train")
+RESUMABLE = ("run", "score", "predict", "train")
 FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 
 
@@ -33,7 +45,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = partial(_warn, warnings.showwarning)
+                return super().invoke(ctx)
         except InputError as error:
             _fail(str(error))
         except BrokenPipeError:
@@ -49,6 +63,13 @@ class Commands(click.Group):
             sys.exit(130)
 
 
+def _warn(others, message, category, *where, **how) -> None:
+    if issubclass(category, BrokenPlugin):
+        click.echo(f"disbench: warning: {printable(str(message))}", err=True)
+    else:
+        others(message, category, *where, **how)
+
+
 def _kept(ctx: click.Context) -> str:
     return f"; {KEPT}" if ctx.invoked_subcommand in RESUMABLE else ""
 
@@ -60,16 +81,12 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--model", default="diffdis", show_default=True, help="A name from `disbench models`.")
-@shared(*data_options)
+@shared(*model_options, *data_options)
 @click.option("--images", type=click.Path(path_type=Path), help="With --truth: a data set of two folders.")
 @click.option("--truth", type=click.Path(path_type=Path), help="With --images: the ground truths.")
-@click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none.")
 @click.option(
     "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
 )
-@click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
-@click.option("--device", help="cpu, cuda, mps, or cuda:0,cuda:1: a process on each; the best there is if not given.")
 @shard_option
 @shared(*engine_options)
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
@@ -288,6 +305,8 @@ def _fail(message: str) -> None:
 
 for command in (
     cli_models.models,
+    cli_doctor.doctor,
+    cli_predict.predict,
     cli_data.data,
     cli_board.leaderboard,
     cli_board.submit,

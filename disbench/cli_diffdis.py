@@ -10,26 +10,47 @@ from disbench.console import progress as shown_progress
 from disbench.console import show
 from disbench.errors import InputError
 from disbench.files import alone
-from disbench.options import data_options, json_option, metrics_option, protocol_option, shared
+from disbench.options import (
+    data_options,
+    json_option,
+    metrics_option,
+    models_option,
+    protocol_option,
+    shared,
+    training_options,
+)
 
 
 @click.command()
-@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--model", metavar="NAME", help="In place of RECIPE: a method that is trained by supervision, as isnet.")
 @click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
-def train(recipe, data, out, device):
-    """Train DiffDIS by a recipe (a TOML file)."""
+@shared(models_option, *training_options)
+def train(recipe, model, data, out, device, **chosen):
+    """Train DiffDIS by a recipe (a TOML file), or another method by its name."""
+    if (recipe is None) == (model is None):
+        raise InputError("give a recipe of DiffDIS, or --model NAME")
+    chosen = {key: value for key, value in chosen.items() if value is not None}
+    if recipe and chosen:
+        raise InputError(f"--{min(chosen).replace('_', '-')} is --model's; a recipe says it itself")
     try:
+        from disbench.models._parts import supervised
         from disbench.models.diffdis.train import main as train_main
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     first = os.environ.get("RANK", "0") == "0"  # of several processes that train together
     with shown_progress() as progress, alone(out) if first else nullcontext():
-        train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
+        if recipe:
+            train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
+        else:
+            scores = supervised.main(model, supervised.Recipe(**chosen), data, out, device, progress)
+            for key, value in (scores or {}).items():
+                click.echo(f"{key}: {value:.4f}")
 
 
 @click.command()

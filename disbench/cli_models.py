@@ -6,20 +6,24 @@ import click
 
 from disbench.console import json, table
 from disbench.models import STATUSES, Card, Download, card, cards
-from disbench.options import json_option
+from disbench.options import json_option, models_option, shared
+
+HIDDEN = {"folder", "source"}  # places on this machine
 
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--status", type=click.Choice(list(STATUSES)), help="List these alone.")
+@click.option(
+    "--status", type=click.Choice([status for status in STATUSES if status != "file"]), help="List these alone."
+)
 @click.option("--find", metavar="TEXT", help="List those alone whose name, summary, paper or training data has TEXT.")
-@json_option
+@shared(models_option, json_option)
 def models(name, status, find, as_json):
     """List the registered models; with NAME, all about one, and how to get its weights and maps."""
     shown = [card(name)] if name else list(cards().values())
     shown = [c for c in shown if status in (None, c.status) and (find or "").casefold() in _text(c)]
     if as_json:
-        json([{"name": c.name, **{key: value for key, value in asdict(c).items() if key != "folder"}} for c in shown])
+        json([{"name": c.name, **{key: value for key, value in asdict(c).items() if key not in HIDDEN}} for c in shown])
     elif name:
         for c in shown:
             _describe(c)

@@ -6,17 +6,13 @@ import click
 
 from disbench.console import json, table
 from disbench.console import progress as shown_progress
-from disbench.options import KeyValue, data_options, json_option, shared
+from disbench.options import data_options, json_option, model_options, shared
 
 
 @click.command("time")
-@click.option("--model", required=True, help="A name from `disbench models`.")
-@shared(*data_options)
-@click.option("--weights", metavar="FILE|DIR|ID", help="As `disbench run` takes them.")
-@click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE.")
+@shared(*model_options, *data_options)
 @click.option("--precision", help="Short for --option precision=...")
 @click.option("--size", help="Short for --option size=..., the side in pixels that the network works at.")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
 @click.option("--batch", type=click.IntRange(1), help="Throughput at this size alone; else 1, 2, 4 ...")
 @click.option("--seed", default=0, show_default=True, help="Which images are drawn.")
 @click.option("--quick", is_flag=True, help="10 images and a second: a look, marked as such.")

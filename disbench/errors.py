@@ -8,6 +8,10 @@ class InputError(ValueError):
     """Bad input or wrong use. The message is shown as it is: it names the file or the option, and the way out."""
 
 
+class BrokenPlugin(UserWarning):
+    """A model from outside that cannot be listed, and why."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for the message about an unknown name: the names most like it, else all that are known."""
     known = list(known)

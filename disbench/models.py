@@ -1,27 +1,38 @@
 """The registry: one folder per model, found without importing any of them.
 
 The folders' roots are this module's `__path__`, so `models/diffdis/unet.py` is `disbench.models.diffdis.unet` in a
-checkout, an editable install, a wheel and a spawned worker alike. A card is data: reading it imports nothing.
+checkout, an editable install, a wheel and a spawned worker alike. A card is data: reading it imports nothing. After
+disbench's own root come those of plug-ins, packages that an entry point of the group `disbench.models` names, and the
+folders of $DISBENCH_MODELS.
 """
 
 import inspect
+import os
 import re
 import tomllib
+import warnings
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from disbench.errors import InputError, nearest
+import msgspec
 
+from disbench.errors import BrokenPlugin, InputError, nearest
+
+GROUP, FOLDERS = "disbench.models", "DISBENCH_MODELS"  # of entry points; the environment's variable
 _HERE = Path(__file__).parent
-__path__ = [str(p) for p in (_HERE / "_shipped" / "models", _HERE.parent / "models") if p.is_dir()][:1]
+_SHIPPED = [str(p) for p in (_HERE / "_shipped" / "models", _HERE.parent / "models") if p.is_dir()][:1]
+_EXTRAS = {"onnxruntime": "onnx", "accelerate": "train"}  # what brings a package, where it is not `models`
 
 STATUSES = {
     "verified": "equal to the authors' code",
     "unofficial": "written from the paper alone",
     "maps-only": "only prediction maps are published",
     "trivial": "no network; the floor that every method must clear",
+    "file": "a model of your own, without a card",
 }
 
 
@@ -41,8 +52,9 @@ class Download:
 class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
-    `predictor` is "module:class" in the model's folder; `protocol` is hashed into the run key; `weights` and `maps` say
-    how to get what the authors have published.
+    `predictor` is "module:class" in the model's folder, and so is what trains it, `training`; `protocol` is hashed into
+    the run key; `weights` and `maps` say how to get what the authors have published. `source` is the file or repository
+    that stands for a folder.
     """
 
     name: str
@@ -50,6 +62,7 @@ class Card:
     title: str
     status: str
     predictor: str = ""
+    training: str = ""
     summary: str = ""
     paper: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
@@ -57,21 +70,40 @@ class Card:
     maps: tuple[Download, ...] = ()
     parameters: int = 0
     protocol: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
 
 
 def cards() -> dict[str, Card]:
-    """Every registered model by name, in alphabetical order."""
-    folders = [path for root in __path__ for path in Path(root).iterdir() if (path / "card.toml").is_file()]
-    return {path.name: _read(path) for path in sorted(folders, key=lambda path: path.name)}
+    """Every registered model by name, in alphabetical order; a broken one is left out, with a BrokenPlugin warning."""
+    known, broken = _scan()
+    for why in broken.values():
+        warnings.warn(why, BrokenPlugin, stacklevel=2)
+    return known
 
 
 def card(name: str) -> Card:
-    """The card of one model; InputError with the nearest names for an unknown one."""
-    known = cards()
+    """The card of a registered model, or one for a file or a repository; InputError with the nearest names else."""
+    from disbench.own import card_of
+
+    if own := card_of(name):
+        return own
+    known, broken = _scan()
     found = {_letters(c.name): c for c in known.values()}.get(_letters(name))
     if found is None:
-        raise InputError(f"unknown model {name!r}; {nearest(name.lower(), known)}")
+        raise InputError(broken.get(name) or f"unknown model {name!r}; {nearest(name.lower(), known)}")
     return found
+
+
+def add(folder: Path) -> None:
+    """Register the models in one more folder, in this process and those that it starts."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; --models takes one that holds a folder per model")
+    if (folder / "card.toml").is_file():
+        raise InputError(f"{folder}: a model's own folder; give --models the folder that it is in")
+    root = str(folder.resolve())
+    if root not in __path__:
+        __path__.append(root)
+        os.environ[FOLDERS] = os.pathsep.join(filter(None, [os.environ.get(FOLDERS), root]))
 
 
 def check(chosen: Card, weights: str | None) -> None:
@@ -101,17 +133,76 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
 
     chosen = card(name)
     check(chosen, weights)
-    module, factory = chosen.predictor.split(":")
-    try:
-        make = getattr(import_module(f"disbench.models.{chosen.name}.{module}"), factory)
-    except ModuleNotFoundError as error:
-        raise InputError(f"{chosen.title} needs {error.name}; pip install 'disbench[models]'") from None
+    make = part(chosen, chosen.predictor)
     parameters = list(inspect.signature(make).parameters.values())[3:]
     known = [parameter.name for parameter in parameters]
     checks_itself = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     if not checks_itself and (unknown := options.keys() - set(known)):
         raise InputError(f"{chosen.title} has no option {min(unknown)!r}; known: {', '.join(known) or 'none'}")
     return Model(chosen, make(chosen, weights, device, **options))
+
+
+def part(chosen: Card, name: str) -> Any:
+    """What a card calls "module:name", of the model's folder; InputError where it cannot be imported."""
+    module, _, attribute = name.partition(":")
+    try:
+        return getattr(import_module(f"{__name__}.{chosen.folder.name}.{module}"), attribute)
+    except Exception as error:
+        shipped = str(chosen.folder.parent) in _SHIPPED
+        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(__name__):
+            extra = f"'disbench[{_EXTRAS.get(error.name, 'models')}]'" if shipped else error.name
+            raise InputError(f"{chosen.title} needs {error.name}; pip install {extra}") from error
+        if shipped:
+            raise
+        raise InputError(
+            f"{chosen.folder / module}.py: cannot be imported ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _scan() -> tuple[dict[str, Card], dict[str, str]]:
+    """Cards by name, and by name, or place, what is wrong with the others."""
+    known: dict[str, Card] = {}
+    broken = dict(_BROKEN)
+    for root in map(Path, __path__):
+        try:
+            folders = sorted(path for path in root.iterdir() if (path / "card.toml").is_file())
+        except OSError as error:
+            broken[str(root)] = f"{root}: {error.strerror}"
+            continue
+        for folder in folders:
+            name = folder.name
+            if name in known:
+                broken[str(folder)] = f"{folder}: left out, since {known[name].folder} has its name"
+            elif name in _TAKEN or not re.fullmatch(r"[a-zA-Z0-9][\w-]*", name):
+                broken[name] = f"{folder}: left out, since no model can have this name; rename the folder"
+            else:
+                try:
+                    known[name] = _read(folder)
+                except InputError as error:
+                    broken[name] = str(error)
+    return dict(sorted(known.items())), broken
+
+
+def _roots() -> tuple[list[str], dict[str, str]]:
+    """Folders that hold models, shipped ones first; and by name, or place, what is wrong with the others."""
+    roots, broken = list(_SHIPPED), {}
+    for point in entry_points(group=GROUP):
+        try:
+            spec = find_spec(point.value)  # imports no plug-in, but the packages around one that is inside others
+            folders = list(spec.submodule_search_locations or ()) if spec else []
+        except Exception as error:
+            folders, why = [], f"{type(error).__name__}: {error}"
+        else:
+            why = "no such package"
+        if not folders:
+            broken[point.name] = f"plug-in {point.name}: {point.value} is not there ({why})"
+        roots += folders
+    for folder in filter(None, os.environ.get(FOLDERS, "").split(os.pathsep)):
+        if Path(folder).is_dir():
+            roots.append(str(Path(folder).resolve()))
+        else:
+            broken[folder] = f"{FOLDERS}: {folder} is no folder"
+    return list(dict.fromkeys(roots)), broken
 
 
 def _letters(name: str) -> str:
@@ -122,11 +213,15 @@ def _read(folder: Path) -> Card:
     path = folder / "card.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-        for kind in content.keys() & {"weights", "maps"}:
-            content[kind] = tuple(Download(**one) for one in content[kind])
-        read = Card(name=folder.name, folder=folder, **content)
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+        downloads = {kind: [Download(**one) for one in content[kind]] for kind in content.keys() & {"weights", "maps"}}
+        Card(name=folder.name, folder=folder, **content | downloads)  # tells of keys that there are not
+        read = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # and of values of other types
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: not a card ({error})") from None
     if read.status not in STATUSES:
         raise InputError(f"{path}: unknown status {read.status!r}; known: {', '.join(STATUSES)}")
     return read
+
+
+__path__, _BROKEN = _roots()
+_TAKEN = frozenset(globals())  # an import of disbench.models.load would put a module in the place of `load`

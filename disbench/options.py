@@ -97,6 +97,47 @@ class KeyValue(click.ParamType):
         return (key, text) if equals else self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
 
 
+def _added(ctx, param, folders):
+    from disbench.models import add
+
+    for folder in folders:
+        add(folder)
+
+
+models_option = click.option(
+    "--models",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    expose_value=False,
+    is_eager=True,
+    callback=_added,
+    help="A folder that holds models of your own, each in a folder with a card; also $DISBENCH_MODELS.",
+)
+model_options = [
+    models_option,
+    click.option(
+        "--model",
+        default="diffdis",
+        show_default=True,
+        help="A name from `disbench models`; or a file of your own, or hf:OWNER/NAME: see docs/add-a-model.md.",
+    ),
+    click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none."),
+    click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE."),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1; the best there is else."),
+]
+training_options = [
+    click.option("--steps", type=click.IntRange(1), help="With --model, of each of its stages; 10,000 else."),
+    click.option("--size", type=click.IntRange(32), help="With --model: pixels a side; 1024 else."),
+    click.option("--batch", type=click.IntRange(2), help="With --model; 8 else."),
+    click.option("--lr", type=click.FloatRange(0, min_open=True), help="With --model: learning rate; 0.001 else."),
+    click.option("--seed", type=click.IntRange(0), help="With --model; 0 else."),
+    click.option("--weights", metavar="FILE", help="With --model: what to start from, as `run` takes it."),
+    click.option("--validate-every", type=click.IntRange(0), help="With --model: steps; 500 else, 0 for never."),
+    click.option("--validate-on", type=click.IntRange(0), help="With --model: images of DIS-VD; all else."),
+]
+
+
 def shared(*chosen):
     def decorate(command):
         for option in reversed(chosen):

@@ -89,3 +89,8 @@ def probe_photo(name: str, height: int, width: int) -> np.ndarray:
 def probe_logits(name: str, height: int, width: int) -> Tensor:
     """What a network might answer, (1, 1, h, w), before its sigmoid."""
     return 3 * probe_image(f"map/{name}", height, width, 1)
+
+
+def scaled(state: dict[str, Tensor], factors: dict[str, float]) -> dict[str, Tensor]:
+    """The same, but for layers whose inputs are not near 1."""
+    return {name: tensor * factors.get(name, 1) for name, tensor in state.items()}

@@ -36,12 +36,13 @@ def test_lines_have_scores_intervals_marks_and_adjusted_tests(runs):
     assert [(line.split, line.metric, line.n) for line in lines] == [("DIS-TE1", "f_max", 12), ("DIS-TE1", "mae", 12)]
     for line in lines:
         scores = list(line.scores.values())
-        assert [score.value for score in scores] == [run.scores()["DIS-TE1"][line.metric] for run in runs]
+        expected = [run.scores()["DIS-TE1"][line.metric] for run in runs]
+        assert [score.value for score in scores] == pytest.approx(expected)
         assert all(score.low < score.value < score.high for score in scores)
         assert [score.best for score in scores].count(True) == 1
         assert [score.tied for score in scores] == [True, True, False]
         near, bad = line.differences
-        assert bad.value == scores[2].value - scores[0].value
+        assert bad.value == pytest.approx(scores[2].value - scores[0].value)
         assert bad.low < bad.value < bad.high
         assert near.p > 0.05 > bad.adjusted > bad.p
 

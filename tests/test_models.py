@@ -6,7 +6,7 @@ from conftest import write
 
 import disbench
 from disbench import models
-from disbench.errors import InputError
+from disbench.errors import BrokenPlugin, InputError
 
 CARD = 'title = "Mine"\nsummary = "x"\npredictor = "predictor:Mine"\nstatus = "trivial"\n'
 
@@ -20,8 +20,8 @@ def test_a_card_is_found_however_its_name_is_written():
 def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         models.card("diffdiss")
-    known = "all_foreground, birefnet, diffdis, fp_dis, genpercept, ifa, isdnet, isnet, mvanet, otsu, pgnet, udun"
-    with pytest.raises(InputError, match=f"known: {known}"):
+    known = "all_foreground, birefnet, bsanet, diffdis, fp_dis, genpercept, ifa, inspyrenet, isdnet, isnet, mvanet"
+    with pytest.raises(InputError, match=f"known: {known}, otsu, pgnet, udun"):
         models.card("zzz")
 
 
@@ -31,6 +31,8 @@ def test_unknown_names_get_the_nearest_or_all():
         ("title = ", "not a card"),
         (CARD + "colour = 1", "unexpected keyword argument 'colour'"),
         (CARD + "[[weights]]\nurl = 1", "unexpected keyword argument 'url'"),
+        (CARD + "paper = 'x'", r"Expected `object`, got `str` - at `\$.paper`"),
+        (CARD + "[[weights]]\nname = 1", "Expected `str`, got `int`"),
         (CARD.replace("trivial", "great"), "unknown status 'great'; known: verified"),
     ],
 )
@@ -38,8 +40,10 @@ def test_a_bad_card_is_named(tmp_path, monkeypatch, text, why):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "card.toml").write_text(text)
     monkeypatch.setattr(models, "__path__", [str(tmp_path)])
+    with pytest.warns(BrokenPlugin, match=rf"mine/card\.toml: .*{why}"):
+        assert not models.cards()
     with pytest.raises(InputError, match=rf"mine/card\.toml: .*{why}"):
-        models.cards()
+        models.card("mine")
 
 
 @pytest.mark.parametrize("card", models.cards().values(), ids=lambda card: card.name)

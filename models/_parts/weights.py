@@ -84,6 +84,15 @@ def untrained(make: Callable[[], nn.Module], seed: int = 0) -> Any:
         return make().eval()
 
 
+def working_size(text: str, default: int, multiple: int = 32) -> int:
+    """What --option size says, for networks that were trained at another size than the authors'."""
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1 or int(text) % multiple:
+        raise InputError(f"--option size={text}: pixels a side, a multiple of {multiple}")
+    return int(text)
+
+
 def digest(tensors: Iterable[tuple[str, Tensor]], kind: str = "") -> str:
     """SHA-256 of names and values in the order given: the same for the same tensors in another form of file."""
     sha = hashlib.sha256(kind.encode())

@@ -14,18 +14,19 @@ from disbench.models.isnet.network import ISNet
 
 
 class Predictor:
-    """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0."""
+    """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0; `size`: pixels a side."""
 
-    def __init__(self, card: Card, weights: str, device: str | None):
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"]),) * 2
         if weights == "untrained":
             net, name = files.untrained(ISNet), weights
         else:
             path = files.find(weights, ())
             net, name = files.build(ISNet, files.unwrapped(files.read(path)), path), Path(weights).name
-        self.title = f"{card.title} ({name})"  # which of the checkpoints it is, the file does not say
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title} ({name}{at})"  # which of the checkpoints it is, the file does not say
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -16,11 +16,14 @@ DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
 class Predictor:
-    """`weights`: the authors' file, with any of the backbones, or "untrained" for ResNet-50 as drawn from seed 0."""
+    """`weights`: the authors' file, with any of the backbones, or "untrained" for ResNet-50 as drawn from seed 0.
 
-    def __init__(self, card: Card, weights: str, device: str | None):
+    `size`: pixels a side, a multiple of 128.
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"], 128),) * 2
         if weights == "untrained":
             depth, net, name = 50, files.untrained(UDUN), weights
         else:
@@ -28,8 +31,9 @@ class Predictor:
             state = files.unwrapped(files.read(path))
             depth = depth_of(state)
             net, name = files.build(lambda: UDUN(depth), state, path), path.name
-        self.title = f"{card.title}-R{depth} ({name})"  # whose weights they are, no file can prove
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title}-R{depth} ({name}{at})"  # whose weights they are, no file can prove
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

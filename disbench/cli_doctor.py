@@ -1,0 +1,80 @@
+"""The command that says what is wrong: with an installation, or with a model's adapter."""
+
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+from disbench.console import json
+from disbench.errors import printable
+from disbench.options import json_option, model_options, shared
+
+EXTRAS = {
+    "models": ("diffusers", "safetensors", "torch", "transformers"),
+    "onnx": ("onnxruntime",),
+    "train": ("accelerate",),
+}
+
+
+@click.command()
+@shared(*model_options, json_option)
+@click.pass_context
+def doctor(ctx, model, weights, options, device, as_json):
+    """Check an installation; with --model, an adapter, on pictures of DIS-Mini. Exit status 1 where something fails."""
+    if ctx.get_parameter_source("model") is click.core.ParameterSource.DEFAULT:
+        _installation(as_json)
+        return
+    from disbench import models
+    from disbench.doctor import diagnose, pictures
+
+    source = models.load(model, weights, device, **dict(options))
+    verdicts = []
+    for one in diagnose(source, pictures()):
+        verdicts.append(one)
+        if not as_json:
+            word, fix = ("ok  ", "") if one.ok else ("FAIL", f"; {one.fix}")
+            click.echo(printable(f"{word} {one.check}: {one.found}{fix}"))
+    failed = sum(not one.ok for one in verdicts)
+    if as_json:
+        checks = [asdict(one) for one in verdicts]
+        json({"model": source.title, "device": source.device, "ok": not failed, "checks": checks})
+    else:
+        click.echo(printable(f"{source.title} on {source.device}: {failed or 'none'} of {len(verdicts)} checks failed"))
+    if failed:
+        sys.exit(1)
+
+
+def _installation(as_json: bool) -> None:
+    from disbench.environment import environment
+    from disbench.files import user_cache
+
+    record = environment() | {"devices": _devices(), "cache": str(user_cache())}
+    found = {extra: {name: _version(name) for name in names} for extra, names in EXTRAS.items()}
+    if as_json:
+        json(record | {"extras": found})
+        return
+    for key in ("python", "platform", "cpu", "cores", "devices", "cache"):
+        value = record[key]
+        click.echo(printable(f"{key}: {', '.join(value) if isinstance(value, list) else value}"))
+    click.echo("packages: " + ", ".join(f"{name} {number}" for name, number in record["packages"].items()))
+    for extra, names in found.items():
+        missing = [name for name, number in names.items() if number is None]
+        rest = f"without {', '.join(missing)}; pip install 'disbench[{extra}]'" if missing else "complete"
+        click.echo(f"disbench[{extra}]: {rest}")
+
+
+def _devices() -> list[str]:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return ["cpu (no torch)"]
+    cuda = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return ["cpu", *cuda, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,53 @@
+"""The command on a user's own pictures: predict."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from disbench.console import json
+from disbench.console import progress as shown_progress
+from disbench.errors import printable
+from disbench.options import json_option, model_options, shared
+
+
+@click.command()
+@click.argument("where", metavar="PHOTO|DIR", type=click.Path(path_type=Path))
+@shared(*model_options)
+@click.option("--cutout", is_flag=True, help="The picture itself with the mask as alpha, in place of the mask.")
+@click.option("--out", default="predictions", show_default=True, type=click.Path(path_type=Path), help="A folder.")
+@click.option("--again", is_flag=True, help="Also what is there already.")
+@json_option
+def predict(where, model, weights, options, device, cutout, out, again, as_json):
+    """Masks, or cut-outs, of your own pictures, as 8-bit PNG; goes on where it was stopped.
+
+    Pictures are taken as a viewer shows them (turned by EXIF), and so are the masks. Colours of cut-outs are the
+    picture's own: they are not decontaminated, edges keep some of the background.
+    """
+    from disbench import models, photos
+
+    outputs, others = photos.find(where, out)  # told before a model is loaded
+    source = models.load(model, weights, device, **dict(options))
+    with shown_progress() as progress:
+        outcomes = list(photos.predict(source, outputs, cutout, again, progress))
+    failed = [one for one in outcomes if one.why]
+    written = [one for one in outcomes if not one.why and one.new]
+    there = [one for one in outcomes if not one.new]
+    if as_json:
+        pairs = {"written": written, "there_already": there}
+        listed = {key: [{"image": _text(o.image), "file": _text(o.file)} for o in some] for key, some in pairs.items()}
+        why = [{"image": _text(one.image), "why": _text(one.why)} for one in failed]
+        json({"model": source.title, "out": str(out), **listed, "failed": why, "not_pictures": others})
+    else:
+        kind = "cut-outs, colours not decontaminated" if cutout else "masks"
+        done = f"{len(written)} {kind} in {out}" + (f", {len(there)} were there already" if there else "")
+        click.echo(printable(f"{source.title}: {done}" + (f"; {others} files are no pictures" if others else "")))
+    for one in failed:
+        click.echo(f"disbench: {printable(one.why)}", err=True)
+    if failed:
+        sys.exit(2)
+
+
+def _text(name: Path | str) -> str:
+    """A name may hold bytes that are no text, which JSON cannot."""
+    return str(name).encode("utf-8", "backslashreplace").decode()

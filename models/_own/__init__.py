@@ -1,0 +1,1 @@
+"""Adapters for models that have no folder: ONNX, TorchScript and torch.export files, Hugging Face, a Python file."""

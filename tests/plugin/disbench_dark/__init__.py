@@ -1,0 +1,1 @@
+"""A plug-in of disbench: a folder per model, each with a card."""

@@ -1,0 +1,154 @@
+"""`disbench doctor`: each fault that an adapter may have is found by the check that is named after it."""
+
+import json
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from disbench import doctor
+from disbench.cli import main
+from disbench.cli_doctor import EXTRAS
+from disbench.predict import Model
+
+
+def pair(seed):
+    image = np.random.default_rng(seed).integers(0, 60, (64, 80, 3), np.uint8)
+    truth = np.zeros((64, 80), np.uint8)
+    truth[20:40, 10 + seed : 50] = 255
+    return image + truth[..., None] // 2, truth
+
+
+PAIRS = [pair(seed) for seed in (0, 5, 9)]
+
+
+class Fit:
+    """A fit adapter; the classes below break it, each in one way."""
+
+    device, calls = "cpu", 0
+
+    def __init__(self):
+        self.identity = {"level": 100}
+
+    def prepare(self, image):
+        return torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1) / 255
+
+    def infer(self, batch):
+        return (batch.mean(1) * 20 - 8).sigmoid()
+
+    def restore(self, output, size):
+        return (output * 255).numpy().astype(np.uint8)
+
+
+def made(**methods):
+    return Model(SimpleNamespace(name="x", title="X", protocol={}), type("Broken", (Fit,), methods)())
+
+
+def drift(self, batch):
+    self.calls += 1
+    return Fit.infer(self, batch) * (1 - 0.1 * (self.calls % 2))
+
+
+def remembered(self, batch):
+    before, self.calls = self.calls, float(batch.mean())
+    return Fit.infer(self, batch) * (0.5 if before > self.calls else 1)
+
+
+def in_place(self, image):
+    prepared = Fit.prepare(self, image)
+    image[:] = 0
+    return prepared
+
+
+def stretched(self, output, size):
+    low, high = output.min(), output.max()
+    if low == high:
+        raise ZeroDivisionError("spread")
+    return Fit.restore(self, (output - low) / (high - low), size)
+
+
+BREAKS = {
+    "prepare": [
+        {"prepare": lambda self, image: Fit.prepare(self, image)[None]},
+        {"prepare": in_place},
+        {"prepare": lambda self, image: Fit.prepare(self, image) / 0 * 0},
+    ],
+    "infer": [
+        {"infer": lambda self, batch: Fit.infer(self, batch)[:, None]},
+        {"infer": lambda self, batch: (Fit.infer(self, batch) > 0.5).int()},
+        {"infer": lambda self, batch: Fit.infer(self, batch).log() * torch.inf},
+    ],
+    "restore": [
+        {"restore": lambda self, output, size: output.numpy()},
+        {"restore": lambda self, output, size: np.zeros(size[::-1], np.uint8)},
+    ],
+    "repeatable": [{"infer": drift}],
+    "order": [{"infer": remembered}],
+    "batch": [
+        {"infer": lambda self, batch: Fit.infer(self, batch[:1])},
+        {"infer": lambda self, batch: Fit.infer(self, batch - batch.mean())},
+    ],
+    "odd sizes": [{"infer": lambda self, batch: Fit.infer(self, batch[..., : batch.shape[-1] // 16 * 16])}],
+    "plain pictures": [{"restore": stretched}],
+    "key": [{"identity": property(lambda self: {"net": Fit}, lambda self, value: None)}],
+    "score": [
+        {"infer": lambda self, batch: 1 - Fit.infer(self, batch)},
+        {"infer": lambda self, batch: batch[:, 0] * 0},
+    ],
+}
+
+
+def test_a_fit_adapter_passes():
+    verdicts = list(doctor.diagnose(made(), PAIRS))
+    assert [one.check for one in verdicts if not one.ok] == []
+    assert [one.check for one in verdicts] == list(BREAKS)
+
+
+@pytest.mark.parametrize(("check", "methods"), [(check, one) for check, some in BREAKS.items() for one in some])
+def test_a_fault_is_found_and_stops_no_other_check(check, methods):
+    pairs = [(image.copy(), truth) for image, truth in PAIRS]
+    verdicts = {one.check: one for one in doctor.diagnose(made(**methods), pairs)}
+    assert verdicts.keys() == BREAKS.keys()
+    assert not verdicts[check].ok
+    assert verdicts[check].found and verdicts[check].fix
+
+
+def test_the_command(monkeypatch):
+    monkeypatch.setattr(doctor, "pictures", lambda: PAIRS)
+    good = CliRunner().invoke(main, ["doctor", "--model", "otsu"])
+    assert good.exit_code == 0, good.output
+    assert "ok   batch: two at once are what they are one by one" in good.stdout
+    bad = CliRunner().invoke(main, ["doctor", "--model", "all_foreground", "--json"])
+    assert bad.exit_code == 1
+    assert [one["check"] for one in json.loads(bad.stdout)["checks"] if not one["ok"]] == ["score"]
+    unknown = CliRunner().invoke(main, ["doctor", "--model", "otzu"])
+    assert (unknown.exit_code, unknown.stderr) == (2, "disbench: unknown model 'otzu'; did you mean otsu?\n")
+
+
+def test_its_pictures_are_those_of_dis_mini():
+    ((image, truth),) = doctor.pictures(1)
+    assert (image.dtype, image.shape[:2], image.shape[2]) == (np.uint8, truth.shape, 3)
+    assert set(np.unique(truth)) >= {0, 255}
+
+
+def test_an_installation(monkeypatch):
+    record = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
+    assert record["devices"][0] == "cpu"
+    assert record["extras"]["models"]["torch"] == torch.__version__
+    monkeypatch.setattr("disbench.cli_doctor._version", lambda name: None if name == "onnxruntime" else "1")
+    shown = CliRunner().invoke(main, ["doctor"]).stdout
+    assert "disbench[onnx]: without onnxruntime; pip install 'disbench[onnx]'" in shown
+    assert "disbench[train]: complete" in shown
+
+
+def test_the_extras_are_those_of_the_package():
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    wanted = {
+        extra: {name.split(">")[0] for name in names} for extra, names in project["optional-dependencies"].items()
+    }
+    for extra, names in EXTRAS.items():
+        assert wanted[extra] - {"disbench[models]"} == set(names)

@@ -1,0 +1,144 @@
+"""Models from outside: a plug-in that is really installed, folders, and what is broken in them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from disbench import models
+from disbench.cli import main
+from disbench.errors import BrokenPlugin, InputError
+
+PLUGIN = Path(__file__).parent / "plugin"
+CHECKOUT = str(PLUGIN.parent.parent)
+CARD = 'title = "Mine"\nsummary = "Mine."\npredictor = "predictor:Mine"\nstatus = "trivial"\n'
+CODE = (PLUGIN / "disbench_dark" / "threshold" / "predictor.py").read_text().replace("Dark", "Mine")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder that pip put the plug-in into."""
+    target, source = tmp_path_factory.mktemp("site"), tmp_path_factory.mktemp("source") / "plugin"
+    for path in PLUGIN.rglob("*"):  # built from a copy, since a build leaves its folders beside what it builds
+        if path.is_file() and path.suffix in {".toml", ".py"}:
+            copy = source / path.relative_to(PLUGIN)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index"]
+    built = subprocess.run([*pip, "--target", str(target), str(source)], capture_output=True, text=True)
+    if built.returncode:
+        pytest.skip(f"no pip or setuptools here: {built.stderr[-200:]}")
+    return target
+
+
+def disbench(*arguments, site, cwd=None, **environment):
+    environment |= {"PYTHONPATH": f"{CHECKOUT}{os.pathsep}{site}"}
+    command = [sys.executable, "-m", "disbench", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
+
+
+def test_an_installed_plug_in(installed, tmp_path, make_pairs):
+    make_pairs(tmp_path, ["a"])
+    ran = disbench("predict", "im", "--model", "threshold", "--option", "level=90", site=installed, cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert "Dark: 1 masks in predictions" in ran.stdout
+
+
+def test_a_broken_plug_in_is_told_and_left_out(installed, tmp_path):
+    bad = tmp_path / "broken-1.dist-info"
+    bad.mkdir()
+    (bad / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (bad / "entry_points.txt").write_text("[disbench.models]\nbroken = no_such_package\n")
+    site = f"{installed}{os.pathsep}{tmp_path}"
+    ran = disbench("models", "--json", site=site, DISBENCH_MODELS=str(tmp_path / "nowhere"))
+    assert {model["name"] for model in json.loads(ran.stdout)} >= {"threshold", "isnet", "otsu"}
+    assert ran.stderr.splitlines() == [
+        "disbench: warning: plug-in broken: no_such_package is not there (no such package)",
+        f"disbench: warning: DISBENCH_MODELS: {tmp_path / 'nowhere'} is no folder",
+    ]
+
+
+# -- Folders
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Added to the registry by a command, taken out again after the test."""
+    monkeypatch.setattr(models, "__path__", list(models.__path__))
+    monkeypatch.setenv(models.FOLDERS, "")
+    return tmp_path / "own"
+
+
+def write(folder, name="mine", card=CARD, code=CODE):
+    (folder / name).mkdir(parents=True)
+    (folder / name / "card.toml").write_text(card)
+    (folder / name / "predictor.py").write_text(code)
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_a_folder_of_models(folder, tmp_path, make_pairs):
+    write(folder, "mine_one")
+    data = make_pairs(tmp_path / "data", ["a"])
+    listed = call("models", "--models", folder, "--json")
+    assert "mine_one" in {model["name"] for model in json.loads(listed.stdout)}
+    ran = call("run", "--models", folder, "--model", "mine-one", "--data", data, "--out", tmp_path / "runs", "--json")
+    assert json.loads(ran.stdout)[0]["title"] == "Mine"
+    assert os.environ[models.FOLDERS] == str(folder)  # for the processes that this one starts
+
+
+def test_broken_folders_are_told_and_left_out(folder):
+    write(folder, "fine")
+    write(folder, "bad", card="title =")
+    write(folder, "isnet")
+    write(folder, "load")
+    write(folder, "a.b")
+    write(folder, "_parts")
+    models.add(folder)
+    with pytest.warns(BrokenPlugin) as told:
+        listed = models.cards()
+    assert {"fine", "isnet"} < listed.keys()
+    assert str(listed["isnet"].folder) == str(models.card("otsu").folder.parent / "isnet")
+    words = " ".join(str(one.message) for one in told)
+    for why in (
+        "bad/card.toml: not a card",
+        "own/isnet: left out, since",
+        "load: left out",
+        "a.b: left out",
+        "_parts: left",
+    ):
+        assert why in words
+    with pytest.raises(InputError, match="not a card"):
+        models.card("bad")
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import no_such_thing", "Mine needs no_such_thing; pip install no_such_thing"),
+        ("from disbench.models import no_such", r"predictor\.py: cannot be imported \(ImportError"),
+        ("import disbench.models.broken.network", r"predictor\.py: cannot be imported \(ModuleNotFoundError"),
+        ("x = (", r"predictor\.py: cannot be imported \(SyntaxError"),
+        ("x = 1", r"predictor\.py: cannot be imported \(AttributeError"),
+    ],
+)
+def test_code_that_fails_is_one_line(folder, code, why):
+    name = f"broken_{len(code)}"  # a module of one name would be remembered
+    write(folder, name, code=code)
+    models.add(folder)
+    with pytest.raises(InputError, match=why):
+        models.load(name)
+
+
+@pytest.mark.parametrize(("which", "why"), [("nowhere", "no such folder"), ("own/mine", "the folder that it is in")])
+def test_a_wrong_folder_is_told(folder, tmp_path, which, why):
+    write(folder)
+    ran = call("models", "--models", tmp_path / which)
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert why in ran.stderr

@@ -1,0 +1,240 @@
+"""`disbench train --model`: the loop with a network of one layer, and the losses of the methods that have one."""
+
+import json
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from safetensors.torch import load_file
+from torch import nn
+
+import disbench
+from disbench import models
+from disbench.cli import main
+from disbench.data import find
+from disbench.errors import InputError
+from disbench.models._parts import supervised
+from disbench.models._parts.supervised import Recipe, bce, bce_of_logits
+from disbench.models.diffdis.data import Pictures
+from disbench.models.isnet.train import Training as ISNetTraining
+from disbench.models.udun.train import Training as UDUNTraining
+from disbench.models.udun.train import iou_loss, trunks_of
+
+torch.set_num_threads(1)
+
+
+class Tiny:
+    """Two stages: a scale of the truth, which the second, a layer on the image, is told."""
+
+    stages, multiple = ("first", "tiny"), 8
+
+    def __init__(self):
+        self.said = []
+
+    def network(self, stage):
+        return nn.Conv2d(1 if stage == "first" else 3, 1, 1)
+
+    def losses(self, net, images, masks):
+        return {"map": bce_of_logits(net(masks if net.in_channels == 1 else images), masks)}
+
+    def finished(self, stage, net):
+        self.said.append((stage, net.training))
+
+    def predict(self, net, images):
+        return net(images)[:, 0].sigmoid()
+
+
+@pytest.fixture
+def pictures():
+    rng = np.random.default_rng(0)
+    truths = np.zeros((6, 16, 16), np.uint8)
+    for truth in truths:
+        y, x = rng.integers(0, 8, 2)
+        truth[y : y + 7, x : x + 7] = 255
+    images = rng.integers(0, 60, (6, 16, 16, 3), np.uint8) + truths[..., None] // 2
+    return Pictures(images, truths)
+
+
+DATA = SimpleNamespace(splits={})
+WHAT = Recipe(steps=30, size=16, batch=4, lr=0.1)
+
+
+def test_it_learns_and_goes_on_to_the_same_weights(pictures, tmp_path):
+    training = Tiny()
+    supervised.train(training, WHAT, pictures, (), tmp_path / "whole")
+    assert training.said == [("first", False), ("tiny", False)]
+    lines = [json.loads(line) for line in (tmp_path / "whole" / "tiny.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 20, 30]
+    assert lines[-1]["map"] < lines[0]["map"]
+
+    def killed(done, total, what):
+        if what.startswith("tiny") and done == 12:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        supervised.train(Tiny(), WHAT, pictures, (), tmp_path / "cut", "cpu", killed)
+    supervised.train(Tiny(), WHAT, pictures, (), tmp_path / "cut")
+    whole, cut = (load_file(tmp_path / name / "tiny.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(whole[key], cut[key]) for key in whole)
+    with pytest.raises(InputError, match="made by another recipe"):
+        supervised.train(Tiny(), Recipe(**{**vars(WHAT), "lr": 0.2}), pictures, (), tmp_path / "cut")
+
+
+def test_it_starts_from_weights(pictures, tmp_path):
+    net = nn.Conv2d(3, 1, 1)
+    torch.save(net.state_dict(), tmp_path / "a.pth")
+    what = Recipe(**{**vars(WHAT), "steps": 1, "lr": 1e-9, "weights": str(tmp_path / "a.pth")})
+    supervised.train(Tiny(), what, pictures, (), tmp_path / "out")
+    torch.testing.assert_close(load_file(tmp_path / "out" / "tiny.safetensors"), dict(net.state_dict()))
+
+
+# -- Losses
+
+
+def test_losses_are_what_they_say():
+    masks = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
+    assert bce([masks * 0.8 + 0.1, masks * 0 + 0.5], masks).item() == pytest.approx(-math.log(0.9) + math.log(2))
+    assert bce([torch.full((1, 1, 1, 1), 0.25)], masks).item() == pytest.approx(-(math.log(0.25) + math.log(0.75)) / 2)
+    assert bce_of_logits(torch.zeros(1, 1, 1, 1), masks).item() == pytest.approx(math.log(2))
+    assert iou_loss(masks * 200 - 100, masks).item() == pytest.approx(0, abs=1e-6)
+    assert iou_loss(100 - masks * 200, masks).item() == pytest.approx(1 - 1 / 5)
+
+
+@settings(deadline=None)
+@given(arrays(np.float32, (2, 1, 9, 12), elements=st.sampled_from([0.0, 0.25, 1.0])))
+def test_a_trunk_is_a_part_of_its_truth(masks):
+    masks = torch.from_numpy(masks)
+    trunks = trunks_of(masks)
+    assert ((trunks >= 0) & (trunks <= masks)).all()
+    for mask, trunk in zip(masks, trunks, strict=True):
+        if (mask > 0.5).any():
+            assert trunk.max() > 0.9  # the deepest pixel is all trunk
+
+
+def test_isnet_learns_its_encoders_features():
+    training = ISNetTraining()
+    images, masks = torch.rand(2, 3, 32, 32), (torch.rand(2, 1, 32, 32) > 0.5).float()
+    torch.manual_seed(0)
+    encoder, net = training.network("truth"), training.network("isnet")
+    first = training.losses(encoder, images, masks)
+    assert first.keys() == {"maps"}
+    assert 3 < first["maps"].item() < 6  # six maps that know nothing have log 2 each
+    training.finished("truth", encoder.eval())
+    parts = training.losses(net, images, masks)
+    assert parts.keys() == {"maps", "features"}
+    with torch.no_grad():
+        _, features = net(images - 0.5)
+        expected = sum(((x - y) ** 2).mean() for x, y in zip(features, encoder(masks)[1], strict=True))
+    torch.testing.assert_close(parts["features"].detach(), expected, rtol=1e-3, atol=0)
+    sum(parts.values()).backward()
+    assert net.conv_in.weight.grad.abs().sum() > 0
+    assert encoder.conv_in.conv.weight.grad is None
+    assert training.predict(net, images).shape == (2, 32, 32)
+
+
+def test_udun_learns_three_maps():
+    training = UDUNTraining()
+    torch.manual_seed(0)
+    net = training.network("udun")
+    images, masks = torch.rand(2, 3, 128, 128), (torch.rand(2, 1, 128, 128) > 0.5).float()
+    parts = training.losses(net, images, masks)
+    assert parts.keys() == {"mask", "trunk", "structure"}
+    sum(parts.values()).backward()
+    heads = {
+        name: module.weight.grad.abs().sum() for name, module in net.named_children() if name.startswith("linear_")
+    }
+    assert min(heads.values()) > 0 and net.bkbone.conv1.weight.grad.abs().sum() > 0
+    assert training.predict(net, images).shape == (2, 128, 128)
+
+
+# -- The command
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, ["train", *map(str, arguments)])
+
+
+def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monkeypatch):
+    monkeypatch.setattr(models, "__path__", list(models.__path__))
+    monkeypatch.setenv(models.FOLDERS, "")
+    folder = tmp_path / "models" / "tiny"
+    folder.mkdir(parents=True)
+    card = (
+        'title = "Tiny"\nsummary = "x"\npredictor = "train:Training"\ntraining = "train:Training"\nstatus = "trivial"\n'
+    )
+    (folder / "card.toml").write_text(card)
+    (folder / "train.py").write_text(f"import sys\nTraining = sys.modules[{__name__!r}].Tiny\n")
+    data = make_pairs(tmp_path / "mine", ["a", "b"])
+    sizes = ("--steps", 2, "--size", 32, "--batch", 2)
+    where = ("--models", folder.parent, "--model", "tiny", "--data", data, "--out", tmp_path / "out")
+    ran = call(*where, *sizes)
+    assert ran.exit_code == 0, ran.output
+    assert load_file(tmp_path / "out" / "tiny.safetensors").keys() == {"weight", "bias"}
+
+
+def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
+    seen = {}
+
+    def train(training, what, pictures, held_out, *rest):
+        seen.update(pictures=pictures, held_out=held_out)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(supervised, "train", train)
+    monkeypatch.setattr(
+        supervised, "find", lambda where, split, progress: seen.update(where=where, split=split) or DATA
+    )
+    monkeypatch.setattr(supervised.data, "load", lambda samples, size: samples)
+    make_pairs(tmp_path / "mini", ["a"])  # a folder of this name is not DIS-Mini
+    for where, environment, split, expected in (
+        ("mini", "", "DIS-TR,DIS-VD", ("tr", "vd")),
+        (None, "", "DIS-TR,DIS-VD", ("tr", "vd")),
+        ("./mini", "", None, ("vd", ())),
+        (None, "./mini", None, ("vd", ())),
+    ):
+        monkeypatch.setenv("DISBENCH_DATA", environment)
+        DATA.splits = {"DIS-VD": "vd", "DIS-TR": "tr"} if split else {"mini": "vd"}
+        supervised.main("isnet", replace(WHAT, size=32), where, tmp_path / "out", "cpu")
+        assert (seen["split"], seen["pictures"], seen["held_out"]) == (split, *expected)
+
+
+def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
+    make_pairs(tmp_path / "mine", ["a", "b"])
+    held_out = find(tmp_path / "mine").samples
+    what = Recipe(**{**vars(WHAT), "validate_every": 15})
+    scores = supervised.train(Tiny(), what, pictures, held_out, tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out" / "tiny.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "f_max" in line] == [15, 30]
+    assert {key: round(value, 4) for key, value in scores.items()} == {key: lines[-1][key] for key in ("f_max", "mae")}
+    assert scores["f_max"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ((), "give a recipe of DiffDIS, or --model NAME"),
+        (("r.toml", "--model", "isnet"), "give a recipe of DiffDIS, or --model NAME"),
+        (("r.toml", "--steps", "3"), "--steps is --model's"),
+        (("--model", "otsu"), "Otsu has no training here; those that have: isnet, udun"),
+        (("--model", "udun", "--size", "96"), "UDUN works at multiples of 128"),
+    ],
+)
+def test_a_mistake_is_told(tmp_path, arguments, why):
+    ran = call(*arguments, "--out", tmp_path / "out")
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert why in ran.stderr
+
+
+def test_a_size_must_fit():
+    for name in ("isnet", "udun"):
+        with pytest.raises(InputError, match=r"--option size=100: pixels a side, a multiple of"):
+            disbench.load(name, "untrained", "cpu", size="100")
+    model = disbench.load("isnet", "untrained", "cpu", size="32")
+    assert model.title == "IS-Net (untrained, 32 px)"
+    assert model.predict(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
