@@ -1,4 +1,4 @@
-"""The shorter part of tests/faults/chaos.py. Killed runs are in test_runs.py, killed trainings in test_diffdis_train.py."""
+"""The shorter part of tests/faults/chaos.py; killed runs are in test_runs.py, trainings in test_diffdis_train.py."""
 
 import os
 import random
