@@ -67,10 +67,6 @@ def merge(folder: Path, count: int) -> None:
     finish(folder, shards.rows(map(key, range(count))), {"data": []})
 
 
-def in_run(job: Callable, folder: Path, *arguments) -> tuple[float, float]:
-    return costs(job, folder, *arguments)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", default="50,100,200", help="how many, of 512 x 512")
@@ -105,7 +101,7 @@ def main() -> None:
                 ("merge", merge, [options.rows]),
                 ("load", load, []),
             ):
-                seconds, memory = fresh(in_run, job, folder, *more)
+                seconds, memory = fresh(costs, job, folder, *more)
                 took = time.perf_counter() - began
                 print(
                     f"{what} {options.rows} rows: {seconds:.1f} s CPU, {took:.0f} s by the clock, {memory:.0f} MiB",
