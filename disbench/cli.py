@@ -23,7 +23,9 @@ from disbench.console import progress as shown_progress
 from disbench.errors import BrokenPlugin, InputError, printable
 from disbench.options import (
     CUTS,
+    cluster,
     data_options,
+    engine_options,
     json_option,
     metrics_option,
     model_options,
@@ -86,6 +88,7 @@ def main() -> None:
     "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
 )
 @shard_option
+@shared(*engine_options)
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
@@ -102,6 +105,8 @@ def run(
     options,
     device,
     share,
+    engine,
+    address,
     out,
     save,
     workers,
@@ -122,16 +127,16 @@ def run(
     elif weights or options or device:
         raise InputError("--maps takes the model's place: leave --weights, --option and --device away")
     where = _where(data, images, truth)
-    with shown_progress() as progress:
+    with shown_progress() as progress, cluster(engine, address) as elsewhere:
         common = (progress, ",".join(protocols), metrics)
         if maps:
             title = f"{chosen.title}, maps"
-            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share)
+            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share, cluster=elsewhere)
         else:
             dataset = find(where, split, progress=progress)
             if dataset.is_mini:
                 click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
-            common = (out, save, workers, *common, share)
+            common = (out, save, workers, *common, share, elsewhere)
             beside = dataset.is_mini and not alone
             results = evaluate.run_references(model, dataset, weights, device, *common) if beside else []
             results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *common))
@@ -157,9 +162,10 @@ def run(
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
 @click.option("--save", is_flag=True, help="Keep a copy of the maps in the run (grid and view need them).")
 @shard_option
+@shared(*engine_options)
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
 @shared(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, save, share, per_image, protocols, metrics, as_json):
+def score(maps, data, split, truth, out, workers, save, share, engine, address, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
     from disbench.report.images import check_suffix, write_images
@@ -167,13 +173,24 @@ def score(maps, data, split, truth, out, workers, save, share, per_image, protoc
     if per_image:
         check_suffix(per_image)
     where = (None, truth) if truth else data
-    with shown_progress() as progress:
+    with shown_progress() as progress, cluster(engine, address) as elsewhere:
         results = []
         for argument in maps:
             title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
-                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, share, save
+                title,
+                folder,
+                split,
+                where,
+                out,
+                workers,
+                progress,
+                ",".join(protocols),
+                metrics,
+                share,
+                save,
+                elsewhere,
             )
     if not all(results):
         _waiting(share)

@@ -1,5 +1,7 @@
 """Commands of DiffDIS alone: train, export, vae-ceiling."""
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -7,6 +9,7 @@ import click
 from disbench.console import progress as shown_progress
 from disbench.console import show
 from disbench.errors import InputError
+from disbench.files import alone
 from disbench.options import (
     data_options,
     json_option,
@@ -40,7 +43,8 @@ def train(recipe, model, data, out, device, **chosen):
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
-    with shown_progress() as progress:
+    first = os.environ.get("RANK", "0") == "0"  # of several processes that train together
+    with shown_progress() as progress, alone(out) if first else nullcontext():
         if recipe:
             train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
         else:

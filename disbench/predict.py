@@ -1,6 +1,7 @@
 """From an image to a map, in three timed stages; and maps from a folder in the model's place.
 
 A source has `load(sample)`, `compute(loaded)`, `finish(computed, size)`: host, device, host. The runner overlaps them.
+Its `environment` is the record of what they ran on.
 """
 
 import re
@@ -15,6 +16,7 @@ from disbench.clocks import clock
 from disbench.data.digests import combine, file_digest
 from disbench.data.dis5k import Sample, match_maps
 from disbench.data.images import read_image, read_map
+from disbench.environment import environment
 from disbench.models import Card
 
 
@@ -49,6 +51,10 @@ class Model:
     @property
     def identity(self) -> dict[str, Any]:
         return {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return environment(self.device)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """uint8 (h, w, 3) RGB -> uint8 (h, w) map, 255 for foreground."""
@@ -105,6 +111,10 @@ class Folder:
     @property
     def identity(self) -> dict[str, Any]:
         return {"maps": combine((f"{split}/{name}", file_digest(path)) for (split, name), path in self.maps.items())}
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return environment(self.device)
 
     def load(self, sample: Sample) -> tuple[np.ndarray, dict[str, float]]:
         return read_map(self.maps[sample.split, sample.name]), {}

@@ -79,8 +79,12 @@ def read_map(path: Path) -> np.ndarray:
 
 def write_map(path: Path, mask: np.ndarray) -> None:
     """Save a uint8 (h, w) map as PNG, whole or not at all."""
-    _, data = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    write_whole(path, data.tobytes())
+    write_whole(path, encode_map(mask))
+
+
+def encode_map(mask: np.ndarray) -> bytes:
+    """A uint8 (h, w) map as a PNG file's bytes."""
+    return cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def _grey_png(path: Path) -> tuple[str, tuple[int, int]] | None:

@@ -203,5 +203,6 @@ def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, flo
 
 def _truncate(log: Path, step: int) -> None:
     """Drop what was logged after the checkpoint: it is about to be logged again."""
-    lines = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= step]
-    log.write_text("".join(line + "\n" for line in lines))
+    *lines, _ = log.read_text().split("\n")  # a whole line ends in a newline, so the rest is torn or empty
+    kept = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
+    write_whole(log, "".join(kept).encode())

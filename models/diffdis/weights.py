@@ -12,10 +12,12 @@ from typing import Any
 import msgspec
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from safetensors.torch import save as dump
 from safetensors.torch import save_file
 from torch import Tensor
 
 from disbench.errors import InputError
+from disbench.files import write_whole
 from disbench.models._parts.weights import digest as digest_of
 from disbench.models._parts.weights import find, read, unwrapped
 from disbench.models.diffdis import files
@@ -74,9 +76,9 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     unet, vae = checkpoint.unet, checkpoint.vae
     config = Config(_public(unet.config), _public(vae.config), checkpoint.prediction_type, checkpoint.size)
-    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
-    save_file(_half(unet.state_dict() | {"positive": checkpoint.text}), folder / "unet.safetensors")
-    save_file(_half(vae.state_dict()), folder / "vae.safetensors")
+    write_whole(folder / "config.json", msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    write_whole(folder / "unet.safetensors", dump(_half(unet.state_dict() | {"positive": checkpoint.text})))
+    write_whole(folder / "vae.safetensors", dump(_half(vae.state_dict())))
 
 
 def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> None:
