@@ -1,6 +1,8 @@
 """The command line: parse, call, print."""
 
+import os
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -8,19 +10,27 @@ import click
 from disbench import __version__, cli_data, cli_diffdis, cli_models, cli_time
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
-from disbench.errors import InputError, printable
+from disbench.errors import InputError, printable, utf8
 from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shard_option, shared
 
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "train")
 CUTS = ("complexity", "size", "category")
 FORMATS = ("html", "latex", "markdown", "csv")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # a file that OpenCV cannot read has its one line from here
 
 
 class Commands(click.Group):
     """Turns what a user can mend into one line and exit status 2; an interruption into 130."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, [utf8(argument) for argument in args])
+        except InputError as error:
+            _fail(str(error))
+
     def invoke(self, ctx: click.Context):
+        warnings.filterwarnings("ignore", module="PIL")  # as OpenCV above
         try:
             return super().invoke(ctx)
         except InputError as error:

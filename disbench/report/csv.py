@@ -3,6 +3,7 @@
 import csv
 import io
 
+from disbench.errors import inert
 from disbench.metrics import METRICS
 from disbench.report.table import Table
 
@@ -10,7 +11,7 @@ FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "valu
 
 
 def render(table: Table) -> str:
-    """Records of FIELDS; `value` reads back as the very same float. What was not scored has no record."""
+    """Records of FIELDS, names inert; `value` reads back as the very same float. What was not scored has no record."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -19,5 +20,6 @@ def render(table: Table) -> str:
         for column, signature, cell in zip(table.columns, table.signatures, line.cells, strict=True):
             if cell.value is not None:
                 value = repr(float(cell.value))
-                writer.writerow((table.title, line.split, line.metric, direction, *column, value, line.n, signature))
+                names = (table.title, line.split, line.metric, direction, *column)
+                writer.writerow((*map(inert, names), value, line.n, signature))
     return file.getvalue()
