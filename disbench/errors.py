@@ -21,8 +21,12 @@ def printable(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    """As a cell of a CSV file: what a spreadsheet would take for a formula gets an apostrophe before it."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    """As a cell of a CSV file: what a spreadsheet would take for a formula gets an apostrophe before it.
+
+    A carriage return, which Python's writer does not quote, would begin a new row, so it is escaped.
+    """
+    text = text.replace("\r", "\\r")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
 def utf8(name: object) -> str:

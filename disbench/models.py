@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from disbench.errors import InputError, nearest
 
 _HERE = Path(__file__).parent
@@ -122,11 +124,14 @@ def _read(folder: Path) -> Card:
     path = folder / "card.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8"))
+        Card(name=folder.name, folder=folder, **content)  # which takes no unknown key, as `convert` does
         for kind in content.keys() & {"weights", "maps"}:
             content[kind] = tuple(Download(**one) for one in content[kind])
-        read = Card(name=folder.name, folder=folder, **content)
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+        read = msgspec.convert({"name": folder.name, "folder": folder, **content}, Card, from_attributes=True)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: not a card ({error})") from None
     if read.status not in STATUSES:
         raise InputError(f"{path}: unknown status {read.status!r}; known: {', '.join(STATUSES)}")
+    if read.status != "maps-only" and not re.fullmatch(r"\w+:\w+", read.predictor):
+        raise InputError(f"{path}: predictor {read.predictor!r} is not module:class, of a module beside the card")
     return read

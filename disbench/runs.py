@@ -150,6 +150,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
+    try:
+        find(manifest.protocol)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return manifest
 
 
@@ -214,21 +218,19 @@ def load(folder: str | Path, title: str | None = None) -> Result:
     if not manifest.complete:
         raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
     try:
-        scores = read_parquet(folder / "scores.parquet")
-        seconds = read_parquet(folder / "seconds.parquet")
-    except (OSError, pa.ArrowException) as error:
+        rows = _rows(folder, manifest)
+    except (
+        OSError,
+        pa.ArrowException,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:  # the last three: of other columns
+        why = f"no column or split {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{folder}: its tables cannot be read ({error}); delete its run.json and give the command of the run "
+            f"{folder}: its tables cannot be read ({why}); delete its run.json and give the command of the run "
             "again, which makes them from the shards"
         ) from None
-    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
-    for i in range(len(scores["image"])):
-        stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
-        one = {key: column[i] for key, column in scores.items()}
-        fg, bg, half = (one[key] and np.array(one[key], np.uint32) for key in ("fg_hist", "bg_hist", "fg_half"))
-        values = {key: value for key, value in one.items() if key not in FIXED}
-        measurement = Measurement(one["height"], one["width"], fg, bg, values, half)
-        rows[one["split"]].append(Row(one["split"], one["image"], measurement, stages, one["digest"]))
     counts = {split: len(kept) for split, kept in rows.items()}
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
@@ -244,6 +246,24 @@ def load(folder: str | Path, title: str | None = None) -> Result:
         manifest.protocol,
         manifest.size,
     )
+
+
+def _rows(folder: Path, manifest: Manifest) -> dict[str, list[Row]]:
+    """The two tables of a run as rows per split."""
+    scores, seconds = read_parquet(folder / "scores.parquet"), read_parquet(folder / "seconds.parquet")
+    if any(scores[key] != seconds[key] for key in ("split", "image")):
+        raise ValueError("scores and seconds are of different images")
+    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
+    for i, name in enumerate(scores["image"]):
+        stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
+        one = {key: column[i] for key, column in scores.items()}
+        fg, bg, half = (one[key] and np.array(one[key], np.uint32) for key in ("fg_hist", "bg_hist", "fg_half"))
+        if not all(counts is None or counts.shape == (256,) for counts in (fg, bg, half)):
+            raise ValueError("a histogram has not 256 levels")
+        values = {key: value for key, value in one.items() if key not in FIXED}
+        measurement = Measurement(one["height"], one["width"], fg, bg, values, half)
+        rows[one["split"]].append(Row(one["split"], name, measurement, stages, one["digest"]))
+    return rows
 
 
 def latest(root: Path) -> list[Result]:

@@ -51,7 +51,7 @@ def read(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a readable weights file ({refused or first_line(error)})") from error
     if isinstance(state, dict):
         state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise InputError(f"{path}: more than weights in it; a state dict of tensors is needed")
     return state
 
@@ -65,7 +65,7 @@ def unwrapped(state: dict[str, Tensor], prefixes: tuple[str, ...] = WRAPPERS) ->
 def build(make: Callable[[], nn.Module], state: dict[str, Tensor], path: Path) -> Any:
     """What `make` makes, in float32 and eval mode, with the tensors read from `path`, neither more nor fewer.
 
-    InputError with the first that differ where they are another network's.
+    InputError with the first that differ where they are another network's, or hold NaN or infinity.
     """
     with torch.device("meta"):  # no time lost on drawing what the file replaces
         module = make()
@@ -73,6 +73,8 @@ def build(make: Callable[[], nn.Module], state: dict[str, Tensor], path: Path) -
     if wrong := list(_differences(expected, state)):
         name, some = type(module).__name__, ", ".join(wrong[:3])
         raise InputError(f"{path}: not the weights of this {name}; {len(wrong)} tensors differ: {some} ...")
+    if wrong := next((k for k, x in state.items() if x.is_floating_point() and not x.isfinite().all()), None):
+        raise InputError(f"{path}: values of {wrong} are not finite; the file is damaged, or of a training that failed")
     module.load_state_dict({name: state[name].to(tensor.dtype) for name, tensor in expected.items()}, assign=True)
     return module.eval()
 
