@@ -124,10 +124,11 @@ def _read(folder: Path) -> Card:
     path = folder / "card.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-        Card(name=folder.name, folder=folder, **content)  # which takes no unknown key, as `convert` does
+        Card(name=folder.name, folder=folder, **content)  # which takes no unknown key; `convert` checks types
         for kind in content.keys() & {"weights", "maps"}:
-            content[kind] = tuple(Download(**one) for one in content[kind])
-        read = msgspec.convert({"name": folder.name, "folder": folder, **content}, Card, from_attributes=True)
+            for one in content[kind]:
+                Download(**one)
+        read = msgspec.convert({"name": folder.name, "folder": folder, **content}, Card)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: not a card ({error})") from None
     if read.status not in STATUSES:

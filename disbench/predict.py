@@ -18,7 +18,6 @@ from disbench.data.images import read_image, read_map
 from disbench.errors import utf8
 from disbench.models import Card
 
-
 LONGEST = 200  # bytes of a title that name a folder; file systems take 255
 
 

@@ -1,4 +1,4 @@
-"""Image files that are broken, mislabelled, oversized or of a rare kind: read for what they are, or named and refused."""
+"""Images that are broken, mislabelled, oversized or of a rare kind: read for what they are, or named and refused."""
 
 import os
 import shutil
@@ -28,7 +28,10 @@ from hostile import (
 )
 
 PNG, JPG, TIF = pillow("png", TRUTH), opencv(".jpg", NOISE), pillow("tiff", NOISE)
-POSTSCRIPT = b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 24\n%ImageData: 32 24 1 1 0 1 2 "x"\n%%EndComments\n(ran) (w) file closefile\nshowpage\n'
+POSTSCRIPT = (
+    b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 24\n%ImageData: 32 24 1 1 0 1 2 "x"\n%%EndComments\nshowpage\n'
+)
+COLOURED = zlib.compress(bytes((1 + 3 * 32) * 24))
 TEXT = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(100_000_000), 9))  # 100 MB of zeros
 
 OK = "taken"
@@ -81,7 +84,7 @@ FILES = {
     "tif whose directory is itself": (".tif", b"II*\0\x08\0\0\0\0\0\x08\0\0\0", UNREADABLE, UNREADABLE),
     "10 MB of pixels too many": (".png", png(32, 24, zlib.compress(bytes(10_000_000))), OK, OK),
     "100 MB of text": (".png", png(32, 24, before=TEXT), OK, OK),
-    "100 MB of text and colours": (".png", png(32, 24, zlib.compress(bytes(97 * 24)), colour=2, before=TEXT), UNREADABLE, UNREADABLE),
+    "100 MB of text and colours": (".png", png(32, 24, COLOURED, colour=2, before=TEXT), UNREADABLE, UNREADABLE),
     "no width": (".png", png(0, 24), UNREADABLE, UNREADABLE),
     "no height": (".png", png(32, 0), UNREADABLE, UNREADABLE),
     "bmp without width": (".bmp", bmp(0, 24), UNREADABLE, UNREADABLE),
@@ -119,7 +122,7 @@ FILES = {
     "no such depth": (".png", png(32, 24, depth=3), UNREADABLE, UNREADABLE),
     "no such interlace": (".png", png(32, 24, interlace=7), BROKEN, BROKEN),
     "interlaced but not": (".png", png(32, 24, interlace=1), BROKEN, BROKEN),
-    "broken colour profile": (".png", png(32, 24, zlib.compress(bytes(97 * 24)), colour=2, before=chunk(b"iCCP", b"x")), UNREADABLE, UNREADABLE),
+    "broken colour profile": (".png", png(32, 24, COLOURED, colour=2, before=chunk(b"iCCP", b"x")), UNREADABLE, UNREADABLE),
     "broken EXIF": (".jpg", pillow("jpeg", NOISE, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"), OK, OK),
     "mask in the alpha": (".png", pillow("png", np.dstack([TRUTH] * 4)), ALPHA, OK),
     "opaque alpha": (".png", pillow("png", TRUTH, "RGBA"), OK, OK),

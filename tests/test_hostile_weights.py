@@ -1,4 +1,4 @@
-"""Checkpoints, cards and recipes from outside: never run, and refused with the file's name where they are not what they seem."""
+"""Checkpoints, cards and recipes from outside: never run, and refused by name where they are not what they seem."""
 
 import io
 import json
@@ -185,7 +185,7 @@ CARD = 'title = "T"\nstatus = "trivial"\npredictor = "predictor:P"\n'
         (b'title = "T"', "status"),
         (b'status = "trivial"', "title"),
         (CARD.replace("trivial", "best").encode(), "unknown status 'best'; known: verified"),
-        (CARD.replace('"trivial"', "7").encode(), "not a card"),
+        (CARD.replace('"trivial"', "7").encode(), "status"),
         (CARD.replace('"T"', "7").encode(), "title"),
         ((CARD + "titel = 1").encode(), "titel"),
         ((CARD + 'name = "x"').encode(), "name"),
@@ -216,14 +216,14 @@ RECIPE = (MINI.parent / "recipes" / "mini.toml").read_text()
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "schedule"),
+        ("", "stages"),
         ("= 1", "not a recipe"),
         (RECIPE.replace("seed = 1", 'seed = "one"'), "seed"),
         (RECIPE.replace("seed = 1", "sead = 1"), "unknown key 'sead'"),
         (RECIPE.replace("steps = 2200", 'steps = "2200"'), "steps"),
         (RECIPE.replace("size = 128", "size = [128]"), "size"),
         (RECIPE.replace("batch = 8", "batch = 7"), "batch must be even"),
-        (RECIPE.replace("steps = 6500", "steps = 1"), "make them equal"),
+        (RECIPE.replace("steps = 2200", "steps = 2201"), "make them equal"),
         (RECIPE.replace("v_prediction", "x_prediction"), "prediction_type"),
         (RECIPE.replace("[unet]", "[unett]"), "unknown key"),
         (RECIPE.replace('vae = "mini-vae.toml"', "vae = 7"), "vae"),

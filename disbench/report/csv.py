@@ -21,5 +21,5 @@ def render(table: Table) -> str:
             if cell.value is not None:
                 value = repr(float(cell.value))
                 names = (table.title, line.split, line.metric, direction, *column)
-                writer.writerow((*map(inert, names), value, line.n, signature))
+                writer.writerow((*map(inert, names), value, line.n, inert(signature)))
     return file.getvalue()

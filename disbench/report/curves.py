@@ -105,7 +105,7 @@ def as_csv(dataset: str, split: str, found: Sequence[Curves]) -> str:
     for one in found:
         for threshold in range(len(one.values["f"])):
             values = (repr(float(one.values[name][threshold])) for name in MEASURES)
-            writer.writerow((*map(inert, (dataset, split, one.title)), threshold, *values, one.n, one.signature))
+            writer.writerow((*map(inert, (dataset, split, one.title)), threshold, *values, one.n, inert(one.signature)))
     return file.getvalue()
 
 
