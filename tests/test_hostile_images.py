@@ -184,7 +184,7 @@ def test_as_an_image(put, what):
 @pytest.mark.parametrize("what", FILES)
 def test_verify_names_it(put, what):
     suffix, data, mask, image = FILES[what]
-    for kind, expected in (("gt", mask), ("im", image)):
+    for kind, expected in (("gt", mask), ("im", image)) if mask != image else (("im", image),):
         put(kind, suffix, data)
         result = call("data", "verify", "--data", "d")
         if expected in (OK, UNREADABLE, SIZE, FOREIGN):
