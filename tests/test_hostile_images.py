@@ -32,6 +32,7 @@ POSTSCRIPT = (
     b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 24\n%ImageData: 32 24 1 1 0 1 2 "x"\n%%EndComments\nshowpage\n'
 )
 COLOURED = zlib.compress(bytes((1 + 3 * 32) * 24))
+PROFILE = chunk(b"iCCP", b"x")
 TEXT = chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(100_000_000), 9))  # 100 MB of zeros
 
 OK = "taken"
@@ -122,7 +123,7 @@ FILES = {
     "no such depth": (".png", png(32, 24, depth=3), UNREADABLE, UNREADABLE),
     "no such interlace": (".png", png(32, 24, interlace=7), BROKEN, BROKEN),
     "interlaced but not": (".png", png(32, 24, interlace=1), BROKEN, BROKEN),
-    "broken colour profile": (".png", png(32, 24, COLOURED, colour=2, before=chunk(b"iCCP", b"x")), UNREADABLE, UNREADABLE),
+    "broken colour profile": (".png", png(32, 24, COLOURED, colour=2, before=PROFILE), UNREADABLE, UNREADABLE),
     "broken EXIF": (".jpg", pillow("jpeg", NOISE, exif=b"Exif\0\0MM\0*\xff\xff\xff\xff"), OK, OK),
     "mask in the alpha": (".png", pillow("png", np.dstack([TRUTH] * 4)), ALPHA, OK),
     "opaque alpha": (".png", pillow("png", TRUTH, "RGBA"), OK, OK),

@@ -7,6 +7,7 @@ import pickle
 import shutil
 import struct
 import zipfile
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hostile import call, data_set, files, nothing_half, refused
 from safetensors.torch import save
 
 from disbench import models
+from disbench.errors import InputError
 
 MINI = Path(models.__path__[0]) / "diffdis" / "mini"
 RAN = "it-was-run"
@@ -243,3 +245,11 @@ def test_a_recipe(text, expected):
 def test_a_recipe_that_is_no_text(data):
     Path("r.toml").mkdir() if data is None else Path("r.toml").write_bytes(data)
     refused(call("train", "r.toml", "--data", "d", "--out", "out"), "r.toml: not a recipe")
+
+
+@pytest.mark.parametrize("data", [b"", b"text", saved(ONE)[:-200], saved({"hook": Malicious()})])
+def test_a_training_checkpoint(data):
+    Path("unet.pt").write_bytes(data)
+    with pytest.raises(InputError, match=r"unet\.pt: damaged, or no checkpoint; remove it"):
+        import_module("disbench.models.diffdis.loop")._restore(Path("unet.pt"), {}, None)
+    assert not Path(RAN).exists()

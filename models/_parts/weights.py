@@ -6,6 +6,7 @@ Reading any file here runs no code of it.
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,8 @@ def read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of a pickle that it then refuses
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
         # torch's own words advise to load with code allowed, which is no advice for a file from outside.
         refused = "damaged, or more than tensors: no code is run" if isinstance(error, pickle.UnpicklingError) else None
