@@ -1,5 +1,6 @@
 """The command line: parse, call, print."""
 
+import os
 import sys
 import warnings
 from functools import partial
@@ -20,7 +21,7 @@ from disbench import (
 )
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
-from disbench.errors import BrokenPlugin, InputError, printable
+from disbench.errors import BrokenPlugin, InputError, printable, utf8
 from disbench.options import (
     CUTS,
     cluster,
@@ -38,12 +39,20 @@ from disbench.options import (
 KEPT = "what is done is kept, the same command goes on"
 RESUMABLE = ("run", "score", "predict", "train")
 FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # a file that OpenCV cannot read has its one line from here
 
 
 class Commands(click.Group):
     """Turns what a user can mend into one line and exit status 2; an interruption into 130."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, [utf8(argument) for argument in args])
+        except InputError as error:
+            _fail(str(error))
+
     def invoke(self, ctx: click.Context):
+        warnings.filterwarnings("ignore", module="PIL")  # as OpenCV above
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = partial(_warn, warnings.showwarning)

@@ -150,4 +150,8 @@ def shared(*chosen):
 def titled(argument: str) -> tuple[str | None, Path]:
     """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
     title, equals, folder = argument.partition("=")
-    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))
+    try:
+        whole = not equals or Path(argument).is_dir()
+    except OSError:  # longer than a file's name can be
+        whole = False
+    return (None, Path(argument)) if whole else (title, Path(folder))

@@ -17,7 +17,10 @@ from disbench.data.digests import combine, file_digest
 from disbench.data.dis5k import Sample, match_maps
 from disbench.data.images import read_image, read_map
 from disbench.environment import environment
+from disbench.errors import utf8
 from disbench.models import Card
+
+LONGEST = 200  # bytes of a title that name a folder; file systems take 255
 
 
 class Predictor(Protocol):
@@ -97,8 +100,9 @@ class Folder:
     device = "cpu"
 
     def __init__(self, title: str, root: Path, samples: list[Sample], resize: str | None = None):
-        self.title = title
-        self.name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
+        self.title = utf8(title)
+        name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
+        self.name = name.encode()[:LONGEST].decode(errors="ignore")
         self.maps: dict[tuple[str, str], Path] = {}
         self.resize, self.resized = resize, 0
         splits = {sample.split: [s for s in samples if s.split == sample.split] for sample in samples}

@@ -138,6 +138,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
+    try:
+        find(manifest.protocol)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return manifest
 
 
@@ -183,16 +187,13 @@ def load(folder: str | Path, title: str | None = None) -> Result:
         raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
     try:
         measured = read_scores(folder / "scores.parquet")
-        seconds = read_parquet(folder / "seconds.parquet")
-    except (OSError, pa.ArrowException) as error:
+        rows = _by_split(manifest, measured, read_parquet(folder / "seconds.parquet"))
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
+        why = f"no column or split {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{folder}: its tables cannot be read ({error}); delete its run.json and give the command of the run "
+            f"{folder}: its tables cannot be read ({why}); delete its run.json and give the command of the run "
             "again, which makes them from the shards"
         ) from None
-    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
-    for i, row in enumerate(measured):
-        stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
-        rows[row.split].append(replace(row, seconds=stages))
     counts = {split: len(kept) for split, kept in rows.items()}
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
@@ -211,7 +212,10 @@ def load(folder: str | Path, title: str | None = None) -> Result:
 
 
 def read_scores(path: Path) -> list[Row]:
-    """The rows of a scores.parquet, without times. OSError or pyarrow.ArrowException where it cannot be read."""
+    """The rows of a scores.parquet, without times.
+
+    OSError or pyarrow.ArrowException where it cannot be read; LookupError, TypeError or ValueError for other columns.
+    """
     rows = []
     for scores in read_groups(path):
         values = {key: column for key, column in scores.items() if key not in FIXED}
@@ -219,9 +223,21 @@ def read_scores(path: Path) -> list[Row]:
             values[key] = [one.tolist() if isinstance(one, np.ndarray) else one for one in column]
         for i in range(len(scores["image"])):
             fg, bg, half = (scores[key][i] for key in ("fg_hist", "bg_hist", "fg_half"))
+            if not all(counts is None or np.shape(counts) == (256,) for counts in (fg, bg, half)):
+                raise ValueError("a histogram has not 256 levels")
             one = {key: column[i] for key, column in values.items()}
             measurement = Measurement(scores["height"][i], scores["width"][i], fg, bg, one, half)
             rows.append(Row(scores["split"][i], scores["image"][i], measurement, {}, scores["digest"][i]))
+    return rows
+
+
+def _by_split(manifest: Manifest, measured: list[Row], seconds: dict[str, list[Any]]) -> dict[str, list[Row]]:
+    names = list(zip(seconds.pop("split"), seconds.pop("image"), strict=True))
+    if names != [(row.split, row.name) for row in measured]:
+        raise ValueError("scores and seconds are of different images")
+    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
+    for i, row in enumerate(measured):
+        rows[row.split].append(replace(row, seconds={stage: column[i] for stage, column in seconds.items()}))
     return rows
 
 

@@ -193,7 +193,10 @@ def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: 
 
 
 def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, float]:
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
+        raise InputError(f"{path}: damaged, or no checkpoint; remove it to begin anew") from error
     if saved["identity"] != identity:
         raise InputError(f"{path}: made by another recipe; choose another --out")
     for key, part in state.items():

@@ -15,8 +15,8 @@ Recipe = TypeVar("Recipe")
 def read(path: Path, kind: type[Recipe]) -> Recipe:
     """The recipe in `path` as a `kind`. InputError names the file, the key and, for an unknown one, those there are."""
     try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a recipe ({error})") from None
     _check_keys(path, table, kind)
     try:

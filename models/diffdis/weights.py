@@ -7,11 +7,12 @@ folder in diffusers' layout.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from msgspec import Meta
 from safetensors.torch import save as dump
 from safetensors.torch import save_file
 from torch import Tensor
@@ -50,7 +51,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     unet: dict[str, Any]
     vae: dict[str, Any]
     prediction_type: PredictionType
-    size: int | None = None
+    size: Annotated[int, Meta(ge=1)] | None = None
 
 
 def load(weights: str | Path, base: str = BASE) -> Checkpoint:
@@ -154,7 +155,7 @@ def _load_own(folder: Path) -> Checkpoint:
     path = folder / "config.json"
     try:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
-    except (FileNotFoundError, msgspec.MsgspecError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
     weights = folder / "unet.safetensors"
     state, text = _read_unet(weights)
