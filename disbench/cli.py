@@ -12,7 +12,7 @@ from disbench.errors import InputError, printable
 from disbench.options import KeyValue, data_options, json_option, metrics_option, protocol_option, shared
 
 KEPT = "what is done is kept, the same command goes on"
-RESUMABLE = ("run", "score", "train")
+RESUMABLE = ("run", "score", "train", "ablate")
 CUTS = ("complexity", "size", "category")
 FORMATS = ("html", "latex", "markdown", "csv")
 
@@ -236,5 +236,12 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (cli_models.models, cli_data.data, cli_diffdis.train, cli_diffdis.export, cli_diffdis.vae_ceiling):
+for command in (
+    cli_models.models,
+    cli_data.data,
+    cli_diffdis.train,
+    cli_diffdis.ablate,
+    cli_diffdis.export,
+    cli_diffdis.vae_ceiling,
+):
     main.add_command(command)

@@ -1,11 +1,11 @@
-"""Commands of DiffDIS alone: train, export, vae-ceiling."""
+"""Commands of DiffDIS alone: train, ablate, export, vae-ceiling."""
 
 from pathlib import Path
 
 import click
 
+from disbench.console import json, show
 from disbench.console import progress as shown_progress
-from disbench.console import show
 from disbench.errors import InputError
 from disbench.options import data_options, json_option, metrics_option, protocol_option, shared
 
@@ -26,6 +26,33 @@ def train(recipe, data, out, device):
 
     with shown_progress() as progress:
         train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
+
+
+@click.command()
+@click.option("--rows", type=click.Path(path_type=Path), help="TOML of the rows; else those of the paper's Tables 3-5.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="What they change; else a small one, for a CPU.")
+@click.option("--only", multiple=True, metavar="NAME", help="This row alone; may be given several times.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each row.")
+@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini.")
+@click.option("--split", default="DIS-VD", show_default=True, metavar="SPLITS", help="What is scored.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Weights and scores; goes on from them.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@json_option
+def ablate(rows, recipe, only, seeds, data, split, out, device, as_json):
+    """Train DiffDIS without each of its parts, several times each, and make the table of it."""
+    try:
+        from disbench.models.diffdis import ablate, ablation_table
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
+
+    rows, recipe = rows or ablate.RECIPES / "ablations.toml", recipe or ablate.RECIPES / "ablations-mini.toml"
+    with shown_progress() as progress:
+        trained = ablate.main(data, out, rows, recipe, split, range(seeds), only, device, progress)
+    entries = ablation_table.rows(trained)
+    if as_json:
+        json(entries)
+    elif entries:
+        click.echo(ablation_table.markdown(entries), nl=False)
 
 
 @click.command()
@@ -64,3 +91,6 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
         dataset = find(data, split, images=False, progress=progress)
         result = evaluate.run_source(source, dataset, out, False, 0, progress, ",".join(protocols), metrics)
     show([result.under(name) for name in protocols], metrics, as_json)
+
+
+COMMANDS = (train, ablate, export, vae_ceiling)

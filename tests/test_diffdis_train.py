@@ -119,7 +119,7 @@ def test_a_perfect_network_has_no_loss(prediction_type):
 def test_cutmix_pastes_one_box_of_the_neighbour_into_all(seed):
     image = torch.arange(4.0).reshape(4, 1, 1, 1) + torch.rand(4, 3, 24, 32) / 2
     mask = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 24, 32)
-    mixed_image, mixed_mask = data.cutmix(1.0, np.random.default_rng(seed), image, mask)
+    mixed_image, mixed_mask = data.paste(data.boxes(4, 1.0, (24, 32), np.random.default_rng(seed)), image, mask)
     for i, (got, pasted) in enumerate(zip(mixed_image, mixed_mask[:, 0] != mask[:, 0], strict=True)):
         ys, xs = pasted.nonzero(as_tuple=True)
         height, width = ys.max() - ys.min() + 1, xs.max() - xs.min() + 1
@@ -128,9 +128,7 @@ def test_cutmix_pastes_one_box_of_the_neighbour_into_all(seed):
 
 
 def test_cutmix_can_be_off():
-    image = torch.rand(2, 3, 8, 8)
-    (same,) = data.cutmix(0.0, np.random.default_rng(0), image)
-    assert torch.equal(same, image)
+    assert data.boxes(4, 0.0, (8, 8), np.random.default_rng(0)) == [None] * 4
 
 
 @settings(max_examples=20, deadline=None)
@@ -199,7 +197,7 @@ def test_validation_is_logged(samples, tmp_path):
 
 def test_the_best_are_kept(samples, tmp_path, monkeypatch):
     scores = iter([0.3, 0.6, 0.2, 0.5])
-    monkeypatch.setattr(train, "_validate", lambda *_: {"f_max": next(scores)})
+    monkeypatch.setattr(train, "scores", lambda *_: {"f_max": next(scores)})
     what = replace(TINY, schedule=replace(TINY.schedule, validate_every=2, keep=2))
     last = train.train(what, begin(), samples, samples[:1], tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["unet-4.safetensors", "unet-8.safetensors"]

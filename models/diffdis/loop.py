@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from disbench.errors import InputError
 from disbench.files import write_whole
+from disbench.models.diffdis.processes import ALONE, Processes
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,15 @@ def fit(
     progress: Callable[[int, int, str], None] | None = None,
     name: str = "train",
     rate: Callable[[str], float] = lambda parameter: 1.0,
+    processes: Processes = ALONE,
 ) -> nn.Module:
     """Train `model` in place and return its moving average, in eval mode.
 
     `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
     the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one; the best averages are
     `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe as a dict) and for a
-    loss that is not finite. `rate(name)` multiplies a parameter's learning rate.
+    loss that is not finite. `rate(name)` multiplies a parameter's learning rate. Of several `processes`, whose batches
+    are parts of one, the first alone validates and writes.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -107,9 +110,8 @@ def fit(
     first, seconds = 0, 0.0
     if checkpoint.exists():
         first, seconds = _restore(checkpoint, state, identity)
+    if processes.first:
         _truncate(log, first)
-    else:
-        log.write_text("")
 
     began = perf_counter() - seconds
     model.train()
@@ -124,6 +126,9 @@ def fit(
                     found = losses(model, batch)
                 scaler.scale(sum(found.values()) / schedule.accumulate).backward()
                 parts = {key: parts.get(key, 0) + part.detach() / schedule.accumulate for key, part in found.items()}
+            # Before the scaler looks for infinities, so that every process leaves out the same steps.
+            processes.average(p.grad for _, p in parameters if p.grad is not None)
+            processes.average(parts.values())
             loss = sum(parts.values())
             scaler.unscale_(optimizer)
             norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
@@ -138,6 +143,8 @@ def fit(
             seconds = perf_counter() - began
             last = done == schedule.total
             scores = {}
+            if not processes.first:
+                continue
             if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
                 scores = {key: round(value, 4) for key, value in validate(average.module.eval()).items()}
             if scores or last or done % schedule.log_every == 0:
@@ -203,5 +210,6 @@ def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, flo
 
 def _truncate(log: Path, step: int) -> None:
     """Drop what was logged after the checkpoint: it is about to be logged again."""
-    lines = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= step]
+    lines = log.read_text().splitlines() if step else ()
+    lines = [line for line in lines if json.loads(line)["step"] <= step]
     log.write_text("".join(line + "\n" for line in lines))

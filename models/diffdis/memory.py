@@ -36,7 +36,7 @@ def estimate(unet: DiffDISUNet, tokens: int, latent: int, images: int, half: boo
         model = DiffDISUNet.from_config(unet.config).train()
         if unet.is_gradient_checkpointing:
             model.enable_gradient_checkpointing()
-        noisy = torch.empty(2 * images, LATENT_CHANNELS, latent, latent)
+        noisy = torch.empty(model.domains * images, LATENT_CHANNELS, latent, latent)
         scales = tuple(torch.empty(images, LATENT_CHANNELS, latent >> k, latent >> k) for k in range(SCALES))
         text = torch.empty(1, tokens, unet.config.cross_attention_dim)
         own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}

@@ -1,0 +1,141 @@
+"""Train every row of an ablation several times, and one table of them: `disbench ablate`.
+
+A row is what it changes in a recipe. The seeds of a row and of the row that it is compared with see the same pictures
+and start from the same draw where their networks have the same tensors, so the difference is taken seed by seed.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from disbench.data import Where, find
+from disbench.errors import InputError, nearest
+from disbench.files import write_whole
+from disbench.metrics import score
+from disbench.models.diffdis import recipe, train, weights
+from disbench.models.diffdis.processes import join
+from disbench.models.diffdis.settings import Recipe
+from disbench.models.diffdis.validate import measured
+
+RECIPES = Path(__file__).parent / "recipes"
+METRICS = ("f_max", "e_mean", "s_measure", "mae")
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    set: dict[str, Any]  # over the recipe
+    tables: str = ""  # of the paper
+    against: str = ""  # the row that it is compared with
+    needs_base: bool = False  # it changes what the training starts from: nothing for a recipe without a base
+    base: str = ""  # in place of the recipe's
+    paper: tuple[float, ...] = ()  # METRICS there
+
+    @property
+    def folder(self) -> str:
+        return re.sub(r"\W+", "-", self.name).strip("-").lower()
+
+
+@dataclass(frozen=True)
+class Rows:
+    rows: tuple[Row, ...]
+
+    def __post_init__(self):
+        names = [row.name for row in self.rows]
+        for row in self.rows:
+            if row.against and row.against not in names:
+                raise InputError(f"row {row.name!r} against {row.against!r}: {nearest(row.against, names)}")
+        if len({row.folder for row in self.rows}) < len(names):
+            raise InputError("rows: two names that are alike")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One row and METRICS of each seed; no seeds where the recipe cannot have the row."""
+
+    row: Row
+    values: dict[str, list[float]]
+
+
+def main(
+    where: Where,
+    out: Path,
+    rows: Path = RECIPES / "ablations.toml",
+    base_recipe: Path = RECIPES / "ablations-mini.toml",
+    split: str = "DIS-VD",
+    seeds: Sequence[int] = (0, 1, 2),
+    only: Sequence[str] = (),
+    device: str | None = None,
+    progress=None,
+) -> list[Trained]:
+    """Train each row, or `only` those named, from each of the seeds, and score it on `split`.
+
+    Weights, log and scores of a row go to out/<row>/<seed>; what is there is not made again. Of several processes, the
+    first alone returns the rows.
+    """
+    chosen = _chosen(recipe.read(rows, Rows).rows, only)
+    table = recipe.table(base_recipe)
+    device, processes = join(device)
+    training = next(iter(find(where, "DIS-TR", progress=progress).splits.values()))
+    tests = find(where, split, progress=progress)
+    read: dict[int, Any] = {}  # pictures are read once for all rows
+    found = []
+    for row in chosen:
+        values = []
+        for seed in () if row.needs_base and "base" not in table else seeds:
+            what = recipe.convert(base_recipe, _changed(table, row, seed), Recipe)
+            folder = out / row.folder / str(seed)
+            identity = {"recipe": what, "on": [tests.token, *tests.splits]}
+            scores = _kept(folder, identity)
+            if scores is None:
+                source = training
+                if what.augment != "authors":
+                    source = read[what.pictures] = read.get(what.pictures) or train.pictures(what, training)
+                start = train.begin(what, base_recipe, training, out, progress, processes)
+                unet = train.train(what, start, source, (), folder, device, progress, processes)
+                if processes.first:
+                    start = replace(start, unet=unet, vae=start.vae.to(device), text=start.text.to(device))
+                    scores = _finish(folder, identity, start, tests.samples, what.infer_steps)
+            values.append(scores)
+        found.append(Trained(row, {key: [one[key] for one in values] for key in METRICS} if processes.first else {}))
+    return found if processes.first else []
+
+
+def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+    names = [row.name for row in rows]
+    for name in only:
+        if name not in names:
+            raise InputError(f"no row {name!r}; {nearest(name, names)}")
+    return [row for row in rows if not only or row.name in only]
+
+
+def _changed(table: dict[str, Any], row: Row, seed: int) -> dict[str, Any]:
+    base = {"base": row.base} if row.base and "base" in table else {}
+    return recipe.merged(table, row.set | base | {"seed": seed})
+
+
+def _kept(folder: Path, identity: dict[str, Any]) -> dict[str, float] | None:
+    """The scores in a folder, if they are of this very training; InputError if they are of another."""
+    path = folder / "scores.json"
+    if not path.exists():
+        return None
+    kept = msgspec.json.decode(path.read_bytes())
+    if any(kept.get(key) != value for key, value in _plain(identity).items()):
+        raise InputError(f"{path}: of another recipe or data set; choose another --out")
+    return kept["scores"]
+
+
+def _finish(folder: Path, identity, checkpoint: weights.Checkpoint, tests, steps: int) -> dict[str, float]:
+    scores = score(list(measured(checkpoint, tests, steps)))
+    scores = {key: float(scores[key]) for key in METRICS}
+    weights.save(checkpoint, folder)
+    write_whole(folder / "scores.json", msgspec.json.encode(_plain(identity) | {"scores": scores}))
+    return scores
+
+
+def _plain(identity: dict[str, Any]) -> dict[str, Any]:
+    return msgspec.json.decode(msgspec.json.encode(identity))
