@@ -1,10 +1,10 @@
-"""Commands of DiffDIS alone: train, ablate, export, vae-ceiling."""
+"""Commands of DiffDIS alone: train, ablate, export, vae-ceiling, noise-spread."""
 
 from pathlib import Path
 
 import click
 
-from disbench.console import json, show
+from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
 from disbench.errors import InputError
 from disbench.options import data_options, json_option, metrics_option, protocol_option, shared
@@ -17,7 +17,8 @@ from disbench.options import data_options, json_option, metrics_option, protocol
     "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
-def train(recipe, data, out, device):
+@click.option("--track", type=click.Choice(["tensorboard", "trackio"]), help="Log there as well.")
+def train(recipe, data, out, device, track):
     """Train DiffDIS by a recipe (a TOML file)."""
     try:
         from disbench.models.diffdis.train import main as train_main
@@ -25,7 +26,7 @@ def train(recipe, data, out, device):
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     with shown_progress() as progress:
-        train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
+        train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True), track)
 
 
 @click.command()
@@ -93,4 +94,34 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
     show([result.under(name) for name in protocols], metrics, as_json)
 
 
-COMMANDS = (train, ablate, export, vae_ceiling)
+@click.command("noise-spread")
+@shared(*data_options)
+@click.option("--weights", "several", multiple=True, metavar="FILE|DIR|ID", help="May be given several times.")
+@click.option("--without-dbia", is_flag=True, help="Also each network that has it with its DBIA switched off.")
+@click.option("--base", metavar="DIR|ID", help="For the authors' U-Net: its VAE and text encoder.")
+@click.option("--seeds", default=8, show_default=True, type=click.IntRange(2), help="Noises per image.")
+@click.option("--pictures", default=4, show_default=True, type=click.IntRange(0), help="Images in the picture.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of spread.json and spread.png.")
+@json_option
+def noise_spread(data, split, several, without_dbia, base, seeds, pictures, device, out, as_json):
+    """Measure how far DiffDIS' masks depend on the noise that they start from."""
+    try:
+        from disbench.models.diffdis import spread, spread_report, weights
+    except ModuleNotFoundError as error:
+        raise InputError(f"noise-spread needs {error.name}; pip install 'disbench[models]'") from None
+    from disbench.data import find
+
+    with shown_progress() as progress:
+        samples = find(data, split, progress=progress).samples
+        base = base or weights.BASE
+        found = spread.compare(several or (None,), samples, seeds, device, base, without_dbia, pictures, progress)
+    content = spread_report.write(out, found, seeds, pictures)
+    if as_json:
+        json(content)
+        return
+    rows = [(one["title"], *(f"{one['mean'][key]:.4f}" for key in spread.MEASURES)) for one in content["networks"]]
+    table(("network", *spread.MEASURES), rows)
+
+
+COMMANDS = (train, ablate, export, vae_ceiling, noise_spread)

@@ -1,11 +1,11 @@
 """Train every row of an ablation several times, and one table of them: `disbench ablate`.
 
-A row is what it changes in a recipe. The seeds of a row and of the row that it is compared with see the same pictures
-and start from the same draw where their networks have the same tensors, so the difference is taken seed by seed.
+A row is what it changes in a recipe. From one seed all rows see the same pictures and noise, as far as what they change
+lets them, so differences are taken seed by seed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,15 @@ from disbench.data import Where, find
 from disbench.errors import InputError, nearest
 from disbench.files import write_whole
 from disbench.metrics import score
-from disbench.models.diffdis import recipe, train, weights
+from disbench.models.diffdis import batches, recipe, train, weights
+from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.processes import join
 from disbench.models.diffdis.settings import Recipe
+from disbench.models.diffdis.unet import WHOLE
 from disbench.models.diffdis.validate import measured
 
 RECIPES = Path(__file__).parent / "recipes"
+MOST_REMEMBERED = 1000  # steps
 METRICS = ("f_max", "e_mean", "s_measure", "mae")
 
 
@@ -82,11 +85,14 @@ def main(
     device, processes = join(device)
     training = next(iter(find(where, "DIS-TR", progress=progress).splits.values()))
     tests = find(where, split, progress=progress)
-    read: dict[int, Any] = {}  # pictures are read once for all rows
-    found = []
-    for row in chosen:
-        values = []
-        for seed in () if row.needs_base and "base" not in table else seeds:
+    values: dict[str, list[dict[str, float]]] = {row.name: [] for row in chosen}
+    sources: dict[int, Any] = {}  # pictures are read once for all rows
+    # Seed by seed, so that one that is cut off has compared all rows, if only once.
+    for seed in seeds:
+        latents = _remembered()
+        for row in chosen:
+            if row.needs_base and "base" not in table:
+                continue
             what = recipe.convert(base_recipe, _changed(table, row, seed), Recipe)
             folder = out / row.folder / str(seed)
             identity = {"recipe": what, "on": [tests.token, *tests.splits]}
@@ -94,15 +100,32 @@ def main(
             if scores is None:
                 source = training
                 if what.augment != "authors":
-                    source = read[what.pictures] = read.get(what.pictures) or train.pictures(what, training)
+                    source = sources[what.pictures] = sources.get(what.pictures) or train.pictures(what, training)
                 start = train.begin(what, base_recipe, training, out, progress, processes)
-                unet = train.train(what, start, source, (), folder, device, progress, processes)
+                unet = train.train(what, start, source, (), folder, device, progress, processes, latents)
                 if processes.first:
                     start = replace(start, unet=unet, vae=start.vae.to(device), text=start.text.to(device))
                     scores = _finish(folder, identity, start, tests.samples, what.infer_steps)
-            values.append(scores)
-        found.append(Trained(row, {key: [one[key] for one in values] for key in METRICS} if processes.first else {}))
-    return found if processes.first else []
+            values[row.name].append(scores)
+    if not processes.first:
+        return []
+    return [Trained(row, {key: [one[key] for one in values[row.name]] for key in METRICS}) for row in chosen]
+
+
+def _remembered() -> Callable:
+    """`batches.latents` with a memory: most rows see the very same. None of steps without end, which would not fit."""
+    kept: dict[tuple, dict[str, Any]] = {}
+
+    def latents(what, stage, vae, source, step, part):
+        if what.schedule.total > MOST_REMEMBERED:
+            return batches.latents(what, stage, vae, source, step, part)
+        shown = replace(what, parts=WHOLE, scratch=False, timesteps=(LAST,), rollout=1, infer_steps=1)
+        key = (msgspec.json.encode(shown), step)
+        if key not in kept:
+            kept[key] = batches.latents(what, stage, vae, source, step, part)
+        return kept[key]
+
+    return latents
 
 
 def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
@@ -130,7 +153,7 @@ def _kept(folder: Path, identity: dict[str, Any]) -> dict[str, float] | None:
 
 
 def _finish(folder: Path, identity, checkpoint: weights.Checkpoint, tests, steps: int) -> dict[str, float]:
-    scores = score(list(measured(checkpoint, tests, steps)))
+    scores = score(measured(checkpoint, tests, steps))
     scores = {key: float(scores[key]) for key in METRICS}
     weights.save(checkpoint, folder)
     write_whole(folder / "scores.json", msgspec.json.encode(_plain(identity) | {"scores": scores}))

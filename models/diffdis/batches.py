@@ -22,7 +22,6 @@ from disbench.models.diffdis.settings import Recipe, Stage
 Source = data.Pictures | data.Files | Sequence[Sample]
 
 
-@torch.no_grad()
 def make(
     what: Recipe, stage: Stage, vae: AutoencoderKL, source: Source, step: int, part: slice = EVERY
 ) -> dict[str, Any]:
@@ -30,22 +29,35 @@ def make(
 
     `source`: samples where the pictures are to be the authors', else pictures.
     """
+    return fitted(latents(what, stage, vae, source, step, part), what, stage, step, part)
+
+
+@torch.no_grad()
+def latents(
+    what: Recipe, stage: Stage, vae: AutoencoderKL, source: Source, step: int, part: slice = EVERY
+) -> dict[str, Any]:
+    """The share of `make` that neither the network's parts nor its steps of denoising change."""
     rng = np.random.default_rng([what.seed, 1, step])
     which = data.rows(len(source), stage.batch, step, what.seed)
     images, masks, outlines = (data.to_input(x.to(vae.device)) for x in _pixels(what, stage, source, which, rng, part))
     with autocast(vae.device, what.schedule.precision):
-        mask = conditioning.encode(vae, masks).float()
-        edge = conditioning.encode(vae, outlines).float() if what.parts.edge else None
+        mask, edge = (conditioning.encode(vae, x).float() for x in (masks, outlines))
         conditions = conditioning.conditions(vae, images)
-    found = {"mask": mask, "edge": edge, "conditions": conditions, "leak": stage.leak}
-    found["noise"] = _noise(what, stage.batch, mask.shape[1:], rng, part).to(vae.device)
-    domains = 1 + what.parts.edge
+    drawn = _noise(what, stage.batch, mask.shape[1:], rng, part).to(vae.device)
+    return {"mask": mask, "edge": edge, "noise": drawn, "conditions": conditions, "leak": stage.leak}
+
+
+def fitted(batch: dict[str, Any], what: Recipe, stage: Stage, step: int, part: slice = EVERY) -> dict[str, Any]:
+    """The latents of a step, as this recipe's network and its steps of denoising take them."""
+    rng = np.random.default_rng([what.seed, 2, step])
+    if not what.parts.edge:
+        batch = batch | {"edge": None, "noise": batch["noise"].chunk(2)[0]}
     if what.rollout > 1:
-        found |= {"steps": what.rollout, "seeds": rng.integers(2**63, size=stage.batch)[part].tolist()}
-    elif what.timesteps != (pipeline.LAST,):
-        drawn = rng.choice(what.timesteps or pipeline.STEPS, stage.batch)[part]
-        found["t"] = torch.from_numpy(drawn).repeat(domains).to(vae.device)
-    return found
+        return batch | {"steps": what.rollout, "seeds": rng.integers(2**63, size=stage.batch)[part].tolist()}
+    if what.timesteps != (pipeline.LAST,):
+        t = torch.from_numpy(rng.choice(what.timesteps or pipeline.STEPS, stage.batch)[part])
+        return batch | {"t": t.repeat(1 + what.parts.edge).to(batch["mask"].device)}
+    return batch
 
 
 def _pixels(what: Recipe, stage: Stage, source: Source, which: list[int], rng, part: slice) -> tuple[Tensor, ...]:
@@ -60,9 +72,8 @@ def _pixels(what: Recipe, stage: Stage, source: Source, which: list[int], rng, p
 
 
 def _noise(what: Recipe, images: int, shape: Sequence[int], rng, part: slice) -> Tensor:
-    """(2b, *shape) or, without the edge, (b, *shape), for b images of the part."""
+    """(2b, *shape) for b images of the part: for the masks, then for the edge maps."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    domains = 1 + what.parts.edge
-    kinds = 1 if what.shared_noise else domains
+    kinds = 1 if what.shared_noise else 2
     drawn = noise.KINDS[what.noise]((kinds * images, *shape), generator, rng)
-    return torch.cat([kind[part] for kind in drawn.split(images)]).repeat(domains // kinds, 1, 1, 1)
+    return torch.cat([kind[part] for kind in drawn.split(images)]).repeat(2 // kinds, 1, 1, 1)

@@ -24,6 +24,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.models.diffdis.processes import ALONE, Processes
+from disbench.models.diffdis.tracking import Track
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Schedule:
     epoch: int = 0  # steps, for the authors' decay
     warmup: float = 0.08  # share of the steps
     weight_decay: float = 0.01
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"  # the other keeps its moments in 8 bits, with bitsandbytes
     clip: float = 1.0
     ema: float = 0.998
     accumulate: int = 1  # batches to a step
@@ -81,11 +83,12 @@ def fit(
     losses: Callable[[nn.Module, Any], dict[str, Tensor]],
     identity: Any,
     out: Path,
-    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    validate: Callable[[nn.Module, int], dict[str, float]] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     name: str = "train",
     rate: Callable[[str], float] = lambda parameter: 1.0,
     processes: Processes = ALONE,
+    track: Track | None = None,
 ) -> nn.Module:
     """Train `model` in place and return its moving average, in eval mode.
 
@@ -93,7 +96,8 @@ def fit(
     the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one; the best averages are
     `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe as a dict) and for a
     loss that is not finite. `rate(name)` multiplies a parameter's learning rate. Of several `processes`, whose batches
-    are parts of one, the first alone validates and writes.
+    are parts of one, the first alone validates and writes. `validate(model, step)` gives scores for the log,
+    `track(name, step, line)` is given each of its lines.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -102,7 +106,7 @@ def fit(
         {"params": [p for name, p in parameters if rate(name) == factor], "factor": factor}
         for factor in sorted({rate(name) for name, _ in parameters})
     ]
-    optimizer = torch.optim.AdamW(groups, schedule.lr, weight_decay=schedule.weight_decay)
+    optimizer = _optimizer(schedule)(groups, schedule.lr, weight_decay=schedule.weight_decay)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema), use_buffers=True)
     scaler = torch.amp.GradScaler(device.type, enabled=schedule.precision == "fp16")
     state = {"model": model, "average": average, "optimizer": optimizer, "scaler": scaler}
@@ -146,13 +150,15 @@ def fit(
             if not processes.first:
                 continue
             if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
-                scores = {key: round(value, 4) for key, value in validate(average.module.eval()).items()}
+                scores = {key: round(value, 4) for key, value in validate(average.module.eval(), done).items()}
             if scores or last or done % schedule.log_every == 0:
                 lr = float(f"{schedule.lr_at(step):.4g}")
                 record = {key: round(value.item(), 6) for key, value in parts.items()}
                 line = {"step": done, **record, "lr": lr, "seconds": round(seconds, 1), **scores}
                 with log.open("a") as file:
                     file.write(json.dumps(line) + "\n")
+                if track:
+                    track(name, done, line)
             if scores:
                 _keep_best(average.module, log, next(iter(scores)), schedule.keep)
             if last or done % schedule.checkpoint_every == 0:
@@ -161,6 +167,16 @@ def fit(
                 left = seconds / done * (schedule.total - done)
                 progress(done, schedule.total, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
     return average.module.eval()
+
+
+def _optimizer(schedule: Schedule) -> type[torch.optim.Optimizer]:
+    if schedule.optimizer == "adamw":
+        return torch.optim.AdamW
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError:
+        raise InputError('optimizer = "adamw8bit" needs bitsandbytes; pip install bitsandbytes') from None
+    return AdamW8bit
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -9,6 +9,7 @@ from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.unet import LATENT_CHANNELS, SCALES, DiffDISUNet
 
 COPIES = 5  # of the weights: themselves, gradients, two moments of Adam, the moving average
+FROZEN = 2  # where they are not trained: themselves, the moving average
 BYTES = 4
 
 
@@ -53,5 +54,6 @@ def estimate(unet: DiffDISUNet, tokens: int, latent: int, images: int, half: boo
             output = model(noisy, LAST, scales, text)
         del output
     activations = sum(x.untyped_storage().nbytes() for x in kept.values())
-    weights = COPIES * BYTES * sum(parameter.numel() for parameter in unet.parameters())
+    copies = ((COPIES if parameter.requires_grad else FROZEN) * parameter.numel() for parameter in unet.parameters())
+    weights = BYTES * sum(copies)
     return Estimate(weights, activations // 2 if half else activations)

@@ -43,6 +43,8 @@ class Recipe:
     text: tuple[int, int] = (2, 32)  # without a base: tokens and width of the prompt's embedding, all zeros
     edge_width: int = 3
     embedding_lr: float = 10.0  # times the rate, for what tells masks from edges: the authors' factor
+    lora: int = 0  # rank of low-rank adaptation of the U-Net's attention; 0: all weights are trained
+    show: int = 4  # images of DIS-VD whose masks are drawn at each validation
     checkpointing: bool = False  # less memory for the U-Net, a third more time
     seed: int = 0
     augment: data.Augment | Literal["authors"] = field(default_factory=data.Augment)

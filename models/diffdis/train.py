@@ -5,7 +5,7 @@ fraction of the time.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 from pathlib import Path
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from disbench.data import Sample, Where, find
-from disbench.models.diffdis import batches, data, losses, memory, recipe, weights
+from disbench.models.diffdis import batches, data, lora, losses, memory, recipe, tracking, weights
 from disbench.models.diffdis.loop import fit
 from disbench.models.diffdis.processes import ALONE, Processes, join
 from disbench.models.diffdis.settings import Recipe, Stage
@@ -26,11 +26,19 @@ from disbench.models.diffdis.validate import scores
 __all__ = ["Recipe", "Stage", "begin", "main", "train"]
 
 
-def main(path: Path, where: Where, out: Path, device: str | None = None, progress=None, say=lambda line: None) -> None:
+def main(
+    path: Path,
+    where: Where,
+    out: Path,
+    device: str | None = None,
+    progress=None,
+    say=lambda line: None,
+    track: str | None = None,
+) -> None:
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
     `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how
-    much memory the U-Net will take.
+    much memory the U-Net will take. `track`: one of `tracking.KINDS` that is to log as well.
     """
     what = recipe.read(path, Recipe)
     device, processes = join(device)
@@ -39,7 +47,8 @@ def main(path: Path, where: Where, out: Path, device: str | None = None, progres
     start = begin(what, path, samples, out, progress, processes)
     if processes.first:
         say(f"memory: {_memory(what, start, processes)}")
-    unet = train(what, start, samples, held_out, out, device, progress, processes)
+    tracked = tracking.tracker(track, out) if track and processes.first else None
+    unet = train(what, start, samples, held_out, out, device, progress, processes, track=tracked)
     if processes.first:
         weights.save(replace(start, unet=unet), out)
 
@@ -58,6 +67,8 @@ def begin(
         else:
             vae = train_vae(recipe.read(at, VAERecipe), samples, out, progress, processes)
         start = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
+    if what.lora:
+        lora.add(start.unet, what.lora)
     if what.checkpointing:
         start.unet.enable_gradient_checkpointing()
     return replace(start, size=what.size)
@@ -80,10 +91,15 @@ def train(
     device: str = "cpu",
     progress=None,
     processes: Processes = ALONE,
+    latents: Callable = batches.latents,
+    track: tracking.Track | None = None,
 ) -> DiffDISUNet:
-    """The U-Net of `start` trained on `samples`, in place, and its moving average; checkpoint and log go to `out`."""
+    """The U-Net of `start` trained on `samples`, in place, and its moving average; checkpoint and log go to `out`.
+
+    `latents` is for a caller that keeps what `batches.latents` makes.
+    """
     start = replace(start, vae=start.vae.to(device).eval().requires_grad_(False), text=start.text.to(device))
-    unet = start.unet.to(device).requires_grad_(True)
+    unet = start.unet.to(device)
     ends = list(accumulate(stage.steps for stage in what.stages))
     whole = what.augment == "authors" or isinstance(samples, data.Pictures | data.Files)
     source = samples if whole else pictures(what, samples)
@@ -91,16 +107,18 @@ def train(
 
     def make(step: int) -> dict[str, Any]:
         stage = what.stages[bisect_right(ends, step)]
-        return batches.make(what, stage, start.vae, source, step, parts[stage])
+        part = parts[stage]
+        return batches.fitted(latents(what, stage, start.vae, source, step, part), what, stage, step, part)
 
     def loss(model: DiffDISUNet, batch: dict[str, Any]) -> dict[str, Tensor]:
         of = losses.one_step if what.rollout == 1 else losses.several_steps
         return of(model, **batch, text=start.text, prediction_type=start.prediction_type)
 
-    def validate(model: DiffDISUNet) -> dict[str, float]:
-        return scores(replace(start, unet=model), held_out[: what.validate_on or None], what.infer_steps)
+    def validate(model: DiffDISUNet, step: int) -> dict[str, float]:
+        some, picture = held_out[: what.validate_on or None], out / "samples" / f"{step}.png"
+        return scores(replace(start, unet=model), some, what.infer_steps, what.show, picture)
 
-    return fit(
+    trained = fit(
         unet,
         what.schedule,
         make,
@@ -112,7 +130,11 @@ def train(
         name="unet",
         rate=lambda parameter: what.embedding_lr if parameter.startswith("class_embedding.") else 1.0,
         processes=processes,
+        track=track,
     )
+    if what.lora:
+        lora.merge(trained)
+    return trained
 
 
 def _memory(what: Recipe, start: weights.Checkpoint, processes: Processes) -> memory.Estimate:
