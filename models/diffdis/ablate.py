@@ -52,6 +52,8 @@ class Rows:
         for row in self.rows:
             if row.against and row.against not in names:
                 raise InputError(f"row {row.name!r} against {row.against!r}: {nearest(row.against, names)}")
+        if wrong := [row.name for row in self.rows if len(row.paper) not in (0, len(METRICS))]:
+            raise InputError(f"rows: paper = [{', '.join(METRICS)}], but not so in {wrong[0]!r}")
         if len({row.folder for row in self.rows}) < len(names):
             raise InputError("rows: two names that are alike")
 

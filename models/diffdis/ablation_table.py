@@ -15,7 +15,8 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
     values = np.asarray(values)
     n = len(values)
-    return values.mean(), stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5 if n > 1 else float("nan")
+    half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5 if n > 1 else np.nan
+    return float(values.mean()), float(half)
 
 
 def rows(trained: Sequence[Trained]) -> list[dict]:
@@ -24,7 +25,9 @@ def rows(trained: Sequence[Trained]) -> list[dict]:
     found = []
     for one in trained:
         row = one.row
-        entry = {"row": row.name, "tables": row.tables, "against": row.against, "paper": dict(zip(METRICS, row.paper))}  # noqa: B905
+        entry = {"row": row.name, "tables": row.tables, "against": row.against}
+        if row.paper:
+            entry["paper"] = dict(zip(METRICS, row.paper, strict=True))
         other = by_name.get(row.against)
         entry["scores"] = {key: _entry(values) for key, values in one.values.items() if values}
         if entry["scores"] and other and other.values["f_max"]:

@@ -29,6 +29,7 @@ def write(folder: Path, found: Mapping[str, Sequence[Spread]], seeds: int, rows:
 
 
 def _network(title: str, spreads: Sequence[Spread]) -> dict:
+    # An image without an outline has no spread there.
     means = {key: interval([s.values[key] for s in spreads if not np.isnan(s.values[key])]) for key in MEASURES}
     images = [{"split": s.sample.split, "image": s.sample.name, **s.values} for s in spreads]
     return {

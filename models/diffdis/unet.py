@@ -37,6 +37,8 @@ class Parts:
     injection: bool = True
 
     def __post_init__(self):
+        if self.interaction not in ("mutual", "joint", "none"):
+            raise InputError(f"parts: unknown interaction {self.interaction!r}; known: mutual, joint, none")
         if not self.edge and self.interaction != "none":
             raise InputError(f"parts: without edge there is nothing to interact with; interaction {self.interaction!r}")
 
@@ -137,7 +139,9 @@ class DiffDISUNet(UNet2DConditionModel):
         the authors' training does.
         """
         found = []
-        for latent, convolve, scale, shift in zip(conditions[1:], self.rgb_conv, self.rgb_proj, self.rgb_proj1):  # noqa: B905
+        injectors = zip(self.rgb_conv, self.rgb_proj, self.rgb_proj1, strict=True)
+        # Not strict: without injection there are none.
+        for latent, (convolve, scale, shift) in zip(conditions[1:], injectors, strict=False):
             feature = convolve(latent.repeat(self.domains, 1, 1, 1) if self.training else latent)
             found.append((scale(feature), shift(feature)))
         return found
