@@ -236,12 +236,5 @@ def _fail(message: str) -> None:
     sys.exit(2)
 
 
-for command in (
-    cli_models.models,
-    cli_data.data,
-    cli_diffdis.train,
-    cli_diffdis.ablate,
-    cli_diffdis.export,
-    cli_diffdis.vae_ceiling,
-):
+for command in (cli_models.models, cli_data.data, *cli_diffdis.COMMANDS):
     main.add_command(command)

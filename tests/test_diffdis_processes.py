@@ -20,7 +20,7 @@ torch.set_num_threads(1)
 def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
     data = str(make_pairs(tmp_path / "set", list("abcdef")))
     script = Path(__file__).with_name("tiny_training.py")
-    done = subprocess.run([sys.executable, script, data, tmp_path], capture_output=True, text=True, timeout=500)
+    done = subprocess.run([sys.executable, script, data, tmp_path], capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr
     samples = find(data, None).samples
     alone = train.train(TOGETHER, begin(TOGETHER), samples, samples[:1], tmp_path / "alone").state_dict()

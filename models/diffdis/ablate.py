@@ -4,6 +4,7 @@ A row is what it changes in a recipe. From one seed all rows see the same pictur
 lets them, so differences are taken seed by seed.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -87,6 +88,7 @@ def main(
     device, processes = join(device)
     training = next(iter(find(where, "DIS-TR", progress=progress).splits.values()))
     tests = find(where, split, progress=progress)
+    on = [tests.token, *tests.splits]
     values: dict[str, list[dict[str, float]]] = {row.name: [] for row in chosen}
     sources: dict[int, Any] = {}  # pictures are read once for all rows
     # Seed by seed, so that one that is cut off has compared all rows, if only once.
@@ -97,8 +99,7 @@ def main(
                 continue
             what = recipe.convert(base_recipe, _changed(table, row, seed), Recipe)
             folder = out / row.folder / str(seed)
-            identity = {"recipe": what, "on": [tests.token, *tests.splits]}
-            scores = _kept(folder, identity)
+            scores = _kept(folder, what, on)
             if scores is None:
                 source = training
                 if what.augment != "authors":
@@ -107,7 +108,7 @@ def main(
                 unet = train.train(what, start, source, (), folder, device, progress, processes, latents)
                 if processes.first:
                     start = replace(start, unet=unet, vae=start.vae.to(device), text=start.text.to(device))
-                    scores = _finish(folder, identity, start, tests.samples, what.infer_steps)
+                    scores = _finish(folder, what, on, start, tests.samples)
             values[row.name].append(scores)
     if not processes.first:
         return []
@@ -143,24 +144,22 @@ def _changed(table: dict[str, Any], row: Row, seed: int) -> dict[str, Any]:
     return recipe.merged(table, row.set | base | {"seed": seed})
 
 
-def _kept(folder: Path, identity: dict[str, Any]) -> dict[str, float] | None:
+def _kept(folder: Path, what: Recipe, on: list[str]) -> dict[str, float] | None:
     """The scores in a folder, if they are of this very training; InputError if they are of another."""
     path = folder / "scores.json"
     if not path.exists():
         return None
-    kept = msgspec.json.decode(path.read_bytes())
-    if any(kept.get(key) != value for key, value in _plain(identity).items()):
+    kept = json.loads(path.read_text())
+    if recipe.convert(path, kept["recipe"], Recipe) != what or kept["on"] != on:
         raise InputError(f"{path}: of another recipe or data set; choose another --out")
     return kept["scores"]
 
 
-def _finish(folder: Path, identity, checkpoint: weights.Checkpoint, tests, steps: int) -> dict[str, float]:
-    scores = score(measured(checkpoint, tests, steps))
+def _finish(folder: Path, what: Recipe, on: list[str], checkpoint: weights.Checkpoint, tests) -> dict[str, float]:
+    scores = score(measured(checkpoint, tests, what.infer_steps))
     scores = {key: float(scores[key]) for key in METRICS}
     weights.save(checkpoint, folder)
-    write_whole(folder / "scores.json", msgspec.json.encode(_plain(identity) | {"scores": scores}))
+    # Not msgspec's JSON, which has no infinity.
+    kept = {"recipe": msgspec.to_builtins(what), "on": on, "scores": scores}
+    write_whole(folder / "scores.json", json.dumps(kept).encode())
     return scores
-
-
-def _plain(identity: dict[str, Any]) -> dict[str, Any]:
-    return msgspec.json.decode(msgspec.json.encode(identity))

@@ -16,6 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
+import msgspec
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -94,7 +95,7 @@ def fit(
 
     `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
     the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one; the best averages are
-    `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe as a dict) and for a
+    `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe) and for a
     loss that is not finite. `rate(name)` multiplies a parameter's learning rate. Of several `processes`, whose batches
     are parts of one, the first alone validates and writes. `validate(model, step)` gives scores for the log,
     `track(name, step, line)` is given each of its lines.
@@ -211,13 +212,17 @@ def _keep_best(model: nn.Module, log: Path, score: str, count: int) -> None:
 def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: float) -> None:
     file = BytesIO()
     parts = {key: part.state_dict() for key, part in state.items()}
-    torch.save({"identity": identity, "step": step, "seconds": seconds, **parts}, file)
+    torch.save({"identity": msgspec.to_builtins(identity), "step": step, "seconds": seconds, **parts}, file)
     write_whole(path, file.getvalue())
 
 
 def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, float]:
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["identity"] != identity:
+    try:  # a key that has come since has its default
+        same = msgspec.convert(saved["identity"], type(identity)) == identity
+    except msgspec.ValidationError:
+        same = False
+    if not same:
         raise InputError(f"{path}: made by another recipe; choose another --out")
     for key, part in state.items():
         part.load_state_dict(saved[key])

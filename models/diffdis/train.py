@@ -123,7 +123,7 @@ def train(
         what.schedule,
         make,
         loss,
-        asdict(what),
+        what,
         out,
         validate if held_out else None,
         progress,

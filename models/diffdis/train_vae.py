@@ -1,7 +1,7 @@
 """Train the small VAE that DiffDIS-Mini works in: crops of images, of masks and of edge maps, put in one batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def train_vae(
     torch.manual_seed(recipe.seed)
     vae = AutoencoderKL(**recipe.vae)
     pictures = data.load(samples, recipe.size)
-    run = {"identity": asdict(recipe), "out": out, "progress": progress, "processes": processes}
+    run = {"identity": recipe, "out": out, "progress": progress, "processes": processes}
     make = partial(_crops, recipe, pictures, (recipe.images, recipe.masks, recipe.edges))
     vae = fit(vae, recipe.schedule, make, partial(_all_losses, recipe), name="vae", **run)
     vae.register_to_config(scaling_factor=1 / _deviation(recipe, vae, pictures))
