@@ -7,11 +7,9 @@ lets them, so differences are taken seed by seed.
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from disbench.data import Where, find
 from disbench.errors import InputError, nearest
@@ -123,7 +121,7 @@ def _remembered() -> Callable:
         if what.schedule.total > MOST_REMEMBERED:
             return batches.latents(what, stage, vae, source, step, part)
         shown = replace(what, parts=WHOLE, scratch=False, timesteps=(LAST,), rollout=1, infer_steps=1)
-        key = (msgspec.json.encode(shown), step)
+        key = (repr(shown), step)
         if key not in kept:
             kept[key] = batches.latents(what, stage, vae, source, step, part)
         return kept[key]
@@ -159,7 +157,6 @@ def _finish(folder: Path, what: Recipe, on: list[str], checkpoint: weights.Check
     scores = score(measured(checkpoint, tests, what.infer_steps))
     scores = {key: float(scores[key]) for key in METRICS}
     weights.save(checkpoint, folder)
-    # Not msgspec's JSON, which has no infinity.
-    kept = {"recipe": msgspec.to_builtins(what), "on": on, "scores": scores}
-    write_whole(folder / "scores.json", json.dumps(kept).encode())
+    kept = {"recipe": asdict(what), "on": on, "scores": scores}
+    write_whole(folder / "scores.json", json.dumps(kept).encode())  # not msgspec's JSON, which has no infinity
     return scores

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -212,7 +212,8 @@ def _keep_best(model: nn.Module, log: Path, score: str, count: int) -> None:
 def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: float) -> None:
     file = BytesIO()
     parts = {key: part.state_dict() for key, part in state.items()}
-    torch.save({"identity": msgspec.to_builtins(identity), "step": step, "seconds": seconds, **parts}, file)
+    said = asdict(identity) if is_dataclass(identity) else identity
+    torch.save({"identity": said, "step": step, "seconds": seconds, **parts}, file)
     write_whole(path, file.getvalue())
 
 
