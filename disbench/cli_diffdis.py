@@ -96,7 +96,7 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
 
 @click.command("noise-spread")
 @shared(*data_options)
-@click.option("--weights", "several", multiple=True, metavar="FILE|DIR|ID", help="May be given several times.")
+@click.option("--weights", "several", multiple=True, metavar="[TITLE=]FILE|DIR|ID", help="May be given several times.")
 @click.option("--without-dbia", is_flag=True, help="Also each network that has it with its DBIA switched off.")
 @click.option("--base", metavar="DIR|ID", help="For the authors' U-Net: its VAE and text encoder.")
 @click.option("--seeds", default=8, show_default=True, type=click.IntRange(2), help="Noises per image.")
@@ -112,10 +112,11 @@ def noise_spread(data, split, several, without_dbia, base, seeds, pictures, devi
         raise InputError(f"noise-spread needs {error.name}; pip install 'disbench[models]'") from None
     from disbench.data import find
 
+    titled = [("", text) if Path(text).exists() else text.rpartition("=")[::2] for text in several] or [("", None)]
     with shown_progress() as progress:
         samples = find(data, split, progress=progress).samples
         base = base or weights.BASE
-        found = spread.compare(several or (None,), samples, seeds, device, base, without_dbia, pictures, progress)
+        found = spread.compare(titled, samples, seeds, device, base, without_dbia, pictures, progress)
     content = spread_report.write(out, found, seeds, pictures)
     if as_json:
         json(content)

@@ -45,12 +45,13 @@ def small(tmp_path):
 def test_the_command_compares_networks_and_draws_maps(small, make_pairs, tmp_path):
     data = str(make_pairs(tmp_path / "set", ["a", "b"]))
     out = tmp_path / "out"
-    call = ["noise-spread", "--data", data, "--weights", small, "--without-dbia", "--seeds", "2", "--device", "cpu"]
+    call = ["noise-spread", "--data", data, "--without-dbia", "--seeds", "2", "--device", "cpu"]
+    call += ["--weights", f"mini={small}"]
     done = CliRunner().invoke(main, [*call, "--pictures", "1", "--out", str(out), "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert found == json.loads((out / "spread.json").read_text())
-    assert [one["title"] for one in found["networks"]] == ["DiffDIS (small)", "DiffDIS (small), DBIA off"]
+    assert [one["title"] for one in found["networks"]] == ["mini", "mini, DBIA off"]
     assert cv2.imread(str(out / "spread.png")).shape[1] > 500
     first, second = (one["images"] for one in found["networks"])
     assert [image["image"] for image in first] == ["a", "b"]

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from disbench.data import Sample
+from disbench.errors import InputError
 from disbench.models import card
 from disbench.models.diffdis import data
 from disbench.models.diffdis.predictor import DiffDIS, resize
@@ -38,7 +39,7 @@ class Spread:
 
 
 def compare(
-    several: Sequence[str | None],
+    several: Sequence[tuple[str, str | None]],
     samples: Sequence[Sample],
     seeds: int,
     device: str | None,
@@ -49,20 +50,23 @@ def compare(
 ) -> dict[str, list[Spread]]:
     """By title of a network: of all samples, with maps of the first so many.
 
-    With `without_dbia` also of each network that has DBIA with it switched off.
+    `several` are titles, or "" for the network's own, and weights. With `without_dbia` also of each network that has
+    DBIA with it switched off.
     """
     found: dict[str, list[Spread]] = {}
-    for weights in several:
+    for title, weights in several:
         for dbia in (True, False) if without_dbia else (True,):
             one = DiffDIS(card("diffdis"), weights, device, base)
+            one.title = title or one.title
             if not dbia and not switch_off(one):
                 continue
-            title = one.title if one.title not in found else f"{one.title} [{len(found) + 1}]"
-            found[title] = []
+            if one.title in found:
+                raise InputError(f"two networks titled {one.title!r}; give --weights TITLE=DIR")
+            found[one.title] = []
             for i, spread in enumerate(spreads(one, samples, seeds)):
-                found[title].append(spread if i < maps else replace(spread, mean=None, std=None))
+                found[one.title].append(spread if i < maps else replace(spread, mean=None, std=None))
                 if progress:
-                    progress(i + 1, len(samples), title)
+                    progress(i + 1, len(samples), one.title)
     return found
 
 

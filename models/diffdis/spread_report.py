@@ -12,6 +12,8 @@ from disbench.models.diffdis.ablation_table import interval
 from disbench.models.diffdis.predictor import resize
 from disbench.models.diffdis.spread import MEASURES, Spread
 
+SPREAD_MAP = "magma"
+
 
 def summary(found: Mapping[str, Sequence[Spread]], seeds: int) -> dict:
     """Per network: the mean over images of each measure, the half width of its 95 % t interval, and each image's."""
@@ -49,19 +51,23 @@ def _figure(found: Mapping[str, Sequence[Spread]], rows: int):
     axes = figure.subplots(len(some), columns, squeeze=False)
     # One scale for all maps of a figure, else a calm network would look like a nervous one.
     top = max(float(np.quantile(spread.std, 0.995)) for spreads in some for spread in spreads) or 1
-    for row, spreads in zip(axes, some, strict=True):
+    for i, spreads in enumerate(some):
         size = spreads[0].mean.shape
         pictures = [(resize(read_image(spreads[0].sample.image), size), "image", {})]
         pictures.append((resize(read_truth(spreads[0].sample.truth), size), "truth", {"cmap": "gray"}))
         for title, spread in zip(found, spreads, strict=True):
             pictures.append((spread.mean, title, {"cmap": "gray", "vmin": 0, "vmax": 1}))
-            pictures.append((spread.std, f"std {spread.values['std']:.4f}", {"cmap": "magma", "vmin": 0, "vmax": top}))
-        for ax, (picture, title, style) in zip(row, pictures, strict=True):
+            pictures.append(
+                (spread.std, f"std {spread.values['std']:.4f}", {"cmap": SPREAD_MAP, "vmin": 0, "vmax": top})
+            )
+        for ax, (picture, title, style) in zip(axes[i], pictures, strict=True):
             shown = ax.imshow(picture, **style)
             ax.set_axis_off()
-            if title.startswith("std") or row is axes[0]:
+            if i == 0 or style.get("cmap") == SPREAD_MAP:
                 ax.set_title(_plain(title), fontsize=6)
-    figure.colorbar(shown, ax=axes, shrink=0.6, label="std over noises").ax.tick_params(labelsize=6)
+    bar = figure.colorbar(shown, ax=axes, shrink=0.6, aspect=40)
+    bar.set_label("std over noises", fontsize=6)
+    bar.ax.tick_params(labelsize=6)
     return figure
 
 
