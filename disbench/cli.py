@@ -37,7 +37,7 @@ from disbench.options import (
 )
 
 KEPT = "what is done is kept, the same command goes on"
-RESUMABLE = ("run", "score", "predict", "train")
+RESUMABLE = ("run", "score", "predict", "train", "ablate")
 FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # a file that OpenCV cannot read has its one line from here
 
@@ -323,9 +323,7 @@ for command in (
     cli_board.check,
     cli_show.grid,
     cli_show.view,
-    cli_diffdis.train,
-    cli_diffdis.export,
-    cli_diffdis.vae_ceiling,
+    *cli_diffdis.COMMANDS,
     cli_time.time,
     cli_time.times,
 ):

@@ -5,7 +5,7 @@ vae.safetensors. The authors release the U-Net alone; its VAE and text encoder c
 folder in diffusers' layout.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,7 @@ from disbench.models._parts.weights import digest as digest_of
 from disbench.models._parts.weights import find, read, unwrapped
 from disbench.models.diffdis import files
 from disbench.models.diffdis.pipeline import PredictionType, scheduler
-from disbench.models.diffdis.unet import DiffDISUNet
+from disbench.models.diffdis.unet import WHOLE, DiffDISUNet, Parts
 
 BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
@@ -90,8 +90,10 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
     """
     if checkpoint.prediction_type != "epsilon":
         raise InputError(f"weights that predict {checkpoint.prediction_type}: the authors' code reads epsilon alone")
-    (folder / "unet").mkdir(parents=True, exist_ok=True)
     config = _public(checkpoint.unet.config) | {"_class_name": "UNet2DConditionModel"}
+    if (parts := Parts(*(config.pop(name) for name in asdict(WHOLE)))) != WHOLE:
+        raise InputError(f"weights of an ablation ({parts}): the authors' code reads the whole network alone")
+    (folder / "unet").mkdir(parents=True, exist_ok=True)
     (folder / "unet" / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
     state = {name: x.cpu().contiguous() for name, x in checkpoint.unet.state_dict().items()}
     save_file(state, folder / AUTHORS[0])
@@ -105,11 +107,15 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
             files.part(kind.from_pretrained, base, name).save_pretrained(folder / name)
 
 
-def start(base: str = BASE) -> Checkpoint:
-    """What training starts from: the base with a widened U-Net, whose new layers torch's global generator draws."""
+def start(base: str = BASE, parts: Parts = WHOLE, scratch: bool = False) -> Checkpoint:
+    """What training starts from: the base with a widened U-Net, whose new layers torch's global generator draws.
+
+    From `scratch` it draws all of the U-Net.
+    """
     stock = files.part(UNet2DConditionModel.from_pretrained, base, "unet")
-    unet = DiffDISUNet.from_config(stock.config)
-    unet.load_state_dict(from_stock(stock.state_dict()), strict=False)
+    unet = DiffDISUNet.from_config(stock.config, **asdict(parts))
+    if not scratch:
+        unet.load_state_dict(from_stock(stock.state_dict()), strict=False)
     vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
     scheduler = files.part(DDPMScheduler.load_config, base, "scheduler")
     return Checkpoint(unet, vae, empty_prompt(base), scheduler["prediction_type"])
