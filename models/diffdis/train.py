@@ -41,6 +41,8 @@ def main(
     much memory the U-Net will take. `track`: one of `tracking.KINDS` that is to log as well.
     """
     what = recipe.read(path, Recipe)
+    if what.vae and not (path.parent / what.vae).is_dir():
+        recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
     device, processes = join(device)
     splits = find(where, "DIS-TR,DIS-VD", progress=progress).splits
     samples, held_out = next(iter(splits.values())), splits.get("DIS-VD", ())
