@@ -1,5 +1,17 @@
-"""`python -m disbench`."""
+"""`disbench`, and `python -m disbench`. Ctrl-C while it is still loading, or ending, is an interruption as later."""
 
-from disbench.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    try:
+        from disbench.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

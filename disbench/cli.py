@@ -1,5 +1,6 @@
 """The command line: parse, call, print."""
 
+import os
 import sys
 import warnings
 from functools import partial
@@ -20,10 +21,12 @@ from disbench import (
 )
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
-from disbench.errors import BrokenPlugin, InputError, printable
+from disbench.errors import BrokenPlugin, InputError, printable, utf8
 from disbench.options import (
     CUTS,
+    cluster,
     data_options,
+    engine_options,
     json_option,
     metrics_option,
     model_options,
@@ -34,14 +37,22 @@ from disbench.options import (
 )
 
 KEPT = "what is done is kept, the same command goes on"
-RESUMABLE = ("run", "score", "predict", "train")
+RESUMABLE = ("run", "score", "predict", "train", "ablate")
 FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # a file that OpenCV cannot read has its one line from here
 
 
 class Commands(click.Group):
     """Turns what a user can mend into one line and exit status 2; an interruption into 130."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, [utf8(argument) for argument in args])
+        except InputError as error:
+            _fail(str(error))
+
     def invoke(self, ctx: click.Context):
+        warnings.filterwarnings("ignore", module="PIL")  # as OpenCV above
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = partial(_warn, warnings.showwarning)
@@ -86,6 +97,7 @@ def main() -> None:
     "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
 )
 @shard_option
+@shared(*engine_options)
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
@@ -102,6 +114,8 @@ def run(
     options,
     device,
     share,
+    engine,
+    address,
     out,
     save,
     workers,
@@ -122,16 +136,16 @@ def run(
     elif weights or options or device:
         raise InputError("--maps takes the model's place: leave --weights, --option and --device away")
     where = _where(data, images, truth)
-    with shown_progress() as progress:
+    with shown_progress() as progress, cluster(engine, address) as elsewhere:
         common = (progress, ",".join(protocols), metrics)
         if maps:
             title = f"{chosen.title}, maps"
-            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share)
+            results = evaluate.score_folder(title, maps, split, where, out, workers, *common, share, cluster=elsewhere)
         else:
             dataset = find(where, split, progress=progress)
             if dataset.is_mini:
                 click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
-            common = (out, save, workers, *common, share)
+            common = (out, save, workers, *common, share, elsewhere)
             beside = dataset.is_mini and not alone
             results = evaluate.run_references(model, dataset, weights, device, *common) if beside else []
             results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *common))
@@ -157,9 +171,10 @@ def run(
 @click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
 @click.option("--save", is_flag=True, help="Keep a copy of the maps in the run (grid and view need them).")
 @shard_option
+@shared(*engine_options)
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
 @shared(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, save, share, per_image, protocols, metrics, as_json):
+def score(maps, data, split, truth, out, workers, save, share, engine, address, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
     from disbench.report.images import check_suffix, write_images
@@ -167,13 +182,24 @@ def score(maps, data, split, truth, out, workers, save, share, per_image, protoc
     if per_image:
         check_suffix(per_image)
     where = (None, truth) if truth else data
-    with shown_progress() as progress:
+    with shown_progress() as progress, cluster(engine, address) as elsewhere:
         results = []
         for argument in maps:
             title, folder = titled(argument)
             title = title or folder.resolve().name
             results += evaluate.score_folder(
-                title, folder, split, where, out, workers, progress, ",".join(protocols), metrics, share, save
+                title,
+                folder,
+                split,
+                where,
+                out,
+                workers,
+                progress,
+                ",".join(protocols),
+                metrics,
+                share,
+                save,
+                elsewhere,
             )
     if not all(results):
         _waiting(share)
@@ -297,9 +323,7 @@ for command in (
     cli_board.check,
     cli_show.grid,
     cli_show.view,
-    cli_diffdis.train,
-    cli_diffdis.export,
-    cli_diffdis.vae_ceiling,
+    *cli_diffdis.COMMANDS,
     cli_time.time,
     cli_time.times,
 ):

@@ -1,12 +1,15 @@
-"""Commands of DiffDIS alone: train, export, vae-ceiling."""
+"""Commands of DiffDIS alone: train, ablate, export, vae-ceiling, noise-spread."""
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
+from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
-from disbench.console import show
 from disbench.errors import InputError
+from disbench.files import alone
 from disbench.options import (
     data_options,
     json_option,
@@ -26,12 +29,15 @@ from disbench.options import (
     "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--track", type=click.Choice(["tensorboard", "trackio"]), help="Of a recipe: log there as well.")
 @shared(models_option, *training_options)
-def train(recipe, model, data, out, device, **chosen):
+def train(recipe, model, data, out, device, track, **chosen):
     """Train DiffDIS by a recipe (a TOML file), or another method by its name."""
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
     chosen = {key: value for key, value in chosen.items() if value is not None}
+    if model and track:
+        raise InputError("--track is a recipe's")
     if recipe and chosen:
         raise InputError(f"--{min(chosen).replace('_', '-')} is --model's; a recipe says it itself")
     try:
@@ -40,13 +46,41 @@ def train(recipe, model, data, out, device, **chosen):
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
-    with shown_progress() as progress:
+    first = os.environ.get("RANK", "0") == "0"  # of several processes that train together
+    with shown_progress() as progress, alone(out) if first else nullcontext():
         if recipe:
-            train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True))
+            train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True), track)
         else:
             scores = supervised.main(model, supervised.Recipe(**chosen), data, out, device, progress)
             for key, value in (scores or {}).items():
                 click.echo(f"{key}: {value:.4f}")
+
+
+@click.command()
+@click.option("--rows", type=click.Path(path_type=Path), help="TOML of the rows; else those of the paper's Tables 3-5.")
+@click.option("--recipe", type=click.Path(path_type=Path), help="What they change; else a small one, for a CPU.")
+@click.option("--only", multiple=True, metavar="NAME", help="This row alone; may be given several times.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each row.")
+@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini.")
+@click.option("--split", default="DIS-VD", show_default=True, metavar="SPLITS", help="What is scored.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Weights and scores; goes on from them.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@json_option
+def ablate(rows, recipe, only, seeds, data, split, out, device, as_json):
+    """Train DiffDIS without each of its parts, several times each, and make the table of it."""
+    try:
+        from disbench.models.diffdis import ablate, ablation_table
+    except ModuleNotFoundError as error:
+        raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
+
+    rows, recipe = rows or ablate.RECIPES / "ablations.toml", recipe or ablate.RECIPES / "ablations-mini.toml"
+    with shown_progress() as progress:
+        trained = ablate.main(data, out, rows, recipe, split, range(seeds), only, device, progress)
+    entries = ablation_table.rows(trained)
+    if as_json:
+        json(entries)
+    elif entries:
+        click.echo(ablation_table.markdown(entries), nl=False)
 
 
 @click.command()
@@ -85,3 +119,37 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
         dataset = find(data, split, images=False, progress=progress)
         result = evaluate.run_source(source, dataset, out, False, 0, progress, ",".join(protocols), metrics)
     show([result.under(name) for name in protocols], metrics, as_json)
+
+
+@click.command("noise-spread")
+@shared(*data_options)
+@click.option("--weights", "several", multiple=True, metavar="[TITLE=]FILE|DIR|ID", help="May be given several times.")
+@click.option("--without-dbia", is_flag=True, help="Also each network that has it with its DBIA switched off.")
+@click.option("--base", metavar="DIR|ID", help="For the authors' U-Net: its VAE and text encoder.")
+@click.option("--seeds", default=8, show_default=True, type=click.IntRange(2), help="Noises per image.")
+@click.option("--pictures", default=4, show_default=True, type=click.IntRange(0), help="Images in the picture.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of spread.json and spread.png.")
+@json_option
+def noise_spread(data, split, several, without_dbia, base, seeds, pictures, device, out, as_json):
+    """Measure how far DiffDIS' masks depend on the noise that they start from."""
+    try:
+        from disbench.models.diffdis import spread, spread_report, weights
+    except ModuleNotFoundError as error:
+        raise InputError(f"noise-spread needs {error.name}; pip install 'disbench[models]'") from None
+    from disbench.data import find
+
+    titled = [("", text) if Path(text).exists() else text.rpartition("=")[::2] for text in several] or [("", None)]
+    with shown_progress() as progress:
+        samples = find(data, split, progress=progress).samples
+        base = base or weights.BASE
+        found = spread.compare(titled, samples, seeds, device, base, without_dbia, pictures, progress)
+    content = spread_report.write(out, found, seeds, pictures)
+    if as_json:
+        json(content)
+        return
+    rows = [(one["title"], *(f"{one['mean'][key]:.4f}" for key in spread.MEASURES)) for one in content["networks"]]
+    table(("network", *spread.MEASURES), rows)
+
+
+COMMANDS = (train, ablate, export, vae_ceiling, noise_spread)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import click
 
+from disbench.errors import printable
+
 
 @contextmanager
 def progress() -> Iterator:
@@ -55,7 +57,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*map(Text, row))  # Text: names from outside are not markup
+        table.add_row(*(Text(printable(cell)) for cell in row))  # names from outside are not markup, and steer nothing
     Console().print(table)
 
 

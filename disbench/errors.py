@@ -22,3 +22,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def printable(text: str) -> str:
     """With escapes for control characters: a name from outside must neither steer a terminal nor break a line."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def inert(text: str) -> str:
+    """As a cell of a CSV file: what a spreadsheet would take for a formula gets an apostrophe before it.
+
+    A carriage return, which Python's writer does not quote, would begin a new row, so it is escaped.
+    """
+    text = text.replace("\r", "\\r")
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
+
+
+def utf8(name: object) -> str:
+    """The name as text; InputError where it holds bytes that are not UTF-8, which no report nor run.json can."""
+    if any("\ud800" <= c <= "\udfff" for c in str(name)):  # how Python shows such bytes
+        raise InputError(f"{name}: a name that is not UTF-8; rename it")
+    return str(name)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from disbench import data as datasets
 from disbench import spread
 from disbench.data import DataSet, Sample, truths
 from disbench.data.digests import Progress, split_digests
-from disbench.data.images import read_truth, write_map
-from disbench.environment import cores, environment
+from disbench.data.images import encode_map, read_truth
+from disbench.engine_ray import Cluster, Remote
+from disbench.environment import cores
 from disbench.errors import InputError
+from disbench.files import write_whole
 from disbench.metrics import KERNEL_VERSION, Keys, chosen, measure, pixels
 from disbench.metrics import protocols as rules
 from disbench.models import card
 from disbench.models import load as load_model
 from disbench.predict import Folder, Model
-from disbench.runs import Manifest, Result, Row, Shard, finish, load, mask_path, open_run, read_manifest, read_shards
+from disbench.runs import Manifest, Result, finish, load, mask_path, open_run, read_manifest
+from disbench.shards import Row, Shard, Shards
 from disbench.shares import WHOLE, Share
 
 Source = Model | Folder
@@ -80,8 +84,12 @@ def run_model(
     protocol: str = "pysod",
     metrics: Keys = None,
     share: Share = WHOLE,
+    cluster: Cluster | None = None,
 ) -> Result | None:
-    """`run` on a data set that was found already; `options` are the model's own."""
+    """`run` on a data set that was found already; `options` are the model's own, `cluster` computes if it is given."""
+    if cluster:
+        source = cluster.model(model, weights, device, options)
+        return run_source(source, dataset, Path(out), save, workers, progress, protocol, metrics, share)
     if device and "," in device:
         common = (options, out, save, workers, protocol, metrics)
         return spread.run(model, dataset, weights, device.split(","), share, progress, *common)
@@ -103,6 +111,7 @@ def score_folder(
     metrics: Keys = None,
     share: Share = WHOLE,
     save: bool = False,
+    cluster: Cluster | None = None,
 ) -> list[Result | None]:
     """Score saved maps: the same flow with a folder in the model's place. Needs no torch. `save` keeps a copy of them.
 
@@ -111,10 +120,13 @@ def score_folder(
     """
     dataset = datasets.find(data, split, images=False, progress=progress)
     protocols = rules.names(protocol)
-    workers = cores() if workers is None else workers
+    if workers is None and not cluster:
+        workers = cores()
     results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(rules.find(name).resize for name in protocols):
         source = Folder(title, Path(folder), dataset.samples, resize)
+        if cluster:
+            source = cluster.folder(source)
         together = [name for name in protocols if rules.find(name).resize == resize] if source.resized else protocols
         result = run_source(source, dataset, Path(out), save, workers, progress, ",".join(together), metrics, share)
         results |= {name: result and result.under(name) for name in together}
@@ -124,17 +136,17 @@ def score_folder(
 
 
 def run_source(
-    source: Source,
+    source: Source | Remote,
     dataset: DataSet,
     out: Path,
     save: bool,
-    workers: int,
+    workers: int | None,
     progress: Progress | None,
     protocol: str,
     metrics: Keys,
     share: Share = WHOLE,
 ) -> Result | None:
-    """The run of any source: whatever has a title, a name, an identity, a device, and a Model's three stages.
+    """The run of any source: what has a title, a name, an identity, a device, an environment, and makes rows.
 
     None where this process has done its share and images of others are still missing.
     """
@@ -157,33 +169,46 @@ def run_source(
         size=size,
     )
     folder = open_run(out, source.name, manifest)
-    rows = read_shards(folder)
+    rows = Shards(folder)
     samples = share.of(dataset.samples)
     todo = [s for s in samples if (s.split, s.name) not in rows or (save and not mask_path(folder, s).exists())]
+
+    def keep(of: Row | Sample, png: bytes) -> None:
+        path = mask_path(folder, of)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, png)
+
     if todo or not read_manifest(folder).complete:
         done = len(samples) - len(todo)
+        produce = source.rows if isinstance(source, Remote) else partial(make_rows, source)
         with Shard(folder) as shard:
-            for count, row in enumerate(
-                _rows(source, todo, folder if save else None, workers, protocol, asked), done + 1
-            ):
+            for count, row in enumerate(produce(todo, keep if save else None, workers, protocol, asked), done + 1):
                 shard.append(row)
                 if progress:
                     progress(count, len(samples), source.title)
-        rows = read_shards(folder)
+        rows = Shards(folder)
         if any((s.split, s.name) not in rows for s in dataset.samples):
             return None
         where = dataset.where if isinstance(dataset.where, tuple) else [dataset.where]
         meta: dict[str, Any] = {"data": [str(Path(w).resolve()) if w != "mini" else w for w in where if w]}
         meta |= {"finished": datetime.now(UTC).isoformat(timespec="seconds"), "workers": workers}
-        meta["environment"] = environment(source.device)
-        finish(folder, [rows[s.split, s.name] for s in dataset.samples], meta)
+        meta["environment"] = source.environment
+        finish(folder, rows.rows((s.split, s.name) for s in dataset.samples), meta, rows.with_half())
     return load(folder).under(protocols[0])
 
 
-def _rows(
-    source: Source, samples: list[Sample], folder: Path | None, workers: int, protocol: str, metrics: Keys
+def make_rows(
+    source: Source,
+    samples: list[Sample],
+    keep: Callable[[Sample, bytes], None] | None,
+    workers: int,
+    protocol: str,
+    metrics: Keys,
 ) -> Iterator[Row]:
-    """Rows in the order of the samples: threads load ahead and measure behind, this one computes."""
+    """Rows in the order of the samples: threads load ahead and measure behind, this one computes.
+
+    `keep` is given every map as a PNG before its row is.
+    """
 
     def load(sample: Sample):
         return sample, *source.load(sample)
@@ -201,10 +226,8 @@ def _rows(
             measurement = measure(mask, truth, protocol, metrics, truths.skeleton)
         except InputError as error:
             raise InputError(f"{sample.split}/{sample.name}: {error}") from None
-        if folder:
-            path = mask_path(folder, sample)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_map(path, mask)
+        if keep:
+            keep(sample, encode_map(mask))
         return Row(sample.split, sample.name, measurement, seconds | more, mask_digest(mask))
 
     pool = ThreadPoolExecutor(workers) if workers else None

@@ -220,6 +220,8 @@ def _read(folder: Path) -> Card:
         raise InputError(f"{path}: not a card ({error})") from None
     if read.status not in STATUSES:
         raise InputError(f"{path}: unknown status {read.status!r}; known: {', '.join(STATUSES)}")
+    if read.status != "maps-only" and not re.fullmatch(r"\w+:\w+", read.predictor):
+        raise InputError(f"{path}: predictor {read.predictor!r} is not module:class, of a module beside the card")
     return read
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -59,6 +60,33 @@ shard_option = click.option(
     callback=_share,
     help="The K-th of N processes that share --out; 'auto': as torchrun or srun counts them.",
 )
+
+
+engine_options = [
+    click.option(
+        "--engine", type=click.Choice(("threads", "ray")), default="threads", show_default=True, help="What computes."
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="--engine ray: a running cluster's; else $RAY_ADDRESS, else this machine.",
+    ),
+]
+
+
+@contextmanager
+def cluster(engine: str, address: str | None):
+    """The Ray cluster that --engine and --address say; None for this process."""
+    from disbench.engine_ray import cluster
+    from disbench.errors import InputError
+
+    if engine == "ray":
+        with cluster(address) as found:
+            yield found
+    elif address:
+        raise InputError("--address needs --engine ray")
+    else:
+        yield None
 
 
 class KeyValue(click.ParamType):
@@ -122,4 +150,8 @@ def shared(*chosen):
 def titled(argument: str) -> tuple[str | None, Path]:
     """TITLE=DIR or DIR; a folder that has a = in its name is a folder."""
     title, equals, folder = argument.partition("=")
-    return (None, Path(argument)) if not equals or Path(argument).is_dir() else (title, Path(folder))
+    try:
+        whole = not equals or Path(argument).is_dir()
+    except OSError:  # longer than a file's name can be
+        whole = False
+    return (None, Path(argument)) if whole else (title, Path(folder))

@@ -1,6 +1,7 @@
 """From an image to a map, in three timed stages; and maps from a folder in the model's place.
 
 A source has `load(sample)`, `compute(loaded)`, `finish(computed, size)`: host, device, host. The runner overlaps them.
+Its `environment` is the record of what they ran on.
 """
 
 import re
@@ -15,7 +16,11 @@ from disbench.clocks import clock
 from disbench.data.digests import combine, file_digest
 from disbench.data.dis5k import Sample, match_maps
 from disbench.data.images import read_image, read_map
+from disbench.environment import environment
+from disbench.errors import utf8
 from disbench.models import Card
+
+LONGEST = 200  # bytes of a title that name a folder; file systems take 255
 
 
 class Predictor(Protocol):
@@ -49,6 +54,10 @@ class Model:
     @property
     def identity(self) -> dict[str, Any]:
         return {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return environment(self.device)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """uint8 (h, w, 3) RGB -> uint8 (h, w) map, 255 for foreground."""
@@ -91,8 +100,9 @@ class Folder:
     device = "cpu"
 
     def __init__(self, title: str, root: Path, samples: list[Sample], resize: str | None = None):
-        self.title = title
-        self.name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
+        self.title = utf8(title)
+        name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
+        self.name = name.encode()[:LONGEST].decode(errors="ignore")
         self.maps: dict[tuple[str, str], Path] = {}
         self.resize, self.resized = resize, 0
         splits = {sample.split: [s for s in samples if s.split == sample.split] for sample in samples}
@@ -105,6 +115,10 @@ class Folder:
     @property
     def identity(self) -> dict[str, Any]:
         return {"maps": combine((f"{split}/{name}", file_digest(path)) for (split, name), path in self.maps.items())}
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return environment(self.device)
 
     def load(self, sample: Sample) -> tuple[np.ndarray, dict[str, float]]:
         return read_map(self.maps[sample.split, sample.name]), {}

@@ -1,7 +1,7 @@
 """The run folder `runs/<model>/<key>/`: one row per image, appended as it is measured, merged at the end.
 
     run.json          what was run, on what, by which versions; `complete` is set last of all
-    shards/*.jsonl    append-only, one writer each; a torn last line (a killed writer) is dropped when read
+    shards/*.jsonl    the rows as they are measured; see disbench.shards
     scores.parquet    the rows, sorted: the same bytes for any number of workers; what needs pixels has a column each
     seconds.parquet   the stage times, which no two runs share
     masks/            the maps, with --save
@@ -10,11 +10,9 @@ The key hashes everything that a score depends on, so the same command resumes a
 """
 
 import hashlib
-import os
-import secrets
-import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +21,14 @@ import numpy as np
 
 from disbench.data.dis5k import OVERALL, TEST, Sample
 from disbench.errors import InputError
-from disbench.files import write_whole
+from disbench.files import write_whole, writing
 from disbench.metrics import Keys, Measurement, pixels, score, signature
 from disbench.metrics.protocols import find
-from disbench.tables import read_parquet, to_parquet
+from disbench.shards import AT_ONCE, Row
+from disbench.tables import Writer, read_groups, read_parquet
 
 SCHEMA = 2
 FIXED = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}  # the columns of every run
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measured image. `seconds` per stage: prepare, infer, restore; `digest` is that of the uint8 map."""
-
-    split: str
-    name: str
-    measurement: Measurement
-    seconds: dict[str, float]
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -150,6 +138,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"{path}: cannot be read ({error})") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
+    try:
+        find(manifest.protocol)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     return manifest
 
 
@@ -157,52 +149,32 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_whole(folder / "run.json", msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
-class Shard:
-    """The rows that one process adds to a run; each is a whole line in its file when `append` returns."""
+def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any], half: Row | None = None) -> None:
+    """Write the two tables, then mark the manifest complete.
 
-    def __init__(self, folder: Path):
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
-        self._file = (folder / "shards" / name).open("xb")
-
-    def append(self, row: Row) -> None:
-        self._file.write(msgspec.json.encode(row, enc_hook=lambda array: array.tolist()) + b"\n")
-        self._file.flush()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._file.close()
-
-
-def read_shards(folder: Path) -> dict[tuple[str, str], Row]:
-    """(split, name) -> row, from every shard; the first in shard order where two writers measured the same image."""
-    rows: dict[tuple[str, str], Row] = {}
-    decoder = msgspec.json.Decoder(Row, dec_hook=lambda _, counts: np.array(counts, np.uint32))
-    for shard in sorted((folder / "shards").glob("*.jsonl")):
-        *lines, _ = shard.read_bytes().split(b"\n")  # a whole line ends in a newline, so the rest is torn or empty
-        for number, line in enumerate(lines, 1):
-            try:
-                row = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"{shard}: line {number} is damaged ({error}); delete that line and resume") from None
-            rows.setdefault((row.split, row.name), row)
-    return rows
+    `rows` in the order of the data set, of which few are held at once; `half`: one of those with fg_half, if any has.
+    """
+    example = {} if half is None else {"fg_half": half.measurement.fg_half}
+    rows = iter(rows)
+    with writing(folder / "scores.parquet") as scores, writing(folder / "seconds.parquet") as seconds:
+        tables = Writer(scores, example), Writer(seconds)
+        while some := list(islice(rows, AT_ONCE)):
+            for table, columns in zip(tables, _columns(some), strict=True):
+                table.write(columns)
+        for table in tables:
+            table.close()
+    write_manifest(folder, replace(read_manifest(folder), complete=True, meta=meta))
 
 
-def finish(folder: Path, rows: Iterable[Row], meta: dict[str, Any]) -> None:
-    """Write the two tables, then mark the manifest complete. `rows` in the order of the data set."""
-    rows = list(rows)
+def _columns(rows: list[Row]) -> tuple[dict[str, list], dict[str, list]]:
+    """Of scores.parquet and of seconds.parquet."""
     names = {"split": [r.split for r in rows], "image": [r.name for r in rows]}
-    measured = [asdict(r.measurement) for r in rows]
+    measured = [vars(r.measurement) for r in rows]
     columns = {key: [m[key] for m in measured] for key in measured[0]}
     values = columns.pop("values")
     columns |= {key: [one[key] for one in values] for key in values[0]}
-    scores = names | columns | {"digest": [r.digest for r in rows]}
-    seconds = names | {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds}
-    for file, table in {"scores.parquet": scores, "seconds.parquet": seconds}.items():
-        write_whole(folder / file, to_parquet(table))
-    write_manifest(folder, replace(read_manifest(folder), complete=True, meta=meta))
+    seconds = {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds}
+    return names | columns | {"digest": [r.digest for r in rows]}, names | seconds
 
 
 def load(folder: str | Path, title: str | None = None) -> Result:
@@ -215,16 +187,13 @@ def load(folder: str | Path, title: str | None = None) -> Result:
         raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
     try:
         measured = read_scores(folder / "scores.parquet")
-        seconds = read_parquet(folder / "seconds.parquet")
-    except (OSError, pa.ArrowException) as error:
+        rows = _by_split(manifest, measured, read_parquet(folder / "seconds.parquet"))
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
+        why = f"no column or split {error}" if isinstance(error, KeyError) else error
         raise InputError(
-            f"{folder}: its tables cannot be read ({error}); delete its run.json and give the command of the run "
+            f"{folder}: its tables cannot be read ({why}); delete its run.json and give the command of the run "
             "again, which makes them from the shards"
         ) from None
-    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
-    for i, row in enumerate(measured):
-        stages = {stage: column[i] for stage, column in seconds.items() if stage not in ("split", "image")}
-        rows[row.split].append(replace(row, seconds=stages))
     counts = {split: len(kept) for split, kept in rows.items()}
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
@@ -243,15 +212,32 @@ def load(folder: str | Path, title: str | None = None) -> Result:
 
 
 def read_scores(path: Path) -> list[Row]:
-    """The rows of a scores.parquet, without times. OSError or pyarrow.ArrowException where it cannot be read."""
-    scores = read_parquet(path)
+    """The rows of a scores.parquet, without times.
+
+    OSError or pyarrow.ArrowException where it cannot be read; LookupError, TypeError or ValueError for other columns.
+    """
     rows = []
-    for i in range(len(scores["image"])):
-        one = {key: column[i] for key, column in scores.items()}
-        fg, bg, half = (one[key] and np.array(one[key], np.uint32) for key in ("fg_hist", "bg_hist", "fg_half"))
-        values = {key: value for key, value in one.items() if key not in FIXED}
-        measurement = Measurement(one["height"], one["width"], fg, bg, values, half)
-        rows.append(Row(one["split"], one["image"], measurement, {}, one["digest"]))
+    for scores in read_groups(path):
+        values = {key: column for key, column in scores.items() if key not in FIXED}
+        for key, column in values.items():
+            values[key] = [one.tolist() if isinstance(one, np.ndarray) else one for one in column]
+        for i in range(len(scores["image"])):
+            fg, bg, half = (scores[key][i] for key in ("fg_hist", "bg_hist", "fg_half"))
+            if not all(counts is None or np.shape(counts) == (256,) for counts in (fg, bg, half)):
+                raise ValueError("a histogram has not 256 levels")
+            one = {key: column[i] for key, column in values.items()}
+            measurement = Measurement(scores["height"][i], scores["width"][i], fg, bg, one, half)
+            rows.append(Row(scores["split"][i], scores["image"][i], measurement, {}, scores["digest"][i]))
+    return rows
+
+
+def _by_split(manifest: Manifest, measured: list[Row], seconds: dict[str, list[Any]]) -> dict[str, list[Row]]:
+    names = list(zip(seconds.pop("split"), seconds.pop("image"), strict=True))
+    if names != [(row.split, row.name) for row in measured]:
+        raise ValueError("scores and seconds are of different images")
+    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
+    for i, row in enumerate(measured):
+        rows[row.split].append(replace(row, seconds={stage: column[i] for stage, column in seconds.items()}))
     return rows
 
 

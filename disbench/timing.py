@@ -212,6 +212,8 @@ def read(path: Path) -> Timing:
         raise InputError(f"{path}: not a timing ({error}); `disbench time` writes them") from None
     if timing.schema != SCHEMA:
         raise InputError(f"{path}: schema {timing.schema}, this disbench reads {SCHEMA}; time the model again")
+    if not (timing.raw.keys() >= {"whole", "infer"} and all(timing.raw.values()) and timing.throughput):
+        raise InputError(f"{path}: not a timing (values are missing); `disbench time` writes them")
     return timing
 
 

@@ -11,7 +11,7 @@ from hashed import GOLDENS, hashed_base
 from safetensors.torch import load_file
 
 from disbench.data import find
-from disbench.models.diffdis import authors, losses, noise, recipe, train, weights
+from disbench.models.diffdis import authors, batches, losses, noise, recipe, train, weights
 from disbench.models.diffdis.loop import Schedule
 
 SIDE = 64
@@ -120,7 +120,7 @@ def test_noise_is_one_for_both_or_one_each(make_pairs, tmp_path):
     stage = train.Stage(64, 1, 2)
     for shared in (True, False):
         what = train.Recipe((stage,), Schedule(1, 1), "x", shared_noise=shared, augment="authors", noise="pyramid")
-        batch = train._batch(what, stage, begin.vae, samples, 0)
+        batch = batches.make(what, stage, begin.vae, samples, 0)
         first, second = batch["noise"].chunk(2)
         assert torch.equal(first, second) == shared
         parts = losses.one_step(begin.unet, **batch, text=begin.text, prediction_type="epsilon")

@@ -1,6 +1,7 @@
 """Training DiffDIS: Algorithm 1, its pictures, and a training that may be cut off anywhere."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,46 +9,29 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from tiny_training import TINY, UNET, VAE, begin
 
 from disbench.data import Sample
 from disbench.errors import InputError
-from disbench.models.diffdis import conditioning, data, losses, pipeline, recipe, train, train_vae, weights
+from disbench.models.diffdis import (
+    conditioning,
+    data,
+    lora,
+    losses,
+    pipeline,
+    recipe,
+    tracking,
+    train,
+    train_vae,
+    weights,
+)
 from disbench.models.diffdis.loop import Schedule, fit
 from disbench.models.diffdis.unet import DiffDISUNet
 
 RECIPES = Path(train.__file__).parent / "recipes"
-UNET = {
-    "block_out_channels": [8, 8, 8, 8],
-    "down_block_types": ["DownBlock2D", "DownBlock2D", "DownBlock2D", "DownBlock2D"],
-    "up_block_types": ["UpBlock2D", "UpBlock2D", "UpBlock2D", "UpBlock2D"],
-    "layers_per_block": 1,
-    "attention_head_dim": 2,
-    "cross_attention_dim": 8,
-    "norm_num_groups": 4,
-}
-VAE = {
-    "down_block_types": ["DownEncoderBlock2D"] * 2,
-    "up_block_types": ["UpDecoderBlock2D"] * 2,
-    "block_out_channels": [4, 8],
-    "layers_per_block": 1,
-    "norm_num_groups": 2,
-    "mid_block_add_attention": False,
-}
-TINY = train.Recipe(
-    vae="tiny-vae.toml",
-    unet=UNET,
-    stages=(train.Stage(16, 4, 2), train.Stage(32, 4, 2)),
-    schedule=Schedule(8, 1e-3, checkpoint_every=3, log_every=1),
-    pictures=40,
-    size=32,
-    text=(2, 8),
-)
-
-
 TABLES = "[schedule]\nlr = 1\nsteps = 2"
 
 
@@ -72,12 +56,6 @@ def samples(tmp_path):
         cv2.imwrite(str(truth_path), truth)
         found.append(Sample("DIS-TR", str(i), image_path, truth_path))
     return found
-
-
-def begin(what=TINY):
-    torch.manual_seed(0)
-    vae = AutoencoderKL(**VAE)
-    return weights.Checkpoint(train.new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type, what.size)
 
 
 def test_loss_is_algorithm_1():
@@ -119,7 +97,7 @@ def test_a_perfect_network_has_no_loss(prediction_type):
 def test_cutmix_pastes_one_box_of_the_neighbour_into_all(seed):
     image = torch.arange(4.0).reshape(4, 1, 1, 1) + torch.rand(4, 3, 24, 32) / 2
     mask = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 24, 32)
-    mixed_image, mixed_mask = data.cutmix(1.0, np.random.default_rng(seed), image, mask)
+    mixed_image, mixed_mask = data.paste(data.boxes(4, 1.0, (24, 32), np.random.default_rng(seed)), image, mask)
     for i, (got, pasted) in enumerate(zip(mixed_image, mixed_mask[:, 0] != mask[:, 0], strict=True)):
         ys, xs = pasted.nonzero(as_tuple=True)
         height, width = ys.max() - ys.min() + 1, xs.max() - xs.min() + 1
@@ -128,9 +106,7 @@ def test_cutmix_pastes_one_box_of_the_neighbour_into_all(seed):
 
 
 def test_cutmix_can_be_off():
-    image = torch.rand(2, 3, 8, 8)
-    (same,) = data.cutmix(0.0, np.random.default_rng(0), image)
-    assert torch.equal(same, image)
+    assert data.boxes(4, 0.0, (8, 8), np.random.default_rng(0)) == [None] * 4
 
 
 @settings(max_examples=20, deadline=None)
@@ -197,9 +173,64 @@ def test_validation_is_logged(samples, tmp_path):
     assert [line["step"] for line in lines if "f_max" in line] == [4, 8]
 
 
+def test_samples_are_drawn_at_validation(samples, tmp_path):
+    what = replace(TINY, schedule=replace(TINY.schedule, validate_every=8), show=2)
+    train.train(what, begin(), samples, samples[:3], tmp_path)
+    (path,) = (tmp_path / "samples").iterdir()
+    drawn = cv2.imread(str(path))
+    assert path.name == "8.png" and drawn.shape == (2 * 256, 3 * 256, 3)
+    truth = cv2.resize(cv2.imread(str(samples[1].truth)), (256, 256))
+    assert np.abs(drawn[256:, 256:512].astype(float) - truth).mean() < 3
+
+
+def test_the_log_goes_to_a_tracker_as_well(samples, tmp_path):
+    seen = []
+    train.train(TINY, begin(), samples, (), tmp_path, track=lambda *line: seen.append(line))
+    lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
+    assert seen == [("unet", line["step"], line) for line in lines]
+
+
+@pytest.mark.parametrize("kind, package", [("tensorboard", "torch.utils.tensorboard"), ("trackio", "trackio")])
+def test_a_tracker_that_is_not_installed_is_named(tmp_path, monkeypatch, kind, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=f"pip install {kind}"):
+        tracking.tracker(kind, tmp_path)
+
+
+def test_tensorboard_has_the_values(tmp_path):
+    pytest.importorskip("tensorboard")
+    tracking.tracker("tensorboard", tmp_path)("unet", 3, {"mask": 0.5})
+    assert [path.stat().st_size > 100 for path in (tmp_path / "tensorboard").iterdir()] == [True]
+
+
+def test_eight_bit_adam_and_lora_name_what_they_need(tmp_path, monkeypatch):
+    for package in ("bitsandbytes.optim", "peft"):
+        monkeypatch.setitem(sys.modules, package, None)
+    schedule = Schedule(1, 1e-3, optimizer="adamw8bit")
+    with pytest.raises(InputError, match="pip install bitsandbytes"):
+        fit(torch.nn.Linear(1, 1), schedule, None, None, "x", tmp_path)
+    with pytest.raises(InputError, match="pip install peft"):
+        lora.add(begin().unet, 4)
+
+
+def test_low_rank_adaptation_trains_what_is_new_and_ends_in_a_plain_unet(samples, tmp_path):
+    pytest.importorskip("peft")
+    what = replace(TINY, lora=2, embedding_lr=1.0)
+    start = begin(what)
+    old = {name: x.clone() for name, x in start.unet.state_dict().items()}
+    lora.add(start.unet, what.lora)
+    new = train.train(what, start, samples, (), tmp_path).state_dict()
+    assert new.keys() == old.keys()
+    changed = {name for name in old if not torch.equal(old[name], new[name].to(old[name].dtype))}
+    attention = ".to_q.", ".to_k.", ".to_v.", ".to_out."
+    trained = {name for name in changed if not name.startswith(lora.NEW) and ".norm2_." not in name}
+    assert trained and all(any(part in name for part in attention) for name in trained)
+    assert {"conv_in.weight", "rgb_proj.0.weight", "class_embedding.linear_1.weight"} <= changed
+
+
 def test_the_best_are_kept(samples, tmp_path, monkeypatch):
     scores = iter([0.3, 0.6, 0.2, 0.5])
-    monkeypatch.setattr(train, "_validate", lambda *_: {"f_max": next(scores)})
+    monkeypatch.setattr(train, "scores", lambda *_: {"f_max": next(scores)})
     what = replace(TINY, schedule=replace(TINY.schedule, validate_every=2, keep=2))
     last = train.train(what, begin(), samples, samples[:1], tmp_path)
     assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["unet-4.safetensors", "unet-8.safetensors"]

@@ -44,6 +44,8 @@ def test_every_command_that_is_shown_exists(page, command, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     if "--models" in command:  # whose folder must exist to be parsed
         Path(command[command.index("--models") + 1]).mkdir()
+    monkeypatch.setenv("RANK", "0")  # for --shard auto
+    monkeypatch.setenv("WORLD_SIZE", "1")
     parse(command)
 
 

@@ -10,11 +10,13 @@ from functools import partial
 
 import numpy as np
 import pytest
+from conftest import write
 
-from disbench import evaluate
+from disbench import evaluate, runs, shards
 from disbench.data.images import read_map
 from disbench.errors import InputError
-from disbench.runs import Shard, latest, load, read_manifest, read_shards
+from disbench.runs import latest, load, read_manifest
+from disbench.shards import Shard, Shards
 
 NAMES = ["a", "b.c", "d#e", "f"]
 
@@ -86,7 +88,7 @@ def test_a_killed_process_loses_nothing_and_repeats_nothing(tmp_path, make_pairs
         assert process.poll() is None, "it ended before it could be killed"
     process.send_signal(how)
     assert process.wait() == status
-    kept = len(read_shards(shards.parent))
+    kept = len(Shards(shards.parent))
     assert 5 <= kept < 60
     resumed = otsu(folder, tmp_path / "runs")
     assert sum(shard.read_bytes().count(b"\n") for shard in shards.iterdir()) == 60
@@ -100,7 +102,7 @@ def test_a_torn_last_line_is_measured_again(tmp_path, folder):
     shard.write_bytes(b"".join(lines[:-1]) + lines[-1][: len(lines[-1]) // 2])
     expected = scores_digest(whole)
     again = otsu(folder, tmp_path / "runs")
-    assert len(read_shards(whole.folder)) == 4
+    assert len(Shards(whole.folder)) == 4
     assert scores_digest(again) == expected
 
 
@@ -117,7 +119,7 @@ def test_two_writers_of_one_image_count_once(tmp_path, folder):
     whole = otsu(folder, tmp_path / "runs")
     with Shard(whole.folder) as second:
         second.append(whole.rows["mine"][0])
-    assert len(read_shards(whole.folder)) == 4
+    assert len(Shards(whole.folder)) == 4
 
 
 def test_a_finished_run_is_not_done_again_unless_something_is_missing(tmp_path, folder):
@@ -188,7 +190,7 @@ def test_an_image_that_breaks_stops_the_run_with_its_name_and_keeps_the_rest(tmp
     with pytest.raises(InputError, match=r"f\.jpg"):
         otsu(folder, tmp_path / "runs")
     (run,) = (tmp_path / "runs" / "otsu").iterdir()
-    assert len(read_shards(run)) == 3
+    assert len(Shards(run)) == 3
 
 
 def test_saved_maps_score_as_the_run_that_saved_them(tmp_path, folder):
@@ -221,3 +223,19 @@ def test_overall_pools_the_four_test_splits_only():
     assert result.scores()["Overall"] == score([rows[s][0].measurement for s in splits[1:]])
     partial = Result("t", "DIS5K", "s", splits[:4], {s: rows[s] for s in splits[:4]}, {}, None, "dis5k")
     assert "Overall" not in partial.scores()
+
+
+def test_more_rows_than_are_held_at_once_are_the_same_rows(tmp_path, folder, monkeypatch):
+    """The third truth has levels of 110 and 200, so that its row alone has fg_half, and not in the first group."""
+    truth = np.where(read_map(folder / "gt" / "d#e.png") > 0, np.uint8(200), np.uint8(0))
+    truth[0] = 110
+    write(folder / "gt" / "d#e.png", truth)
+    at_once = otsu(folder, tmp_path / "runs", protocol="mvanet").rows["mine"]
+    monkeypatch.setattr(runs, "AT_ONCE", 2)
+    monkeypatch.setattr(shards, "AT_ONCE", 2)
+    in_parts = otsu(folder, tmp_path / "again", protocol="mvanet").rows["mine"]
+    assert [row.measurement.fg_half is None for row in at_once] == [True, True, False, True]
+    for one, other in zip(at_once, in_parts, strict=True):
+        assert (one.name, one.digest, one.measurement.values) == (other.name, other.digest, other.measurement.values)
+        for key in ("fg_hist", "bg_hist", "fg_half"):
+            np.testing.assert_array_equal(getattr(one.measurement, key), getattr(other.measurement, key))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disbench.tables import read_parquet, to_parquet
+from disbench.tables import read_groups, read_parquet, to_parquet
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 COLUMNS = {
@@ -32,6 +32,9 @@ def test_columns_come_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("table") / "t.parquet"
     path.write_bytes(to_parquet(given))
     assert read_parquet(path) == columns
+    (group,) = read_groups(path)
+    plain = {key: [getattr(one, "tolist", lambda one=one: one)() for one in values] for key, values in group.items()}
+    assert plain == columns
     plain = {key: pa.array(values) for key, values in columns.items()}
     lists = pa.list_(pa.uint32(), 3)
     if any(columns["other"]):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from disbench.data.dis5k import COUNTS, OVERALL, TEST, Sample, read_layout, read_pairs
-from disbench.errors import InputError
+from disbench.errors import InputError, utf8
 
 __all__ = ["COUNTS", "TEST", "DataSet", "Sample", "Where", "find", "split_names"]
 
@@ -70,6 +70,8 @@ def find(
     maps). `progress(done, total, what)` is called while rendering. InputError if anything is missing or unfit.
     """
     where = where or os.environ.get("DISBENCH_DATA") or ("DIS5K" if Path("DIS5K").is_dir() else "mini")
+    for path in where if isinstance(where, tuple) else (where,):
+        utf8(Path(path or "").resolve())
     if where == "mini":
         names = split_names(split or "DIS-TE1..4")
         from disbench.data import mini

@@ -15,6 +15,7 @@ from disbench.errors import InputError
 from disbench.files import write_whole
 
 EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")  # of all, Pillow would also run PostScript, whatever the file's name
 _HEADER = struct.Struct(">8sI4sIIBBBBBI")  # of a PNG, with its first chunk
 _FIXED = [b"\x89PNG\r\n\x1a\n", 13, b"IHDR"]
 _GREY = {1: "1", 8: "L"}  # depth -> mode
@@ -29,9 +30,9 @@ def header(path: Path) -> tuple[str, tuple[int, int]]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             return image.mode, (image.height, image.width)
-    except (OSError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow fails on damaged bytes in whatever way they lead it to
         raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
 
 
@@ -55,20 +56,20 @@ def read_map(path: Path) -> np.ndarray:
     mode, _ = header(path)
     if mode in {"1", "L"} and (grey := _decode_sooner(path)) is not None:
         return grey
-    if mode == "L":
+    if mode == "L" or (mode == "1" and _grey_png(path)):
         return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mode.startswith("I"):
         return _from_16_bit(path)
     if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
-    if mode in {"LA", "RGB", "RGBA"} and _decode(path, _AS_STORED).dtype != np.uint8:
+    if mode != "1" and _decode(path, _AS_STORED).dtype != np.uint8:
         raise InputError(f"{path}: a 16-bit mask of several channels; save it as 8-bit grey")
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             channels = np.asarray(image.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError) as error:  # which of them depends on where in the file the damage is
+    except Exception as error:  # as above
         raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
     if (channels[..., 3] != 255).any():
         raise InputError(f"{path}: is the mask in its alpha or in its colours? Save it as 8-bit grey")
@@ -79,8 +80,12 @@ def read_map(path: Path) -> np.ndarray:
 
 def write_map(path: Path, mask: np.ndarray) -> None:
     """Save a uint8 (h, w) map as PNG, whole or not at all."""
-    _, data = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    write_whole(path, data.tobytes())
+    write_whole(path, encode_map(mask))
+
+
+def encode_map(mask: np.ndarray) -> bytes:
+    """A uint8 (h, w) map as a PNG file's bytes."""
+    return cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def _grey_png(path: Path) -> tuple[str, tuple[int, int]] | None:

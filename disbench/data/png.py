@@ -13,7 +13,7 @@ U8, I32, U64 = np.uint8, np.int32, np.uint64
 kernel = njit(nogil=True, cache=True)
 
 START = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 13, b"IHDR")
-ALTERING = (b"tRNS", b"acTL")  # transparency, animation; no other optional chunk changes what decoders return
+ALTERING = (b"tRNS", b"acTL", b"fcTL")  # transparency, animation; no other optional chunk changes what decoders return
 EXPANSION = 1032  # DEFLATE's greatest: two bits that stand for 258 bytes
 WORD = U64(8)  # bytes
 
@@ -32,6 +32,9 @@ def decode_grey(data: bytes | np.ndarray) -> np.ndarray | None:
     size = height * (1 + stride)
     # The last test keeps a header that lies from claiming more memory than the stream could fill.
     if depth not in (1, 8) or any(kind) or 0 in (width, height) or size > EXPANSION * len(stream):
+        return None
+    # zlib refuses a stream that reaches back further than its first byte says, libdeflate does not look.
+    if size > 256 << (stream[0] >> 4) and stream[0] >> 4 < 7:
         return None
     try:
         inflated = np.frombuffer(deflate.zlib_decompress(stream, size), U8)
@@ -57,10 +60,18 @@ def _image_data(file: memoryview) -> bytes | None:
             return b"".join(parts)
         if kind == b"IDAT" and (not parts or last == kind):
             parts.append(file[at + 8 : end])
-        elif at > 8 and (kind in ALTERING or kind[:1].isupper()):  # a capital: not optional
+        elif at > 8 and not _optional(kind, length):
             return None
         last, at = kind, end + 4
     return None
+
+
+def _optional(kind: bytes, length: int) -> bool:
+    """Whether decoders return the same without the chunk, as most with a small letter first.
+
+    OpenCV refuses a file with a name that has more than letters in it, or with a background of another size.
+    """
+    return kind.isalpha() and kind[:1].islower() and kind not in ALTERING and (kind != b"bKGD" or length == 2)
 
 
 @kernel

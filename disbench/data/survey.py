@@ -11,7 +11,7 @@ from disbench.data.complexity import parts
 from disbench.data.dis5k import read_pairs
 from disbench.data.truths import complexity_of
 from disbench.environment import cores
-from disbench.errors import InputError
+from disbench.errors import InputError, inert
 from disbench.files import write_whole
 
 
@@ -48,5 +48,5 @@ def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0])
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(row | {"image": inert(row["image"])} for row in rows)
     write_whole(path, text.getvalue().encode())

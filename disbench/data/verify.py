@@ -14,7 +14,7 @@ from disbench.environment import cores
 from disbench.errors import InputError
 from disbench.files import write_whole
 
-Frozen = dict[str, dict[str, list[str]]]  # split -> name -> [digest of the truth, digest of the image]
+Frozen = dict[str, dict[str, tuple[str, str]]]  # split -> name -> (digest of the truth, digest of the image)
 
 
 def unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> list[str]:
@@ -39,7 +39,7 @@ def unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> l
 
 def freeze(dataset: DataSet) -> Frozen:
     """The digest of every file, so that another copy can be compared with this one."""
-    return {split: {stem_key(n): list(d) for n, d in pair_digests(s).items()} for split, s in dataset.splits.items()}
+    return {split: {stem_key(n): d for n, d in pair_digests(s).items()} for split, s in dataset.splits.items()}
 
 
 def write_frozen(frozen: Frozen, path: Path) -> None:

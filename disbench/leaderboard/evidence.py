@@ -93,7 +93,9 @@ def _result(path: Path, entry: Entry, one: Measured) -> Result:
         if _digest(file) != one.evidence:
             raise InputError(f"{file}: not the evidence of {path.name}, which has another digest; submit the run again")
         measured = read_scores(file)
-    except (OSError, pa.ArrowException) as error:
+    except InputError:
+        raise
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
         raise InputError(f"{file}: the evidence of {path.name} cannot be read ({error})") from None
     where = "mini" if entry.token.startswith("dis-mini-") else entry.dataset  # where it would be found, if it is here
     rows = {split: [row for row in measured if row.split == split] for split in one.splits}

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 
+from disbench.errors import inert
 from disbench.metrics import METRICS
 from disbench.report.table import Table
 
@@ -11,14 +12,20 @@ FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "valu
 
 
 def render(table: Table) -> str:
-    """Records of FIELDS; `value` reads back as the very same float. What was not scored has no record. low and
-    high are the ends of the 95 % interval, empty where there is none."""
+    """Records of FIELDS, names inert; `value` reads back as the very same float. What was not scored has no record. low
+    and high are the ends of the 95 % interval, empty where there is none."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
     for record in records(table):
-        writer.writerow(repr(field) if isinstance(field, float) else field for field in record)
+        writer.writerow(map(_cell, record))
     return file.getvalue()
+
+
+def _cell(field: str | float | int) -> str | int:
+    if isinstance(field, str):
+        return inert(field)
+    return repr(field) if isinstance(field, float) else field
 
 
 def records(table: Table) -> Iterator[tuple[str | float | int, ...]]:

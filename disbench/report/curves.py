@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from disbench.data.dis5k import COUNTS, TEST
-from disbench.errors import InputError, nearest, printable
+from disbench.errors import InputError, inert, nearest, printable
 from disbench.files import write_whole
 from disbench.metrics import METRICS, curves
 from disbench.report.table import check_comparable, count
@@ -105,7 +105,7 @@ def as_csv(dataset: str, split: str, found: Sequence[Curves]) -> str:
     for one in found:
         for threshold in range(len(one.values["f"])):
             values = (repr(float(one.values[name][threshold])) for name in MEASURES)
-            writer.writerow((dataset, split, one.title, threshold, *values, one.n, one.signature))
+            writer.writerow((*map(inert, (dataset, split, one.title)), threshold, *values, one.n, inert(one.signature)))
     return file.getvalue()
 
 

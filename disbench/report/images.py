@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from disbench.data.dis5k import category
-from disbench.errors import InputError
+from disbench.errors import InputError, inert
 from disbench.files import write_whole
 from disbench.metrics import Keys, chosen, per_image
 from disbench.report.cuts import complexities
@@ -44,9 +44,15 @@ def write_images(path: Path, results: Sequence[Result], metrics: Keys = None) ->
         intricate = complexities(result, rows)
         columns |= {key: [getattr(one, key) for one in intricate] for key in ("ipq", "contours", "points")}
         tables.append(pa.table(columns | per_image(measured, result.protocol, keys)))
-    write = csv.write_csv if path.suffix.lower() == ".csv" else parquet.write_table
+    table = pa.concat_tables(tables)
     sink = pa.BufferOutputStream()
-    write(pa.concat_tables(tables), sink)
+    if path.suffix.lower() == ".csv":
+        for key in ("method", "split", "image", "category"):
+            names = [name and inert(name) for name in table[key].to_pylist()]
+            table = table.set_column(table.column_names.index(key), key, pa.array(names, pa.string()))
+        csv.write_csv(table, sink)
+    else:
+        parquet.write_table(table, sink)
     try:
         write_whole(path, sink.getvalue())
     except OSError as error:

@@ -124,7 +124,15 @@ def train(
         ema = max(0.0, min(0.998, 1 - 20 / what.steps))
         schedule = Schedule(what.steps, what.lr, weight_decay=0, ema=ema, validate_every=every, log_every=10)
         net = fit(
-            net.to(device), schedule, make, losses, _identity(what), out, validate if every else None, progress, stage
+            net.to(device),
+            schedule,
+            make,
+            losses,
+            _identity(what),
+            out,
+            (lambda net, step: validate(net)) if every else None,
+            progress,
+            stage,
         )
         training.finished(stage, net)
         content = {key: x.contiguous() for key, x in net.state_dict().items()}

@@ -6,6 +6,7 @@ Reading any file here runs no code of it.
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,14 +45,15 @@ def read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # of a pickle that it then refuses
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
         # torch's own words advise to load with code allowed, which is no advice for a file from outside.
         refused = "damaged, or more than tensors: no code is run" if isinstance(error, pickle.UnpicklingError) else None
         raise InputError(f"{path}: not a readable weights file ({refused or first_line(error)})") from error
     if isinstance(state, dict):
         state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise InputError(f"{path}: more than weights in it; a state dict of tensors is needed")
     return state
 
@@ -65,7 +67,7 @@ def unwrapped(state: dict[str, Tensor], prefixes: tuple[str, ...] = WRAPPERS) ->
 def build(make: Callable[[], nn.Module], state: dict[str, Tensor], path: Path) -> Any:
     """What `make` makes, in float32 and eval mode, with the tensors read from `path`, neither more nor fewer.
 
-    InputError with the first that differ where they are another network's.
+    InputError with the first that differ where they are another network's, or hold NaN or infinity.
     """
     with torch.device("meta"):  # no time lost on drawing what the file replaces
         module = make()
@@ -73,6 +75,8 @@ def build(make: Callable[[], nn.Module], state: dict[str, Tensor], path: Path) -
     if wrong := list(_differences(expected, state)):
         name, some = type(module).__name__, ", ".join(wrong[:3])
         raise InputError(f"{path}: not the weights of this {name}; {len(wrong)} tensors differ: {some} ...")
+    if wrong := next((k for k, x in state.items() if x.is_floating_point() and not x.isfinite().all()), None):
+        raise InputError(f"{path}: values of {wrong} are not finite; the file is damaged, or of a training that failed")
     module.load_state_dict({name: state[name].to(tensor.dtype) for name, tensor in expected.items()}, assign=True)
     return module.eval()
 

@@ -14,7 +14,8 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 
 from disbench.data import Sample
-from disbench.models.diffdis.data import READERS, Box, paste, read
+from disbench.data.images import header
+from disbench.models.diffdis.data import EVERY, READERS, Box, paste, read
 
 BORDER = 30  # pixels that a crop loses at most, along each axis
 EDGE = np.ones((5, 5), np.uint8)
@@ -39,14 +40,20 @@ class Choices:
     box: Box | None
 
 
-def batch(samples: Sequence[Sample], side: int, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Images (B, 3, side, side), masks and edge maps (B, 1, side, side), in [0, 1], changed and mixed."""
+def batch(
+    samples: Sequence[Sample], side: int, rng: np.random.Generator, cutmix: bool = True, part: slice = EVERY
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Images (B, 3, side, side), masks and edge maps (B, 1, side, side), in [0, 1], changed and mixed.
+
+    Of a `part` of them alone, which are then the same as they would be among all.
+    """
+    choices = [draw(header(sample.truth)[1][::-1], side, rng) for sample in samples][part]
     with ThreadPoolExecutor(READERS) as pool:
-        pairs = list(pool.map(read, samples))
-        choices = [draw(truth.shape[::-1], side, rng) for _, truth in pairs]
+        pairs = pool.map(read, samples[part])
         done = list(pool.map(lambda pair, chosen: changed(*pair, outline(pair[1]), side, chosen), pairs, choices))
     images, *rest = (torch.from_numpy(np.stack(x)).float() for x in zip(*done, strict=True))
-    return paste([chosen.box for chosen in choices], images.movedim(-1, 1), *(x[:, None] for x in rest))
+    boxes = [chosen.box if cutmix else None for chosen in choices]
+    return paste(boxes, images.movedim(-1, 1), *(x[:, None] for x in rest))
 
 
 def draw(size: tuple[int, int], side: int, rng: np.random.Generator) -> Choices:

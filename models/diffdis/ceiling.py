@@ -13,6 +13,7 @@ from torch import Tensor
 
 from disbench.data import Sample
 from disbench.data.images import read_truth
+from disbench.environment import environment
 from disbench.models._parts import device as devices
 from disbench.models.diffdis import conditioning, files, weights
 from disbench.models.diffdis.predictor import MINI, normalise, quantise, resize, stretch
@@ -36,6 +37,7 @@ class RoundTrip:
         self.identity = {"model": self.name, "vae": sha.hexdigest(), "size": size}
         self.title = f"VAE of {'DiffDIS-mini' if vae is None else vae} at {size}"
         self.size = size
+        self.environment = environment(self.device)
         self.vae = model.to(self.device).eval()
 
     def load(self, sample: Sample) -> tuple[Tensor, dict[str, float]]:

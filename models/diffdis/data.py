@@ -18,6 +18,7 @@ from disbench.data import Sample
 from disbench.data.images import read_image, read_truth
 
 READERS = 4  # threads
+EVERY = slice(None)
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
 
@@ -86,27 +87,58 @@ def _order(count: int, seed: int, epoch: int) -> list[int]:
     return np.random.default_rng([seed, epoch]).permutation(count).tolist()
 
 
+@dataclass(frozen=True)
+class Change:
+    """What is done to one picture. cut: side, as a share of the picture's; turned: radians, 0 for not; moved: of the
+    cut's middle, as a share of the way that it has; factors: of brightness, contrast and saturation.
+    """
+
+    cut: float
+    turned: float
+    mirrored: bool
+    moved: np.ndarray
+    factors: np.ndarray
+
+
+def draw(augment: Augment, rng: np.random.Generator) -> Change:
+    cut = rng.uniform(*augment.crop)
+    turned = rng.random() < augment.rotation
+    angle = np.deg2rad(rng.uniform(-augment.degrees, augment.degrees)) * turned
+    mirrored = rng.random() < augment.flip
+    moved = rng.uniform(-1, 1, 2)
+    factors = rng.uniform(1 - augment.colour, 1 + augment.colour, 3).astype(np.float32)
+    return Change(cut, angle, mirrored, moved, factors)
+
+
 def batch(
-    pictures: Pictures | Files, which: Sequence[int], size: int, augment: Augment, rng: np.random.Generator
+    pictures: Pictures | Files,
+    which: Sequence[int],
+    size: int,
+    augment: Augment,
+    rng: np.random.Generator,
+    part: slice = EVERY,
 ) -> tuple[Tensor, Tensor]:
-    """Images (B, 3, size, size) and masks (B, 1, size, size), both in [0, 1], augmented but not mixed."""
+    """Images (B, 3, size, size) and masks (B, 1, size, size), both in [0, 1], augmented but not mixed.
+
+    Of a `part` of them alone, which are then the same as they would be among all.
+    """
+    changes = [draw(augment, rng) for _ in which]
     with ThreadPoolExecutor(READERS) as pool:
-        pairs = [_augmented(*pair, size, augment, rng) for pair in pool.map(pictures.__getitem__, which)]
+        read = pool.map(pictures.__getitem__, which[part])
+        pairs = [_changed(*pair, size, change) for pair, change in zip(read, changes[part], strict=True)]
     images, masks = (torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True))
     return images.movedim(-1, 1).contiguous(), masks[:, None]
 
 
-def _augmented(image, truth, size: int, augment: Augment, rng: np.random.Generator):
+def _changed(image, truth, size: int, change: Change):
     source = image.shape[0]
-    cut = rng.uniform(*augment.crop) * source
-    turned = rng.random() < augment.rotation
-    angle = np.deg2rad(rng.uniform(-augment.degrees, augment.degrees)) * turned
-    mirror = -1 if rng.random() < augment.flip else 1
+    cut = change.cut * source
+    mirror = -1 if change.mirrored else 1
     scale = cut / size
     # Maps a pixel of the result to one of the source, both counted from pixel centres.
-    cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+    cos, sin = np.cos(change.turned) * scale, np.sin(change.turned) * scale
     turn = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
-    middle = source / 2 + rng.uniform(-1, 1, 2) * (source - cut) / 2 - 0.5
+    middle = source / 2 + change.moved * (source - cut) / 2 - 0.5
     matrix = np.column_stack([turn, middle - turn @ np.full(2, (size - 1) / 2)])
     image, truth = (
         cv2.warpAffine(
@@ -114,12 +146,12 @@ def _augmented(image, truth, size: int, augment: Augment, rng: np.random.Generat
         )
         for x in (image, truth)
     )
-    return recoloured(image.astype(np.float32) / 255, augment.colour, rng), truth.astype(np.float32) / 255
+    return recoloured(image.astype(np.float32) / 255, change.factors), truth.astype(np.float32) / 255
 
 
-def recoloured(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast and saturation of a float (h, w, 3) image, each by a factor of 1 -+ strength."""
-    brightness, contrast, saturation = rng.uniform(1 - strength, 1 + strength, 3).astype(np.float32)
+def recoloured(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """A float (h, w, 3) image with brightness, contrast and saturation multiplied by the three factors."""
+    brightness, contrast, saturation = factors
     image = image * brightness
     grey = image.mean(axis=2, keepdims=True)
     image = grey + saturation * (image - grey)
@@ -127,26 +159,29 @@ def recoloured(image: np.ndarray, strength: float, rng: np.random.Generator) -> 
     return np.clip(mean + contrast * (image - mean), 0, 1)
 
 
-def cutmix(probability: float, rng: np.random.Generator, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """CutMix (Yun et al., 2019) between neighbours 2i and 2i+1 of tensors (B, c, h, w) of one size, B even.
+def boxes(count: int, probability: float, size: tuple[int, int], rng: np.random.Generator) -> list[Box | None]:
+    """CutMix (Yun et al., 2019) for so many pictures of one size (h, w): the box that each receives, or None.
 
-    With `probability`, a picture receives a box of 2 to 40 % of the area, 0.3 to 3.3 times as wide as high.
+    With `probability`, a box of 2 to 40 % of the area, 0.3 to 3.3 times as wide as high.
     """
-    height, width = tensors[0].shape[-2:]
-    boxes: list[Box | None] = []
-    for _ in range(len(tensors[0])):
+    height, width = size
+    found: list[Box | None] = []
+    for _ in range(count):
         if rng.random() >= probability:
-            boxes.append(None)
+            found.append(None)
             continue
         area, aspect = rng.uniform(0.02, 0.4) * height * width, np.exp(rng.uniform(-1.2, 1.2))
         h, w = min(round((area / aspect) ** 0.5), height), min(round((area * aspect) ** 0.5), width)
         top, left = rng.integers(0, height - h, endpoint=True), rng.integers(0, width - w, endpoint=True)
-        boxes.append((left, top, left + w, top + h))
-    return paste(boxes, *tensors)
+        found.append((left, top, left + w, top + h))
+    return found
 
 
 def paste(boxes: Sequence[Box | None], *tensors: Tensor) -> tuple[Tensor, ...]:
-    """Each picture receives its box, if it has one, from its unmixed neighbour: the same box in every tensor."""
+    """Each of (B, c, h, w), B even, receives its box, if any, from its unmixed neighbour: 2i from 2i + 1 and back.
+
+    It is the same box in every tensor.
+    """
     mixed = tuple(x.clone() for x in tensors)
     for i, box in enumerate(boxes):
         if box is None:

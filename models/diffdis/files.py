@@ -21,5 +21,13 @@ def part(read: Callable, base: str, name: str) -> Any:
 
 
 def build(kind: type[ModelMixin], config: dict[str, Any], state: dict[str, Tensor], path: Path) -> ModelMixin:
-    """A module of this configuration, as `_parts.weights.build` fills it."""
-    return weights.build(lambda: kind.from_config(config), state, path)
+    """A module of this configuration, as `_parts.weights.build` fills it; InputError where it makes none."""
+
+    def make() -> ModelMixin:
+        try:
+            return kind.from_config(config)
+        except Exception as error:  # diffusers fails on wrong values in whatever way they lead it to
+            why = weights.first_line(error)
+            raise InputError(f"{path}: the configuration for it makes no {kind.__name__} ({why})") from error
+
+    return weights.build(make, state, path)

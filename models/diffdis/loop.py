@@ -9,13 +9,14 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
 
+import msgspec
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -23,6 +24,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from disbench.errors import InputError
 from disbench.files import write_whole
+from disbench.models.diffdis.processes import ALONE, Processes
+from disbench.models.diffdis.tracking import Track
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Schedule:
     epoch: int = 0  # steps, for the authors' decay
     warmup: float = 0.08  # share of the steps
     weight_decay: float = 0.01
+    optimizer: Literal["adamw", "adamw8bit"] = "adamw"  # the other keeps its moments in 8 bits, with bitsandbytes
     clip: float = 1.0
     ema: float = 0.998
     accumulate: int = 1  # batches to a step
@@ -80,17 +84,21 @@ def fit(
     losses: Callable[[nn.Module, Any], dict[str, Tensor]],
     identity: Any,
     out: Path,
-    validate: Callable[[nn.Module], dict[str, float]] | None = None,
+    validate: Callable[[nn.Module, int], dict[str, float]] | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     name: str = "train",
     rate: Callable[[str], float] = lambda parameter: 1.0,
+    processes: Processes = ALONE,
+    track: Track | None = None,
 ) -> nn.Module:
     """Train `model` in place and return its moving average, in eval mode.
 
     `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
     the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one; the best averages are
-    `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe as a dict) and for a
-    loss that is not finite. `rate(name)` multiplies a parameter's learning rate.
+    `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe) and for a
+    loss that is not finite. `rate(name)` multiplies a parameter's learning rate. Of several `processes`, whose batches
+    are parts of one, the first alone validates and writes. `validate(model, step)` gives scores for the log,
+    `track(name, step, line)` is given each of its lines.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -99,7 +107,7 @@ def fit(
         {"params": [p for name, p in parameters if rate(name) == factor], "factor": factor}
         for factor in sorted({rate(name) for name, _ in parameters})
     ]
-    optimizer = torch.optim.AdamW(groups, schedule.lr, weight_decay=schedule.weight_decay)
+    optimizer = _optimizer(schedule)(groups, schedule.lr, weight_decay=schedule.weight_decay)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema), use_buffers=True)
     scaler = torch.amp.GradScaler(device.type, enabled=schedule.precision == "fp16")
     state = {"model": model, "average": average, "optimizer": optimizer, "scaler": scaler}
@@ -107,9 +115,8 @@ def fit(
     first, seconds = 0, 0.0
     if checkpoint.exists():
         first, seconds = _restore(checkpoint, state, identity)
+    if processes.first:
         _truncate(log, first)
-    else:
-        log.write_text("")
 
     began = perf_counter() - seconds
     model.train()
@@ -124,6 +131,9 @@ def fit(
                     found = losses(model, batch)
                 scaler.scale(sum(found.values()) / schedule.accumulate).backward()
                 parts = {key: parts.get(key, 0) + part.detach() / schedule.accumulate for key, part in found.items()}
+            # Before the scaler looks for infinities, so that every process leaves out the same steps.
+            processes.average(p.grad for _, p in parameters if p.grad is not None)
+            processes.average(parts.values())
             loss = sum(parts.values())
             scaler.unscale_(optimizer)
             norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
@@ -138,14 +148,18 @@ def fit(
             seconds = perf_counter() - began
             last = done == schedule.total
             scores = {}
+            if not processes.first:
+                continue
             if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
-                scores = {key: round(value, 4) for key, value in validate(average.module.eval()).items()}
+                scores = {key: round(value, 4) for key, value in validate(average.module.eval(), done).items()}
             if scores or last or done % schedule.log_every == 0:
                 lr = float(f"{schedule.lr_at(step):.4g}")
                 record = {key: round(value.item(), 6) for key, value in parts.items()}
                 line = {"step": done, **record, "lr": lr, "seconds": round(seconds, 1), **scores}
                 with log.open("a") as file:
                     file.write(json.dumps(line) + "\n")
+                if track:
+                    track(name, done, line)
             if scores:
                 _keep_best(average.module, log, next(iter(scores)), schedule.keep)
             if last or done % schedule.checkpoint_every == 0:
@@ -154,6 +168,16 @@ def fit(
                 left = seconds / done * (schedule.total - done)
                 progress(done, schedule.total, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
     return average.module.eval()
+
+
+def _optimizer(schedule: Schedule) -> type[torch.optim.Optimizer]:
+    if schedule.optimizer == "adamw":
+        return torch.optim.AdamW
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError:
+        raise InputError('optimizer = "adamw8bit" needs bitsandbytes; pip install bitsandbytes') from None
+    return AdamW8bit
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
@@ -188,13 +212,21 @@ def _keep_best(model: nn.Module, log: Path, score: str, count: int) -> None:
 def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: float) -> None:
     file = BytesIO()
     parts = {key: part.state_dict() for key, part in state.items()}
-    torch.save({"identity": identity, "step": step, "seconds": seconds, **parts}, file)
+    said = asdict(identity) if is_dataclass(identity) else identity
+    torch.save({"identity": said, "step": step, "seconds": seconds, **parts}, file)
     write_whole(path, file.getvalue())
 
 
 def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, float]:
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["identity"] != identity:
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
+        raise InputError(f"{path}: damaged, or no checkpoint; remove it to begin anew") from error
+    try:  # a key that has come since has its default
+        same = msgspec.convert(saved["identity"], type(identity)) == identity
+    except msgspec.ValidationError:
+        same = False
+    if not same:
         raise InputError(f"{path}: made by another recipe; choose another --out")
     for key, part in state.items():
         part.load_state_dict(saved[key])
@@ -203,5 +235,6 @@ def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, flo
 
 def _truncate(log: Path, step: int) -> None:
     """Drop what was logged after the checkpoint: it is about to be logged again."""
-    lines = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= step]
-    log.write_text("".join(line + "\n" for line in lines))
+    *lines, _ = log.read_text().split("\n") if step else [""]  # a whole line ends in a newline, the rest is torn
+    kept = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
+    write_whole(log, "".join(kept).encode())

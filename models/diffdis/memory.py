@@ -9,6 +9,7 @@ from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.unet import LATENT_CHANNELS, SCALES, DiffDISUNet
 
 COPIES = 5  # of the weights: themselves, gradients, two moments of Adam, the moving average
+FROZEN = 2  # where they are not trained: themselves, the moving average
 BYTES = 4
 
 
@@ -36,7 +37,7 @@ def estimate(unet: DiffDISUNet, tokens: int, latent: int, images: int, half: boo
         model = DiffDISUNet.from_config(unet.config).train()
         if unet.is_gradient_checkpointing:
             model.enable_gradient_checkpointing()
-        noisy = torch.empty(2 * images, LATENT_CHANNELS, latent, latent)
+        noisy = torch.empty(model.domains * images, LATENT_CHANNELS, latent, latent)
         scales = tuple(torch.empty(images, LATENT_CHANNELS, latent >> k, latent >> k) for k in range(SCALES))
         text = torch.empty(1, tokens, unet.config.cross_attention_dim)
         own = {parameter.untyped_storage()._cdata for parameter in model.parameters()}
@@ -53,5 +54,6 @@ def estimate(unet: DiffDISUNet, tokens: int, latent: int, images: int, half: boo
             output = model(noisy, LAST, scales, text)
         del output
     activations = sum(x.untyped_storage().nbytes() for x in kept.values())
-    weights = COPIES * BYTES * sum(parameter.numel() for parameter in unet.parameters())
+    copies = ((COPIES if parameter.requires_grad else FROZEN) * parameter.numel() for parameter in unet.parameters())
+    weights = BYTES * sum(copies)
     return Estimate(weights, activations // 2 if half else activations)

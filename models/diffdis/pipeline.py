@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKL, DDPMScheduler
 from torch import Generator, Tensor
 
+from disbench.errors import InputError
 from disbench.models.diffdis import conditioning
 from disbench.models.diffdis.unet import DiffDISUNet
 
@@ -73,13 +74,15 @@ def segment(
     lower = partial(torch.autocast, image.device.type) if half else nullcontext
     schedule = scheduler(steps, prediction_type)
     *first, last = schedule.timesteps.tolist()
-    x_t = noise.repeat(2, 1, 1, 1)
+    if edge and unet.domains == 1:
+        raise InputError("an edge map was asked for, but these weights were trained without the edge")
+    x_t = noise.repeat(unet.domains, 1, 1, 1)
     with lower(torch.float16):
         conditions = conditioning.conditions(vae, image)
         injections = unet.injections(conditions)
         for t in first:
             output = unet(x_t, t, conditions, text, injections=injections)
-            x_t = schedule.step(output.float(), t, x_t, generator=[*generators, *generators]).prev_sample
+            x_t = schedule.step(output.float(), t, x_t, generator=[*generators] * unet.domains).prev_sample
         output = unet(x_t, last, conditions, text, edge, injections)
     latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), prediction_type)
     with lower(torch.bfloat16):

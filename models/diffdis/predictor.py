@@ -98,7 +98,7 @@ class DiffDIS:
     def maps(self, batch: Tensor, edge: bool = False) -> tuple[Tensor, Tensor | None]:
         """Masks, and edge maps where asked for, both as `infer` gives masks."""
         variants = product(PASSES[self.options.preset], range(self.options.ensemble))
-        passes = [self._pass(batch, edge, *variant, seed) for variant, seed in variants]
+        passes = [self.one_pass(batch, edge, *variant, seed) for variant, seed in variants]
         masks, edges = zip(*passes, strict=True)
         return torch.stack(masks).mean(0), torch.stack(edges).mean(0) if edge else None
 
@@ -108,7 +108,9 @@ class DiffDIS:
         levels = resize(quantise(output[:height, :width].cpu().numpy()), size)
         return (levels > 127).astype(np.uint8) * 255 if self.options.output == "binary" else levels
 
-    def _pass(self, batch: Tensor, edge: bool, mirrored: bool, scale: float, seed: int) -> tuple[Tensor, Tensor | None]:
+    def one_pass(
+        self, batch: Tensor, edge: bool = False, mirrored: bool = False, scale: float = 1.0, seed: int = 0
+    ) -> tuple[Tensor, Tensor | None]:
         """One pass over mirrored and scaled images; its maps, stretched, mirrored and scaled back."""
         image = batch.flip(-1) if mirrored else batch
         full = batch.shape[-2:]

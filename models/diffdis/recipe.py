@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -14,15 +14,29 @@ Recipe = TypeVar("Recipe")
 
 def read(path: Path, kind: type[Recipe]) -> Recipe:
     """The recipe in `path` as a `kind`. InputError names the file, the key and, for an unknown one, those there are."""
+    return convert(path, table(path), kind)
+
+
+def table(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a recipe ({error})") from None
+
+
+def convert(path: Path, table: dict[str, Any], kind: type[Recipe]) -> Recipe:
+    """What the table of the file `path` says, as `read` does."""
     _check_keys(path, table, kind)
     try:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The table with the changes, inner tables key by key."""
+    both = {key: merged(table[key], value) for key, value in changes.items() if isinstance(table.get(key), dict)}
+    return table | changes | both
 
 
 def _check_keys(path: Path, table: dict, kind: type) -> None:

@@ -1,7 +1,7 @@
 """Train the small VAE that DiffDIS-Mini works in: crops of images, of masks and of edge maps, put in one batch."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch.nn import functional
 from disbench.data import Sample
 from disbench.models.diffdis import conditioning, data
 from disbench.models.diffdis.loop import Schedule, fit
+from disbench.models.diffdis.processes import ALONE, Processes
 
 Batch = tuple[Tensor, torch.Generator]
 
@@ -42,12 +43,16 @@ def train_vae(
     samples: Sequence[Sample],
     out: Path,
     progress: Callable[[int, int, str], None] | None = None,
+    processes: Processes = ALONE,
 ) -> AutoencoderKL:
-    """A VAE whose latents of masks and edges have unit deviation; its checkpoints and logs go to `out`."""
+    """A VAE whose latents of masks and edges have unit deviation; its checkpoints and logs go to `out`.
+
+    So small that each of several processes makes the whole batch: they train the same VAE.
+    """
     torch.manual_seed(recipe.seed)
     vae = AutoencoderKL(**recipe.vae)
     pictures = data.load(samples, recipe.size)
-    run = {"identity": asdict(recipe), "out": out, "progress": progress}
+    run = {"identity": recipe, "out": out, "progress": progress, "processes": processes}
     make = partial(_crops, recipe, pictures, (recipe.images, recipe.masks, recipe.edges))
     vae = fit(vae, recipe.schedule, make, partial(_all_losses, recipe), name="vae", **run)
     vae.register_to_config(scaling_factor=1 / _deviation(recipe, vae, pictures))

@@ -4,7 +4,9 @@ Rows of a batch are [masks of all images, edges of all images]; the two halves m
 Tensor names are those of the authors' checkpoint.
 """
 
-import functools
+import inspect
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -12,16 +14,44 @@ from diffusers.models.attention import BasicTransformerBlock
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
+from disbench.errors import InputError
+from disbench.models.diffdis.processes import BatchNorm
+
 LATENT_CHANNELS = 4
 SCALES = 4
 """Sizes at which the image conditions the U-Net: 1, 1/2, 1/4, 1/8."""
 
 
-class InteractiveBlock(BasicTransformerBlock):
-    """Detail-balancing interactive attention (paper, section 4.2, equation 6)."""
+@dataclass(frozen=True)
+class Parts:
+    """What DiffDIS adds to a stock U-Net. The paper's ablations leave some of it out, tensors included.
 
-    def __init__(self, dim: int, heads: int, head_dim: int, text_dim: int):
+    edge: an edge map is denoised beside the mask, told apart by the batch-discriminative embedding
+    interaction: how they meet in the mid block, "mutual" attention as in DiffDIS (DBIA), "joint" attention to the keys
+        and values of both (Table 5, after GeoWizard), or "none"
+    injection: of the image at three more scales (SWCI)
+    """
+
+    edge: bool = True
+    interaction: Literal["mutual", "joint", "none"] = "mutual"
+    injection: bool = True
+
+    def __post_init__(self):
+        if self.interaction not in ("mutual", "joint", "none"):
+            raise InputError(f"parts: unknown interaction {self.interaction!r}; known: mutual, joint, none")
+        if not self.edge and self.interaction != "none":
+            raise InputError(f"parts: without edge there is nothing to interact with; interaction {self.interaction!r}")
+
+
+WHOLE = Parts()
+
+
+class InteractiveBlock(BasicTransformerBlock):
+    """Detail-balancing interactive attention (paper, section 4.2, equation 6), or, `joint`, its rival of Table 5."""
+
+    def __init__(self, dim: int, heads: int, head_dim: int, text_dim: int, joint: bool):
         super().__init__(dim, heads, head_dim, cross_attention_dim=text_dim)
+        self.joint = joint
         self.norm2_ = nn.LayerNorm(dim)
         self.attn3 = Attention(dim, cross_attention_dim=dim, heads=heads, dim_head=head_dim)
 
@@ -29,26 +59,34 @@ class InteractiveBlock(BasicTransformerBlock):
         x = x + self.attn1(self.norm1(x))
         # Swapped here rather than in an attention processor: diffusers lets anyone replace those.
         normed = self.norm2_(x)
-        x = x + self.attn3(normed, encoder_hidden_states=torch.cat(normed.chunk(2)[::-1]))
+        mask, edge = normed.chunk(2)
+        other = torch.cat([mask, edge], dim=1).repeat(2, 1, 1) if self.joint else torch.cat([edge, mask])
+        x = x + self.attn3(normed, encoder_hidden_states=other)
         x = x + self.attn2(self.norm2(x), encoder_hidden_states=encoder_hidden_states)
         return x + self.ff(self.norm3(x))
 
 
 class DiffDISUNet(UNet2DConditionModel):
-    """Built from a stock U-Net's config, of any width and depth; what DiffDIS changes in it is set here."""
+    """Built from a stock U-Net's config, of any width and depth; what DiffDIS changes in it is set here.
 
-    @functools.wraps(UNet2DConditionModel.__init__)  # from_config reads the signature
-    def __init__(self, **config):
+    The config may also say which of the `Parts` there are; `domains` is 2, or 1 without the edge.
+    """
+
+    def __init__(self, edge: bool = True, interaction: str = "mutual", injection: bool = True, **config):
+        parts = Parts(edge, interaction, injection)
         labels = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 4}
-        super().__init__(**config | {"in_channels": 2 * LATENT_CHANNELS} | labels)
-        blocks = self.mid_block.attentions[0].transformer_blocks
-        stock = blocks[0]
-        blocks[0] = InteractiveBlock(
-            stock.dim, stock.num_attention_heads, stock.attention_head_dim, stock.cross_attention_dim
-        )
-        widths = self.config.block_out_channels[: SCALES - 1]
+        stock_labels = {"class_embed_type": None, "projection_class_embeddings_input_dim": None}
+        super().__init__(**config | {"in_channels": 2 * LATENT_CHANNELS} | (labels if edge else stock_labels))
+        self.register_to_config(**asdict(parts))
+        self.domains = 2 if edge else 1
+        if interaction != "none":
+            blocks = self.mid_block.attentions[0].transformer_blocks
+            stock = blocks[0]
+            sizes = stock.dim, stock.num_attention_heads, stock.attention_head_dim, stock.cross_attention_dim
+            blocks[0] = InteractiveBlock(*sizes, joint=interaction == "joint")
+        widths = self.config.block_out_channels[: SCALES - 1] if injection else ()
         self.rgb_conv = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(LATENT_CHANNELS, c, 3, padding=1), nn.BatchNorm2d(c), nn.GELU()) for c in widths
+            nn.Sequential(nn.Conv2d(LATENT_CHANNELS, c, 3, padding=1), BatchNorm(c), nn.GELU()) for c in widths
         )
         self.rgb_proj = nn.ModuleList(_zero_conv(c) for c in widths)
         self.rgb_proj1 = nn.ModuleList(_zero_conv(c) for c in widths)
@@ -62,18 +100,19 @@ class DiffDISUNet(UNet2DConditionModel):
         edge: bool = True,
         injections: list[tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
-        """Predict for noisy latents (2B, 4, h, w), h and w multiples of 8.
+        """Predict for noisy latents (2B, 4, h, w), without the edge (B, 4, h, w), h and w multiples of 8.
 
         `conditions` are the image's latents (B, 4, h/2^k, w/2^k), k = 0..3; `text` is one prompt's embedding for
-        all rows, (L, C) or (1, L, C). Returns (2B, 4, h, w), or without `edge` the B mask rows alone: the same
+        all rows, (L, C) or (1, L, C). Returns as many, or without `edge` the B mask rows alone: the same
         values for less work. `injections` are those of the conditions, for a caller that takes several steps.
         """
         rows = len(noisy)
-        latent = conditions[0].repeat(2, 1, 1, 1)
+        latent = conditions[0].repeat(self.domains, 1, 1, 1)
         if injections is None:
             injections = self.injections(conditions)
-        labels = domain_labels(rows // 2).to(noisy)
-        emb = self.time_embedding(self.get_time_embed(noisy, timestep)) + self.class_embedding(labels)
+        emb = self.time_embedding(self.get_time_embed(noisy, timestep))
+        if self.domains == 2:
+            emb = emb + self.class_embedding(domain_labels(rows // 2).to(noisy))
         text = text.expand(rows, -1, -1)
 
         x = self.conv_in(torch.cat([latent, noisy], dim=1))
@@ -85,7 +124,7 @@ class DiffDISUNet(UNet2DConditionModel):
                 skips[-1] = _inject(skips[-1], *injections[level])
         x = self.mid_block(x, emb, encoder_hidden_states=text)
 
-        if not edge:
+        if self.domains == 2 and not edge:
             x, emb, text, *skips = (both.chunk(2)[0] for both in (x, emb, text, *skips))
         for block in self.up_blocks:
             count = len(block.resnets)
@@ -96,16 +135,23 @@ class DiffDISUNet(UNet2DConditionModel):
     def injections(self, conditions: tuple[Tensor, ...]) -> list[tuple[Tensor, Tensor]]:
         """Scale-wise conditional injection (paper, section 4.3): in the authors' code FiLM on a skip, scale and shift.
 
-        Both are (B, c, h, w); in training (2B, c, h, w), so that the batch norm's running variance counts the rows as
+        Both are (B, c, h, w); in training of all rows, so that the batch norm's running variance counts the rows as
         the authors' training does.
         """
         found = []
-        for latent, convolve, scale, shift in zip(
-            conditions[1:], self.rgb_conv, self.rgb_proj, self.rgb_proj1, strict=True
-        ):
-            feature = convolve(latent.repeat(2, 1, 1, 1) if self.training else latent)
+        injectors = zip(self.rgb_conv, self.rgb_proj, self.rgb_proj1, strict=True)
+        # Not strict: without injection there are none.
+        for latent, (convolve, scale, shift) in zip(conditions[1:], injectors, strict=False):
+            feature = convolve(latent.repeat(self.domains, 1, 1, 1) if self.training else latent)
             found.append((scale(feature), shift(feature)))
         return found
+
+
+_stock, _own = (inspect.signature(kind.__init__) for kind in (UNet2DConditionModel, DiffDISUNet))
+_own = [parameter for name, parameter in _own.parameters.items() if name in asdict(WHOLE)]
+DiffDISUNet.__init__.__signature__ = _stock.replace(  # what from_config takes from a config
+    parameters=[*_stock.parameters.values(), *_own]
+)
 
 
 def domain_labels(images: int) -> Tensor:

@@ -5,22 +5,25 @@ vae.safetensors. The authors release the U-Net alone; its VAE and text encoder c
 folder in diffusers' layout.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import torch
 from diffusers import AutoencoderKL, DDPMScheduler, UNet2DConditionModel
+from msgspec import Meta
+from safetensors.torch import save as dump
 from safetensors.torch import save_file
 from torch import Tensor
 
 from disbench.errors import InputError
+from disbench.files import write_whole
 from disbench.models._parts.weights import digest as digest_of
 from disbench.models._parts.weights import find, read, unwrapped
 from disbench.models.diffdis import files
 from disbench.models.diffdis.pipeline import PredictionType, scheduler
-from disbench.models.diffdis.unet import DiffDISUNet
+from disbench.models.diffdis.unet import WHOLE, DiffDISUNet, Parts
 
 BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
@@ -48,7 +51,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     unet: dict[str, Any]
     vae: dict[str, Any]
     prediction_type: PredictionType
-    size: int | None = None
+    size: Annotated[int, Meta(ge=1)] | None = None
 
 
 def load(weights: str | Path, base: str = BASE) -> Checkpoint:
@@ -74,9 +77,9 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     unet, vae = checkpoint.unet, checkpoint.vae
     config = Config(_public(unet.config), _public(vae.config), checkpoint.prediction_type, checkpoint.size)
-    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
-    save_file(_half(unet.state_dict() | {"positive": checkpoint.text}), folder / "unet.safetensors")
-    save_file(_half(vae.state_dict()), folder / "vae.safetensors")
+    write_whole(folder / "config.json", msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    write_whole(folder / "unet.safetensors", dump(_half(unet.state_dict() | {"positive": checkpoint.text})))
+    write_whole(folder / "vae.safetensors", dump(_half(vae.state_dict())))
 
 
 def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> None:
@@ -87,8 +90,10 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
     """
     if checkpoint.prediction_type != "epsilon":
         raise InputError(f"weights that predict {checkpoint.prediction_type}: the authors' code reads epsilon alone")
-    (folder / "unet").mkdir(parents=True, exist_ok=True)
     config = _public(checkpoint.unet.config) | {"_class_name": "UNet2DConditionModel"}
+    if (parts := Parts(*(config.pop(name) for name in asdict(WHOLE)))) != WHOLE:
+        raise InputError(f"weights of an ablation ({parts}): the authors' code reads the whole network alone")
+    (folder / "unet").mkdir(parents=True, exist_ok=True)
     (folder / "unet" / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
     state = {name: x.cpu().contiguous() for name, x in checkpoint.unet.state_dict().items()}
     save_file(state, folder / AUTHORS[0])
@@ -102,11 +107,15 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
             files.part(kind.from_pretrained, base, name).save_pretrained(folder / name)
 
 
-def start(base: str = BASE) -> Checkpoint:
-    """What training starts from: the base with a widened U-Net, whose new layers torch's global generator draws."""
+def start(base: str = BASE, parts: Parts = WHOLE, scratch: bool = False) -> Checkpoint:
+    """What training starts from: the base with a widened U-Net, whose new layers torch's global generator draws.
+
+    From `scratch` it draws all of the U-Net.
+    """
     stock = files.part(UNet2DConditionModel.from_pretrained, base, "unet")
-    unet = DiffDISUNet.from_config(stock.config)
-    unet.load_state_dict(from_stock(stock.state_dict()), strict=False)
+    unet = DiffDISUNet.from_config(stock.config, **asdict(parts))
+    if not scratch:
+        unet.load_state_dict(from_stock(stock.state_dict()), strict=False)
     vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
     scheduler = files.part(DDPMScheduler.load_config, base, "scheduler")
     return Checkpoint(unet, vae, empty_prompt(base), scheduler["prediction_type"])
@@ -152,7 +161,7 @@ def _load_own(folder: Path) -> Checkpoint:
     path = folder / "config.json"
     try:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
-    except (FileNotFoundError, msgspec.MsgspecError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
     weights = folder / "unet.safetensors"
     state, text = _read_unet(weights)

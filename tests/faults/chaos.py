@@ -2,13 +2,16 @@
 
     python tests/faults/chaos.py [--times 200] [--seed 0] [--jobs run,score,train]
 
-Each attempt goes on from what the ones before left. It is killed (SIGKILL, SIGTERM, Ctrl-C), meets a full disk, loses a
-file of its data, or is one of two that do the same at once. After each, every table and manifest there is must be whole
-and no measured row may be gone; at the end nothing is missing, nothing is there twice, and the bytes are the same.
+Each attempt goes on from what the ones before left. It is killed (SIGKILL, SIGTERM, Ctrl-C), meets a full disk or a
+folder that it may not write to, loses a file of its data, or is one of two that do the same at once. After each, every
+table and manifest there is must be whole, no measured row may be gone, and what ended by itself has left no part of a
+file; at the end nothing is missing, nothing is there twice, and the bytes are those of the undisturbed result.
 """
 
 import argparse
+import ctypes
 import hashlib
+import os
 import random
 import resource
 import shutil
@@ -17,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +30,22 @@ import msgspec
 import numpy as np
 
 from disbench.errors import InputError
-from disbench.runs import load, read_manifest, read_shards
+from disbench.runs import load, read_manifest
+from disbench.shards import Shards
 from disbench.tables import read_parquet
 
 IMAGES = 60
+SMALL = {"DIS-TR": 6, "DIS-VD": 2}  # images of what stands for DIS5K
+ON_SMALL = f"""
+from disbench.data import dis5k
+dis5k.COUNTS |= {SMALL}
+from disbench.__main__ import main
+main()
+"""
 SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
-KINDS = (*SIGNALS, "full disk", "vanished file", "two at once")
-EXPECTED = {0, 2, 130, *(-number for number in SIGNALS.values())}  # -SIGINT: Ctrl-C before disbench had begun
+KINDS = (*SIGNALS, "full disk", "read-only folder", "vanished file", "two at once")
+MAY_WRITE_ANYWHERE = 1  # CAP_DAC_OVERRIDE, which root gives up for good to meet a read-only folder
+DROP = 24  # PR_CAPBSET_DROP
 
 RECIPE = """
 vae = "vae.toml"
@@ -106,16 +118,18 @@ def jobs(work: Path) -> dict[str, Job]:
     disbench = (sys.executable, "-m", "disbench")
     data = pairs(work / "mine", IMAGES)
     maps = shutil.copytree(data / "gt", work / "maps")
-    small = pairs(work / "few", 6)
-    (work / "recipe.toml").write_text(RECIPE)
+    for split, count in SMALL.items():
+        pairs(work / "few" / split, count)
+    recipe = str(work / "recipe.toml")
+    Path(recipe).write_text(RECIPE)
     (work / "vae.toml").write_text(VAE)
     return {
         "run": Job("run", (*disbench, "run", "--model", "otsu", "--data", str(data), "--out"), data, tables, whole),
         "score": Job("score", (*disbench, "score", str(maps), "--data", str(data), "--out"), data, tables, whole),
         "train": Job(
             "train",
-            (*disbench, "train", str(work / "recipe.toml"), "--data", str(small), "--device", "cpu", "--out"),
-            small,
+            (sys.executable, "-c", ON_SMALL, "train", recipe, "--data", str(work / "few"), "--device", "cpu", "--out"),
+            work / "few",
             weights,
             unbroken,
         ),
@@ -136,7 +150,7 @@ def whole(out: Path) -> None:
     """What is there of a run can be read: no part of a file passes for a whole one."""
     for manifest in out.glob("*/*/run.json"):
         complete = read_manifest(manifest.parent).complete
-        read_shards(manifest.parent)
+        Shards(manifest.parent)
         for table in manifest.parent.glob("*.parquet"):
             assert len(read_parquet(table)["image"]) == IMAGES
         for mask in manifest.parent.rglob("masks/**/*.png"):
@@ -164,14 +178,16 @@ def unbroken(out: Path) -> None:
 
 
 def rows(out: Path) -> int:
-    return sum(len(read_shards(manifest.parent)) for manifest in out.glob("*/*/run.json"))
+    return sum(len(Shards(manifest.parent)) for manifest in out.glob("*/*/run.json"))
 
 
-def start(job: Job, out: Path, disk: int | None = None) -> subprocess.Popen:
+def start(job: Job, out: Path, disk: int | None = None, ordinary: bool = False) -> subprocess.Popen:
     def prepare():
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell ignores it on behalf of what runs in the background
         if disk is not None:  # a full disk, as far as a process can tell: no file grows beyond this
             resource.setrlimit(resource.RLIMIT_FSIZE, (disk, disk))
+        if ordinary and os.getuid() == 0:
+            assert ctypes.CDLL(None).prctl(DROP, MAY_WRITE_ANYWHERE) == 0
 
     return subprocess.Popen(
         [*job.command, str(out)],
@@ -183,33 +199,53 @@ def start(job: Job, out: Path, disk: int | None = None) -> subprocess.Popen:
     )
 
 
+def writable(out: Path, yes: bool) -> None:
+    """All folders of `out`, and the one that it is to be made in."""
+    for folder in (out.parent, *(path for path in (out, *out.rglob("*")) if path.is_dir())):
+        folder.chmod(0o755 if yes else 0o555)
+
+
 def attempt(job: Job, out: Path, kind: str, seconds: float, rng: random.Random) -> int:
     """One disturbed attempt; its exit status."""
-    if kind == "vanished file":
-        lost = rng.choice(sorted(job.data.glob("*/*.png")))
+    expected = {0, 2}
+    if kind == "read-only folder":
+        writable(out, False)
+        try:
+            process = start(job, out, ordinary=True)
+            error = process.communicate()[1]
+        finally:
+            writable(out, True)
+    elif kind == "vanished file":
+        lost = rng.choice(sorted(job.data.rglob("*.png")))
         process = start(job, out)
-        time.sleep(rng.uniform(0, seconds))
+        time.sleep(rng.uniform(0, 0.8 * seconds))
         lost.rename(lost.with_suffix(".gone"))
         error = process.communicate()[1]
         lost.with_suffix(".gone").rename(lost)
     elif kind == "two at once":
         process, other = start(job, out), start(job, out)
         error = process.communicate()[1] + other.communicate()[1]
-        assert other.returncode in EXPECTED, error
+        assert other.returncode in expected, error
     else:
         process = start(job, out, rng.randrange(200_000) if kind == "full disk" else None)
         if kind in SIGNALS:
-            time.sleep(rng.uniform(0, seconds))
+            time.sleep(rng.uniform(0, 0.8 * seconds))
             process.send_signal(SIGNALS[kind])
+            expected |= {-SIGNALS[kind], 130} if kind == "Ctrl-C" else {-SIGNALS[kind]}
         error = process.communicate()[1]
-    assert process.returncode in EXPECTED, f"{kind}: exit status {process.returncode}\n{error}"
-    if process.returncode == 2:
-        assert error.count("\n") <= 2 and "Traceback" not in error, error
+        if kind == "Ctrl-C" and "Traceback" in error and "disbench/cli.py" not in error:
+            return -SIGNALS[kind]  # Python itself was still starting, or already ending
+    assert process.returncode in expected, f"{kind}: exit status {process.returncode}\n{error}"
+    assert "Traceback" not in error, f"{kind}:\n{error}"
     return process.returncode
 
 
-def disturb(job: Job, work: Path, times: int, rng: random.Random, kinds=KINDS) -> Counter:
-    """At least `times` disturbances of a job; how many of each kind did stop it. AssertionError on any damage."""
+def parts(out: Path) -> int:
+    return sum(1 for _ in out.rglob("*.part"))
+
+
+def disturb(job: Job, work: Path, kinds: list[str], rng: random.Random) -> Counter:
+    """A job disturbed in these ways, one after the other; how often each stopped it. AssertionError on any damage."""
     began = time.monotonic()
     undisturbed = work / f"{job.name}-undisturbed"
     process = start(job, undisturbed)
@@ -218,12 +254,12 @@ def disturb(job: Job, work: Path, times: int, rng: random.Random, kinds=KINDS) -
     seconds = time.monotonic() - began
     expected = job.digest(undisturbed)
     stopped: Counter = Counter()
-    done = 0
-    while done < times:
-        out = work / f"{job.name}-{done}"
-        measured = 0
+    coming = deque(kinds)
+    while coming:
+        out = work / f"{job.name}-{len(coming)}"
+        measured = left = 0
         while True:
-            kind = rng.choice(kinds) if done < times else None
+            kind = coming.popleft() if coming else None
             if kind is None:
                 process = start(job, out)
                 error = process.communicate()[1]
@@ -231,8 +267,10 @@ def disturb(job: Job, work: Path, times: int, rng: random.Random, kinds=KINDS) -
             else:
                 status = attempt(job, out, kind, seconds, rng)
                 stopped[kind] += status != 0
-                done += 1
+                print(f"{job.name}: {kind}: exit status {status}, {rows(out)} rows", flush=True)
             job.check(out)
+            assert parts(out) <= left or status < 0, f"{kind}: half a file was left"
+            left = parts(out)
             assert rows(out) >= measured, "a measured row is gone"
             measured = rows(out)
             if status == 0:
@@ -251,8 +289,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         known = jobs(Path(work))
         for name in options.jobs.split(","):
-            stopped = disturb(known[name], Path(work), options.times, random.Random(options.seed))
-            print(f"{name}: stopped by {dict(stopped)}; every result as undisturbed", flush=True)
+            rng = random.Random(options.seed)
+            kinds = rng.choices(KINDS, k=options.times)
+            stopped = disturb(known[name], Path(work), kinds, rng)
+            said = ", ".join(f"{kind} {count} (stopped by {stopped[kind]})" for kind, count in Counter(kinds).items())
+            print(f"{name}: {said}; every result as undisturbed", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,87 @@
+"""Several processes that train one network, started by `accelerate launch` or `torchrun`.
+
+Each makes its part of every batch, and gradients are averaged before each step: the weights stay the same in all.
+"""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, distributed, nn
+
+from disbench.errors import InputError
+from disbench.models._parts import device as devices
+
+
+@dataclass(frozen=True)
+class Processes:
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def first(self) -> bool:
+        """The only one that writes."""
+        return self.rank == 0
+
+    def part(self, images: int) -> slice:
+        """This process' part of a batch: as many as the others', and whole pairs of neighbours, which CutMix mixes."""
+        share, left = divmod(images, self.count)
+        if left or share % 2:
+            raise InputError(f"a batch of {images} in {self.count} processes: not an even number of images each")
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def average(self, tensors: Iterable[Tensor]) -> None:
+        """Over the processes, in place."""
+        if self.count == 1:
+            return
+        tensors = list(tensors)
+        for work in [distributed.all_reduce(x, async_op=True) for x in tensors]:
+            work.wait()
+        for x in tensors:
+            x /= self.count
+
+
+ALONE = Processes()
+
+
+def join(device: str | None) -> tuple[str, Processes]:
+    """The device and the place of this process among those that its launcher, if any, has started."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return devices.pick(device), ALONE
+    from accelerate import PartialState
+
+    state = PartialState(cpu=device == "cpu")
+    return str(state.device), Processes(state.process_index, state.num_processes)
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch norm over the rows of all processes. torch's own that does this is for CUDA alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not (self.training and distributed.is_initialized()):
+            return super().forward(x)
+        rows = x.float()
+        mean = _Mean.apply(rows.mean((0, 2, 3), keepdim=True))
+        variance = _Mean.apply((rows - mean).square().mean((0, 2, 3), keepdim=True))
+        count = x.numel() / x.shape[1] * distributed.get_world_size()
+        with torch.no_grad():
+            self.running_mean.lerp_(mean.flatten(), self.momentum)
+            self.running_var.lerp_(variance.flatten() * count / (count - 1), self.momentum)
+            self.num_batches_tracked += 1
+        scale = self.weight.reshape(1, -1, 1, 1) * (variance + self.eps).rsqrt()
+        return ((rows - mean) * scale + self.bias.reshape(1, -1, 1, 1)).to(x.dtype)
+
+
+class _Mean(torch.autograd.Function):
+    """Over the processes; its gradient is the mean of their gradients."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        x = x.contiguous().clone()
+        distributed.all_reduce(x)
+        return x / distributed.get_world_size()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _Mean.forward(ctx, gradient)
