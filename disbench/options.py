@@ -5,12 +5,36 @@ from pathlib import Path
 
 import click
 
+
+def _models(ctx, param, begun):
+    from disbench.models import cards
+
+    return [name for name in cards() if name.startswith(begun)]
+
+
+def _splits(ctx, param, begun):
+    from disbench.data import COUNTS
+
+    return [name for name in (*COUNTS, "DIS-TE1..4", "all") if name.lower().startswith(begun.lower())]
+
+
+def _protocols(ctx, param, begun):
+    from disbench.metrics.protocols import PROTOCOLS
+
+    return [name for name in PROTOCOLS if name.startswith(begun)]
+
+
 CUTS = ("complexity", "size", "category")
 data_options = [
     click.option(
         "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
     ),
-    click.option("--split", metavar="SPLITS", help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all."),
+    click.option(
+        "--split",
+        metavar="SPLITS",
+        shell_complete=_splits,
+        help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all.",
+    ),
 ]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
@@ -42,6 +66,7 @@ def protocol_option(default: str | None):
         metavar="NAMES",
         default=default,
         callback=_named,
+        shell_complete=_protocols,
         help="By whose rules to score, side by side: pysod, diffdis, mvanet, mvanet-2024-11, mvanet-2024, isnet, "
         f"birefnet. Default: {default or 'that of each run'}.",
     )
@@ -120,6 +145,7 @@ model_options = [
         "--model",
         default="diffdis",
         show_default=True,
+        shell_complete=_models,
         help="A name from `disbench models`; or a file of your own, or hf:OWNER/NAME: see docs/add-a-model.md.",
     ),
     click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none."),
