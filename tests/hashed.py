@@ -1,32 +1,20 @@
-"""The weights and inputs under which DiffDIS' goldens were made: random, but seeded by each tensor's name."""
+"""The networks under which DiffDIS' goldens were made."""
 
 import json
 import shutil
-import zlib
 from pathlib import Path
 
-import numpy as np
-import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from drawn import draw, fill
 from safetensors.torch import save_file
-from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from disbench.models.diffdis.unet import DiffDISUNet
 
+__all__ = ["CONFIGS", "GOLDENS", "draw", "fill", "hashed_base", "hashed_unet"]
+
 GOLDENS = Path(__file__).parent / "goldens" / "diffdis"
 CONFIGS = json.loads((GOLDENS / "configs.json").read_text())
-
-
-def draw(name: str, *shape: int) -> Tensor:
-    """Standard normal, float32, seeded by the name."""
-    generator = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
-    return torch.from_numpy(generator.standard_normal(shape, dtype=np.float32))
-
-
-def fill(state: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
-    """A state dict of the same names and shapes, at a scale that keeps activations near 1."""
-    return {name: _weight(name, prefix, tuple(tensor.shape)) for name, tensor in state.items()}
 
 
 def hashed_unet(name: str) -> DiffDISUNet:
@@ -48,18 +36,3 @@ def hashed_base(folder: Path) -> Path:
     text = {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in text.state_dict().items()}
     save_file(fill(text, "text."), folder / "text_encoder" / "model.safetensors")
     return folder
-
-
-def _weight(name: str, prefix: str, shape: tuple[int, ...]) -> Tensor:
-    if name.endswith("num_batches_tracked"):
-        return torch.tensor(7)
-    x = draw(prefix + name, *shape)
-    if name.endswith("running_mean"):
-        return 0.1 * x
-    if name.endswith("running_var"):
-        return 0.5 + x.abs()
-    if name.endswith("bias"):
-        return 0.05 * x
-    if x.ndim == 1:
-        return 1 + 0.1 * x
-    return x * ((0.5 if name.startswith("rgb_proj") else 1) / np.prod(shape[1:]) ** 0.5)

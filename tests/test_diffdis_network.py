@@ -113,6 +113,16 @@ def test_full_size_has_the_tensors_of_the_released_file():
     assert len(expected) == 730
 
 
+@pytest.mark.slow  # two minutes and 8 GB, most of it for the weights
+def test_full_size_equals_the_authors():
+    scales = tuple(draw(f"FULL.rgb{k}", 1, 4, 16 >> k, 16 >> k) for k in range(4))
+    inputs = draw("FULL.noisy", 2, 4, 16, 16), 999, scales, draw("FULL.text", 1, 2, 1024)
+    wanted = torch.from_numpy(np.load(GOLDENS / "full.npy"))
+    unet = hashed_unet("FULL")
+    assert difference(unet(*inputs), wanted) < UNET_TOLERANCE
+    assert difference(unet(*inputs, edge=False), wanted[:1]) < UNET_TOLERANCE
+
+
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
 @pytest.mark.parametrize("t", [0, 499, 999, torch.tensor([999, 3])])
 def test_x0_inverts_what_training_adds(kind, t):
