@@ -12,7 +12,7 @@ from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
 from disbench.report.page import data_uri, page
 from disbench.report.plots import SCALE, by_complexity, curve_panels, trade
-from disbench.report.table import ARROWS, MISSING, Table
+from disbench.report.table import ARROWS, KNOWN, MISSING, Table
 from disbench.report.times import alike, record, stage_times
 from disbench.runs import Result, distinct
 
@@ -24,9 +24,9 @@ PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K ar
 
 
 def explained(shown: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
-    """The metrics of a page: those shown at first, then the standard ones that all results hold."""
+    """The measures of a page: those shown at first, then the standard ones that all results hold."""
     standard = [key for key in STANDARD if results and all(result.holds(key) for result in results)]
-    return tuple(dict.fromkeys((*shown, *standard)))
+    return tuple(dict.fromkeys(key for key in (*shown, *standard) if key in METRICS))
 
 
 def render(
@@ -57,11 +57,11 @@ def render(
         table=replace(every, lines=tuple(line for line in every.lines if line.metric in shown)),
         every=every,
         shown=shown,
-        explained=[METRICS[key] for key in dict.fromkeys(line.metric for line in every.lines)],
+        explained=[KNOWN[key] for key in dict.fromkeys(line.metric for line in every.lines)],
         synthetic=any("|dis-mini-" in signature for signature in every.signatures),
         scored=scored,
         start=(whole or splits)[-1],
-        metrics=METRICS,
+        metrics=KNOWN,
         arrows=ARROWS,
         missing=MISSING,
         scale=SCALE,
