@@ -20,6 +20,8 @@ from disbench.options import (
     training_options,
 )
 
+ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
+
 
 @click.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
@@ -65,13 +67,7 @@ def train(recipe, model, data, out, device, track, **chosen):
 @click.option("--split", default="DIS-VD", show_default=True, metavar="SPLITS", help="What is scored.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Weights and scores; goes on from them.")
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice(("markdown", "latex", "csv", "json")),
-    default="markdown",
-    show_default=True,
-)
+@click.option("--format", "format_", type=click.Choice(ABLATIONS), default=ABLATIONS[0], show_default=True)
 @click.option("--json", "format_", flag_value="json", help="Short for --format json.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
 def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standalone):

@@ -262,7 +262,7 @@ def test_every_format_of_the_table_has_means_intervals_and_differences(tmp_path)
     changed = replace(changed, paper=(0.902, 0.9, 0.9, 0.1))
     needs = ablate.Row("bare", {}, "4", "plain", needs_base=True)
     values = [{key: [base + 0.1 * k for k in range(3)] for key in ablate.METRICS} for base in (0.5, 0.25)]
-    rows = zip((plain, changed, needs), (*values, dict.fromkeys(ablate.METRICS, [])), strict=True)
+    rows = zip((plain, changed, needs), (*values, {key: [] for key in ablate.METRICS}), strict=True)
     entries = ablation_table.rows([ablate.Trained(row, found, "DIS-VD of A_B") for row, found in rows])
     half = 4.3027 * 0.1 / 3**0.5
 

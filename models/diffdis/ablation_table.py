@@ -76,7 +76,7 @@ def latex(entries: Sequence[dict], standalone: bool = False) -> str:
     seeds = max((len(one["values"]) for entry in entries for one in entry["scores"].values()), default=0)
     trained = f"means over {seeds} trainings of each, ± 95 % t intervals" if seeds > 1 else "one training of each"
     caption = (
-        f"DiffDIS without some of its parts, on {entries[0]['on']}: {trained}. ↑: higher is better, ↓: lower is better. "
+        f"DiffDIS without some of its parts, on {entries[0]['on']}: {trained}. ↑: higher is better, ↓: lower. "
         "Gains are taken seed by seed; beside them those of the paper's Tables 3 to 5 (arXiv:2410.10105), on DIS5K."
     )
     return lines(caption, head, rows, "lc" + "c" * len(METRICS) + "lcc", standalone)
@@ -88,14 +88,14 @@ def csv(entries: Sequence[dict]) -> str:
     writer = csvlib.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
     for entry in entries:
+        names = [inert(entry[name]) for name in ("row", "tables", "on")]
+        gain = entry.get("difference", {})
+        gains = gain.get("mean"), gain.get("half"), entry.get("paper_difference")
         for key in METRICS:
-            score, gain = entry["scores"].get(key, {}), entry.get("difference", {})
-            apart = (
-                (gain.get("mean"), gain.get("half"), entry.get("paper_difference")) if key == "f_max" else [None] * 3
-            )
-            names = [inert(entry[name]) for name in ("row", "tables", "on")]
-            own = (len(score.get("values", ())), score.get("mean"), score.get("half"), entry.get("paper", {}).get(key))
-            writer.writerow([*names, key, KNOWN[key].direction, *own, inert(entry["against"]), *apart])
+            score, paper = entry["scores"].get(key, {}), entry.get("paper", {}).get(key)
+            own = len(score.get("values", ())), score.get("mean"), score.get("half"), paper
+            apart = [inert(entry["against"]), *gains] if key == "f_max" else [""] * 4
+            writer.writerow([*names, key, KNOWN[key].direction, *own, *apart])
     return file.getvalue()
 
 
