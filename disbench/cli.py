@@ -219,8 +219,15 @@ def score(maps, data, split, truth, out, workers, save, share, engine, address, 
 @click.option("--source", default="", metavar="TEXT", help="Entries: published tables alone whose citation has TEXT.")
 @click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
+@click.option(
+    "--times",
+    multiple=True,
+    metavar="FILE|DIR",
+    type=click.Path(path_type=Path),
+    help="HTML: what `disbench time` wrote, in place of the runs' own times; may be given several times.",
+)
 @shared(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, protocols, metrics):
+def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, times, protocols, metrics):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2, or that table itself: dis5k.
 
     ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name, TABLE a
@@ -234,6 +241,8 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
     from disbench.runs import latest
 
     format_ = format_ or (format_of(out) if out else "markdown")
+    if times and format_ != "html":
+        raise InputError("--times: times stand in an HTML report alone; `disbench times` prints them side by side")
     if format_ == "xlsx" and not out:
         raise InputError("a workbook is no text to print: give --out FILE.xlsx")
     tables, found, named = sorted_out(map(titled, runs))
@@ -241,6 +250,10 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
     options = {"standalone": standalone, "metrics": metrics, "intervals": intervals}
     options |= {"tables": tables, "entries": found, "corrected": corrected, "source": source}
+    if times:
+        from disbench.report.times import ruled
+
+        options["times"] = ruled(results, times)
     if format_ == "html" and results:
         from disbench.report.publish import pictures, ranks
 

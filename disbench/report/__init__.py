@@ -26,10 +26,12 @@ def render(
     source: str = "",
     intervals: bool = False,
     ranks: Mapping[tuple[str, str], float] | None = None,
+    times: Mapping | None = None,
 ) -> str | bytes:
     """The report of some results (disbench.runs.Result): text, or a workbook's bytes.
 
-    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, `ranks` the complexity of its images;
+    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, `ranks` the complexity of its images,
+    `times` in the place of the runs' own (disbench.report.times.ruled);
     `standalone` makes LaTeX a document of its own; `metrics` as in disbench.report.table.build; `entries` are
     leaderboard entries whose reported columns come first, `corrected` by the audit or as printed, of a `source` alone
     if given; `tables` are names of published tables (disbench.report.published.named), which come before all;
@@ -45,7 +47,7 @@ def render(
 
         shown = list(dict.fromkeys(line.metric for line in table.lines))
         every = make(html.explained(shown, results))
-        return html.render(_with_confidence(every, results), shown, results, cases, ranks)
+        return html.render(_with_confidence(every, results), shown, results, cases, ranks, times)
     table = _with_confidence(table, results)
     if format == "latex":
         from disbench.report import latex

@@ -99,7 +99,7 @@ class Table:
                 "as printed, among the methods of a source" if self.printed else "scores equal in print share a mark"
             )
             second = ", the second underlined" if "second" in ranks else ""
-            parts.append(f"The best score of a {'column' if self.turned else 'row'} is bold{second}; {shared}.")
+            parts.append(f"The best score of each measure on a subset is bold{second}; {shared}.")
         if any(cell.tied for line in self.lines for cell in line.cells):
             parts.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
         parts += self.notes
