@@ -13,7 +13,7 @@ from disbench.cli import main
 from disbench.leaderboard.evidence import results as measured
 from disbench.leaderboard.evidence import submit
 from disbench.report import plots, table
-from disbench.report.times import of, stage_times
+from disbench.report.times import own_times, stage_times
 from disbench.runs import load, read_manifest, write_manifest
 
 HOSTILE = "<script>alert(1)</script>"
@@ -74,12 +74,12 @@ def test_an_entry_stands_against_time_as_the_run_that_it_was_submitted_from(runs
     own = stage_times(load(runs[0].folder))
     assert stage_times(found) == own and own.record["workers"] == 3
     board, other = replace(found, title="Board"), load(runs[1].folder)
-    drawn = plots.trades(table.build([board, other]), [board, other], of([board, other]))
+    drawn = plots.trades(table.build([board, other]), [board, other], own_times([board, other]))
     (plot,) = drawn.plots
     assert [dot.label for dot in plot.panels["mae"].dots] == ["Board", "B"]
     assert f"{1000 * own.total:,.1f} ms per image on a CPU" in plot.panels["mae"].dots[0].title
     elsewhere = replace(board, meta=board.meta | {"environment": {"cpu": "another CPU"}})
-    apart = plots.trades(table.build([elsewhere, other]), [elsewhere, other], of([elsewhere, other]))
+    apart = plots.trades(table.build([elsewhere, other]), [elsewhere, other], own_times([elsewhere, other]))
     assert (apart.plots, apart.alone) == ([], ["Board on another CPU", "B on a CPU"])
     page = call("report", "--format", "html", f"Board={entry}", runs[1].folder).stdout
     assert "timed on a CPU</figcaption>" in page and '<th scope="row">Board</th>' in page

@@ -13,7 +13,7 @@ from disbench.metrics.protocols import find
 from disbench.report.page import data_uri, page
 from disbench.report.plots import SCALE, by_complexity, curve_panels, trades
 from disbench.report.table import ARROWS, KNOWN, MISSING, Table
-from disbench.report.times import Key, Times, alike, key, of, record
+from disbench.report.times import Key, Times, alike, key, own_times, record
 from disbench.runs import Result, distinct
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def render(
     whole = [split for split in splits if all((split, k) in scored for k in range(len(every.columns)))]
     drawn = [split for split, _ in measured.groups] if measured and len(measured.groups) <= PLOTTED else []
     runs = distinct(results)
-    times = of(runs) if ruled is None else ruled
+    times = own_times(runs) if ruled is None else ruled
     records = [record(run) for run in runs]
     names = dict.fromkeys(name for one in records for name in one)
     return page(

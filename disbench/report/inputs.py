@@ -22,27 +22,28 @@ Named = list[tuple[str | None, Path]]  # title, or None for its own, and where i
 def sorted_out(named: Iterable[tuple[str | None, Path]]) -> tuple[list[str], list[Path], Named]:
     """Arguments as published tables by name, entries that report something, and what has results: runs, and entries
     that were measured."""
+    known = published.named()
     tables: list[str] = []
     found: list[Path] = []
     rest: Named = []
     for title, path in named:
         if is_run(path):
             rest.append((title, path))
-        elif str(path) in published.named():
+        elif str(path) in known:
             tables.append(str(path))
         else:
-            for file in _entries(str(path)):
+            for file in _entries(str(path), known):
                 entry = leaderboard.read(file)
                 found += [file] * bool(entry.reported)
                 rest += [(title, file)] * bool(entry.measured)
     return tables, found, rest
 
 
-def _entries(argument: str) -> list[Path]:
+def _entries(argument: str, tables: Iterable[str]) -> list[Path]:
     try:
         return leaderboard.find([argument])
     except InputError as error:
-        raise InputError(f"{error}; published tables: {', '.join(published.named())}") from None
+        raise InputError(f"{error}; published tables: {', '.join(tables)}") from None
 
 
 def results(named: Iterable[tuple[str | None, Path]]) -> list[Result]:

@@ -56,7 +56,7 @@ def stage_times(result: Result) -> Times | None:
     return Times(stages, submitted["total"], len(rows), record(result))
 
 
-def of(results: Sequence[Result]) -> dict[Key, Times]:
+def own_times(results: Sequence[Result]) -> dict[Key, Times]:
     """The times of those that were timed."""
     return {key(result): times for result in results if (times := stage_times(result))}
 
