@@ -210,38 +210,50 @@ def score(maps, data, split, truth, out, workers, save, share, engine, address, 
 
 
 @main.command()
-@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN|ENTRY|BOARD]...")
+@click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN|ENTRY|BOARD|TABLE]...")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="By --out's suffix if not given, else markdown.")
 @click.option("--out", type=click.Path(path_type=Path), help="A file; standard output if not given.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
 @click.option("--intervals", is_flag=True, help="LaTeX, Markdown: the 95 % intervals of what was measured.")
-@click.option("--corrected", is_flag=True, help="Entries: as `leaderboard audit` corrects the published table.")
+@click.option("--corrected", is_flag=True, help="Published: as `leaderboard audit` corrects it.")
 @click.option("--source", default="", metavar="TEXT", help="Entries: published tables alone whose citation has TEXT.")
 @click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
+@click.option(
+    "--times",
+    multiple=True,
+    metavar="FILE|DIR",
+    type=click.Path(path_type=Path),
+    help="HTML: what `disbench time` wrote, in place of the runs' own times; may be given several times.",
+)
 @shared(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, protocols, metrics):
+def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, times, protocols, metrics):
     """One table of several runs, in the layout of the DiffDIS paper's Table 2, or that table itself: dis5k.
 
-    ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name. Without
-    any, the latest finished run of every method under ./runs.
+    ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name, TABLE a
+    published table, as diffdis-table-3. Without any, the latest finished run of every method under ./runs.
     """
     if parts and not by:
         raise InputError("--parts needs --by")
     from disbench.report import format_of, render, write
-    from disbench.report.inputs import entries
     from disbench.report.inputs import results as read
+    from disbench.report.inputs import sorted_out
     from disbench.runs import latest
 
     format_ = format_ or (format_of(out) if out else "markdown")
+    if times and format_ != "html":
+        raise InputError("--times: times stand in an HTML report alone; `disbench times` prints them side by side")
     if format_ == "xlsx" and not out:
         raise InputError("a workbook is no text to print: give --out FILE.xlsx")
-    named = list(map(titled, runs))
-    found, named = entries(named)
-    results = read(named) if named or found else latest(Path("runs"))
+    tables, found, named = sorted_out(map(titled, runs))
+    results = read(named) if runs else latest(Path("runs"))
     results = [result.under(protocol) for result in results for protocol in protocols or [result.protocol]]
     options = {"standalone": standalone, "metrics": metrics, "intervals": intervals}
-    options |= {"entries": found, "corrected": corrected, "source": source}
+    options |= {"tables": tables, "entries": found, "corrected": corrected, "source": source}
+    if times:
+        from disbench.report.times import ruled
+
+        options["times"] = ruled(results, times)
     if format_ == "html" and results:
         from disbench.report.publish import pictures, ranks
 
@@ -249,7 +261,7 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
         with shown_progress() as progress:
             options["ranks"] = ranks(results, progress)
     if by:
-        if found:
+        if found or tables:
             raise InputError("--by: what is reported has no images to group; leave it or the entries away")
         from disbench.report.cuts import cut
 

@@ -20,6 +20,8 @@ from disbench.options import (
     training_options,
 )
 
+ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
+
 
 @click.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
@@ -65,8 +67,10 @@ def train(recipe, model, data, out, device, track, **chosen):
 @click.option("--split", default="DIS-VD", show_default=True, metavar="SPLITS", help="What is scored.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Weights and scores; goes on from them.")
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
-@json_option
-def ablate(rows, recipe, only, seeds, data, split, out, device, as_json):
+@click.option("--format", "format_", type=click.Choice(ABLATIONS), default=ABLATIONS[0], show_default=True)
+@click.option("--json", "format_", flag_value="json", help="Short for --format json.")
+@click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
+def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standalone):
     """Train DiffDIS without each of its parts, several times each, and make the table of it."""
     try:
         from disbench.models.diffdis import ablate, ablation_table
@@ -77,10 +81,11 @@ def ablate(rows, recipe, only, seeds, data, split, out, device, as_json):
     with shown_progress() as progress:
         trained = ablate.main(data, out, rows, recipe, split, range(seeds), only, device, progress)
     entries = ablation_table.rows(trained)
-    if as_json:
+    if format_ == "json":
         json(entries)
     elif entries:
-        click.echo(ablation_table.markdown(entries), nl=False)
+        options = {"standalone": standalone} if format_ == "latex" else {}
+        click.echo(getattr(ablation_table, format_)(entries, **options), nl=False)
 
 
 @click.command()

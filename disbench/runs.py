@@ -62,6 +62,7 @@ class Result:
     """A complete run, as reports see it: rows per split, sorted by name.
 
     by: "" but where `cut` has made groups of the images, which then stand in the place of splits.
+    identity: as in the manifest
     """
 
     title: str
@@ -75,6 +76,7 @@ class Result:
     protocol: str = "pysod"
     size: str = "native"
     by: str = ""
+    identity: dict[str, Any] = field(default_factory=dict)
 
     def under(self, protocol: str) -> "Result":
         """The same measurements, scored by another protocol. InputError where it would have resized maps otherwise."""
@@ -208,6 +210,7 @@ def load(folder: str | Path, title: str | None = None) -> Result:
         manifest.token,
         manifest.protocol,
         manifest.size,
+        identity=manifest.identity,
     )
 
 

@@ -1,6 +1,10 @@
 """DiffDIS without some of its parts, or with other steps of denoising: the paper's ablations."""
 
+import csv
+import io
 import json
+import shutil
+import subprocess
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -216,7 +220,7 @@ def test_the_shipped_rows_fit_both_recipes():
 
 def test_the_command_trains_rows_once_and_compares_them_seed_by_seed(make_pairs, tmp_path, monkeypatch):
     samples = find(str(make_pairs(tmp_path / "set", list("abcd"))), None).samples
-    found = SimpleNamespace(splits={"DIS-TR": samples}, samples=samples, token="x")
+    found = SimpleNamespace(splits={"DIS-TR": samples}, samples=samples, token="x", title="a set")
     monkeypatch.setattr(ablate, "find", lambda *_, **__: found)
     path = tmp_path / "r.toml"
     path.write_text(
@@ -239,6 +243,8 @@ def test_the_command_trains_rows_once_and_compares_them_seed_by_seed(make_pairs,
     again = CliRunner().invoke(main, call)
     assert again.exit_code == 0, again.output
     assert again.stdout.count("|\n") == 5 and "needs the weights of Stable Diffusion" in again.stdout
+    records = list(csv.DictReader(io.StringIO(CliRunner().invoke(main, [*call, "--format", "csv"]).stdout)))
+    assert float(records[0]["mean"]) == plain["scores"]["f_max"]["mean"]
     path.write_text(path.read_text().replace("lr = 1e-3", "lr = 1e-4"))
     other = CliRunner().invoke(main, call)
     assert other.exit_code == 2 and "of another recipe" in other.stderr
@@ -248,6 +254,40 @@ def test_intervals_are_students():
     mean, half = ablation_table.interval([1.0, 2.0, 3.0])
     assert (mean, half) == (2.0, pytest.approx(4.3027 / 3**0.5, rel=1e-4))
     assert np.isnan(ablation_table.interval([1.0])[1])
+
+
+def test_every_format_of_the_table_has_means_intervals_and_differences(tmp_path):
+    hostile = r"=a_b & 50 % \input{x} | β"
+    plain, changed = ablate.Row("plain", {}, paper=(0.9, 0.9, 0.9, 0.1)), ablate.Row(hostile, {}, "3", "plain")
+    changed = replace(changed, paper=(0.902, 0.9, 0.9, 0.1))
+    needs = ablate.Row("bare", {}, "4", "plain", needs_base=True)
+    values = [{key: [base + 0.1 * k for k in range(3)] for key in ablate.METRICS} for base in (0.5, 0.25)]
+    rows = zip((plain, changed, needs), (*values, {key: [] for key in ablate.METRICS}), strict=True)
+    entries = ablation_table.rows([ablate.Trained(row, found, "DIS-VD of A_B") for row, found in rows])
+    half = 4.3027 * 0.1 / 3**0.5
+
+    records = list(csv.DictReader(io.StringIO(ablation_table.csv(entries))))
+    assert [(r["row"], r["metric"]) for r in records[4:6]] == [("'" + hostile, "f_max"), ("'" + hostile, "e_mean")]
+    first = records[4]
+    assert [float(first[key]) for key in ("seeds", "mean", "half", "paper")] == pytest.approx(
+        [3, 0.35, half, 0.902], abs=1e-4
+    )
+    assert [float(first[key]) for key in ("difference", "difference_half", "paper_difference")] == pytest.approx(
+        [-0.25, 0, 0.002], abs=1e-5
+    )
+    assert (records[8]["seeds"], records[8]["mean"], records[8]["difference"]) == ("0", "", "")
+
+    text = ablation_table.latex(entries, standalone=True)
+    shown = rf"$0.350 \pm {half:.3f}$"
+    assert text.count(shown) == 4 and r"$-0.250 \pm 0.000$ & $+0.002$ \\" in text and r"DIS-VD of A\_B" in text
+    assert r"=a\_b \& 50 \% \textbackslash{}input\{x\}" in text
+    assert r"\multicolumn{4}{c}{needs the weights of Stable Diffusion}" in text
+    assert f"0.350 ± {half:.3f}" in ablation_table.markdown(entries)
+    if shutil.which("pdflatex"):
+        (tmp_path / "t.tex").write_text(text)
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+        assert done.returncode == 0 and "(1 page" in done.stdout and "Overfull" not in done.stdout, done.stdout
 
 
 def test_an_unknown_row_is_named():

@@ -19,7 +19,7 @@ from disbench.leaderboard import files, find, write
 from disbench.leaderboard import read as read_entry
 from disbench.report import FORMATS, confidence, render, table
 from disbench.report.inputs import results
-from disbench.report.published import with_published
+from disbench.report.published import named, with_published
 
 TESTS = Path(__file__).parent
 HOSTILE = r'<script>alert(1)</script> #&_%${}~^\|`*"--' + "'β中"
@@ -84,8 +84,9 @@ def test_a_corrected_table_differs_where_the_audit_says():
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
-def test_the_table_fits_one_page(tmp_path):
-    call("report", "--standalone", "--out", tmp_path / "t.tex", "dis5k")
+@pytest.mark.parametrize("name", ["dis5k", "diffdis-table-4"])
+def test_the_table_fits_one_page(tmp_path, name):
+    call("report", "--standalone", "--out", tmp_path / "t.tex", name)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -98,6 +99,61 @@ def test_reports_of_the_repository_are_not_stale(format):
     """Mend: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done"""
     path = TESTS.parent / "reports" / f"dis5k{FORMATS[format]}"
     assert path.read_text() == render([], format, standalone=True, entries=files("dis5k"))
+
+
+@pytest.mark.parametrize("name", named())
+def test_a_published_table_is_found_by_its_name_cell_for_cell(name):
+    whole = named()[name]
+    printed = {
+        (method, subset, metric): float(text)
+        for method, cells in whole.columns.items()
+        for subset, row in cells.items()
+        for metric, text in row.items()
+    }
+    records = list(csv.DictReader(io.StringIO(call("report", "--format", "csv", name).stdout)))
+    assert {(r["method"], r["split"], r["metric"]): float(r["value"]) for r in records} == printed
+    assert {r["n"] for r in records if r["split"] == "not stated"} <= {""}
+
+
+def test_a_published_table_of_one_subset_has_methods_as_lines_in_every_format():
+    whole = named()["diffdis-table-4"]
+    assert [metric for _, metric in whole.lines] == ["f_max", "e_mean", "s_measure", "mae", "seconds"]
+    texts = {f: call("report", "--format", f, "diffdis-table-4").stdout for f in ("latex", "markdown", "html")}
+    forms = {"latex": (r"\best{%s}", " & ", r" \\"), "markdown": ("**%s**", " | ", " |")}
+    for format, (best, between, end) in forms.items():
+        for method in whole.columns:
+            lines = (line.removeprefix("| ") for line in texts[format].splitlines())
+            row = next(line for line in lines if line.startswith(method + between))
+            expected = [
+                best % whole.text(method, *line) if whole.mark(method, *line) else whole.text(method, *line)
+                for line in whole.lines
+            ]
+            assert row.removesuffix(end).split(between)[1:] == expected
+    shown = re.findall(r'<td data-metric="(\w+)"( class="best")?[^>]*><span>([\d.]+)</span>', texts["html"])
+    cells = [(m, s, metric) for m in whole.columns for s, metric in whole.lines]
+    assert [(k, bool(mark), text) for k, mark, text in shown] == [
+        (cell[2], whole.mark(*cell) == "best", whole.text(*cell)) for cell in cells
+    ]
+    assert "second underlined" not in texts["markdown"]
+
+
+def test_published_tables_stand_beside_each_other_and_a_run(tmp_path):
+    run = make_run(tmp_path, splits=("DIS-VD",), title="Mine", data=("DIS5K", "dis5k"))
+    text = call("report", "diffdis-table-4", "diffdis-table-5", run.folder).stdout
+    rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in (rows[0], rows[6], rows[8])] == [
+        "| from scratch, one step (reported)",
+        r"| with edges and DBIA \[2\]",
+        "| Mine (pysod)",
+    ]
+    assert rows[8].split(" | ")[1] == f"{run.scores()['DIS-VD']['f_max']:.3f}"
+    assert rows[8].split(" | ")[5] == rows[6].split(" | ")[5] == "–"
+    assert call("report", "--format", "html", "diffdis-table-4", run.folder).exit_code == 0
+    assert call("report", "--metrics", "hce", "diffdis-table-3").exit_code == 2
+    for wrong in ("diffdis-table-2", "nothing"):
+        unknown = call("report", wrong)
+        assert (unknown.exit_code, unknown.stderr.count("\n")) == (2, 1)
+        assert "diffdis-table-1, diffdis-table-3, diffdis-table-4" in unknown.stderr
 
 
 def test_methods_and_metrics_are_chosen_by_name():

@@ -12,7 +12,7 @@ from test_report import HOSTILE, result
 
 from disbench.metrics import METRICS, score
 from disbench.report import confidence, plots, render, table
-from disbench.report.times import alike
+from disbench.report.times import alike, own_times, record
 
 ENVIRONMENT = {"cpu": "a CPU", "device": "cpu"}
 
@@ -41,21 +41,31 @@ def test_only_what_was_timed_alike_stands_against_time():
     threads = ENVIRONMENT | {"threads": 2}  # of one that uses torch; the others have no word on it
     runs = [timed("A", 0.01), timed("B", 0.02, 0.8, gpu), timed("C", 0.03, 0.95, threads), timed("D", 0.03)]
     runs[3].rows["DIS-TE1"][:] = [replace(row, seconds={}) for row in runs[3].rows["DIS-TE1"]]
-    found = plots.trade(table.build(runs), runs)
-    assert (found.split, found.elsewhere, found.untimed) == ("DIS-TE1", ["B"], ["D"])
-    assert [dot.label for dot in found.panels["f_max"].dots] == ["A", "C"]
-    assert "30.0 ms" in found.panels["mae"].dots[1].title
+    found = plots.trades(table.build(runs), runs, own_times(runs))
+    (plot,) = found.plots
+    assert (plot.environment, plot.split, found.alone, found.untimed) == ("a CPU", "DIS-TE1", ["B on a GPU"], ["D"])
+    assert [dot.label for dot in plot.panels["f_max"].dots] == ["A", "C"]
+    assert "30.0 ms per image on a CPU" in plot.panels["mae"].dots[1].title
     text = render(runs, "html")
-    assert "Timed in another environment, so not shown: B." in text
+    assert "no other was timed in their environment on their images: B on a GPU." in text
     assert "Not timed: D." in text
+    assert "on DIS-TE1, timed on a CPU</figcaption>" in text
     apart = [timed("A", 0.01), timed("B", 0.02, 0.8, gpu)]
-    assert plots.trade(table.build(apart), apart).panels == {}
+    assert plots.trades(table.build(apart), apart, own_times(apart)).plots == []
     assert "so their times do not compare and nothing is drawn" in render(apart, "html")
-    assert [len(group) for group in alike([*runs[:3], timed("E", 1, environment=threads | {"threads": 1})])] == [
-        2,
-        1,
-        1,
+    assert alike([*map(record, runs[:3]), threads | {"threads": 1}]) == [[0, 2], [1], [3]]
+
+
+def test_each_environment_has_a_plot_of_its_own():
+    other = ENVIRONMENT | {"threads": 2, "packages": {"torch": "2"}}
+    of_one = {"A": ENVIRONMENT | {"threads": 1}, "B": ENVIRONMENT | {"threads": 1}, "C": other, "D": other, "E": other}
+    runs = [timed(name, 0.01 * (k + 1), 0.8, environment) for k, (name, environment) in enumerate(of_one.items())]
+    found = plots.trades(table.build(runs), runs, own_times(runs))
+    assert [(plot.environment, [dot.label for dot in plot.panels["mae"].dots]) for plot in found.plots] == [
+        ("a CPU (threads 2)", ["C", "D", "E"]),
+        ("a CPU (threads 1)", ["A", "B"]),
     ]
+    assert "A plot for each environment" in render(runs, "html")
 
 
 def test_each_part_by_complexity_is_scored_by_itself():
@@ -120,4 +130,4 @@ def test_numbers_stand_without_a_script_and_intervals_where_known():
 @pytest.mark.parametrize("by", ["", "size/2"])
 def test_groups_of_images_stand_against_no_time(by):
     runs = [replace(timed(name, 0.1), by=by) for name in "AB"]
-    assert (plots.trade(table.build(runs), runs) is None) == bool(by)
+    assert (plots.trades(table.build(runs), runs, own_times(runs)) is None) == bool(by)

@@ -64,6 +64,7 @@ class Measured:
 
     scores: subset -> metric -> (value, low, high), the 95 % interval; None where there are too few images for one
     splits, truths: images, and the digest of their truths, by subset; seconds: medians per image by stage
+    environment: what the seconds were taken in, workers included, since times of another do not compare
     evidence: SHA-256 of the file beside the entry; run: the model's own identity, as its run key hashes it
     """
 

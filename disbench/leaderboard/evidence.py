@@ -28,7 +28,7 @@ def measured(result: Result, metrics: Keys = None) -> Measured:
         truths={split: digests["truths"] for split, digests in manifest.identity["data"].items()},
         scores={split: scored(result, split, keys) for split in result.scores(keys)},
         seconds=times.stages | {"total": times.total} if times else {},
-        environment=result.meta["environment"],
+        environment=result.meta["environment"] | {k: v for k, v in result.meta.items() if k == "workers"},
         run={key: value for key, value in manifest.identity.items() if key not in ("data", "columns")},
         finished=result.meta["finished"],
         evidence=_digest(result.folder / "scores.parquet"),
@@ -99,17 +99,19 @@ def _result(path: Path, entry: Entry, one: Measured) -> Result:
         raise InputError(f"{file}: the evidence of {path.name} cannot be read ({error})") from None
     where = "mini" if entry.token.startswith("dis-mini-") else entry.dataset  # where it would be found, if it is here
     rows = {split: [row for row in measured if row.split == split] for split in one.splits}
+    meta = {"environment": one.environment, "finished": one.finished, "truths": one.truths, "data": [where]}
     return Result(
         entry.title,
         entry.dataset,
         one.signature,
         tuple(one.splits),
         rows,
-        {"environment": one.environment, "finished": one.finished, "truths": one.truths, "data": [where]},
+        meta | {"seconds": one.seconds},
         file,
         entry.token,
         one.protocol,
         one.signature.rpartition("|size:")[2],
+        identity=one.run,
     )
 
 

@@ -1,6 +1,8 @@
 """Reports: results -> one comparable table, as HTML, LaTeX, Markdown, CSV or an Excel workbook."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -19,28 +21,33 @@ def render(
     standalone: bool = False,
     metrics: Keys = None,
     entries: Sequence[Path] = (),
+    tables: Sequence[str] = (),
     corrected: bool = False,
     source: str = "",
     intervals: bool = False,
     ranks: Mapping[tuple[str, str], float] | None = None,
+    times: Mapping | None = None,
 ) -> str | bytes:
     """The report of some results (disbench.runs.Result): text, or a workbook's bytes.
 
-    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, `ranks` the complexity of its images;
+    `cases` (disbench.report.cases.cases) are the pictures of an HTML report, `ranks` the complexity of its images,
+    `times` in the place of the runs' own (disbench.report.times.ruled);
     `standalone` makes LaTeX a document of its own; `metrics` as in disbench.report.table.build; `entries` are
     leaderboard entries whose reported columns come first, `corrected` by the audit or as printed, of a `source` alone
-    if given; `intervals` are shown in LaTeX and Markdown (CSV, HTML and workbooks have them). InputError for an unknown
-    format or metric, and for results that must not stand in one table.
+    if given; `tables` are names of published tables (disbench.report.published.named), which come before all;
+    `intervals` are shown in LaTeX and Markdown (CSV, HTML and workbooks have them). InputError for an unknown format or
+    metric, and for results that must not stand in one table.
     """
     if format not in FORMATS:
         raise InputError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
-    table = _table(results, metrics, entries, corrected, source)
+    make = partial(_table, results, entries=entries, tables=tables, corrected=corrected, source=source)
+    table = make(metrics)
     if format == "html":
         from disbench.report import html
 
         shown = list(dict.fromkeys(line.metric for line in table.lines))
-        every = _table(results, html.explained(shown, results), entries, corrected, source)
-        return html.render(_with_confidence(every, results), shown, results, cases, ranks)
+        every = make(html.explained(shown, results))
+        return html.render(_with_confidence(every, results), shown, results, cases, ranks, times)
     table = _with_confidence(table, results)
     if format == "latex":
         from disbench.report import latex
@@ -53,14 +60,18 @@ def render(
     return import_module(f"disbench.report.{format}").render(table)
 
 
-def _table(results: Sequence, metrics: Keys, entries: Sequence[Path], corrected: bool, source: str) -> Table:
-    if not entries:
+def _table(
+    results: Sequence, metrics: Keys, entries: Sequence[Path], tables: Sequence[str], corrected: bool, source: str
+) -> Table:
+    if not entries and not tables:
         return build(results, metrics)
     from disbench import leaderboard
-    from disbench.report.published import columns, with_published
+    from disbench.report.published import columns, whole, with_published
 
-    dataset = leaderboard.read(entries[0]).dataset
-    return with_published(columns(entries, corrected, source), dataset, results, metrics, corrected)
+    found = whole(tables, corrected) + (columns(entries, corrected, source) if entries else [])
+    dataset = leaderboard.read(entries[0]).dataset if entries else "DIS5K"
+    table = with_published(found, dataset, results, metrics, corrected)
+    return replace(table, turned=bool(tables) and len(table.groups) == 1)
 
 
 def _with_confidence(table: Table, results: Sequence) -> Table:

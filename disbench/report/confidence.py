@@ -6,6 +6,7 @@ from typing import Any
 
 from disbench.compare import lines_of
 from disbench.data.dis5k import OVERALL, TEST
+from disbench.metrics import METRICS
 from disbench.report.table import Cell, Table, count
 from disbench.resample import FEWEST
 from disbench.runs import Result
@@ -44,7 +45,7 @@ def _places(table: Table) -> list[tuple[Place, Cell]]:
 
 def _found(table: Table, results: Sequence[Result]) -> dict[Place, dict[str, Any]]:
     first = len(table.columns) - len(results)
-    metrics = list(dict.fromkeys(line.metric for line in table.lines))
+    metrics = list(dict.fromkeys(line.metric for line in table.lines if line.metric in METRICS))
     found = {}
     for split in dict.fromkeys(line.split for line in table.lines):
         for protocol in dict.fromkeys(result.protocol for result in results):

@@ -5,15 +5,14 @@ import io
 from collections.abc import Iterator
 
 from disbench.errors import inert
-from disbench.metrics import METRICS
-from disbench.report.table import Table
+from disbench.report.table import KNOWN, Table
 
 FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "value", "n", "signature", "low", "high")
 
 
 def render(table: Table) -> str:
     """Records of FIELDS, names inert; `value` reads back as the very same float. What was not scored has no record. low
-    and high are the ends of the 95 % interval, empty where there is none."""
+    and high are the ends of the 95 % interval; what is not known is empty."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -31,9 +30,9 @@ def _cell(field: str | float | int) -> str | int:
 def records(table: Table) -> Iterator[tuple[str | float | int, ...]]:
     """The values of FIELDS for each score."""
     for line in table.lines:
-        direction = METRICS[line.metric].direction
+        direction = KNOWN[line.metric].direction
         for column, signature, cell in zip(table.columns, table.signatures, line.cells, strict=True):
             if cell.value is not None:
                 value = float(cell.value)
                 ends = map(float, cell.interval) if cell.interval else ("", "")
-                yield table.title, line.split, line.metric, direction, *column, value, line.n, signature, *ends
+                yield table.title, line.split, line.metric, direction, *column, value, line.n or "", signature, *ends

@@ -11,9 +11,9 @@ from disbench.metrics import METRICS, STANDARD, per_image
 from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
 from disbench.report.page import data_uri, page
-from disbench.report.plots import SCALE, by_complexity, curve_panels, trade
-from disbench.report.table import ARROWS, MISSING, Table
-from disbench.report.times import alike, record, stage_times
+from disbench.report.plots import SCALE, by_complexity, curve_panels, trades
+from disbench.report.table import ARROWS, KNOWN, MISSING, Table
+from disbench.report.times import Key, Times, alike, key, own_times, record
 from disbench.runs import Result, distinct
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K ar
 
 
 def explained(shown: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
-    """The metrics of a page: those shown at first, then the standard ones that all results hold."""
+    """The measures of a page: those shown at first, then the standard ones that all results hold."""
     standard = [key for key in STANDARD if results and all(result.holds(key) for result in results)]
-    return tuple(dict.fromkeys((*shown, *standard)))
+    return tuple(dict.fromkeys(key for key in (*shown, *standard) if key in METRICS))
 
 
 def render(
@@ -35,12 +35,13 @@ def render(
     results: Sequence[Result] = (),
     cases: Sequence[Case] = (),
     ranks: Mapping[tuple[str, str], float] | None = None,
+    ruled: Mapping[Key, Times] | None = None,
 ) -> str:
     """The page of a table, which shows the metrics `shown` at first; with the results behind it, which are its last
     columns, also curves, times, environment and the score of every image.
 
-    `cases`: the qualitative grid; `ranks`: (subset, image) -> complexity, for scores against it. All from outside is
-    escaped.
+    `cases`: the qualitative grid; `ranks`: (subset, image) -> complexity, for scores against it; `ruled`: times in the
+    place of the results' own (disbench.report.times.ruled). All from outside is escaped.
     """
     measured = _measured(every, shown, len(results)) if results else None
     scored = {(line.split, k) for line in every.lines for k, cell in enumerate(line.cells) if cell.value is not None}
@@ -48,6 +49,7 @@ def render(
     whole = [split for split in splits if all((split, k) in scored for k in range(len(every.columns)))]
     drawn = [split for split, _ in measured.groups] if measured and len(measured.groups) <= PLOTTED else []
     runs = distinct(results)
+    times = own_times(runs) if ruled is None else ruled
     records = [record(run) for run in runs]
     names = dict.fromkeys(name for one in records for name in one)
     return page(
@@ -57,21 +59,22 @@ def render(
         table=replace(every, lines=tuple(line for line in every.lines if line.metric in shown)),
         every=every,
         shown=shown,
-        explained=[METRICS[key] for key in dict.fromkeys(line.metric for line in every.lines)],
+        explained=[KNOWN[key] for key in dict.fromkeys(line.metric for line in every.lines)],
         synthetic=any("|dis-mini-" in signature for signature in every.signatures),
         scored=scored,
         start=(whole or splits)[-1],
-        metrics=METRICS,
+        metrics=KNOWN,
         arrows=ARROWS,
         missing=MISSING,
         scale=SCALE,
         methods=measured.methods if measured else (),
         plots=[(split, curve_panels(results, split)) for split in drawn],
-        trade=trade(measured, results) if measured else None,
+        trade=trades(measured, results, times) if measured else None,
         intricate=by_complexity(measured, results, ranks) if measured and ranks else [],
         stages=STAGES,
-        times=times(runs),
-        comparable=len(alike([run for run in runs if stage_times(run)])) < 2,
+        times=[(run.title, times[key(run)]) for run in runs if key(run) in times],
+        ruled=ruled is not None,
+        comparable=len(alike([one.record for one in times.values()])) < 2,
         machines=[run.title for run in runs],
         records=[(name, [str(one.get(name, MISSING)) for one in records]) for name in names],
         images=image_scores(results, measured.methods) if measured else None,
@@ -96,20 +99,6 @@ def grid_page(cases: Sequence[Case], how: str) -> str:
     shown = [pictures(case, 720) for case in cases]
     styles, scripts = ("base.css", "report.css"), ("base.js",)
     return page("grid.html.j2", styles, scripts, pictures=shown, rule=rule(shown[0]["first"], how))
-
-
-def times(results: Sequence[Result]) -> list[dict[str, Any]]:
-    """The times of each method that was timed, in milliseconds, and on what."""
-    timed = []
-    for result in results:
-        if found := stage_times(result):
-            machine = record(result)
-            device = machine.get("gpu") or machine.get("cpu") or MISSING
-            stages = {stage: 1000 * value for stage, value in found.stages.items()}
-            timed.append(
-                {"method": result.title, "stages": stages, "total": 1000 * found.total, "n": found.n, "device": device}
-            )
-    return timed
 
 
 def image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str, Any]:

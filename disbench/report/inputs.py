@@ -7,6 +7,7 @@ from pathlib import Path
 from disbench import leaderboard
 from disbench.errors import InputError
 from disbench.leaderboard import evidence
+from disbench.report import published
 from disbench.runs import Result, load
 
 
@@ -18,19 +19,31 @@ def is_run(path: Path) -> bool:
 Named = list[tuple[str | None, Path]]  # title, or None for its own, and where it is
 
 
-def entries(named: Iterable[tuple[str | None, Path]]) -> tuple[list[Path], Named]:
-    """The entries among arguments that report something, and what has results: runs, and entries that were measured."""
+def sorted_out(named: Iterable[tuple[str | None, Path]]) -> tuple[list[str], list[Path], Named]:
+    """Arguments as published tables by name, entries that report something, and what has results: runs, and entries
+    that were measured."""
+    known = published.named()
+    tables: list[str] = []
     found: list[Path] = []
     rest: Named = []
     for title, path in named:
         if is_run(path):
             rest.append((title, path))
-            continue
-        for file in leaderboard.find([str(path)]):
-            entry = leaderboard.read(file)
-            found += [file] * bool(entry.reported)
-            rest += [(title, file)] * bool(entry.measured)
-    return found, rest
+        elif str(path) in known:
+            tables.append(str(path))
+        else:
+            for file in _entries(str(path), known):
+                entry = leaderboard.read(file)
+                found += [file] * bool(entry.reported)
+                rest += [(title, file)] * bool(entry.measured)
+    return tables, found, rest
+
+
+def _entries(argument: str, tables: Iterable[str]) -> list[Path]:
+    try:
+        return leaderboard.find([argument])
+    except InputError as error:
+        raise InputError(f"{error}; published tables: {', '.join(tables)}") from None
 
 
 def results(named: Iterable[tuple[str | None, Path]]) -> list[Result]:

@@ -3,13 +3,14 @@
 Best, second, tied with the best and intervals are macros, declared with \\providecommand, so a paper can restyle them.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
-from disbench.metrics import METRICS
-from disbench.report.table import BRACKETS, Cell, Table
+from disbench.report.table import BRACKETS, KNOWN, Cell, Table
 
 ARROWS = {"higher": r"\uparrow", "lower": r"\downarrow"}
 WIDE = 6  # methods from which the table spans both columns of a page
@@ -35,6 +36,7 @@ ESCAPES = {
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "≈": r"$\approx$",
+    "±": r"$\pm$",
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "γ": r"$\gamma$",
@@ -43,7 +45,34 @@ ESCAPES = {
 
 def render(table: Table, standalone: bool = False, intervals: bool = False) -> str:
     """A table environment; with `standalone`, a document around it; with `intervals`, those behind the scores."""
-    folder = Path(__file__).parent / "templates"
+    printed = partial(cell, intervals=intervals)
+    values = {
+        "caption": f"{table.caption} {BRACKETS}" if intervals else table.caption,
+        "standalone": standalone,
+        "marked": True,
+        "tied": any(cell.tied for line in table.lines for cell in line.cells),
+        "intervals": intervals,
+        "notes": table.provenance,
+    }
+    if table.turned:
+        rows = [
+            [escape(method), *(printed(line.cells[k], KNOWN[line.metric].digits) for line in table.lines)]
+            for k, method in enumerate(table.methods)
+        ]
+        head = ["Method", *(symbol(line.metric) for line in table.lines)]
+        return _filled("lines.tex.j2", head=head, rows=rows, columns="l" + "c" * len(table.lines), wide=False, **values)
+    wide = len(table.methods) >= WIDE
+    return _filled("table.tex.j2", table=table, known=KNOWN, cell=printed, symbol=symbol, wide=wide, **values)
+
+
+def lines(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], columns: str, standalone: bool) -> str:
+    """The same around any lines of cells, which are LaTeX already; `columns` as a tabular takes them."""
+    off = dict.fromkeys(("marked", "tied", "intervals", "wide"), False)
+    values = {"caption": caption, "head": head, "rows": rows, "columns": columns, "standalone": standalone, "notes": ()}
+    return _filled("lines.tex.j2", **values, **off)
+
+
+def _filled(template: str, **values: Any) -> str:
     environment = jinja2.Environment(
         block_start_string="((*",
         block_end_string="*))",
@@ -55,20 +84,15 @@ def render(table: Table, standalone: bool = False, intervals: bool = False) -> s
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
-    environment.filters |= {"tex": escape, "breakable": breakable, "cell": partial(cell, intervals=intervals)}
-    template = environment.get_template("table.tex.j2")
-    return template.render(
-        table=table,
-        caption=f"{table.caption} {BRACKETS}" if intervals else table.caption,
-        standalone=standalone,
-        metrics=METRICS,
-        arrows=ARROWS,
-        wide=len(table.methods) >= WIDE,
-        tied=any(cell.tied for line in table.lines for cell in line.cells),
-        intervals=intervals,
-    )
+    environment.filters |= {"tex": escape, "breakable": breakable}
+    return environment.get_template(template).render(**values)
+
+
+def symbol(metric: str) -> str:
+    """A measure with the direction in which it is better."""
+    return f"${KNOWN[metric].latex} {ARROWS[KNOWN[metric].direction]}$"
 
 
 def cell(one: Cell, digits: int, intervals: bool) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from disbench.data.complexity import parts
 from disbench.metrics import METRICS, curves, score
 from disbench.report.curves import PANELS, shared_splits
-from disbench.report.table import ARROWS, Cell, Table
-from disbench.report.times import alike, stage_times
+from disbench.report.table import Cell, Table
+from disbench.report.times import Key, Times, alike, environments, key
 from disbench.runs import Result
 
 SCALE = 400  # units of a plot's side
 BINS = 8  # equal parts of the images by complexity
 FEWEST = 4  # images of a part; of fewer, a mean says little
-HIGH, WIDE = 17, 9  # units of a label's line and letter
+HIGH, WIDE = 19, 10  # units of a label's line and letter
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,21 @@ class Panel:
 
 @dataclass(frozen=True)
 class Trade:
-    """Score against time on one subset: a panel for each metric, the methods that were timed in another environment,
-    and those that were not timed. No panel where no two were timed alike."""
+    """Score against time in one environment, on one subset: a panel for each metric."""
 
+    environment: str
     split: str
-    panels: Mapping[str, Panel] = field(default_factory=dict)
-    elsewhere: Sequence[str] = ()
-    untimed: Sequence[str] = ()
+    panels: Mapping[str, Panel]
+
+
+@dataclass(frozen=True)
+class Trades:
+    """A plot for each environment in which two were timed, those that have none to stand beside, with theirs, and those
+    that were not timed."""
+
+    plots: Sequence[Trade]
+    alone: Sequence[str]
+    untimed: Sequence[str]
 
 
 def curve_panels(results: Sequence[Result], split: str) -> list[Panel]:
@@ -87,32 +95,29 @@ def points(x: np.ndarray, y: np.ndarray) -> str:
     return " ".join(f"{a},{b}" for a, b in dict.fromkeys(map(tuple, pairs)))
 
 
-def trade(table: Table, results: Sequence[Result]) -> Trade | None:
+def trades(table: Table, results: Sequence[Result], times: Mapping[Key, Times]) -> Trades | None:
     """Score against the median seconds of all stages, among the results of one protocol that were timed alike.
 
-    On Overall where all of them have it, else on the last subset that they share; None where there is none, or no time.
+    On Overall where all of a plot have it, else on the last subset that they share; None where nothing was timed.
     """
-    times = [stage_times(result) for result in results]
-    of = [i for i, result in enumerate(results) if result.protocol == results[0].protocol]
-    timed = [i for i in of if times[i]]
+    found = [i for i, result in enumerate(results) if result.protocol == results[0].protocol]
+    timed = [i for i in found if key(results[i]) in times]
     if not timed or table.by:
         return None
-    group = max(alike([results[i] for i in timed]), key=len)
-    kept = [timed[k] for k in group]
-    shared = shared_splits([results[i] for i in kept])
-    if not shared:
-        return None
-    elsewhere = [table.methods[i] for i in timed if i not in kept]
-    untimed = [table.methods[i] for i in of if not times[i]]
-    if len(kept) < 2:
-        return Trade(shared[-1], {}, [table.methods[i] for i in timed], untimed)
-    milliseconds = [1000 * times[i].total for i in kept]
-    panels = {}
-    for line in table.lines:
-        if line.split == shared[-1]:
-            cells = [line.cells[i] for i in kept]
-            panels[line.metric] = _trade(line.metric, [table.methods[i] for i in kept], kept, milliseconds, cells)
-    return Trade(shared[-1], panels, elsewhere, untimed)
+    own = [times[key(results[i])] for i in timed]
+    groups = alike([one.record for one in own])
+    plots, alone = [], []
+    for group, environment in zip(groups, environments(own, groups), strict=True):
+        kept = [timed[k] for k in group]
+        shared = shared_splits([results[i] for i in kept])
+        if len(kept) < 2 or not shared:
+            alone += [f"{table.methods[i]} on {environment}" for i in kept]
+            continue
+        names, costs = [table.methods[i] for i in kept], [own[k] for k in group]
+        lines = [line for line in table.lines if line.split == shared[-1]]
+        panels = {line.metric: _trade(line.metric, names, kept, costs, [line.cells[i] for i in kept]) for line in lines}
+        plots.append(Trade(environment, shared[-1], panels))
+    return Trades(plots, alone, [table.methods[i] for i in found if i not in timed])
 
 
 def front(costs: Sequence[float], values: Sequence[float], higher: bool) -> list[int]:
@@ -168,25 +173,26 @@ def by_complexity(table: Table, results: Sequence[Result], ranks: Mapping[tuple[
     return panels
 
 
-def _trade(metric: str, names: list[str], indices: list[int], times: list[float], cells: list[Cell]) -> Panel:
+def _trade(metric: str, names: list[str], indices: list[int], times: list[Times], cells: list[Cell]) -> Panel:
     one, values = METRICS[metric], [cell.value for cell in cells]
-    across, x_ticks = _log_axis(times)
+    milliseconds = [1000 * time.total for time in times]
+    across, x_ticks = _log_axis(milliseconds)
     up, y_ticks = _axis([*values, *(end for cell in cells for end in cell.interval or ())])
-    places = [(across(t), up(v)) for t, v in zip(times, values, strict=True)]
+    places = [(across(t), up(v)) for t, v in zip(milliseconds, values, strict=True)]
+    labels = _apart(places, names)
     dots = []
-    for i, (x, y), name, cell, time, at in zip(
-        indices, places, names, cells, times, _apart(places, names), strict=True
-    ):
+    for i, (x, y), name, cell, time, at in zip(indices, places, names, cells, times, labels, strict=True):
         interval = cell.interval and " ({:.{d}f} to {:.{d}f})".format(*cell.interval, d=one.digits)
-        title = f"{name}: {one.symbol} {cell.text}{interval or ''}, {time:,.1f} ms per image"
+        rate = f", {time.rate[0]:,.2f} images/s at batch {time.rate[1]}" if time.rate else ""
+        took = f"{1000 * time.total:,.1f} ms per image{rate} on {time.device}"
+        title = f"{name}: {one.symbol} {cell.text}{interval or ''}, {took}"
         dots.append(Dot(i, x, y, title, name, at, cell.interval and tuple(map(up, cell.interval))))
-    best = [places[k] for k in front(times, values, one.direction == "higher")]
+    best = [places[k] for k in front(milliseconds, values, one.direction == "higher")]
     stairs = "".join(f"H{x}V{y}" for x, y in best[1:])
-    label = f"{one.symbol} {ARROWS[one.direction]}"
     return Panel(
         metric,
         "Milliseconds per image",
-        label,
+        "",
         x_ticks,
         y_ticks,
         dots=dots,

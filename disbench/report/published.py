@@ -1,5 +1,6 @@
 """Published tables, and runs beside them, in the one Table that every format prints."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,12 +8,30 @@ from pathlib import Path
 from disbench import leaderboard
 from disbench.data.dis5k import COUNTS, TEST
 from disbench.errors import InputError
-from disbench.leaderboard.audit import Published, corrected, number, published
+from disbench.leaderboard.audit import Published, corrected, number, published, read_tables
 from disbench.metrics import METRICS, Keys, chosen
-from disbench.report.table import MISSING, REPORTED, Cell, Line, Table, arranged, build
+from disbench.report.table import KNOWN, MISSING, REPORTED, Cell, Line, Table, arranged, build
 from disbench.runs import OVERALL, Result
 
 PRINTED = {**COUNTS, OVERALL: sum(COUNTS[split] for split in TEST)}
+
+
+def named() -> dict[str, Published]:
+    """The tables that disbench ships whole, as diffdis-table-3: its file's name, then its own."""
+    files = sorted((leaderboard.ROOT / "tables").glob("*.json")) if leaderboard.ROOT else []
+    tables = [(f"{file.stem} {table.table}", table) for file in files for table in read_tables(file)]
+    return {re.sub(r"\W+", "-", name).strip("-").lower(): table for name, table in tables}
+
+
+def whole(names: Iterable[str], mend: bool = False) -> list[Published]:
+    """Tables of `named`, as the audit corrects them if `mend`. InputError for an unknown name."""
+    known = named()
+    found = []
+    for name in names:
+        if name not in known:
+            raise InputError(f"{name}: no such published table; known: {', '.join(known)}")
+        found.append(corrected(known[name]) if mend else known[name])
+    return found
 
 
 def columns(paths: Iterable[Path], mend: bool = False, source: str = "") -> list[Published]:
@@ -43,11 +62,13 @@ def with_published(
     tables: Sequence[Published], dataset: str, results: Sequence[Result], metrics: Keys = None, mended: bool = False
 ) -> Table:
     """One Table of published columns, then of results. Marks of the former are theirs; ranks are within a table or
-    protocol. InputError where results are of another data set, or must not stand side by side."""
+    protocol. What is no measure, as seconds, is there whatever `metrics`. InputError where results are of another data
+    set, or must not stand side by side.
+    """
     measured = build(results, metrics) if results else None
     if measured and measured.title != dataset:
         raise InputError(
-            f"{results[0].title} is scored on {measured.title}, the entries are of {dataset}; "
+            f"{results[0].title} is scored on {measured.title}, the published numbers are of {dataset}; "
             "make one report for each data set"
         )
     names = [f"[{k}]" if k > 1 else REPORTED for k in range(1, len(tables) + 1)]
@@ -57,7 +78,7 @@ def with_published(
         (split, metric): [_cell(table, method, split, metric) for table in tables for method in table.columns]
         for table in tables
         for split, metric in table.lines
-        if keys is None or metric in keys
+        if keys is None or metric in keys or metric not in METRICS
     }
     below = {(line.split, line.metric): line for line in measured.lines} if measured else {}
     lines = []
@@ -66,6 +87,8 @@ def with_published(
         left = cells.get((split, metric), [NOTHING] * len(heads))
         right = own.cells if own else (NOTHING,) * len(results)
         lines.append(Line(split, metric, own.n if own else PRINTED.get(split, 0), (*left, *right)))
+    if not lines:
+        raise InputError(f"{', '.join(keys)}: not in these tables; leave --metrics away")
     printed = not mended and not results
     how = "" if printed else "; corrected where it contradicts itself" if mended else "; as printed"
     sources = [f"{name}: {one.table} of {one.paper}" for name, one in zip(names, tables, strict=True)]
@@ -88,6 +111,6 @@ def _cell(table: Published, method: str, split: str, metric: str) -> Cell:
     if text is None:
         return NOTHING
     mark = table.mark(method, split, metric)
-    if value is None or metric not in METRICS or mark not in ("best", "second", None):  # a mark becomes a macro
+    if value is None or metric not in KNOWN or mark not in ("best", "second", None):  # a mark becomes a macro
         raise InputError(f"{metric} of {method} on {split} is {text!r} ({mark}); see `disbench leaderboard check`")
     return Cell(float(value), text, mark)

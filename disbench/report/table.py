@@ -9,7 +9,7 @@ from itertools import groupby
 from disbench.data.dis5k import COUNTS, TEST
 from disbench.errors import InputError
 from disbench.metrics import METRICS, Keys, chosen
-from disbench.metrics.catalogue import paper
+from disbench.metrics.catalogue import Metric, paper
 from disbench.metrics.protocols import find
 from disbench.runs import OVERALL, Result
 
@@ -22,6 +22,8 @@ BY = {
     "category": "the category in their names",
 }
 ARROWS = {"higher": "↑", "lower": "↓"}
+_SECONDS = ("seconds", "seconds", r"\mathrm{seconds}", "lower", "per image, as printed", "its source", "seconds")
+KNOWN = METRICS | {"seconds": Metric(*_SECONDS, digits=2)}  # and what published tables have beside
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One measure on one subset of `n` images, a cell per method."""
+    """One measure on one subset of `n` images, 0 where they are not known; a cell per method."""
 
     split: str
     metric: str
@@ -56,6 +58,7 @@ class Table:
 
     by: what the subsets are groups by, with their number, as in complexity/4; "" where they are those of the data set.
     notes: sentences of the caption on where its numbers are from; printed: its marks are those of a publication
+    turned: of one subset, to be printed with methods as lines and measures as columns
     """
 
     title: str
@@ -65,6 +68,7 @@ class Table:
     by: str = ""
     notes: tuple[str, ...] = ()
     printed: bool = False
+    turned: bool = False
 
     def label(self, line: Line) -> str:
         """The subset of a line where a format shows no number of images: that of a group is known from nowhere else."""
@@ -87,12 +91,15 @@ class Table:
     @property
     def caption(self) -> str:
         """How to read the table, in plain text."""
-        parts = [f"Scores on {self.title}. ↑: higher is better, ↓: lower is better."]
-        if any(cell.rank for line in self.lines for cell in line.cells):
+        subset = f" (subset: {self.lines[0].split})" if self.turned else ""
+        parts = [f"Scores on {self.title}{subset}. ↑: higher is better, ↓: lower is better."]
+        ranks = {cell.rank for line in self.lines for cell in line.cells} - {None}
+        if ranks:
             shared = (
                 "as printed, among the methods of a source" if self.printed else "scores equal in print share a mark"
             )
-            parts.append(f"The best score of a row is bold, the second underlined; {shared}.")
+            second = ", the second underlined" if "second" in ranks else ""
+            parts.append(f"The best score of each measure on a subset is bold{second}; {shared}.")
         if any(cell.tied for line in self.lines for cell in line.cells):
             parts.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
         parts += self.notes
@@ -165,7 +172,7 @@ def line(
     A lone score is not marked: it was compared with nothing.
     """
     protocols = protocols or [""] * len(values)
-    texts = [MISSING if value is None else f"{value:.{METRICS[metric].digits}f}" for value in values]
+    texts = [MISSING if value is None else f"{value:.{KNOWN[metric].digits}f}" for value in values]
     ranks = {}
     for protocol in set(protocols):
         scored = [text for text, p in zip(texts, protocols, strict=True) if p == protocol and text != MISSING]

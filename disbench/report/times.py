@@ -1,30 +1,115 @@
-"""Time per image: medians of the three stages, so that the first, slow images do not count for more."""
+"""Time per image: of runs and leaderboard entries, or by the rules of `disbench time` of the same model.
 
-from collections.abc import Sequence
+Medians, so that the first, slow images do not count for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disbench.environment import flat
+from disbench.errors import InputError
+from disbench.report.table import MISSING
 from disbench.runs import Result
+
+if TYPE_CHECKING:
+    from disbench.timing import Timing
+
+Key = tuple[Path, str]  # of a run: the same under every protocol
 
 
 @dataclass(frozen=True)
 class Times:
-    """Median seconds per image over `n` images, of each stage and of all stages together."""
+    """Median seconds per image over `n` images, of each stage and of all together; record: what in, flat.
+
+    rate: images per second of inference, and the size of batch that it is largest at, where that was measured
+    """
 
     stages: dict[str, float]
     total: float
     n: int
+    record: dict[str, Any]
+    rate: tuple[float, int] | None = None
+
+    @property
+    def device(self) -> str:
+        return str(self.record.get("gpu") or self.record.get("cpu") or MISSING)
+
+
+def key(result: Result) -> Key:
+    return result.folder, result.title
 
 
 def stage_times(result: Result) -> Times | None:
-    """The times of a run; None for maps that were not predicted here."""
+    """The times of a run, or those that an entry was submitted with; None for maps that were not predicted here."""
     rows = [row.seconds for split in result.splits for row in result.rows[split]]
-    if not any(rows):
+    if any(rows):
+        stages = {stage: median(row[stage] for row in rows) for stage in rows[0]}
+        return Times(stages, median(sum(row.values()) for row in rows), len(rows), record(result))
+    if not (submitted := result.meta.get("seconds")):
         return None
-    stages = {stage: median(row[stage] for row in rows) for stage in rows[0]}
-    return Times(stages, median(sum(row.values()) for row in rows), len(rows))
+    stages = {stage: value for stage, value in submitted.items() if stage != "total"}
+    return Times(stages, submitted["total"], len(rows), record(result))
+
+
+def own_times(results: Sequence[Result]) -> dict[Key, Times]:
+    """The times of those that were timed."""
+    return {key(result): times for result in results if (times := stage_times(result))}
+
+
+def ruled(results: Sequence[Result], paths: Sequence[Path]) -> dict[Key, Times]:
+    """What `disbench time` wrote in files, or in all .json files of folders, of the models of some results.
+
+    InputError for files that do not compare with each other, for what is not for a report, for a file of a model that
+    is none of the results', and for two of one.
+    """
+    from disbench import timing
+
+    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    if not files:
+        raise InputError(f"{paths[0]}: no timings in it; `disbench time` writes them")
+    timings = {file: timing.read(file) for file in files}
+    for file, one in timings.items():
+        if one.quick:
+            raise InputError(f"{file}: timed with --quick, which is not for a report; time it again without")
+        if failed := [what for what, held in one.audit.items() if not held]:
+            raise InputError(f"{file}: its audit failed ({failed[0]}), so these are not the times of what was scored")
+    timing.check_comparable(timings)
+    found: dict[Key, Times] = {}
+    owners: dict[Key, Path] = {}
+    for file, one in timings.items():
+        mine = [key(result) for result in results if _differs(one, result) is None]
+        if not mine:
+            why = _why(one, results)
+            raise InputError(f"{file}: times {one.title}, but no run is of its model, weights and options{why}")
+        if mine[0] in owners:
+            raise InputError(f"{file}: times {one.title} as {owners[mine[0]]} does; give one of the two")
+        owners |= dict.fromkeys(mine, file)
+        found |= dict.fromkeys(mine, _times(one))
+    return found
+
+
+def _times(one: Timing) -> Times:
+    stages = {stage: spread.p50 for stage, spread in one.spreads.items()}
+    rate = max((rate, size) for size, rate in one.throughput.items())
+    return Times(stages, stages.pop("whole"), len(one.raw["whole"]), flat(one.environment), rate)
+
+
+def _differs(one: Timing, result: Result) -> str | None:
+    """What of its identity a result has otherwise than the model that was timed, if anything."""
+    return next((name for name, value in one.identity.items() if result.identity.get(name) != value), None)
+
+
+def _why(one: Timing, results: Sequence[Result]) -> str:
+    for result in results:
+        if "model" in one.identity and result.identity.get("model") == one.identity["model"]:
+            name = _differs(one, result)
+            return f"; {name} of {result.title} is {result.identity.get(name)!r}, not {one.identity[name]!r}"
+    return ""
 
 
 def record(result: Result) -> dict[str, Any]:
@@ -35,12 +120,11 @@ def record(result: Result) -> dict[str, Any]:
     return values
 
 
-def alike(results: Sequence[Result]) -> list[list[int]]:
-    """The places of the results in groups of one environment each, whose times compare.
+def alike(records: Sequence[Mapping[str, Any]]) -> list[list[int]]:
+    """The places of records in groups of one environment each, in which times compare; the largest first.
 
     Records must agree in everything that both hold: a method that runs without torch has no word on its threads.
     """
-    records = [record(result) for result in results]
     groups: list[list[int]] = []
     for i, one in enumerate(records):
         for group in groups:
@@ -49,4 +133,16 @@ def alike(results: Sequence[Result]) -> list[list[int]]:
                 break
         else:
             groups.append([i])
-    return groups
+    return sorted(groups, key=len, reverse=True)
+
+
+def environments(times: Sequence[Times], groups: Sequence[Sequence[int]]) -> list[str]:
+    """A name for each group of `alike`: its device, and where that is another's too, what tells the two apart."""
+    whole = [{name: value for i in group for name, value in times[i].record.items()} for group in groups]
+    devices = [times[group[0]].device for group in groups]
+    names = []
+    for mine, device in zip(whole, devices, strict=True):
+        rivals = [other for other, of in zip(whole, devices, strict=True) if of == device and other is not mine]
+        apart = [n for n in mine if any(n in other and other[n] != mine[n] for other in rivals)]
+        names.append(device + (f" ({', '.join(f'{n} {mine[n]}' for n in apart[:3])})" if apart else ""))
+    return names

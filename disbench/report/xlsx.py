@@ -3,9 +3,8 @@
 import io
 
 from disbench.errors import InputError, printable
-from disbench.metrics import METRICS
 from disbench.report.csv import FIELDS, records
-from disbench.report.table import ARROWS, Table
+from disbench.report.table import ARROWS, KNOWN, Table
 
 
 def render(table: Table) -> bytes:
@@ -29,8 +28,8 @@ def render(table: Table) -> bytes:
         cell.alignment = Alignment(horizontal="left" if column < 4 else "right", wrap_text=True, vertical="bottom")
     for _, lines in table.groups:
         for one in lines:
-            metric = METRICS[one.metric]
-            head = [one.split, one.n, f"{metric.symbol} {ARROWS[metric.direction]}"]
+            metric = KNOWN[one.metric]
+            head = [one.split, one.n or None, f"{metric.symbol} {ARROWS[metric.direction]}"]
             _row(sheet, head + [cell.text if cell.value is None else float(cell.value) for cell in one.cells])
             for written, cell in zip(sheet[sheet.max_row][3:], one.cells, strict=True):
                 written.number_format = f"0.{'0' * metric.digits}".rstrip(".")

@@ -59,10 +59,11 @@ class Rows:
 
 @dataclass(frozen=True)
 class Trained:
-    """One row and METRICS of each seed; no seeds where the recipe cannot have the row."""
+    """One row and METRICS of each seed; no seeds where the recipe cannot have the row. on: what it is scored on."""
 
     row: Row
     values: dict[str, list[float]]
+    on: str
 
 
 def main(
@@ -110,7 +111,8 @@ def main(
             values[row.name].append(scores)
     if not processes.first:
         return []
-    return [Trained(row, {key: [one[key] for one in values[row.name]] for key in METRICS}) for row in chosen]
+    scored = f"{', '.join(tests.splits)} of {tests.title}"
+    return [Trained(row, {key: [one[key] for one in values[row.name]] for key in METRICS}, scored) for row in chosen]
 
 
 def _remembered() -> Callable:

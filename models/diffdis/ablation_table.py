@@ -1,11 +1,18 @@
 """The table of an ablation: means over seeds with their 95 % t intervals, differences taken seed by seed."""
 
+import csv as csvlib
+import io
 from collections.abc import Sequence
 
 import numpy as np
 
+from disbench.errors import inert
+from disbench.metrics import METRICS as KNOWN
 from disbench.models.diffdis.ablate import METRICS, Trained
 
+FIELDS = ("row", "tables", "on", "metric", "direction", "seeds", "mean", "half", "paper")
+FIELDS += ("against", "difference", "difference_half", "paper_difference")
+NEEDS = "needs the weights of Stable Diffusion"
 TITLES = {"f_max": "F-max", "e_mean": "E-mean", "s_measure": "S", "mae": "MAE"}
 
 
@@ -20,12 +27,13 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def rows(trained: Sequence[Trained]) -> list[dict]:
-    """Per row: name, tables, against, and for each of METRICS values, mean, half; of F-max also the difference."""
+    """Per row: name, tables, against, what it is scored on, and for each of METRICS values, mean, half; of F-max also
+    the difference."""
     by_name = {one.row.name: one for one in trained}
     found = []
     for one in trained:
         row = one.row
-        entry = {"row": row.name, "tables": row.tables, "against": row.against}
+        entry = {"row": row.name, "tables": row.tables, "against": row.against, "on": one.on}
         if row.paper:
             entry["paper"] = dict(zip(METRICS, row.paper, strict=True))
         other = by_name.get(row.against)
@@ -45,12 +53,55 @@ def markdown(entries: Sequence[dict]) -> str:
     for entry in entries:
         scores = [_shown(entry["scores"].get(key)) for key in TITLES]
         if not entry["scores"]:
-            scores = ["needs the weights of Stable Diffusion", *[""] * (len(TITLES) - 1)]
-        paper = entry.get("paper_difference")
-        gain = _shown(entry.get("difference"), "+")
-        in_paper = "" if paper is None else f"{paper:+.3f}"
-        lines.append([entry["row"], entry["tables"], *scores, entry["against"], gain, in_paper])
+            scores = [NEEDS, *[""] * (len(TITLES) - 1)]
+        lines.append([entry["row"], entry["tables"], *scores, entry["against"], *_differences(entry)])
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def latex(entries: Sequence[dict], standalone: bool = False) -> str:
+    """A table environment; with `standalone`, a document around it."""
+    from disbench.report.latex import escape, lines, symbol
+
+    def number(text: str) -> str:
+        return f"${escape(text).replace('$', '')}$" if text else ""
+
+    head = ["Row", "Table", *map(symbol, METRICS), "Over", f"${KNOWN['f_max'].latex}$ gained", "In the paper"]
+    rows = []
+    for entry in entries:
+        scores = [number(_shown(entry["scores"].get(key))) for key in METRICS]
+        if not entry["scores"]:
+            scores = [rf"\multicolumn{{{len(METRICS)}}}{{c}}{{{NEEDS}}}"]
+        names = [escape(entry[key]) for key in ("row", "tables", "against")]
+        rows.append([*names[:2], *scores, names[2], *map(number, _differences(entry))])
+    seeds = max((len(one["values"]) for entry in entries for one in entry["scores"].values()), default=0)
+    trained = f"means over {seeds} trainings of each, ± 95 % t intervals" if seeds > 1 else "one training of each"
+    caption = (
+        f"DiffDIS without some of its parts, on {entries[0]['on']}: {trained}. ↑: higher is better, ↓: lower. "
+        "Gains are taken seed by seed; beside them those of the paper's Tables 3 to 5 (arXiv:2410.10105), on DIS5K."
+    )
+    return lines(caption, head, rows, "lc" + "c" * len(METRICS) + "lcc", standalone)
+
+
+def csv(entries: Sequence[dict]) -> str:
+    """A record of FIELDS for each row and measure; what there is not is empty, names are inert."""
+    file = io.StringIO()
+    writer = csvlib.writer(file, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for entry in entries:
+        names = [inert(entry[name]) for name in ("row", "tables", "on")]
+        gain = entry.get("difference", {})
+        gains = gain.get("mean"), gain.get("half"), entry.get("paper_difference")
+        for key in METRICS:
+            score, paper = entry["scores"].get(key, {}), entry.get("paper", {}).get(key)
+            own = len(score.get("values", ())), score.get("mean"), score.get("half"), paper
+            apart = [inert(entry["against"]), *gains] if key == "f_max" else [""] * 4
+            writer.writerow([*names, key, KNOWN[key].direction, *own, *apart])
+    return file.getvalue()
+
+
+def _differences(entry: dict) -> tuple[str, str]:
+    paper = entry.get("paper_difference")
+    return _shown(entry.get("difference"), "+"), "" if paper is None else f"{paper:+.3f}"
 
 
 def _entry(values: Sequence[float]) -> dict:

@@ -140,7 +140,9 @@ function imageList({ methods, metrics, images, values }) {
       const line = document.createElement("tr");
       titles.forEach((_, index) => {
         const cell = line.insertCell(), content = value(image, index);
-        cell.textContent = content === null ? "–" : index < 2 ? content : content.toFixed(3);
+        const text = document.createElement("bdi");
+        text.textContent = content === null ? "–" : index < 2 ? content : content.toFixed(3);
+        cell.append(text);
         if (index === 1) cell.title = content;
       });
       return line;
