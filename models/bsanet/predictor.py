@@ -16,7 +16,10 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225])
 
 
 class Predictor:
-    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0."""
+    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0.
+
+    `size`: pixels a side.
+    """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)

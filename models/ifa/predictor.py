@@ -19,7 +19,10 @@ CLASSES = "decoder.ifa.imnet.9.bias"
 
 
 class Predictor:
-    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0."""
+    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0.
+
+    `size`: pixels a side.
+    """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)

@@ -17,7 +17,10 @@ DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
 class Predictor:
-    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0."""
+    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0.
+
+    `size`: pixels a side.
+    """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)
