@@ -51,6 +51,10 @@ def _describe(c: Card) -> None:
         click.echo(f"Parameters: {c.parameters / 1e6:.2f} M")
     for key, value in c.protocol.items():
         click.echo(f"{key.capitalize()}: {value}")
+    if c.training:
+        click.echo(f"Training: disbench train --model {c.name} --data DIS5K --out DIR")
+    if c.loss:
+        click.echo(f"Loss, {c.loss}")
     for one in c.weights:
         if one.urls:
             _download(f"Weights {one.name}", one, f"--model {c.name} --weights {_file(one)}")

@@ -66,7 +66,7 @@ def run_references(model: str, dataset: DataSet, weights: str | None, device: st
     """What a model stands beside on DIS-Mini: the trivial ones and itself untrained; `rest` as `run_model` takes it."""
     chosen = card(model)
     beside = [(name, None) for name in TRIVIAL if name != chosen.name]
-    if chosen.weights and weights != "untrained" and not chosen.source:
+    if chosen.learns and weights != "untrained" and not chosen.source:
         beside.append((model, "untrained"))
     return [run_model(name, dataset, w, device, {}, *rest) for name, w in beside]
 

@@ -52,9 +52,9 @@ class Download:
 class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
-    `predictor` is "module:class" in the model's folder, and so is what trains it, `training`; `protocol` is hashed into
-    the run key; `weights` and `maps` say how to get what the authors have published. `source` is the file or repository
-    that stands for a folder.
+    `predictor` is "module:class" in the model's folder, and so is what trains it, `training`; `loss` says whose loss it
+    has, and which; `protocol` is hashed into the run key; `weights` and `maps` say how to get what the
+    authors have published. `source` is the file or repository that stands for a folder.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Card:
     status: str
     predictor: str = ""
     training: str = ""
+    loss: str = ""
     summary: str = ""
     paper: dict[str, str] = field(default_factory=dict)
     code: dict[str, str] = field(default_factory=dict)
@@ -71,6 +72,11 @@ class Card:
     parameters: int = 0
     protocol: dict[str, Any] = field(default_factory=dict)
     source: str = ""
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is anything for --weights to be."""
+        return bool(self.weights or self.training)
 
 
 def cards() -> dict[str, Card]:
@@ -112,8 +118,14 @@ def check(chosen: Card, weights: str | None) -> None:
         raise InputError(
             f"{chosen.title}: only maps are published; --maps takes them, see `disbench models {chosen.name}`"
         )
-    if weights is not None and not chosen.weights:
+    if weights is not None and not chosen.learns:
         raise InputError(f"{chosen.title} has no weights; leave --weights away")
+    if weights is None and chosen.training and not chosen.weights:
+        maps = "; --maps takes its authors' maps" if chosen.maps else ""
+        raise InputError(
+            f"{chosen.title} comes without weights; --weights takes those of a training of your own "
+            f"(`disbench train --model {chosen.name}`){maps}"
+        )
     if weights is None and chosen.weights and all(one.urls for one in chosen.weights):
         first = chosen.weights[0]
         raise InputError(

@@ -94,3 +94,13 @@ def probe_logits(name: str, height: int, width: int) -> Tensor:
 def scaled(state: dict[str, Tensor], factors: dict[str, float]) -> dict[str, Tensor]:
     """The same, but for layers whose inputs are not near 1."""
     return {name: tensor * factors.get(name, 1) for name, tensor in state.items()}
+
+
+def loss_maps(name: str, *sides: int) -> list[Tensor]:
+    """Logits (2, 1, side, side), one for each side."""
+    return [torch.cat([probe_logits(f"{name}/{i}/{b}", side, side) for b in (0, 1)]) for i, side in enumerate(sides)]
+
+
+def loss_masks(side: int) -> Tensor:
+    """(2, 1, side, side) of 0 and 1."""
+    return (loss_maps("mask", side)[0] > 0).float()

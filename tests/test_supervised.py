@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.torch import load_file
 from torch import nn
+from torch.nn import functional
 
 import disbench
 from disbench import models
@@ -21,16 +23,18 @@ from disbench.cli import main
 from disbench.data import find
 from disbench.errors import InputError
 from disbench.models._parts import supervised
-from disbench.models._parts.supervised import Recipe, bce, bce_of_logits
+from disbench.models._parts.losses import bce, bce_of_logits, iou_of_logits
+from disbench.models._parts.supervised import Recipe
 from disbench.models.diffdis.data import Pictures
+from disbench.models.diffdis.loop import Schedule
 from disbench.models.isnet.train import Training as ISNetTraining
 from disbench.models.udun.train import Training as UDUNTraining
-from disbench.models.udun.train import iou_loss, trunks_of
+from disbench.models.udun.train import trunks_of
 
 torch.set_num_threads(1)
 
 
-class Tiny:
+class Tiny(supervised.Training):
     """Two stages: a scale of the truth, which the second, a layer on the image, is told."""
 
     stages, multiple = ("first", "tiny"), 8
@@ -38,11 +42,11 @@ class Tiny:
     def __init__(self):
         self.said = []
 
-    def network(self, stage):
+    def network(self, stage, size):
         return nn.Conv2d(1 if stage == "first" else 3, 1, 1)
 
     def losses(self, net, images, masks):
-        return {"map": bce_of_logits(net(masks if net.in_channels == 1 else images), masks)}
+        return {"map": bce_of_logits(net(masks if net.in_channels == 1 else functional.dropout(images, 0.1)), masks)}
 
     def finished(self, stage, net):
         self.said.append((stage, net.training))
@@ -66,7 +70,8 @@ DATA = SimpleNamespace(splits={})
 WHAT = Recipe(steps=30, size=16, batch=4, lr=0.1)
 
 
-def test_it_learns_and_goes_on_to_the_same_weights(pictures, tmp_path):
+def test_it_learns_and_goes_on_to_the_same_weights(pictures, tmp_path, monkeypatch):
+    monkeypatch.setattr(supervised, "Schedule", partial(Schedule, checkpoint_every=5))
     training = Tiny()
     supervised.train(training, WHAT, pictures, (), tmp_path / "whole")
     assert training.said == [("first", False), ("tiny", False)]
@@ -103,8 +108,8 @@ def test_losses_are_what_they_say():
     assert bce([masks * 0.8 + 0.1, masks * 0 + 0.5], masks).item() == pytest.approx(-math.log(0.9) + math.log(2))
     assert bce([torch.full((1, 1, 1, 1), 0.25)], masks).item() == pytest.approx(-(math.log(0.25) + math.log(0.75)) / 2)
     assert bce_of_logits(torch.zeros(1, 1, 1, 1), masks).item() == pytest.approx(math.log(2))
-    assert iou_loss(masks * 200 - 100, masks).item() == pytest.approx(0, abs=1e-6)
-    assert iou_loss(100 - masks * 200, masks).item() == pytest.approx(1 - 1 / 5)
+    assert iou_of_logits(masks * 200 - 100, masks).item() == pytest.approx(0, abs=1e-6)
+    assert iou_of_logits(100 - masks * 200, masks).item() == pytest.approx(1 - 1 / 5)
 
 
 @settings(deadline=None)
@@ -122,7 +127,7 @@ def test_isnet_learns_its_encoders_features():
     training = ISNetTraining()
     images, masks = torch.rand(2, 3, 32, 32), (torch.rand(2, 1, 32, 32) > 0.5).float()
     torch.manual_seed(0)
-    encoder, net = training.network("truth"), training.network("isnet")
+    encoder, net = training.network("truth", 32), training.network("isnet", 32)
     first = training.losses(encoder, images, masks)
     assert first.keys() == {"maps"}
     assert 3 < first["maps"].item() < 6  # six maps that know nothing have log 2 each
@@ -142,7 +147,7 @@ def test_isnet_learns_its_encoders_features():
 def test_udun_learns_three_maps():
     training = UDUNTraining()
     torch.manual_seed(0)
-    net = training.network("udun")
+    net = training.network("udun", 128)
     images, masks = torch.rand(2, 3, 128, 128), (torch.rand(2, 1, 128, 128) > 0.5).float()
     parts = training.losses(net, images, masks)
     assert parts.keys() == {"mask", "trunk", "structure"}
@@ -221,7 +226,9 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
         ((), "give a recipe of DiffDIS, or --model NAME"),
         (("r.toml", "--model", "isnet"), "give a recipe of DiffDIS, or --model NAME"),
         (("r.toml", "--steps", "3"), "--steps is --model's"),
-        (("--model", "otsu"), "Otsu has no training here; those that have: isnet, udun"),
+        (("--model", "otsu"), "Otsu has no training here; those that have: birefnet, bsanet, fp_dis, ifa"),
+        (("--model", "genpercept"), "GenPercept has no training here; those that have: "),
+        (("--model", "mvanet", "--size", "64"), "MVANet works at multiples of 128"),
         (("--model", "udun", "--size", "96"), "UDUN works at multiples of 128"),
     ],
 )
@@ -232,7 +239,7 @@ def test_a_mistake_is_told(tmp_path, arguments, why):
 
 
 def test_a_size_must_fit():
-    for name in ("isnet", "udun"):
+    for name in (c.name for c in models.cards().values() if c.training):
         with pytest.raises(InputError, match=r"--option size=100: pixels a side, a multiple of"):
             disbench.load(name, "untrained", "cpu", size="100")
     model = disbench.load("isnet", "untrained", "cpu", size="32")

@@ -5,7 +5,8 @@ and their augmentation are those of DiffDIS' trainer.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,9 +15,7 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
-from torch.nn import functional
 
 from disbench.data import Sample, Where, find
 from disbench.errors import InputError
@@ -46,22 +45,26 @@ class Recipe:
 
 
 class Training(Protocol):
-    """What a method's `train.py` has."""
+    """What a method's `train.py` has; a class of its own that inherits from this need not repeat the last two."""
 
     stages: tuple[str, ...]  # networks to train, one after the other; the last is the model
     multiple: int  # sides of pictures are multiples of this
 
-    def network(self, stage: str) -> nn.Module:
-        """As drawn from torch's generator."""
+    def network(self, stage: str, size: int) -> nn.Module:
+        """As drawn from torch's generator; `size`: side of the pictures, to which some networks are bound."""
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """(b, 3, h, w) and (b, 1, h, w), both in [0, 1] -> the parts of the loss of the stage that is trained."""
 
+    def predict(self, net: nn.Module, images: Tensor) -> Tensor:
+        """(b, 3, h, w) in [0, 1] -> (b, h, w) in [0, 1], by the network of the last stage."""
+
     def finished(self, stage: str, net: nn.Module) -> None:
         """A stage's network, in eval mode, which the next may need."""
 
-    def predict(self, net: nn.Module, images: Tensor) -> Tensor:
-        """(b, 3, h, w) in [0, 1] -> (b, h, w) in [0, 1], by the network of the last stage."""
+    def learned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Of a checkpoint to start from, what the last stage's network has, under its names."""
+        return state
 
 
 def main(
@@ -103,18 +106,21 @@ def train(
     for number, stage in enumerate(training.stages):
         last = number == len(training.stages) - 1
         torch.manual_seed(what.seed)
-        net = training.network(stage)
+        net = training.network(stage, what.size)
         if last and what.weights:
             path = files.find(what.weights, ())
-            net = files.build(partial(training.network, stage), files.unwrapped(files.read(path)), path)
+            state = training.learned(files.unwrapped(files.read(path)))
+            net = files.build(partial(training.network, stage, what.size), state, path)
 
-        def make(step: int, number: int = number) -> tuple[Tensor, Tensor]:
+        def make(step: int, number: int = number) -> tuple[int, Tensor, Tensor]:
             rng = np.random.default_rng([what.seed, number, step])
             which = data.rows(len(pictures), what.batch, step, what.seed + number)
-            return data.batch(pictures, which, what.size, data.Augment(), rng)
+            return step, *data.batch(pictures, which, what.size, data.Augment(), rng)
 
-        def losses(model: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-            return training.losses(model, *(x.to(device) for x in batch))
+        def losses(model: nn.Module, batch: tuple[int, Tensor, Tensor]) -> dict[str, Tensor]:
+            step, *tensors = batch
+            torch.manual_seed(step)  # so that what is dropped out depends on the step alone, after a resume as well
+            return training.losses(model, *(x.to(device) for x in tensors))
 
         def validate(model: nn.Module) -> dict[str, float]:
             return validated(training, model, held_out, what.size, device)
@@ -135,8 +141,7 @@ def train(
             stage,
         )
         training.finished(stage, net)
-        content = {key: x.contiguous() for key, x in net.state_dict().items()}
-        write_whole(out / f"{stage}.safetensors", save(content))
+        write_whole(out / f"{stage}.safetensors", files.saved(net))
         scores = validate(net) if every else None
     return scores
 
@@ -159,19 +164,26 @@ def validated(
     return {"f_max": scores["f_max"], "mae": scores["mae"]}
 
 
-def bce(maps: Sequence[Tensor], masks: Tensor) -> Tensor:
-    """The sum over maps (b, 1, h, w) in [0, 1] of their binary cross entropy to the masks, each a mean over pixels."""
-    return sum(functional.binary_cross_entropy(x, _like(masks, x)) for x in maps)
+def normalised(images: Tensor, mean: Any, deviation: Any) -> Tensor:
+    """Images (b, 3, h, w) less a mean per channel, over a deviation per channel."""
+    mean, deviation = (torch.as_tensor(x).to(images)[:, None, None] for x in (mean, deviation))
+    return (images - mean) / deviation
 
 
-def bce_of_logits(logits: Tensor, masks: Tensor) -> Tensor:
-    """Mean binary cross entropy of logits (b, 1, h, w), which are brought to the masks' size."""
-    resized = functional.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False)
-    return functional.binary_cross_entropy_with_logits(resized, masks)
+@contextmanager
+def watched(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
+    """What the modules of these names answer while `net` runs, for heads that training alone puts on them."""
+    seen: dict[str, Tensor] = {}
 
+    def watch(name: str):
+        return net.get_submodule(name).register_forward_hook(lambda _, __, answer: seen.update({name: answer}))
 
-def _like(masks: Tensor, x: Tensor) -> Tensor:
-    return masks if masks.shape == x.shape else functional.interpolate(masks, x.shape[-2:], mode="area")
+    hooks = [watch(name) for name in names]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _identity(what: Recipe) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download, snapshot_download
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from disbench.errors import InputError
@@ -86,6 +86,16 @@ def untrained(make: Callable[[], nn.Module], seed: int = 0) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make().eval()
+
+
+def saved(module: nn.Module) -> bytes:
+    """Its state as a .safetensors file; a tensor that has several names is written under each."""
+    state, places = {}, set()
+    for name, tensor in module.state_dict().items():
+        tensor = tensor.cpu().contiguous()
+        state[name] = tensor.clone() if tensor.data_ptr() in places else tensor
+        places.add(tensor.data_ptr())
+    return save(state)
 
 
 def working_size(text: str, default: int, multiple: int = 32) -> int:

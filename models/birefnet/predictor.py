@@ -18,22 +18,27 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225])
 
 
 class Predictor:
-    """`weights`: the authors' file, or "untrained" for Swin-L as drawn from seed 0; `patches`: see network.BiRefNet."""
+    """`weights`: the authors' file, or "untrained" for Swin-L as drawn from seed 0; `patches`: see network.BiRefNet.
 
-    def __init__(self, card: Card, weights: str, device: str | None, patches: str = "legacy"):
+    `size`: pixels a side.
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, patches: str = "legacy", size: str = ""):
         if patches not in ORDERS:
             raise InputError(f"patches={patches}: one of {', '.join(ORDERS)}")
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"]),) * 2
         if weights == "untrained":
-            size, net, name = "large", files.untrained(lambda: BiRefNet(patches=patches)), weights
+            swin, net, name = "large", files.untrained(lambda: BiRefNet(patches=patches)), weights
         else:
             path = files.find(weights, ())
             state = learned(files.unwrapped(files.read(path)))
-            size = size_of(state)
-            net, name = files.build(lambda: BiRefNet(size, patches), state, path), path.name
-        self.title = f"{card.title}{'-lite' if size == 'tiny' else ''} ({name}), {patches} patches"
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items())), "patches": patches}
+            swin = size_of(state)
+            net, name = files.build(lambda: BiRefNet(swin, patches), state, path), path.name
+        lite, at = "-lite" if swin == "tiny" else "", f", {size} px" if size else ""
+        self.title = f"{card.title}{lite} ({name}{at}), {patches} patches"
+        digest = files.digest(sorted(net.state_dict().items()))
+        self.identity = {"weights": digest, "patches": patches} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -16,18 +16,22 @@ DEVIATION = torch.tensor([0.229, 0.224, 0.225])
 
 
 class Predictor:
-    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0."""
+    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0.
 
-    def __init__(self, card: Card, weights: str, device: str | None):
+    `size`: pixels a side.
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"]),) * 2
         if weights == "untrained":
             net, name = files.untrained(BSANet), weights
         else:
             path = files.find(weights, ())
             net, name = files.build(BSANet, used(files.unwrapped(files.read(path))), path), path.name
-        self.title = f"{card.title} ({name})"
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title} ({name}{at})"
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -18,12 +18,12 @@ from typing import Any, Literal
 
 import msgspec
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from disbench.errors import InputError
 from disbench.files import write_whole
+from disbench.models._parts.weights import saved
 from disbench.models.diffdis.processes import ALONE, Processes
 from disbench.models.diffdis.tracking import Track
 
@@ -203,7 +203,7 @@ def _keep_best(model: nn.Module, log: Path, score: str, count: int) -> None:
     names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
     latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
     if latest in names:
-        write_whole(log.with_name(latest), save({key: x.contiguous() for key, x in model.state_dict().items()}))
+        write_whole(log.with_name(latest), saved(model))
     for old in log.parent.glob(f"{log.stem}-*.safetensors"):
         if old.name not in names:
             old.unlink()

@@ -19,11 +19,14 @@ CLASSES = "decoder.ifa.imnet.9.bias"
 
 
 class Predictor:
-    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0."""
+    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0.
 
-    def __init__(self, card: Card, weights: str, device: str | None):
+    `size`: pixels a side.
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"]),) * 2
         if weights == "untrained":
             net, name = files.untrained(lambda: IFA(1)), weights
         else:
@@ -33,8 +36,9 @@ class Predictor:
             net, name = files.build(lambda: IFA(classes), state, path), path.name
             if classes > 2:
                 raise InputError(f"{path}: tells {classes} classes apart; a map needs 1, or background and foreground")
-        self.title = f"{card.title} ({name})"
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title} ({name}{at})"
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

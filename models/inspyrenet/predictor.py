@@ -37,13 +37,16 @@ PRESETS = {"DIS5K": Preset(1024), "DIS5K_LR": Preset(384, blend=True), "Res2Net5
 class Predictor:
     """`weights`: the authors' file, with either backbone, or "untrained" for Swin-B as drawn from seed 0.
 
-    `preset`: how the file was trained, which it does not say; one of PRESETS.
+    `preset`: how the file was trained, which it does not say; one of PRESETS. `size`: in its place, the
+    side in pixels at which `disbench train` trained it.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, preset: str = "DIS5K"):
+    def __init__(self, card: Card, weights: str, device: str | None, preset: str = "DIS5K", size: str = ""):
         if preset not in PRESETS:
             raise InputError(f"unknown preset {preset!r}; {nearest(preset, PRESETS)}")
-        self.preset = PRESETS[preset]
+        if size and preset != "DIS5K":
+            raise InputError(f"--option size={size}: in place of preset={preset}, not beside it")
+        self.preset = Preset(files.working_size(size, 0)) if size else PRESETS[preset]
         self.device = devices.pick(device)
         if weights == "untrained":
             backbone, name = "SwinB", weights
@@ -53,8 +56,10 @@ class Predictor:
             state = learned(files.unwrapped(files.read(path)))
             backbone, name = backbone_of(state), path.name
             net = files.build(lambda: InSPyReNet(backbone, self.preset.side), state, path)
-        self.title = f"{card.title}-{backbone} ({name}), preset {preset}"
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items())), "preset": preset}
+        how = f"{size} px" if size else f"preset {preset}"
+        self.title = f"{card.title}-{backbone} ({name}), {how}"
+        digest = files.digest(sorted(net.state_dict().items()))
+        self.identity = {"weights": digest} | ({"size": size} if size else {"preset": preset})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

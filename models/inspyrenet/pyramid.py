@@ -27,6 +27,12 @@ def finer(x: Tensor, laplacian: Tensor) -> Tensor:
     return functional.conv2d(padded, 4 * KERNEL.to(x.device)) + laplacian
 
 
+def reduced(x: Tensor) -> Tensor:
+    """(b, 1, h, w) -> (b, 1, h/2, w/2): blurred, and every other pixel of it."""
+    padded = functional.pad(x, (3, 3, 3, 3), mode="reflect")
+    return functional.conv2d(padded, KERNEL.to(x.device))[..., ::2, ::2]
+
+
 def blended(low: Pyramid, high: Pyramid) -> Tensor:
     """The map of the small copy at the size of the large one, with the details of that, but only along edges.
 

@@ -18,11 +18,14 @@ CLASSES = "refine_head.conv_seg.conv_out.bias"
 
 
 class Predictor:
-    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0."""
+    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0.
 
-    def __init__(self, card: Card, weights: str, device: str | None):
+    `size`: pixels a side.
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"]),) * 2
         if weights == "untrained":
             net, name = files.untrained(lambda: ISDNet(1)), weights
         else:
@@ -32,8 +35,9 @@ class Predictor:
             net, name = files.build(lambda: ISDNet(classes), state, path), path.name
             if classes > 2:
                 raise InputError(f"{path}: tells {classes} classes apart; a map needs 1, or background and foreground")
-        self.title = f"{card.title} ({name})"
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title} ({name}{at})"
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -8,18 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts.supervised import bce
+from disbench.models._parts import supervised
+from disbench.models._parts.losses import bce
 from disbench.models.isnet.network import ISNet, TruthEncoder
 
 
-class Training:
+class Training(supervised.Training):
     stages = ("truth", "isnet")
     multiple = 32
 
     def __init__(self):
         self.encoder: nn.Module | None = None
 
-    def network(self, stage: str) -> nn.Module:
+    def network(self, stage: str, size: int) -> nn.Module:
         return TruthEncoder() if stage == "truth" else ISNet()
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:

@@ -55,7 +55,7 @@ class Localisation(Views):
     def forward(self, x: Tensor) -> Tensor:
         h, w = x.shape[-2:]
         near, far = _near_and_far(x)
-        pools = [functional.adaptive_avg_pool2d(joined(near), _pooled(h, w, ratio)) for ratio in (1, 4, 8)]
+        pools = _pooled(joined(near), h, w, (1, 4, 8))
         places = torch.cat([_places(*pool.shape[-2:], x.device) for pool in pools])
         seen, whole = _tokens(pools), _tokens([far])
         whole = whole + self.attention[0](whole + _places(h, w, x.device), seen + places, seen)
@@ -84,7 +84,7 @@ class Refinement(Views):
         salient = self.sal_conv(far).sigmoid()
         near = near * quarters(functional.interpolate(salient, scale_factor=2))
         parts = quarters(far)
-        seen = _tokens([functional.adaptive_avg_pool2d(parts, _pooled(h, w, ratio)) for ratio in (2, 4, 8)])
+        seen = _tokens(_pooled(parts, h, w, (2, 4, 8)))
         own = _tokens([near])
         looks = zip(self.attention, own.chunk(4), seen.chunk(4), strict=True)
         own = own + torch.cat([attention(query, part, part) for attention, query, part in looks])
@@ -114,8 +114,10 @@ def _tokens(maps: list[Tensor]) -> Tensor:
     return torch.cat([x.flatten(2) for x in maps], 2).transpose(1, 2)
 
 
-def _pooled(h: int, w: int, ratio: int) -> tuple[int, int]:
-    return round(h / ratio), round(w / ratio)  # half to even, as the authors'
+def _pooled(x: Tensor, h: int, w: int, ratios: tuple[int, ...]) -> list[Tensor]:
+    """x pooled to these parts of (h, w), but for those of which nothing is left."""
+    sizes = [(round(h / ratio), round(w / ratio)) for ratio in ratios]  # half to even, as the authors'
+    return [functional.adaptive_avg_pool2d(x, size) for size in sizes if all(size)]
 
 
 @lru_cache(maxsize=64)

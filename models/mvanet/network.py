@@ -55,14 +55,14 @@ class MVANet(nn.Module):
         return self.output(x)
 
 
-def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A checkpoint of any generation under the names of the last, without what only training has."""
+def renamed(state: dict[str, Tensor], sides: bool = False) -> dict[str, Tensor]:
+    """A checkpoint of any generation under the names of the last; with the `sides`, which only training has, or not."""
     found = {}
     for name, tensor in state.items():
         layer, last = name.rpartition(".")[::2]
         if later := LATER.get(layer):
             name = f"{layer.rpartition('.')[0]}.{later}.{last}"
-        if not re.match(r"sideout[1-5]\.", name):
+        if sides or not re.match(r"sideout[1-5]\.", name):
             found[name] = tensor
     return found
 

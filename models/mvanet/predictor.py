@@ -28,23 +28,29 @@ PASSES = {
 class Predictor:
     """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0.
 
-    passes: whose logits are averaged; "2025", the authors' six, "2024", those of the paper's time, or "one".
+    passes: whose logits are averaged; "2025", the authors' six, "2024", those of the paper's time, or "one", as it is
+    where a `size` is given: pixels a side, a multiple of 128.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, passes: str = "2025"):
+    def __init__(self, card: Card, weights: str, device: str | None, passes: str = "", size: str = ""):
+        passes = passes or ("one" if size else "2025")
         if passes not in PASSES:
             raise InputError(f"passes={passes}: one of {', '.join(PASSES)}")
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"], 128),) * 2
         self.passes = PASSES[passes]
+        if any(self.size[0] * scale % 128 for _, scale in self.passes):
+            raise InputError(f"--option size={size}: not with passes={passes}, whose sizes must be multiples of 128")
         if weights == "untrained":
             net, name = files.untrained(MVANet), weights
         else:
             path = files.find(weights, ())
             state = renamed(learned(files.unwrapped(files.read(path))))
             net, name = files.build(MVANet, state, path), path.name
-        self.title = f"{card.title} ({name})" + (f", passes {passes}" if passes != "2025" else "")
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items())), "passes": passes}
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title} ({name}{at})" + (f", passes {passes}" if passes != "2025" else "")
+        digest = files.digest(sorted(net.state_dict().items()))
+        self.identity = {"weights": digest, "passes": passes} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -17,18 +17,22 @@ DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
 class Predictor:
-    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0."""
+    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0.
 
-    def __init__(self, card: Card, weights: str, device: str | None):
+    `size`: pixels a side.
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
         self.device = devices.pick(device)
-        self.size = (card.protocol["size"],) * 2
+        self.size = (files.working_size(size, card.protocol["size"]),) * 2
         if weights == "untrained":
             net, name = files.untrained(PGNet), weights
         else:
             path = files.find(weights, ())
             net, name = files.build(PGNet, learned(files.unwrapped(files.read(path))), path), path.name
-        self.title = f"{card.title} ({name})"  # on what it was trained, the file does not say
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))}
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title} ({name}{at})"  # on what it was trained, the file does not say
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
         self.net = net.to(self.device)
 
     def prepare(self, image: np.ndarray) -> Tensor:

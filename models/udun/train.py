@@ -12,29 +12,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts.supervised import bce_of_logits
+from disbench.models._parts import supervised
+from disbench.models._parts.losses import bce_of_logits, iou_of_logits
 from disbench.models.udun.network import UDUN
 from disbench.models.udun.predictor import DEVIATION, MEAN
 
 
-class Training:
+class Training(supervised.Training):
     stages = ("udun",)
     multiple = 128
 
-    def network(self, stage: str) -> nn.Module:
+    def network(self, stage: str, size: int) -> nn.Module:
         return UDUN()
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         trunk, structure, mask = net(_normalised(images))
         trunks = trunks_of(masks)
         return {
-            "mask": bce_of_logits(mask, masks) + iou_loss(mask, masks),
+            "mask": bce_of_logits(mask, masks) + iou_of_logits(mask, masks),
             "trunk": bce_of_logits(trunk, trunks),
             "structure": bce_of_logits(structure, masks - trunks),
         }
-
-    def finished(self, stage: str, net: nn.Module) -> None:
-        pass
 
     def predict(self, net: nn.Module, images: Tensor) -> Tensor:
         logits = net(_normalised(images))[2]
@@ -50,13 +48,5 @@ def trunks_of(masks: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(trunks))[:, None].to(masks)
 
 
-def iou_loss(logits: Tensor, masks: Tensor) -> Tensor:
-    """1 minus the soft IoU, the mean over pictures."""
-    x = functional.interpolate(logits, masks.shape[-2:], mode="bilinear", align_corners=False).sigmoid()
-    both, either = (x * masks).sum((1, 2, 3)), (x + masks - x * masks).sum((1, 2, 3))
-    return (1 - (both + 1) / (either + 1)).mean()
-
-
 def _normalised(images: Tensor) -> Tensor:
-    mean, deviation = (images.new_tensor(x)[:, None, None] for x in (MEAN, DEVIATION))
-    return (images * 255 - mean) / deviation
+    return supervised.normalised(images * 255, MEAN, DEVIATION)

@@ -1,0 +1,47 @@
+"""The network after FP-DIS' abstract behind disbench's Protocol; the steps around it are ours as well."""
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from disbench.models import Card
+from disbench.models._parts import device as devices
+from disbench.models._parts import weights as files
+from disbench.models.fp_dis.network import FPDIS
+
+MEAN = torch.tensor([0.485, 0.456, 0.406])
+DEVIATION = torch.tensor([0.229, 0.224, 0.225])
+
+
+class Predictor:
+    """`weights`: of `disbench train`, or "untrained" for a network as drawn from seed 0; `size`: pixels a side."""
+
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
+        self.device = devices.pick(device)
+        self.size = (files.working_size(size, card.protocol["size"]),) * 2
+        if weights == "untrained":
+            net, name = files.untrained(FPDIS), weights
+        else:
+            path = files.find(weights, ())
+            net, name = files.build(FPDIS, files.unwrapped(files.read(path)), path), path.name
+        at = f", {size} px" if size else ""
+        self.title = f"{card.title}, unofficial ({name}{at})"
+        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
+        self.net = net.to(self.device)
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit and then normalised by channel."""
+        resized = torch.from_numpy(cv2.resize(image, self.size, interpolation=cv2.INTER_LINEAR))
+        return ((resized / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
+
+    @torch.inference_mode()
+    def infer(self, batch: Tensor) -> Tensor:
+        """(b, 3, H, W) -> logits (b, H, W), which `restore` resizes before their sigmoid."""
+        return self.net(batch)[0][:, 0]
+
+    def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """Logits (H, W) -> uint8 (h, w): resized, sigmoid, rounded."""
+        resized = functional.interpolate(output[None, None], size, mode="bilinear", align_corners=False)[0, 0]
+        return (resized.sigmoid() * 255).round().to(torch.uint8).cpu().numpy()
