@@ -34,7 +34,7 @@ class Predictor:
         at = f", {size} px" if size else ""
         self.title = f"{card.title}-R{depth} ({name}{at})"  # whose weights they are, no file can prove
         self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
-        self.net = net.to(self.device)
+        self.net = net.to(self.device, memory_format=torch.channels_last)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64 and only then resized."""
