@@ -2,6 +2,7 @@
 
 import re
 
+from disbench.errors import printable
 from disbench.metrics import METRICS
 from disbench.report.table import ARROWS, BRACKETS, Cell, Line, Table
 
@@ -46,4 +47,5 @@ def _line(cells: list[str]) -> str:
 
 
 def _flat(text: str) -> str:
-    return " ".join(text.split())
+    """On one line, and without what would steer a terminal that it is printed on."""
+    return printable(" ".join(text.split()))
