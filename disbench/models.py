@@ -141,6 +141,8 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
     chosen = card(name)
     check(chosen, weights)
     make = part(chosen, chosen.predictor)
+    if not callable(make):
+        raise InputError(f"{chosen.folder}: its {chosen.predictor} makes nothing; {_HELP}")
     parameters = list(inspect.signature(make).parameters.values())[3:]
     known = [parameter.name for parameter in parameters]
     checks_itself = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
@@ -151,7 +153,7 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
         _check_predictor(predictor)
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if chosen.outside is None:
             raise
         raise InputError(f"{chosen.outside}: no predictor ({type(error).__name__}: {error}); {_HELP}") from error

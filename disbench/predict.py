@@ -109,7 +109,7 @@ class Model:
             return stage(*given)
         except (InputError, MemoryError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if not self.guarded:
                 raise
             raise self._wrong(f"it fails ({type(error).__name__}: {str(error).partition(chr(10))[0]})") from error

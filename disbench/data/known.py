@@ -3,9 +3,10 @@
     digests-v1/<digest of a folder's path>    name -> what `stat` said of the file, and its digest
 
 As in git's index, a file counts as the same while size, times and inode are. Among the times is that of the last change
-of anything, which no program can set back, so bytes changed under a restored date are found, but on Windows, which has
-no such time, they are not. A file younger than RACY is not kept, since a clock's tick may hide a second change. What
-must not rest on this reads: `disbench data verify` and `freeze`. Any fault of the cache means that files are read.
+of anything, which goes on when a date is set back, so bytes changed under a restored date are found, but on Windows,
+which has no such time, they are not. A file younger than RACY is not kept, since a clock's tick may hide a second
+change; a file server whose clock is slow by more could hide one still. What must not rest on this reads: `disbench data
+verify` and `freeze`. Any fault of the cache means that files are read.
 """
 
 import hashlib
