@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 import cv2
+import msgspec
 import numpy as np
 
 from disbench.clocks import clock
@@ -55,7 +56,12 @@ class Model:
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+        return self._called(self._identity)
+
+    def _identity(self) -> dict[str, Any]:
+        found = {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+        msgspec.json.encode(found)  # as the run's key does
+        return found
 
     @property
     def environment(self) -> dict[str, Any]:
