@@ -24,7 +24,6 @@ class P:
         return (output * 255).astype(np.uint8)
 """
 LEFT_OUT = "cannot be imported"
-DOCTOR = "disbench doctor --model m"
 
 
 @pytest.fixture(autouse=True)
@@ -90,10 +89,15 @@ def test_code(what):
     code, words = FAULTS[what]
     name = f"m{list(FAULTS).index(what)}"  # a module of one name would be remembered
     write(name, code)
-    write("good")
-    assert "good" in accepted(call("models", "--models", "own")).stdout
     refused(call("run", "--models", "own", "--model", name, "--data", "d"), f"own/{name}", words)
     nothing_half()
+
+
+def test_broken_code_is_listed_without_being_run():
+    write("m", "import sys; sys.exit(0)")
+    write("good")
+    listed = accepted(call("models", "--models", "own"))
+    assert "\ngood " in listed.stdout and "\nm " in listed.stdout and not listed.stderr
 
 
 CARDS = {  # how it differs -> its folder's name, card, code, words of the note
