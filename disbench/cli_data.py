@@ -52,7 +52,7 @@ def freeze(data, split, out):
 
 @data.command()
 def clear_cache():
-    """Remove what is kept about ground truths: skeletons, complexity. It is found again where it is needed."""
+    """Remove what is kept of data sets: skeletons, complexity, digests. It is found again where it is needed."""
     from disbench.data.truths import cache, clear
 
     files, size = clear()

@@ -34,6 +34,7 @@ def doctor(ctx, model, weights, options, device, gpu, as_json):
     from disbench.doctor import diagnose, pictures
 
     source = models.load(model, weights, device, **dict(options))
+    source.guarded = False  # the checks tell where a stage fails
     _tell(source.title, source.device, diagnose(source, pictures()), {}, as_json)
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from disbench.console import json, table
+from disbench.errors import printable
 from disbench.models import STATUSES, Card, Download, card, cards
 from disbench.options import json_option, models_option, shared
 
@@ -23,7 +24,10 @@ def models(name, status, find, as_json):
     shown = [card(name)] if name else list(cards().values())
     shown = [c for c in shown if status in (None, c.status) and (find or "").casefold() in _text(c)]
     if as_json:
-        json([{"name": c.name, **{key: value for key, value in asdict(c).items() if key not in HIDDEN}} for c in shown])
+        import msgspec
+
+        kept = [{key: value for key, value in asdict(c).items() if key not in HIDDEN} for c in shown]
+        json(msgspec.to_builtins(kept))  # a card may hold TOML's dates
     elif name:
         for c in shown:
             _describe(c)
@@ -35,26 +39,31 @@ def models(name, status, find, as_json):
         click.echo("How to get weights and maps: disbench models NAME")
 
 
+def _echo(line: str) -> None:
+    click.echo(printable(line))  # cards come from anywhere
+
+
 def _text(c: Card) -> str:
     return "\n".join([c.name, c.title, c.summary, *c.paper.values(), *(one.trained_on for one in c.weights)]).casefold()
 
 
 def _describe(c: Card) -> None:
-    click.echo(f"{c.title}, {c.status}: {STATUSES[c.status]}")
-    click.echo(c.summary)
+    _echo(f"{c.title}, {c.status}: {STATUSES[c.status]}")
+    _echo(c.summary)
     if c.paper:
-        arxiv = f", https://arxiv.org/abs/{c.paper['arxiv']}" if "arxiv" in c.paper else ""
-        click.echo(f"Paper: {c.paper['title']}, {c.paper['venue']}{arxiv}")
+        arxiv = "arxiv" in c.paper and f"https://arxiv.org/abs/{c.paper['arxiv']}"
+        _echo(f"Paper: {', '.join(filter(None, (c.paper.get('title'), c.paper.get('venue'), arxiv)))}")
     if c.code:
-        click.echo(f"Code: {c.code['url']} at {c.code['commit']}, licence: {c.code['license']}")
+        commit, license = (c.code.get(key, "not said") for key in ("commit", "license"))
+        _echo(f"Code: {c.code.get('url', 'not said')} at {commit}, licence: {license}")
     if c.parameters:
-        click.echo(f"Parameters: {c.parameters / 1e6:.2f} M")
+        _echo(f"Parameters: {c.parameters / 1e6:.2f} M")
     for key, value in c.protocol.items():
-        click.echo(f"{key.capitalize()}: {value}")
+        _echo(f"{key.capitalize()}: {value}")
     if c.training:
-        click.echo(f"Training: disbench train --model {c.name} --data DIS5K --out DIR")
+        _echo(f"Training: disbench train --model {c.name} --data DIS5K --out DIR")
     if c.loss:
-        click.echo(f"Loss, {c.loss}")
+        _echo(f"Loss, {c.loss}")
     for one in c.weights:
         if one.urls:
             _download(f"Weights {one.name}", one, f"--model {c.name} --weights {_file(one)}")
@@ -66,12 +75,13 @@ def _describe(c: Card) -> None:
 
 def _download(head: str, one: Download, how: str) -> None:
     facts = [one.size, one.license and f"licence: {one.license}", one.trained_on and f"trained on: {one.trained_on}"]
-    click.echo(f"\n{head} ({'; '.join(filter(None, facts))})")
+    click.echo()
+    _echo(f"{head} ({'; '.join(filter(None, facts))})")
     if one.note:
-        click.echo(f"  {one.note}")
+        _echo(f"  {one.note}")
     for url in one.urls:
-        click.echo(f"  by hand: {url}")
-    click.echo(f"  then:    disbench run {how} --data DIS5K --split DIS-TE1..4")
+        _echo(f"  by hand: {url}")
+    _echo(f"  then:    disbench run {how} --data DIS5K --split DIS-TE1..4")
 
 
 def _file(one: Download) -> str:

@@ -25,6 +25,7 @@ from disbench.errors import BrokenPlugin, InputError, nearest
 GROUP, FOLDERS = "disbench.models", "DISBENCH_MODELS"  # of entry points; the environment's variable
 _HERE = Path(__file__).parent
 _SHIPPED = [str(p) for p in (_HERE / "_shipped" / "models", _HERE.parent / "models") if p.is_dir()][:1]
+_HELP = "see docs/add-a-model.md"
 _EXTRAS = {"onnxruntime": "onnx", "accelerate": "train"}  # what brings a package, where it is not `models`
 
 STATUSES = {
@@ -77,6 +78,12 @@ class Card:
     def learns(self) -> bool:
         """Whether there is anything for --weights to be."""
         return bool(self.weights or self.training)
+
+    @property
+    def outside(self) -> Path | None:
+        """The file or the folder of a model that is not disbench's own, which errors name; None for one that is."""
+        shipped = str(self.folder.parent) in _SHIPPED
+        return Path(self.source) if self.source else None if shipped else self.folder
 
 
 def cards() -> dict[str, Card]:
@@ -146,12 +153,31 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
     chosen = card(name)
     check(chosen, weights)
     make = part(chosen, chosen.predictor)
+    if not callable(make):
+        raise InputError(f"{chosen.folder}: its {chosen.predictor} makes nothing; {_HELP}")
     parameters = list(inspect.signature(make).parameters.values())[3:]
     known = [parameter.name for parameter in parameters]
     checks_itself = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     if not checks_itself and (unknown := options.keys() - set(known)):
         raise InputError(f"{chosen.title} has no option {min(unknown)!r}; known: {', '.join(known) or 'none'}")
-    return Model(chosen, make(chosen, weights, device, **options))
+    try:
+        predictor = make(chosen, weights, device, **options)
+        _check_predictor(predictor)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        if chosen.outside is None:
+            raise
+        raise InputError(f"{chosen.outside}: no predictor ({type(error).__name__}: {error}); {_HELP}") from error
+    return Model(chosen, predictor)
+
+
+def _check_predictor(predictor: Any) -> None:
+    """TypeError or AttributeError where it lacks what every use of a disbench.predict.Predictor needs."""
+    if missing := [name for name in ("prepare", "infer", "restore") if not callable(getattr(predictor, name, None))]:
+        raise TypeError(f"it has no {', '.join(missing)}")
+    if not isinstance(predictor.device, str):
+        raise TypeError("its device must be a text as 'cpu'")
 
 
 def part(chosen: Card, name: str) -> Any:
@@ -159,7 +185,7 @@ def part(chosen: Card, name: str) -> Any:
     module, _, attribute = name.partition(":")
     try:
         return getattr(import_module(f"{__name__}.{chosen.folder.name}.{module}"), attribute)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the last would end disbench in silence
         shipped = str(chosen.folder.parent) in _SHIPPED
         if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(__name__):
             extra = f"'disbench[{_EXTRAS.get(error.name, 'models')}]'" if shipped else error.name
@@ -177,12 +203,19 @@ def _scan() -> tuple[dict[str, Card], dict[str, str]]:
     broken = dict(_BROKEN)
     for root in map(Path, __path__):
         try:
-            folders = sorted(path for path in root.iterdir() if (path / "card.toml").is_file())
+            inside = sorted(root.iterdir())
         except OSError as error:
             broken[str(root)] = f"{root}: {error.strerror}"
             continue
-        for folder in folders:
+        folders = [path for path in inside if (path / "card.toml").is_file()]
+        if not folders:
+            broken[str(root)] = f"{root}: no model in it; each is a folder with a card.toml, {_HELP}"
+        for folder in inside:
             name = folder.name
+            if folder not in folders:
+                if (folder / "predictor.py").is_file():
+                    broken[str(folder)] = f"{folder}: left out, since it has no card.toml; {_HELP}"
+                continue
             if name in known:
                 broken[str(folder)] = f"{folder}: left out, since {known[name].folder} has its name"
             elif name in _TAKEN or not re.fullmatch(r"[a-zA-Z0-9][\w-]*", name):
@@ -202,7 +235,7 @@ def _roots() -> tuple[list[str], dict[str, str]]:
         try:
             spec = find_spec(point.value)  # imports no plug-in, but the packages around one that is inside others
             folders = list(spec.submodule_search_locations or ()) if spec else []
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             folders, why = [], f"{type(error).__name__}: {error}"
         else:
             why = "no such package"

@@ -5,11 +5,13 @@ Its `environment` is the record of what they ran on.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
 
 import cv2
+import msgspec
 import numpy as np
 
 from disbench.clocks import clock
@@ -17,7 +19,7 @@ from disbench.data.digests import combine, file_digest
 from disbench.data.dis5k import Sample, match_maps
 from disbench.data.images import read_image, read_map
 from disbench.environment import environment
-from disbench.errors import utf8
+from disbench.errors import InputError, utf8
 from disbench.models import Card
 
 LONGEST = 200  # bytes of a title that name a folder; file systems take 255
@@ -50,10 +52,16 @@ class Model:
         self.device = predictor.device
         self.clock = clock(predictor.device)
         self.resized = 0
+        self.guarded = card.outside is not None  # what fails in it is then InputError
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+        return self._called(self._identity)
+
+    def _identity(self) -> dict[str, Any]:
+        found = {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+        msgspec.json.encode(found)  # as the run's key does
+        return found
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -69,7 +77,12 @@ class Model:
         return self._prepare(read_image(sample.image))  # decoding belongs to the data set, not to the model's time
 
     def compute(self, prepared: Any) -> tuple[Any, dict[str, float]]:
-        output, seconds = self.clock.time(self.predictor.infer, self.batch([prepared]))
+        output, seconds = self._called(self.clock.time, self.predictor.infer, self.batch([prepared]))
+        if self.guarded:
+            if getattr(output, "ndim", None) != 3 or len(output) != 1:
+                raise self._unfit("infer", output, "(1, H', W')")
+            if not self._called(_finite, output):
+                raise self._wrong("infer returns NaN or infinity")
         return output[0], {"infer": seconds}
 
     def batch(self, prepared: list[Any]) -> Any:
@@ -82,13 +95,42 @@ class Model:
 
     def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
         start = perf_counter()
-        mask = self.predictor.restore(output, size)
-        return mask, {"restore": perf_counter() - start}
+        mask = self._called(self.predictor.restore, output, size)
+        seconds = perf_counter() - start
+        if self.guarded and (not isinstance(mask, np.ndarray) or (mask.dtype, mask.shape) != (np.uint8, tuple(size))):
+            raise self._unfit("restore", mask, f"uint8 {tuple(size)}")
+        return mask, {"restore": seconds}
 
     def _prepare(self, image: np.ndarray) -> tuple[Any, dict[str, float]]:
         start = perf_counter()
-        prepared = self.predictor.prepare(image)
-        return prepared, {"prepare": perf_counter() - start}
+        prepared = self._called(self.predictor.prepare, image)
+        seconds = perf_counter() - start
+        if self.guarded and getattr(prepared, "ndim", None) != 3:
+            raise self._unfit("prepare", prepared, "(c, H, W)")
+        return prepared, {"prepare": seconds}
+
+    def _called(self, stage: Callable, *given: Any) -> Any:
+        """What a stage answers."""
+        try:
+            return stage(*given)
+        except (InputError, MemoryError):
+            raise
+        except (Exception, SystemExit) as error:
+            if not self.guarded:
+                raise
+            raise self._wrong(f"it fails ({type(error).__name__}: {str(error).partition(chr(10))[0]})") from error
+
+    def _unfit(self, stage: str, found: Any, due: str) -> InputError:
+        kind = f"{found.dtype} {tuple(found.shape)}" if hasattr(found, "shape") else type(found).__name__
+        return self._wrong(f"{stage} returns {kind}, not {due}")
+
+    def _wrong(self, what: str) -> InputError:
+        name = self.card.source or self.card.name
+        return InputError(f"{self.card.outside}: {what}; `disbench doctor --model {name}` tells more")
+
+
+def _finite(output: Any) -> bool:
+    return bool((np.isfinite(output) if isinstance(output, np.ndarray) else output.isfinite()).all())
 
 
 class Folder:

@@ -221,17 +221,39 @@ def read_scores(path: Path) -> list[Row]:
     """
     rows = []
     for scores in read_groups(path):
+        _check_columns(scores)
         values = {key: column for key, column in scores.items() if key not in FIXED}
         for key, column in values.items():
             values[key] = [one.tolist() if isinstance(one, np.ndarray) else one for one in column]
         for i in range(len(scores["image"])):
             fg, bg, half = (scores[key][i] for key in ("fg_hist", "bg_hist", "fg_half"))
-            if not all(counts is None or np.shape(counts) == (256,) for counts in (fg, bg, half)):
-                raise ValueError("a histogram has not 256 levels")
             one = {key: column[i] for key, column in values.items()}
             measurement = Measurement(scores["height"][i], scores["width"][i], fg, bg, one, half)
             rows.append(Row(scores["split"][i], scores["image"][i], measurement, {}, scores["digest"][i]))
+    if len({(row.split, row.name) for row in rows}) < len(rows):
+        raise ValueError("an image stands twice")
     return rows
+
+
+def _check_columns(scores: dict[str, list[Any]]) -> None:
+    """ValueError unless rows of a scores.parquet are what `finish` can have written: pixels are counted, numbers are
+    finite, names lead nowhere."""
+    if not all(isinstance(name, str) for key in ("split", "image", "digest") for name in scores[key]):
+        raise ValueError("a name is no text")
+    if any("/" in name for key in ("split", "image") for name in scores[key]):
+        raise ValueError("a name is a path")
+    pixels = np.multiply(scores["height"], scores["width"])
+    fg, bg, half = ([c for c in scores[key] if c is not None] for key in ("fg_hist", "bg_hist", "fg_half"))
+    for counts in filter(len, map(np.array, (fg, bg, half))):
+        if counts.shape[1:] != (256,):
+            raise ValueError("a histogram has not 256 levels")
+        if counts.dtype.kind not in "iu" or counts.min() < 0:
+            raise ValueError("a histogram counts no pixels")
+    if (np.sum(fg, 1, np.int64) + np.sum(bg, 1, np.int64) != pixels).any():
+        raise ValueError("histograms are not of the images' sizes")
+    for key in scores.keys() - FIXED:
+        if not np.isfinite(np.array(scores[key])).all():
+            raise ValueError(f"{key} has what is no number")
 
 
 def _by_split(manifest: Manifest, measured: list[Row], seconds: dict[str, list[Any]]) -> dict[str, list[Row]]:

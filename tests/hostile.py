@@ -81,8 +81,9 @@ def opencv(suffix, pixels):
     return cv2.imencode(suffix, pixels)[1].tobytes()
 
 
-def animated(kind):
-    return pillow(kind, TRUTH, save_all=True, append_images=[Image.fromarray(255 - TRUTH)])
+def animated(kind, mode="L"):
+    second = Image.fromarray(255 - TRUTH).convert(mode)
+    return pillow(kind, TRUTH, mode, save_all=True, append_images=[second])
 
 
 def bmp(width, height):

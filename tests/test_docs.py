@@ -9,6 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from disbench import models
 from disbench.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,8 @@ def test_every_command_that_is_shown_exists(page, command, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     if "--models" in command:  # whose folder must exist to be parsed
         Path(command[command.index("--models") + 1]).mkdir()
+        monkeypatch.setattr(models, "__path__", list(models.__path__))  # and must not stay in the registry
+        monkeypatch.setenv(models.FOLDERS, "")
     monkeypatch.setenv("RANK", "0")  # for --shard auto
     monkeypatch.setenv("WORLD_SIZE", "1")
     parse(command)

@@ -45,7 +45,7 @@ class Fit:
 
 
 def made(**methods):
-    return Model(SimpleNamespace(name="x", title="X", protocol={}), type("Broken", (Fit,), methods)())
+    return Model(SimpleNamespace(name="x", title="X", protocol={}, outside=None), type("Broken", (Fit,), methods)())
 
 
 def drift(self, batch):

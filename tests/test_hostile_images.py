@@ -43,6 +43,7 @@ COLOUR = "a mask in colours"
 ALPHA = "is the mask in its alpha"
 GREY = "save it as 8-bit grey"
 FOREIGN = "1 not an image"
+FRAMES = "an animation, or several pages; save the one that counts"
 
 # what it is: (suffix, bytes, as a mask, as an image)
 FILES = {
@@ -99,10 +100,11 @@ FILES = {
     "colour palette": (".png", pillow("png", COLOURS, "P"), COLOUR, OK),
     "palette with a transparent entry": (".png", pillow("png", TRUTH, "P", transparency=0), ALPHA, OK),
     "palette that is missing": (".png", png(32, 24, colour=3), BROKEN, BROKEN),
-    "animated png": (".png", animated("png"), OK, OK),
-    "animated webp": (".webp", animated("webp"), COLOUR, OK),
+    "animated png": (".png", animated("png"), FRAMES, FRAMES),
+    "animated webp": (".webp", animated("webp"), FRAMES, FRAMES),
     "animated gif": (".png", animated("gif"), UNREADABLE, UNREADABLE),
-    "tif of two pages": (".tif", animated("tiff"), OK, OK),
+    "tif of two pages": (".tif", animated("tiff"), FRAMES, FRAMES),
+    "1-bit tif of two pages": (".tif", animated("tiff", "1"), FRAMES, FRAMES),
     "CMYK jpg": (".jpg", pillow("jpeg", COLOURS, "CMYK"), "CMYK", OK),
     "CMYK jpg cut": (".jpg", pillow("jpeg", COLOURS, "CMYK")[:300], UNREADABLE, UNREADABLE),
     "CMYK tif": (".tif", pillow("tiff", COLOURS, "CMYK"), "CMYK", OK),
@@ -198,8 +200,16 @@ def test_verify_names_it(put, what):
         shutil.rmtree("d")
 
 
-def test_opencv_and_pillow_add_no_lines_of_their_own(put):
-    put("gt", ".tif", TIF[:100])
+@pytest.mark.parametrize(
+    ("suffix", "data"),
+    [
+        (".tif", TIF[:100]),
+        (".png", PNG[:60]),
+        (".png", pillow("png", COLOURS)[:500]),
+    ],
+)
+def test_opencv_and_pillow_add_no_lines_of_their_own(put, suffix, data):
+    put("gt", suffix, data)
     command = [sys.executable, "-m", "disbench", "data", "complexity", "d"]
     ran = subprocess.run(command, capture_output=True, text=True, env=os.environ)
     assert ran.returncode == 2

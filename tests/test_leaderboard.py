@@ -105,7 +105,7 @@ ONE = ("measured", 0)
         (put(*ONE, "splits", "DIS-TE1", value=11), "a subset is scored whole"),
         (put(*ONE, "evidence", value="0" * 64), "cannot be read"),
         (put(*ONE, "evidence", value="../../run"), "is no SHA-256"),
-        (put(*ONE, "protocol", value="mine"), "unknown protocol 'mine'"),
+        (put(*ONE, "protocol", value="mine"), "'mine' is unknown"),
         (put(*ONE, "signature", value="disbench:1|x"), "its signature"),
         (put("model", value="other"), "must be called other.json"),
         (put("schema", value=7), "schema 7"),
@@ -126,7 +126,7 @@ def test_changed_evidence_and_other_data_are_named(board, tmp_path):
     other = make_run(tmp_path / "runs", model="isnet", splits=TEST)
     call("submit", other.folder, "--to", tmp_path / "boards")
     second = path.with_name("isnet.json")
-    mutate(second, put(*ONE, "truths", "DIS-TE2", value="others"))
+    mutate(second, put(*ONE, "truths", "DIS-TE2", value="0" * 64))
     assert "its truths of DIS-TE2 are not those of diffdis.json" in check([path, second])[0]
     file = evidence_file(path, read(path).measured[0])
     file.write_bytes(file.read_bytes() + b" ")

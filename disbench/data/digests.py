@@ -20,11 +20,13 @@ def file_digest(path: Path | None) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def pair_digests(samples: Sequence[Sample], progress: Callable[[int], None] | None = None):
+def pair_digests(
+    samples: Sequence[Sample], progress: Callable[[int], None] | None = None, digest: Callable = file_digest
+):
     """name -> (digest of the truth file, digest of the image file or None)."""
     digests = {}
     with ThreadPoolExecutor(cores()) as pool:  # hashing releases the GIL
-        pairs = pool.map(lambda sample: (file_digest(sample.truth), file_digest(sample.image)), samples)
+        pairs = pool.map(lambda sample: (digest(sample.truth), digest(sample.image)), samples)
         for done, (sample, pair) in enumerate(zip(samples, pairs, strict=True), 1):
             digests[sample.name] = pair
             if progress:
@@ -39,13 +41,18 @@ def combine(digests: Iterable[tuple[str, str | None]]) -> str:
 
 
 def split_digests(dataset: DataSet, progress: Progress | None = None) -> dict[str, dict[str, str]]:
-    """split -> {"truths": digest, "images": digest}: the identity of what is scored."""
+    """split -> {"truths": digest, "images": digest}: the identity of what is scored. Files that did not change since
+    they were last read are not read again; see disbench.data.known."""
+    from disbench.data import known
+
     total = len(dataset.samples)
     done = 0
     digests = {}
-    for split, samples in dataset.splits.items():
-        pairs = pair_digests(samples, progress and (lambda k, base=done: progress(base + k, total, "Digesting")))
-        truths, images = (combine((name, pair[i]) for name, pair in pairs.items()) for i in (0, 1))
-        digests[split] = {"truths": truths, "images": images}
-        done += len(samples)
+    with known.digests({path.parent for s in dataset.samples for path in (s.truth, s.image) if path}) as digest:
+        for split, samples in dataset.splits.items():
+            shown = progress and (lambda k, base=done: progress(base + k, total, "Digesting"))
+            pairs = pair_digests(samples, shown, digest)
+            truths, images = (combine((name, pair[i]) for name, pair in pairs.items()) for i in (0, 1))
+            digests[split] = {"truths": truths, "images": images}
+            done += len(samples)
     return digests

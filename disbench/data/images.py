@@ -18,6 +18,7 @@ EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")  # of all, Pillow would also run PostScript, whatever the file's name
 _HEADER = struct.Struct(">8sI4sIIBBBBBI")  # of a PNG, with its first chunk
 _FIXED = [b"\x89PNG\r\n\x1a\n", 13, b"IHDR"]
+_MANY = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")  # TIFF and WebP, which may hold several pictures
 _GREY = {1: "1", 8: "L"}  # depth -> mode
 _PIXELS = 1 << 26  # of more, Pillow is asked whether it takes them
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
@@ -62,7 +63,9 @@ def read_map(path: Path) -> np.ndarray:
         return _from_16_bit(path)
     if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
-    if mode != "1" and _decode(path, _AS_STORED).dtype != np.uint8:
+    if mode == "1":
+        _check_whole(path, _read(path))
+    elif _decode(path, _AS_STORED).dtype != np.uint8:
         raise InputError(f"{path}: a 16-bit mask of several channels; save it as 8-bit grey")
     from PIL import Image
 
@@ -129,8 +132,45 @@ def _decode_sooner(path: Path) -> np.ndarray | None:
     return decode_grey(_read(path))
 
 
+def _check_whole(path: Path, data: np.ndarray) -> None:
+    """InputError for a file of several pictures, of which each decoder takes another, and for a PNG with a damaged
+    chunk, of which libpng would print a line of its own."""
+    start = data[:8].tobytes()
+    if start == _FIXED[0]:
+        several, whole = _walk(data)
+        if not (several or whole):
+            raise InputError(f"{path}: cannot be decoded (truncated, or damaged); replace the file")
+    elif start.startswith(_MANY):
+        from PIL import Image
+
+        try:
+            with Image.open(path, formats=_FORMATS) as image:
+                several = getattr(image, "n_frames", 1) > 1
+        except Exception:  # its decoder tells
+            several = False
+    else:
+        several = False
+    if several:
+        raise InputError(f"{path}: an animation, or several pages; save the one that counts as a file of its own")
+
+
+def _walk(png: np.ndarray) -> tuple[bool, bool]:
+    """Whether a PNG is animated, and whether all its chunks are whole."""
+    at = 8
+    while at + 12 <= png.size:
+        length, kind = struct.unpack_from(">I4s", png, at)
+        end = at + 8 + length
+        if png[end : end + 4].tobytes() != zlib.crc32(png[at + 4 : end]).to_bytes(4):
+            return False, False
+        if kind in (b"acTL", b"IEND"):
+            return kind == b"acTL", True
+        at = end + 4
+    return False, False
+
+
 def _decode(path: Path, flags: int) -> np.ndarray:
     data = _read(path)
+    _check_whole(path, data)
     try:
         pixels = cv2.imdecode(data, flags) if data.size else None
     except cv2.error:  # a header that claims more pixels than OpenCV allows

@@ -67,8 +67,9 @@ def complexity_of(path: Path, digest: str | None = None) -> Complexity:
 
 
 def clear() -> tuple[int, int]:
-    """Remove what is kept, of every version; the number of files and of bytes that this freed."""
-    files = [path for path in user_cache().glob("truths-*/*") if path.is_file()]
+    """Remove what is kept, here and by disbench.data.known; the number of files and of bytes that this freed."""
+    kept = (path for kind in ("truths", "digests") for path in user_cache().glob(f"{kind}-*/*"))
+    files = [path for path in kept if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     for path in files:
         path.unlink(missing_ok=True)

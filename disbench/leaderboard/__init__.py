@@ -7,6 +7,7 @@
 Reported numbers are kept as printed, as text, so that what a paper rounds, marks or gets wrong can be told.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from disbench.data.mini import TITLE as MINI
 from disbench.errors import InputError, nearest
 from disbench.files import write_whole
 
@@ -95,16 +97,28 @@ class Entry:
 
 
 def read(path: Path) -> Entry:
-    """An entry from its file; InputError where it is none."""
+    """An entry from its file; InputError where it is none, or of a data set under another's name."""
     try:
-        entry = msgspec.json.decode(path.read_bytes(), type=Entry)
+        data = path.read_bytes()
+        entry = msgspec.json.decode(data, type=Entry)
+        json.loads(data, object_pairs_hook=_once)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # msgspec's and json's are ValueErrors
         raise InputError(f"{path}: not a leaderboard entry ({error})") from None
     if entry.schema != SCHEMA:
         raise InputError(f"{path}: schema {entry.schema}, this disbench reads {SCHEMA}")
+    if entry.dataset != (MINI if entry.token.startswith("dis-mini-") else {"dis5k": "DIS5K"}.get(entry.token)):
+        raise InputError(f"{path}: {entry.dataset!r} is not the data set of the token {entry.token!r}")
     return entry
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers of JSON differ on which of two values of a key counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"a key stands twice among {', '.join(found)}")
+    return found
 
 
 def write(path: Path, entry: Entry) -> None:

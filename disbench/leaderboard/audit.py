@@ -75,8 +75,8 @@ class Finding:
 
 
 def number(text: str | None) -> Decimal | None:
-    """Plain digits as a number; None for anything else."""
-    return Decimal(text) if text is not None and re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII) else None
+    """Plain digits, no more than a table would print, as a number; None for anything else."""
+    return Decimal(text) if text is not None and re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", text, re.ASCII) else None
 
 
 def audit(tables: Sequence[Published]) -> list[Finding]:

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
+from collections import Counter
 from pathlib import Path
 
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.leaderboard import Entry, Measured, evidence_file, read, write
-from disbench.metrics import Keys, chosen
+from disbench.metrics import Keys, chosen, signature
 from disbench.metrics.catalogue import paper
 from disbench.metrics.protocols import find
 from disbench.models import cards
@@ -70,25 +71,39 @@ def submit(result: Result, root: Path, model: str | None = None, metrics: Keys =
     new = measured(result, metrics)
     kept = [old for old in entry.measured if (old.protocol, set(old.splits)) != (new.protocol, set(new.splits))]
     mine = evidence_file(path, new)
+    used = {one.evidence for one in (*kept, new)}
+    unused = [evidence_file(path, old) for old in entry.measured if old.evidence not in used]
     mine.parent.mkdir(parents=True, exist_ok=True)
     write_whole(mine, (result.folder / "scores.parquet").read_bytes())
     write(path, Entry(model, entry.title, result.dataset, result.token, entry.paper, entry.reported, (*kept, new)))
-    for old in entry.measured:
-        if old.evidence not in {one.evidence for one in (*kept, new)}:
-            evidence_file(path, old).unlink(missing_ok=True)
+    for old in unused:
+        old.unlink(missing_ok=True)
     return path
 
 
 def results(path: Path) -> list[Result]:
-    """The measured parts of an entry, from their evidence. InputError where that is missing or another."""
+    """The measured parts of an entry, from their evidence; InputError as of `result`."""
     entry = read(path)
-    return [_result(path, entry, one) for one in entry.measured]
+    return [result(path, entry, one) for one in entry.measured]
 
 
-def _result(path: Path, entry: Entry, one: Measured) -> Result:
+def result(path: Path, entry: Entry, one: Measured) -> Result:
+    """A measured part of the entry at `path`, from its evidence. InputError where that is missing or another, and where
+    the entry says what the evidence is not of: its words, its signature, its images."""
     import pyarrow as pa
 
-    file = evidence_file(path, one)
+    file, size = evidence_file(path, one), one.signature.rpartition("|size:")[2]
+    try:
+        chosen([key for row in one.scores.values() for key in row] or None)
+        expected = signature(one.protocol, entry.token, one.splits, size)
+        how = find(one.protocol).resize
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    fits = size == "native" or (how and re.fullmatch(rf"{how}:\d{{1,9}}", size))
+    if not fits or expected.split("|")[2:] != one.signature.split("|")[2:]:  # whatever the version and the kernel
+        raise InputError(
+            f"{path}: its signature {one.signature} is not that of its subsets by its protocol: {expected}"
+        )
     try:
         if _digest(file) != one.evidence:
             raise InputError(f"{file}: not the evidence of {path.name}, which has another digest; submit the run again")
@@ -98,6 +113,9 @@ def _result(path: Path, entry: Entry, one: Measured) -> Result:
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
         raise InputError(f"{file}: the evidence of {path.name} cannot be read ({error})") from None
     where = "mini" if entry.token.startswith("dis-mini-") else entry.dataset  # where it would be found, if it is here
+    counts = Counter(row.split for row in measured)
+    if counts != one.splits:
+        raise InputError(f"{file}: it has {dict(counts)} images where {path.name} says {one.splits}")
     rows = {split: [row for row in measured if row.split == split] for split in one.splits}
     meta = {"environment": one.environment, "finished": one.finished, "truths": one.truths, "data": [where]}
     return Result(
@@ -110,7 +128,7 @@ def _result(path: Path, entry: Entry, one: Measured) -> Result:
         file,
         entry.token,
         one.protocol,
-        one.signature.rpartition("|size:")[2],
+        size,
         identity=one.run,
     )
 

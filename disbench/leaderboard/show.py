@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from disbench.leaderboard import Entry
+from disbench.leaderboard.audit import number
 from disbench.metrics import METRICS, PAPER, Keys, chosen
 
 HEAD = ("method", "venue", "what", "by")
@@ -17,10 +18,11 @@ def rows(entries: Sequence[Entry], split: str, metrics: Keys = None) -> tuple[li
         venue = entry.paper.get("venue", "")
         for one in entry.reported:
             values = one.printed.get(split, {})
-            lines.append((values.get(keys[0]), (entry.title, venue, "reported", f"arXiv:{one.source.arxiv}"), values))
+            head = entry.title, venue, "reported", f"arXiv:{one.source.arxiv}"
+            lines.append((number(values.get(keys[0])), head, values))
         for one in entry.measured:
             scores = one.scores.get(split, {})
-            values = {key: _text(key, *score) for key, score in scores.items()}
+            values = {key: _text(key, *scores[key]) for key in keys if key in scores}
             lines.append((scores.get(keys[0], [None])[0], (entry.title, venue, "measured", one.protocol), values))
     sign = -1 if METRICS[keys[0]].direction == "higher" else 1
     lines.sort(key=lambda line: (line[0] is None, sign * float(line[0] or 0)))
@@ -30,5 +32,5 @@ def rows(entries: Sequence[Entry], split: str, metrics: Keys = None) -> tuple[li
 
 def _text(key: str, value: float, low: float | None, high: float | None) -> str:
     digits = METRICS[key].digits
-    ends = "" if low is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    ends = "" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
     return f"{value:.{digits}f}{ends}"

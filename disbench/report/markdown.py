@@ -2,6 +2,7 @@
 
 import re
 
+from disbench.errors import printable
 from disbench.report.table import ARROWS, BRACKETS, KNOWN, Cell, Line, Table
 
 # GitHub's sanitizer keeps <ins> and drops <u>.
@@ -54,4 +55,5 @@ def _line(cells: list[str]) -> str:
 
 
 def _flat(text: str) -> str:
-    return " ".join(text.split())
+    """On one line, and without what would steer a terminal that it is printed on."""
+    return printable(" ".join(text.split()))

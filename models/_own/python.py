@@ -21,7 +21,7 @@ def Predictor(card: Card, weights: str | None, device: str | None, **options: st
     try:
         spec.loader.exec_module(module)
         make = module.Predictor
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the last would end disbench in silence
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     finally:
         sys.path.pop(0)

@@ -1,0 +1,145 @@
+"""Digests that are kept: never of bytes that were changed, and whatever becomes of the cache."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from disbench.data import digests, find, known
+from disbench.data.digests import file_digest, split_digests
+
+LONG_AGO = 1_000_000_000 * 10**9
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, make_pairs):
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(known, "RACY", 0)
+    return make_pairs(tmp_path / "d", ["a", "b"])
+
+
+@pytest.fixture
+def read(monkeypatch):
+    """The names of the files that are read."""
+    names = []
+
+    def counted(path):
+        names.append(path.name)
+        return file_digest(path)
+
+    monkeypatch.setattr(known, "file_digest", counted)
+    return names
+
+
+def kept():
+    return sorted(path for path in known.user_cache().glob("digests-*/*") if path.suffix != ".lock")
+
+
+def test_nothing_is_read_twice(folder, read):
+    first = split_digests(find(folder))
+    assert sorted(read) == ["a.jpg", "a.png", "b.jpg", "b.png"]
+    assert split_digests(find(folder)) == first
+    assert len(read) == 4
+    assert first == _from_bytes(folder)
+
+
+def _from_bytes(folder):
+    pairs = digests.pair_digests(find(folder).samples)
+    return {"d": {k: digests.combine((n, p[i]) for n, p in pairs.items()) for i, k in enumerate(("truths", "images"))}}
+
+
+def rewritten(path):
+    path.write_bytes(path.read_bytes()[::-1])
+
+
+def restored(path):
+    """Other bytes of the same size under the old date, in the same file."""
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"other")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def exchanged(path):
+    """Another file of the same size and date in its place."""
+    before, other = path.stat(), path.with_name("other")
+    other.write_bytes(path.read_bytes()[::-1])
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+
+
+def longer(path):
+    path.write_bytes(path.read_bytes() + b" ")
+
+
+@pytest.mark.parametrize("change", [rewritten, restored, exchanged, longer])
+def test_a_changed_file_is_read_again(folder, read, change):
+    path = folder / "gt" / "a.png"
+    os.utime(path, ns=(LONG_AGO, LONG_AGO))
+    first = split_digests(find(folder))
+    time.sleep(0.02)  # a tick of the clock
+    dataset = find(folder)
+    change(path)
+    read.clear()
+    second = split_digests(dataset)
+    assert read == ["a.png"]
+    assert second["d"]["truths"] != first["d"]["truths"]
+    assert second["d"]["images"] == first["d"]["images"]
+
+
+def test_a_young_file_is_not_kept(folder, read, monkeypatch):
+    monkeypatch.setattr(known, "RACY", 60 * 10**9)
+    dataset = find(folder)
+    assert split_digests(dataset) == split_digests(dataset)
+    assert len(read) == 8
+    os.utime(folder / "gt" / "a.png", ns=(2**62, 2**62))  # nor one of the future
+    monkeypatch.setattr(known, "RACY", 0)
+    split_digests(dataset)
+    split_digests(dataset)
+    assert read[8:].count("a.png") == 2
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"00000000 {}", b"\xff" * 50, None])
+def test_a_broken_cache_is_as_none(folder, read, data):
+    first = split_digests(find(folder))
+    for path in kept():
+        content = path.read_bytes()
+        path.write_bytes(content.replace(b"0", b"1", 1) if data is None else data)
+    assert split_digests(find(folder)) == first
+    assert len(read) == 8
+    assert split_digests(find(folder)) == first
+    assert len(read) == 8
+
+
+def test_a_cache_that_cannot_be_written_is_as_none(folder, read, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "file"))
+    assert split_digests(find(folder)) == split_digests(find(folder)) == _from_bytes(folder)
+    assert len(read) == 8
+
+
+def test_of_several_processes_one_reads(folder, tmp_path):
+    (tmp_path / "count.py").write_text(
+        "import sys\nfrom disbench.data import find, known\nfrom disbench.data.digests import split_digests\n"
+        "known.RACY, plain, read = 0, known.file_digest, []\n"
+        "known.file_digest = lambda path: read.append(path) or plain(path)\n"
+        "print(split_digests(find(sys.argv[1]))['d']['truths'], len(read))\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(known.__file__).parents[2])}
+    command = [sys.executable, str(tmp_path / "count.py"), str(folder)]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
+    answers = [process.communicate()[0].split() for process in started]
+    assert len({truths for truths, _ in answers}) == 1
+    assert sorted(count for _, count in answers) == ["0", "0", "4"]
+
+
+def test_freezing_reads_everything(folder, read, monkeypatch):
+    from disbench.data.verify import freeze
+
+    first = freeze(find(folder))
+    split_digests(find(folder))
+    monkeypatch.setattr(known, "_read", lambda place: pytest.fail("it trusts the cache"))
+    assert freeze(find(folder)) == first
