@@ -8,8 +8,7 @@ from torch.nn import functional
 
 from disbench.errors import InputError
 from disbench.models import Card
-from disbench.models._parts import device as devices
-from disbench.models._parts import weights as files
+from disbench.models._parts.network import Network, opened
 from disbench.models._parts.swin import learned
 from disbench.models.birefnet.network import ORDERS, BiRefNet, size_of
 
@@ -17,7 +16,7 @@ MEAN = torch.tensor([0.485, 0.456, 0.406])
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])
 
 
-class Predictor:
+class Predictor(Network):
     """`weights`: the authors' file, or "untrained" for Swin-L as drawn from seed 0; `patches`: see network.BiRefNet.
 
     `size`: pixels a side.
@@ -26,20 +25,11 @@ class Predictor:
     def __init__(self, card: Card, weights: str, device: str | None, patches: str = "legacy", size: str = ""):
         if patches not in ORDERS:
             raise InputError(f"patches={patches}: one of {', '.join(ORDERS)}")
-        self.device = devices.pick(device)
-        self.size = (files.working_size(size, card.protocol["size"]),) * 2
-        if weights == "untrained":
-            swin, net, name = "large", files.untrained(lambda: BiRefNet(patches=patches)), weights
-        else:
-            path = files.find(weights, ())
-            state = learned(files.unwrapped(files.read(path)))
-            swin = size_of(state)
-            net, name = files.build(lambda: BiRefNet(swin, patches), state, path), path.name
-        lite, at = "-lite" if swin == "tiny" else "", f", {size} px" if size else ""
-        self.title = f"{card.title}{lite} ({name}{at}), {patches} patches"
-        digest = files.digest(sorted(net.state_dict().items()))
-        self.identity = {"weights": digest, "patches": patches} | ({"size": size} if size else {})
-        self.net = net.to(self.device)
+        file = opened(weights, learned)
+        swin = size_of(file.state) if file.state else "large"
+        net = file.into(lambda: BiRefNet(swin, patches))
+        super().__init__(card, file, net, device, size, kind="-lite" if swin == "tiny" else "", patches=patches)
+        self.title += f", {patches} patches"
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit and then normalised by channel."""

@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from disbench.errors import InputError, nearest
 from disbench.models import Card
-from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
+from disbench.models._parts.network import Network, opened
 from disbench.models._parts.swin import learned
 from disbench.models.inspyrenet.network import InSPyReNet, backbone_of
 from disbench.models.inspyrenet.pyramid import blended
@@ -34,7 +34,7 @@ class Preset:
 PRESETS = {"DIS5K": Preset(1024), "DIS5K_LR": Preset(384, blend=True), "Res2Net50": Preset(384)}
 
 
-class Predictor:
+class Predictor(Network):
     """`weights`: the authors' file, with either backbone, or "untrained" for Swin-B as drawn from seed 0.
 
     `preset`: how the file was trained, which it does not say; one of PRESETS. `size`: in its place, the
@@ -47,20 +47,11 @@ class Predictor:
         if size and preset != "DIS5K":
             raise InputError(f"--option size={size}: in place of preset={preset}, not beside it")
         self.preset = Preset(files.working_size(size, 0)) if size else PRESETS[preset]
-        self.device = devices.pick(device)
-        if weights == "untrained":
-            backbone, name = "SwinB", weights
-            net = files.untrained(lambda: InSPyReNet(backbone, self.preset.side))
-        else:
-            path = files.find(weights, ())
-            state = learned(files.unwrapped(files.read(path)))
-            backbone, name = backbone_of(state), path.name
-            net = files.build(lambda: InSPyReNet(backbone, self.preset.side), state, path)
-        how = f"{size} px" if size else f"preset {preset}"
-        self.title = f"{card.title}-{backbone} ({name}), {how}"
-        digest = files.digest(sorted(net.state_dict().items()))
-        self.identity = {"weights": digest} | ({"size": size} if size else {"preset": preset})
-        self.net = net.to(self.device)
+        file = opened(weights, learned)
+        backbone = backbone_of(file.state) if file.state else "SwinB"
+        net = file.into(lambda: InSPyReNet(backbone, self.preset.side))
+        super().__init__(card, file, net, device, size, kind=f"-{backbone}", **({} if size else {"preset": preset}))
+        self.title += "" if size else f", preset {preset}"
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized with antialiasing in 8 bit and then normalised by channel.

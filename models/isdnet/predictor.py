@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.errors import InputError
 from disbench.models import Card
-from disbench.models._parts import device as devices
-from disbench.models._parts import weights as files
+from disbench.models._parts.network import Network, opened
 from disbench.models.isdnet.network import ISDNet
 
 MEAN = torch.tensor([123.675, 116.28, 103.53])
@@ -17,28 +15,16 @@ DEVIATION = torch.tensor([58.395, 57.12, 57.375])
 CLASSES = "refine_head.conv_seg.conv_out.bias"
 
 
-class Predictor:
+class Predictor(Network):
     """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0.
 
     `size`: pixels a side.
     """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        self.device = devices.pick(device)
-        self.size = (files.working_size(size, card.protocol["size"]),) * 2
-        if weights == "untrained":
-            net, name = files.untrained(lambda: ISDNet(1)), weights
-        else:
-            path = files.find(weights, ())
-            state = files.unwrapped(files.read(path))
-            classes = len(state[CLASSES]) if CLASSES in state else 1
-            net, name = files.build(lambda: ISDNet(classes), state, path), path.name
-            if classes > 2:
-                raise InputError(f"{path}: tells {classes} classes apart; a map needs 1, or background and foreground")
-        at = f", {size} px" if size else ""
-        self.title = f"{card.title} ({name}{at})"
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
-        self.net = net.to(self.device)
+        file = opened(weights)
+        classes = file.classes(CLASSES)
+        super().__init__(card, file, file.into(lambda: ISDNet(classes)), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit and then normalised by channel."""

@@ -1,33 +1,23 @@
 """IS-Net behind disbench's Protocol, with the authors' own steps before and after the network."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from disbench.models import Card
-from disbench.models._parts import device as devices
-from disbench.models._parts import weights as files
+from disbench.models._parts.network import Network, opened
 from disbench.models.isnet.network import ISNet
 
 
-class Predictor:
+class Predictor(Network):
     """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0; `size`: pixels a side."""
 
+    memory_format = torch.channels_last  # faster on the CPU too
+
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        self.device = devices.pick(device)
-        self.size = (files.working_size(size, card.protocol["size"]),) * 2
-        if weights == "untrained":
-            net, name = files.untrained(ISNet), weights
-        else:
-            path = files.find(weights, ())
-            net, name = files.build(ISNet, files.unwrapped(files.read(path)), path), Path(weights).name
-        at = f", {size} px" if size else ""
-        self.title = f"{card.title} ({name}{at})"  # which of the checkpoints it is, the file does not say
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
-        self.net = net.to(self.device, memory_format=torch.channels_last)
+        file = opened(weights)
+        super().__init__(card, file, file.into(ISNet), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W) in [-1/2, 1/2]: resized without antialiasing, truncated to 8 bit."""

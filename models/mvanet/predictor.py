@@ -10,8 +10,7 @@ from torch.nn import functional
 
 from disbench.errors import InputError
 from disbench.models import Card
-from disbench.models._parts import device as devices
-from disbench.models._parts import weights as files
+from disbench.models._parts.network import Network, opened
 from disbench.models._parts.swin import learned
 from disbench.models.mvanet.network import MVANet, renamed
 
@@ -25,7 +24,7 @@ PASSES = {
 }
 
 
-class Predictor:
+class Predictor(Network):
     """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0.
 
     passes: whose logits are averaged; "2025", the authors' six, "2024", those of the paper's time, or "one", as it is
@@ -36,22 +35,12 @@ class Predictor:
         passes = passes or ("one" if size else "2025")
         if passes not in PASSES:
             raise InputError(f"passes={passes}: one of {', '.join(PASSES)}")
-        self.device = devices.pick(device)
-        self.size = (files.working_size(size, card.protocol["size"], 128),) * 2
+        file = opened(weights, lambda state: renamed(learned(state)))
+        super().__init__(card, file, file.into(MVANet), device, size, 128, passes=passes)
         self.passes = PASSES[passes]
         if any(self.size[0] * scale % 128 for _, scale in self.passes):
             raise InputError(f"--option size={size}: not with passes={passes}, whose sizes must be multiples of 128")
-        if weights == "untrained":
-            net, name = files.untrained(MVANet), weights
-        else:
-            path = files.find(weights, ())
-            state = renamed(learned(files.unwrapped(files.read(path))))
-            net, name = files.build(MVANet, state, path), path.name
-        at = f", {size} px" if size else ""
-        self.title = f"{card.title} ({name}{at})" + (f", passes {passes}" if passes != "2025" else "")
-        digest = files.digest(sorted(net.state_dict().items()))
-        self.identity = {"weights": digest, "passes": passes} | ({"size": size} if size else {})
-        self.net = net.to(self.device)
+        self.title += f", passes {passes}" if passes != "2025" else ""
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit with antialiasing, then normalised by channel."""

@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.models import Card
-from disbench.models._parts import device as devices
-from disbench.models._parts import weights as files
+from disbench.models._parts.network import Network, opened
 from disbench.models._parts.swin import learned
 from disbench.models.pgnet.network import PGNet
 
@@ -16,24 +15,15 @@ MEAN = np.array([124.55, 118.90, 102.94])
 DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
-class Predictor:
+class Predictor(Network):
     """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0.
 
     `size`: pixels a side.
     """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        self.device = devices.pick(device)
-        self.size = (files.working_size(size, card.protocol["size"]),) * 2
-        if weights == "untrained":
-            net, name = files.untrained(PGNet), weights
-        else:
-            path = files.find(weights, ())
-            net, name = files.build(PGNet, learned(files.unwrapped(files.read(path))), path), path.name
-        at = f", {size} px" if size else ""
-        self.title = f"{card.title} ({name}{at})"  # on what it was trained, the file does not say
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
-        self.net = net.to(self.device)
+        file = opened(weights, learned)
+        super().__init__(card, file, file.into(PGNet), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64 and only then resized."""

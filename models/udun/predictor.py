@@ -7,34 +7,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.models import Card
-from disbench.models._parts import device as devices
-from disbench.models._parts import weights as files
+from disbench.models._parts.network import Network, opened
 from disbench.models.udun.network import UDUN, depth_of
 
 MEAN = np.array([124.55, 118.90, 102.94])
 DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
-class Predictor:
+class Predictor(Network):
     """`weights`: the authors' file, with any of the backbones, or "untrained" for ResNet-50 as drawn from seed 0.
 
     `size`: pixels a side, a multiple of 128.
     """
 
+    memory_format = torch.channels_last  # faster on the CPU too
+
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        self.device = devices.pick(device)
-        self.size = (files.working_size(size, card.protocol["size"], 128),) * 2
-        if weights == "untrained":
-            depth, net, name = 50, files.untrained(UDUN), weights
-        else:
-            path = files.find(weights, ())
-            state = files.unwrapped(files.read(path))
-            depth = depth_of(state)
-            net, name = files.build(lambda: UDUN(depth), state, path), path.name
-        at = f", {size} px" if size else ""
-        self.title = f"{card.title}-R{depth} ({name}{at})"  # whose weights they are, no file can prove
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | ({"size": size} if size else {})
-        self.net = net.to(self.device, memory_format=torch.channels_last)
+        file = opened(weights)
+        depth = depth_of(file.state) if file.state else 50
+        super().__init__(card, file, file.into(lambda: UDUN(depth)), device, size, 128, f"-R{depth}")
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64 and only then resized."""
