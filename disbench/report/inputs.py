@@ -34,6 +34,8 @@ def sorted_out(named: Iterable[tuple[str | None, Path]]) -> tuple[list[str], lis
         else:
             for file in _entries(str(path), known):
                 entry = leaderboard.read(file)
+                if not entry.reported and not entry.measured:
+                    raise InputError(f"{file}: nothing is reported in it, and nothing measured")
                 found += [file] * bool(entry.reported)
                 rest += [(title, file)] * bool(entry.measured)
     return tables, found, rest
