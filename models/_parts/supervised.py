@@ -134,7 +134,7 @@ def train(
             schedule,
             make,
             losses,
-            _identity(what),
+            _identity(what) | {"pictures": len(pictures)},  # else a resume without --data would go on with others
             out,
             (lambda net, step: validate(net)) if every else None,
             progress,
