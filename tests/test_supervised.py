@@ -103,6 +103,13 @@ def test_it_starts_from_weights(pictures, tmp_path):
     torch.testing.assert_close(load_file(tmp_path / "out" / "tiny.safetensors"), dict(net.state_dict()))
 
 
+def test_weights_of_another_network_are_told_before_any_stage(pictures, tmp_path):
+    torch.save(nn.Conv2d(3, 2, 1).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"a\.pth: not the weights of this Conv2d"):
+        supervised.train(Tiny(), replace(WHAT, weights=str(tmp_path / "a.pth")), pictures, (), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 # -- Losses
 
 
