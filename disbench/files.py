@@ -35,14 +35,18 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 def alone(folder: Path) -> Iterator[None]:
     """Alone in `folder`, made if need be, until the end of the block or, in whatever way, of the process.
 
-    InputError where another process is. Windows has no such locks: there nobody is kept out.
+    InputError where another process is, and where no folder can be made. Windows has no such locks: there nobody is
+    kept out.
     """
     try:
         import fcntl
     except ModuleNotFoundError:
         yield
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}; choose another place with --out") from None
     with (folder / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -28,6 +28,7 @@ from disbench.shards import AT_ONCE, Row
 from disbench.tables import Writer, read_groups, read_parquet
 
 SCHEMA = 2
+OF_RUNS = {"device", "data", "kernel", "resized", "columns"}  # in an identity, what is not the model's own
 FIXED = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}  # the columns of every run
 
 

@@ -203,6 +203,15 @@ def test_id_that_cannot_be_fetched(name, monkeypatch):
         weights.load(name)
 
 
+@pytest.mark.parametrize("name", ["out/isnet.pth", "out/isnet/isnet.pth"])
+def test_a_mistyped_file_of_a_folder_that_is_here_is_not_asked_for_elsewhere(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(parents=True)
+    with pytest.raises(InputError, match=f"{name}: no such file or folder"):
+        weights.load(name)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [

@@ -48,6 +48,13 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_old_one_and_no_part(tmp_
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "log").touch()
+    for folder in (tmp_path / "log", tmp_path / "log/below"):
+        with pytest.raises(InputError, match=r"log.*; choose another place with --out"), alone(folder):
+            pass
+
+
 def test_two_are_not_alone_in_a_folder_until_one_has_ended_or_died(tmp_path):
     code = "import sys; from pathlib import Path; from disbench.files import alone\n"
     code += "with alone(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"

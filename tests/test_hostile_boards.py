@@ -167,6 +167,7 @@ LIES = {  # what `check` alone finds
     "truths of none": (put(*MEASURED, "truths", value={}), "its scores are of"),
     "truths of anything": (put(*MEASURED, "truths", "DIS-VD", value="x"), "digest of truths that is no SHA-256"),
     "faster than light": (put(*MEASURED, "seconds", "infer", value=-1.0), "are no times"),
+    "time of a part alone": (put(*MEASURED, "seconds", value={"infer": 0.1}), "are no times"),
     "done at no time": (put(*MEASURED, "finished", value="\x1b[31m yesterday"), "'\\x1b[31m yesterday' is no time"),
     "another's name": (put("model", value="../../x"), "must be called ../../x.json"),
     "nothing at all": (lambda: [put(key, value=[])() for key in ("measured", "reported")], "nothing is reported"),

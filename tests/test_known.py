@@ -143,3 +143,12 @@ def test_freezing_reads_everything(folder, read, monkeypatch):
     split_digests(find(folder))
     monkeypatch.setattr(known, "_read", lambda place: pytest.fail("it trusts the cache"))
     assert freeze(find(folder)) == first
+
+
+def test_two_names_of_one_folder_do_not_wait_for_each_other(folder):
+    (folder / "same").symlink_to(folder / "gt", target_is_directory=True)
+    program = "import sys; from pathlib import Path; from disbench.data import known\n"
+    program += "with known.digests({*map(Path, sys.argv[1:])}) as digest: print(digest(Path(sys.argv[2]) / 'a.png'))"
+    names = [str(folder / name) for name in ("gt", "same")]
+    done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == file_digest(folder / "gt/a.png"), done.stderr

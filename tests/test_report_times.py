@@ -120,3 +120,11 @@ def test_two_timings_of_one_run_and_times_without_a_place_are_refused(runs, file
     assert twice.exit_code == 2 and "give one of the two" in twice.stderr
     assert "in an HTML report alone" in call("report", "--times", files, runs[0].folder).stderr
     assert "no timings in it" in report(runs, "--times", runs[0].folder / "shards").stderr
+
+
+def test_a_timing_at_one_size_is_not_that_of_a_run_at_another(runs, files):
+    manifest = read_manifest(runs[0].folder)
+    write_manifest(runs[0].folder, replace(manifest, identity=manifest.identity | {"size": "64"}))
+    done = report(runs, "--times", files)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "0.json: times A" in done.stderr and "size of A is '64', not None" in done.stderr

@@ -88,8 +88,11 @@ def test_it_learns_and_goes_on_to_the_same_weights(pictures, tmp_path, monkeypat
     supervised.train(Tiny(), WHAT, pictures, (), tmp_path / "cut")
     whole, cut = (load_file(tmp_path / name / "tiny.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
-    with pytest.raises(InputError, match="made by another recipe"):
+    with pytest.raises(InputError, match=r"made by another recipe, its lr is 0.1, here 0.2; choose another --out"):
         supervised.train(Tiny(), Recipe(**{**vars(WHAT), "lr": 0.2}), pictures, (), tmp_path / "cut")
+    fewer = Pictures(pictures.images[:5], pictures.truths[:5])
+    with pytest.raises(InputError, match="its pictures is 6, here 5"):
+        supervised.train(Tiny(), WHAT, fewer, (), tmp_path / "cut")
 
 
 def test_it_starts_from_weights(pictures, tmp_path):
@@ -98,6 +101,13 @@ def test_it_starts_from_weights(pictures, tmp_path):
     what = Recipe(**{**vars(WHAT), "steps": 1, "lr": 1e-9, "weights": str(tmp_path / "a.pth")})
     supervised.train(Tiny(), what, pictures, (), tmp_path / "out")
     torch.testing.assert_close(load_file(tmp_path / "out" / "tiny.safetensors"), dict(net.state_dict()))
+
+
+def test_weights_of_another_network_are_told_before_any_stage(pictures, tmp_path):
+    torch.save(nn.Conv2d(3, 2, 1).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(InputError, match=r"a\.pth: not the weights of this Conv2d"):
+        supervised.train(Tiny(), replace(WHAT, weights=str(tmp_path / "a.pth")), pictures, (), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 # -- Losses

@@ -34,7 +34,7 @@ def digests(folders: Iterable[Path]) -> Iterator[Callable[[Path | None], str | N
     """
     places = {folder: _place(folder) for folder in folders}
     with ExitStack() as turns:
-        for place in sorted(places.values()):
+        for place in sorted(set(places.values())):  # two names of one folder take one turn, or wait for themselves
             turns.enter_context(_turn(place))
         known = {folder: _read(place) for folder, place in places.items()}
         found: dict[Path, Kept] = {folder: {} for folder in places}

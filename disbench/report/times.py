@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from disbench.environment import flat
 from disbench.errors import InputError
 from disbench.report.table import MISSING
-from disbench.runs import Result
+from disbench.runs import OF_RUNS, Result
 
 if TYPE_CHECKING:
     from disbench.timing import Timing
@@ -50,7 +50,7 @@ def stage_times(result: Result) -> Times | None:
     if any(rows):
         stages = {stage: median(row[stage] for row in rows) for stage in rows[0]}
         return Times(stages, median(sum(row.values()) for row in rows), len(rows), record(result))
-    if not (submitted := result.meta.get("seconds")):
+    if "total" not in (submitted := result.meta.get("seconds", {})):
         return None
     stages = {stage: value for stage, value in submitted.items() if stage != "total"}
     return Times(stages, submitted["total"], len(rows), record(result))
@@ -101,14 +101,15 @@ def _times(one: Timing) -> Times:
 
 def _differs(one: Timing, result: Result) -> str | None:
     """What of its identity a result has otherwise than the model that was timed, if anything."""
-    return next((name for name, value in one.identity.items() if result.identity.get(name) != value), None)
+    names = one.identity.keys() | (result.identity.keys() - OF_RUNS)  # a size that one alone was given is one, too
+    return next((name for name in sorted(names) if result.identity.get(name) != one.identity.get(name)), None)
 
 
 def _why(one: Timing, results: Sequence[Result]) -> str:
     for result in results:
         if "model" in one.identity and result.identity.get("model") == one.identity["model"]:
             name = _differs(one, result)
-            return f"; {name} of {result.title} is {result.identity.get(name)!r}, not {one.identity[name]!r}"
+            return f"; {name} of {result.title} is {result.identity.get(name)!r}, not {one.identity.get(name)!r}"
     return ""
 
 

@@ -20,13 +20,14 @@ def Predictor(card: Card, weights: str | None, device: str | None, **options: st
     sys.path.insert(0, str(path.resolve().parent))  # as `python FILE` would find its neighbours
     try:
         spec.loader.exec_module(module)
-        make = module.Predictor
     except (Exception, SystemExit) as error:  # the last would end disbench in silence
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     finally:
         sys.path.pop(0)
+    if not hasattr(module, "Predictor"):
+        raise InputError(f"{path}: it has no class Predictor; see docs/add-a-model.md")
     try:
-        predictor = make(card, weights, device, **options)
+        predictor = module.Predictor(card, weights, device, **options)
     except TypeError as error:
         raise InputError(f"{path}: Predictor(card, weights, device, **options) fails ({error})") from error
     if missing := [name for name in METHODS if not callable(getattr(predictor, name, None))]:

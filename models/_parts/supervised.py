@@ -103,14 +103,11 @@ def train(
 ) -> dict[str, float] | None:
     """Every stage in turn; each one's moving average becomes `out/<stage>.safetensors`."""
     scores = None
+    start = _start(training, what) if what.weights else None  # a mistake in them is not to wait for earlier stages
     for number, stage in enumerate(training.stages):
         last = number == len(training.stages) - 1
         torch.manual_seed(what.seed)
-        net = training.network(stage, what.size)
-        if last and what.weights:
-            path = files.find(what.weights, ())
-            state = training.learned(files.unwrapped(files.read(path)))
-            net = files.build(partial(training.network, stage, what.size), state, path)
+        net = training.network(stage, what.size) if start is None or not last else start
 
         def make(step: int, number: int = number) -> tuple[int, Tensor, Tensor]:
             rng = np.random.default_rng([what.seed, number, step])
@@ -134,7 +131,7 @@ def train(
             schedule,
             make,
             losses,
-            _identity(what),
+            _identity(what) | {"pictures": len(pictures)},  # else a resume without --data would go on with others
             out,
             (lambda net, step: validate(net)) if every else None,
             progress,
@@ -144,6 +141,12 @@ def train(
         write_whole(out / f"{stage}.safetensors", files.saved(net))
         scores = validate(net) if every else None
     return scores
+
+
+def _start(training: Training, what: Recipe) -> nn.Module:
+    path = files.find(what.weights, ())
+    state = training.learned(files.unwrapped(files.read(path)))
+    return files.build(partial(training.network, training.stages[-1], what.size), state, path)
 
 
 @torch.inference_mode()

@@ -23,11 +23,14 @@ WRAPPERS = ("module.", "_orig_mod.")  # what distributed training and torch.comp
 
 
 def find(name: str, wanted: tuple[str, ...]) -> Path:
-    """The path itself, or the Hugging Face download of owner/name/file, or of what is `wanted` in owner/name."""
+    """The path itself, or the Hugging Face download of owner/name/file, or of what is `wanted` in owner/name.
+
+    InputError where neither is to be had. What would lie in a folder that is here is looked for nowhere else.
+    """
     if (path := Path(name)).exists():
         return path
     remote = re.fullmatch(r"([\w-][\w.-]*/[\w.-]+)(?:/(.+))?", name)
-    if not remote:
+    if not remote or path.parent.is_dir():  # out/isnet.pth has the form of owner/name, but out is here
         raise InputError(f"{name}: no such file or folder")
     repository, file = remote.groups()
     try:

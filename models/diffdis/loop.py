@@ -223,11 +223,14 @@ def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, flo
     except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
         raise InputError(f"{path}: damaged, or no checkpoint; remove it to begin anew") from error
     try:  # a key that has come since has its default
-        same = msgspec.convert(saved["identity"], type(identity)) == identity
+        before = msgspec.convert(saved["identity"], type(identity))
     except msgspec.ValidationError:
-        same = False
-    if not same:
-        raise InputError(f"{path}: made by another recipe; choose another --out")
+        raise InputError(f"{path}: made by another recipe; choose another --out") from None
+    if before != identity:
+        before, now = map(msgspec.to_builtins, (before, identity))
+        name = next(name for name in sorted(before | now) if before.get(name) != now.get(name))
+        what = f"its {name} is {before.get(name)!r}, here {now.get(name)!r}"
+        raise InputError(f"{path}: made by another recipe, {what}; choose another --out")
     for key, part in state.items():
         part.load_state_dict(saved[key])
     return saved["step"], saved["seconds"]
