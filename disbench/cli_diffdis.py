@@ -53,9 +53,11 @@ def train(recipe, model, data, out, device, track, **chosen):
         if recipe:
             train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True), track)
         else:
-            scores = supervised.main(model, supervised.Recipe(**chosen), data, out, device, progress)
+            what = supervised.Recipe(**chosen)
+            weights, scores = supervised.main(model, what, data, out, device, progress)
             for key, value in (scores or {}).items():
                 click.echo(f"{key}: {value:.4f}")
+            click.echo(f"To run it: disbench run --model {model} --weights {weights} --option size={what.size}")
 
 
 @click.command()

@@ -192,6 +192,7 @@ def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monke
     ran = call(*where, *sizes)
     assert ran.exit_code == 0, ran.output
     assert load_file(tmp_path / "out" / "tiny.safetensors").keys() == {"weight", "bias"}
+    assert f"--weights {tmp_path / 'out' / 'tiny.safetensors'} --option size=32" in ran.output
 
 
 def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
@@ -215,7 +216,8 @@ def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypat
     ):
         monkeypatch.setenv("DISBENCH_DATA", environment)
         DATA.splits = {"DIS-VD": "vd", "DIS-TR": "tr"} if split else {"mini": "vd"}
-        supervised.main("isnet", replace(WHAT, size=32), where, tmp_path / "out", "cpu")
+        weights, _ = supervised.main("isnet", replace(WHAT, size=32), where, tmp_path / "out", "cpu")
+        assert weights == tmp_path / "out" / "isnet.safetensors"
         assert (seen["split"], seen["pictures"], seen["held_out"]) == (split, *expected)
 
 

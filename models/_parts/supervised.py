@@ -69,11 +69,11 @@ class Training(Protocol):
 
 def main(
     name: str, what: Recipe, where: Where, out: Path, device: str | None = None, progress=None
-) -> dict[str, float] | None:
-    """Train a registered method on DIS-TR, or any folder; its weights are `out/<name>.safetensors`, its log JSON lines.
+) -> tuple[Path, dict[str, float] | None]:
+    """Train a registered method on DIS-TR, or any folder; in `out` are its weights, by stage, and its log, JSON lines.
 
     Validates on DIS-VD where the data set has it. A training in `out` that was cut off is gone on with. Returns the
-    scores of the last validation.
+    file of the last stage's weights, and the scores of the last validation.
     """
     chosen = card(name)
     if not chosen.training:
@@ -89,7 +89,8 @@ def main(
     samples, held_out = (*splits.values(), ()) if own else (splits["DIS-TR"], splits["DIS-VD"])
     fits = len(samples) * what.size**2 * 4 <= MEMORY
     pictures = data.load(samples, what.size) if fits else data.Files(samples, what.size)
-    return train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress)
+    scores = train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress)
+    return out / f"{training.stages[-1]}.safetensors", scores
 
 
 def train(
