@@ -42,3 +42,13 @@ def test_whole_offsets_move_the_image():
     moved = deform_conv2d(x, offset, torch.full((1, 1, 5, 6), 0.5), weight)
     torch.testing.assert_close(moved[..., :4, 2:], x[..., 1:, :4] / 2)
     assert max(moved[..., 4, :].max(), moved[..., :2].max()) < 1e-6
+
+
+@pytest.mark.skipif(deform.compiled is None, reason="no torchvision here that works beside this torch")
+@pytest.mark.parametrize("kernel", [1, 3, 7])
+def test_torchvision_answers_the_same(kernel):
+    torch.manual_seed(0)
+    x, weight = torch.randn(2, 6, 13, 17), torch.randn(5, 6, kernel, kernel)
+    offset, mask = 3 * torch.randn(2, 2 * kernel**2, 13, 17), torch.rand(2, kernel**2, 13, 17)
+    expected = deform.compiled(x, offset, weight, padding=kernel // 2, mask=mask)
+    torch.testing.assert_close(deform_conv2d(x, offset, mask, weight), expected, rtol=1e-4, atol=1e-4)
