@@ -57,9 +57,9 @@ FAULTS = {
     "link to itself": (lambda: link("d/maps/b.png", "b.png"), "b.png"),
     "link to a folder": (lambda: link("d/maps/b.png", ".."), "1 not an image (b.png)"),
     "link to a device": (lambda: link("d/maps/b.png", "/dev/zero"), "1 not an image (b.png)"),
-    "link to a file that is no image": (lambda: link("d/maps/b.png", "/etc/passwd"), "1 unreadable (b.png)"),
+    "link to a file that is no image": (lambda: link("d/maps/b.png", "/etc/passwd"), "1 unreadable (maps/b.png)"),
     "named pipe": (lambda: [Path("d/maps/b.png").unlink(), os.mkfifo("d/maps/b.png")], "1 not an image (b.png)"),
-    "truth of zeros and ones in 0 pixels": (lambda: put("d/gt/b.png", b""), "1 unreadable (b.png)"),
+    "truth of zeros and ones in 0 pixels": (lambda: put("d/gt/b.png", b""), "1 unreadable (gt/b.png)"),
     "truth twice": (lambda: put("d/gt/b.jpg", opencv(".jpg", TRUTH)), "1 duplicate (b.png)"),
     "no truths": (lambda: [shutil.rmtree("d/gt"), Path("d/gt").mkdir()], "d/gt: no images in it"),
 }

@@ -120,7 +120,7 @@ def _check_sizes(path: Path | None, truth: Path, faults: dict[str, list[str]]) -
         try:
             sizes.add(header(file)[1])
         except InputError:
-            faults.setdefault("unreadable", []).append(file.name)
+            faults.setdefault("unreadable", []).append(f"{file.parent.name}/{file.name}")  # image, truth or map
     if len(sizes) > 1:
         faults.setdefault(ANOTHER_SIZE, []).append(path.name)
 
