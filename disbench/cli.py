@@ -228,7 +228,9 @@ def score(maps, data, split, truth, out, workers, save, share, engine, address, 
 )
 @shared(protocol_option(None), metrics_option)
 def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, times, protocols, metrics):
-    """One table of several runs, in the layout of the DiffDIS paper's Table 2, or that table itself: dis5k.
+    """One table of several runs, or of published scores: dis5k.
+
+    The layout is that of the DiffDIS paper's Table 2.
 
     ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name, TABLE a
     published table, as diffdis-table-3. Without any, the latest finished run of every method under ./runs.
@@ -279,7 +281,9 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png, .csv or .json file.")
 @click.option("--split", metavar="SPLIT", help="A subset; Overall if not given and there, else the first.")
 def curves(runs, out, split):
-    """Precision against recall, F and E against the threshold, of several runs in one figure, or as data.
+    """Curves of several runs: precision, recall, F and E.
+
+    Precision against recall, F and E against the threshold, in one figure, or as data.
 
     Without RUN: the latest finished run of every method under ./runs.
     """
@@ -293,7 +297,7 @@ def curves(runs, out, split):
 @main.command()
 @json_option
 def metrics(as_json):
-    """List the measures: symbol, direction, formula, reference, and the variants that complete a key, as in f_max."""
+    """List the measures. Symbol, direction, formula, reference, and the variants that complete a key, as in f_max."""
     from dataclasses import asdict
 
     from disbench.metrics.catalogue import MEASURES, METRICS, VARIANTS

@@ -34,7 +34,7 @@ ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
 @click.option("--track", type=click.Choice(["tensorboard", "trackio"]), help="Of a recipe: log there as well.")
 @shared(models_option, *training_options)
 def train(recipe, model, data, out, device, track, **chosen):
-    """Train DiffDIS by a recipe (a TOML file), or another method by its name."""
+    """Train DiffDIS by a recipe, or another method by its name."""
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
     chosen = {key: value for key, value in chosen.items() if value is not None}
@@ -73,7 +73,7 @@ def train(recipe, model, data, out, device, track, **chosen):
 @click.option("--json", "format_", flag_value="json", help="Short for --format json.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
 def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standalone):
-    """Train DiffDIS without each of its parts, several times each, and make the table of it."""
+    """Train DiffDIS without each of its parts. Several times each; makes the table of it."""
     try:
         from disbench.models.diffdis import ablate, ablation_table
     except ModuleNotFoundError as error:
@@ -95,7 +95,7 @@ def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standal
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--base", metavar="DIR|ID", help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder.")
 def export(weights, out, base):
-    """Write DiffDIS' weights as a diffusers folder, whose unet/ the authors' scripts read."""
+    """Write DiffDIS' weights as a diffusers folder. The authors' scripts read its unet/."""
     try:
         from disbench.models.diffdis import weights as diffdis
     except ModuleNotFoundError as error:
@@ -113,7 +113,7 @@ def export(weights, out, base):
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @shared(protocol_option("pysod"), metrics_option, json_option)
 def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json):
-    """Score the ground truth after an autoencoder's round trip: no latent diffusion can be better."""
+    """Score truths after an autoencoder's round trip. No latent diffusion can be better."""
     try:
         from disbench.models.diffdis.ceiling import RoundTrip
     except ModuleNotFoundError as error:
@@ -139,7 +139,7 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of spread.json and spread.png.")
 @json_option
 def noise_spread(data, split, several, without_dbia, base, seeds, pictures, device, out, as_json):
-    """Measure how far DiffDIS' masks depend on the noise that they start from."""
+    """Measure how far DiffDIS' masks depend on their noise."""
     try:
         from disbench.models.diffdis import spread, spread_report, weights
     except ModuleNotFoundError as error:

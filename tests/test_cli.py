@@ -225,3 +225,12 @@ def test_two_runs_of_one_method_stand_together_under_titles(folder):
     assert "TITLE=RUN" in refused.stderr
     table = call("report", f"before={first}", f"after={first}")
     assert "| before | after |" in table.stdout
+
+
+def test_a_file_gets_whole_lines_and_a_narrow_terminal_its_own(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = call("models").stdout.splitlines()
+    summary = "Every pixel is foreground: the least that max F can be."
+    assert any(line.startswith("all_foreground") and summary in line for line in lines)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, call("models").stdout.splitlines()[:-8])) <= 60
