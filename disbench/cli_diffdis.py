@@ -2,6 +2,7 @@
 
 import os
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def train(recipe, model, data, out, device, track, **chosen):
     """Train DiffDIS by a recipe, or another method by its name."""
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
-    chosen = {key: value for key, value in chosen.items() if value is not None}
+    chosen = {key: value for key, value in chosen.items() if value not in (None, ())}
     if model and track:
         raise InputError("--track is a recipe's")
     if recipe and chosen:
@@ -49,15 +50,17 @@ def train(recipe, model, data, out, device, track, **chosen):
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     first = os.environ.get("RANK", "0") == "0"  # of several processes that train together
+    say = partial(click.echo, err=True)
     with shown_progress() as progress, alone(out) if first else nullcontext():
         if recipe:
-            train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True), track)
+            train_main(recipe, data, out, device, progress, say, track)
         else:
             what = supervised.Recipe(**chosen)
-            weights, scores = supervised.main(model, what, data, out, device, progress)
+            weights, scores = supervised.main(model, what, data, out, device, progress, say)
             for key, value in (scores or {}).items():
                 click.echo(f"{key}: {value:.4f}")
-            click.echo(f"To run it: disbench run --model {model} --weights {weights} --option size={what.size}")
+            at = f"at {what.size} px, as the file says"
+            click.echo(f"To run it, {at}: disbench run --model {model} --weights {weights}")
 
 
 @click.command()

@@ -178,6 +178,12 @@ training_options = [
     click.option("--lr", type=click.FloatRange(0, min_open=True), help="With --model: learning rate; 0.001 else."),
     click.option("--seed", type=click.IntRange(0), help="With --model; 0 else."),
     click.option("--weights", metavar="FILE", help="With --model: what to start from, as `run` takes it."),
+    click.option(
+        "--backbone",
+        metavar="FILE",
+        multiple=True,
+        help="With --model: start from a backbone trained on ImageNet, as published; see docs/train.md.",
+    ),
     click.option("--validate-every", type=click.IntRange(0), help="With --model: steps; 500 else, 0 for never."),
     click.option("--validate-on", type=click.IntRange(0), help="With --model: images of DIS-VD; all else."),
 ]

@@ -183,6 +183,20 @@ def test_samples_are_drawn_at_validation(samples, tmp_path):
     assert np.abs(drawn[256:, 256:512].astype(float) - truth).mean() < 3
 
 
+def test_it_goes_on_with_its_own_pictures_alone(samples, tmp_path):
+    one = Schedule(1, 1e-3)
+    what = replace(TINY, stages=(train.Stage(16, 1, 2),), schedule=one)
+    others = [replace(sample, name=f"{sample.name}2") for sample in samples]
+    for run in (
+        lambda seen: train.train(what, begin(what), seen, (), tmp_path),
+        lambda seen: train_vae.train_vae(train_vae.VAERecipe(VAE, one, one, size=40, crop=16), seen, tmp_path),
+    ):
+        run(samples)
+        run(samples)
+        with pytest.raises(InputError, match="trained on other pictures; give the --data that it began with"):
+            run(others)
+
+
 def test_the_log_goes_to_a_tracker_as_well(samples, tmp_path):
     seen = []
     train.train(TINY, begin(), samples, (), tmp_path, track=lambda *line: seen.append(line))

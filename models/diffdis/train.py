@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from disbench.data import Sample, Where, find
+from disbench.errors import InputError
 from disbench.models.diffdis import batches, data, lora, losses, memory, recipe, tracking, weights
 from disbench.models.diffdis.loop import fit
 from disbench.models.diffdis.processes import ALONE, Processes, join
@@ -43,6 +44,8 @@ def main(
     what = recipe.read(path, Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
+    if data.is_own(where):
+        raise InputError("--data: a recipe needs DIS-TR and DIS-VD; give DIS5K or mini, not a folder of its own")
     device, processes = join(device)
     splits = find(where, "DIS-TR,DIS-VD", progress=progress).splits
     samples, held_out = next(iter(splits.values())), splits.get("DIS-VD", ())
@@ -105,6 +108,7 @@ def train(
     ends = list(accumulate(stage.steps for stage in what.stages))
     whole = what.augment == "authors" or isinstance(samples, data.Pictures | data.Files)
     source = samples if whole else pictures(what, samples)
+    known = source.digest if isinstance(source, data.Pictures | data.Files) else data.digest(source)
     parts = {stage: processes.part(stage.batch) for stage in what.stages}
 
     def make(step: int) -> dict[str, Any]:
@@ -133,6 +137,7 @@ def train(
         rate=lambda parameter: what.embedding_lr if parameter.startswith("class_embedding.") else 1.0,
         processes=processes,
         track=track,
+        pictures=known,
     )
     if what.lora:
         lora.merge(trained)
