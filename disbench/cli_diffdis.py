@@ -27,14 +27,17 @@ ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
 @click.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME", help="In place of RECIPE: a method that is trained by supervision, as isnet.")
-@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini.")
+@click.option(
+    "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
+)
+@click.option("--validate", metavar="DIR", help="A folder with im/ and gt/ to validate on, in place of DIS-VD.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
 @click.option("--track", type=click.Choice(["tensorboard", "trackio"]), help="Of a recipe: log there as well.")
 @shared(models_option, *training_options)
-def train(recipe, model, data, out, device, track, **chosen):
+def train(recipe, model, data, validate, out, device, track, **chosen):
     """Train DiffDIS by a recipe, or another method by its name."""
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
@@ -53,10 +56,10 @@ def train(recipe, model, data, out, device, track, **chosen):
     say = partial(click.echo, err=True)
     with shown_progress() as progress, alone(out) if first else nullcontext():
         if recipe:
-            train_main(recipe, data, out, device, progress, say, track)
+            train_main(recipe, data, out, device, progress, say, track, validate)
         else:
             what = supervised.Recipe(**chosen)
-            weights, scores = supervised.main(model, what, data, out, device, progress, say)
+            weights, scores = supervised.main(model, what, data, out, device, progress, say, validate)
             for key, value in (scores or {}).items():
                 click.echo(f"{key}: {value:.4f}")
             at = f"at {what.size} px, as the file says"

@@ -264,7 +264,7 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
             ("--model", "isnet", "--data", "."),
             "has no split of DIS5K; give --data a DIS5K folder or one with im/ and gt/",
         ),
-        ((RECIPE, "--data", "mine"), "--data: a recipe needs DIS-TR and DIS-VD; give DIS5K or mini"),
+        ((RECIPE, "--data", "mine", "--validate", "gone"), "--validate gone: no folder with im/ and gt/"),
         (("--model", "isnet", "--data", "mine", "--backbone", "gone.pth"), "gone.pth: no such file"),
     ],
 )

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from disbench.data import Sample, Where, find
+from disbench.data import Sample, Where
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import measure, score
@@ -80,11 +80,13 @@ def main(
     device: str | None = None,
     progress=None,
     say=lambda line: None,
+    held_out: Where = None,
 ) -> tuple[Path, dict[str, float] | None]:
     """Train a registered method on DIS-TR, or any folder; in `out` are its weights, by stage, and its log, JSON lines.
 
-    Validates on DIS-VD where the data set has it. A training in `out` that was cut off is gone on with. Returns the
-    file of the last stage's weights, and the scores of the last validation. `say` is told what backbones gave.
+    Validates on DIS-VD, or the folder `held_out`, where there is one. A training in `out` that was cut off is gone on
+    with. Returns the file of the last stage's weights, and the scores of the last validation. `say` is told what
+    backbones gave.
     """
     chosen = card(name)
     if not chosen.training:
@@ -94,12 +96,10 @@ def main(
     if what.size % training.multiple:
         raise InputError(f"--size {what.size}: {chosen.title} works at multiples of {training.multiple}")
     device = devices.pick(device)
-    own = data.is_own(where)
-    if own and (what.validate_every or what.validate_on):
+    if data.is_own(where) and not held_out and (what.validate_every or what.validate_on):
         option = "--validate-every" if what.validate_every else "--validate-on"
-        raise InputError(f"{option}: a folder of its own has no DIS-VD; leave it away, or give --data DIS5K or mini")
-    splits = find(where, None if own else "DIS-TR,DIS-VD", progress=progress).splits
-    samples, held_out = (*splits.values(), ()) if own else (splits["DIS-TR"], splits["DIS-VD"])
+        raise InputError(f"{option}: a folder of its own has no DIS-VD; leave it away, or give --validate DIR")
+    samples, held_out = data.splits(where, held_out, progress)
     fits = len(samples) * what.size**2 * 4 <= MEMORY
     pictures = data.load(samples, what.size) if fits else data.Files(samples, what.size)
     scores = train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress, say)

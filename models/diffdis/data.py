@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.data import Sample, Where
+from disbench.data import Sample, Where, find
 from disbench.data.images import read_image, read_truth
+from disbench.errors import InputError
 
 READERS = 4  # threads
 EVERY = slice(None)
@@ -89,6 +90,18 @@ def digest(samples: Sequence[Sample]) -> str:
     """Which pictures these are, by names and sizes in bytes: what is cheap to know of 3000 of them at each start."""
     pairs = sorted((one.name, *(path.stat().st_size for path in (one.image, one.truth))) for one in samples)
     return hashlib.sha256(repr(pairs).encode()).hexdigest()
+
+
+def splits(where: Where, held_out: Where = None, progress=None) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    """What to train on and to validate on: DIS-TR and DIS-VD, or a folder with im/ and gt/, which has nothing held out.
+
+    `held_out`: such a folder in the place of DIS-VD.
+    """
+    names = None if is_own(where) else "DIS-TR" if held_out else "DIS-TR,DIS-VD"
+    training, *rest = find(where, names, progress=progress).splits.values()
+    if held_out and not is_own(held_out):
+        raise InputError(f"--validate {held_out}: no folder with im/ and gt/")
+    return training, find(held_out, None, progress=progress).samples if held_out else next(iter(rest), ())
 
 
 def is_own(where: Where) -> bool:

@@ -1,7 +1,7 @@
 """Train DiffDIS by Algorithm 1 of the paper: `disbench train RECIPE.toml --data DIR --out DIR`.
 
-Trains on DIS-TR and validates on DIS-VD. Pictures may grow from stage to stage: small ones teach what an object is at a
-fraction of the time.
+Trains on DIS-TR and validates on DIS-VD, or on folders. Pictures may grow from stage to stage: small ones teach what
+an object is at a fraction of the time.
 """
 
 from bisect import bisect_right
@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from disbench.data import Sample, Where, find
-from disbench.errors import InputError
+from disbench.data import Sample, Where
 from disbench.models.diffdis import batches, data, lora, losses, memory, recipe, tracking, weights
 from disbench.models.diffdis.loop import fit
 from disbench.models.diffdis.processes import ALONE, Processes, join
@@ -35,20 +34,19 @@ def main(
     progress=None,
     say=lambda line: None,
     track: str | None = None,
+    held_out: Where = None,
 ) -> None:
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
     `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how
-    much memory the U-Net will take. `track`: one of `tracking.KINDS` that is to log as well.
+    much memory the U-Net will take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to
+    validate on in place of DIS-VD.
     """
     what = recipe.read(path, Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
-    if data.is_own(where):
-        raise InputError("--data: a recipe needs DIS-TR and DIS-VD; give DIS5K or mini, not a folder of its own")
     device, processes = join(device)
-    splits = find(where, "DIS-TR,DIS-VD", progress=progress).splits
-    samples, held_out = next(iter(splits.values())), splits.get("DIS-VD", ())
+    samples, held_out = data.splits(where, held_out, progress)
     start = begin(what, path, samples, out, progress, processes)
     if processes.first:
         say(f"memory: {_memory(what, start, processes)}")
