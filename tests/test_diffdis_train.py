@@ -371,7 +371,8 @@ def test_a_recipe_trains_on_one_folder_and_validates_on_another(tmp_path, make_p
     make_pairs(tmp_path / "own", ["a", "b"])
     make_pairs(tmp_path / "other", ["c"])
     monkeypatch.chdir(tmp_path)
-    ran = CliRunner().invoke(main, "train own.toml --data own --validate other --out out --device cpu".split())
+    arguments = ["own.toml", "--data", "own", "--validate", "other", "--out", "out", "--device", "cpu"]
+    ran = CliRunner().invoke(main, ["train", *arguments])
     assert ran.exit_code == 0, ran.output
     lines = [json.loads(line) for line in (tmp_path / "out" / "unet.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "f_max" in line] == [1, 2]

@@ -209,18 +209,18 @@ def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(supervised, "train", train)
     monkeypatch.setattr(
-        supervised, "find", lambda where, split, progress: seen.update(where=where, split=split) or DATA
+        supervised.data, "find", lambda where, split, progress: seen.update(where=where, split=split) or DATA
     )
     monkeypatch.setattr(supervised.data, "load", lambda samples, size: samples)
     make_pairs(tmp_path / "mini", ["a"])  # a folder of this name is not DIS-Mini
     for where, environment, split, expected in (
         ("mini", "", "DIS-TR,DIS-VD", ("tr", "vd")),
         (None, "", "DIS-TR,DIS-VD", ("tr", "vd")),
-        ("./mini", "", None, ("vd", ())),
-        (None, "./mini", None, ("vd", ())),
+        ("./mini", "", None, ("own", ())),
+        (None, "./mini", None, ("own", ())),
     ):
         monkeypatch.setenv("DISBENCH_DATA", environment)
-        DATA.splits = {"DIS-VD": "vd", "DIS-TR": "tr"} if split else {"mini": "vd"}
+        DATA.splits, DATA.samples = {"DIS-VD": "vd", "DIS-TR": "tr"}, "own"
         weights, _ = supervised.main("isnet", replace(WHAT, size=32), where, tmp_path / "out", "cpu")
         assert weights == tmp_path / "out" / "isnet.safetensors"
         assert (seen["split"], seen["pictures"], seen["held_out"]) == (split, *expected)

@@ -97,11 +97,13 @@ def splits(where: Where, held_out: Where = None, progress=None) -> tuple[Sequenc
 
     `held_out`: such a folder in the place of DIS-VD.
     """
-    names = None if is_own(where) else "DIS-TR" if held_out else "DIS-TR,DIS-VD"
-    training, *rest = find(where, names, progress=progress).splits.values()
     if held_out and not is_own(held_out):
         raise InputError(f"--validate {held_out}: no folder with im/ and gt/")
-    return training, find(held_out, None, progress=progress).samples if held_out else next(iter(rest), ())
+    apart = find(held_out, None, progress=progress).samples if held_out else ()
+    if is_own(where):
+        return find(where, None, progress=progress).samples, apart
+    found = find(where, "DIS-TR" if held_out else "DIS-TR,DIS-VD", progress=progress).splits
+    return found["DIS-TR"], apart or found["DIS-VD"]
 
 
 def is_own(where: Where) -> bool:
