@@ -1,5 +1,8 @@
 """DiffDIS behind the Protocol: the plain pass, the authors' six, and the options."""
 
+import zlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +14,7 @@ from disbench import models
 from disbench.errors import InputError
 from disbench.models import card
 from disbench.models.diffdis import conditioning, pipeline, predictor, weights
+from disbench.models.diffdis.unet import DiffDISUNet
 
 torch.set_num_threads(1)
 MASK_TOLERANCE = 1e-4
@@ -116,9 +120,52 @@ def test_keeping_the_aspect_ratio_pads_and_cuts_again(make):
     x = model.prepare(np.full((300, 500, 3), 90, np.uint8))
     assert x.shape == (3, 64, 64)  # 38 rows, padded to what the U-Net can halve
     assert model.prepare(np.zeros((500, 50, 3), np.uint8)).shape == (3, 64, 64)
-    output = torch.zeros(64, 64)
-    output[:38] = 1
-    assert (model.restore(output, (300, 500)) == 255).all()
+
+
+def test_the_padding_has_no_part_in_the_stretch(make):
+    model, ramp = make(fit="keep"), torch.linspace(0.3, 0.5, 64).repeat(64, 1)
+    output = ramp.clone()
+    output[38:] = torch.linspace(0, 1, 64)
+    mask = model.restore(output, (300, 500))
+    assert (mask.min(), mask.max()) == (0, 255)
+    ramp[38:] = 0.4
+    assert np.array_equal(mask, model.restore(ramp, (300, 500)))
+
+
+@pytest.mark.parametrize("options", [{}, {"ensemble": 2}])
+def test_a_square_has_no_padding(make, options):
+    x = make().prepare(np.random.default_rng(0).integers(0, 256, (70, 70, 3), np.uint8))[None]
+    keep, square = make(fit="keep", **options), make(**options)
+    output = keep.infer(x)[0]
+    assert np.array_equal(keep.restore(output, (70, 70)), square.restore(square.infer(x)[0], (70, 70)))
+
+
+def test_noise_follows_from_the_pixels_before_they_are_scaled(make, monkeypatch):
+    """Whose last bits differ from device to device; every pass has its own."""
+    model, seeds = make(preset="official", ensemble=2), []
+    draw_noise, scale = predictor.seeded_noise, predictor._scale
+    monkeypatch.setattr(predictor, "seeded_noise", lambda shape, of: seeds.append(of) or draw_noise(shape, of))
+    batch = torch.stack([model.prepare(image) for image in images(2)])
+    model.infer(batch)
+    monkeypatch.setattr(predictor, "_scale", lambda x, size: scale(x, size) * (1 + 1e-6))
+    model.infer(batch)
+    assert seeds[:12] == seeds[12:]
+    assert len({seed for of in seeds for seed in of}) == 24
+    assert seeds[0] == [zlib.crc32(pixels.tobytes()) for pixels in batch.numpy()]  # as a plain pass
+
+
+def test_edge_maps_in_place_of_masks(make, authors, tmp_path):
+    model, plain = make(output="edge"), make()
+    batch = model.prepare(images(1)[0])[None]
+    masks, edges = plain.maps(batch, edge=True)
+    assert torch.equal(model.infer(batch), edges) and not torch.equal(edges, masks)
+    assert (model.title, model.identity) == ("DiffDIS-mini, output edge", plain.identity | {"output": "edge"})
+
+    loaded = weights.load(predictor.MINI)
+    alone = DiffDISUNet.from_config(loaded.unet.config, edge=False, interaction="none")
+    weights.save(replace(loaded, unet=alone), tmp_path / "alone")
+    with pytest.raises(InputError, match="option output=edge: these weights were trained without the edge"):
+        make(str(tmp_path / "alone"), output="edge")
 
 
 def test_binary_maps(make):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from tiny_training import TINY, UNET, VAE, begin
 
+from disbench import models
 from disbench.data import Sample
 from disbench.errors import InputError
 from disbench.models.diffdis import (
@@ -250,6 +251,29 @@ def test_the_best_are_kept(samples, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["unet-4.safetensors", "unet-8.safetensors"]
     kept = load_file(tmp_path / "unet-8.safetensors")
     assert all(torch.equal(kept[name], x) for name, x in last.state_dict().items())
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_what_was_kept_is_loaded_with_the_rest_of_its_folder(samples, tmp_path, monkeypatch, rank):
+    if rank:
+        pytest.importorskip("peft")
+    scores = iter([0.6, 0.5])
+    monkeypatch.setattr(train, "scores", lambda *_: {"f_max": next(scores)})
+    schedule = replace(TINY.schedule, steps=2, validate_every=1, keep=2)
+    what = replace(TINY, lora=rank, stages=(train.Stage(32, 2, 2),), schedule=schedule)
+    start = begin(what)
+    if rank:
+        lora.add(start.unet, rank)
+    last = train.train(what, start, samples, samples[:1], tmp_path)
+    weights.save(replace(start, unet=last), tmp_path)
+    best, kept = (weights.load(tmp_path / f"unet-{step}.safetensors") for step in (1, 2))
+    assert all(torch.equal(kept.unet.state_dict()[name], x) for name, x in last.state_dict().items())
+    assert (best.size, best.prediction_type) == (32, "v_prediction")
+    assert weights.digest(weights.load(tmp_path / "unet.safetensors")) == weights.digest(weights.load(tmp_path))
+
+    model = models.load("diffdis", str(tmp_path / "unet-1.safetensors"), "cpu")
+    assert model.predict(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
+    assert model.predictor.identity["weights"] == weights.digest(best) != weights.digest(kept)
 
 
 def test_accumulated_batches_are_one_step_of_all_of_them(tmp_path):

@@ -61,6 +61,7 @@ def _load(vae: str | None) -> AutoencoderKL:
     if vae is None:
         return weights.load(MINI).vae
     try:
-        return AutoencoderKL.from_pretrained(vae)
+        AutoencoderKL.load_config(vae)
     except (OSError, ValueError):
-        return files.part(AutoencoderKL.from_pretrained, vae, "vae")
+        return files.network(AutoencoderKL, vae, "vae")
+    return files.network(AutoencoderKL, vae, "")

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from copy import deepcopy
 from dataclasses import asdict, dataclass, is_dataclass
 from io import BytesIO
 from itertools import islice
@@ -24,6 +25,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.models._parts.weights import saved
+from disbench.models.diffdis import lora
 from disbench.models.diffdis.processes import ALONE, Processes
 from disbench.models.diffdis.tracking import Track
 
@@ -206,6 +208,8 @@ def _keep_best(model: nn.Module, log: Path, score: str, count: int, about: dict[
     names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
     latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
     if latest in names:
+        if getattr(model, "peft_config", None):  # kept as it is loaded again, while the training goes on unmerged
+            lora.merge(model := deepcopy(model))
         write_whole(log.with_name(latest), saved(model, about))
     for old in log.parent.glob(f"{log.stem}-*.safetensors"):
         if old.name not in names:

@@ -86,7 +86,7 @@ def segment(
         output = unet(x_t, last, conditions, text, edge, injections)
     latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), prediction_type)
     with lower(torch.bfloat16):
-        mask, *edges = (conditioning.decode(vae, half) for half in latents.split(len(noise)))
+        mask, *edges = (conditioning.decode(vae, latent) for latent in latents.split(len(noise)))
     return mask, edges[0] if edge else None
 
 

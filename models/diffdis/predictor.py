@@ -35,7 +35,7 @@ class Options:
     steps: of denoising
     ensemble: each pass is made from so many noises, and the maps are averaged
     fit: "square", as in the paper, or "keep", which keeps the aspect ratio and pads
-    output: "binary" is cut at 1/2
+    output: "binary" is cut at 1/2; "edge" is the edge map in place of the mask
     precision: "tf32" in matrix products on CUDA; "fp16", but x0 in float32 and the decoder in bfloat16
     compile: torch.compile's mode for the U-Net; "reduce-overhead" makes CUDA graphs
     size: side in pixels that the network works at; 0: that of the weights
@@ -45,7 +45,7 @@ class Options:
     steps: Count = 1
     ensemble: Count = 1
     fit: Literal["square", "keep"] = "square"
-    output: Literal["soft", "binary"] = "soft"
+    output: Literal["soft", "binary", "edge"] = "soft"
     precision: Literal["fp32", "tf32", "fp16"] = "fp32"
     compile: Literal["no", "default", "reduce-overhead", "max-autotune"] = "no"
     size: Annotated[int, Meta(ge=0, le=8192)] = 0
@@ -77,6 +77,8 @@ class DiffDIS:
         )
         self.text = checkpoint.text.to(self.device)
         self.factor = 2 ** (len(self.vae.config.block_out_channels) - 1)  # pixels to a latent pixel
+        if self.options.output == "edge" and self.unet.domains == 1:
+            raise InputError("option output=edge: these weights were trained without the edge")
         if self.size % self._multiple:
             raise InputError(f"option size={self.size}: must be a multiple of {self._multiple}")
         if self.options.compile != "no":
@@ -91,32 +93,39 @@ class DiffDIS:
 
     def infer(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> masks (b, H, W) in [0, 1], stretched to it, whatever else is in the batch."""
-        return self.maps(batch)[0]
+        masks, edges = self.maps(batch, edge=self.options.output == "edge")
+        return masks if edges is None else edges
 
     def maps(self, batch: Tensor, edge: bool = False) -> tuple[Tensor, Tensor | None]:
         """Masks, and edge maps where asked for, both as `infer` gives masks."""
         variants = product(PASSES[self.options.preset], range(self.options.ensemble))
         with devices.matmul_precision("high" if self.options.precision == "tf32" else "highest"):
-            passes = [self.one_pass(batch, edge, *variant, seed) for variant, seed in variants]
+            passes = [self.one_pass(batch, edge, *variant, seed) for seed, (variant, _) in enumerate(variants)]
         masks, edges = zip(*passes, strict=True)
         return torch.stack(masks).mean(0), torch.stack(edges).mean(0) if edge else None
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) -> uint8 (h, w): 8 bit first, only then resized."""
-        height, width = self._frame(size)[0]
-        levels = resize(quantise(output[:height, :width].cpu().numpy()), size)
+        """(H, W) -> uint8 (h, w): 8 bit first, only then resized. A margin is cut off, and the rest stretched again."""
+        inner, outer = self._frame(size)
+        if inner != outer:  # what was found in the margin is not to decide how the image's part is stretched
+            output = stretch(output[None, : inner[0], : inner[1]])[0]
+        levels = resize(quantise(output.cpu().numpy()), size)
         return (levels > 127).astype(np.uint8) * 255 if self.options.output == "binary" else levels
 
     def one_pass(
         self, batch: Tensor, edge: bool = False, mirrored: bool = False, scale: float = 1.0, seed: int = 0
     ) -> tuple[Tensor, Tensor | None]:
-        """One pass over mirrored and scaled images; its maps, stretched, mirrored and scaled back."""
+        """One pass over mirrored and scaled images; its maps, stretched, mirrored and scaled back.
+
+        `seed` is the number of the pass: each has noise of its own.
+        """
         image = batch.flip(-1) if mirrored else batch
         full = batch.shape[-2:]
         size = full if scale == 1 else tuple(self._whole(side * scale) for side in full)
         image = _scale(image, size)
-        # An image's noise follows from its pixels, so that its mask does not depend on the order of images.
-        seeds = [zlib.crc32(pixels.tobytes(), seed) for pixels in image.cpu().numpy()]
+        # An image's noise follows from its pixels, so that its mask does not depend on the order of images; from those
+        # of before scaling, whose last bits are not the same on every device.
+        seeds = [zlib.crc32(pixels.tobytes(), seed) for pixels in batch.cpu().numpy()]
         noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
         maps = segment(
             self.unet,

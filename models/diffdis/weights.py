@@ -5,9 +5,11 @@ vae.safetensors. The authors release the U-Net alone; its VAE and text encoder c
 folder in diffusers' layout.
 """
 
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, get_args
 
 import msgspec
 import torch
@@ -19,15 +21,18 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.files import write_whole
+from disbench.models._parts.weights import WRAPPERS, find, read, unwrapped
 from disbench.models._parts.weights import digest as digest_of
-from disbench.models._parts.weights import find, read, unwrapped
 from disbench.models.diffdis import files
 from disbench.models.diffdis.pipeline import PredictionType, scheduler
-from disbench.models.diffdis.unet import WHOLE, DiffDISUNet, Parts
+from disbench.models.diffdis.unet import LATENT_CHANNELS, WHOLE, DiffDISUNet, Parts
 
 BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
 AUTHORS = ("unet/diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors")
+PROMPT = "positive.safetensors"
+KEPT = r"unet(-\d+)?\.safetensors"  # the last of a training of disbench's, and the best that it kept
+TOKENS = 2  # of the empty prompt: its start and its end
 MID_BLOCK = "mid_block.attentions.0.transformer_blocks.0"
 
 
@@ -57,14 +62,16 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
 def load(weights: str | Path, base: str = BASE) -> Checkpoint:
     """A folder of disbench's own, or the authors' U-Net: a file, the folder that their trainer writes, or `export`'s.
 
+    A U-Net that a training has kept in a folder of disbench's own, `unet-STEP.safetensors`, comes with the rest of it.
     Both arguments are local paths or else Hugging Face ids; for `weights` also owner/name/file. InputError for what is
     missing, truncated or something else.
     """
     path = find(str(weights), OWN + AUTHORS)
     if path.is_file():
-        return _load_authors(path, base)
+        beside = re.fullmatch(KEPT, path.name) and all(path.with_name(name).is_file() for name in OWN)
+        return _load_own(path) if beside else _load_authors(path, base)
     if (path / "unet.safetensors").is_file():
-        return _load_own(path)
+        return _load_own(path / "unet.safetensors")
     for name in AUTHORS:
         if (path / name).is_file():
             # A whole Stable Diffusion folder is its own base.
@@ -93,18 +100,27 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
     config = _public(checkpoint.unet.config) | {"_class_name": "UNet2DConditionModel"}
     if (parts := Parts(*(config.pop(name) for name in asdict(WHOLE)))) != WHOLE:
         raise InputError(f"weights of an ablation ({parts}): the authors' code reads the whole network alone")
-    (folder / "unet").mkdir(parents=True, exist_ok=True)
-    (folder / "unet" / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
-    state = {name: x.cpu().contiguous() for name, x in checkpoint.unet.state_dict().items()}
-    save_file(state, folder / AUTHORS[0])
-    save_file({"positive": checkpoint.text.cpu().contiguous()}, folder / "unet" / "positive.safetensors")
-    checkpoint.vae.save_pretrained(folder / "vae")
-    scheduler(1, "epsilon").save_pretrained(folder / "scheduler")
-    if base:
-        from transformers import CLIPTextModel, CLIPTokenizer
+    if (tokens := checkpoint.text.shape[1]) != TOKENS:
+        raise InputError(f"weights of a prompt of {tokens} tokens: the authors' code gives them {TOKENS}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".part-") as name:  # no file is there before all are whole
+        part = Path(name)
+        (part / "unet").mkdir()
+        (part / "unet" / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+        state = {name: x.cpu().contiguous() for name, x in checkpoint.unet.state_dict().items()}
+        save_file(state, part / AUTHORS[0])
+        save_file({"positive": checkpoint.text.cpu().contiguous()}, part / "unet" / PROMPT)
+        checkpoint.vae.save_pretrained(part / "vae")
+        scheduler(1, "epsilon").save_pretrained(part / "scheduler")
+        if base:
+            from transformers import CLIPTextModel, CLIPTokenizer
 
-        for kind, name in ((CLIPTokenizer, "tokenizer"), (CLIPTextModel, "text_encoder")):
-            files.part(kind.from_pretrained, base, name).save_pretrained(folder / name)
+            files.part(CLIPTokenizer.from_pretrained, base, "tokenizer").save_pretrained(part / "tokenizer")
+            files.network(CLIPTextModel, base, "text_encoder").save_pretrained(part / "text_encoder")
+        for path in filter(Path.is_file, sorted(part.rglob("*"))):
+            target = folder / path.relative_to(part)
+            target.parent.mkdir(exist_ok=True)
+            path.replace(target)
 
 
 def start(base: str = BASE, parts: Parts = WHOLE, scratch: bool = False) -> Checkpoint:
@@ -112,13 +128,15 @@ def start(base: str = BASE, parts: Parts = WHOLE, scratch: bool = False) -> Chec
 
     From `scratch` it draws all of the U-Net.
     """
-    stock = files.part(UNet2DConditionModel.from_pretrained, base, "unet")
-    unet = DiffDISUNet.from_config(stock.config, **asdict(parts))
-    if not scratch:
-        unet.load_state_dict(from_stock(stock.state_dict()), strict=False)
-    vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
-    scheduler = files.part(DDPMScheduler.load_config, base, "scheduler")
-    return Checkpoint(unet, vae, empty_prompt(base), scheduler["prediction_type"])
+    unet, vae = _widened(base, parts, scratch), _autoencoder(base)
+    text = empty_prompt(base)
+    _check_prompt(text, unet, f"{base}/text_encoder")
+    config = files.part(DDPMScheduler.load_config, base, "scheduler")
+    kind = config.get("prediction_type", "epsilon")  # what diffusers takes it for
+    if kind not in get_args(PredictionType):
+        known = ", ".join(get_args(PredictionType))
+        raise InputError(f"{base}/scheduler: prediction_type {kind!r}; known: {known}; choose another base")
+    return Checkpoint(unet, vae, text, kind)
 
 
 def from_stock(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -146,7 +164,7 @@ def empty_prompt(base: str) -> Tensor:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     tokenizer = files.part(CLIPTokenizer.from_pretrained, base, "tokenizer")
-    encoder = files.part(CLIPTextModel.from_pretrained, base, "text_encoder").float()
+    encoder = files.network(CLIPTextModel, base, "text_encoder").float()
     return encoder(tokenizer("", padding="do_not_pad", return_tensors="pt").input_ids).last_hidden_state
 
 
@@ -157,36 +175,80 @@ def digest(checkpoint: Checkpoint) -> str:
     return digest_of(tensors, checkpoint.prediction_type)
 
 
-def _load_own(folder: Path) -> Checkpoint:
+def _widened(base: str, parts: Parts, scratch: bool) -> DiffDISUNet:
+    stock = files.network(UNet2DConditionModel, base, "unet")
+    if (channels := stock.config.in_channels) != LATENT_CHANNELS:
+        raise InputError(
+            f"{base}/unet: takes {channels} channels, as for inpainting or upscaling; a base whose U-Net takes "
+            f"{LATENT_CHANNELS} is needed: Stable Diffusion 2.1 or SD-Turbo"
+        )
+    unet = DiffDISUNet.from_config(stock.config, **asdict(parts))
+    if not scratch:
+        unet.load_state_dict(from_stock(stock.state_dict()), strict=False)
+    return unet
+
+
+def _load_own(weights: Path) -> Checkpoint:
+    """This U-Net with the rest of its folder; one that was kept has the prompt of the last."""
+    folder = weights.parent
     path = folder / "config.json"
     try:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
-    weights = folder / "unet.safetensors"
+    last = folder / "unet.safetensors"
     state, text = _read_unet(weights)
+    if text is None and weights != last:
+        text = _read_unet(last)[1]
     if text is None:
-        raise InputError(f"{weights}: the prompt's embedding, `positive`, is missing")
+        raise InputError(f"{last}: the prompt's embedding, `positive`, is missing")
     unet = files.build(DiffDISUNet, config.unet, state, weights)
+    _check_prompt(text, unet, last, tokens=text.shape[1] if text.ndim == 3 else 1)  # as the recipe of a training says
     vae = files.build(AutoencoderKL, config.vae, read(folder / "vae.safetensors"), folder / "vae.safetensors")
     return Checkpoint(unet, vae, text, config.prediction_type, config.size)
 
 
 def _load_authors(path: Path, base: str) -> Checkpoint:
     state, text = _read_unet(path)  # before the base, which may have to be fetched
-    if text is None and (prompt := path.with_name("positive.safetensors")).is_file():
-        text = read(prompt)["positive"].float()
+    source = path
+    if text is None and (prompt := path.with_name(PROMPT)).is_file():
+        source, found = prompt, read(prompt)
+        if "positive" not in found:
+            raise InputError(f"{prompt}: the prompt's embedding, `positive`, is missing; remove it to use the base's")
+        text = found["positive"].float()
     config = files.part(UNet2DConditionModel.load_config, base, "unet")
     unet = files.build(DiffDISUNet, config, state, path)
-    vae = files.part(AutoencoderKL.from_pretrained, base, "vae")
+    vae = _autoencoder(base)
+    if text is None:
+        source, text = f"{base}/text_encoder", empty_prompt(base)
+    _check_prompt(text, unet, source)
     # The base's own prediction type and spacing of steps do not count: these weights learned epsilon at t = 999.
-    return Checkpoint(unet, vae, empty_prompt(base) if text is None else text, "epsilon")
+    return Checkpoint(unet, vae, text, "epsilon")
+
+
+def _autoencoder(base: str) -> AutoencoderKL:
+    vae = files.network(AutoencoderKL, base, "vae")
+    if (channels := vae.config.latent_channels) != LATENT_CHANNELS:
+        raise InputError(
+            f"{base}/vae: latents of {channels} channels; one with {LATENT_CHANNELS}, as of Stable Diffusion 2.1 or "
+            "SD-Turbo, is needed"
+        )
+    return vae
+
+
+def _check_prompt(text: Tensor, unet: DiffDISUNet, source: str | Path, tokens: int = TOKENS) -> None:
+    """A padded prompt, of 77 tokens, is another one: the paper's has neither padding nor words."""
+    if (shape := (1, tokens, unet.config.cross_attention_dim)) != tuple(text.shape):
+        raise InputError(
+            f"{source}: not this U-Net's empty prompt, {tuple(text.shape)} instead of {shape}; take the embedding or "
+            "the base that the weights were trained with"
+        )
 
 
 def _read_unet(path: Path) -> tuple[dict[str, Tensor], Tensor | None]:
     """The U-Net's tensors under their own names, and the prompt's embedding where the file has it."""
-    # A distributed trainer saves names under `module.`; a repacked file has them under `unet.`.
-    state = unwrapped(read(path), ("module.", "unet."))
+    # A distributed or compiled trainer saves names under WRAPPERS; a repacked file has them under `unet.`.
+    state = unwrapped(read(path), (*WRAPPERS, "unet."))
     text = state.pop("positive", None)
     return state, None if text is None else text.float()
 

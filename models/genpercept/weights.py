@@ -61,7 +61,7 @@ def _second(root: Path, folder: str, base: str) -> Networks:
     path = root / folder / FILE
     config = files.part(UNet2DConditionModel.load_config, base, "unet")
     unet = files.build(UNet2DConditionModel, config, read(path), path)
-    return Networks(unet, files.part(AutoencoderKL.from_pretrained, base, "vae").eval(), empty_prompt(base))
+    return Networks(unet, files.network(AutoencoderKL, base, "vae"), empty_prompt(base))
 
 
 def _part(kind: type, root: Path, folder: str):
