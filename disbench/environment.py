@@ -3,10 +3,12 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+OF_MODELS = {"tf32 matmul"}  # set anew for each model as it is loaded: by its options, not of the machine
 PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "deflate", "torch", "diffusers")
 
 
@@ -38,11 +40,20 @@ def environment(device: str = "cpu") -> dict[str, Any]:
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The same without nesting, keys joined by spaces: two times compare where their records are equal."""
+    """The same without nesting, keys joined by spaces, for `differing`."""
     values: dict[str, Any] = {}
     for name, value in record.items():
         values |= flat(value, f"{prefix}{name} ") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return values
+
+
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first name in which two flat records disagree; None where times that were taken in the two compare.
+
+    They must agree in what both hold: a method that runs without torch has no word on its threads.
+    """
+    shared = (name for name in one if name in other and name not in OF_MODELS)
+    return next((name for name in shared if one[name] != other[name]), None)
 
 
 def load(device: str = "cpu") -> dict[str, Any]:
