@@ -61,22 +61,26 @@ def times(files, as_json):
 
     found = timing.read_all(files)
     timing.check_comparable(found)
-    ranked = sorted(found.values(), key=lambda timed: timed.spreads["whole"].p50)
+    ranked = sorted(found.items(), key=lambda one: one[1].spreads["whole"].p50)
     if as_json:
-        json([timing.summary(timed) for timed in ranked])
+        json([timing.summary(timed) | {"file": str(path)} for path, timed in ranked])
         return
-    head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s", "parameters, M", "GFLOPs")
+    head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s", "at batch", "parameters, M", "GFLOPs")
     rows = []
-    for timed in ranked:
+    titles = [timed.title for timed in found.values()]
+    for path, timed in ranked:
+        title = timed.title if titles.count(timed.title) == 1 else f"{timed.title} ({path.name})"
         whole, infer = timed.spreads["whole"], timed.spreads["infer"]
         flops = "" if timed.flops is None else f"{timed.flops / 1e9:.1f}"
-        best = f"{max(timed.throughput.values()):.2f}"
+        size, best = max(timed.throughput.items(), key=lambda one: one[1])
         ms = (f"{1000 * x:.1f}" for x in (whole.p50, whole.p99, infer.p50))
-        rows.append((timed.title, *ms, best, f"{timed.parameters / 1e6:.2f}", flops))
+        rows.append((title, *ms, f"{best:.2f}", str(size), f"{timed.parameters / 1e6:.2f}", flops))
     table(head, rows)
 
 
 def _show(timed) -> None:
+    from disbench.work import products
+
     quick = ", quick: not for a report" if timed.quick else ""
     click.echo(f"{timed.title} on {timed.environment.get('gpu') or timed.environment['cpu']}{quick}")
     head = ("stage", "images", "p50, ms", "p90", "p99", "outliers", "drift")
@@ -88,13 +92,18 @@ def _show(timed) -> None:
             for k, s in spreads
         ],
     )
-    click.echo("images/s by batch: " + ", ".join(f"{size}: {rate:.2f}" for size, rate in timed.throughput.items()))
-    click.echo(f"first call: {timed.first_call:.2f} s")
-    click.echo("peak memory: " + ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in timed.memory.items()))
+    rates = ", ".join(f"{size}: {rate:.2f}" for size, rate in timed.throughput.items())
+    click.echo(f"images/s by batch (inference, first image): {rates}")
+    above = timed.first_call - timed.spreads["whole"].p50
+    click.echo(f"first call, which compiles and tunes: {timed.first_call:.2f} s, {above:+.2f} s to the median")
+    since = " since the process began" if "resident" in timed.memory else ""
+    peak = ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in timed.memory.items())
+    click.echo(f"peak memory{since}: {peak}")
     if timed.flops is not None:
-        click.echo(
-            f"parameters: {timed.parameters / 1e6:.2f} M; {timed.flops / 1e9:.1f} GFLOPs an image, without "
-            f"{', '.join(timed.uncounted)}"
-        )
+        missed = products(timed.uncounted)
+        rest = f", {' and '.join(missed)} not counted" if missed else ""
+        click.echo(f"parameters: {timed.parameters / 1e6:.2f} M; {timed.flops / 1e9:.1f} GFLOPs an image{rest}")
     for what, held in timed.audit.items():
         click.echo(f"{what}: {'yes' if held else 'NO'}")
+    if timed.doubts:
+        click.echo(f"{', '.join(timed.doubts)}: time it again")

@@ -26,6 +26,7 @@ from disbench.environment import differing, environment, flat, load
 from disbench.errors import InputError
 from disbench.evaluate import mask_digest
 from disbench.files import write_whole
+from disbench.nvidia import SLOWED
 from disbench.predict import Model
 from disbench.runs import Result, read_manifest
 
@@ -33,6 +34,7 @@ SCHEMA = 1
 SAMPLE = 16  # images in memory
 GAIN = 1.05  # a larger batch that is not faster by this is the last that is tried
 CACHED = 0.7  # inputs seen before, faster than new ones by this factor, were not computed
+DRIFT, OUTLIERS, LOAD = 1.1, 0.05, 1.1  # either way; of all images; processes to a core: above, times are in doubt
 AUDITED, ROUNDS = 10, 3  # inputs of either kind that are compared for it, and how often until it is said
 
 
@@ -74,7 +76,8 @@ class Timing:
     raw: stage -> seconds of every image, in order; first_call: of the very first image, compiling included
     throughput: batch size -> images per second of inference, of the first image; batch: the size that was asked for
     memory: peak allocated and reserved on the device, or peak resident of the process on the CPU
-    flops: of one image, a multiplication and addition being two; uncounted: operators whose work is not among them
+    flops: of one image, a multiplication and addition being two
+    uncounted: operators whose work is not among them, products and attention first
     audit: what was checked, and whether it held
     """
 
@@ -101,6 +104,20 @@ class Timing:
     @property
     def spreads(self) -> dict[str, Spread]:
         return {stage: spread(values) for stage, values in self.raw.items()}
+
+    @property
+    def doubts(self) -> list[str]:
+        """What says that the machine was not still or not alone; the times are then not to be relied on."""
+        both = [self.spreads[stage] for stage in ("infer", "whole")]
+        drift = max((one.drift for one in both), key=lambda drift: abs(drift - 1))
+        outliers, n = max((one.outliers, one.n) for one in both)
+        busiest = max(self.load.values(), key=lambda one: one.get("processes", 0), default={})
+        slow = {reason for one in self.load.values() for reason in one.get("gpu_slow_by", ())}
+        found = [] if 1 / DRIFT <= drift <= DRIFT else [f"drift {drift:.2f}"]
+        found += [f"{outliers} outliers of {n}"] if outliers > OUTLIERS * n else []
+        if busiest.get("processes", 0) > LOAD * busiest.get("cores", np.inf):
+            found.append(f"load {busiest['processes']} on {busiest['cores']} cores")
+        return found + [f"the GPU's {reason}" for reason in SLOWED.values() if reason in slow]
 
     @property
     def conditions(self) -> dict[str, Any]:
@@ -152,12 +169,13 @@ def time_model(
     audit["maps equal those before timing"] = same
     audit["repeated inputs are computed"] = not _remembers(model, ticks, images[0])
     throughput = _throughput(model, ticks, images[0], rule, batch, progress)
+    after = load(model.device)  # while the device is still warm
     flops, uncounted = work.flops(lambda: model.compute(model.predictor.prepare(images[0])))
     return Timing(
         title=model.title,
         identity=model.identity,
         environment=environment(model.device),
-        load={"before": before, "after": load(model.device)},
+        load={"before": before, "after": after},
         dataset=dataset.title,
         images=[f"{sample.split}/{sample.name}" for sample in chosen],
         rule=rule,
@@ -196,10 +214,11 @@ def digest(timing: Timing) -> str:
 
 
 def summary(timing: Timing) -> dict[str, Any]:
-    """Plain data for a program: everything but the raw values, and the spreads made of them."""
+    """Plain data for a program: everything but the raw values, and the spreads and doubts made of them."""
     plain = msgspec.to_builtins(timing)
     del plain["raw"]
-    return plain | {"spreads": {stage: asdict(found) for stage, found in timing.spreads.items()}}
+    spreads = {stage: asdict(found) for stage, found in timing.spreads.items()}
+    return plain | {"spreads": spreads, "doubts": timing.doubts}
 
 
 def unused(path: Path) -> Path:

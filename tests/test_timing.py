@@ -1,20 +1,24 @@
 """Timing: whose clock, how long, on what, and what makes a timing worth nothing. No test measures a speed."""
 
 import json
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from disbench import evaluate, timing
 from disbench.cli import main
 from disbench.clocks import EventClock, WallClock, clock
 from disbench.data import find
+from disbench.environment import environment
+from disbench.environment import load as load_of
 from disbench.errors import InputError
 from disbench.models import load
 from disbench.timing import Rule, spread, time_model
@@ -23,7 +27,10 @@ SHORT = Rule(warm_images=2, warm_seconds=1e-9, images=7, seconds=1e-9)
 
 
 class FakeCuda:
-    """A device whose time passes only while it works, and which tells what it was asked in what order."""
+    """A device whose time passes only while it works, and which tells what it was asked in what order.
+
+    It stands for torch.cuda, and for pynvml.
+    """
 
     def __init__(self):
         self.now, self.log = 0.0, []
@@ -39,6 +46,44 @@ class FakeCuda:
     def Event(self, enable_timing):
         assert enable_timing
         return FakeEvent(self)
+
+    def get_device_name(self, name):
+        return f"a GPU as {name}"
+
+    def get_device_properties(self, name):
+        return SimpleNamespace(uuid=f"uuid of {name}")
+
+    def clock_rate(self, name):
+        return 1980
+
+    def temperature(self, name):
+        raise Exception("Not Supported")  # NVMLError is an Exception alone
+
+    def utilization(self, name):
+        return 7
+
+    def reset_peak_memory_stats(self, name):
+        self.log.append("reset")
+
+    def max_memory_allocated(self, name):
+        self.log.append("peak")
+        return 3 << 20
+
+    def max_memory_reserved(self, name):
+        return 4 << 20
+
+    def nvmlInit(self):
+        pass
+
+    def nvmlSystemGetDriverVersion(self):
+        return "550.54.15"
+
+    def nvmlDeviceGetHandleByUUID(self, name):
+        assert name == "GPU-uuid of cuda:1"
+        return self
+
+    def nvmlDeviceGetCurrentClocksEventReasons(self, handle):
+        return 0x41 if self.now else 0x1
 
     def work(self, milliseconds):
         self.log.append("work")
@@ -175,6 +220,7 @@ def remembers(fake, *how):
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(start=0, length=19)  # it ends between the last new input and the last known one
 @given(start=st.integers(0, 70), length=st.integers(0, 70))
 def test_a_model_that_remembers_its_inputs_is_found_and_a_loaded_machine_is_not_taken_for_one(fake, start, length):
     load = [range(start, start + length)]
@@ -202,6 +248,54 @@ class Ticks:
 
     def time(self, function, batch):
         return function(batch), max(1.0, len(batch) / 8)
+
+
+def test_a_whole_timing_on_cuda(dataset, fake, monkeypatch):
+    torch = pytest.importorskip("torch")
+    cuda = FakeCuda()
+    for name in (name for name in dir(FakeCuda) if hasattr(torch.cuda, name) and name[0] != "_"):
+        monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
+    monkeypatch.setitem(sys.modules, "pynvml", cuda)
+    monkeypatch.setattr(Fake, "device", "cuda:1")
+    model = fake()
+
+    def infer(batch):
+        cuda.work(40 * max(1, len(batch) / 4))
+        return batch.mean(1)
+
+    monkeypatch.setattr(model.predictor, "infer", infer)
+    timed = time_model(model, dataset, SHORT)
+    assert timed.clock == "events" and timed.raw["infer"] == pytest.approx([0.04] * 7)
+    assert timed.throughput == pytest.approx({1: 25, 2: 50, 4: 100, 8: 100})
+    assert timed.memory == {"allocated": 3 << 20, "reserved": 4 << 20}
+    assert cuda.log[cuda.log.index("reset") : cuda.log.index("peak")].count("work") == 7
+    kept = {"device": "cuda:1", "gpu": "a GPU as cuda:1", "driver": "550.54.15", "cudnn_deterministic": False}
+    assert timed.environment.items() >= kept.items()
+    assert timed.environment.keys() >= {"cudnn", "cudnn_benchmark", "deterministic", "tf32", "threads"}
+    assert timed.load["before"]["gpu_slow_by"] == ["idle"]
+    after = {"gpu_mhz": 1980, "gpu_celsius": "unknown: Not Supported", "gpu_percent": 7}
+    assert timed.load["after"].items() >= after.items()
+    assert timed.load["after"]["gpu_slow_by"] == ["idle", "hardware thermal slowdown"]
+    assert "the GPU's hardware thermal slowdown" in timed.doubts
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert "driver" not in environment("cuda:1") and load_of("cuda:1")["gpu_slow_by"].startswith("unknown: ")
+
+
+def test_what_puts_times_in_doubt(dataset, fake):
+    def doubts(infer, **load):
+        raw = timed.raw | {"infer": infer, "whole": [1.0] * 40}
+        return replace(timed, raw=raw, load={"before": {}, "after": load}).doubts
+
+    timed = time_model(fake(), dataset, SHORT)
+    steady = [1.0, 1.01, 0.99, 1.0] * 10
+    assert doubts(steady, processes=2.1, cores=2, gpu_slow_by=["idle"]) == []
+    assert doubts(steady, gpu_slow_by="unknown: power cap") == []
+    assert doubts([1.0] * 20 + [1.4] * 20, processes=2.5, cores=2) == ["drift 1.40", "load 2.5 on 2 cores"]
+    assert doubts([1.4] * 20 + [1.0] * 20) == ["drift 0.71"]
+    assert doubts([1.0, *steady[1:-3], 9.0, 9.0, 9.0], gpu_slow_by=["power cap"]) == [
+        "3 outliers of 40",
+        "the GPU's power cap",
+    ]
 
 
 def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
@@ -245,6 +339,12 @@ def test_parameters_and_operations_of_a_small_network():
     flops, uncounted = work.flops(lambda: owner.net(torch.ones(2, 3)))
     assert flops == 2 * 2 * 3 * 5
     assert uncounted == ["_softmax"]
+    x = torch.ones(1, 1, 4, 4)
+    names = work.flops(lambda: torch.nn.functional.scaled_dot_product_attention(x, x, x).exp())[1]
+    attention = [name for name in names if "attention" in name]  # what it is called is the machine's
+    assert names == [*attention, "exp"] and work.products(names) == attention
+    others = ["upsample_bilinear2d", "digamma", "_convert_weight", "symmetric"]
+    assert work.products([*others, "addmm", "deform_conv2d", "linear"]) == ["addmm", "deform_conv2d", "linear"]
 
 
 def invoke(*arguments):
@@ -257,6 +357,9 @@ def test_the_commands(dataset, tmp_path, monkeypatch):
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     done = invoke("time", "--model", "otsu", "--data", dataset.where, "--quick", "--out", one)
     assert done.exit_code == 0 and "quick: not for a report" in done.output and "infer" in done.output
+    assert "(inference, first image): 1: 1.00, 2: 2.00" in done.output
+    assert "first call, which compiles and tunes: " in done.output
+    assert "peak memory since the process began: resident " in done.output
     done = invoke("time", "--model", "all_foreground", "--data", dataset.where, "--quick", "--out", other, "--json")
     summary = json.loads(done.stdout)
     assert summary["title"] == "All foreground" and "raw" not in summary and summary["spreads"]["whole"]["n"] == 7
