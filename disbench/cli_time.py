@@ -65,7 +65,7 @@ def times(files, as_json):
     if as_json:
         json([timing.summary(timed) | {"file": str(path)} for path, timed in ranked])
         return
-    head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s", "at batch", "parameters, M", "GFLOPs")
+    head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s (batch)", "parameters, M", "GFLOPs")
     rows = []
     titles = [timed.title for timed in found.values()]
     for path, timed in ranked:
@@ -74,7 +74,7 @@ def times(files, as_json):
         flops = "" if timed.flops is None else f"{timed.flops / 1e9:.1f}"
         size, best = max(timed.throughput.items(), key=lambda one: one[1])
         ms = (f"{1000 * x:.1f}" for x in (whole.p50, whole.p99, infer.p50))
-        rows.append((title, *ms, f"{best:.2f}", str(size), f"{timed.parameters / 1e6:.2f}", flops))
+        rows.append((title, *ms, f"{best:.2f} ({size})", f"{timed.parameters / 1e6:.2f}", flops))
     table(head, rows)
 
 
@@ -97,8 +97,8 @@ def _show(timed) -> None:
     above = timed.first_call - timed.spreads["whole"].p50
     click.echo(f"first call, which compiles and tunes: {timed.first_call:.2f} s, {above:+.2f} s to the median")
     since = " since the process began" if "resident" in timed.memory else ""
-    peak = ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in timed.memory.items())
-    click.echo(f"peak memory{since}: {peak}")
+    for kind, size in timed.memory.items():
+        click.echo(f"peak {kind} memory{since}: {size / 2**20:.0f} MiB")
     if timed.flops is not None:
         missed = products(timed.uncounted)
         rest = f", {' and '.join(missed)} not counted" if missed else ""

@@ -105,8 +105,8 @@ def _sensors(device: str) -> tuple[bool, str]:
     if find_spec("pynvml") is None:
         return True, f"clocks, heat and what slows them stay unknown without nvidia-ml-py; {nvidia.INSTALL}"
     found = {name: value for name, value in load(device).items() if name.startswith("gpu")}
-    unknown = any(str(value).startswith("unknown") for value in found.values())
-    return not unknown, ", ".join(f"{name} {value or 'nothing'}" for name, value in found.items())
+    known = any(not str(value).startswith("unknown") for value in found.values())
+    return known, ", ".join(f"{name} {value or 'nothing'}" for name, value in found.items())
 
 
 def _training(device: str) -> tuple[bool, str]:

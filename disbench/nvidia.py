@@ -1,14 +1,20 @@
 """What NVIDIA's driver tells of a GPU through nvidia-ml-py, which torch, too, needs for clocks and heat."""
 
 INSTALL = "pip install 'disbench[gpu]'"
-SLOWED = {  # nvmlClocksEventReasons: what keeps the clocks down though there is work
-    0x04: "power cap",
+SLOWED = {  # nvmlClocksEventReasons: what is wrong with the machine; a GPU at its power cap is one that works
     0x08: "hardware slowdown",
     0x20: "software thermal slowdown",
     0x40: "hardware thermal slowdown",
     0x80: "power brake",
 }
-REASONS = {0x01: "idle", 0x02: "clocks that were set", 0x10: "sync boost", 0x100: "display clocks", **SLOWED}
+REASONS = {
+    0x01: "idle",
+    0x02: "clocks that were set",
+    0x04: "power cap",
+    0x10: "sync boost",
+    0x100: "display clocks",
+    **SLOWED,
+}
 
 
 def driver() -> str:

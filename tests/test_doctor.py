@@ -176,7 +176,7 @@ def test_the_sensors_of_a_gpu(monkeypatch):
     told = {"processes": 1, "gpu_mhz": 1980, "gpu_slow_by": []}
     monkeypatch.setattr(doctor_gpu, "load", lambda device: told)
     assert doctor_gpu._sensors("cuda") == (True, "gpu_mhz 1980, gpu_slow_by nothing")
-    told["gpu_celsius"] = "unknown: Not Supported"
+    told |= dict.fromkeys(("gpu_mhz", "gpu_slow_by"), "unknown: Not Supported")
     assert not doctor_gpu._sensors("cuda")[0]
 
 

@@ -289,12 +289,12 @@ def test_what_puts_times_in_doubt(dataset, fake):
     timed = time_model(fake(), dataset, SHORT)
     steady = [1.0, 1.01, 0.99, 1.0] * 10
     assert doubts(steady, processes=2.1, cores=2, gpu_slow_by=["idle"]) == []
-    assert doubts(steady, gpu_slow_by="unknown: power cap") == []
+    assert doubts(steady, gpu_slow_by="unknown: power brake") == []
     assert doubts([1.0] * 20 + [1.4] * 20, processes=2.5, cores=2) == ["drift 1.40", "load 2.5 on 2 cores"]
     assert doubts([1.4] * 20 + [1.0] * 20) == ["drift 0.71"]
-    assert doubts([1.0, *steady[1:-3], 9.0, 9.0, 9.0], gpu_slow_by=["power cap"]) == [
+    assert doubts([1.0, *steady[1:-3], 9.0, 9.0, 9.0], gpu_slow_by=["power cap", "power brake"]) == [
         "3 outliers of 40",
-        "the GPU's power cap",
+        "the GPU's power brake",
     ]
 
 
@@ -359,11 +359,11 @@ def test_the_commands(dataset, tmp_path, monkeypatch):
     assert done.exit_code == 0 and "quick: not for a report" in done.output and "infer" in done.output
     assert "(inference, first image): 1: 1.00, 2: 2.00" in done.output
     assert "first call, which compiles and tunes: " in done.output
-    assert "peak memory since the process began: resident " in done.output
+    assert "peak resident memory since the process began: " in done.output
     done = invoke("time", "--model", "all_foreground", "--data", dataset.where, "--quick", "--out", other, "--json")
     summary = json.loads(done.stdout)
     assert summary["title"] == "All foreground" and "raw" not in summary and summary["spreads"]["whole"]["n"] == 7
-    assert "Otsu" in invoke("times", one, other).output
+    assert "8.00 (8)" in invoke("times", one, other).output
     assert invoke("times", tmp_path).output == invoke("times", one, other).output
     taken = invoke("time", "--model", "otsu", "--data", dataset.where, "--quick", "--out", one)
     assert taken.exit_code == 2 and "is there already" in taken.output
