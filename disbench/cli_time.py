@@ -13,11 +13,11 @@ from disbench.options import data_options, json_option, model_options, shared
 @shared(*model_options, *data_options)
 @click.option("--precision", help="Short for --option precision=...")
 @click.option("--size", help="Short for --option size=..., the side in pixels that the network works at.")
-@click.option("--batch", type=click.IntRange(1), help="Throughput at this size alone; else 1, 2, 4 ...")
+@click.option("--batch", type=click.IntRange(1), help="Throughput at this size and 1; else at 1, 2, 4 ...")
 @click.option("--seed", default=0, show_default=True, help="Which images are drawn.")
 @click.option("--quick", is_flag=True, help="10 images and a second: a look, marked as such.")
 @click.option("--run", type=click.Path(path_type=Path), help="A scored run whose maps the timed ones must equal.")
-@click.option("--out", type=click.Path(path_type=Path), help="timings/MODEL-DIGEST.json if not given.")
+@click.option("--out", type=click.Path(path_type=Path), help="A new file; else timings/MODEL-DIGEST.json.")
 @json_option
 def time(model, data, split, weights, options, precision, size, device, batch, seed, quick, run, out, as_json):
     """Time a model: warmed up, 100 images and 10 seconds at least, every value kept.
@@ -26,9 +26,12 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
     """
     from disbench import timing
     from disbench.data import find
+    from disbench.errors import InputError
     from disbench.models import load
     from disbench.runs import load as load_run
 
+    if out and out.exists():
+        raise InputError(f"--out {out}: is there already, and no timing takes another's place; give another name")
     given = dict(options) | {k: v for k, v in (("precision", precision), ("size", size)) if v}
     scored = load_run(run) if run else None
     with shown_progress() as progress:
@@ -36,7 +39,8 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
         dataset = find(data, split, progress=progress)
         rule = timing.QUICK if quick else timing.FULL
         timed = timing.time_model(loaded, dataset, rule, batch, scored, seed, progress)
-    out = out or Path("timings") / f"{loaded.name}-{timing.digest(timed)}.json"
+    name = f"{loaded.name}-batch{batch}" if batch else loaded.name
+    out = out or timing.unused(Path("timings") / f"{name}-{timing.digest(timed)}.json")
     timing.write(out, timed)
     if as_json:
         json(timing.summary(timed) | {"file": str(out)})
@@ -52,27 +56,31 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 def times(files, as_json):
-    """Put timings side by side, the fastest first; refuses those that were made under other conditions."""
+    """Put timings side by side, the fastest first: files, or all in folders; refuses those of other conditions."""
     from disbench import timing
 
-    found = {path: timing.read(path) for path in files}
+    found = timing.read_all(files)
     timing.check_comparable(found)
-    ranked = sorted(found.values(), key=lambda timed: timed.spreads["whole"].p50)
+    ranked = sorted(found.items(), key=lambda one: one[1].spreads["whole"].p50)
     if as_json:
-        json([timing.summary(timed) for timed in ranked])
+        json([timing.summary(timed) | {"file": str(path)} for path, timed in ranked])
         return
-    head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s", "parameters, M", "GFLOPs")
+    head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s (batch)", "parameters, M", "GFLOPs")
     rows = []
-    for timed in ranked:
+    titles = [timed.title for timed in found.values()]
+    for path, timed in ranked:
+        title = timed.title if titles.count(timed.title) == 1 else f"{timed.title} ({path.name})"
         whole, infer = timed.spreads["whole"], timed.spreads["infer"]
         flops = "" if timed.flops is None else f"{timed.flops / 1e9:.1f}"
-        best = f"{max(timed.throughput.values()):.2f}"
+        size, best = max(timed.throughput.items(), key=lambda one: one[1])
         ms = (f"{1000 * x:.1f}" for x in (whole.p50, whole.p99, infer.p50))
-        rows.append((timed.title, *ms, best, f"{timed.parameters / 1e6:.2f}", flops))
+        rows.append((title, *ms, f"{best:.2f} ({size})", f"{timed.parameters / 1e6:.2f}", flops))
     table(head, rows)
 
 
 def _show(timed) -> None:
+    from disbench.work import products
+
     quick = ", quick: not for a report" if timed.quick else ""
     click.echo(f"{timed.title} on {timed.environment.get('gpu') or timed.environment['cpu']}{quick}")
     head = ("stage", "images", "p50, ms", "p90", "p99", "outliers", "drift")
@@ -84,13 +92,18 @@ def _show(timed) -> None:
             for k, s in spreads
         ],
     )
-    click.echo("images/s by batch: " + ", ".join(f"{size}: {rate:.2f}" for size, rate in timed.throughput.items()))
-    click.echo(f"first call: {timed.first_call:.2f} s")
-    click.echo("peak memory: " + ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in timed.memory.items()))
+    rates = ", ".join(f"{size}: {rate:.2f}" for size, rate in timed.throughput.items())
+    click.echo(f"images/s by batch (inference, first image): {rates}")
+    above = timed.first_call - timed.spreads["whole"].p50
+    click.echo(f"first call, which compiles and tunes: {timed.first_call:.2f} s, {above:+.2f} s to the median")
+    since = " since the process began" if "resident" in timed.memory else ""
+    for kind, size in timed.memory.items():
+        click.echo(f"peak {kind} memory{since}: {size / 2**20:.0f} MiB")
     if timed.flops is not None:
-        click.echo(
-            f"parameters: {timed.parameters / 1e6:.2f} M; {timed.flops / 1e9:.1f} GFLOPs an image, without "
-            f"{', '.join(timed.uncounted)}"
-        )
+        missed = products(timed.uncounted)
+        rest = f", {' and '.join(missed)} not counted" if missed else ""
+        click.echo(f"parameters: {timed.parameters / 1e6:.2f} M; {timed.flops / 1e9:.1f} GFLOPs an image{rest}")
     for what, held in timed.audit.items():
         click.echo(f"{what}: {'yes' if held else 'NO'}")
+    if timed.doubts:
+        click.echo(f"{', '.join(timed.doubts)}: time it again")

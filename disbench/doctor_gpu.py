@@ -1,11 +1,12 @@
 """Does the CUDA path do what the CPU does? DiffDIS-mini on both, in every precision, and the clocks of a device."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 import torch
 
-from disbench import work
+from disbench import nvidia, work
 from disbench.clocks import WallClock, clock
 from disbench.doctor import Verdict, pictures
 from disbench.environment import environment, load
@@ -97,6 +98,17 @@ def _memory(device: str) -> tuple[bool, str]:
     return min(peak.values()) > 0, ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in peak.items())
 
 
+def _sensors(device: str) -> tuple[bool, str]:
+    """What an installation lacks for them is no fault of the device."""
+    if not device.startswith("cuda"):
+        return True, "none on this device"
+    if find_spec("pynvml") is None:
+        return True, f"clocks, heat and what slows them stay unknown without nvidia-ml-py; {nvidia.INSTALL}"
+    found = {name: value for name, value in load(device).items() if name.startswith("gpu")}
+    known = any(not str(value).startswith("unknown") for value in found.values())
+    return known, ", ".join(f"{name} {value or 'nothing'}" for name, value in found.items())
+
+
 def _training(device: str) -> tuple[bool, str]:
     """A step in half precision by autocast and, on CUDA, a scaler."""
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.SiLU(), torch.nn.Conv2d(8, 1, 3)).to(device)
@@ -122,5 +134,6 @@ CHECKS = {
     "streams": _stream,
     "batches": _batch,
     "memory": _memory,
+    "sensors": _sensors,
     "training": _training,
 }

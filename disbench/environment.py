@@ -3,10 +3,15 @@
 import os
 import platform
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from disbench import nvidia
+
+OF_MODELS = {"tf32 matmul"}  # set anew for each model as it is loaded: by its options, not of the machine
 PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "deflate", "torch", "diffusers")
 
 
@@ -29,37 +34,60 @@ def environment(device: str = "cpu") -> dict[str, Any]:
     torch = sys.modules.get("torch")  # a run without torch must not load it to say so
     if torch is not None:
         record["threads"] = torch.get_num_threads()
+        record["deterministic"] = torch.are_deterministic_algorithms_enabled()
         if device.startswith("cuda"):
             record["gpu"] = torch.cuda.get_device_name(device)
             record["cuda"] = torch.version.cuda
+            record["cudnn"] = torch.backends.cudnn.version()
+            with suppress(Exception):  # without nvidia-ml-py, or where the driver tells nothing
+                record["driver"] = nvidia.driver()
             record["tf32"] = {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32}
             record["cudnn_benchmark"] = torch.backends.cudnn.benchmark
+            record["cudnn_deterministic"] = torch.backends.cudnn.deterministic
     return record
 
 
 def flat(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The same without nesting, keys joined by spaces: two times compare where their records are equal."""
+    """The same without nesting, keys joined by spaces, for `differing`."""
     values: dict[str, Any] = {}
     for name, value in record.items():
         values |= flat(value, f"{prefix}{name} ") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return values
 
 
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """The first name in which two flat records disagree; None where times that were taken in the two compare.
+
+    They must agree in what both hold: a method that runs without torch has no word on its threads.
+    """
+    shared = (name for name in one if name in other and name not in OF_MODELS)
+    return next((name for name in shared if one[name] != other[name]), None)
+
+
 def load(device: str = "cpu") -> dict[str, Any]:
-    """What changes from minute to minute and spoils times: other processes, clocks in MHz, the GPU's heat in °C."""
+    """What changes from minute to minute and spoils times.
+
+    processes: that run or wait, on so many cores of the whole machine; clocks in MHz; the GPU's heat in °C; and why its
+    clocks are not the highest. What is not known is "unknown: ..." with the reason.
+    """
     record: dict[str, Any] = {}
     if hasattr(os, "getloadavg"):  # not on Windows
-        record["processes"] = round(os.getloadavg()[0], 2)
+        record |= {"processes": round(os.getloadavg()[0], 2), "cores": os.cpu_count()}
     if clocks := [float(line.split(":")[1]) for line in _cpuinfo() if line.startswith("cpu MHz")]:
         record["cpu_mhz"] = round(max(clocks))
     if device.startswith("cuda"):
         import torch
 
-        try:
-            record |= {"gpu_mhz": torch.cuda.clock_rate(device), "gpu_celsius": torch.cuda.temperature(device)}
-            record["gpu_percent"] = torch.cuda.utilization(device)
-        except (ModuleNotFoundError, RuntimeError) as error:  # without nvidia-ml-py, or where the driver tells nothing
-            record["gpu"] = f"unknown: {error}"
+        for name, ask in {
+            "gpu_mhz": torch.cuda.clock_rate,
+            "gpu_celsius": torch.cuda.temperature,
+            "gpu_percent": torch.cuda.utilization,
+            "gpu_slow_by": nvidia.reasons,
+        }.items():
+            try:
+                record[name] = ask(device)
+            except Exception as error:  # NVMLError, too, is no RuntimeError: what cannot be told must not end a timing
+                record[name] = f"unknown: {error}"
     return record
 
 

@@ -7,8 +7,9 @@ inference and restoration are three numbers, and `whole` is one image from array
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import combinations, count, zip_longest
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,13 +19,14 @@ import numpy as np
 
 from disbench import work
 from disbench.clocks import Clock, WallClock, clock
-from disbench.data import DataSet
+from disbench.data import DataSet, Sample
 from disbench.data.digests import Progress
 from disbench.data.images import read_image
-from disbench.environment import environment, flat, load
+from disbench.environment import differing, environment, flat, load
 from disbench.errors import InputError
 from disbench.evaluate import mask_digest
 from disbench.files import write_whole
+from disbench.nvidia import SLOWED
 from disbench.predict import Model
 from disbench.runs import Result, read_manifest
 
@@ -32,6 +34,8 @@ SCHEMA = 1
 SAMPLE = 16  # images in memory
 GAIN = 1.05  # a larger batch that is not faster by this is the last that is tried
 CACHED = 0.7  # inputs seen before, faster than new ones by this factor, were not computed
+DRIFT, OUTLIERS, LOAD = 1.1, 0.05, 1.1  # either way; of all images; processes to a core: above, times are in doubt
+AUDITED, ROUNDS = 10, 3  # inputs of either kind that are compared for it, and how often until it is said
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,13 @@ class Spread:
 class Timing:
     """One model on one machine; seconds, bytes, images per second.
 
-    identity: what decides the maps, as in a run; options: what decides the time beside it
-    environment: two timings compare where it is equal; load: before and after
+    identity: what decides the maps, as in a run
+    environment: two timings compare where it agrees; load: before and after
     raw: stage -> seconds of every image, in order; first_call: of the very first image, compiling included
-    throughput: batch size -> images per second of inference
+    throughput: batch size -> images per second of inference, of the first image; batch: the size that was asked for
     memory: peak allocated and reserved on the device, or peak resident of the process on the CPU
-    flops: of one image, a multiplication and addition being two; uncounted: operators whose work is not among them
+    flops: of one image, a multiplication and addition being two
+    uncounted: operators whose work is not among them, products and attention first
     audit: what was checked, and whether it held
     """
 
@@ -93,6 +98,7 @@ class Timing:
     flops: int | None
     uncounted: list[str]
     audit: dict[str, bool]
+    batch: int | None = None
     schema: int = SCHEMA
 
     @property
@@ -100,8 +106,22 @@ class Timing:
         return {stage: spread(values) for stage, values in self.raw.items()}
 
     @property
+    def doubts(self) -> list[str]:
+        """What says that the machine was not still or not alone; the times are then not to be relied on."""
+        both = [self.spreads[stage] for stage in ("infer", "whole")]
+        drift = max((one.drift for one in both), key=lambda drift: abs(drift - 1))
+        outliers, n = max((one.outliers, one.n) for one in both)
+        busiest = max(self.load.values(), key=lambda one: one.get("processes", 0), default={})
+        slow = {reason for one in self.load.values() for reason in one.get("gpu_slow_by", ())}
+        found = [] if 1 / DRIFT <= drift <= DRIFT else [f"drift {drift:.2f}"]
+        found += [f"{outliers} outliers of {n}"] if outliers > OUTLIERS * n else []
+        if busiest.get("processes", 0) > LOAD * busiest.get("cores", np.inf):
+            found.append(f"load {busiest['processes']} on {busiest['cores']} cores")
+        return found + [f"the GPU's {reason}" for reason in SLOWED.values() if reason in slow]
+
+    @property
     def conditions(self) -> dict[str, Any]:
-        """Flat; two timings compare where it is equal."""
+        """Flat; two timings compare where it agrees."""
         here = {"data": self.dataset, "images": self.images, "rule": asdict(self.rule), "clock": self.clock}
         return flat(self.environment | here)
 
@@ -117,23 +137,22 @@ def time_model(
 ) -> Timing:
     """Time a model on a seeded sample of the data set's images.
 
-    batch: the one size to measure throughput at; None: 1, 2, 4 ... until more is no faster or does not fit
-    run: a scored run of the same model whose maps the timed ones must equal. InputError where it is of another.
+    batch: the size to measure throughput at, beside 1; None: 1, 2, 4 ... until more is no faster or does not fit
+    run: a scored run of the same model whose maps the timed ones must equal. InputError where it is of another, or
+    has not all of the images.
     """
+    chosen = random.Random(seed).sample(dataset.samples, min(SAMPLE, len(dataset.samples)))
     if run:
         _check_same(model, run)
+        scored = _scored(run, chosen)
     ticks = clock(model.device)
     before = load(model.device)
-    chosen = random.Random(seed).sample(dataset.samples, min(SAMPLE, len(dataset.samples)))
     images = [read_image(sample.image) for sample in chosen]
     first_call = WallClock().time(model.predict, images[0])[1]
     digests = [mask_digest(model.predict(image)) for image in images]
     audit = {}
     if run:
-        scored = {(split, row.name): row.digest for split, rows in run.rows.items() for row in rows}
-        audit["maps equal the scored run's"] = all(
-            scored.get((s.split, s.name)) == digest for s, digest in zip(chosen, digests, strict=True)
-        )
+        audit["maps equal the scored run's"] = digests == scored
 
     for _ in _until(rule.warm_images, rule.warm_seconds, progress, "warm-up"):
         model.predict(images[0])
@@ -148,14 +167,15 @@ def time_model(
             same &= mask_digest(mask) == digests[k]
     memory = work.peak(model.device)
     audit["maps equal those before timing"] = same
-    audit["repeated inputs are computed"] = not _remembers(model, ticks, images[0], rule.warm_images)
+    audit["repeated inputs are computed"] = not _remembers(model, ticks, images[0])
     throughput = _throughput(model, ticks, images[0], rule, batch, progress)
+    after = load(model.device)  # while the device is still warm
     flops, uncounted = work.flops(lambda: model.compute(model.predictor.prepare(images[0])))
     return Timing(
         title=model.title,
         identity=model.identity,
         environment=environment(model.device),
-        load={"before": before, "after": load(model.device)},
+        load={"before": before, "after": after},
         dataset=dataset.title,
         images=[f"{sample.split}/{sample.name}" for sample in chosen],
         rule=rule,
@@ -169,6 +189,7 @@ def time_model(
         flops=flops,
         uncounted=uncounted,
         audit=audit,
+        batch=batch,
     )
 
 
@@ -187,16 +208,23 @@ def spread(seconds: list[float]) -> Spread:
 
 
 def digest(timing: Timing) -> str:
-    """Of the model and the conditions: the same command on the same machine gives the same."""
-    what = msgspec.json.encode([timing.identity, timing.conditions], order="deterministic")
+    """Of the model, the conditions and the batch: the same command on the same machine gives the same."""
+    what = msgspec.json.encode([timing.identity, timing.conditions, timing.batch], order="deterministic")
     return hashlib.sha256(what).hexdigest()[:12]
 
 
 def summary(timing: Timing) -> dict[str, Any]:
-    """Plain data for a program: everything but the raw values, and the spreads made of them."""
+    """Plain data for a program: everything but the raw values, and the spreads and doubts made of them."""
     plain = msgspec.to_builtins(timing)
     del plain["raw"]
-    return plain | {"spreads": {stage: asdict(found) for stage, found in timing.spreads.items()}}
+    spreads = {stage: asdict(found) for stage, found in timing.spreads.items()}
+    return plain | {"spreads": spreads, "doubts": timing.doubts}
+
+
+def unused(path: Path) -> Path:
+    """The path, or where it is taken with the first free number behind it: a repeat is a timing of its own."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
+    return path if not path.exists() else next(other for other in numbered if not other.exists())
 
 
 def write(path: Path, timing: Timing) -> None:
@@ -208,6 +236,8 @@ def read(path: Path) -> Timing:
     """InputError for a file that is no timing, or one of another version."""
     try:
         timing = msgspec.json.decode(path.read_bytes(), type=Timing)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file or folder; `disbench time` writes timings") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a timing ({error}); `disbench time` writes them") from None
     if timing.schema != SCHEMA:
@@ -217,17 +247,29 @@ def read(path: Path) -> Timing:
     return timing
 
 
+def read_all(paths: Sequence[Path]) -> dict[Path, Timing]:
+    """Those in files, and in all .json files of folders. InputError as of `read`, and where there is none."""
+    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    if not files:
+        raise InputError(f"{paths[0]}: no timings in it; `disbench time` writes them")
+    return {file: read(file) for file in files}
+
+
 def check_comparable(timings: dict[Path, Timing]) -> None:
     """InputError with the first thing in which two timings differ that makes their times incomparable."""
-    (first, one), *others = timings.items()
-    for path, other in others:
+    for (first, one), (path, other) in combinations(timings.items(), 2):
         a, b = one.conditions, other.conditions
-        for key in a | b:
-            if a.get(key) != b.get(key):
-                raise InputError(
-                    f"{path}: timed under other conditions than {first}: {key} is {b.get(key)!r}, not {a.get(key)!r}; "
-                    "time both on one machine, on the same images and by the same rule"
-                )
+        if (key := differing(a, b)) is None:
+            continue
+        what = f"{key} is {b[key]!r}, not {a[key]!r}"
+        if key == "images":
+            pairs = enumerate(zip_longest(b[key], a[key], fillvalue="none"), 1)
+            k, (mine, its) = next((k, pair) for k, pair in pairs if pair[0] != pair[1])
+            what = f"of its {len(b[key])} images, number {k} is {mine}, not {its} of {len(a[key])}"
+        raise InputError(
+            f"{path}: timed under other conditions than {first}: {what}; "
+            "time both on one machine, on the same images and by the same rule"
+        )
 
 
 def _check_same(model: Model, run: Result) -> None:
@@ -235,6 +277,18 @@ def _check_same(model: Model, run: Result) -> None:
     for key, value in msgspec.to_builtins(model.identity).items():
         if scored.get(key) != value:
             raise InputError(f"{run.folder}: of another model: its {key} is {scored.get(key)!r}, here {value!r}")
+
+
+def _scored(run: Result, samples: Sequence[Sample]) -> list[str]:
+    """The digests of a run's maps of some images."""
+    known = {(split, row.name): row.digest for split, rows in run.rows.items() for row in rows}
+    for sample in samples:
+        if (sample.split, sample.name) not in known:
+            raise InputError(
+                f"{run.folder}: no {sample.split}/{sample.name} in it, which is to be timed; "
+                "give --data and --split as the run had them, or a run on these images"
+            )
+    return [known[sample.split, sample.name] for sample in samples]
 
 
 def _until(count: int, seconds: float, progress: Progress, what: str) -> Iterator[int]:
@@ -256,14 +310,22 @@ def _one(model: Model, ticks: Clock, image: np.ndarray) -> tuple[np.ndarray, dic
     return mask, {"prepare": prepare, "infer": infer, "restore": restore, "whole": perf_counter() - start}
 
 
-def _remembers(model: Model, ticks: Clock, image: np.ndarray, count: int) -> bool:
-    """Whether inference answers an input that it has seen before from memory, in less time than new ones take."""
-    new = [image ^ np.uint8(k) for k in range(1, count + 1)]
+def _remembers(model: Model, ticks: Clock, image: np.ndarray) -> bool:
+    """Whether inference answers an input that it has seen before from memory, in less time than new ones take.
 
-    def median(images: list[np.ndarray]) -> float:
-        return float(np.median([_one(model, ticks, one)[1]["infer"] for one in images]))
+    New and known take turns and the least of either counts, so that what else runs slows both; and it must be so in
+    every round, since what else runs may end within one.
+    """
+    new = (image ^ np.uint8(k) for k in count(1))
 
-    return median([image] * count) < CACHED * median(new)
+    def infer(one: np.ndarray) -> float:
+        return _one(model, ticks, one)[1]["infer"]
+
+    def quicker() -> bool:
+        fresh, known = zip(*((infer(next(new)), infer(image)) for _ in range(AUDITED)), strict=True)
+        return min(known) < CACHED * min(fresh)
+
+    return all(quicker() for _ in range(ROUNDS))
 
 
 def _throughput(
@@ -271,8 +333,7 @@ def _throughput(
 ) -> dict[int, float]:
     prepared = model.predictor.prepare(image)
     found: dict[int, float] = {}
-    size = only or 1
-    while True:
+    for size in sorted({1, only}) if only else (2**k for k in count()):
         try:
             batch = model.batch([prepared] * size)
             model.predictor.infer(batch)
@@ -283,8 +344,10 @@ def _throughput(
         except RuntimeError as error:  # torch has one class for it on CUDA, and only the words elsewhere
             if "memory" not in str(error) or not found:
                 raise
-            return found
+            if only:
+                raise InputError(f"--batch {only}: does not fit into the memory of {model.device}; give less") from None
+            break
         found[size] = size / float(np.median(seconds))
-        if only or (size > 1 and found[size] < GAIN * found[size // 2]):
-            return found
-        size *= 2
+        if not only and size > 1 and found[size] < GAIN * found[size // 2]:
+            break
+    return found

@@ -1,10 +1,18 @@
 """What a network costs beside time: parameters, operations, memory. Nothing here loads torch where it is not in use."""
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 _MOVES = {"_to_copy", "_unsafe_view", "cat", "clone", "copy_", "empty", "full", "lift_fresh", "stack", "zeros", "ones"}
+
+_PRODUCTS = re.compile(r"attention|(conv(olution)?|mm|mv|dot|matmul)(?![a-z])|(?<![a-z])linear(?![a-z\d])")
+
+
+def products(operators: Iterable[str]) -> list[str]:
+    """Those of operators that are products of matrices, convolutions or attention, by their names."""
+    return [name for name in operators if _PRODUCTS.search(name)]
 
 
 def parameters(owner: Any) -> int:
@@ -20,7 +28,7 @@ def flops(function: Callable[[], Any]) -> tuple[int | None, list[str]]:
     """Floating-point operations of a call, and the operators whose work is not among them; None without torch.
 
     Counted are matrix products, convolutions and attention, as torch's FlopCounterMode does; what a compiled network
-    does is counted before it is compiled.
+    does is counted before it is compiled. Of the others, `products` come first.
     """
     if "torch" not in sys.modules:
         return None, []
@@ -41,7 +49,7 @@ def flops(function: Callable[[], Any]) -> tuple[int | None, list[str]]:
 
     with torch.compiler.set_stance("force_eager"), Names() as names, FlopCounterMode(display=False) as counter:
         function()
-    return counter.get_total_flops(), sorted(names.seen)
+    return counter.get_total_flops(), sorted(names.seen, key=lambda name: (not products([name]), name))
 
 
 def reset_peak(device: str) -> None:

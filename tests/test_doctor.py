@@ -166,6 +166,20 @@ def test_the_gpu_is_held_to_the_cpu_by_checks_that_the_cpu_passes(monkeypatch):
     assert not verdicts["maps in fp32"].ok and verdicts["maps in fp32"].found == "RuntimeError: no kernel"
 
 
+def test_the_sensors_of_a_gpu(monkeypatch):
+    from disbench import doctor_gpu
+
+    monkeypatch.setattr(doctor_gpu, "find_spec", lambda name: None)
+    ok, found = doctor_gpu._sensors("cuda")
+    assert ok and "without nvidia-ml-py; pip install 'disbench[gpu]'" in found
+    monkeypatch.setattr(doctor_gpu, "find_spec", lambda name: name)
+    told = {"processes": 1, "gpu_mhz": 1980, "gpu_slow_by": []}
+    monkeypatch.setattr(doctor_gpu, "load", lambda device: told)
+    assert doctor_gpu._sensors("cuda") == (True, "gpu_mhz 1980, gpu_slow_by nothing")
+    told |= dict.fromkeys(("gpu_mhz", "gpu_slow_by"), "unknown: Not Supported")
+    assert not doctor_gpu._sensors("cuda")[0]
+
+
 def test_without_a_gpu_the_check_of_one_says_so():
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():

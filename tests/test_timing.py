@@ -1,20 +1,24 @@
 """Timing: whose clock, how long, on what, and what makes a timing worth nothing. No test measures a speed."""
 
 import json
+import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from disbench import evaluate, timing
 from disbench.cli import main
 from disbench.clocks import EventClock, WallClock, clock
 from disbench.data import find
+from disbench.environment import environment
+from disbench.environment import load as load_of
 from disbench.errors import InputError
 from disbench.models import load
 from disbench.timing import Rule, spread, time_model
@@ -23,7 +27,10 @@ SHORT = Rule(warm_images=2, warm_seconds=1e-9, images=7, seconds=1e-9)
 
 
 class FakeCuda:
-    """A device whose time passes only while it works, and which tells what it was asked in what order."""
+    """A device whose time passes only while it works, and which tells what it was asked in what order.
+
+    It stands for torch.cuda, and for pynvml.
+    """
 
     def __init__(self):
         self.now, self.log = 0.0, []
@@ -39,6 +46,44 @@ class FakeCuda:
     def Event(self, enable_timing):
         assert enable_timing
         return FakeEvent(self)
+
+    def get_device_name(self, name):
+        return f"a GPU as {name}"
+
+    def get_device_properties(self, name):
+        return SimpleNamespace(uuid=f"uuid of {name}")
+
+    def clock_rate(self, name):
+        return 1980
+
+    def temperature(self, name):
+        raise Exception("Not Supported")  # NVMLError is an Exception alone
+
+    def utilization(self, name):
+        return 7
+
+    def reset_peak_memory_stats(self, name):
+        self.log.append("reset")
+
+    def max_memory_allocated(self, name):
+        self.log.append("peak")
+        return 3 << 20
+
+    def max_memory_reserved(self, name):
+        return 4 << 20
+
+    def nvmlInit(self):
+        pass
+
+    def nvmlSystemGetDriverVersion(self):
+        return "550.54.15"
+
+    def nvmlDeviceGetHandleByUUID(self, name):
+        assert name == "GPU-uuid of cuda:1"
+        return self
+
+    def nvmlDeviceGetCurrentClocksEventReasons(self, handle):
+        return 0x41 if self.now else 0x1
 
     def work(self, milliseconds):
         self.log.append("work")
@@ -146,22 +191,41 @@ def test_maps_that_change_from_call_to_call_fail_the_audit(dataset, fake):
     assert not time_model(fake("random"), dataset, SHORT).audit["maps equal those before timing"]
 
 
-def test_a_model_that_remembers_its_inputs_is_found(fake, monkeypatch):
-    model, image = fake(), np.zeros((8, 8, 3), np.uint8)
-    seen = set()
+class Loaded(Fake):
+    """Takes a tenth of a second, or next to nothing for what it remembers; three times that while others work, too.
 
-    def seconds(remembers):
-        def one(model, ticks, pixels):
-            known = pixels.tobytes() in seen
-            seen.add(pixels.tobytes())
-            return None, {"infer": 0.001 if known and remembers else 0.1}
+    loads: the calls, as ranges, during which they do
+    """
 
-        return one
+    def __init__(self, remembers, loads=()):
+        super().__init__()
+        self.remembers, self.loads = remembers, loads
+        self.now, self.seen = 0.0, set()
 
-    monkeypatch.setattr(timing, "_one", seconds(True))
-    assert timing._remembers(model, model.clock, image, 9)
-    monkeypatch.setattr(timing, "_one", seconds(False))
-    assert not timing._remembers(model, model.clock, image, 9)
+    def infer(self, batch):
+        known = self.remembers and batch.tobytes() in self.seen
+        self.seen.add(batch.tobytes())
+        self.now += (0.001 if known else 0.1) * (3 if any(self.calls in load for load in self.loads) else 1)
+        return super().infer(batch)
+
+    def time(self, function, *args):
+        start = self.now
+        return function(*args), self.now - start
+
+
+def remembers(fake, *how):
+    model = fake()
+    model.predictor = Loaded(*how)
+    return timing._remembers(model, model.predictor, np.zeros((8, 8, 3), np.uint8))
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(start=0, length=19)  # it ends between the last new input and the last known one
+@given(start=st.integers(0, 70), length=st.integers(0, 70))
+def test_a_model_that_remembers_its_inputs_is_found_and_a_loaded_machine_is_not_taken_for_one(fake, start, length):
+    load = [range(start, start + length)]
+    assert remembers(fake, True, load)
+    assert not remembers(fake, False, load)
 
 
 def test_the_timed_maps_are_held_to_a_scored_run(dataset, tmp_path, fake):
@@ -170,24 +234,75 @@ def test_the_timed_maps_are_held_to_a_scored_run(dataset, tmp_path, fake):
     split = run.splits[0]
     other = replace(run, rows={split: [replace(row, digest="0" * 16) for row in run.rows[split]]})
     assert not time_model(load("otsu"), dataset, SHORT, run=other).audit["maps equal the scored run's"]
+    less = replace(run, rows={split: [row for row in run.rows[split] if row.name != "i3"]})
+    with pytest.raises(InputError, match="no mine/i3 in it"):
+        time_model(load("otsu"), dataset, SHORT, run=less)
     with pytest.raises(InputError, match="of another model"):
         time_model(fake(), dataset, SHORT, run=run)
 
 
+class Ticks:
+    """A device that takes a second for a batch as for one image, up to 8."""
+
+    name = "fake"
+
+    def time(self, function, batch):
+        return function(batch), max(1.0, len(batch) / 8)
+
+
+def test_a_whole_timing_on_cuda(dataset, fake, monkeypatch):
+    torch = pytest.importorskip("torch")
+    cuda = FakeCuda()
+    for name in (name for name in dir(FakeCuda) if hasattr(torch.cuda, name) and name[0] != "_"):
+        monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
+    monkeypatch.setitem(sys.modules, "pynvml", cuda)
+    monkeypatch.setattr(Fake, "device", "cuda:1")
+    model = fake()
+
+    def infer(batch):
+        cuda.work(40 * max(1, len(batch) / 4))
+        return batch.mean(1)
+
+    monkeypatch.setattr(model.predictor, "infer", infer)
+    timed = time_model(model, dataset, SHORT)
+    assert timed.clock == "events" and timed.raw["infer"] == pytest.approx([0.04] * 7)
+    assert timed.throughput == pytest.approx({1: 25, 2: 50, 4: 100, 8: 100})
+    assert timed.memory == {"allocated": 3 << 20, "reserved": 4 << 20}
+    assert cuda.log[cuda.log.index("reset") : cuda.log.index("peak")].count("work") == 7
+    kept = {"device": "cuda:1", "gpu": "a GPU as cuda:1", "driver": "550.54.15", "cudnn_deterministic": False}
+    assert timed.environment.items() >= kept.items()
+    assert timed.environment.keys() >= {"cudnn", "cudnn_benchmark", "deterministic", "tf32", "threads"}
+    assert timed.load["before"]["gpu_slow_by"] == ["idle"]
+    after = {"gpu_mhz": 1980, "gpu_celsius": "unknown: Not Supported", "gpu_percent": 7}
+    assert timed.load["after"].items() >= after.items()
+    assert timed.load["after"]["gpu_slow_by"] == ["idle", "hardware thermal slowdown"]
+    assert "the GPU's hardware thermal slowdown" in timed.doubts
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert "driver" not in environment("cuda:1") and load_of("cuda:1")["gpu_slow_by"].startswith("unknown: ")
+
+
+def test_what_puts_times_in_doubt(dataset, fake):
+    def doubts(infer, **load):
+        raw = timed.raw | {"infer": infer, "whole": [1.0] * 40}
+        return replace(timed, raw=raw, load={"before": {}, "after": load}).doubts
+
+    timed = time_model(fake(), dataset, SHORT)
+    steady = [1.0, 1.01, 0.99, 1.0] * 10
+    assert doubts(steady, processes=2.1, cores=2, gpu_slow_by=["idle"]) == []
+    assert doubts(steady, gpu_slow_by="unknown: power brake") == []
+    assert doubts([1.0] * 20 + [1.4] * 20, processes=2.5, cores=2) == ["drift 1.40", "load 2.5 on 2 cores"]
+    assert doubts([1.4] * 20 + [1.0] * 20) == ["drift 0.71"]
+    assert doubts([1.0, *steady[1:-3], 9.0, 9.0, 9.0], gpu_slow_by=["power cap", "power brake"]) == [
+        "3 outliers of 40",
+        "the GPU's power brake",
+    ]
+
+
 def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
     model, image = fake(), np.zeros((8, 8, 3), np.uint8)
-
-    class Ticks:
-        """A device that takes as long for a batch as for one image, up to 8."""
-
-        name = "fake"
-
-        def time(self, function, batch):
-            return function(batch), max(1.0, len(batch) / 8)
-
     found = timing._throughput(model, Ticks(), image, SHORT, None, lambda *_: None)
     assert found == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
-    assert timing._throughput(model, Ticks(), image, SHORT, 3, lambda *_: None) == {3: 3.0}
+    assert timing._throughput(model, Ticks(), image, SHORT, 3, lambda *_: None) == {1: 1.0, 3: 3.0}
 
     def full(batch):
         if len(batch) > 2:
@@ -196,6 +311,8 @@ def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
 
     monkeypatch.setattr(model.predictor, "infer", full)
     assert list(timing._throughput(model, Ticks(), image, SHORT, None, lambda *_: None)) == [1, 2]
+    with pytest.raises(InputError, match="--batch 3: does not fit"):
+        timing._throughput(model, Ticks(), image, SHORT, 3, lambda *_: None)
 
 
 @settings(deadline=None)
@@ -222,6 +339,12 @@ def test_parameters_and_operations_of_a_small_network():
     flops, uncounted = work.flops(lambda: owner.net(torch.ones(2, 3)))
     assert flops == 2 * 2 * 3 * 5
     assert uncounted == ["_softmax"]
+    x = torch.ones(1, 1, 4, 4)
+    names = work.flops(lambda: torch.nn.functional.scaled_dot_product_attention(x, x, x).exp())[1]
+    attention = [name for name in names if "attention" in name]  # what it is called is the machine's
+    assert names == [*attention, "exp"] and work.products(names) == attention
+    others = ["upsample_bilinear2d", "digamma", "_convert_weight", "symmetric"]
+    assert work.products([*others, "addmm", "deform_conv2d", "linear"]) == ["addmm", "deform_conv2d", "linear"]
 
 
 def invoke(*arguments):
@@ -230,18 +353,74 @@ def invoke(*arguments):
 
 def test_the_commands(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(timing, "QUICK", SHORT)
-    monkeypatch.setattr(timing, "_remembers", lambda *_: False)  # on a loaded machine it may be mistaken
+    monkeypatch.setattr(timing, "clock", lambda device: Ticks())  # on a loaded machine an audit may be mistaken
     one, other = tmp_path / "one.json", tmp_path / "other.json"
     done = invoke("time", "--model", "otsu", "--data", dataset.where, "--quick", "--out", one)
     assert done.exit_code == 0 and "quick: not for a report" in done.output and "infer" in done.output
+    assert "(inference, first image): 1: 1.00, 2: 2.00" in done.output
+    assert "first call, which compiles and tunes: " in done.output
+    assert "peak resident memory since the process began: " in done.output
     done = invoke("time", "--model", "all_foreground", "--data", dataset.where, "--quick", "--out", other, "--json")
     summary = json.loads(done.stdout)
     assert summary["title"] == "All foreground" and "raw" not in summary and summary["spreads"]["whole"]["n"] == 7
-    assert "Otsu" in invoke("times", one, other).output
+    assert "8.00 (8)" in invoke("times", one, other).output
+    assert invoke("times", tmp_path).output == invoke("times", one, other).output
+    taken = invoke("time", "--model", "otsu", "--data", dataset.where, "--quick", "--out", one)
+    assert taken.exit_code == 2 and "is there already" in taken.output
 
     timing.write(other, replace(timing.read(other), environment={"cpu": "another"}))
     refused = invoke("times", one, other)
     assert refused.exit_code == 2 and "other conditions" in refused.output
     assert invoke("times", Path(__file__)).exit_code == 2
+    missing = invoke("times", tmp_path / "none.json")
+    assert missing.exit_code == 2 and "none.json: no such file or folder" in missing.output
+    assert "no timings in it" in invoke("times", dataset.where).output
     wrong = invoke("time", "--model", "otsu", "--size", "64", "--data", dataset.where)
     assert wrong.exit_code == 2 and "no option 'size'" in wrong.output
+
+
+def test_no_timing_takes_the_place_of_another(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(timing, "QUICK", SHORT)
+    monkeypatch.setattr(timing, "clock", lambda device: Ticks())
+    monkeypatch.chdir(tmp_path)
+    for batch in ((), (), ("--batch", 4)):
+        done = invoke("time", "--model", "otsu", "--data", Path(dataset.where).absolute(), "--quick", *batch)
+        assert done.exit_code == 0, done.output
+    first, again, larger = sorted(Path("timings").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    assert again.name == f"{first.stem}-2.json"
+    assert larger.name.startswith("otsu-batch4-") and larger.stem.rsplit("-")[-1] not in first.stem
+    assert list(timing.read(larger).throughput) == [1, 4] and timing.read(larger).batch == 4
+    timing.check_comparable(timing.read_all([Path("timings")]))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ({}, {"threads": 1}, None),  # one without torch, one with
+        ({"tf32": {"matmul": False, "cudnn": True}}, {"tf32": {"matmul": True, "cudnn": True}}, None),
+        ({"tf32": {"matmul": False, "cudnn": True}}, {"tf32": {"cudnn": False}}, "tf32 cudnn is False, not True"),
+        ({"threads": 1}, {"threads": 2}, "threads is 2, not 1"),
+    ],
+)
+def test_environments_compare_where_both_know(dataset, fake, one, other, words):
+    timed = time_model(fake(), dataset, SHORT)
+    some = {Path("a"): one, Path("b"): {}, Path("c"): other}
+    timings = {path: replace(timed, environment=environment) for path, environment in some.items()}
+    if words is None:
+        timing.check_comparable(timings)
+    else:
+        with pytest.raises(InputError, match=f"^c: timed under other conditions than a: {words}; "):
+            timing.check_comparable(timings)
+
+
+def test_of_other_images_the_first_is_named(dataset, fake):
+    timed = time_model(fake(), dataset, SHORT)
+    for images, words in (
+        (["q", *timed.images[1:]], f"number 1 is q, not {timed.images[0]} of 5"),
+        (
+            timed.images[:2],
+            f"of its 2 images, number 3 is none, not {timed.images[2]} of 5",
+        ),
+    ):
+        with pytest.raises(InputError, match=words):
+            timing.check_comparable({Path("a"): timed, Path("b"): replace(timed, images=images)})

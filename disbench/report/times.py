@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from disbench.environment import flat
+from disbench.environment import OF_MODELS, differing, flat
 from disbench.errors import InputError
 from disbench.report.table import MISSING
 from disbench.runs import OF_RUNS, Result
@@ -69,10 +69,7 @@ def ruled(results: Sequence[Result], paths: Sequence[Path]) -> dict[Key, Times]:
     """
     from disbench import timing
 
-    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
-    if not files:
-        raise InputError(f"{paths[0]}: no timings in it; `disbench time` writes them")
-    timings = {file: timing.read(file) for file in files}
+    timings = timing.read_all(paths)
     for file, one in timings.items():
         if one.quick:
             raise InputError(f"{file}: timed with --quick, which is not for a report; time it again without")
@@ -87,7 +84,9 @@ def ruled(results: Sequence[Result], paths: Sequence[Path]) -> dict[Key, Times]:
             why = _why(one, results)
             raise InputError(f"{file}: times {one.title}, but no run is of its model, weights and options{why}")
         if mine[0] in owners:
-            raise InputError(f"{file}: times {one.title} as {owners[mine[0]]} does; give one of the two")
+            raise InputError(
+                f"{file}: times {one.title} as {owners[mine[0]]} does; give one of the two, by its file's name"
+            )
         owners |= dict.fromkeys(mine, file)
         found |= dict.fromkeys(mine, _times(one))
     return found
@@ -122,14 +121,11 @@ def record(result: Result) -> dict[str, Any]:
 
 
 def alike(records: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-    """The places of records in groups of one environment each, in which times compare; the largest first.
-
-    Records must agree in everything that both hold: a method that runs without torch has no word on its threads.
-    """
+    """The places of records in groups of one environment each, in which times compare; the largest first."""
     groups: list[list[int]] = []
     for i, one in enumerate(records):
         for group in groups:
-            if all(one[name] == records[k][name] for k in group for name in one.keys() & records[k].keys()):
+            if all(differing(one, records[k]) is None for k in group):
                 group.append(i)
                 break
         else:
@@ -144,6 +140,6 @@ def environments(times: Sequence[Times], groups: Sequence[Sequence[int]]) -> lis
     names = []
     for mine, device in zip(whole, devices, strict=True):
         rivals = [other for other, of in zip(whole, devices, strict=True) if of == device and other is not mine]
-        apart = [n for n in mine if any(n in other and other[n] != mine[n] for other in rivals)]
+        apart = [n for n in mine if n not in OF_MODELS and any(n in other and other[n] != mine[n] for other in rivals)]
         names.append(device + (f" ({', '.join(f'{n} {mine[n]}' for n in apart[:3])})" if apart else ""))
     return names
