@@ -14,6 +14,7 @@ EXTRAS = {
     "models": ("diffusers", "safetensors", "torch", "transformers"),
     "onnx": ("onnxruntime",),
     "train": ("accelerate",),
+    "gpu": ("nvidia-ml-py",),
     "lora": ("peft",),
     "track": ("tensorboard",),
     "ray": ("ray",),
