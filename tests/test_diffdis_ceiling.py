@@ -12,6 +12,7 @@ from hashed import hashed_base
 from disbench.cli import main
 from disbench.data.dis5k import Sample
 from disbench.data.images import read_truth
+from disbench.errors import InputError
 from disbench.models.diffdis import conditioning
 from disbench.models.diffdis.ceiling import RoundTrip
 from disbench.models.diffdis.predictor import normalise, quantise, resize, stretch
@@ -53,3 +54,9 @@ def test_a_folder_that_is_no_autoencoder_is_named(tmp_path):
     done = CliRunner().invoke(main, ["vae-ceiling", "--data", "mini", "--vae", str(tmp_path), "--split", "DIS-VD"])
     assert done.exit_code == 2
     assert str(tmp_path) in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_configuration_without_weights_is_named(base, tmp_path):
+    (base / "vae" / "diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"vae: no part of Stable Diffusion .*no file named"):
+        RoundTrip(str(base / "vae"), 64, "cpu")

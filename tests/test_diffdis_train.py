@@ -265,6 +265,8 @@ def test_what_was_kept_is_loaded_with_the_rest_of_its_folder(samples, tmp_path, 
     if rank:
         lora.add(start.unet, rank)
     last = train.train(what, start, samples, samples[:1], tmp_path)
+    with pytest.raises(InputError, match=r"unet-1.safetensors: of a training that has not ended.*go on with it first"):
+        weights.load(tmp_path / "unet-1.safetensors")
     weights.save(replace(start, unet=last), tmp_path)
     best, kept = (weights.load(tmp_path / f"unet-{step}.safetensors") for step in (1, 2))
     assert all(torch.equal(kept.unet.state_dict()[name], x) for name, x in last.state_dict().items())

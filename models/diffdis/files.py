@@ -14,19 +14,23 @@ from disbench.models._parts import weights
 
 
 def part(read: Callable, base: str, name: str, **options: Any) -> Any:
-    """`read` applied to one part of a Stable Diffusion folder (or id) in diffusers' layout: "vae", "unet", ..."""
+    """`read` applied to one part of a Stable Diffusion folder (or id) in diffusers' layout: "vae", "unet", ...
+
+    "" is the folder itself.
+    """
     try:
         return read(base, subfolder=name, **options)
     except Exception as error:  # both libraries fail on foreign files in whatever way those lead them to
         why = weights.first_line(error)
-        raise InputError(f"{base}: no {name}/ of Stable Diffusion 2.1 or SD-Turbo to read ({why})") from error
+        what = f"{name}/" if name else "part"
+        raise InputError(f"{base}: no {what} of Stable Diffusion 2.1 or SD-Turbo to read ({why})") from error
 
 
 def network(kind: type[nn.Module], base: str, name: str) -> nn.Module:
     """The network in one part, in eval mode, with all tensors that are there, neither more nor fewer.
 
-    `kind` is diffusers' or transformers' class. InputError with the first that differ, where both libraries warn and
-    draw the rest at random; "" is the folder itself.
+    `kind` is diffusers' or transformers' class, `name` as in `part`. InputError with the first that differ, where both
+    libraries warn and draw the rest at random.
     """
     with _without_warnings():
         found, info = part(kind.from_pretrained, base, name, output_loading_info=True, ignore_mismatched_sizes=True)

@@ -68,8 +68,13 @@ def load(weights: str | Path, base: str = BASE) -> Checkpoint:
     """
     path = find(str(weights), OWN + AUTHORS)
     if path.is_file():
-        beside = re.fullmatch(KEPT, path.name) and all(path.with_name(name).is_file() for name in OWN)
-        return _load_own(path) if beside else _load_authors(path, base)
+        if not re.fullmatch(KEPT, path.name):
+            return _load_authors(path, base)
+        if all(path.with_name(name).is_file() for name in OWN):
+            return _load_own(path)
+        if path.with_name("unet.jsonl").is_file():  # a training's log
+            raise InputError(f"{path}: of a training that has not ended, without a VAE yet; go on with it first")
+        return _load_authors(path, base)
     if (path / "unet.safetensors").is_file():
         return _load_own(path / "unet.safetensors")
     for name in AUTHORS:
@@ -119,7 +124,7 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
             files.network(CLIPTextModel, base, "text_encoder").save_pretrained(part / "text_encoder")
         for path in filter(Path.is_file, sorted(part.rglob("*"))):
             target = folder / path.relative_to(part)
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
 
 
@@ -196,14 +201,14 @@ def _load_own(weights: Path) -> Checkpoint:
         config = msgspec.json.decode(path.read_bytes(), type=Config)
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
-    last = folder / "unet.safetensors"
-    state, text = _read_unet(weights)
-    if text is None and weights != last:
-        text = _read_unet(last)[1]
+    source, (state, text) = weights, _read_unet(weights)
     if text is None:
-        raise InputError(f"{last}: the prompt's embedding, `positive`, is missing")
+        source = folder / "unet.safetensors"
+        text = _read_unet(source)[1]
+    if text is None:
+        raise InputError(f"{source}: the prompt's embedding, `positive`, is missing")
     unet = files.build(DiffDISUNet, config.unet, state, weights)
-    _check_prompt(text, unet, last, tokens=text.shape[1] if text.ndim == 3 else 1)  # as the recipe of a training says
+    _check_prompt(text, unet, source, tokens=text.shape[1] if text.ndim == 3 else 1)  # as a training's recipe says
     vae = files.build(AutoencoderKL, config.vae, read(folder / "vae.safetensors"), folder / "vae.safetensors")
     return Checkpoint(unet, vae, text, config.prediction_type, config.size)
 
