@@ -1,7 +1,7 @@
 """Reading images, truths and maps for what they are: never rotated by EXIF, never silently clipped or emptied.
 
-OpenCV decodes, but PNG, since its libpng prints lines of its own: there Pillow does, to the same pixels. Pillow also
-reads the header, which tells a 1-bit, palette, 16-bit or RGBA mask apart.
+OpenCV decodes; Pillow reads the header, which tells a 1-bit, palette, 16-bit or RGBA mask apart, and decodes, to the
+same pixels, the PNGs of which OpenCV's libpng would print a line of its own.
 """
 
 import struct
@@ -13,16 +13,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from disbench.data.chunks import DEPTH, SEVERAL, essential, is_png
 from disbench.errors import InputError
 from disbench.files import write_whole
 
 EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")  # of all, Pillow would also run PostScript, whatever the file's name
 _HEADER = struct.Struct(">8sI4sIIBBBBBI")  # of a PNG, with its first chunk
-_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a PNG's colour types
-_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
-_ESSENTIAL = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
-_DEPTH = 24  # where a PNG has its bits per channel
 _FIXED = [b"\x89PNG\r\n\x1a\n", 13, b"IHDR"]
 _MANY = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")  # TIFF and WebP, which may hold several pictures
 _GREY = {1: "1", 8: "L"}  # depth -> mode
@@ -71,8 +68,8 @@ def read_map(path: Path) -> np.ndarray:
     if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
     data, file = _read(path), path
-    if _is_png(data):
-        file, deep = BytesIO(_essential(path, data)), data[_DEPTH] == 16
+    if is_png(data):
+        file, deep = BytesIO(essential(path, data)[0]), data[DEPTH] == 16
     elif mode == "1":
         _check_single(path, data)
         deep = False
@@ -157,68 +154,18 @@ def _check_single(path: Path, data: np.ndarray) -> None:
     except Exception:  # its decoder tells
         return
     if several:
-        raise _several(path)
-
-
-def _several(path: Path) -> InputError:
-    return InputError(f"{path}: an animation, or several pages; save the one that counts as a file of its own")
-
-
-def _is_png(data: np.ndarray) -> bool:
-    return data[:8].tobytes() == _FIXED[0]
-
-
-def _essential(path: Path, png: np.ndarray) -> bytes:
-    """Of a PNG the chunks that decide its pixels; InputError where any is damaged, missing or of an animation, or where
-    there are fewer pixels than its header says, which Pillow would fill up."""
-    kept, kinds, stream, at = [png[:8]], [], [], 8
-    while at + 12 <= png.size and kinds[-1:] != [b"IEND"]:
-        length, kind = struct.unpack_from(">I4s", png, at)
-        end = at + 8 + length
-        if png[end : end + 4].tobytes() != zlib.crc32(png[at + 4 : end]).to_bytes(4):
-            break
-        if kind == b"acTL":
-            raise _several(path)
-        if kind in _ESSENTIAL:
-            kept.append(png[at : end + 4])
-        elif not (kind.isalpha() and kind[:1].islower()):  # no decoder may pass over it
-            break
-        if kind == b"IDAT":
-            stream.append(png[at + 8 : end])
-        kinds.append(kind)
-        at = end + 4
-    palette = b"PLTE" in kinds or png[_DEPTH + 1] != 3
-    if kinds[:1] != [b"IHDR"] or kinds[-1] != b"IEND" or not palette or not _fills(stream, png[16:29].tobytes()):
-        raise InputError(f"{path}: cannot be decoded (truncated, or damaged); replace the file")
-    return b"".join(kept)
-
-
-def _fills(stream: list[np.ndarray], header: bytes) -> bool:
-    """Whether the IDAT chunks of a PNG inflate to all the lines of its header."""
-    width, height, depth, colour, *_, interlaced = struct.unpack(">IIBBBBB", header)
-    bits = depth * _CHANNELS.get(colour, 0)
-    left = 0  # bytes
-    for x, y, dx, dy in _PASSES if interlaced else ((0, 0, 1, 1),):
-        columns, rows = -((x - width) // dx), -((y - height) // dy)
-        if columns > 0:
-            left += max(rows, 0) * (1 + (columns * bits + 7) // 8)
-    inflater = zlib.decompressobj()
-    try:
-        for piece in stream:
-            for at in range(0, piece.size, 1 << 16):
-                left -= len(inflater.decompress(piece[at : at + (1 << 16)]))
-                if left <= 0:
-                    return True
-    except zlib.error:
-        pass
-    return left <= 0
+        raise InputError(f"{path}: {SEVERAL}")
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
     data = _read(path)
-    if _is_png(data):
-        return _decode_png(path, data, flags == _COLOURS)
-    _check_single(path, data)
+    if is_png(data):
+        chunks, clean = essential(path, data)
+        if not clean:
+            return _decode_png(path, chunks, flags == _COLOURS)
+        data = np.frombuffer(chunks, np.uint8)
+    else:
+        _check_single(path, data)
     try:
         pixels = cv2.imdecode(data, flags) if data.size else None
     except cv2.error:  # a header that claims more pixels than OpenCV allows
@@ -228,18 +175,16 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     return pixels
 
 
-def _decode_png(path: Path, data: np.ndarray, colours: bool) -> np.ndarray:
-    """RGB, or grey of 8 or of 16 bits, as OpenCV returns it."""
+def _decode_png(path: Path, data: bytes, colours: bool) -> np.ndarray:
+    """RGB, or grey of 8 or of 16 bits, as OpenCV returns it, but by Pillow, which prints nothing."""
     from PIL import Image
 
     try:
-        with Image.open(BytesIO(_essential(path, data)), formats=("PNG",)) as image:
+        with Image.open(BytesIO(data), formats=("PNG",)) as image:
             if not image.mode.startswith("I"):
                 mode = "RGBA" if image.mode == "P" else "RGB"  # of a palette with alpha, RGB would come with a warning
                 return np.array(image.convert(mode))[..., :3] if colours else np.array(image.convert("L"))
             stored = np.array(image).astype(np.uint16)
-    except InputError:
-        raise
     except Exception as error:  # as in `header`
         raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
     return np.dstack([(stored >> 8).astype(np.uint8)] * 3) if colours else stored
