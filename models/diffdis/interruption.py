@@ -23,9 +23,9 @@ def held_back() -> Iterator[Callable[[], bool]]:
     process as it does others. What is ignored stays so; threads but the main one, which get no signals, hold none back.
     """
     came: list[int] = []
-    before = {one: signal.getsignal(one) for one in SIGNALS}
-    if threading.current_thread() is not threading.main_thread():
-        before = {}
+    heard = threading.current_thread() is threading.main_thread()
+    handlers = {one: signal.getsignal(one) for one in SIGNALS if heard}
+    before = {one: handler for one, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
     def restore() -> None:
         for one, handler in before.items():
@@ -37,9 +37,8 @@ def held_back() -> Iterator[Callable[[], bool]]:
         if os.environ.get("RANK", "0") == "0":
             os.write(2, _TOLD)  # print may not be called where the signal may have come in the midst of another
 
-    for one, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(one, note)
+    for one in before:
+        signal.signal(one, note)
     try:
         yield lambda: bool(came)
         if came:
