@@ -38,7 +38,9 @@ from disbench.options import (
 )
 
 KEPT = "what is done is kept, the same command goes on"
-RESUMABLE = ("run", "score", "predict", "train", "ablate")
+CHECKPOINT = "the same command goes on from the last checkpoint, if one was written"
+AFTERWARDS = {"run": KEPT, "score": KEPT, "predict": KEPT, "vae-ceiling": KEPT}
+AFTERWARDS |= {"train": CHECKPOINT, "ablate": CHECKPOINT}
 FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # a file that OpenCV cannot read has its one line from here
 
@@ -67,9 +69,11 @@ class Commands(click.Group):
                 raise
             _fail(f"{error.filename or 'writing'}: {error.strerror}{_kept(ctx)}")
         except MemoryError:
-            _fail(f"out of memory{_kept(ctx)}; fewer --workers need less")
-        except KeyboardInterrupt:
-            click.echo(f"\ninterrupted{_kept(ctx)}", err=True)
+            less = "; fewer --workers need less" if ctx.invoked_subcommand in ("run", "score") else ""
+            _fail(f"out of memory{_kept(ctx)}{less}")
+        except KeyboardInterrupt as stopped:
+            kept = f"; {stopped}" if str(stopped) else _kept(ctx)  # who raises it may know better
+            click.echo(f"\ninterrupted{kept}", err=True)
             sys.exit(130)
 
 
@@ -81,7 +85,8 @@ def _warn(others, message, category, *where, **how) -> None:
 
 
 def _kept(ctx: click.Context) -> str:
-    return f"; {KEPT}" if ctx.invoked_subcommand in RESUMABLE else ""
+    kept = AFTERWARDS.get(ctx.invoked_subcommand)
+    return f"; {kept}" if kept else ""
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

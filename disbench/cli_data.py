@@ -20,7 +20,10 @@ def data() -> None:
 @shared(*data_options)
 @click.option("--against", type=click.Path(path_type=Path), help="A list that `disbench data freeze` wrote.")
 def verify(data, split, against):
-    """Find missing, extra, unreadable and wrongly sized files. Exit status 1 where it differs from --against."""
+    """Find missing, extra, unreadable and wrongly sized files. Exit status 1 where it differs from --against.
+
+    Every file is read, and its digest forgotten where one was kept, so that the next run reads it as well.
+    """
     from disbench.data import find
     from disbench.data.verify import differences, freeze, read_frozen, unreadable
 

@@ -29,7 +29,12 @@ def predict(where, model, weights, options, device, cutout, out, again, as_json)
     outputs, others = photos.find(where, out)  # told before a model is loaded
     source = models.load(model, weights, device, **dict(options))
     with shown_progress() as progress:
-        outcomes = list(photos.predict(source, outputs, cutout, again, progress))
+        try:
+            outcomes = list(photos.predict(source, outputs, cutout, again, progress))
+        except KeyboardInterrupt:
+            if again:
+                raise KeyboardInterrupt("what is done is kept; the same command goes on without --again") from None
+            raise
     failed = [one for one in outcomes if one.why]
     written = [one for one in outcomes if not one.why and one.new]
     there = [one for one in outcomes if not one.new]

@@ -9,6 +9,7 @@ folders of $DISBENCH_MODELS.
 import inspect
 import os
 import re
+import shlex
 import tomllib
 import warnings
 from dataclasses import dataclass, field
@@ -107,6 +108,13 @@ def card(name: str) -> Card:
     return found
 
 
+def arguments(chosen: Card, *before: str) -> str:
+    """What chooses the model in another command, as a shell reads it: with --models where that has brought it."""
+    root = str(chosen.folder.parent)
+    models = ["--models", root] if root in os.environ.get(FOLDERS, "").split(os.pathsep) else []
+    return shlex.join([*models, *before, chosen.source or chosen.name])
+
+
 def add(folder: Path) -> None:
     """Register the models in one more folder, in this process and those that it starts."""
     if not folder.is_dir():
@@ -123,7 +131,7 @@ def check(chosen: Card, weights: str | None) -> None:
     """InputError for a model without weights that is given some, and for one that needs some and is given none."""
     if chosen.status == "maps-only":
         raise InputError(
-            f"{chosen.title}: only maps are published; --maps takes them, see `disbench models {chosen.name}`"
+            f"{chosen.title}: only maps are published; --maps takes them, see `disbench models {arguments(chosen)}`"
         )
     if weights is not None and not chosen.learns:
         raise InputError(f"{chosen.title} has no weights; leave --weights away")
@@ -131,13 +139,13 @@ def check(chosen: Card, weights: str | None) -> None:
         maps = "; --maps takes its authors' maps" if chosen.maps else ""
         raise InputError(
             f"{chosen.title} comes without weights; --weights takes those of a training of your own "
-            f"(`disbench train --model {chosen.name}`){maps}"
+            f"(`disbench train {arguments(chosen, '--model')}`){maps}"
         )
     if weights is None and chosen.weights and all(one.urls for one in chosen.weights):
         first = chosen.weights[0]
         raise InputError(
             f"{chosen.title} needs --weights: get {first.name} by hand from {first.urls[0]}, "
-            f"or see `disbench models {chosen.name}`"
+            f"or see `disbench models {arguments(chosen)}`"
         )
 
 

@@ -20,7 +20,7 @@ from disbench.data.dis5k import Sample, match_maps
 from disbench.data.images import read_image, read_map
 from disbench.environment import environment
 from disbench.errors import InputError, utf8
-from disbench.models import Card
+from disbench.models import Card, arguments
 
 LONGEST = 200  # bytes of a title that name a folder; file systems take 255
 
@@ -125,8 +125,9 @@ class Model:
         return self._wrong(f"{stage} returns {kind}, not {due}")
 
     def _wrong(self, what: str) -> InputError:
-        name = self.card.source or self.card.name
-        return InputError(f"{self.card.outside}: {what}; `disbench doctor --model {name}` tells more")
+        return InputError(
+            f"{self.card.outside}: {what}; `disbench doctor {arguments(self.card, '--model')}` tells more"
+        )
 
 
 def _finite(output: Any) -> bool:

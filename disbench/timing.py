@@ -28,7 +28,7 @@ from disbench.evaluate import mask_digest
 from disbench.files import write_whole
 from disbench.nvidia import SLOWED
 from disbench.predict import Model
-from disbench.runs import Result, read_manifest
+from disbench.runs import OF_RUNS, Result, read_manifest
 
 SCHEMA = 1
 SAMPLE = 16  # images in memory
@@ -273,10 +273,12 @@ def check_comparable(timings: dict[Path, Timing]) -> None:
 
 
 def _check_same(model: Model, run: Result) -> None:
-    scored = read_manifest(run.folder).identity
-    for key, value in msgspec.to_builtins(model.identity).items():
-        if scored.get(key) != value:
-            raise InputError(f"{run.folder}: of another model: its {key} is {scored.get(key)!r}, here {value!r}")
+    scored = {key: value for key, value in read_manifest(run.folder).identity.items() if key not in OF_RUNS}
+    here = msgspec.to_builtins(model.identity)
+    for key in here | scored:  # a size that one alone was given is a difference, too
+        if key not in here or key not in scored or scored[key] != here[key]:
+            was, now = (repr(one[key]) if key in one else "not there" for one in (scored, here))
+            raise InputError(f"{run.folder}: of another model: its {key} is {was}, here {now}")
 
 
 def _scored(run: Result, samples: Sequence[Sample]) -> list[str]:

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from disbench.cli import main
 from disbench.data import digests, find, known
 from disbench.data.digests import file_digest, split_digests
 
@@ -152,3 +154,12 @@ def test_two_names_of_one_folder_do_not_wait_for_each_other(folder):
     names = [str(folder / name) for name in ("gt", "same")]
     done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == file_digest(folder / "gt/a.png"), done.stderr
+
+
+def test_verify_reads_all_and_so_does_the_run_after_it(folder, read):
+    split_digests(find(folder))
+    ran = CliRunner().invoke(main, ["data", "verify", "--data", str(folder)])
+    assert (ran.exit_code, kept()) == (0, [])
+    read.clear()
+    assert split_digests(find(folder)) == _from_bytes(folder)
+    assert sorted(read) == ["a.jpg", "a.png", "b.jpg", "b.png"]

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +93,16 @@ def test_a_folder_of_models(folder, tmp_path, make_pairs):
     ran = call("run", "--models", folder, "--model", "mine-one", "--data", data, "--out", tmp_path / "runs", "--json")
     assert json.loads(ran.stdout)[0]["title"] == "Mine"
     assert os.environ[models.FOLDERS] == str(folder)  # for the processes that this one starts
+
+
+def test_a_hint_can_be_given_as_it_stands(folder, tmp_path, make_pairs):
+    folder = folder.with_name("my own")  # a shell needs quotes around it
+    write(folder, "failing", code=CODE.replace("def infer(self, batch):", "def infer(self, batch):\n        1 / 0"))
+    data = make_pairs(tmp_path / "data", ["a"])
+    ran = call("run", "--models", folder, "--model", "failing", "--data", data, "--out", tmp_path / "runs")
+    hint = shlex.split(re.search("`(.*)` tells more", ran.stderr)[1])
+    assert hint == ["disbench", "doctor", "--models", str(folder), "--model", "failing"]
+    assert models.arguments(models.card("isnet"), "--model") == "--model isnet"
 
 
 def test_broken_folders_are_told_and_left_out(folder):

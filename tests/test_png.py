@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from disbench.data.images import read_map
+from disbench.data.images import read_image, read_map
 from disbench.data.png import decode_grey
 from disbench.errors import InputError
 
@@ -212,3 +212,56 @@ def test_reading_does_not_load_numba(tmp_path):
         f"read_map(Path({str(tmp_path / 'map.png')!r})); sys.exit('numba' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+FORMS = (
+    [(0, d) for d in (1, 2, 4, 8, 16)] + [(3, d) for d in (1, 2, 4, 8)] + [(c, d) for c in (2, 4, 6) for d in (8, 16)]
+)
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+KEYS = {0: b"\0\1", 2: bytes(6), 3: bytes([0, 100]), 4: b"", 6: b""}  # what is transparent
+
+
+def any_form(colour, depth, interlace, transparent, width=13, height=9):
+    """Noise under random filters."""
+    rng = np.random.default_rng(0)
+    raw = b""
+    for x, y, dx, dy in ADAM7 if interlace else [(0, 0, 1, 1)]:
+        columns, rows = -((x - width) // dx), -((y - height) // dy)
+        for _ in range(rows):
+            raw += bytes([rng.integers(5)]) + rng.bytes((columns * depth * CHANNELS[colour] + 7) // 8)
+    palette = chunk(b"PLTE", rng.bytes(3 * 2**depth)) if colour == 3 else b""
+    key = chunk(b"tRNS", KEYS[colour]) if transparent and KEYS[colour] else b""
+    return png(None, width, height, depth, colour, interlace, palette + key + chunk(b"IDAT", zlib.compress(raw)))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("colour", "depth"), FORMS)
+@pytest.mark.parametrize("interlace", [0, 1])
+@pytest.mark.parametrize("transparent", [False, True])
+def test_every_form_has_the_colours_that_opencv_reads(tmp_path, colour, depth, interlace, transparent):
+    data = any_form(colour, depth, interlace, transparent)
+    path = tmp_path / "a.png"
+    path.write_bytes(data)
+    by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert np.array_equal(read_image(path), by_opencv)
+    if (colour, depth) == (0, 16):
+        stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        assert np.array_equal(read_map(path), np.rint(stored / 257))
+
+
+def test_a_wrong_stream_is_named_without_a_line_of_any_library(tmp_path, capfd):
+    """Chunks are whole, what they hold is not: libpng would print that, and Pillow fill up some of them."""
+    path = tmp_path / "bad.png"
+    row = bytes(1 + 3 * 9)
+    whole = zlib.compress(row * 6)
+    for stream in (b"", b"no zlib", whole[:-6], zlib.compress(row * 5), zlib.compress(b"\7" * len(row) * 6)):
+        for interlace in (0, 1):
+            path.write_bytes(png(stream, 9, 6, 8, 2, interlace))
+            for read in (read_image, read_map):
+                with pytest.raises(InputError, match=r"bad\.png: cannot be decoded"):
+                    read(path)
+    profile = chunk(b"iCCP", b"x\0\0" + zlib.compress(b"no profile"))  # of which libpng warns
+    path.write_bytes(png(None, 9, 6, 8, 2, chunks=profile + chunk(b"IDAT", zlib.compress(row * 7))))
+    assert not read_image(path).any()
+    assert capfd.readouterr() == ("", "")

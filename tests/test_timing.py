@@ -21,6 +21,7 @@ from disbench.environment import environment
 from disbench.environment import load as load_of
 from disbench.errors import InputError
 from disbench.models import load
+from disbench.runs import OF_RUNS
 from disbench.timing import Rule, spread, time_model
 
 SHORT = Rule(warm_images=2, warm_seconds=1e-9, images=7, seconds=1e-9)
@@ -296,6 +297,25 @@ def test_what_puts_times_in_doubt(dataset, fake):
         "3 outliers of 40",
         "the GPU's power brake",
     ]
+
+
+@pytest.mark.parametrize(
+    ("scored", "here", "why"),
+    [
+        ({"model": "a", "size": 64}, {"model": "a"}, "its size is 64, here not there"),
+        ({"model": "a"}, {"model": "a", "size": 64}, "its size is not there, here 64"),
+        ({"model": "a"}, {"model": "a", "size": None}, "its size is not there, here None"),
+        ({"model": "a", "size": 64}, {"model": "a", "size": 32}, "its size is 64, here 32"),
+    ],
+)
+def test_a_run_is_of_the_model_if_nothing_on_either_side_differs(monkeypatch, scored, here, why):
+    of_the_run = dict.fromkeys(OF_RUNS, "its own")
+    run, model = SimpleNamespace(folder="runs/a"), SimpleNamespace(identity=here)
+    monkeypatch.setattr(timing, "read_manifest", lambda _: SimpleNamespace(identity=scored | of_the_run))
+    with pytest.raises(InputError, match=f"runs/a: of another model: {why}"):
+        timing._check_same(model, run)
+    monkeypatch.setattr(timing, "read_manifest", lambda _: SimpleNamespace(identity=here | of_the_run))
+    timing._check_same(model, run)
 
 
 def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):

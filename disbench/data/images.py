@@ -1,16 +1,19 @@
 """Reading images, truths and maps for what they are: never rotated by EXIF, never silently clipped or emptied.
 
-OpenCV decodes; Pillow reads the header, which tells a 1-bit, palette, 16-bit or RGBA mask apart.
+OpenCV decodes; Pillow reads the header, which tells a 1-bit, palette, 16-bit or RGBA mask apart, and decodes, to the
+same pixels, the PNGs of which OpenCV's libpng would print a line of its own.
 """
 
 import struct
 import sys
 import zlib
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from disbench.data.chunks import DEPTH, SEVERAL, essential, is_png
 from disbench.errors import InputError
 from disbench.files import write_whole
 
@@ -21,6 +24,7 @@ _FIXED = [b"\x89PNG\r\n\x1a\n", 13, b"IHDR"]
 _MANY = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")  # TIFF and WebP, which may hold several pictures
 _GREY = {1: "1", 8: "L"}  # depth -> mode
 _PIXELS = 1 << 26  # of more, Pillow is asked whether it takes them
+_COLOURS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 
 
@@ -39,7 +43,7 @@ def header(path: Path) -> tuple[str, tuple[int, int]]:
 
 def read_image(path: Path) -> np.ndarray:
     """An image as uint8 (h, w, 3) RGB; an alpha channel is dropped, 16 bits become 8."""
-    return _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return _decode(path, _COLOURS)
 
 
 def read_truth(path: Path) -> np.ndarray:
@@ -63,14 +67,20 @@ def read_map(path: Path) -> np.ndarray:
         return _from_16_bit(path)
     if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
-    if mode == "1":
-        _check_whole(path, _read(path))
-    elif _decode(path, _AS_STORED).dtype != np.uint8:
+    data, file = _read(path), path
+    if is_png(data):
+        file, deep = BytesIO(essential(path, data)[0]), data[DEPTH] == 16
+    elif mode == "1":
+        _check_single(path, data)
+        deep = False
+    else:
+        deep = _decode(path, _AS_STORED).dtype != np.uint8
+    if deep:
         raise InputError(f"{path}: a 16-bit mask of several channels; save it as 8-bit grey")
     from PIL import Image
 
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(file, formats=_FORMATS) as image:
             channels = np.asarray(image.convert("RGBA"))
     except Exception as error:  # as above
         raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
@@ -132,45 +142,30 @@ def _decode_sooner(path: Path) -> np.ndarray | None:
     return decode_grey(_read(path))
 
 
-def _check_whole(path: Path, data: np.ndarray) -> None:
-    """InputError for a file of several pictures, of which each decoder takes another, and for a PNG with a damaged
-    chunk, of which libpng would print a line of its own."""
-    start = data[:8].tobytes()
-    if start == _FIXED[0]:
-        several, whole = _walk(data)
-        if not (several or whole):
-            raise InputError(f"{path}: cannot be decoded (truncated, or damaged); replace the file")
-    elif start.startswith(_MANY):
-        from PIL import Image
+def _check_single(path: Path, data: np.ndarray) -> None:
+    """InputError for a file of several pictures, of which each decoder takes another."""
+    if not data[:4].tobytes().startswith(_MANY):
+        return
+    from PIL import Image
 
-        try:
-            with Image.open(path, formats=_FORMATS) as image:
-                several = getattr(image, "n_frames", 1) > 1
-        except Exception:  # its decoder tells
-            several = False
-    else:
-        several = False
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            several = getattr(image, "n_frames", 1) > 1
+    except Exception:  # its decoder tells
+        return
     if several:
-        raise InputError(f"{path}: an animation, or several pages; save the one that counts as a file of its own")
-
-
-def _walk(png: np.ndarray) -> tuple[bool, bool]:
-    """Whether a PNG is animated, and whether all its chunks are whole."""
-    at = 8
-    while at + 12 <= png.size:
-        length, kind = struct.unpack_from(">I4s", png, at)
-        end = at + 8 + length
-        if png[end : end + 4].tobytes() != zlib.crc32(png[at + 4 : end]).to_bytes(4):
-            return False, False
-        if kind in (b"acTL", b"IEND"):
-            return kind == b"acTL", True
-        at = end + 4
-    return False, False
+        raise InputError(f"{path}: {SEVERAL}")
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
     data = _read(path)
-    _check_whole(path, data)
+    if is_png(data):
+        chunks, clean = essential(path, data)
+        if not clean:
+            return _decode_png(path, chunks, flags == _COLOURS)
+        data = np.frombuffer(chunks, np.uint8)
+    else:
+        _check_single(path, data)
     try:
         pixels = cv2.imdecode(data, flags) if data.size else None
     except cv2.error:  # a header that claims more pixels than OpenCV allows
@@ -178,3 +173,18 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     if pixels is None:
         raise InputError(f"{path}: cannot be decoded (empty, truncated or not an image); replace the file")
     return pixels
+
+
+def _decode_png(path: Path, data: bytes, colours: bool) -> np.ndarray:
+    """RGB, or grey of 8 or of 16 bits, as OpenCV returns it, but by Pillow, which prints nothing."""
+    from PIL import Image
+
+    try:
+        with Image.open(BytesIO(data), formats=("PNG",)) as image:
+            if not image.mode.startswith("I"):
+                mode = "RGBA" if image.mode == "P" else "RGB"  # of a palette with alpha, RGB would come with a warning
+                return np.array(image.convert(mode))[..., :3] if colours else np.array(image.convert("L"))
+            stored = np.array(image).astype(np.uint16)
+    except Exception as error:  # as in `header`
+        raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
+    return np.dstack([(stored >> 8).astype(np.uint8)] * 3) if colours else stored

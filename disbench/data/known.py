@@ -5,8 +5,9 @@
 As in git's index, a file counts as the same while size, times and inode are. Among the times is that of the last change
 of anything, which goes on when a date is set back, so bytes changed under a restored date are found, but on Windows,
 which has no such time, they are not. A file younger than RACY is not kept, since a clock's tick may hide a second
-change; a file server whose clock is slow by more could hide one still. What must not rest on this reads: `disbench data
-verify` and `freeze`. Any fault of the cache means that files are read.
+change; a file server whose clock is slow by more could hide one still, and so could a disk that fails. What must not
+rest on this reads: `disbench data verify`, which also forgets what was kept, and `freeze`. Any fault of the cache means
+that files are read.
 """
 
 import hashlib
@@ -55,6 +56,13 @@ def digests(folders: Iterable[Path]) -> Iterator[Callable[[Path | None], str | N
         for folder, place in places.items():
             if found[folder] != known[folder]:
                 _write(place, found[folder])
+
+
+def forget(folders: Iterable[Path]) -> None:
+    """What is kept of some folders; their files are read when they are next asked for."""
+    for folder in folders:
+        with suppress(OSError):
+            _place(folder).unlink(missing_ok=True)
 
 
 def _place(folder: Path) -> Path:

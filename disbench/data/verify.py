@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from disbench.data import DataSet, Sample
+from disbench.data import DataSet, Sample, known
 from disbench.data.digests import pair_digests
 from disbench.data.dis5k import stem_key
 from disbench.data.images import read_image, read_truth
@@ -18,7 +18,11 @@ Frozen = dict[str, dict[str, tuple[str, str]]]  # split -> name -> (digest of th
 
 
 def unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> list[str]:
-    """One line for every file that cannot be decoded to its end. Pairing, counts and sizes were checked on finding."""
+    """One line for every file that cannot be decoded to its end. Pairing, counts and sizes were checked on finding.
+
+    Kept digests are forgotten: a run after this reads every file, too.
+    """
+    known.forget({path.parent for s in dataset.samples for path in (s.truth, s.image) if path})
 
     def check(sample: Sample) -> list[str]:
         faults = []

@@ -26,6 +26,7 @@ from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.models._parts.weights import saved
 from disbench.models.diffdis import lora
+from disbench.models.diffdis.interruption import GOES_ON, Interrupted, held_back
 from disbench.models.diffdis.processes import ALONE, Processes
 from disbench.models.diffdis.tracking import Track
 
@@ -103,7 +104,8 @@ def fit(
     `pictures` (their digest, "" where it is not known), and for a loss that is not finite. `rate(name)` multiplies a
     parameter's learning rate. Of several `processes`, whose batches are parts of one, the first alone validates and
     writes. `validate(model, step)` gives scores for the log, `track(name, step, line)` is given each of its lines.
-    `about`: what files of weights say beside them.
+    `about`: what files of weights say beside them. Interrupted, after the step and its checkpoint, for Ctrl-C; a
+    process that is terminated ends there too.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -125,7 +127,8 @@ def fit(
 
     began = perf_counter() - seconds
     model.train()
-    with closing(_ahead(make, first * schedule.accumulate, schedule.total * schedule.accumulate)) as batches:
+    all_batches = _ahead(make, first * schedule.accumulate, schedule.total * schedule.accumulate)
+    with held_back() as interrupted, closing(all_batches) as batches:
         for step in range(first, schedule.total):
             for group in optimizer.param_groups:
                 group["lr"] = schedule.lr_at(step) * group["factor"]
@@ -138,7 +141,9 @@ def fit(
                 parts = {key: parts.get(key, 0) + part.detach() / schedule.accumulate for key, part in found.items()}
             # Before the scaler looks for infinities, so that every process leaves out the same steps.
             processes.average(p.grad for _, p in parameters if p.grad is not None)
-            processes.average(parts.values())
+            # All end after the same step, whichever has been told.
+            stop = torch.tensor(float(interrupted()), device=device)
+            processes.average([*parts.values(), stop])
             loss = sum(parts.values())
             scaler.unscale_(optimizer)
             norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
@@ -152,8 +157,11 @@ def fit(
             done = step + 1
             seconds = perf_counter() - began
             last = done == schedule.total
+            stopped = Interrupted(f"{name}: step {done} of {schedule.total} is kept, {GOES_ON}")
             scores = {}
             if not processes.first:
+                if stop:
+                    raise stopped
                 continue
             if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
                 scores = {key: round(value, 4) for key, value in validate(average.module.eval(), done).items()}
@@ -167,11 +175,13 @@ def fit(
                     track(name, done, line)
             if scores:
                 _keep_best(average.module, log, next(iter(scores)), schedule.keep, about)
-            if last or done % schedule.checkpoint_every == 0:
+            if stop or last or done % schedule.checkpoint_every == 0:
                 _save(checkpoint, state, identity, pictures, done, seconds)
             if progress:
                 left = seconds / done * (schedule.total - done)
                 progress(done, schedule.total, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
+            if stop:
+                raise stopped
     return average.module.eval()
 
 
