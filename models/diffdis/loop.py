@@ -11,13 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, is_dataclass
 from io import BytesIO
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -25,6 +26,7 @@ from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.models._parts.weights import saved
 from disbench.models.diffdis.processes import ALONE, Processes
+from disbench.models.diffdis.recipe import Count, Natural, Rate, Share, Weight
 from disbench.models.diffdis.tracking import Track
 
 
@@ -36,26 +38,33 @@ class Schedule:
     code applies again after each epoch.
     """
 
-    steps: int
-    lr: float
+    steps: Count
+    lr: Rate
     decay: Literal["cosine", "authors"] = "cosine"
-    epoch: int = 0  # steps, for the authors' decay
-    warmup: float = 0.08  # share of the steps
-    weight_decay: float = 0.01
+    epoch: Natural = 0  # steps, for the authors' decay
+    warmup: Share = 0.08  # share of the steps
+    weight_decay: Weight = 0.01
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"  # the other keeps its moments in 8 bits, with bitsandbytes
-    clip: float = 1.0
-    ema: float = 0.998
-    accumulate: int = 1  # batches to a step
+    clip: Annotated[float, Meta(gt=0)] = 1.0
+    ema: Annotated[float, Meta(ge=0, lt=1)] = 0.998
+    accumulate: Count = 1  # batches to a step
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # what is computed in; weights stay in fp32
-    keep: int = 1  # so many of the best moving averages, by the first score of validation, are kept beside the last
-    log_every: int = 20
-    checkpoint_every: int = 100
-    validate_every: int = 0  # 0: never
-    more: tuple[tuple[int, int, float], ...] = ()  # further cycles: the step that each begins at, its steps, its lr
+    keep: Natural = 1  # so many of the best moving averages, by the first score of validation, are kept beside the last
+    log_every: Count = 20
+    checkpoint_every: Count = 100
+    validate_every: Natural = 0  # 0: never
+    more: tuple[
+        tuple[Natural, Count, Rate], ...
+    ] = ()  # further cycles: the step that each begins at, its steps, its lr
 
     def __post_init__(self):
         if self.decay == "authors" and self.epoch < 1:
             raise InputError("schedule: decay = 'authors' needs epoch, the steps of one")
+        for (first, steps, _), (begin, _, _) in pairwise(self.cycles):
+            if begin != first + steps:
+                raise InputError(
+                    f"schedule: a cycle of more begins at step {begin}, the one before ends at {first + steps}"
+                )
 
     @property
     def cycles(self) -> tuple[tuple[int, int, float], ...]:
