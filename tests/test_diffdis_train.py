@@ -302,9 +302,33 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     def nan(model, batch):
         return {"loss": model(torch.ones(1)).sum() * (float("nan") if batch == 2 else 1)}
 
-    with pytest.raises(InputError, match=r"step 2.*lower lr"):
+    with pytest.raises(InputError, match=r"step 2.*lower lr in the recipe, and choose another --out"):
         fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path)
     assert all(p.isfinite().all() for p in model.parameters())
+    with pytest.raises(InputError, match=r"step 2.*lower --lr, "):
+        fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path, knob="--lr")
+    with pytest.raises(InputError, match=r"step 0.*not for the rate"):
+        fit(model, Schedule(4, 1e-3), lambda step: step + 2, nan, "x", tmp_path)
+
+
+def test_without_a_moving_average_the_network_itself_is_kept(tmp_path):
+    """As an average that forgets all at once would be; a validation leaves it in training."""
+
+    def loss(model, batch):
+        assert model.training
+        return {"loss": (model(torch.full((2, 1), 1.0 + batch)) ** 2).mean()}
+
+    def train(ema, out):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout(0.5))
+        schedule = Schedule(4, 0.1, ema=ema, validate_every=1, checkpoint_every=1)
+        return model, fit(model, schedule, lambda step: step, loss, "x", out, lambda net, step: {"f": step})
+
+    model, kept = train(0, tmp_path / "none")
+    _, nearly = train(1e-30, tmp_path / "nearly")
+    assert kept is model and not kept.training
+    assert all(torch.equal(p, q) for p, q in zip(kept.parameters(), nearly.parameters(), strict=True))
+    assert "average" not in torch.load(tmp_path / "none" / "train.pt", weights_only=True)
 
 
 @pytest.mark.parametrize(

@@ -137,6 +137,7 @@ def train(
             (lambda net, step: validate(net)) if every else None,
             progress,
             stage,
+            knob="--lr",
         )
         training.finished(stage, net)
         write_whole(out / f"{stage}.safetensors", files.saved(net))

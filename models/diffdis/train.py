@@ -38,7 +38,7 @@ def main(
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
     `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how
-    much memory the U-Net will take. `track`: one of `tracking.KINDS` that is to log as well.
+    much memory it may take. `track`: one of `tracking.KINDS` that is to log as well.
     """
     what = recipe.read(path, Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():
@@ -146,9 +146,9 @@ def train(
 def _memory(what: Recipe, start: weights.Checkpoint, processes: Processes) -> memory.Estimate:
     """Of the stage that takes most, in each process."""
     stage = max(what.stages, key=lambda stage: stage.batch * stage.size**2)
-    half = what.schedule.precision != "fp32"
     images = stage.batch // processes.count
-    return memory.estimate(start.unet, start.text.shape[-2], stage.size // check.factor(start.vae), images, half)
+    latent = stage.size // check.factor(start.vae)
+    return memory.estimate(start.unet, start.vae, what.schedule, start.text.shape[-2], latent, images)
 
 
 def pictures(what: Recipe, samples: Sequence[Sample]) -> data.Pictures | data.Files:
