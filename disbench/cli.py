@@ -28,6 +28,7 @@ from disbench.options import (
     data_options,
     engine_options,
     json_option,
+    metric_names,
     metrics_option,
     model_options,
     protocol_option,
@@ -295,15 +296,24 @@ def curves(runs, out, split):
 
 
 @main.command()
+@click.argument("keys", required=False, shell_complete=metric_names)
 @json_option
-def metrics(as_json):
-    """List the measures. Symbol, direction, formula, reference, and the variants that complete a key, as in f_max."""
+def metrics(keys, as_json):
+    """List the measures; with KEYS, as in f_max,hce, all about these.
+
+    Symbol, direction, formula, reference, and the variants that complete a key.
+    """
     from dataclasses import asdict
 
-    from disbench.metrics.catalogue import MEASURES, METRICS, VARIANTS
+    from disbench.metrics.catalogue import MEASURES, METRICS, VARIANTS, chosen
 
+    shown = [METRICS[key] for key in chosen(keys)] if keys else list(METRICS.values())
     if as_json:
-        json([asdict(metric) for metric in METRICS.values()])
+        json([asdict(metric) for metric in shown])
+        return
+    if keys:
+        for m in shown:
+            click.echo(f"{m.key}: {m.symbol}, {m.direction} is better. {m.formula}. {m.reference}")
         return
     rows = [(m.name, " ".join(m.variants), m.symbol, m.direction, m.formula, m.reference) for m in MEASURES.values()]
     table(("key", "variants", "symbol", "better", "formula", "reference"), rows)

@@ -24,7 +24,7 @@ def _protocols(ctx, param, begun):
     return _listed(PROTOCOLS, begun)
 
 
-def _metrics(ctx, param, begun):
+def metric_names(ctx, param, begun):
     from disbench.metrics.catalogue import METRICS
 
     return _listed(METRICS, begun)
@@ -61,7 +61,7 @@ metrics_option = click.option(
     "--metrics",
     metavar="KEYS",
     callback=_chosen,
-    shell_complete=_metrics,
+    shell_complete=metric_names,
     help="What to show, as in f_max,iou_mean,hce, or all; see `disbench metrics`.",
 )
 

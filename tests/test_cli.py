@@ -115,6 +115,8 @@ def test_lists_are_for_people_and_programs():
     assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
     assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "iou_whole"}
     assert "counts summed over the images" in call("metrics").stdout
+    assert [line.split(":")[0] for line in call("metrics", "hce,f_max").stdout.splitlines()] == ["hce", "f_max"]
+    assert "unknown metric 'f_mx'; did you mean f_max" in call("metrics", "f_mx").stderr
 
 
 def test_models_are_filtered_and_described():
