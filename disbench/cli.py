@@ -28,6 +28,7 @@ from disbench.options import (
     data_options,
     engine_options,
     json_option,
+    metric_names,
     metrics_option,
     model_options,
     protocol_option,
@@ -228,7 +229,9 @@ def score(maps, data, split, truth, out, workers, save, share, engine, address, 
 )
 @shared(protocol_option(None), metrics_option)
 def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, times, protocols, metrics):
-    """One table of several runs, in the layout of the DiffDIS paper's Table 2, or that table itself: dis5k.
+    """One table of several runs, or of published scores: dis5k.
+
+    The layout is that of the DiffDIS paper's Table 2.
 
     ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name, TABLE a
     published table, as diffdis-table-3. Without any, the latest finished run of every method under ./runs.
@@ -279,7 +282,9 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png, .csv or .json file.")
 @click.option("--split", metavar="SPLIT", help="A subset; Overall if not given and there, else the first.")
 def curves(runs, out, split):
-    """Precision against recall, F and E against the threshold, of several runs in one figure, or as data.
+    """Curves of several runs: precision, recall, F and E.
+
+    Precision against recall, F and E against the threshold, in one figure, or as data.
 
     Without RUN: the latest finished run of every method under ./runs.
     """
@@ -291,15 +296,24 @@ def curves(runs, out, split):
 
 
 @main.command()
+@click.argument("keys", required=False, shell_complete=metric_names)
 @json_option
-def metrics(as_json):
-    """List the measures: symbol, direction, formula, reference, and the variants that complete a key, as in f_max."""
+def metrics(keys, as_json):
+    """List the measures; with KEYS, as in f_max,hce, all about these.
+
+    Symbol, direction, formula, reference, and the variants that complete a key.
+    """
     from dataclasses import asdict
 
-    from disbench.metrics.catalogue import MEASURES, METRICS, VARIANTS
+    from disbench.metrics.catalogue import MEASURES, METRICS, VARIANTS, chosen
 
+    shown = [METRICS[key] for key in chosen(keys)] if keys else list(METRICS.values())
     if as_json:
-        json([asdict(metric) for metric in METRICS.values()])
+        json([asdict(metric) for metric in shown])
+        return
+    if keys:
+        for m in shown:
+            click.echo(f"{m.key}: {m.symbol}, {m.direction} is better. {m.formula}. {m.reference}")
         return
     rows = [(m.name, " ".join(m.variants), m.symbol, m.direction, m.formula, m.reference) for m in MEASURES.values()]
     table(("key", "variants", "symbol", "better", "formula", "reference"), rows)

@@ -47,7 +47,7 @@ def show(entries, split, find, measured, metrics, as_json):
 @leaderboard.command("check")
 @entries
 def check_entries(entries):
-    """Validate entries: words, whole subsets, same data, scores that follow from evidence. Exit status 1: faults."""
+    """Validate entries. Words, whole subsets, same data, scores that follow from evidence. Exit status 1: faults."""
     from disbench.leaderboard import boards, find
     from disbench.leaderboard.check import check
 
@@ -63,7 +63,7 @@ def check_entries(entries):
 @click.argument("tables", nargs=-1, metavar="[ENTRY|BOARD|TABLES]...")
 @json_option
 def audit(tables, as_json):
-    """Test published tables against themselves, all that are known if none is named. Exit status 1: findings."""
+    """Test published tables against themselves. All that are known if none is named. Exit status 1: findings."""
     import msgspec
 
     from disbench.leaderboard import ROOT, find
@@ -91,7 +91,10 @@ def audit(tables, as_json):
 @click.option("--as", "model", metavar="NAME", help="The entry's name; that of the run's model if not given.")
 @metrics_option
 def submit(run, to, model, metrics):
-    """Write a finished run into a leaderboard, with the statistics of every image that its scores follow from."""
+    """Write a finished run into a leaderboard.
+
+    With it go the statistics of every image, from which its scores follow.
+    """
     from disbench.leaderboard.evidence import submit
     from disbench.runs import load
 
@@ -152,7 +155,9 @@ def check(run, against, tolerances, metrics, as_json):
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @shared(protocol_option(None), metrics_option, json_option)
 def compare(runs, split, by, parts, resamples, seed, protocols, metrics, as_json):
-    """Differences from the first RUN with 95 % intervals and paired tests, ties with the best, and decisive images.
+    """Differences between runs, and whether they are chance.
+
+    From the first RUN, with 95 % intervals and paired tests, ties with the best, and decisive images.
 
     An argument is a run folder, or a leaderboard entry that was measured.
     """

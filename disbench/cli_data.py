@@ -20,7 +20,7 @@ def data() -> None:
 @shared(*data_options)
 @click.option("--against", type=click.Path(path_type=Path), help="A list that `disbench data freeze` wrote.")
 def verify(data, split, against):
-    """Find every missing, extra, unreadable or wrongly sized file. Exit status 1 where it differs from --against."""
+    """Find missing, extra, unreadable and wrongly sized files. Exit status 1 where it differs from --against."""
     from disbench.data import find
     from disbench.data.verify import differences, freeze, read_frozen, unreadable
 
@@ -52,7 +52,7 @@ def freeze(data, split, out):
 
 @data.command()
 def clear_cache():
-    """Remove what is kept of data sets: skeletons, complexity, digests. It is found again where it is needed."""
+    """Remove what is kept of data sets. Skeletons, complexity, digests; found again where they are needed."""
     from disbench.data.truths import cache, clear
 
     files, size = clear()
@@ -66,7 +66,7 @@ def clear_cache():
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write every image's numbers here.")
 @json_option
 def complexity(folder, parts, out, csv_path, as_json):
-    """How intricate the masks of a folder are: the measures that rank DIS-TE1..4."""
+    """How intricate masks are. The measures that rank DIS-TE1..4, for a folder."""
     from disbench.data.survey import link_parts, survey, write_csv
 
     if out and not parts:

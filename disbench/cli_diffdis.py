@@ -2,6 +2,7 @@
 
 import os
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
@@ -26,18 +27,21 @@ ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
 @click.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @click.option("--model", metavar="NAME", help="In place of RECIPE: a method that is trained by supervision, as isnet.")
-@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini.")
+@click.option(
+    "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
+)
+@click.option("--validate", metavar="DIR", help="A folder with im/ and gt/ to validate on, in place of DIS-VD.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
 @click.option("--track", type=click.Choice(["tensorboard", "trackio"]), help="Of a recipe: log there as well.")
 @shared(models_option, *training_options)
-def train(recipe, model, data, out, device, track, **chosen):
-    """Train DiffDIS by a recipe (a TOML file), or another method by its name."""
+def train(recipe, model, data, validate, out, device, track, **chosen):
+    """Train DiffDIS by a recipe, or another method by its name."""
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
-    chosen = {key: value for key, value in chosen.items() if value is not None}
+    chosen = {key: value for key, value in chosen.items() if value not in (None, ())}
     if model and track:
         raise InputError("--track is a recipe's")
     if recipe and chosen:
@@ -49,15 +53,17 @@ def train(recipe, model, data, out, device, track, **chosen):
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     first = os.environ.get("RANK", "0") == "0"  # of several processes that train together
+    say = partial(click.echo, err=True)
     with shown_progress() as progress, alone(out) if first else nullcontext():
         if recipe:
-            train_main(recipe, data, out, device, progress, lambda line: click.echo(line, err=True), track)
+            train_main(recipe, data, out, device, progress, say, track, validate)
         else:
             what = supervised.Recipe(**chosen)
-            weights, scores = supervised.main(model, what, data, out, device, progress)
+            weights, scores = supervised.main(model, what, data, out, device, progress, say, validate)
             for key, value in (scores or {}).items():
                 click.echo(f"{key}: {value:.4f}")
-            click.echo(f"To run it: disbench run --model {model} --weights {weights} --option size={what.size}")
+            at = f"at {what.size} px, as the file says"
+            click.echo(f"To run it, {at}: disbench run --model {model} --weights {weights}")
 
 
 @click.command()
@@ -73,7 +79,7 @@ def train(recipe, model, data, out, device, track, **chosen):
 @click.option("--json", "format_", flag_value="json", help="Short for --format json.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
 def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standalone):
-    """Train DiffDIS without each of its parts, several times each, and make the table of it."""
+    """Train DiffDIS without each of its parts. Several times each; makes the table of it."""
     try:
         from disbench.models.diffdis import ablate, ablation_table
     except ModuleNotFoundError as error:
@@ -95,7 +101,7 @@ def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standal
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
 @click.option("--base", metavar="DIR|ID", help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder.")
 def export(weights, out, base):
-    """Write DiffDIS' weights as a diffusers folder, whose unet/ the authors' scripts read."""
+    """Write DiffDIS' weights as a diffusers folder. The authors' scripts read its unet/."""
     try:
         from disbench.models.diffdis import weights as diffdis
     except ModuleNotFoundError as error:
@@ -113,7 +119,7 @@ def export(weights, out, base):
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
 @shared(protocol_option("pysod"), metrics_option, json_option)
 def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json):
-    """Score the ground truth after an autoencoder's round trip: no latent diffusion can be better."""
+    """Score truths after an autoencoder's round trip. No latent diffusion can be better."""
     try:
         from disbench.models.diffdis.ceiling import RoundTrip
     except ModuleNotFoundError as error:
@@ -139,7 +145,7 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of spread.json and spread.png.")
 @json_option
 def noise_spread(data, split, several, without_dbia, base, seeds, pictures, device, out, as_json):
-    """Measure how far DiffDIS' masks depend on the noise that they start from."""
+    """Measure how far DiffDIS' masks depend on their noise."""
     try:
         from disbench.models.diffdis import spread, spread_report, weights
     except ModuleNotFoundError as error:

@@ -8,26 +8,29 @@ import click
 
 from disbench.console import json
 from disbench.errors import InputError, printable
-from disbench.options import json_option, model_options, shared
+from disbench.options import checked_options, json_option, shared
 
 EXTRAS = {
     "models": ("diffusers", "safetensors", "torch", "transformers"),
     "onnx": ("onnxruntime",),
     "train": ("accelerate",),
+    "lora": ("peft",),
+    "track": ("tensorboard",),
+    "ray": ("ray",),
+    "xlsx": ("openpyxl",),
 }
 
 
 @click.command()
-@shared(*model_options)
+@shared(*checked_options)
 @click.option("--gpu", is_flag=True, help="Hold the GPU's maps, clocks and memory to the CPU's.")
 @json_option
-@click.pass_context
-def doctor(ctx, model, weights, options, device, gpu, as_json):
-    """Check an installation; with --model, an adapter, on pictures of DIS-Mini. Exit status 1 where something fails."""
+def doctor(model, weights, options, device, gpu, as_json):
+    """Check an installation, a model's adapter or a GPU. Adapters on DIS-Mini. Exit status 1: something fails."""
     if gpu:
         _gpu(device, as_json)
         return
-    if ctx.get_parameter_source("model") is click.core.ParameterSource.DEFAULT:
+    if model is None:
         _installation(as_json)
         return
     from disbench import models

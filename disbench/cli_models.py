@@ -8,20 +8,20 @@ import click
 from disbench.console import json, table
 from disbench.errors import printable
 from disbench.models import STATUSES, Card, Download, card, cards
-from disbench.options import json_option, models_option, shared
+from disbench.options import json_option, model_names, models_option, shared
 
 HIDDEN = {"folder", "source"}  # places on this machine
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=model_names)
 @click.option(
     "--status", type=click.Choice([status for status in STATUSES if status != "file"]), help="List these alone."
 )
 @click.option("--find", metavar="TEXT", help="List those alone whose name, summary, paper or training data has TEXT.")
 @shared(models_option, json_option)
 def models(name, status, find, as_json):
-    """List the registered models; with NAME, all about one, and how to get its weights and maps."""
+    """List models; with NAME, all about one. How to get its weights and maps is told."""
     shown = [card(name)] if name else list(cards().values())
     shown = [c for c in shown if status in (None, c.status) and (find or "").casefold() in _text(c)]
     if as_json:

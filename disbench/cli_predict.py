@@ -19,7 +19,7 @@ from disbench.options import json_option, model_options, shared
 @click.option("--again", is_flag=True, help="Also what is there already.")
 @json_option
 def predict(where, model, weights, options, device, cutout, out, again, as_json):
-    """Masks, or cut-outs, of your own pictures, as 8-bit PNG; goes on where it was stopped.
+    """Masks, or cut-outs, of your own pictures. 8-bit PNG; goes on where it was stopped.
 
     Pictures are taken as a viewer shows them (turned by EXIF), and so are the masks. Colours of cut-outs are the
     picture's own: they are not decontaminated, edges keep some of the background.

@@ -16,7 +16,9 @@ CASES = "spread, from easy to hard for the last RUN; disagreement between method
 @click.option("--cases", "how", default="spread", show_default=True, metavar="RULE|NAME,...", help=CASES)
 @click.option("--number", default=6, show_default=True, type=click.IntRange(1), help="How many images, by a rule.")
 def grid(runs, out, how, number):
-    """Image, truth and maps side by side, with an inset where the structure is finest, and the errors of the last RUN.
+    """Image, truth and maps side by side, in one picture.
+
+    With an inset where the structure is finest, and the errors of the last RUN.
 
     Needs maps, which `disbench run` and `disbench score --save` keep. Without RUN: the latest finished run of every
     method under ./runs.
@@ -32,7 +34,9 @@ def grid(runs, out, how, number):
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder of its own.")
 def view(runs, out):
-    """A viewer in a folder, to open in a browser: method against method by slider, blink and difference, to the pixel.
+    """A viewer of maps in a folder, to open in a browser.
+
+    Method against method by slider, blink and difference, to the pixel.
 
     Needs maps, which `disbench run` and `disbench score --save` keep. Without RUN: the latest finished run of every
     method under ./runs.

@@ -1,6 +1,8 @@
 """What commands print: progress, tables, results, JSON."""
 
 import json as jsonlib
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,15 +52,21 @@ def show(results, metrics: tuple[str, ...] | None, as_json: bool) -> None:
     show(results, metrics)
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def console():
+    """Standard output. A file or another program gets whole lines, however long, unless $COLUMNS says a width."""
     from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000)
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
     table = Table(*head, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))  # names from outside are not markup, and steer nothing
-    Console().print(table)
+    console().print(table)
 
 
 def json(value) -> None:

@@ -17,10 +17,11 @@ class OtherFile(UserWarning):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for the message about an unknown name: the names most like it, else all that are known."""
+    """A hint for the message about an unknown name: the names most like it, else those that are known, 20 at most."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"
+    more = f" and {len(known) - 20} more" * (len(known) > 20)
+    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:20])}{more}"
 
 
 def printable(text: str) -> str:

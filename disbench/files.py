@@ -18,7 +18,12 @@ def write_whole(path: Path, data: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which takes the place of `path` when the block ends without an error."""
+    """A file to write, which takes the place of `path` when the block ends without an error.
+
+    InputError where `path` is there but no file: root could put a file in the place of /dev/null.
+    """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: no file, so nothing is written there; choose another place")
     temporary = path.with_name(f".{secrets.token_hex(8)}.part")  # not of the name, which may be as long as names can be
     try:
         with temporary.open("wb") as file:

@@ -6,22 +6,34 @@ from pathlib import Path
 import click
 
 
-def _models(ctx, param, begun):
+def model_names(ctx, param, begun):
     from disbench.models import cards
 
-    return [name for name in cards() if name.startswith(begun)]
+    return [name for name in cards() if name.startswith(begun.lower())]
 
 
 def _splits(ctx, param, begun):
     from disbench.data import COUNTS
 
-    return [name for name in (*COUNTS, "DIS-TE1..4", "all") if name.lower().startswith(begun.lower())]
+    return _listed((*COUNTS, "DIS-TE1..4", "all"), begun)
 
 
 def _protocols(ctx, param, begun):
     from disbench.metrics.protocols import PROTOCOLS
 
-    return [name for name in PROTOCOLS if name.startswith(begun)]
+    return _listed(PROTOCOLS, begun)
+
+
+def metric_names(ctx, param, begun):
+    from disbench.metrics.catalogue import METRICS
+
+    return _listed(METRICS, begun)
+
+
+def _listed(names, begun: str) -> list[str]:
+    """Those that may go on, or end, a list with commas."""
+    before, comma, last = begun.rpartition(",")
+    return [f"{before}{comma}{name}" for name in names if name.lower().startswith(last.lower())]
 
 
 CUTS = ("complexity", "size", "category")
@@ -49,6 +61,7 @@ metrics_option = click.option(
     "--metrics",
     metavar="KEYS",
     callback=_chosen,
+    shell_complete=metric_names,
     help="What to show, as in f_max,iou_mean,hce, or all; see `disbench metrics`.",
 )
 
@@ -139,19 +152,25 @@ models_option = click.option(
     callback=_added,
     help="A folder that holds models of your own, each in a folder with a card; also $DISBENCH_MODELS.",
 )
-model_options = [
-    models_option,
-    click.option(
+
+
+def _model(default: str | None):
+    return click.option(
         "--model",
-        default="diffdis",
+        default=default,
         show_default=True,
-        shell_complete=_models,
+        shell_complete=model_names,
         help="A name from `disbench models`; or a file of your own, or hf:OWNER/NAME: see docs/add-a-model.md.",
-    ),
+    )
+
+
+_weights_options = [
     click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none."),
     click.option("--option", "options", multiple=True, type=KeyValue(), help="One of the model's own, NAME=VALUE."),
-    click.option("--device", help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1; the best there is else."),
+    click.option("--device", help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1. Default: the best there is."),
 ]
+model_options = [models_option, _model("diffdis"), *_weights_options]
+checked_options = [models_option, _model(None), *_weights_options]
 training_options = [
     click.option("--steps", type=click.IntRange(1), help="With --model, of each of its stages; 10,000 else."),
     click.option("--size", type=click.IntRange(32), help="With --model: pixels a side; 1024 else."),
@@ -159,6 +178,12 @@ training_options = [
     click.option("--lr", type=click.FloatRange(0, min_open=True), help="With --model: learning rate; 0.001 else."),
     click.option("--seed", type=click.IntRange(0), help="With --model; 0 else."),
     click.option("--weights", metavar="FILE", help="With --model: what to start from, as `run` takes it."),
+    click.option(
+        "--backbone",
+        metavar="FILE",
+        multiple=True,
+        help="With --model: start from a backbone trained on ImageNet, as published; see docs/train.md.",
+    ),
     click.option("--validate-every", type=click.IntRange(0), help="With --model: steps; 500 else, 0 for never."),
     click.option("--validate-on", type=click.IntRange(0), help="With --model: images of DIS-VD; all else."),
 ]

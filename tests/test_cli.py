@@ -115,6 +115,8 @@ def test_lists_are_for_people_and_programs():
     assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
     assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "iou_whole"}
     assert "counts summed over the images" in call("metrics").stdout
+    assert [line.split(":")[0] for line in call("metrics", "hce,f_max").stdout.splitlines()] == ["hce", "f_max"]
+    assert "unknown metric 'f_mx'; did you mean f_max" in call("metrics", "f_mx").stderr
 
 
 def test_models_are_filtered_and_described():
@@ -225,3 +227,12 @@ def test_two_runs_of_one_method_stand_together_under_titles(folder):
     assert "TITLE=RUN" in refused.stderr
     table = call("report", f"before={first}", f"after={first}")
     assert "| before | after |" in table.stdout
+
+
+def test_a_file_gets_whole_lines_and_a_narrow_terminal_its_own(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = call("models").stdout.splitlines()
+    summary = "Every pixel is foreground: the least that max F can be."
+    assert any(line.startswith("all_foreground") and summary in line for line in lines)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, call("models").stdout.splitlines()[:-8])) <= 60

@@ -13,6 +13,10 @@ from disbench.cli import main
         (["run", "--model"], "is", {"isdnet", "isnet"}),
         (["time", "--model"], "ots", {"otsu"}),
         (["run", "--split"], "dis-te", {"DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4", "DIS-TE1..4"}),
+        (["run", "--split"], "DIS-VD,dis-te3", {"DIS-VD,DIS-TE3"}),
+        (["models"], "isn", {"isnet"}),
+        (["metrics"], "hc", {"hce"}),
+        (["score", "maps", "--metrics"], "mae,f_ma", {"mae,f_max"}),
         (["score", "maps", "--protocol"], "mva", {"mvanet", "mvanet-2024", "mvanet-2024-11"}),
     ],
 )

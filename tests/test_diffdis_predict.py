@@ -145,9 +145,9 @@ def test_options_that_change_maps_change_the_identity_and_the_title(make, option
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"steps": "none"}, r"option .*int.*steps"),
-        ({"steps": "0"}, r"option .*>= 1.*steps"),
-        ({"preset": "offical"}, r"option .*'offical'.*preset"),
+        ({"steps": "none"}, r"option steps=none: .*int"),
+        ({"steps": "0"}, r"option steps=0: .*>= 1"),
+        ({"preset": "offical"}, r"option preset=offical: not one of plain, official"),
         ({"stepps": "2"}, r"unknown option 'stepps'; did you mean steps"),
     ],
 )

@@ -185,6 +185,20 @@ def test_samples_are_drawn_at_validation(samples, tmp_path):
     assert np.abs(drawn[256:, 256:512].astype(float) - truth).mean() < 3
 
 
+def test_it_goes_on_with_its_own_pictures_alone(samples, tmp_path):
+    one = Schedule(1, 1e-3)
+    what = replace(TINY, stages=(train.Stage(16, 1, 2),), schedule=one)
+    others = [replace(sample, name=f"{sample.name}2") for sample in samples]
+    for run in (
+        lambda seen: train.train(what, begin(what), seen, (), tmp_path),
+        lambda seen: train_vae.train_vae(train_vae.VAERecipe(VAE, one, one, size=40, crop=16), seen, tmp_path),
+    ):
+        run(samples)
+        run(samples)
+        with pytest.raises(InputError, match="trained on other pictures; give the --data that it began with"):
+            run(others)
+
+
 def test_the_log_goes_to_a_tracker_as_well(samples, tmp_path):
     seen = []
     train.train(TINY, begin(), samples, (), tmp_path, track=lambda *line: seen.append(line))
@@ -420,3 +434,25 @@ def test_shipped_weights_are_those_of_the_shipped_recipe():
     assert sum(path.stat().st_size for path in (RECIPES.parent / "mini").iterdir()) < 12e6
     log = (RECIPES.parent / "mini" / "unet.jsonl").read_text().splitlines()
     assert json.loads(log[-1])["step"] == what.schedule.total
+
+
+def test_a_recipe_trains_on_one_folder_and_validates_on_another(tmp_path, make_pairs, monkeypatch):
+    from click.testing import CliRunner
+
+    from disbench.cli import main
+
+    weights.save(begin(), tmp_path / "vae")  # a folder of weights in a recipe's `vae` gives its VAE
+    unet = "\n".join(f"{key} = {json.dumps(value)}" for key, value in UNET.items())
+    (tmp_path / "own.toml").write_text(
+        f'vae = "vae"\npictures = 40\nsize = 32\ntext = [2, 8]\nstages = [{{ size = 32, steps = 2, batch = 2 }}]\n'
+        f"[schedule]\nsteps = 2\nlr = 1e-3\nlog_every = 1\nvalidate_every = 1\n[unet]\n{unet}\n"
+    )
+    make_pairs(tmp_path / "own", ["a", "b"])
+    make_pairs(tmp_path / "other", ["c"])
+    monkeypatch.chdir(tmp_path)
+    arguments = ["own.toml", "--data", "own", "--validate", "other", "--out", "out", "--device", "cpu"]
+    ran = CliRunner().invoke(main, ["train", *arguments])
+    assert ran.exit_code == 0, ran.output
+    lines = [json.loads(line) for line in (tmp_path / "out" / "unet.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "f_max" in line] == [1, 2]
+    assert weights.load(tmp_path / "out").size == 32

@@ -78,3 +78,11 @@ def test_ctrl_c_while_the_command_is_loading_has_no_traceback(tmp_path):
         text=True,
     )
     assert (ended.returncode, ended.stderr) == (130, "\ninterrupted\n")
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(InputError, match="pipe: no file, so nothing is written there"):
+        write_whole(path, b"new")
+    assert path.is_fifo()

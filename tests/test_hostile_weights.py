@@ -125,6 +125,16 @@ def test_a_file_for_another_model(model, what):
     refused(run("--model", model, "--weights", name), expected)
 
 
+@pytest.mark.parametrize("what", FILES)
+def test_a_file_as_a_backbone(what):
+    name, data, expected = FILES[what]
+    Path(name).write_bytes(data)
+    options = ("--backbone", "w.pth" if name == "other.pth" else name, "--data", "d", "--size", 128, "--device", "cpu")
+    ran = call("train", "--model", "udun", "--out", "out", *options)
+    assert not Path(RAN).exists()
+    refused(ran, "no backbone (Res2Net, ResNet, Swin)" if expected == FOREIGN else expected, "w.")
+
+
 @pytest.mark.parametrize("model", ["isnet", "udun", "diffdis"])
 def test_a_folder_without_weights(model):
     Path("empty").mkdir()

@@ -1,5 +1,9 @@
 """The registry is data; a model predicts as it is evaluated."""
 
+import ctypes
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from conftest import write
@@ -99,3 +103,25 @@ def test_disbench_run_is_the_public_entry(tmp_path, make_pairs):
     assert full.folder != result.folder
     assert full.scores()["d"]["mae"] == 0
     assert full.scores()["d"] == disbench.score([disbench.measure(truth, truth)])
+
+
+def test_a_process_with_a_network_keeps_freed_memory():
+    """A large tensor, which glibc else maps apart from its heap and unmaps again, is in the heap."""
+    code = """if True:
+        import ctypes, torch
+        from disbench.models._parts import device
+        libc = ctypes.CDLL(None)
+        class Counts(ctypes.Structure):
+            _fields_ = [(f"count{i}", ctypes.c_size_t) for i in range(10)]
+        libc.mallinfo2.restype = Counts
+        apart = lambda: libc.mallinfo2().count3
+        before, one = apart(), torch.empty(1 << 26)
+        between = apart()
+        device.pick("cpu")
+        two = torch.empty(1 << 26)
+        print(between - before, apart() - between)
+    """
+    if not hasattr(ctypes.CDLL(None), "mallinfo2"):
+        pytest.skip("not glibc")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "0"], done.stderr

@@ -4,6 +4,8 @@ import json
 import math
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,8 +26,10 @@ from disbench.data import find
 from disbench.errors import InputError
 from disbench.models._parts import supervised
 from disbench.models._parts.losses import bce, bce_of_logits, iou_of_logits
+from disbench.models._parts.network import Weights
 from disbench.models._parts.supervised import Recipe
-from disbench.models.diffdis.data import Pictures
+from disbench.models._parts.weights import SIZE, saved
+from disbench.models.diffdis.data import Files, Pictures, load
 from disbench.models.diffdis.loop import Schedule
 from disbench.models.isnet.train import Training as ISNetTraining
 from disbench.models.udun.train import Training as UDUNTraining
@@ -67,6 +71,7 @@ def pictures():
 
 
 DATA = SimpleNamespace(splits={})
+RECIPE = Path(models.__path__[0]) / "diffdis" / "recipes" / "mini.toml"
 WHAT = Recipe(steps=30, size=16, batch=4, lr=0.1)
 
 
@@ -192,7 +197,7 @@ def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monke
     ran = call(*where, *sizes)
     assert ran.exit_code == 0, ran.output
     assert load_file(tmp_path / "out" / "tiny.safetensors").keys() == {"weight", "bias"}
-    assert f"--weights {tmp_path / 'out' / 'tiny.safetensors'} --option size=32" in ran.output
+    assert f"at 32 px, as the file says: disbench run --model tiny --weights {tmp_path}" in ran.output
 
 
 def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
@@ -204,18 +209,18 @@ def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(supervised, "train", train)
     monkeypatch.setattr(
-        supervised, "find", lambda where, split, progress: seen.update(where=where, split=split) or DATA
+        supervised.data, "find", lambda where, split, progress: seen.update(where=where, split=split) or DATA
     )
     monkeypatch.setattr(supervised.data, "load", lambda samples, size: samples)
     make_pairs(tmp_path / "mini", ["a"])  # a folder of this name is not DIS-Mini
     for where, environment, split, expected in (
         ("mini", "", "DIS-TR,DIS-VD", ("tr", "vd")),
         (None, "", "DIS-TR,DIS-VD", ("tr", "vd")),
-        ("./mini", "", None, ("vd", ())),
-        (None, "./mini", None, ("vd", ())),
+        ("./mini", "", None, ("own", ())),
+        (None, "./mini", None, ("own", ())),
     ):
         monkeypatch.setenv("DISBENCH_DATA", environment)
-        DATA.splits = {"DIS-VD": "vd", "DIS-TR": "tr"} if split else {"mini": "vd"}
+        DATA.splits, DATA.samples = {"DIS-VD": "vd", "DIS-TR": "tr"}, "own"
         weights, _ = supervised.main("isnet", replace(WHAT, size=32), where, tmp_path / "out", "cpu")
         assert weights == tmp_path / "out" / "isnet.safetensors"
         assert (seen["split"], seen["pictures"], seen["held_out"]) == (split, *expected)
@@ -242,9 +247,30 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
         (("--model", "genpercept"), "GenPercept has no training here; those that have: "),
         (("--model", "mvanet", "--size", "64"), "MVANet works at multiples of 128"),
         (("--model", "udun", "--size", "96"), "UDUN works at multiples of 128"),
+        (("r.toml", "--backbone", "b.pth"), "--backbone is --model's"),
+        (
+            ("--model", "isnet", "--data", "mine", "--validate-every", "5"),
+            "--validate-every: a folder of its own has no",
+        ),
+        (
+            ("--model", "isnet", "--data", "mine", "--validate-on", "5"),
+            "--validate-on: a folder of its own has no DIS-VD",
+        ),
+        (
+            ("--model", "isnet", "--data", "gone"),
+            "gone: no such folder; give --data a DIS5K folder or one with im/ and gt/",
+        ),
+        (
+            ("--model", "isnet", "--data", "."),
+            "has no split of DIS5K; give --data a DIS5K folder or one with im/ and gt/",
+        ),
+        ((RECIPE, "--data", "mine", "--validate", "gone"), "--validate gone: no folder with im/ and gt/"),
+        (("--model", "isnet", "--data", "mine", "--backbone", "gone.pth"), "gone.pth: no such file"),
     ],
 )
-def test_a_mistake_is_told(tmp_path, arguments, why):
+def test_a_mistake_is_told(tmp_path, make_pairs, monkeypatch, arguments, why):
+    monkeypatch.chdir(tmp_path)
+    make_pairs(tmp_path / "mine", ["a"])
     ran = call(*arguments, "--out", tmp_path / "out")
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
     assert why in ran.stderr
@@ -257,3 +283,51 @@ def test_a_size_must_fit():
     model = disbench.load("isnet", "untrained", "cpu", size="32")
     assert model.title == "IS-Net (untrained, 32 px)"
     assert model.predict(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
+
+
+def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
+    """As the option would have: in the title, in what decides a run's key, and at work."""
+    net = disbench.load("fp_dis", "untrained", "cpu").predictor.net
+    said = tmp_path / "own.safetensors"
+    said.write_bytes(saved(net, {SIZE: "64"}))
+    model, asked = (disbench.load("fp_dis", str(said), "cpu", **more) for more in ({}, {"size": "64"}))
+    assert (model.title, model.identity, model.predictor.size) == (asked.title, asked.identity, (64, 64))
+    assert model.title == "FP-DIS, unofficial (own.safetensors, 64 px)"
+    assert disbench.load("fp_dis", str(said), "cpu", size="96").predictor.size == (96, 96)
+    for size, why in (("100", "its size=100: pixels a side, a multiple of 32"), ("9" * 9, "is no size in pixels")):
+        said.write_bytes(saved(net, {SIZE: size}))
+        with pytest.raises(InputError, match=rf"own\.safetensors.*{why}"):
+            disbench.load("fp_dis", str(said), "cpu")
+
+
+def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):
+    for name in ("mvanet", "inspyrenet"):
+        monkeypatch.setattr(
+            import_module(f"disbench.models.{name}.predictor"), "opened", lambda *_: Weights(Path("w"), None, "128")
+        )
+    mvanet = disbench.load("mvanet", "w", "cpu")
+    assert (mvanet.title, mvanet.predictor.size) == ("MVANet (w, 128 px), passes one", (128, 128))
+    inspyrenet = disbench.load("inspyrenet", "w", "cpu")
+    assert inspyrenet.title == "InSPyReNet-SwinB (w, 128 px)"
+    assert (inspyrenet.predictor.preset.side, inspyrenet.predictor.size) == (128, (128, 128))
+    preset = disbench.load("inspyrenet", "w", "cpu", preset="DIS5K_LR")  # what was asked for counts
+    assert (preset.title, preset.identity["size" if "size" in preset.identity else "preset"]) == (
+        "InSPyReNet-SwinB (w), preset DIS5K_LR",
+        "DIS5K_LR",
+    )
+
+
+def test_a_training_goes_on_with_its_own_pictures_alone(tmp_path, make_pairs):
+    samples = find(make_pairs(tmp_path / "a", ["a", "b"])).samples
+    what = replace(WHAT, steps=1, batch=2)
+    supervised.train(Tiny(), what, load(samples, 16), (), tmp_path / "out")
+    moved = find(make_pairs(tmp_path / "moved", ["a", "b"])).samples  # the same under another folder
+    supervised.train(Tiny(), what, load(moved, 16), (), tmp_path / "out")
+    others = find(make_pairs(tmp_path / "c", ["a", "c"])).samples
+    for pictures in (load(others, 16), Files(others, 16)):
+        with pytest.raises(InputError, match=r"tiny\.pt|first\.pt: trained on other pictures; give the --data that"):
+            supervised.train(Tiny(), what, pictures, (), tmp_path / "out")
+    for stage in Tiny.stages:  # of before there was a digest: unknown
+        path = tmp_path / "out" / f"{stage}.pt"
+        torch.save({key: x for key, x in torch.load(path).items() if key != "pictures"}, path)
+    supervised.train(Tiny(), what, load(others, 16), (), tmp_path / "out")

@@ -50,7 +50,10 @@ def read_layout(root: Path, names: tuple[str, ...], counts: Mapping[str, int], i
         folder = root / name
         if not folder.is_dir():
             here = [n for n in counts if (root / n).is_dir()]
-            raise InputError(f"{folder}: no such folder; {root} has {', '.join(here) or 'no split of DIS5K'}")
+            raise InputError(
+                f"{folder}: no such folder; {root} has {', '.join(here) or 'no split of DIS5K'}; "
+                "give --data a DIS5K folder or one with im/ and gt/"
+            )
         samples = read_pairs(name, folder / "im" if images else None, folder / "gt")
         if len(samples) != counts[name]:
             raise InputError(

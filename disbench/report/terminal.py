@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from disbench.console import console as stdout
 from disbench.errors import printable
 from disbench.metrics import METRICS, Keys
 from disbench.report.table import ARROWS, build
@@ -33,7 +33,7 @@ def show(results: Sequence[Result], metrics: Keys = None) -> None:
             cells = [Text(cell.text, style=STYLES[cell.rank]) for cell in line.cells]
             label = _text(f"{split} ({line.n})" if first == 0 else "")
             grid.add_row(label, f"{metric.symbol} {ARROWS[metric.direction]}", *cells, end_section=line is lines[-1])
-    console = Console()
+    console = stdout()
     console.print(grid)
     for result in distinct(results):
         if times := stage_times(result):
@@ -54,9 +54,7 @@ def _text(text: str, style: str = "") -> Text:
 
 def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
     """Print what disbench.compare.compare gives: scores, differences from the first, and what decides them."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)  # a file has no edge to wrap at
+    console = stdout()
     for split in dict.fromkeys(line.split for line in lines):
         inside = [line for line in lines if line.split == split]
         grid = Grid(title=_text(f"{split} ({inside[0].n} images)"), box=None, header_style="bold", title_justify="left")

@@ -18,14 +18,23 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Weights:
-    """What --weights names: the tensors of a file by their names in the network, or None: as drawn from seed 0."""
+    """What --weights names: the tensors of a file by their names in the network, or None: as drawn from seed 0.
+
+    `size`: pixels a side that it was trained at, where the file says so.
+    """
 
     path: Path
     state: State | None
+    size: str = ""
 
     def into(self, make: Callable[[], nn.Module]) -> Any:
         """The network that `make` makes, with these weights; InputError where they are another's."""
         return files.untrained(make) if self.state is None else files.build(make, self.state, self.path)
+
+    def at(self, size: str, default: int, multiple: int = 32) -> tuple[str, int]:
+        """The size to work at, as the option says, else the file, else the card: "" for the last, and in pixels."""
+        said_by = "--option size" if size else f"{self.path}: its size"
+        return size or self.size, files.working_size(size or self.size, default, multiple, said_by)
 
     def classes(self, name: str) -> int:
         """As many as the tensor of that name has rows: 1, or 2, background and foreground; InputError for more."""
@@ -43,7 +52,7 @@ def opened(weights: str, named: Callable[[State], State] = dict) -> Weights:
     if weights == "untrained":
         return Weights(Path(weights), None)
     path = files.find(weights, ())
-    return Weights(path, named(files.unwrapped(files.read(path))))
+    return Weights(path, named(files.unwrapped(files.read(path))), files.trained_at(path))
 
 
 class Network:
@@ -67,7 +76,8 @@ class Network:
         **chosen: str,
     ):
         self.device = devices.pick(device)
-        self.size = (files.working_size(size, card.protocol["size"], multiple),) * 2
+        size, side = weights.at(size, card.protocol["size"], multiple)
+        self.size = (side, side)
         # Which of the checkpoints of a method it is, no file says: its name has to.
         self.title = f"{card.title}{kind} ({weights.path.name}{f', {size} px' if size else ''})"
         self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | chosen

@@ -22,6 +22,7 @@ class Res2Net(nn.Module):
     """
 
     channels = (64, *(width * EXPANSION for width in WIDTHS))
+    surplus, drawn, own = ("fc.",), (), ()  # as in ResNet
 
     def __init__(self, dilations: Sequence[Sequence[int]] = PLAIN):
         super().__init__()

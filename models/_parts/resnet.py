@@ -18,6 +18,12 @@ class ResNet(nn.Module):
     for 1 throughout. stem: how many channels leave `conv1`, which may be replaced by any module that halves the size.
     """
 
+    # Starts of names, for `backbones`: what published files have beside these tensors, what they do not have, and what
+    # is not torchvision's.
+    surplus: tuple[str, ...] = ("fc.",)
+    drawn: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+
     def __init__(
         self,
         depth: int,

@@ -4,8 +4,7 @@ There `train.py` has a class `Training`, which the card names as `training = "tr
 and their augmentation are those of DiffDIS' trainer.
 """
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,17 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from disbench.data import Sample, Where, find
+from disbench.data import Sample, Where
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.metrics import measure, score
 from disbench.models import card, cards, part
+from disbench.models._parts import backbones
 from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
 from disbench.models.diffdis import data
 from disbench.models.diffdis.loop import Schedule, fit
 
 MEMORY = 2 << 30  # bytes: pictures that take more are read anew each time
+VALIDATE_EVERY = 500
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class Recipe:
     lr: float = 1e-3
     seed: int = 0
     weights: str = ""  # what the last stage starts from, else as drawn from the seed
-    validate_every: int = 500
+    backbone: tuple[str, ...] = ()  # in place of them, files of its backbones alone
+    validate_every: int | None = None  # steps, 0 for never; None: VALIDATE_EVERY, where there is DIS-VD
     validate_on: int = 0  # images of DIS-VD; 0: all
 
 
 class Training(Protocol):
-    """What a method's `train.py` has; a class of its own that inherits from this need not repeat the last two."""
+    """What a method's `train.py` has; a class of its own that inherits from this need not repeat the last three."""
 
     stages: tuple[str, ...]  # networks to train, one after the other; the last is the model
     multiple: int  # sides of pictures are multiples of this
@@ -66,14 +68,25 @@ class Training(Protocol):
         """Of a checkpoint to start from, what the last stage's network has, under its names."""
         return state
 
+    def choose(self, state: dict[str, Tensor]) -> None:
+        """Have `network` make the size that such tensors are of, a checkpoint's or a backbone's, under its names."""
+
 
 def main(
-    name: str, what: Recipe, where: Where, out: Path, device: str | None = None, progress=None
+    name: str,
+    what: Recipe,
+    where: Where,
+    out: Path,
+    device: str | None = None,
+    progress=None,
+    say=lambda line: None,
+    held_out: Where = None,
 ) -> tuple[Path, dict[str, float] | None]:
     """Train a registered method on DIS-TR, or any folder; in `out` are its weights, by stage, and its log, JSON lines.
 
-    Validates on DIS-VD where the data set has it. A training in `out` that was cut off is gone on with. Returns the
-    file of the last stage's weights, and the scores of the last validation.
+    Validates on DIS-VD, or the folder `held_out`, where there is one. A training in `out` that was cut off is gone on
+    with. Returns the file of the last stage's weights, and the scores of the last validation. `say` is told what
+    backbones gave.
     """
     chosen = card(name)
     if not chosen.training:
@@ -83,13 +96,13 @@ def main(
     if what.size % training.multiple:
         raise InputError(f"--size {what.size}: {chosen.title} works at multiples of {training.multiple}")
     device = devices.pick(device)
-    where = where or os.environ.get("DISBENCH_DATA")
-    own = where not in (None, "mini") and (Path(where) / "gt").is_dir()
-    splits = find(where, None if own else "DIS-TR,DIS-VD", progress=progress).splits
-    samples, held_out = (*splits.values(), ()) if own else (splits["DIS-TR"], splits["DIS-VD"])
+    if data.is_own(where) and not held_out and (what.validate_every or what.validate_on):
+        option = "--validate-every" if what.validate_every else "--validate-on"
+        raise InputError(f"{option}: a folder of its own has no DIS-VD; leave it away, or give --validate DIR")
+    samples, held_out = data.splits(where, held_out, progress)
     fits = len(samples) * what.size**2 * 4 <= MEMORY
     pictures = data.load(samples, what.size) if fits else data.Files(samples, what.size)
-    scores = train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress)
+    scores = train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress, say)
     return out / f"{training.stages[-1]}.safetensors", scores
 
 
@@ -101,10 +114,14 @@ def train(
     out: Path,
     device: str = "cpu",
     progress=None,
+    say=lambda line: None,
 ) -> dict[str, float] | None:
     """Every stage in turn; each one's moving average becomes `out/<stage>.safetensors`."""
     scores = None
-    start = _start(training, what) if what.weights else None  # a mistake in them is not to wait for earlier stages
+    start, backbone = _start(training, what, say)  # a mistake in them is not to wait for earlier stages
+    # Else a resume without --data would go on with other pictures; an early checkpoint says no more than their number.
+    identity = _identity(what) | {"pictures": len(pictures)} | backbone
+    about = {files.SIZE: str(what.size)}
     for number, stage in enumerate(training.stages):
         last = number == len(training.stages) - 1
         torch.manual_seed(what.seed)
@@ -123,7 +140,8 @@ def train(
         def validate(model: nn.Module) -> dict[str, float]:
             return validated(training, model, held_out, what.size, device)
 
-        every = what.validate_every if last and held_out else 0
+        every = VALIDATE_EVERY if what.validate_every is None else what.validate_every
+        every = every if last and held_out else 0
         # What is saved is the moving average, over a twentieth of the steps at most.
         ema = max(0.0, min(0.998, 1 - 20 / what.steps))
         schedule = Schedule(what.steps, what.lr, weight_decay=0, ema=ema, validate_every=every, log_every=10)
@@ -132,23 +150,46 @@ def train(
             schedule,
             make,
             losses,
-            _identity(what) | {"pictures": len(pictures)},  # else a resume without --data would go on with others
+            identity,
             out,
             (lambda net, step: validate(net)) if every else None,
             progress,
             stage,
             knob="--lr",
+            pictures=pictures.digest,
+            about=about,
         )
         training.finished(stage, net)
-        write_whole(out / f"{stage}.safetensors", files.saved(net))
+        write_whole(out / f"{stage}.safetensors", files.saved(net, about))
         scores = validate(net) if every else None
     return scores
 
 
-def _start(training: Training, what: Recipe) -> nn.Module:
-    path = files.find(what.weights, ())
-    state = training.learned(files.unwrapped(files.read(path)))
-    return files.build(partial(training.network, training.stages[-1], what.size), state, path)
+def _start(training: Training, what: Recipe, say: Callable[[str], None]) -> tuple[nn.Module | None, dict[str, Any]]:
+    """The last stage's network with what it is to start from, None for nothing; what it adds to the identity."""
+    make = partial(training.network, training.stages[-1], what.size)
+    if what.weights and what.backbone:
+        raise InputError("--backbone: --weights brings one; leave one of them away")
+    if what.weights:
+        path = files.find(what.weights, ())
+        state = training.learned(files.unwrapped(files.read(path)))
+        training.choose(state)
+        return files.build(make, state, path), {}
+    if not what.backbone:
+        return None, {}
+    found = [backbones.read(name) for name in what.backbone]
+    with torch.device("meta"):
+        net = make()
+    names = [name for name, _ in backbones.find(net).values()]
+    if not names:
+        raise InputError(f"--backbone: {type(net).__name__} has none that is published apart; leave it away")
+    training.choose({f"{name}.{key}": x for name in names for one in found for key, x in one.state.items()})
+    torch.manual_seed(what.seed)
+    net = make()
+    digests, lines = backbones.take(net, found)
+    for line in lines:
+        say(line)
+    return net, {"backbone": digests}
 
 
 @torch.inference_mode()
@@ -192,5 +233,5 @@ def watched(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
 
 
 def _identity(what: Recipe) -> dict[str, Any]:
-    later = ("validate_every", "validate_on")  # change no weight
-    return {key: value for key, value in asdict(what).items() if key not in later}
+    apart = ("validate_every", "validate_on", "backbone")  # change no weight; has its digest
+    return {key: value for key, value in asdict(what).items() if key not in apart}

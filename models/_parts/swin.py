@@ -43,6 +43,10 @@ class Swin(nn.Module):
         self.norms = [f"norm{level}" for level in range(len(depths))] if norms else []
         for name, channels in zip(self.norms, self.channels, strict=False):
             self.add_module(name, nn.LayerNorm(channels))
+        # As in ResNet: the classifier and its norm, and of four stages those that are not here.
+        stages = [f"layers.{level}." for level in range(len(depths), 4)]
+        self.surplus = ("head.", "norm.", f"layers.{len(depths) - 1}.downsample.", *stages)
+        self.drawn, self.own = tuple(f"{name}." for name in self.norms), ()
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = functional.pad(x, (0, -x.shape[-1] % 4, 0, -x.shape[-2] % 4))

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from huggingface_hub import hf_hub_download, snapshot_download
+from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -20,6 +21,8 @@ from disbench.errors import InputError
 
 NESTS = ("state_dict", "model_state", "model")  # where trainers keep the weights beside their own state
 WRAPPERS = ("module.", "_orig_mod.")  # what distributed training and torch.compile put before every name
+SIZE = "disbench.size"  # a key of a .safetensors file's metadata
+State = dict[str, Tensor]
 
 
 def find(name: str, wanted: tuple[str, ...]) -> Path:
@@ -74,14 +77,18 @@ def build(make: Callable[[], nn.Module], state: dict[str, Tensor], path: Path) -
     """
     with torch.device("meta"):  # no time lost on drawing what the file replaces
         module = make()
-    expected = module.state_dict()
+    module.load_state_dict(matched(module.state_dict(), state, path, f"this {type(module).__name__}"), assign=True)
+    return module.eval()
+
+
+def matched(expected: State, state: State, path: Path, of: str) -> State:
+    """The tensors read from `path` for those expected, of their types; InputError as `build` says."""
     if wrong := list(_differences(expected, state)):
-        name, some = type(module).__name__, ", ".join(wrong[:3])
-        raise InputError(f"{path}: not the weights of this {name}; {len(wrong)} tensors differ: {some} ...")
+        some = ", ".join(wrong[:3])
+        raise InputError(f"{path}: not the weights of {of}; {len(wrong)} tensors differ: {some} ...")
     if wrong := next((k for k, x in state.items() if x.is_floating_point() and not x.isfinite().all()), None):
         raise InputError(f"{path}: values of {wrong} are not finite; the file is damaged, or of a training that failed")
-    module.load_state_dict({name: state[name].to(tensor.dtype) for name, tensor in expected.items()}, assign=True)
-    return module.eval()
+    return {name: state[name].to(tensor.dtype) for name, tensor in expected.items()}
 
 
 def untrained(make: Callable[[], nn.Module], seed: int = 0) -> Any:
@@ -91,22 +98,39 @@ def untrained(make: Callable[[], nn.Module], seed: int = 0) -> Any:
         return make().eval()
 
 
-def saved(module: nn.Module) -> bytes:
-    """Its state as a .safetensors file; a tensor that has several names is written under each."""
+def saved(module: nn.Module, about: dict[str, str] | None = None) -> bytes:
+    """Its state as a .safetensors file; a tensor that has several names is written under each.
+
+    `about`: what the file says beside them, as `trained_at` reads it.
+    """
     state, places = {}, set()
     for name, tensor in module.state_dict().items():
         tensor = tensor.cpu().contiguous()
         state[name] = tensor.clone() if tensor.data_ptr() in places else tensor
         places.add(tensor.data_ptr())
-    return save(state)
+    return save(state, about)
 
 
-def working_size(text: str, default: int, multiple: int = 32) -> int:
-    """What --option size says, for networks that were trained at another size than the authors'."""
+def trained_at(path: Path) -> str:
+    """Pixels a side that a network was trained at here, as its .safetensors file says; "" for any other file.
+
+    InputError for what can be no size.
+    """
+    if path.suffix != ".safetensors":
+        return ""
+    with safe_open(path, "pt") as file:
+        size = (file.metadata() or {}).get(SIZE, "")
+    if size and not re.fullmatch(r"[1-9]\d{0,3}", size):
+        raise InputError(f"{path}: its {SIZE} is {size[:20]!r}, which is no size in pixels; save it without")
+    return size
+
+
+def working_size(text: str, default: int, multiple: int = 32, said_by: str = "--option size") -> int:
+    """What an option or a file says, for networks that were trained at another size than the authors'."""
     if not text:
         return default
     if not text.isdecimal() or int(text) < 1 or int(text) % multiple:
-        raise InputError(f"--option size={text}: pixels a side, a multiple of {multiple}")
+        raise InputError(f"{said_by}={text}: pixels a side, a multiple of {multiple}")
     return int(text)
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from disbench.models._parts import supervised, swin
 from disbench.models._parts.losses import ssim
 from disbench.models.birefnet.layers import resized
-from disbench.models.birefnet.network import BiRefNet
+from disbench.models.birefnet.network import BiRefNet, size_of
 from disbench.models.birefnet.predictor import DEVIATION, MEAN
 
 LEVELS = (4, 3, 2)
@@ -22,9 +22,13 @@ LEVELS = (4, 3, 2)
 class Training(supervised.Training):
     stages = ("birefnet",)
     multiple = 32
+    swin = "large"
 
     def network(self, stage: str, size: int) -> nn.Module:
-        return BiRefNet()
+        return BiRefNet(self.swin)
+
+    def choose(self, state: dict[str, Tensor]) -> None:
+        self.swin = size_of(state)
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         images, decoder = supervised.normalised(images, MEAN, DEVIATION), net.decoder

@@ -15,7 +15,7 @@ from disbench.data import Where, find
 from disbench.errors import InputError, nearest
 from disbench.files import write_whole
 from disbench.metrics import score
-from disbench.models.diffdis import batches, recipe, train, weights
+from disbench.models.diffdis import batches, data, recipe, train, weights
 from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.processes import join
 from disbench.models.diffdis.settings import Recipe
@@ -92,6 +92,8 @@ def main(
     for row in chosen:  # what is wrong with the last is told before the first is trained
         _recipe(rows, table, row, 0)
     device, processes = join(device)
+    if data.is_own(where):
+        raise InputError("--data: ablations are trained on DIS-TR and scored on --split; give DIS5K or mini")
     training = next(iter(find(where, "DIS-TR", progress=progress).splits.values()))
     tests = find(where, split, progress=progress)
     on = [tests.token, *tests.splits]

@@ -3,10 +3,13 @@
 No generator lives on between steps, so a resumed training sees the very pictures of an uninterrupted one.
 """
 
+import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated
 
 import cv2
@@ -16,7 +19,7 @@ from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.data import Sample
+from disbench.data import Sample, Where, find
 from disbench.data.images import read_image, read_truth
 from disbench.errors import InputError
 from disbench.models.diffdis.recipe import Cut, Share
@@ -47,6 +50,7 @@ class Pictures:
 
     images: np.ndarray
     truths: np.ndarray
+    digest: str = ""  # of the files that they are from, where that is known
 
     def __len__(self) -> int:
         return len(self.images)
@@ -61,6 +65,10 @@ class Files:
 
     samples: Sequence[Sample]
     size: int
+
+    @property
+    def digest(self) -> str:
+        return digest(self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -80,7 +88,33 @@ def load(samples: Sequence[Sample], size: int) -> Pictures:
     files = Files(samples, size)
     with ThreadPoolExecutor(READERS) as pool:
         images, truths = zip(*pool.map(files.__getitem__, range(len(files))), strict=True)
-    return Pictures(np.stack(images), np.stack(truths))
+    return Pictures(np.stack(images), np.stack(truths), files.digest)
+
+
+def digest(samples: Sequence[Sample]) -> str:
+    """Which pictures these are, by names and sizes in bytes: what is cheap to know of 3000 of them at each start."""
+    pairs = sorted((one.name, *(path.stat().st_size for path in (one.image, one.truth))) for one in samples)
+    return hashlib.sha256(repr(pairs).encode()).hexdigest()
+
+
+def splits(where: Where, held_out: Where = None, progress=None) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    """What to train on and to validate on: DIS-TR and DIS-VD, or a folder with im/ and gt/, which has nothing held out.
+
+    `held_out`: such a folder in the place of DIS-VD.
+    """
+    if held_out and not is_own(held_out):
+        raise InputError(f"--validate {held_out}: no folder with im/ and gt/")
+    apart = find(held_out, None, progress=progress).samples if held_out else ()
+    if is_own(where):
+        return find(where, None, progress=progress).samples, apart
+    found = find(where, "DIS-TR" if held_out else "DIS-TR,DIS-VD", progress=progress).splits
+    return found["DIS-TR"], apart or found["DIS-VD"]
+
+
+def is_own(where: Where) -> bool:
+    """Whether that is a folder with im/ and gt/, which has no DIS-VD."""
+    where = where or os.environ.get("DISBENCH_DATA")
+    return where not in (None, "mini") and (Path(where) / "gt").is_dir()
 
 
 def rows(count: int, batch: int, step: int, seed: int) -> list[int]:

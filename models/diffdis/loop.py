@@ -96,15 +96,18 @@ def fit(
     processes: Processes = ALONE,
     track: Track | None = None,
     knob: str = "lr in the recipe",
+    pictures: str = "",
+    about: dict[str, str] | None = None,
 ) -> nn.Module:
     """Train `model` in place and return its moving average, in eval mode; itself where `ema` is 0.
 
     `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
     the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one; the best averages are
-    `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe) and for a
-    loss that is not finite. `rate(name)` multiplies a parameter's learning rate. Of several `processes`, whose batches
-    are parts of one, the first alone validates and writes. `validate(model, step)` gives scores for the log,
-    `track(name, step, line)` is given each of its lines. `knob`: what the user calls the rate.
+    `out/<name>-<step>.safetensors`. InputError for a checkpoint of another `identity` (the recipe) or of other
+    `pictures` (their digest, "" where it is not known), and for a loss that is not finite. `rate(name)` multiplies a
+    parameter's learning rate. Of several `processes`, whose batches are parts of one, the first alone validates and
+    writes. `validate(model, step)` gives scores for the log, `track(name, step, line)` is given each of its lines.
+    `about`: what files of weights say beside them. `knob`: what the user calls the rate.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -122,7 +125,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     first, seconds = 0, 0.0
     if checkpoint.exists():
-        first, seconds = _restore(checkpoint, state, identity)
+        first, seconds = _restore(checkpoint, state, identity, pictures)
     if processes.first:
         _truncate(log, first)
 
@@ -171,9 +174,9 @@ def fit(
                 if track:
                     track(name, done, line)
             if scores:
-                _keep_best(result, log, next(iter(scores)), schedule.keep)
+                _keep_best(result, log, next(iter(scores)), schedule.keep, about)
             if last or done % schedule.checkpoint_every == 0:
-                _save(checkpoint, state, identity, done, seconds)
+                _save(checkpoint, state, identity, pictures, done, seconds)
             if progress:
                 left = seconds / done * (schedule.total - done)
                 progress(done, schedule.total, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
@@ -215,28 +218,28 @@ def _ahead(make: Callable[[int], Any], first: int, end: int) -> Iterator[Any]:
             yield batch
 
 
-def _keep_best(model: nn.Module, log: Path, score: str, count: int) -> None:
+def _keep_best(model: nn.Module, log: Path, score: str, count: int, about: dict[str, str] | None) -> None:
     """Save the model of the log's last line if it is among the `count` best, and drop those that no longer are."""
     lines = [line for line in map(json.loads, log.read_text().splitlines()) if score in line]
     best = sorted(lines, key=lambda line: line[score], reverse=True)[:count]
     names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
     latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
     if latest in names:
-        write_whole(log.with_name(latest), saved(model))
+        write_whole(log.with_name(latest), saved(model, about))
     for old in log.parent.glob(f"{log.stem}-*.safetensors"):
         if old.name not in names:
             old.unlink()
 
 
-def _save(path: Path, state: dict[str, Any], identity: Any, step: int, seconds: float) -> None:
+def _save(path: Path, state: dict[str, Any], identity: Any, pictures: str, step: int, seconds: float) -> None:
     file = BytesIO()
     parts = {key: part.state_dict() for key, part in state.items()}
     said = asdict(identity) if is_dataclass(identity) else identity
-    torch.save({"identity": said, "step": step, "seconds": seconds, **parts}, file)
+    torch.save({"identity": said, "pictures": pictures, "step": step, "seconds": seconds, **parts}, file)
     write_whole(path, file.getvalue())
 
 
-def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, float]:
+def _restore(path: Path, state: dict[str, Any], identity: Any, pictures: str = "") -> tuple[int, float]:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
@@ -250,6 +253,9 @@ def _restore(path: Path, state: dict[str, Any], identity: Any) -> tuple[int, flo
         name = next(name for name in sorted(before | now) if before.get(name) != now.get(name))
         what = f"its {name} is {before.get(name)!r}, here {now.get(name)!r}"
         raise InputError(f"{path}: made by another recipe, {what}; choose another --out")
+    before = saved.get("pictures")  # a checkpoint of before there was such a digest has none
+    if before and pictures and before != pictures:
+        raise InputError(f"{path}: trained on other pictures; give the --data that it began with, or another --out")
     for key, part in state.items():
         part.load_state_dict(saved[key])
     return saved["step"], saved["seconds"]

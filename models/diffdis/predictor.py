@@ -1,10 +1,10 @@
 """DiffDIS behind disbench's Protocol: one plain pass, which is what the paper timed, and what is asked beyond it."""
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -79,8 +79,6 @@ class DiffDIS:
         self.factor = 2 ** (len(self.vae.config.block_out_channels) - 1)  # pixels to a latent pixel
         if self.size % self._multiple:
             raise InputError(f"option size={self.size}: must be a multiple of {self._multiple}")
-        if self.options.precision == "tf32":
-            torch.set_float32_matmul_precision("high")
         if self.options.compile != "no":
             for part in (self.unet, self.vae.decoder):
                 part.compile(mode=self.options.compile)
@@ -99,7 +97,8 @@ class DiffDIS:
     def maps(self, batch: Tensor, edge: bool = False) -> tuple[Tensor, Tensor | None]:
         """Masks, and edge maps where asked for, both as `infer` gives masks."""
         variants = product(PASSES[self.options.preset], range(self.options.ensemble))
-        passes = [self.one_pass(batch, edge, *variant, seed) for variant, seed in variants]
+        with devices.matmul_precision("high" if self.options.precision == "tf32" else "highest"):
+            passes = [self.one_pass(batch, edge, *variant, seed) for variant, seed in variants]
         masks, edges = zip(*passes, strict=True)
         return torch.stack(masks).mean(0), torch.stack(edges).mean(0) if edge else None
 
@@ -179,7 +178,11 @@ def _scale(x: Tensor, size: tuple[int, int]) -> Tensor:
 def _read(options: dict[str, str | int]) -> Options:
     if unknown := options.keys() - asdict(Options()).keys():
         raise InputError(f"unknown option {min(unknown)!r}; {nearest(min(unknown), ['base', *asdict(Options())])}")
-    try:
-        return msgspec.convert(options, Options, strict=False)
-    except msgspec.ValidationError as error:
-        raise InputError(f"option {error}") from None
+    for key, value in options.items():
+        one = next(field for field in fields(Options) if field.name == key)
+        try:
+            msgspec.convert(value, one.type, strict=False)
+        except msgspec.ValidationError as error:
+            known = ", ".join(get_args(one.type)) if get_origin(one.type) is Literal else ""
+            raise InputError(f"option {key}={value}: {f'not one of {known}' if known else error}") from None
+    return msgspec.convert(options, Options, strict=False)

@@ -1,7 +1,7 @@
 """Train DiffDIS by Algorithm 1 of the paper: `disbench train RECIPE.toml --data DIR --out DIR`.
 
-Trains on DIS-TR and validates on DIS-VD. Pictures may grow from stage to stage: small ones teach what an object is at a
-fraction of the time.
+Trains on DIS-TR and validates on DIS-VD, or on folders. Pictures may grow from stage to stage: small ones teach what
+an object is at a fraction of the time.
 """
 
 from bisect import bisect_right
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from disbench.data import Sample, Where, find
+from disbench.data import Sample, Where
 from disbench.models.diffdis import batches, check, data, lora, losses, memory, recipe, tracking, weights
 from disbench.models.diffdis.loop import fit
 from disbench.models.diffdis.processes import ALONE, Processes, join
@@ -34,18 +34,19 @@ def main(
     progress=None,
     say=lambda line: None,
     track: str | None = None,
+    held_out: Where = None,
 ) -> None:
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
     `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how
-    much memory it may take. `track`: one of `tracking.KINDS` that is to log as well.
+    much memory it may take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to
+    validate on in place of DIS-VD.
     """
     what = recipe.read(path, Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
     device, processes = join(device)
-    splits = find(where, "DIS-TR,DIS-VD", progress=progress).splits
-    samples, held_out = next(iter(splits.values())), splits.get("DIS-VD", ())
+    samples, held_out = data.splits(where, held_out, progress)
     start = begin(what, path, samples, out, progress, processes)
     if processes.first:
         say(f"memory: {_memory(what, start, processes)}")
@@ -109,6 +110,7 @@ def train(
     ends = list(accumulate(stage.steps for stage in what.stages))
     whole = what.augment == "authors" or isinstance(samples, data.Pictures | data.Files)
     source = samples if whole else pictures(what, samples)
+    known = source.digest if isinstance(source, data.Pictures | data.Files) else data.digest(source)
     parts = {stage: processes.part(stage.batch) for stage in what.stages}
 
     def make(step: int) -> dict[str, Any]:
@@ -137,6 +139,7 @@ def train(
         rate=lambda parameter: what.embedding_lr if parameter.startswith("class_embedding.") else 1.0,
         processes=processes,
         track=track,
+        pictures=known,
     )
     if what.lora:
         lora.merge(trained)

@@ -56,7 +56,7 @@ def train_vae(
     torch.manual_seed(recipe.seed)
     vae = AutoencoderKL(**recipe.vae)
     pictures = data.load(samples, recipe.size)
-    run = {"identity": recipe, "out": out, "progress": progress, "processes": processes}
+    run = {"identity": recipe, "out": out, "progress": progress, "processes": processes, "pictures": pictures.digest}
     make = partial(_crops, recipe, pictures, (recipe.images, recipe.masks, recipe.edges))
     vae = fit(vae, recipe.schedule, make, partial(_all_losses, recipe), name="vae", **run)
     vae.register_to_config(scaling_factor=1 / _deviation(recipe, vae, pictures))

@@ -40,6 +40,8 @@ class IFA(nn.Module):
 class Backbone(ResNet):
     """ResNet-50 with three 3x3 convolutions at its entry; its last stage is dilated though it halves the size."""
 
+    own = ("conv1.", "bn1.", "layer1.0.conv1.", "layer1.0.bn1.", "layer1.0.downsample.")  # the stem is twice as wide
+
     def __init__(self):
         super().__init__(50, dilations=[(1,) * 3, (1,) * 4, (1,) * 6, (2, 2, 4)], stem=128, ceil_mode=True)
         layers = []

@@ -1,6 +1,6 @@
 """InSPyReNet behind disbench's Protocol, with the authors' own steps before and after the network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from disbench.errors import InputError, nearest
 from disbench.models import Card
-from disbench.models._parts import weights as files
 from disbench.models._parts.network import Network, opened
 from disbench.models._parts.swin import learned
 from disbench.models.inspyrenet.network import InSPyReNet, backbone_of
@@ -37,17 +36,22 @@ PRESETS = {"DIS5K": Preset(1024), "DIS5K_LR": Preset(384, blend=True), "Res2Net5
 class Predictor(Network):
     """`weights`: the authors' file, with either backbone, or "untrained" for Swin-B as drawn from seed 0.
 
-    `preset`: how the file was trained, which it does not say; one of PRESETS. `size`: in its place, the
-    side in pixels at which `disbench train` trained it.
+    `preset`: how the file was trained, which theirs do not say; one of PRESETS, else DIS5K. `size`: in its place, the
+    side in pixels at which `disbench train` trained it, which its own files say.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, preset: str = "DIS5K", size: str = ""):
-        if preset not in PRESETS:
+    def __init__(self, card: Card, weights: str, device: str | None, preset: str = "", size: str = ""):
+        if preset and preset not in PRESETS:
             raise InputError(f"unknown preset {preset!r}; {nearest(preset, PRESETS)}")
-        if size and preset != "DIS5K":
+        if size and preset:
             raise InputError(f"--option size={size}: in place of preset={preset}, not beside it")
-        self.preset = Preset(files.working_size(size, 0)) if size else PRESETS[preset]
         file = opened(weights, learned)
+        if preset:
+            file = replace(file, size="")
+        else:
+            preset = "DIS5K"
+        size, side = file.at(size, 0)
+        self.preset = Preset(side) if size else PRESETS[preset]
         backbone = backbone_of(file.state) if file.state else "SwinB"
         net = file.into(lambda: InSPyReNet(backbone, self.preset.side))
         super().__init__(card, file, net, device, size, kind=f"-{backbone}", **({} if size else {"preset": preset}))

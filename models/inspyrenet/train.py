@@ -1,8 +1,9 @@
-"""InSPyReNet's training (Kim et al., ACCV 2022), by the loss of the authors' code; with Swin-B.
+"""InSPyReNet's training (Kim et al., ACCV 2022), by the loss of the authors' code.
 
 Of the four maps of the pyramid, against the truth's own pyramid: binary cross entropy, weighted along edges, and IoU of
 each pixel by itself. And 0.0001 times the distance of each map to the next finer, reduced, which stays as it is. All
-are enlarged to the size of the image by repetition. They start from a Swin trained on ImageNet.
+are enlarged to the size of the image by repetition. They start from a Swin trained on ImageNet;
+here it is Swin-B, or the backbone of what a training starts from.
 """
 
 from itertools import pairwise
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from disbench.models._parts import supervised, swin
 from disbench.models._parts.losses import edge_weight
-from disbench.models.inspyrenet.network import InSPyReNet
+from disbench.models.inspyrenet.network import InSPyReNet, backbone_of
 from disbench.models.inspyrenet.predictor import DEVIATION, MEAN
 from disbench.models.inspyrenet.pyramid import reduced
 
@@ -22,9 +23,13 @@ CONSISTENCY = 1e-4
 class Training(supervised.Training):
     stages = ("inspyrenet",)
     multiple = 32
+    backbone = "SwinB"
 
     def network(self, stage: str, size: int) -> nn.Module:
-        return InSPyReNet("SwinB", size)
+        return InSPyReNet(self.backbone, size)
+
+    def choose(self, state: dict[str, Tensor]) -> None:
+        self.backbone = backbone_of(state)
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         saliency, size = net(supervised.normalised(images, MEAN, DEVIATION)).saliency, images.shape[-2:]

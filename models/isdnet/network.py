@@ -36,6 +36,8 @@ class ISDNet(nn.Module):
 class Backbone(ResNet):
     """ResNet-18 at 1/8, dilated in its last two stages, with three 3x3 convolutions at its entry."""
 
+    own = ("stem.", "conv1.", "bn1.")
+
     def __init__(self):
         super().__init__(18, strides=(1, 2, 1, 1), dilations=[(1, 1), (1, 1), (1, 2), (2, 4)])
         del self.conv1, self.bn1

@@ -28,18 +28,20 @@ class Predictor(Network):
     """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0.
 
     passes: whose logits are averaged; "2025", the authors' six, "2024", those of the paper's time, or "one", as it is
-    where a `size` is given: pixels a side, a multiple of 128.
+    where a `size` is given, or the file has one: pixels a side, a multiple of 128.
     """
 
     def __init__(self, card: Card, weights: str, device: str | None, passes: str = "", size: str = ""):
-        passes = passes or ("one" if size else "2025")
-        if passes not in PASSES:
+        if passes and passes not in PASSES:
             raise InputError(f"passes={passes}: one of {', '.join(PASSES)}")
         file = opened(weights, lambda state: renamed(learned(state)))
+        passes = passes or ("one" if size or file.size else "2025")
         super().__init__(card, file, file.into(MVANet), device, size, 128, passes=passes)
         self.passes = PASSES[passes]
         if any(self.size[0] * scale % 128 for _, scale in self.passes):
-            raise InputError(f"--option size={size}: not with passes={passes}, whose sizes must be multiples of 128")
+            raise InputError(
+                f"--option size={self.size[0]}: not with passes={passes}, whose sizes must be multiples of 128"
+            )
         self.title += f", passes {passes}" if passes != "2025" else ""
 
     def prepare(self, image: np.ndarray) -> Tensor:

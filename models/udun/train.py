@@ -3,7 +3,7 @@
 The truth is divided as LDF does it (Wei et al., Label Decoupling Framework, CVPR 2020): the trunk is the truth weighted
 by the distance to its outline, the structure the rest. Losses are binary cross entropy of all three, and IoU of the
 mask. The authors' code, which has no licence, was not read: weights of 1 and this division are not held to it. They
-start from a ResNet trained on ImageNet; here it starts from nothing, or from a whole checkpoint, `--weights`.
+start from a ResNet trained on ImageNet.
 """
 
 import cv2
@@ -14,16 +14,20 @@ from torch.nn import functional
 
 from disbench.models._parts import supervised
 from disbench.models._parts.losses import bce_of_logits, iou_of_logits
-from disbench.models.udun.network import UDUN
+from disbench.models.udun.network import UDUN, depth_of
 from disbench.models.udun.predictor import DEVIATION, MEAN
 
 
 class Training(supervised.Training):
     stages = ("udun",)
     multiple = 128
+    depth = 50
 
     def network(self, stage: str, size: int) -> nn.Module:
-        return UDUN()
+        return UDUN(self.depth)
+
+    def choose(self, state: dict[str, Tensor]) -> None:
+        self.depth = depth_of(state)
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         trunk, structure, mask = net(_normalised(images))
