@@ -12,6 +12,7 @@ from hashed import CONFIGS, GOLDENS, draw, hashed_unet
 from safetensors.torch import load_file
 from tiny_training import UNET, VAE
 
+from disbench.models import card
 from disbench.models.diffdis import losses, memory, recipe
 from disbench.models.diffdis.loop import Schedule
 from disbench.models.diffdis.settings import Recipe
@@ -98,6 +99,7 @@ def test_checkpointing_takes_less_memory_and_more_images_more():
         widths = [128, 256, 512, 512]  # Stable Diffusion's
         blocks = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
         vae = AutoencoderKL(**blocks, block_out_channels=widths, layers_per_block=2)
+    assert card("diffdis").parameters == sum(p.numel() for part in (unet, vae) for p in part.parameters())
     schedule = recipe.read(RECIPES / "paper.toml", Recipe).schedule
     one, two = (memory.estimate(unet, vae, schedule, 2, 128, images) for images in (1, 2))
     assert two.activations == pytest.approx(2 * one.activations, rel=0.01)
