@@ -21,7 +21,7 @@ from disbench import (
 )
 from disbench.console import json, show, table
 from disbench.console import progress as shown_progress
-from disbench.errors import BrokenPlugin, InputError, printable, utf8
+from disbench.errors import BrokenPlugin, InputError, OtherFile, printable, utf8
 from disbench.options import (
     CUTS,
     cluster,
@@ -78,7 +78,7 @@ class Commands(click.Group):
 
 
 def _warn(others, message, category, *where, **how) -> None:
-    if issubclass(category, BrokenPlugin):
+    if issubclass(category, BrokenPlugin | OtherFile):
         click.echo(f"disbench: warning: {printable(str(message))}", err=True)
     else:
         others(message, category, *where, **how)

@@ -1,6 +1,7 @@
 """The command on the registry: models."""
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
@@ -62,6 +63,8 @@ def _describe(c: Card) -> None:
         _echo(f"{key.capitalize()}: {value}")
     if c.training:
         _echo(f"Training: disbench train --model {c.name} --data DIS5K --out DIR")
+    if c.recipe:
+        _echo(f"Training: disbench train {_near(c.folder / c.recipe)} --data DIS5K --out DIR")
     if c.loss:
         _echo(f"Loss, {c.loss}")
     for one in c.weights:
@@ -77,11 +80,18 @@ def _download(head: str, one: Download, how: str) -> None:
     facts = [one.size, one.license and f"licence: {one.license}", one.trained_on and f"trained on: {one.trained_on}"]
     click.echo()
     _echo(f"{head} ({'; '.join(filter(None, facts))})")
+    for kind, value in (("MD5", one.md5), ("SHA256", one.sha256)):
+        if value:
+            _echo(f"  {kind}: {value}")
     if one.note:
         _echo(f"  {one.note}")
     for url in one.urls:
         _echo(f"  by hand: {url}")
     _echo(f"  then:    disbench run {how} --data DIS5K --split DIS-TE1..4")
+
+
+def _near(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _file(one: Download) -> str:

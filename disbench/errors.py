@@ -12,6 +12,10 @@ class BrokenPlugin(UserWarning):
     """A model from outside that cannot be listed, and why."""
 
 
+class OtherFile(UserWarning):
+    """A file that has the name of a published one, but not its digest."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for the message about an unknown name: the names most like it, else those that are known, 20 at most."""
     known = list(known)

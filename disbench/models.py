@@ -6,6 +6,7 @@ disbench's own root come those of plug-ins, packages that an entry point of the 
 folders of $DISBENCH_MODELS.
 """
 
+import hashlib
 import inspect
 import os
 import re
@@ -21,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from disbench.errors import BrokenPlugin, InputError, nearest
+from disbench.errors import BrokenPlugin, InputError, OtherFile, nearest
 
 GROUP, FOLDERS = "disbench.models", "DISBENCH_MODELS"  # of entry points; the environment's variable
 _HERE = Path(__file__).parent
@@ -48,15 +49,18 @@ class Download:
     license: str = ""
     trained_on: str = ""
     note: str = ""
+    md5: str = ""  # of the file called `name`, in hexadecimal, where its publisher says it
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
-    `predictor` is "module:class" in the model's folder, and so is what trains it, `training`; `loss` says whose loss it
-    has, and which; `protocol` is hashed into the run key; `weights` and `maps` say how to get what the
-    authors have published. `source` is the file or repository that stands for a folder.
+    `predictor` is "module:class" in the model's folder, and so is what trains it, `training`, unless it is trained by
+    `recipe`, a file there; `loss` says whose loss it has, and which; `protocol` is hashed into the run key; `weights`
+    and `maps` say how to get what the authors have published. `source` is the file or repository that stands for a
+    folder.
     """
 
     name: str
@@ -65,6 +69,7 @@ class Card:
     status: str
     predictor: str = ""
     training: str = ""
+    recipe: str = ""
     loss: str = ""
     summary: str = ""
     paper: dict[str, str] = field(default_factory=dict)
@@ -160,6 +165,7 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
 
     chosen = card(name)
     check(chosen, weights)
+    _check_digest(chosen, weights)
     make = part(chosen, chosen.predictor)
     if not callable(make):
         raise InputError(f"{chosen.folder}: its {chosen.predictor} makes nothing; {_HELP}")
@@ -178,6 +184,18 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
             raise
         raise InputError(f"{chosen.outside}: no predictor ({type(error).__name__}: {error}); {_HELP}") from error
     return Model(chosen, predictor)
+
+
+def _check_digest(chosen: Card, weights: str | None) -> None:
+    """An OtherFile warning for a file with the name of one of the card's, but another digest: authors replace files."""
+    one = next((one for one in chosen.weights if weights and one.name == Path(weights).name), None)
+    for kind in ("md5", "sha256"):
+        if one and (known := getattr(one, kind)) and Path(weights).is_file():
+            with Path(weights).open("rb") as file:
+                found = hashlib.file_digest(file, kind).hexdigest()
+            if found != known.lower():
+                why = f"its {kind.upper()} is {found}, not {known}: damaged, or replaced since the card was written"
+                warnings.warn(f"{weights}: not the {one.name} that {chosen.title}'s card means; {why}", OtherFile, 3)
 
 
 def _check_predictor(predictor: Any) -> None:

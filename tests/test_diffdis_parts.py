@@ -293,3 +293,20 @@ def test_every_format_of_the_table_has_means_intervals_and_differences(tmp_path)
 def test_an_unknown_row_is_named():
     with pytest.raises(InputError, match="no row 'edge'"):
         ablate._chosen(recipe.read(ablate.RECIPES / "ablations.toml", ablate.Rows).rows, ["edge"])
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("rows = []", "rows: there are none"),
+        ('rows = [{ name = "?", set = {} }]', r"name = '\?': must have a letter"),
+        ('rows = [{ name = "a", set = {} }, { name = "b", set = { rolout = 2 } }]', "row 'b': unknown key 'rolout'"),
+        ('rows = [{ name = "a", set = { schedule = { lr = -1 } } }]', r"row 'a': Expected .*schedule\.lr"),
+    ],
+)
+def test_what_is_wrong_with_a_row_is_told_before_any_is_trained(tmp_path, text, message):
+    path = tmp_path / "rows.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        ablate.main(tmp_path / "no data", tmp_path / "out", path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)

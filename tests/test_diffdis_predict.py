@@ -223,3 +223,40 @@ def test_device_that_is_not_there(make):
 
 def test_constant_mask_is_nothing_found():
     assert not predictor.stretch(torch.full((1, 2, 2), 0.7)).any()
+
+
+def test_compiled_parts_answer_as_the_plain_ones(monkeypatch):
+    """In whole graphs; the compiler's own code is left out for the time that it takes."""
+    shipped = {"weights": None, "device": "cpu", "size": 64}
+    plain = predictor.DiffDIS(card("diffdis"), **shipped)
+    seen = []
+
+    def compile(*given, mode):
+        seen.append(mode)
+        return torch_compile(*given, mode=mode, backend="eager", fullgraph=True)
+
+    torch_compile = torch.compile
+    monkeypatch.setattr(torch, "compile", compile)
+    compiled = predictor.DiffDIS(card("diffdis"), **shipped, compile="default")
+    assert seen == ["default"] * 2 and compiled.title == "DiffDIS-mini, compile default, size 64"
+    batch = plain.prepare(images(1)[0])[None]
+    torch.compiler.reset()
+    torch._dynamo.utils.counters.clear()
+    torch.testing.assert_close(compiled.infer(batch), plain.infer(batch), rtol=0, atol=1e-4)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # else it would be compiled in name alone
+
+
+def test_tf32_holds_while_it_predicts_alone(make, monkeypatch):
+    seen, segment = [], predictor.segment
+
+    def watched(*given, **how):
+        seen.append(torch.get_float32_matmul_precision())
+        return segment(*given, **how)
+
+    monkeypatch.setattr(predictor, "segment", watched)
+    for precision, inside in (("tf32", "high"), ("fp32", "highest")):
+        model = make(precision=precision)
+        assert torch.get_float32_matmul_precision() == "highest"
+        model.infer(model.prepare(images(1)[0])[None])
+        assert torch.get_float32_matmul_precision() == "highest"
+        assert seen.pop() == inside

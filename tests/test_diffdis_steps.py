@@ -2,15 +2,23 @@
 
 import gzip
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from hashed import CONFIGS, GOLDENS, draw, hashed_unet
 from safetensors.torch import load_file
+from tiny_training import UNET, VAE
 
-from disbench.models.diffdis import losses, memory
+from disbench.models import card
+from disbench.models.diffdis import losses, memory, recipe
+from disbench.models.diffdis.loop import Schedule
+from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.unet import DiffDISUNet
 
+RECIPES = Path(memory.__file__).parent / "recipes"
 LR, EMBEDDING_LR = 3e-5, 3e-4
 
 torch.set_num_threads(1)
@@ -66,16 +74,36 @@ def test_memory_is_what_autograd_keeps_on_the_cpu():
         output = unet(draw("noisy", 4, 4, 32, 32), 999, scales, draw("text", 1, 2, 32))
     real = sum(x.untyped_storage().nbytes() for x in kept.values())
     assert output.requires_grad
-    found = memory.estimate(unet, tokens=2, latent=32, images=2, half=False)
+    found = memory.estimate(unet, AutoencoderKL(**VAE), Schedule(1, 1.0), tokens=2, latent=32, images=2)
     assert found.activations == pytest.approx(real, rel=0.1)
     assert found.weights == 20 * sum(parameter.numel() for parameter in unet.parameters())
+
+
+def test_memory_follows_what_the_recipe_keeps():
+    with torch.device("meta"):
+        unet, vae = DiffDISUNet(**UNET), AutoencoderKL(**VAE)
+    count = sum(parameter.numel() for parameter in unet.parameters())
+    plain = Schedule(1, 1.0)
+    for changes, each in [({}, 20), ({"ema": 0}, 16), ({"optimizer": "adamw8bit"}, 14)]:
+        assert memory.estimate(unet, vae, replace(plain, **changes), 2, 8, 2).weights == each * count
+    half = memory.estimate(unet, vae, replace(plain, precision="bf16"), 2, 8, 2)
+    found = memory.estimate(unet.requires_grad_(False), vae, plain, 2, 8, 2)
+    assert found.weights == 8 * count
+    weights = sum(parameter.numel() for parameter in vae.parameters())
+    assert found.vae == half.vae == 4 * (weights + 3 * 2 * 4 * 16 * 16)  # three tensors of two images, four channels
 
 
 def test_checkpointing_takes_less_memory_and_more_images_more():
     with torch.device("meta"):
         unet = DiffDISUNet.from_config(CONFIGS["FULL"])
-    one, two = (memory.estimate(unet, 2, 128, images, half=False) for images in (1, 2))
+        widths = [128, 256, 512, 512]  # Stable Diffusion's
+        blocks = {"down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4}
+        vae = AutoencoderKL(**blocks, block_out_channels=widths, layers_per_block=2)
+    assert card("diffdis").parameters == sum(p.numel() for part in (unet, vae) for p in part.parameters())
+    schedule = recipe.read(RECIPES / "paper.toml", Recipe).schedule
+    one, two = (memory.estimate(unet, vae, schedule, 2, 128, images) for images in (1, 2))
     assert two.activations == pytest.approx(2 * one.activations, rel=0.01)
     unet.enable_gradient_checkpointing()
-    assert memory.estimate(unet, 2, 128, 1, half=False).activations < one.activations / 4
-    assert "18.3 for weights" in str(one)
+    assert memory.estimate(unet, vae, schedule, 2, 128, 1).activations < one.activations / 4
+    assert "14.6 for weights" in str(one)  # 912.9 million of four values each: the recipe keeps no moving average
+    assert "about 48.2 GB" in str(two) and "about 48 GB" in (RECIPES / "paper.toml").read_text()

@@ -18,6 +18,7 @@ from disbench import models
 from disbench.data import Sample
 from disbench.errors import InputError
 from disbench.models.diffdis import (
+    check,
     conditioning,
     data,
     lora,
@@ -34,6 +35,7 @@ from disbench.models.diffdis.unet import DiffDISUNet
 
 RECIPES = Path(train.__file__).parent / "recipes"
 TABLES = "[schedule]\nlr = 1\nsteps = 2"
+STAGES = "stages = [{ size = 8, steps = 2, batch = 2 }]\n" + TABLES
 
 
 @pytest.fixture(autouse=True)
@@ -340,9 +342,33 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
     def nan(model, batch):
         return {"loss": model(torch.ones(1)).sum() * (float("nan") if batch == 2 else 1)}
 
-    with pytest.raises(InputError, match=r"step 2.*lower lr"):
+    with pytest.raises(InputError, match=r"step 2.*lower lr in the recipe, and choose another --out"):
         fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path)
     assert all(p.isfinite().all() for p in model.parameters())
+    with pytest.raises(InputError, match=r"step 2.*lower --lr, "):
+        fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path, knob="--lr")
+    with pytest.raises(InputError, match=r"step 0.*not for the rate"):
+        fit(model, Schedule(4, 1e-3), lambda step: step + 2, nan, "x", tmp_path)
+
+
+def test_without_a_moving_average_the_network_itself_is_kept(tmp_path):
+    """As an average that forgets all at once would be; a validation leaves it in training."""
+
+    def loss(model, batch):
+        assert model.training
+        return {"loss": (model(torch.full((2, 1), 1.0 + batch)) ** 2).mean()}
+
+    def train(ema, out):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout(0.5))
+        schedule = Schedule(4, 0.1, ema=ema, validate_every=1, checkpoint_every=1)
+        return model, fit(model, schedule, lambda step: step, loss, "x", out, lambda net, step: {"f": step})
+
+    model, kept = train(0, tmp_path / "none")
+    _, nearly = train(1e-30, tmp_path / "nearly")
+    assert kept is model and not kept.training
+    assert all(torch.equal(p, q) for p, q in zip(kept.parameters(), nearly.parameters(), strict=True))
+    assert "average" not in torch.load(tmp_path / "none" / "train.pt", weights_only=True)
 
 
 @pytest.mark.parametrize(
@@ -358,8 +384,25 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
         ('base = "x"\nvae = "y"\nstages = []\nunet.a = 1\n' + TABLES, "either base, or vae and unet"),
         ('base = "x"\nnoise = "pink"\nstages = []\n' + TABLES, r"Invalid enum value 'pink'"),
         ('base = "x"\naugment = "mine"\nstages = []\n' + TABLES, r"augment"),
-        ('base = "x"\nstages = []\n[schedule]\nlr = 1\nsteps = 0\ndecay = "authors"', "needs epoch"),
+        ('base = "x"\nstages = []\n[schedule]\nlr = 1\nsteps = 1\ndecay = "authors"', "needs epoch"),
         ('vae = "x"\nstages = [{ sise = 8 }]', "unknown key 'sise'; known: size, steps, batch"),
+        ('base = "x"\nstages = []\n' + TABLES, "stages: there are none"),
+        ('base = "x"\nstages = [{ size = 8, steps = 2, batch = 0 }]\n' + TABLES, r"stages\[0\]\.batch"),
+        (
+            'base = "x"\n' + STAGES.replace("batch = 2", "batch = 2, crop = [0.5, 3.0]"),
+            r"stages\[0\]\.crop",
+        ),
+        ('base = "x"\npictures = 0\n' + STAGES, r"\$\.pictures"),
+        ('base = "x"\nseed = -1\n' + STAGES, r"\$\.seed"),
+        ('base = "x"\nedge_width = 4\n' + STAGES, "edge_width 4: must be odd"),
+        ('base = "x"\n' + STAGES + "\nlog_every = 0", r"schedule\.log_every"),
+        ('base = "x"\n' + STAGES + "\ncheckpoint_every = 0", r"schedule\.checkpoint_every"),
+        ('base = "x"\n' + STAGES + "\naccumulate = 0", r"schedule\.accumulate"),
+        ('base = "x"\n' + STAGES + "\nema = 2", r"schedule\.ema"),
+        ('base = "x"\n' + STAGES + "\nweight_decay = nan", r"schedule\.weight_decay"),
+        ('base = "x"\n' + STAGES + "\nmore = [[1, 2, 1e-3]]", "begins at step 1, the one before ends at 2"),
+        ('base = "x"\n' + STAGES.replace("lr = 1", "lr = -1"), r"schedule\.lr"),
+        ('base = "x"\n' + STAGES.replace("lr = 1", "lr = inf"), r"schedule\.lr"),
     ],
 )
 def test_recipe_errors_name_the_key(tmp_path, text, message):
@@ -367,7 +410,43 @@ def test_recipe_errors_name_the_key(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
         recipe.read(path, train.Recipe)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"stages": (train.Stage(36, 8, 2),)}, "size = 36: must be a multiple of 16; near: 32"),
+        ({"size": 100}, "size = 100: must be a multiple of 16; near: 96"),
+        ({"text": (2, 16)}, "text = .2, 16.: its width must be cross_attention_dim, here 8"),
+        ({"unet": UNET | {"block_out_channels": [8, 8, 8]}}, "makes no U-Net .*block_out_channels"),
+        ({"unet": UNET | {"foo": 1}}, "makes no U-Net .*foo"),
+        ({"unet": UNET | {"out_channels": 3}}, r"makes no U-Net .*\(4, 3, 8, 8\)"),
+    ],
+)
+def test_what_does_not_fit_is_told_before_the_vae_is_trained(tmp_path, samples, changes, message):
+    path, tables = tmp_path / "tiny.toml", "".join(f"[{name}]\nlr = 1\nsteps = 2\n" for name in ("schedule", "decoder"))
+    config = "".join(f"{key} = {json.dumps(value)}\n" for key, value in VAE.items())
+    (tmp_path / "tiny-vae.toml").write_text(tables + "[vae]\n" + config)
+    with pytest.raises(InputError, match=message) as caught:
+        train.begin(replace(TINY, **changes), path, samples, tmp_path / "out")
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"crop": 33}, "crop = 33: must be a multiple of 2"),
+        ({"vae": VAE | {"latent_channels": 3}}, r"makes no autoencoder .*\(1, 3, 16, 16\)"),
+        ({"vae": VAE | {"norm_num_groups": 3}}, "makes no autoencoder .*divisible"),
+    ],
+)
+def test_an_autoencoder_that_fits_nothing_is_told_as_well(tmp_path, changes, message):
+    what = replace(train_vae.VAERecipe(VAE, TINY.schedule, TINY.schedule, crop=32), **changes)
+    with pytest.raises(InputError, match=message) as caught:
+        check.vae(tmp_path / "v.toml", what)
+    assert "v.toml" in str(caught.value)
 
 
 def test_shipped_weights_are_those_of_the_shipped_recipe():

@@ -57,6 +57,7 @@ def test_shipped_cards_say_what_a_user_needs(card):
         assert f"class {factory}" in (card.folder / f"{module}.py").read_text()
         assert card.protocol["size"]
     assert card.summary.endswith(".")
+    assert not card.recipe or (card.folder / card.recipe).is_file()
     published = (*card.weights, *card.maps)
     assert all(url.startswith("https://") for one in published for url in one.urls)
     assert len({one.name for one in published}) == len(published)

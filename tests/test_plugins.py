@@ -1,5 +1,6 @@
 """Models from outside: a plug-in that is really installed, folders, and what is broken in them."""
 
+import hashlib
 import json
 import os
 import re
@@ -154,3 +155,30 @@ def test_a_wrong_folder_is_told(folder, tmp_path, which, why):
     ran = call("models", "--models", tmp_path / which)
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
     assert why in ran.stderr
+
+
+def test_a_file_that_is_not_what_its_name_says_is_warned_of(folder, tmp_path, make_pairs):
+    right, wrong = tmp_path / "right" / "mine.pth", tmp_path / "wrong" / "mine.pth"
+    for path in (right, wrong):
+        path.parent.mkdir()
+        path.write_bytes(path.parent.name.encode())
+    digests = {kind: hashlib.new(kind, b"right").hexdigest() for kind in ("md5", "sha256")}
+    for kind, digest in digests.items():
+        entry = f'[[weights]]\nname = "mine.pth"\nurls = ["https://a.b"]\n{kind} = "{digest}"\n'
+        write(folder, f"mine-{kind}", CARD + entry)
+    make_pairs(tmp_path, ["a"])
+    for kind, digest in digests.items():
+        common = ["--model", f"mine-{kind}", "--models", str(folder)]
+        said = CliRunner().invoke(main, ["models", f"mine-{kind}", "--models", str(folder)])
+        assert f"  {kind.upper()}: {digest}\n" in said.stdout
+        call = ["run", *common, "--data", str(tmp_path), "--out", str(tmp_path / "runs"), "--json", "--weights"]
+        fine, other = (CliRunner().invoke(main, [*call, str(path)]) for path in (right, wrong))
+        assert fine.exit_code == other.exit_code == 0, (fine.output, other.output)
+        assert "warning" not in fine.stderr
+        (line,) = [line for line in other.stderr.splitlines() if "warning" in line]
+        found = hashlib.new(kind, b"wrong").hexdigest()
+        assert line.startswith(
+            f"disbench: warning: {wrong}: not the mine.pth that Mine's card means; its {kind.upper()}"
+        )
+        assert found in line and digest in line
+        json.loads(other.stdout)

@@ -155,6 +155,7 @@ def train(
             (lambda net, step: validate(net)) if every else None,
             progress,
             stage,
+            knob="--lr",
             pictures=pictures.digest,
             about=about,
         )

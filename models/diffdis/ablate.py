@@ -48,6 +48,10 @@ class Rows:
 
     def __post_init__(self):
         names = [row.name for row in self.rows]
+        if not self.rows:
+            raise InputError("rows: there are none")
+        if wrong := [row.name for row in self.rows if not row.folder]:
+            raise InputError(f"rows: name = {wrong[0]!r}: must have a letter or a digit, since a folder is called so")
         for row in self.rows:
             if row.against and row.against not in names:
                 raise InputError(f"row {row.name!r} against {row.against!r}: {nearest(row.against, names)}")
@@ -84,6 +88,9 @@ def main(
     """
     chosen = _chosen(recipe.read(rows, Rows).rows, only)
     table = recipe.table(base_recipe)
+    recipe.convert(base_recipe, table, Recipe)
+    for row in chosen:  # what is wrong with the last is told before the first is trained
+        _recipe(rows, table, row, 0)
     device, processes = join(device)
     if data.is_own(where):
         raise InputError("--data: ablations are trained on DIS-TR and scored on --split; give DIS5K or mini")
@@ -98,7 +105,7 @@ def main(
         for row in chosen:
             if row.needs_base and "base" not in table:
                 continue
-            what = recipe.convert(base_recipe, _changed(table, row, seed), Recipe)
+            what = _recipe(rows, table, row, seed)
             folder = out / row.folder / str(seed)
             scores = _kept(folder, what, on)
             if scores is None:
@@ -139,6 +146,10 @@ def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
         if name not in names:
             raise InputError(f"no row {name!r}; {nearest(name, names)}")
     return [row for row in rows if not only or row.name in only]
+
+
+def _recipe(rows: Path, table: dict[str, Any], row: Row, seed: int) -> Recipe:
+    return recipe.convert(Path(f"{rows}: row {row.name!r}"), _changed(table, row, seed), Recipe)
 
 
 def _changed(table: dict[str, Any], row: Row, seed: int) -> dict[str, Any]:

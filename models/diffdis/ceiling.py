@@ -3,7 +3,6 @@
 The truths themselves are the maps of this source, so a run of it is scored, kept and reported like any other.
 """
 
-import hashlib
 from time import perf_counter
 
 import numpy as np
@@ -14,8 +13,10 @@ from torch import Tensor
 from disbench.data import Sample
 from disbench.data.images import read_truth
 from disbench.environment import environment
+from disbench.errors import InputError
 from disbench.models._parts import device as devices
-from disbench.models.diffdis import conditioning, files, weights
+from disbench.models._parts.weights import digest
+from disbench.models.diffdis import check, conditioning, files, weights
 from disbench.models.diffdis.predictor import MINI, normalise, quantise, resize, stretch
 
 
@@ -31,10 +32,11 @@ class RoundTrip:
     def __init__(self, vae: str | None, size: int, device: str | None = None):
         self.device = devices.pick(device)
         model = _load(vae)
-        sha = hashlib.sha256()
-        for key, tensor in sorted(model.state_dict().items()):
-            sha.update(key.encode() + tensor.contiguous().numpy().tobytes())
-        self.identity = {"model": self.name, "vae": sha.hexdigest(), "size": size}
+        if size % (multiple := check.factor(model)):
+            near = check.nearest(size, multiple)
+            raise InputError(f"--size {size}: must be a multiple of {multiple}, the pixels to a latent; near: {near}")
+        sha = digest(sorted(model.state_dict().items()))
+        self.identity = {"model": self.name, "vae": sha, "size": size}
         self.title = f"VAE of {'DiffDIS-mini' if vae is None else vae} at {size}"
         self.size = size
         self.environment = environment(self.device)

@@ -10,33 +10,38 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
+from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional
 
 from disbench.data import Sample, Where, find
 from disbench.data.images import read_image, read_truth
 from disbench.errors import InputError
+from disbench.models.diffdis.recipe import Cut, Share
 
 READERS = 4  # threads
 EVERY = slice(None)
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
+Width = Annotated[int, Meta(ge=3, le=99)]
+"""Of an edge map's band, in pixels; `check_width` says the rest."""
 
 
 @dataclass(frozen=True)
 class Augment:
     """How far a picture may be changed; probabilities and shares in 0..1."""
 
-    flip: float = 0.5
-    crop: tuple[float, float] = (0.75, 1.0)  # side of the cut, as a share of the picture's
-    rotation: float = 0.2  # probability
-    degrees: float = 15.0
-    colour: float = 0.4  # brightness, contrast and saturation change by up to this share
-    cutmix: float = 0.5
+    flip: Share = 0.5
+    crop: tuple[Cut, Cut] = (0.75, 1.0)  # side of the cut, as a share of the picture's
+    rotation: Share = 0.2  # probability
+    degrees: Annotated[float, Meta(ge=0, le=180)] = 15.0
+    colour: Share = 0.4  # brightness, contrast and saturation change by up to this share
+    cutmix: Share = 0.5
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,12 @@ def edges(masks: Tensor, width: int) -> Tensor:
     grown = functional.max_pool2d(masks, width, stride=1, padding=pad)
     shrunk = -functional.max_pool2d(-masks, width, stride=1, padding=pad)
     return grown - shrunk
+
+
+def check_width(width: int) -> None:
+    """InputError for an even one, whose maps would be a pixel larger than the mask."""
+    if width % 2 == 0:
+        raise InputError(f"edge_width {width}: must be odd, so that the band lies evenly about the outline")
 
 
 def to_input(x: Tensor) -> Tensor:

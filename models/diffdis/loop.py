@@ -12,13 +12,14 @@ from contextlib import closing
 from copy import deepcopy
 from dataclasses import asdict, dataclass, is_dataclass
 from io import BytesIO
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -28,6 +29,7 @@ from disbench.models._parts.weights import saved
 from disbench.models.diffdis import lora
 from disbench.models.diffdis.interruption import GOES_ON, Interrupted, held_back
 from disbench.models.diffdis.processes import ALONE, Processes
+from disbench.models.diffdis.recipe import Count, Natural, Rate, Share, Weight
 from disbench.models.diffdis.tracking import Track
 
 
@@ -39,26 +41,29 @@ class Schedule:
     code applies again after each epoch.
     """
 
-    steps: int
-    lr: float
+    steps: Count
+    lr: Rate
     decay: Literal["cosine", "authors"] = "cosine"
-    epoch: int = 0  # steps, for the authors' decay
-    warmup: float = 0.08  # share of the steps
-    weight_decay: float = 0.01
+    epoch: Natural = 0  # steps, for the authors' decay
+    warmup: Share = 0.08  # share of the steps
+    weight_decay: Weight = 0.01
     optimizer: Literal["adamw", "adamw8bit"] = "adamw"  # the other keeps its moments in 8 bits, with bitsandbytes
-    clip: float = 1.0
-    ema: float = 0.998
-    accumulate: int = 1  # batches to a step
+    clip: Annotated[float, Meta(gt=0)] = 1.0
+    ema: Annotated[float, Meta(ge=0, lt=1)] = 0.998
+    accumulate: Count = 1  # batches to a step
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # what is computed in; weights stay in fp32
-    keep: int = 1  # so many of the best moving averages, by the first score of validation, are kept beside the last
-    log_every: int = 20
-    checkpoint_every: int = 100
-    validate_every: int = 0  # 0: never
-    more: tuple[tuple[int, int, float], ...] = ()  # further cycles: the step that each begins at, its steps, its lr
+    keep: Natural = 1  # so many of the best moving averages, by the first score of validation, are kept beside the last
+    log_every: Count = 20
+    checkpoint_every: Count = 100
+    validate_every: Natural = 0  # 0: never
+    more: tuple[tuple[Natural, Count, Rate], ...] = ()  # further cycles: where each begins, its steps, its lr
 
     def __post_init__(self):
         if self.decay == "authors" and self.epoch < 1:
             raise InputError("schedule: decay = 'authors' needs epoch, the steps of one")
+        for (first, steps, _), (begin, _, _) in pairwise(self.cycles):
+            if begin != (end := first + steps):
+                raise InputError(f"schedule: a cycle of more begins at step {begin}, the one before ends at {end}")
 
     @property
     def cycles(self) -> tuple[tuple[int, int, float], ...]:
@@ -93,10 +98,11 @@ def fit(
     rate: Callable[[str], float] = lambda parameter: 1.0,
     processes: Processes = ALONE,
     track: Track | None = None,
+    knob: str = "lr in the recipe",
     pictures: str = "",
     about: dict[str, str] | None = None,
 ) -> nn.Module:
-    """Train `model` in place and return its moving average, in eval mode.
+    """Train `model` in place and return its moving average, in eval mode; itself where `ema` is 0.
 
     `make(step)` gives a batch, `losses(model, batch)` the parts of the loss. Writes the checkpoint `out/<name>.pt` and
     the log `out/<name>.jsonl`, and goes on from the checkpoint where there is one; the best averages are
@@ -104,8 +110,8 @@ def fit(
     `pictures` (their digest, "" where it is not known), and for a loss that is not finite. `rate(name)` multiplies a
     parameter's learning rate. Of several `processes`, whose batches are parts of one, the first alone validates and
     writes. `validate(model, step)` gives scores for the log, `track(name, step, line)` is given each of its lines.
-    `about`: what files of weights say beside them. Interrupted, after the step and its checkpoint, for Ctrl-C; a
-    process that is terminated ends there too.
+    `about`: what files of weights say beside them. `knob`: what the user calls the rate. Interrupted, after the step
+    and its checkpoint, for Ctrl-C; a process that is terminated ends there too.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -115,9 +121,11 @@ def fit(
         for factor in sorted({rate(name) for name, _ in parameters})
     ]
     optimizer = _optimizer(schedule)(groups, schedule.lr, weight_decay=schedule.weight_decay)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(schedule.ema), use_buffers=True)
+    ema = get_ema_multi_avg_fn(schedule.ema)
+    average = AveragedModel(model, multi_avg_fn=ema, use_buffers=True) if schedule.ema else None
+    result = average.module if average else model
     scaler = torch.amp.GradScaler(device.type, enabled=schedule.precision == "fp16")
-    state = {"model": model, "average": average, "optimizer": optimizer, "scaler": scaler}
+    state = {"model": model, "optimizer": optimizer, "scaler": scaler} | ({"average": average} if average else {})
     out.mkdir(parents=True, exist_ok=True)
     first, seconds = 0, 0.0
     if checkpoint.exists():
@@ -149,10 +157,11 @@ def fit(
             norm = nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
             # A scaler meets infinite gradients now and then, leaves that step out and lowers its scale.
             if not (loss.isfinite() and (scaler.is_enabled() or norm.isfinite())):
-                raise InputError(f"step {step}: loss {loss:.3g}, gradient {norm:.3g}; lower lr in the recipe")
+                raise InputError(f"step {step}: loss {loss:.3g}, gradient {norm:.3g}; {_advice(step, knob)}")
             scaler.step(optimizer)
             scaler.update()
-            average.update_parameters(model)
+            if average:
+                average.update_parameters(model)
 
             done = step + 1
             seconds = perf_counter() - began
@@ -164,7 +173,8 @@ def fit(
                     raise stopped
                 continue
             if validate and schedule.validate_every and (last or done % schedule.validate_every == 0):
-                scores = {key: round(value, 4) for key, value in validate(average.module.eval(), done).items()}
+                scores = {key: round(value, 4) for key, value in validate(result.eval(), done).items()}
+                model.train()
             if scores or last or done % schedule.log_every == 0:
                 lr = float(f"{schedule.lr_at(step):.4g}")
                 record = {key: round(value.item(), 6) for key, value in parts.items()}
@@ -174,7 +184,7 @@ def fit(
                 if track:
                     track(name, done, line)
             if scores:
-                _keep_best(average.module, log, next(iter(scores)), schedule.keep, about)
+                _keep_best(result, log, next(iter(scores)), schedule.keep, about)
             if stop or last or done % schedule.checkpoint_every == 0:
                 _save(checkpoint, state, identity, pictures, done, seconds)
             if progress:
@@ -182,7 +192,16 @@ def fit(
                 progress(done, schedule.total, f"{name}: loss {loss:.4f}, {left / 60:.0f} min left")
             if stop:
                 raise stopped
-    return average.module.eval()
+    return result.eval()
+
+
+def _advice(step: int, knob: str) -> str:
+    if step == 0:  # of IS-Net in batches of 2, gradients are 1e11 at 32 pixels a side, 1e6 at 64, 100 from 96 on
+        return (
+            "nothing is learned yet, so it is not for the rate: take larger pictures or batches (batch norm needs more "
+            "values than a few), or start from other weights"
+        )
+    return f"lower {knob}, and choose another --out"
 
 
 def _optimizer(schedule: Schedule) -> type[torch.optim.Optimizer]:

@@ -37,7 +37,7 @@ class Options:
     fit: "square", as in the paper, or "keep", which keeps the aspect ratio and pads
     output: "binary" is cut at 1/2; "edge" is the edge map in place of the mask
     precision: "tf32" in matrix products on CUDA; "fp16", but x0 in float32 and the decoder in bfloat16
-    compile: torch.compile's mode for the U-Net; "reduce-overhead" makes CUDA graphs
+    compile: torch.compile's mode for U-Net and decoder; "reduce-overhead" makes CUDA graphs
     size: side in pixels that the network works at; 0: that of the weights
     """
 
@@ -82,7 +82,8 @@ class DiffDIS:
         if self.size % self._multiple:
             raise InputError(f"option size={self.size}: must be a multiple of {self._multiple}")
         if self.options.compile != "no":
-            self.unet.compile(mode=self.options.compile)
+            for part in (self.unet, self.vae.decoder):
+                part.compile(mode=self.options.compile)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W) in [-1, 1]: a square of `size`, or with fit=keep no side above it."""

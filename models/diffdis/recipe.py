@@ -1,15 +1,27 @@
 """Recipes: TOML files read into frozen dataclasses, every key known and of the right type."""
 
+import sys
 import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
+from msgspec import Meta
 
 from disbench.errors import InputError
 
 Recipe = TypeVar("Recipe")
+
+# What values may be: nothing that a training would only fail at later. Infinity is no rate.
+Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Seed = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Side = Annotated[int, Meta(ge=1, le=8192)]  # pixels
+Share = Annotated[float, Meta(ge=0, le=1)]
+Cut = Annotated[float, Meta(gt=0, le=1)]
+Weight = Annotated[float, Meta(ge=0, le=sys.float_info.max)]
+Rate = Annotated[float, Meta(gt=0, le=sys.float_info.max)]
 
 
 def read(path: Path, kind: type[Recipe]) -> Recipe:

@@ -1,20 +1,23 @@
 """What a recipe of DiffDIS says; `recipe.read` reads it."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from disbench.errors import InputError
 from disbench.models.diffdis import data, pipeline
 from disbench.models.diffdis.loop import Schedule
+from disbench.models.diffdis.recipe import Count, Cut, Natural, Rate, Seed, Side
 from disbench.models.diffdis.unet import WHOLE, Parts
 
 
 @dataclass(frozen=True)
 class Stage:
-    size: int  # pixels, square
-    steps: int
-    batch: int  # images, even: CutMix exchanges between neighbours
-    crop: tuple[float, float] = (0.75, 1.0)  # side of what is cut from a picture, as a share of the picture's
+    size: Side  # pixels, square
+    steps: Count
+    batch: Annotated[int, Meta(ge=2)]  # images, even: CutMix exchanges between neighbours
+    crop: tuple[Cut, Cut] = (0.75, 1.0)  # side of what is cut from a picture, as a share of the picture's
     leak: bool = True  # the input's noise holds 7 % of the truth, as in Algorithm 1
 
 
@@ -27,10 +30,10 @@ class Recipe:
     base: str = ""  # Stable Diffusion 2.1 or SD-Turbo: a folder in diffusers' layout or a Hugging Face id
     vae: str = ""  # recipe of the VAE, or a folder of disbench's with trained weights, from where this one is
     unet: dict[str, Any] = field(default_factory=dict)  # the config of diffusers.UNet2DConditionModel
-    pictures: int = 1280  # side in pixels that pictures are reduced to before they are augmented
+    pictures: Side = 1280  # side in pixels that pictures are reduced to before they are augmented
     keep: bool = True  # all pictures in memory; else each is read when it is needed
-    size: int = 1024  # side in pixels that the trained network works at
-    validate_on: int = 0  # images of DIS-VD; 0: all
+    size: Side = 1024  # side in pixels that the trained network works at
+    validate_on: Natural = 0  # images of DIS-VD; 0: all
     prediction_type: pipeline.PredictionType = "v_prediction"  # a base has its own
     noise: Literal["white", "pyramid"] = "white"  # the authors train with a pyramid, and predict with white noise
     shared_noise: bool = True  # one noise for mask and edge, as in Algorithm 1
@@ -38,20 +41,23 @@ class Recipe:
     scratch: bool = False  # with a base: its autoencoder and prompt, but a U-Net of its shape drawn anew
     cutmix: bool = True  # False: none, whatever `augment` says
     timesteps: tuple[int, ...] = (pipeline.LAST,)  # one is drawn per image; none: of all 1000
-    rollout: int = 1  # steps of denoising that a step of training takes
-    infer_steps: int = 1  # of denoising, when it is validated
-    text: tuple[int, int] = (2, 32)  # without a base: tokens and width of the prompt's embedding, all zeros
-    edge_width: int = 3
-    embedding_lr: float = 10.0  # times the rate, for what tells masks from edges: the authors' factor
-    lora: int = 0  # rank of low-rank adaptation of the U-Net's attention; 0: all weights are trained
-    show: int = 4  # images of DIS-VD whose masks are drawn at each validation
+    rollout: Annotated[int, Meta(ge=1, le=pipeline.STEPS)] = 1  # steps of denoising that a step of training takes
+    infer_steps: Annotated[int, Meta(ge=1, le=pipeline.STEPS)] = 1  # of denoising, when it is validated
+    text: tuple[Count, Count] = (2, 32)  # without a base: tokens and width of the prompt's embedding, all zeros
+    edge_width: data.Width = 3
+    embedding_lr: Rate = 10.0  # times the rate, for what tells masks from edges: the authors' factor
+    lora: Natural = 0  # rank of low-rank adaptation of the U-Net's attention; 0: all weights are trained
+    show: Natural = 4  # images of DIS-VD whose masks are drawn at each validation
     checkpointing: bool = False  # less memory for the U-Net, a third more time
-    seed: int = 0
+    seed: Seed = 0
     augment: data.Augment | Literal["authors"] = field(default_factory=data.Augment)
 
     def __post_init__(self):
         if bool(self.base) == bool(self.vae and self.unet):
             raise InputError("either base, or vae and unet: one of them is where a training starts")
+        data.check_width(self.edge_width)
+        if not self.stages:
+            raise InputError("stages: there are none; a training needs one")
         if any(stage.batch % 2 for stage in self.stages):
             raise InputError("stages: batch must be even, since CutMix exchanges between neighbours")
         if (total := sum(stage.steps for stage in self.stages)) != self.schedule.total:

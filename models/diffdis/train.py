@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from disbench.data import Sample, Where
-from disbench.models.diffdis import batches, data, lora, losses, memory, recipe, tracking, weights
+from disbench.models.diffdis import batches, check, data, lora, losses, memory, recipe, tracking, weights
 from disbench.models.diffdis.loop import fit
 from disbench.models.diffdis.processes import ALONE, Processes, join
 from disbench.models.diffdis.settings import Recipe, Stage
@@ -39,7 +39,7 @@ def main(
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
     `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how
-    much memory the U-Net will take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to
+    much memory it may take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to
     validate on in place of DIS-VD.
     """
     what = recipe.read(path, Recipe)
@@ -64,12 +64,16 @@ def begin(
     if what.base:
         start = weights.start(what.base, what.parts, what.scratch)
     else:
+        check.unet(path, what)
         at = path.parent / what.vae
         if at.is_dir():
             vae = weights.load(at).vae
         else:
-            vae = train_vae(recipe.read(at, VAERecipe), samples, out, progress, processes)
+            smaller = recipe.read(at, VAERecipe)
+            check.sizes(path, what, check.vae(at, smaller))
+            vae = train_vae(smaller, samples, out, progress, processes)
         start = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
+    check.sizes(path, what, start.vae)
     if what.lora:
         lora.add(start.unet, what.lora)
     if what.checkpointing:
@@ -144,11 +148,10 @@ def train(
 
 def _memory(what: Recipe, start: weights.Checkpoint, processes: Processes) -> memory.Estimate:
     """Of the stage that takes most, in each process."""
-    factor = 2 ** (len(start.vae.config.block_out_channels) - 1)
     stage = max(what.stages, key=lambda stage: stage.batch * stage.size**2)
-    half = what.schedule.precision != "fp32"
     images = stage.batch // processes.count
-    return memory.estimate(start.unet, start.text.shape[-2], stage.size // factor, images, half)
+    latent = stage.size // check.factor(start.vae)
+    return memory.estimate(start.unet, start.vae, what.schedule, start.text.shape[-2], latent, images)
 
 
 def pictures(what: Recipe, samples: Sequence[Sample]) -> data.Pictures | data.Files:

@@ -16,6 +16,7 @@ from disbench.data import Sample
 from disbench.models.diffdis import conditioning, data
 from disbench.models.diffdis.loop import Schedule, fit
 from disbench.models.diffdis.processes import ALONE, Processes
+from disbench.models.diffdis.recipe import Count, Seed, Side, Weight
 
 Batch = tuple[Tensor, torch.Generator]
 
@@ -25,17 +26,20 @@ class VAERecipe:
     vae: dict[str, Any]  # the config of diffusers.AutoencoderKL
     schedule: Schedule
     decoder: Schedule  # afterwards, for the decoder alone: only masks and edge maps are ever decoded
-    seed: int = 0
-    size: int = 320  # of the pictures that crops are cut from
-    crop: int = 64
-    images: int = 10  # of each batch; then masks, then edge maps
-    masks: int = 4
-    edges: int = 2
-    edge_width: int = 3
-    kl: float = 1e-6
-    colour: float = 20.0  # weight of the squared error of colour without brightness; at 2 a small VAE saw grey alone
-    latent_noise: float = 0.5  # most that latents are off by, in deviations, when the decoder is trained alone
+    seed: Seed = 0
+    size: Side = 320  # of the pictures that crops are cut from
+    crop: Side = 64
+    images: Count = 10  # of each batch; then masks, then edge maps
+    masks: Count = 4
+    edges: Count = 2
+    edge_width: data.Width = 3
+    kl: Weight = 1e-6
+    colour: Weight = 20.0  # weight of the squared error of colour without brightness; at 2 a small VAE saw grey alone
+    latent_noise: Weight = 0.5  # most that latents are off by, in deviations, when the decoder is trained alone
     augment: data.Augment = field(default_factory=lambda: data.Augment(crop=(0.2, 0.5)))
+
+    def __post_init__(self):
+        data.check_width(self.edge_width)
 
 
 def train_vae(
