@@ -11,7 +11,6 @@ from typing import Any
 
 from disbench import nvidia
 
-OF_MODELS = {"tf32 matmul"}  # set anew for each model as it is loaded: by its options, not of the machine
 PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "deflate", "torch", "diffusers")
 
 
@@ -60,7 +59,7 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
 
     They must agree in what both hold: a method that runs without torch has no word on its threads.
     """
-    shared = (name for name in one if name in other and name not in OF_MODELS)
+    shared = (name for name in one if name in other)
     return next((name for name in shared if one[name] != other[name]), None)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from disbench.environment import OF_MODELS, differing, flat
+from disbench.environment import differing, flat
 from disbench.errors import InputError
 from disbench.report.table import MISSING
 from disbench.runs import OF_RUNS, Result
@@ -140,6 +140,6 @@ def environments(times: Sequence[Times], groups: Sequence[Sequence[int]]) -> lis
     names = []
     for mine, device in zip(whole, devices, strict=True):
         rivals = [other for other, of in zip(whole, devices, strict=True) if of == device and other is not mine]
-        apart = [n for n in mine if n not in OF_MODELS and any(n in other and other[n] != mine[n] for other in rivals)]
+        apart = [n for n in mine if any(n in other and other[n] != mine[n] for other in rivals)]
         names.append(device + (f" ({', '.join(f'{n} {mine[n]}' for n in apart[:3])})" if apart else ""))
     return names
