@@ -304,7 +304,7 @@ def curves(runs, out, split):
 @click.argument("keys", required=False, shell_complete=metric_names)
 @json_option
 def metrics(keys, as_json):
-    """List the measures; with KEYS, as in f_max,hce, all about these.
+    """List the measures; with KEYS, all about these.
 
     Symbol, direction, formula, reference, and the variants that complete a key.
     """

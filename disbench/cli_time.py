@@ -20,7 +20,7 @@ from disbench.options import data_options, json_option, model_options, shared
 @click.option("--out", type=click.Path(path_type=Path), help="A new file; else timings/MODEL-DIGEST.json.")
 @json_option
 def time(model, data, split, weights, options, precision, size, device, batch, seed, quick, run, out, as_json):
-    """Time a model: warmed up, 100 images and 10 seconds at least, every value kept.
+    """Time a model. Warmed up, 100 images and 10 seconds at least, every value kept.
 
     Exit status 1: an audit failed, so the times are not those of the maps that were scored.
     """
@@ -56,7 +56,7 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 def times(files, as_json):
-    """Put timings side by side, the fastest first: files, or all in folders; refuses those of other conditions."""
+    """Put timings side by side, the fastest first. Files, or all in folders; refuses those of other conditions."""
     from disbench import timing
 
     found = timing.read_all(files)

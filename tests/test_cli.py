@@ -236,3 +236,10 @@ def test_a_file_gets_whole_lines_and_a_narrow_terminal_its_own(monkeypatch):
     assert any(line.startswith("all_foreground") and summary in line for line in lines)
     monkeypatch.setenv("COLUMNS", "60")
     assert max(map(len, call("models").stdout.splitlines()[:-8])) <= 60
+
+
+def test_every_command_says_in_one_line_what_it_does(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "..." not in call("--help").stdout.partition("Commands:")[2]
+    assert "..." not in call("data", "--help").stdout.partition("Commands:")[2]
+    assert "..." not in call("leaderboard", "--help").stdout.partition("Commands:")[2]
