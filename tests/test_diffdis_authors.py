@@ -107,7 +107,7 @@ def test_recipes_train_from_a_base_at_small_size(name, make_pairs, tmp_path, mon
     monkeypatch.setattr(recipe, "read", lambda *_: replace(what, base=str(hashed_base(tmp_path / "base"))))
     found = find(str(make_pairs(tmp_path / "set", ["a", "b"])), None)
     splits = {"DIS-TR": found.samples, "DIS-VD": found.samples}
-    monkeypatch.setattr(train, "find", lambda *_, **__: SimpleNamespace(splits=splits))
+    monkeypatch.setattr(train.data, "find", lambda *_, **__: SimpleNamespace(splits=splits))
     train.main(tmp_path / "x.toml", None, tmp_path / "out", "cpu")
     made = weights.load(tmp_path / "out")
     assert (made.prediction_type, made.size, made.text.shape) == ("epsilon", 64, (1, 2, 24))

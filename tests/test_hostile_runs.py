@@ -259,7 +259,7 @@ def test_an_edited_timing(what):
 def test_a_file_that_is_no_timing(data):
     if data is not None:
         Path("t.json").write_bytes(data)
-    refused(call("times", "t.json"), "t.json: not a timing")
+    refused(call("times", "t.json"), "t.json: no such file" if data is None else "t.json: not a timing")
 
 
 def test_a_timing_of_any_title_is_shown_inert():

@@ -44,6 +44,14 @@ def goes_on_as_if_nothing_had_been(cut, tmp_path):
     assert logs[0] == logs[1] and len(logs[0]) == STEPS
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Ctrl-C is ignored in what a shell starts in the background, as these tests may be."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def terminated():
     """What SIGTERM came to, which else would end the tests."""

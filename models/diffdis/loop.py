@@ -196,7 +196,7 @@ def fit(
 
 
 def _advice(step: int, knob: str) -> str:
-    if step == 0:  # of IS-Net in batches of 2, gradients are 1e11 at 32 pixels a side, 1e6 at 64, 100 from 96 on
+    if step == 0:  # IS-Net in batches of 2: gradients up to 1e11 at 32 pixels a side, 1e7 at 64, 200 from 96 on
         return (
             "nothing is learned yet, so it is not for the rate: take larger pictures or batches (batch norm needs more "
             "values than a few), or start from other weights"
