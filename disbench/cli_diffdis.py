@@ -47,7 +47,7 @@ def train(recipe, model, data, validate, out, device, track, **chosen):
     if recipe and chosen:
         raise InputError(f"--{min(chosen).replace('_', '-')} is --model's; a recipe says it itself")
     try:
-        from disbench.models._parts import supervised
+        from disbench.models._training import supervised
         from disbench.models.diffdis.train import main as train_main
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None

@@ -12,12 +12,13 @@ from torch import nn
 
 from disbench.errors import InputError
 from disbench.models import card, part
-from disbench.models._parts import backbones, supervised
+from disbench.models._parts import backbones
 from disbench.models._parts.res2net import Res2Net
 from disbench.models._parts.resnet import ResNet
-from disbench.models._parts.supervised import Recipe
 from disbench.models._parts.swin import SIZES, Swin
-from disbench.models.diffdis.data import Pictures
+from disbench.models._training import supervised
+from disbench.models._training.data import Pictures
+from disbench.models._training.supervised import Recipe
 
 FC = {"fc.weight": (10, 2048), "fc.bias": (10,)}
 

@@ -11,8 +11,9 @@ from hashed import GOLDENS, hashed_base
 from safetensors.torch import load_file
 
 from disbench.data import find
-from disbench.models.diffdis import authors, batches, losses, noise, recipe, train, weights
-from disbench.models.diffdis.loop import Schedule
+from disbench.models._training import recipe
+from disbench.models._training.loop import Schedule
+from disbench.models.diffdis import authors, batches, losses, noise, train, weights
 
 SIDE = 64
 

@@ -20,7 +20,8 @@ from torch.nn import functional
 from disbench.cli import main
 from disbench.data import find
 from disbench.errors import InputError
-from disbench.models.diffdis import ablate, ablation_table, batches, losses, pipeline, recipe, train, weights
+from disbench.models._training import recipe
+from disbench.models.diffdis import ablate, ablation_table, batches, losses, pipeline, train, weights
 from disbench.models.diffdis.unet import DiffDISUNet, Parts
 
 ONE_STEP = Parts(edge=False, interaction="none", injection=False)

@@ -11,8 +11,8 @@ from tiny_training import TOGETHER, begin
 
 from disbench.data import find
 from disbench.errors import InputError
+from disbench.models._training.processes import Processes
 from disbench.models.diffdis import train
-from disbench.models.diffdis.processes import Processes
 
 torch.set_num_threads(1)
 

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 from tiny_training import UNET, VAE
 
 from disbench.models import card
-from disbench.models.diffdis import losses, memory, recipe
-from disbench.models.diffdis.loop import Schedule
+from disbench.models._training import recipe
+from disbench.models._training.loop import Schedule
+from disbench.models.diffdis import losses, memory
 from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.unet import DiffDISUNet
 

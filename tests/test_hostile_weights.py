@@ -264,5 +264,5 @@ def test_a_recipe_that_is_no_text(data):
 def test_a_training_checkpoint(data):
     Path("unet.pt").write_bytes(data)
     with pytest.raises(InputError, match=r"unet\.pt: damaged, or no checkpoint; remove it"):
-        import_module("disbench.models.diffdis.loop")._restore(Path("unet.pt"), {}, None)
+        import_module("disbench.models._training.loop")._restore(Path("unet.pt"), {}, None)
     assert not Path(RAN).exists()

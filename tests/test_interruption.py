@@ -9,10 +9,10 @@ import torch
 from click.testing import CliRunner
 
 from disbench.cli import CHECKPOINT, KEPT, main
+from disbench.models._training.interruption import Interrupted
+from disbench.models._training.loop import Schedule, fit
+from disbench.models._training.processes import ALONE, Processes
 from disbench.models.diffdis import train
-from disbench.models.diffdis.interruption import Interrupted
-from disbench.models.diffdis.loop import Schedule, fit
-from disbench.models.diffdis.processes import ALONE, Processes
 
 STEPS = 8
 SCHEDULE = Schedule(STEPS, 1e-2, checkpoint_every=3, log_every=1)

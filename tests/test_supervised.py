@@ -24,13 +24,13 @@ from disbench import models
 from disbench.cli import main
 from disbench.data import find
 from disbench.errors import InputError
-from disbench.models._parts import supervised
-from disbench.models._parts.losses import bce, bce_of_logits, iou_of_logits
 from disbench.models._parts.network import Weights
-from disbench.models._parts.supervised import Recipe
 from disbench.models._parts.weights import SIZE, saved
-from disbench.models.diffdis.data import Files, Pictures, load
-from disbench.models.diffdis.loop import Schedule
+from disbench.models._training import supervised
+from disbench.models._training.data import Files, Pictures, load
+from disbench.models._training.loop import Schedule
+from disbench.models._training.losses import bce, bce_of_logits, iou_of_logits
+from disbench.models._training.supervised import Recipe
 from disbench.models.isnet.train import Training as ISNetTraining
 from disbench.models.udun.train import Training as UDUNTraining
 from disbench.models.udun.train import trunks_of

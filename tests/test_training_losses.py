@@ -15,9 +15,9 @@ from torch.nn import functional
 import disbench
 from disbench.errors import InputError
 from disbench.models import cards, part
-from disbench.models._parts import losses
 from disbench.models._parts.swin import SIZES
 from disbench.models._parts.weights import saved
+from disbench.models._training import losses
 from disbench.models.birefnet.layers import resized
 from disbench.models.birefnet.train import laplacian, of_map
 from disbench.models.ifa.train import hard

@@ -10,9 +10,9 @@ import torch
 from diffusers import AutoencoderKL
 
 from disbench.data import find
+from disbench.models._training.loop import Schedule
+from disbench.models._training.processes import join
 from disbench.models.diffdis import train, weights
-from disbench.models.diffdis.loop import Schedule
-from disbench.models.diffdis.processes import join
 
 UNET = {
     "block_out_channels": [8, 8, 8, 8],

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised, swin
-from disbench.models._parts.losses import ssim
+from disbench.models._parts import swin
+from disbench.models._training import supervised
+from disbench.models._training.losses import ssim
 from disbench.models.birefnet.layers import resized
 from disbench.models.birefnet.network import BiRefNet, size_of
 from disbench.models.birefnet.predictor import DEVIATION, MEAN

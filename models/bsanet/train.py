@@ -6,11 +6,11 @@ outline, all with a weight of 1. They start from a Res2Net trained on ImageNet.
 
 from torch import Tensor, nn
 
-from disbench.models._parts import supervised
-from disbench.models._parts.losses import plain
+from disbench.models._training import supervised
+from disbench.models._training.data import edges
+from disbench.models._training.losses import plain
 from disbench.models.bsanet.network import BSANet, used
 from disbench.models.bsanet.predictor import DEVIATION, MEAN
-from disbench.models.diffdis.data import edges
 
 BAND = 3  # pixels
 

@@ -15,9 +15,10 @@ from disbench.data import Where, find
 from disbench.errors import InputError, nearest
 from disbench.files import write_whole
 from disbench.metrics import score
-from disbench.models.diffdis import batches, data, recipe, train, weights
+from disbench.models._training import data, recipe
+from disbench.models._training.processes import join
+from disbench.models.diffdis import batches, train, weights
 from disbench.models.diffdis.pipeline import LAST
-from disbench.models.diffdis.processes import join
 from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.unet import WHOLE
 from disbench.models.diffdis.validate import measured

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from disbench.data import Sample
 from disbench.data.images import header
-from disbench.models.diffdis.data import EVERY, READERS, Box, paste, read
+from disbench.models._training.data import EVERY, READERS, Box, paste, read
 
 BORDER = 30  # pixels that a crop loses at most, along each axis
 EDGE = np.ones((5, 5), np.uint8)

@@ -14,9 +14,10 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 
 from disbench.data import Sample
-from disbench.models.diffdis import authors, conditioning, data, noise, pipeline
-from disbench.models.diffdis.data import EVERY
-from disbench.models.diffdis.loop import autocast
+from disbench.models._training import data
+from disbench.models._training.data import EVERY
+from disbench.models._training.loop import autocast
+from disbench.models.diffdis import authors, conditioning, noise, pipeline
 from disbench.models.diffdis.settings import Recipe, Stage
 
 Source = data.Pictures | data.Files | Sequence[Sample]

@@ -6,7 +6,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from disbench.models.diffdis.loop import Schedule
+from disbench.models._training.loop import Schedule
 from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.unet import LATENT_CHANNELS, SCALES, DiffDISUNet
 

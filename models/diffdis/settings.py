@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from disbench.errors import InputError
-from disbench.models.diffdis import data, pipeline
-from disbench.models.diffdis.loop import Schedule
-from disbench.models.diffdis.recipe import Count, Cut, Natural, Rate, Seed, Side
+from disbench.models._training import data
+from disbench.models._training.loop import Schedule
+from disbench.models._training.recipe import Count, Cut, Natural, Rate, Seed, Side
+from disbench.models.diffdis import pipeline
 from disbench.models.diffdis.unet import WHOLE, Parts
 
 

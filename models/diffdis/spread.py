@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from disbench.data import Sample
 from disbench.errors import InputError
 from disbench.models import card
-from disbench.models.diffdis import data
+from disbench.models._training import data
 from disbench.models.diffdis.predictor import DiffDIS, resize
 from disbench.models.diffdis.unet import InteractiveBlock
 

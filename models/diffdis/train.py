@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from disbench.data import Sample, Where
-from disbench.models.diffdis import batches, check, data, lora, losses, memory, recipe, tracking, weights
-from disbench.models.diffdis.loop import fit
-from disbench.models.diffdis.processes import ALONE, Processes, join
+from disbench.models._training import data, lora, recipe, tracking
+from disbench.models._training.loop import fit
+from disbench.models._training.processes import ALONE, Processes, join
+from disbench.models.diffdis import batches, check, losses, memory, weights
 from disbench.models.diffdis.settings import Recipe, Stage
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet

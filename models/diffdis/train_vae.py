@@ -13,10 +13,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.data import Sample
-from disbench.models.diffdis import conditioning, data
-from disbench.models.diffdis.loop import Schedule, fit
-from disbench.models.diffdis.processes import ALONE, Processes
-from disbench.models.diffdis.recipe import Count, Seed, Side, Weight
+from disbench.models._training import data
+from disbench.models._training.loop import Schedule, fit
+from disbench.models._training.processes import ALONE, Processes
+from disbench.models._training.recipe import Count, Seed, Side, Weight
+from disbench.models.diffdis import conditioning
 
 Batch = tuple[Tensor, torch.Generator]
 

@@ -15,7 +15,7 @@ from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
 from disbench.errors import InputError
-from disbench.models.diffdis.processes import BatchNorm
+from disbench.models._training.processes import BatchNorm
 
 LATENT_CHANNELS = 4
 SCALES = 4

@@ -9,7 +9,8 @@ import numpy as np
 from disbench.data import Sample
 from disbench.files import write_whole
 from disbench.metrics import Measurement, measure, score
-from disbench.models.diffdis import conditioning, data, pipeline
+from disbench.models._training import data
+from disbench.models.diffdis import conditioning, pipeline
 from disbench.models.diffdis.predictor import normalise, quantise, resize, stretch
 from disbench.models.diffdis.weights import Checkpoint
 

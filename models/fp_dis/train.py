@@ -5,8 +5,8 @@ Binary cross entropy and IoU of each of the four maps, all with a weight of 1.
 
 from torch import Tensor, nn
 
-from disbench.models._parts import supervised
-from disbench.models._parts.losses import plain
+from disbench.models._training import supervised
+from disbench.models._training.losses import plain
 from disbench.models.fp_dis.network import FPDIS
 from disbench.models.fp_dis.predictor import DEVIATION, MEAN
 

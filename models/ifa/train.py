@@ -9,7 +9,7 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised
+from disbench.models._training import supervised
 from disbench.models.ifa.network import IFA
 from disbench.models.ifa.predictor import DEVIATION, MEAN
 

@@ -11,8 +11,9 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised, swin
-from disbench.models._parts.losses import edge_weight
+from disbench.models._parts import swin
+from disbench.models._training import supervised
+from disbench.models._training.losses import edge_weight
 from disbench.models.inspyrenet.network import InSPyReNet, backbone_of
 from disbench.models.inspyrenet.predictor import DEVIATION, MEAN
 from disbench.models.inspyrenet.pyramid import reduced

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised
-from disbench.models._parts.losses import bce_of_logits, resized
+from disbench.models._training import supervised
+from disbench.models._training.losses import bce_of_logits, resized
 from disbench.models.isdnet.layers import details
 from disbench.models.isdnet.network import ISDNet
 from disbench.models.isdnet.predictor import DEVIATION, MEAN

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised
-from disbench.models._parts.losses import bce
+from disbench.models._training import supervised
+from disbench.models._training.losses import bce
 from disbench.models.isnet.network import ISNet, TruthEncoder
 
 

@@ -8,8 +8,9 @@ dropout of 0.1 within the attentions is left out; they start from a Swin trained
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised, swin
-from disbench.models._parts.losses import structure
+from disbench.models._parts import swin
+from disbench.models._training import supervised
+from disbench.models._training.losses import structure
 from disbench.models.mvanet.attention import WIDTH, joined
 from disbench.models.mvanet.network import MVANet, renamed
 from disbench.models.mvanet.predictor import DEVIATION, MEAN

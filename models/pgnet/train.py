@@ -8,8 +8,9 @@ two backbones are from that. They start from backbones trained on ImageNet.
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised, swin
-from disbench.models._parts.losses import plain, resized
+from disbench.models._parts import swin
+from disbench.models._training import supervised
+from disbench.models._training.losses import plain, resized
 from disbench.models.pgnet.network import PGNet
 from disbench.models.pgnet.predictor import DEVIATION, MEAN
 

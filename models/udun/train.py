@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from disbench.models._parts import supervised
-from disbench.models._parts.losses import bce_of_logits, iou_of_logits
+from disbench.models._training import supervised
+from disbench.models._training.losses import bce_of_logits, iou_of_logits
 from disbench.models.udun.network import UDUN, depth_of
 from disbench.models.udun.predictor import DEVIATION, MEAN
 

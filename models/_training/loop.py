@@ -26,11 +26,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from disbench.errors import InputError
 from disbench.files import write_whole
 from disbench.models._parts.weights import saved
-from disbench.models.diffdis import lora
-from disbench.models.diffdis.interruption import GOES_ON, Interrupted, held_back
-from disbench.models.diffdis.processes import ALONE, Processes
-from disbench.models.diffdis.recipe import Count, Natural, Rate, Share, Weight
-from disbench.models.diffdis.tracking import Track
+from disbench.models._training import lora
+from disbench.models._training.interruption import GOES_ON, Interrupted, held_back
+from disbench.models._training.processes import ALONE, Processes
+from disbench.models._training.recipe import Count, Natural, Rate, Share, Weight
+from disbench.models._training.tracking import Track
 
 
 @dataclass(frozen=True)

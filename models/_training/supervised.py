@@ -1,7 +1,7 @@
 """Training of feed-forward networks, `disbench train --model isnet`; a method's own part, its losses, is in its folder.
 
 There `train.py` has a class `Training`, which the card names as `training = "train:Training"`. The loop, the pictures
-and their augmentation are those of DiffDIS' trainer.
+and their augmentation are those of DiffDIS, too.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,8 +24,8 @@ from disbench.models import card, cards, part
 from disbench.models._parts import backbones
 from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
-from disbench.models.diffdis import data
-from disbench.models.diffdis.loop import Schedule, fit
+from disbench.models._training import data
+from disbench.models._training.loop import Schedule, fit
 
 MEMORY = 2 << 30  # bytes: pictures that take more are read anew each time
 VALIDATE_EVERY = 500

@@ -22,7 +22,7 @@ from torch.nn import functional
 from disbench.data import Sample, Where, find
 from disbench.data.images import read_image, read_truth
 from disbench.errors import InputError
-from disbench.models.diffdis.recipe import Cut, Share
+from disbench.models._training.recipe import Cut, Share
 
 READERS = 4  # threads
 EVERY = slice(None)
