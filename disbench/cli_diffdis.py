@@ -47,6 +47,7 @@ def train(recipe, model, data, validate, out, device, track, **chosen):
     if recipe and chosen:
         raise InputError(f"--{min(chosen).replace('_', '-')} is --model's; a recipe says it itself")
     try:
+        from disbench.models import arguments, card
         from disbench.models._training import supervised
         from disbench.models.diffdis.train import main as train_main
     except ModuleNotFoundError as error:
@@ -63,7 +64,7 @@ def train(recipe, model, data, validate, out, device, track, **chosen):
             for key, value in (scores or {}).items():
                 click.echo(f"{key}: {value:.4f}")
             at = f"at {what.size} px, as the file says"
-            click.echo(f"To run it, {at}: disbench run --model {model} --weights {weights}")
+            click.echo(f"To run it, {at}: disbench run {arguments(card(model), '--model')} --weights {weights}")
 
 
 @click.command()

@@ -197,7 +197,8 @@ def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monke
     ran = call(*where, *sizes)
     assert ran.exit_code == 0, ran.output
     assert load_file(tmp_path / "out" / "tiny.safetensors").keys() == {"weight", "bias"}
-    assert f"at 32 px, as the file says: disbench run --model tiny --weights {tmp_path}" in ran.output
+    found = f"--models {folder.parent} --model tiny --weights {tmp_path}"
+    assert f"at 32 px, as the file says: disbench run {found}" in ran.output
 
 
 def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
