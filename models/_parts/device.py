@@ -42,8 +42,8 @@ def matmul_precision(name: str) -> Iterator[None]:
 def keep_memory() -> None:
     """Have glibc keep up to 2 GiB of freed memory in this process. Elsewhere nothing is done.
 
-    Else each large activation is mapped, cleared page by page and unmapped again: a third of a small network's time on
-    the CPU (DiffDIS-Mini at 768 pixels: 2.2 s of CPU time a picture with it, 1.45 s without).
+    Else each large activation is mapped, cleared page by page and unmapped again: DiffDIS-Mini at 768 pixels takes 1.57
+    times as much CPU time on one thread without this, and a fifth less memory (benchmarks/freed_memory.py).
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(M_MMAP_MAX, 0)

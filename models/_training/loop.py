@@ -1,4 +1,4 @@
-"""The training loop that the VAE and the U-Net share: seeded, resumable to the bit, logged line by line.
+"""The one training loop, of DiffDIS and of all other networks: seeded, resumable to the bit, logged line by line.
 
 A batch is a pure function of its step, so a checkpoint needs no generator's state: the step number is the position in
 the data and in every random sequence.
