@@ -152,9 +152,10 @@ def run(
             if dataset.is_mini:
                 click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
             common = (out, save, workers, *common, share, elsewhere)
-            beside = dataset.is_mini and not alone
-            results = evaluate.run_references(model, dataset, weights, device, *common) if beside else []
-            results.append(evaluate.run_model(model, dataset, weights, device, dict(options), *common))
+            # The model first: what is wrong with its weights or options is told before the references take a minute.
+            results = [evaluate.run_model(model, dataset, weights, device, dict(options), *common)]
+            if dataset.is_mini and not alone:
+                results = evaluate.run_references(model, dataset, weights, device, *common) + results
             if all(results):
                 results = [result.under(protocol) for result in results for protocol in protocols]
     if not all(results):

@@ -50,6 +50,8 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
     if failed := [what for what, held in timed.audit.items() if not held]:
         click.echo(f"disbench: audit failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
+    if batch and batch not in timed.throughput:
+        raise InputError(f"--batch {batch}: does not fit into the memory of {loaded.device}; {out} is without it")
 
 
 @click.command()

@@ -120,7 +120,7 @@ class Worker:
             made = make_rows(self.source, samples, maps.__setitem__ if keep else None, workers, protocol, metrics)
             for sample, row in zip(samples, made, strict=True):
                 done.append((sample, row, maps.pop(sample, None)))
-        except (InputError, OSError) as error:
+        except (InputError, OSError, MemoryError) as error:
             return done, error
         return done, None
 
@@ -171,7 +171,7 @@ def cluster(address: str | None) -> Iterator[Cluster]:
 def _described(cwd: Path, make: Make):
     try:
         return _description(_made(cwd, make))
-    except (InputError, OSError) as error:
+    except (InputError, OSError, MemoryError) as error:
         return error
 
 

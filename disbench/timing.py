@@ -137,7 +137,8 @@ def time_model(
 ) -> Timing:
     """Time a model on a seeded sample of the data set's images.
 
-    batch: the size to measure throughput at, beside 1; None: 1, 2, 4 ... until more is no faster or does not fit
+    batch: the size to measure throughput at, beside 1, which is left out where it does not fit; None: 1, 2, 4 ...
+    until more is no faster or does not fit
     run: a scored run of the same model whose maps the timed ones must equal. InputError where it is of another, or
     has not all of the images.
     """
@@ -346,8 +347,6 @@ def _throughput(
         except RuntimeError as error:  # torch has one class for it on CUDA, and only the words elsewhere
             if "memory" not in str(error) or not found:
                 raise
-            if only:
-                raise InputError(f"--batch {only}: does not fit into the memory of {model.device}; give less") from None
             break
         found[size] = size / float(np.median(seconds))
         if not only and size > 1 and found[size] < GAIN * found[size // 2]:

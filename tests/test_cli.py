@@ -134,6 +134,24 @@ def test_weights_that_are_not_there_are_told_before_any_work():
     assert "IS-Net needs --weights: get isnet.pth by hand from https://" in missing.stderr
 
 
+def test_what_is_wrong_with_options_is_told_before_the_references_run(tmp_path):
+    wrong = call(
+        "run",
+        "--model",
+        "isdnet",
+        "--weights",
+        "untrained",
+        "--option",
+        "size=x",
+        "--split",
+        "DIS-VD",
+        "--out",
+        tmp_path,
+    )
+    assert wrong.exit_code == 2 and "size" in wrong.stderr
+    assert not any(tmp_path.iterdir())
+
+
 def test_published_maps_stand_in_for_a_model(folder):
     ran = call("run", "--model", "isnet", "--maps", folder / "gt", "--data", folder, "--json")
     result = json.loads(ran.stdout)[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from disbench import evaluate
+from disbench import engine_ray, evaluate
 from disbench.cli import main
 from disbench.errors import InputError
 from disbench.predict import Folder
@@ -27,12 +27,19 @@ def test_without_ray_the_way_out_is_told(monkeypatch, tmp_path, make_pairs):
     assert answer.exit_code == 2 and "--engine ray" in answer.output
 
 
+def test_a_worker_out_of_memory_is_told_as_what_it_is():
+    def make():
+        raise MemoryError
+
+    done, error = engine_ray.Worker(Path.cwd(), make, 0, "pysod", None, False).measure([])
+    assert not done and isinstance(error, MemoryError)
+    assert isinstance(engine_ray._described(Path.cwd(), make), MemoryError)
+
+
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'disbench[ray]'")
 
 import ray  # noqa: E402
 from ray.cluster_utils import Cluster  # noqa: E402
-
-from disbench import engine_ray  # noqa: E402
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]

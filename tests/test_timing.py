@@ -331,8 +331,7 @@ def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
 
     monkeypatch.setattr(model.predictor, "infer", full)
     assert list(timing._throughput(model, Ticks(), image, SHORT, None, lambda *_: None)) == [1, 2]
-    with pytest.raises(InputError, match="--batch 3: does not fit"):
-        timing._throughput(model, Ticks(), image, SHORT, 3, lambda *_: None)
+    assert list(timing._throughput(model, Ticks(), image, SHORT, 3, lambda *_: None)) == [1]
 
 
 @settings(deadline=None)
@@ -411,6 +410,34 @@ def test_no_timing_takes_the_place_of_another(dataset, tmp_path, monkeypatch):
     assert larger.name.startswith("otsu-batch4-") and larger.stem.rsplit("-")[-1] not in first.stem
     assert list(timing.read(larger).throughput) == [1, 4] and timing.read(larger).batch == 4
     timing.check_comparable(timing.read_all([Path("timings")]))
+
+
+def test_a_batch_that_does_not_fit_costs_no_latencies(dataset, tmp_path, monkeypatch):
+    from disbench.models.otsu.predictor import Otsu
+
+    def full(self, batch, whole=Otsu.infer):
+        if len(batch) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return whole(self, batch)
+
+    monkeypatch.setattr(Otsu, "infer", full)
+    monkeypatch.setattr(timing, "QUICK", SHORT)
+    monkeypatch.setattr(timing, "clock", lambda device: Ticks())
+    command = (
+        "time",
+        "--model",
+        "otsu",
+        "--data",
+        dataset.where,
+        "--quick",
+        "--batch",
+        3,
+        "--out",
+        tmp_path / "t.json",
+    )
+    done = invoke(*command)
+    assert done.exit_code == 2 and "--batch 3: does not fit into the memory of cpu" in done.output
+    assert list(timing.read(tmp_path / "t.json").throughput) == [1]
 
 
 @pytest.mark.parametrize(
