@@ -10,10 +10,10 @@ from diffusers import DDPMScheduler
 from hashed import GOLDENS, draw, hashed_base, hashed_unet
 from safetensors.torch import load_file, save_file
 
-from disbench import models
+from disbench import evaluate, models
 from disbench.errors import InputError
 from disbench.models import card
-from disbench.models.diffdis import conditioning, pipeline, predictor, weights
+from disbench.models.diffdis import conditioning, pipeline, predictor, validate, weights
 from disbench.models.diffdis.unet import DiffDISUNet
 
 torch.set_num_threads(1)
@@ -49,6 +49,18 @@ def test_predictor_makes_a_map_of_the_images_size(make):
     mask = model.restore(model.infer(x[None])[0], (50, 70))
     assert (mask.shape, mask.dtype) == ((50, 70), np.uint8)
     assert mask.min() < 20 < 235 < mask.max()  # stretched
+
+
+def test_validation_scores_what_a_run_scores(make, tmp_path, make_pairs):
+    """Noise included, wherever an image stands among the others."""
+    make()
+    folder = make_pairs(tmp_path / "mine", ["a", "b", "c"])
+    result = evaluate.run("diffdis", data=folder, out=tmp_path / "runs", device="cpu")
+    checkpoint = weights.load(tmp_path / "mini")
+    samples = evaluate.datasets.find(folder).samples
+    scores = validate.scores(checkpoint, samples, steps=1)
+    assert scores == pytest.approx({key: next(iter(result.scores().values()))[key] for key in scores}, abs=1e-6)
+    assert validate.scores(checkpoint, samples[::-1], steps=1) == pytest.approx(scores, abs=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"steps": 2}, {"preset": "official"}, {"ensemble": "2"}])

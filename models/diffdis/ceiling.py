@@ -32,7 +32,7 @@ class RoundTrip:
     def __init__(self, vae: str | None, size: int, device: str | None = None):
         self.device = devices.pick(device)
         model = _load(vae)
-        if size % (multiple := check.factor(model)):
+        if size % (multiple := conditioning.factor(model)):
             near = check.nearest(size, multiple)
             raise InputError(f"--size {size}: must be a multiple of {multiple}, the pixels to a latent; near: {near}")
         sha = digest(sorted(model.state_dict().items()))

@@ -13,15 +13,11 @@ from diffusers import AutoencoderKL
 
 from disbench.errors import InputError
 from disbench.models._parts.weights import first_line
+from disbench.models.diffdis.conditioning import factor
 from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.train_vae import VAERecipe
 from disbench.models.diffdis.unet import LATENT_CHANNELS, SCALES, DiffDISUNet
-
-
-def factor(vae: AutoencoderKL) -> int:
-    """Pixels to a latent pixel, along a side."""
-    return 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def sizes(path: Path, what: Recipe, vae: AutoencoderKL) -> None:

@@ -8,6 +8,11 @@ from torch.nn import functional
 from disbench.models.diffdis.unet import SCALES
 
 
+def factor(vae: AutoencoderKL) -> int:
+    """Pixels to a latent pixel, along a side."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
+
+
 def encode(vae: AutoencoderKL, x: Tensor) -> Tensor:
     """Latents (B, 4, h, w) of images (B, 3, H, W) in [-1, 1]: the posterior's mean, not a sample of it."""
     return vae.encode(x).latent_dist.mean * vae.config.scaling_factor

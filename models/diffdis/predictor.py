@@ -17,7 +17,7 @@ from torch.nn import functional
 from disbench.errors import InputError, nearest
 from disbench.models import Card
 from disbench.models._parts import device as devices
-from disbench.models.diffdis.conditioning import fold_mean
+from disbench.models.diffdis.conditioning import factor, fold_mean
 from disbench.models.diffdis.pipeline import seeded_noise, segment
 from disbench.models.diffdis.weights import BASE, digest, load, untrained
 
@@ -76,7 +76,7 @@ class DiffDIS:
             part.to(self.device, memory_format=torch.channels_last) for part in (checkpoint.unet, checkpoint.vae)
         )
         self.text = checkpoint.text.to(self.device)
-        self.factor = 2 ** (len(self.vae.config.block_out_channels) - 1)  # pixels to a latent pixel
+        self.factor = factor(self.vae)
         if self.options.output == "edge" and self.unet.domains == 1:
             raise InputError("option output=edge: these weights were trained without the edge")
         if self.size % self._multiple:
@@ -124,9 +124,8 @@ class DiffDIS:
         full = batch.shape[-2:]
         size = full if scale == 1 else tuple(self._whole(side * scale) for side in full)
         image = _scale(image, size)
-        # An image's noise follows from its pixels, so that its mask does not depend on the order of images; from those
-        # of before scaling, whose last bits are not the same on every device.
-        seeds = [zlib.crc32(pixels.tobytes(), seed) for pixels in batch.cpu().numpy()]
+        # From the pixels of before scaling, whose last bits are not the same on every device.
+        seeds = noise_seeds(batch, seed)
         noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
         maps = segment(
             self.unet,
@@ -166,6 +165,11 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def normalise(image: np.ndarray) -> Tensor:
     """uint8 (h, w, 3) -> float32 (3, h, w) in [-1, 1]."""
     return torch.from_numpy((image / 255 * 2 - 1).astype(np.float32)).permute(2, 0, 1).contiguous()
+
+
+def noise_seeds(batch: Tensor, number: int = 0) -> list[int]:
+    """Of each image, for the pass of that number: from its pixels, so that the order of images changes no mask."""
+    return [zlib.crc32(pixels.tobytes(), number) for pixels in batch.cpu().numpy()]
 
 
 def stretch(masks: Tensor) -> Tensor:

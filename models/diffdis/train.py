@@ -18,7 +18,7 @@ from disbench.data import Sample, Where
 from disbench.models._training import data, lora, recipe, tracking
 from disbench.models._training.loop import fit
 from disbench.models._training.processes import ALONE, Processes, join
-from disbench.models.diffdis import batches, check, losses, memory, weights
+from disbench.models.diffdis import batches, check, conditioning, losses, memory, weights
 from disbench.models.diffdis.settings import Recipe, Stage
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
@@ -151,7 +151,7 @@ def _memory(what: Recipe, start: weights.Checkpoint, processes: Processes) -> me
     """Of the stage that takes most, in each process."""
     stage = max(what.stages, key=lambda stage: stage.batch * stage.size**2)
     images = stage.batch // processes.count
-    latent = stage.size // check.factor(start.vae)
+    latent = stage.size // conditioning.factor(start.vae)
     return memory.estimate(start.unet, start.vae, what.schedule, start.text.shape[-2], latent, images)
 
 

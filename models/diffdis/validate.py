@@ -10,8 +10,10 @@ from disbench.data import Sample
 from disbench.files import write_whole
 from disbench.metrics import Measurement, measure, score
 from disbench.models._training import data
-from disbench.models.diffdis import conditioning, pipeline
-from disbench.models.diffdis.predictor import normalise, quantise, resize, stretch
+from disbench.models.diffdis import pipeline
+from disbench.models.diffdis.conditioning import factor
+from disbench.models.diffdis.predictor import noise_seeds, normalise, quantise, resize, stretch
+from disbench.models.diffdis.unet import LATENT_CHANNELS
 from disbench.models.diffdis.weights import Checkpoint
 
 TILE = 256  # pixels a side of each sample's image, truth and mask
@@ -43,15 +45,16 @@ def measured(checkpoint: Checkpoint, samples: Sequence[Sample], steps: int) -> l
 def _masks(checkpoint: Checkpoint, samples: Sequence[Sample], steps: int) -> Iterator[tuple[np.ndarray, ...]]:
     """Image, truth and mask of each."""
     device = checkpoint.vae.device
-    for seed, sample in enumerate(samples):
+    for sample in samples:
         image, truth = data.read(sample)
-        x = normalise(resize(image, (checkpoint.size, checkpoint.size)))[None].to(device)
-        noise, generators = pipeline.seeded_noise(conditioning.encode(checkpoint.vae, x).shape[1:], [seed])
+        x = normalise(resize(image, (checkpoint.size, checkpoint.size)))[None]
+        latent = (LATENT_CHANNELS, *(side // factor(checkpoint.vae) for side in x.shape[-2:]))
+        noise, generators = pipeline.seeded_noise(latent, noise_seeds(x))
         mask, _ = pipeline.segment(
             checkpoint.unet,
             checkpoint.vae,
             checkpoint.text,
-            x,
+            x.to(device),
             noise.to(device),
             checkpoint.prediction_type,
             steps=steps,
