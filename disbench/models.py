@@ -161,6 +161,7 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
     a random initialisation. `device`: "cpu", "cuda", "cuda:1", "mps"; None for the best there is. `options` are the
     model's own.
     """
+    from disbench.own import code_identity
     from disbench.predict import Model
 
     chosen = card(name)
@@ -183,7 +184,7 @@ def load(name: str, weights: str | None = None, device: str | None = None, **opt
         if chosen.outside is None:
             raise
         raise InputError(f"{chosen.outside}: no predictor ({type(error).__name__}: {error}); {_HELP}") from error
-    return Model(chosen, predictor)
+    return Model(chosen, predictor, code_identity(chosen, weights, options))
 
 
 def _check_digest(chosen: Card, weights: str | None) -> None:

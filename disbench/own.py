@@ -1,9 +1,12 @@
-"""Models without a folder: a file of the user's own, or a Hugging Face repository, in place of a registered name."""
+"""Models that are not disbench's: a file of the user's own or a Hugging Face repository without a folder, and code."""
 
+import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 from disbench import models
+from disbench.data.digests import file_digest
 from disbench.errors import InputError
 from disbench.models import Card, Download
 
@@ -25,6 +28,20 @@ def card_of(name: str) -> Card | None:
     if not path.is_file():
         raise InputError(f"{name}: no such file")
     return _card(path.stem, KINDS[suffix], path.name, name)
+
+
+def code_identity(card: Card, weights: str | None, options: dict[str, str]) -> dict[str, Any]:
+    """What is known to decide the maps of Python code that may change any time: its files, weights and options.
+
+    Of a model's folder all its Python files count, of a file that one; of anything else nothing is said.
+    """
+    if card.outside is None or (card.source and KINDS.get(card.outside.suffix.lower()) != "python"):
+        return {}
+    root, files = (card.outside.parent, [card.outside]) if card.source else (card.folder, card.folder.rglob("*.py"))
+    code = sorted((file.relative_to(root).as_posix(), file_digest(file)) for file in files)
+    source = hashlib.sha256(repr(code).encode()).hexdigest()
+    of_weights = {"weights_file": file_digest(Path(weights))} if weights and Path(weights).is_file() else {}
+    return {"source": source, "options": options, "weights_name": weights} | of_weights
 
 
 def _card(name: str, kind: str, title: str, source: str | None = None) -> Card:

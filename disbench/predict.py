@@ -42,10 +42,14 @@ class Predictor(Protocol):
 
 
 class Model:
-    """A card with its predictor: `predict(image)`, and the stages for the runner."""
+    """A card with its predictor: `predict(image)`, and the stages for the runner.
 
-    def __init__(self, card: Card, predictor: Predictor):
+    `known` joins the predictor's identity, which code from outside need not have.
+    """
+
+    def __init__(self, card: Card, predictor: Predictor, known: dict[str, Any] | None = None):
         self.card = card
+        self.known = known or {}
         self.name = card.name
         self.predictor = predictor
         self.title = getattr(predictor, "title", card.title)
@@ -59,7 +63,8 @@ class Model:
         return self._called(self._identity)
 
     def _identity(self) -> dict[str, Any]:
-        found = {"model": self.card.name, "card": self.card.protocol, **self.predictor.identity}
+        own = getattr(self.predictor, "identity", {}) if self.known else self.predictor.identity
+        found = {"model": self.card.name, "card": self.card.protocol, **own, **self.known}
         msgspec.json.encode(found)  # as the run's key does
         return found
 

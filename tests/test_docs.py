@@ -1,9 +1,11 @@
 """The commands of README and docs/: each is parsed as it stands, and run, in the order of its page, but for those of
 PARSED_ALONE, for the reason there.
 
-They run in a folder that has what they name: a DIS5K of a few images a split, my-images/{im,gt}, maps, and runs.
+They run in a folder that has what they name: a DIS5K of a few images a split, my-images/{im,gt}, maps, runs, photos,
+and networks: IS-Net as drawn, at 64 pixels a side, and small ones.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -14,11 +16,17 @@ import click
 import cv2
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from test_add_a_model import CARD, PYTHON
+from test_own import onnx_file
+from torch import nn
 
-from disbench import evaluate, models
+from disbench import evaluate, models, timing
 from disbench.cli import main
 from disbench.data import dis5k
+from disbench.models.isnet import predictor as isnet
+from disbench.models.isnet.network import ISNet
 from disbench.report import published  # noqa: F401, which keeps the true counts
 
 ROOT = Path(__file__).parents[1]
@@ -33,29 +41,29 @@ RUNS = {  # page -> what stands there for a run; the rest its own commands make
 PARSED_ALONE = {  # words of a command -> why it is not run here
     "--device cuda": "a GPU",
     "--engine ray": "a cluster; test_engine_ray.py starts one",
-    "/disk/": "several machines; test_shares.py has several processes",
     "hf:nvidia": "a download; test_own.py has such a folder",
     "stabilityai": "a download; test_diffdis_weights.py and test_diffdis_ceiling.py have a small one",
     "noise-spread": "three networks that one has trained; test_diffdis_spread.py has small ones",
-    "--model diffdis": "minutes, for 48 images of DIS-Mini or for a network of full size; test_cli.py runs fewer",
+    "run --model diffdis": "minutes, for 48 images of DIS-Mini or for a network of full size; test_cli.py runs fewer",
+    "time --model diffdis": "minutes on a CPU",
     "diffdis/*": "the run of DIS-Mini before it",
     "diffdis/KEY --against": "a whole run of DIS-Mini",
     "Published=dis-mini": "a whole run of DIS-Mini",
-    "--weights isnet.pth": "a network of full size at 1024 pixels a side; test_isnet.py has it at few",
-    "--model model.onnx": "a network of one's own; test_own.py has small ones",
-    "--model scripted.pt": "as model.onnx",
-    "--model exported.pt2": "as model.onnx",
-    "--model my_model.py": "a network of one's own; test_add_a_model.py has the page's",
-    "--model thin_net": "as my_model.py",
-    "--models my_models": "as my_model.py",
-    "train ": "a training; test_diffdis_train.py and test_supervised.py have shorter ones",
+    "doctor --model my_model.py": "pictures of DIS-Mini; test_add_a_model.py has smaller ones",
+    "recipes/": "a night or a GPU; test_diffdis_train.py has shorter trainings",
+    "--backbone": "a download; test_backbones.py has its like",
     "ablate ": "many trainings; test_diffdis_parts.py has shorter ones",
-    "--model ifa": "the training before it",
-    "times ": "timings of networks; test_timing.py and test_report_times.py have some",
-    "--times timings": "as times",
-    "submit runs/isnet": "a run of a network on the whole DIS5K; test_leaderboard.py has one on DIS-Mini",
-    "check leaderboards/dis5k": "the entry before it",
+    "--times timings": "timings of networks; test_report_times.py has some",
     "dis5k.$x": "a loop of the shell; test_leaderboard.py holds its files",
+}
+
+
+STAND_INS = {  # in a command that is run -> what takes its place
+    "/disk/": "",  # a folder here
+    "--data mini": "--data DIS5K",
+    "--steps 300": "--steps 1",
+    "runs/isnet/KEY": "runs/isnet/*",
+    "DIS-TE1/x": "DIS-TE1/1#Frame#2#Chair#te0048",
 }
 
 
@@ -118,6 +126,9 @@ def place(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         pairs(Path("my-images"), ["chair", "gate", "wheel"])
+        networks()
+        Path("photos").mkdir()
+        shutil.copy("my-images/im/chair.jpg", "photos")
         number = 46
         for split, count in COUNTS.items():
             pairs(Path("DIS5K", split), [f"1#Frame#{k}#Chair#te{number + k:04}" for k in range(1, count + 1)])
@@ -148,10 +159,43 @@ def pairs(folder, names):
         cv2.imwrite(str(folder / "gt" / f"{name}.png"), truth)
 
 
+def networks():
+    """Those that the pages name, in the working folder."""
+    torch.manual_seed(0)
+    torch.save(ISNet().state_dict(), "isnet.pth")
+    thin = nn.Sequential(nn.AvgPool2d(8), nn.Conv2d(3, 1, 1), nn.Flatten(1, 2), nn.Sigmoid()).eval()
+    x = torch.zeros(1, 3, 1024, 1024)
+    torch.jit.trace(thin, x).save("scripted.pt")
+    torch.export.save(torch.export.export(thin, (x,)), "exported.pt2")
+    onnx_file(Path("model.onnx"))
+    Path("my_model.py").write_text(PYTHON)
+    folder = Path("my_models", "thin_net")
+    folder.mkdir(parents=True)
+    (folder / "card.toml").write_text(CARD)
+    (folder / "predictor.py").write_text(PYTHON)
+    for name in ("mine.pth", "thin.pth"):
+        torch.save({}, name)
+
+
+def small(monkeypatch):
+    """A card, and rules of timing, that take seconds; what a command registers is gone after the test."""
+    whole = isnet.Predictor.__init__
+
+    def init(self, card, weights, device, size="64"):
+        whole(self, card, weights, device, size)
+
+    monkeypatch.setattr(isnet.Predictor, "__init__", init)
+    monkeypatch.setattr(timing, "FULL", timing.Rule(1, 0.01, 2, 0.01))
+    monkeypatch.setattr(models, "__path__", list(models.__path__))
+    monkeypatch.setenv(models.FOLDERS, "")
+    monkeypatch.setenv("RANK", "0")  # for --shard auto
+    monkeypatch.setenv("WORLD_SIZE", "1")
+
+
 @pytest.mark.parametrize("page", sorted({page for page, command in CASES if not why_not(command)}))
 def test_the_commands_of_a_page_do_what_it_says(page, place, tmp_path, monkeypatch):
     here = tmp_path / "here"
-    shutil.copytree(place, here)
+    shutil.copytree(place, here, copy_function=os.link)
     monkeypatch.chdir(here)
     for split, count in COUNTS.items():
         monkeypatch.setitem(dis5k.COUNTS, split, count)
@@ -160,12 +204,15 @@ def test_the_commands_of_a_page_do_what_it_says(page, place, tmp_path, monkeypat
         Path(name).symlink_to(run.resolve())
     Path("OTHER").symlink_to("DIS5K")
     Path("DIR").symlink_to("maps-DIS5K/isnet")
+    small(monkeypatch)
     for command in [command for of, command in CASES if of == page and not why_not(command)]:
         Path("maps").unlink(missing_ok=True)
         Path("maps").symlink_to("maps-DIS5K" if "DIS5K" in command else "maps-my-images")
+        line = shlex.join(command)
+        for shown, here in STAND_INS.items():
+            line = line.replace(shown, here)
         words = []
-        for word in command:
-            word = word.replace("DIS-TE1/x", "DIS-TE1/1#Frame#2#Chair#te0048")
+        for word in shlex.split(line):
             runs = [run for run in ("RUN", "BASELINE") if run not in words]
             found = sorted(Path().glob(word)) if "*" in word else runs if word == "RUN..." else [word]
             words += map(str, found)

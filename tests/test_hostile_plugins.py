@@ -63,7 +63,6 @@ FAULTS = {  # what it is -> its code, words of the line
     "a function that makes nothing": ("def P(card, weights, device): pass", "it has no prepare, infer, restore"),
     "no restore": (CODE.replace("def restore", "def other"), "it has no restore"),
     "no device": (CODE.replace("device =", "other ="), "AttributeError"),
-    "no identity": (CODE.replace("identity =", "other ="), "it fails (AttributeError"),
     "device of a number": (CODE.replace('"cpu"', "7"), "its device"),
     "identity of text": (CODE.replace("identity = {}", "identity = ''"), "it fails (TypeError: 'str'"),
     "identity that is no data": (CODE.replace("identity = {}", "identity = {'x': np}"), "it fails (TypeError"),

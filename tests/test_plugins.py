@@ -51,6 +51,23 @@ def test_an_installed_plug_in(installed, tmp_path, make_pairs):
     assert "Dark: 1 masks in predictions" in ran.stdout
 
 
+def test_a_folders_code_weights_and_options_are_in_the_key(tmp_path, monkeypatch):
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path)])
+    folder = tmp_path / "mine"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "card.toml").write_text(CARD + '[[weights]]\nname = "w.pth"\nurls = ["https://a"]\n')
+    (folder / "predictor.py").write_text(CODE.replace('        self.identity = {"level": self.level}\n', ""))
+    weights = tmp_path / "w.pth"
+    weights.write_text("1")
+    identities = [models.load("mine", str(weights), **options).identity for options in ({}, {"level": "90"})]
+    weights.write_text("2")
+    identities.append(models.load("mine", str(weights)).identity)
+    (folder / "parts" / "network.py").write_text("")
+    identities.append(models.load("mine", str(weights)).identity)
+    assert all(a != b for i, a in enumerate(identities) for b in identities[:i])
+    assert identities[-1] == models.load("mine", str(weights)).identity
+
+
 def test_a_broken_plug_in_is_told_and_left_out(installed, tmp_path):
     bad = tmp_path / "broken-1.dist-info"
     bad.mkdir()

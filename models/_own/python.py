@@ -4,7 +4,6 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from disbench.data.digests import file_digest
 from disbench.errors import InputError
 from disbench.models import Card
 
@@ -13,7 +12,7 @@ METHODS = ("prepare", "infer", "restore")
 
 
 def Predictor(card: Card, weights: str | None, device: str | None, **options: str):
-    """The file's `Predictor(card, weights, device, **options)`, with digests of file and weights in its identity."""
+    """The file's `Predictor(card, weights, device, **options)`."""
     path = Path(card.source)
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
@@ -34,7 +33,4 @@ def Predictor(card: Card, weights: str | None, device: str | None, **options: st
         raise InputError(f"{path}: its Predictor has no {', '.join(missing)}; see docs/add-a-model.md")
     if not hasattr(predictor, "device"):
         predictor.device = "cpu"
-    of_weights = {"weights_file": file_digest(Path(weights))} if weights and Path(weights).is_file() else {}
-    given = {"source": file_digest(path), "options": options, "weights_name": weights} | of_weights
-    predictor.identity = {**getattr(predictor, "identity", {}), **given}
     return predictor
