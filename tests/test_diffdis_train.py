@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from tiny_training import TINY, UNET, VAE, begin
+from torch.utils._pytree import tree_leaves
 
 from disbench import models
 from disbench.data import Sample
@@ -207,6 +208,36 @@ def test_tensorboard_has_the_values(tmp_path):
     pytest.importorskip("tensorboard")
     tracking.tracker("tensorboard", tmp_path)("unet", 3, {"mask": 0.5})
     assert [path.stat().st_size > 100 for path in (tmp_path / "tensorboard").iterdir()] == [True]
+
+
+def test_trackio_has_the_values(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    trackio = pytest.importorskip("trackio")
+    track = tracking.tracker("trackio", tmp_path / "mine")
+    track("unet", 3, {"mask": 0.5})
+    track("unet", 4, {"mask": 0.25})
+    trackio.finish()
+    logs = trackio.SQLiteStorage.get_logs("disbench", "mine")
+    assert [(one["step"], one["unet/mask"]) for one in logs] == [(3, 0.5), (4, 0.25)]
+
+
+def test_eight_bit_adam_goes_on_where_it_was_killed(samples, tmp_path):
+    """It keeps moments in 8 bits of tensors of 4096 values and more."""
+    pytest.importorskip("bitsandbytes")
+
+    def kill(done, *_):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    schedule = replace(TINY.schedule, optimizer="adamw8bit")
+    what = replace(TINY, schedule=schedule, unet=TINY.unet | {"block_out_channels": [32] * 4})
+    whole = train.train(what, begin(what), samples, (), tmp_path / "whole").state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        train.train(what, begin(what), samples, (), tmp_path / "cut", progress=kill)
+    state = torch.load(tmp_path / "cut" / "unet.pt", weights_only=True)["optimizer"]["state"]
+    assert torch.uint8 in {x.dtype for x in tree_leaves(state) if isinstance(x, torch.Tensor)}
+    resumed = train.train(what, begin(what), samples, (), tmp_path / "cut").state_dict()
+    assert all(torch.equal(x, resumed[name]) for name, x in whole.items())
 
 
 def test_eight_bit_adam_and_lora_name_what_they_need(tmp_path, monkeypatch):
