@@ -78,6 +78,14 @@ def test_a_new_run_takes_the_place_of_the_old_and_leaves_the_rest(board, tmp_pat
     assert check([path]) == []
 
 
+def test_evidence_that_another_entry_rests_on_stays(board, tmp_path):
+    path, run = board
+    assert call("submit", run.folder, "--to", tmp_path / "boards", "--as", "twin").exit_code == 0
+    new = make_run(tmp_path / "runs", splits=TEST, quality=0.8)
+    assert call("submit", new.folder, "--to", tmp_path / "boards").exit_code == 0
+    assert check([path, path.with_name("twin.json")]) == []
+
+
 def mutate(path, change):
     entry = json.loads(path.read_text())
     change(entry)

@@ -71,8 +71,9 @@ def submit(result: Result, root: Path, model: str | None = None, metrics: Keys =
     new = measured(result, metrics)
     kept = [old for old in entry.measured if (old.protocol, set(old.splits)) != (new.protocol, set(new.splits))]
     mine = evidence_file(path, new)
-    used = {one.evidence for one in (*kept, new)}
-    unused = [evidence_file(path, old) for old in entry.measured if old.evidence not in used]
+    used = b"".join(file.read_bytes() for file in path.parent.glob("*.json") if file != path)  # by other entries
+    used += b"".join(one.evidence.encode() for one in (*kept, new))
+    unused = [evidence_file(path, old) for old in entry.measured if old.evidence.encode() not in used]
     mine.parent.mkdir(parents=True, exist_ok=True)
     write_whole(mine, (result.folder / "scores.parquet").read_bytes())
     write(path, Entry(model, entry.title, result.dataset, result.token, entry.paper, entry.reported, (*kept, new)))
