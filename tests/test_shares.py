@@ -53,6 +53,8 @@ def test_shares_as_users_and_launchers_say_them():
     for wrong in ("0/2", "3/2", "2", "a/b", "-1/2", ""):
         with pytest.raises(InputError, match="not a share"):
             parse(wrong)
+    with pytest.raises(InputError, match="--shard x/4: not a share"):
+        parse("auto", {"RANK": "x", "WORLD_SIZE": "4"})
     with pytest.raises(InputError, match="neither torchrun nor srun"):
         parse("auto", {})
 
