@@ -91,6 +91,12 @@ def test_a_process_on_each_device(tmp_path, folder):
     assert seen[-1] == (len(NAMES), len(NAMES), "Otsu")
 
 
+@pytest.mark.parametrize("device", ["cpu,cuda:0", "cpu,", ","])
+def test_devices_of_several_kinds_make_no_run(tmp_path, folder, device):
+    with pytest.raises(InputError, match=f"--device {device}: give several of one kind"):
+        otsu(folder, tmp_path / "runs", device=device)
+
+
 def test_what_one_device_cannot_do_is_told_when_the_others_are_done(tmp_path, folder):
     torn = folder / "im" / "image04.jpg"
     torn.write_bytes(torn.read_bytes()[:-100])  # its size can still be read, its pixels cannot
