@@ -107,7 +107,7 @@ def lines_of(
     All results must be of one protocol and have the subset.
     """
     keys = chosen(metrics or paper([find(results[0].protocol)]))
-    of = [columns(result.measurements(split), result.protocol, keys) for result in results]
+    of = [_columns(result, split, keys) for result in results]
     names = [f"{row.split}/{row.name}" for s in (TEST if split == OVERALL else (split,)) for row in results[0].rows[s]]
     values = [one.scores(one.values.mean(0, keepdims=True))[0] for one in of]
     enough = len(names) >= FEWEST
@@ -135,6 +135,13 @@ def lines_of(
             found.append(one)
         lines.append(Line(split, key, len(names), scores, tuple(found)))
     return lines
+
+
+def _columns(result: Result, split: str, keys: Sequence[str]) -> Columns:
+    try:
+        return columns(result.measurements(split), result.protocol, keys)
+    except InputError as error:
+        raise InputError(f"{result.folder}: {error}") from None
 
 
 class _Tests:
