@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -56,6 +56,23 @@ class Manifest:
         """12 hexadecimal digits that name the run folder."""
         canonical = msgspec.json.encode(self.identity, order="deterministic")
         return hashlib.sha256(canonical).hexdigest()[:12]
+
+
+class _Meta(msgspec.Struct):
+    finished: str
+    data: Annotated[list[str], msgspec.Meta(min_length=1)]  # where it is: the folder of images too, if apart
+    environment: dict[str, Any]
+
+
+class _Identity(msgspec.Struct):
+    data: dict[str, dict[str, str]]
+
+
+class _Finished(msgspec.Struct):
+    """What others read of a finished run's manifest."""
+
+    meta: _Meta
+    identity: _Identity
 
 
 @dataclass(frozen=True)
@@ -135,6 +152,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "run.json"
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        if manifest.complete:
+            found = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
+            if found.identity.data.keys() != manifest.splits.keys():
+                raise msgspec.ValidationError("its digests are not of its splits")
     except FileNotFoundError:
         raise InputError(f"{folder}: not a run folder (it has no run.json)") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
