@@ -197,6 +197,9 @@ def test_show_sorts_filters_and_prints_json(board):
         in call("leaderboard", "show", path, "--split", "DIS-TE1", "--metrics", "mae").stdout
     )
     assert len(call("leaderboard", "show", "--measured").stdout.splitlines()) == 1
+    wrong = call("leaderboard", "show", "--split", "DIS-TE9")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "--split DIS-TE9: none of these entries has it; did you mean DIS-TE" in wrong.stderr
 
 
 def test_audit_ends_with_status_1_where_it_finds_something():
