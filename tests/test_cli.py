@@ -116,6 +116,13 @@ def test_complexity_ranks_and_cuts_a_folder(folder):
     assert rows[0]["rank"] <= rows[1]["rank"]
     ran = call("run", "--model", "otsu", "--data", "cut/part-2", "--json")
     assert list(json.loads(ran.stdout)[0]["scores"]) == ["part-2"]
+    (folder / "gt" / "a.png").replace(folder / "gt" / "c.png")  # a part that is cut anew may be of other files
+    (folder / "im" / "a.jpg").replace(folder / "im" / "c.jpg")
+    again = call("data", "complexity", folder, "--parts", "2", "--out", "cut")
+    assert (again.exit_code, "cut/part-1: of an earlier cut" in again.stderr) == (2, True)
+    assert len(list(folder.parent.glob("cut/*/*/*"))) == 4
+    more = call("data", "complexity", folder, "--parts", "3")
+    assert (more.exit_code, more.stderr) == (2, "disbench: 2 images cannot be cut into 3 parts\n")
 
 
 def test_lists_are_for_people_and_programs():
