@@ -171,6 +171,10 @@ def test_two_entries_cannot_be_the_same_column(tmp_path):
 def test_an_entry_must_agree_with_its_whole_table(tmp_path):
     shutil.copytree(ROOT, tmp_path / "boards")
     path = tmp_path / "boards" / "dis5k" / "pdfnet.json"
+    mutate(path, put("reported", 0, "marks", "DIS-VD", "mae", value="second"))
+    (fault,) = check([path])
+    assert "its marks are not those of Comparison on DIS-5K" in fault
+    shutil.copy(ROOT / "dis5k" / "pdfnet.json", path)
     mutate(path, put("reported", 0, "printed", "DIS-VD", "mae", value="0.031"))
     (fault,) = check([path])
     assert "not those of Comparison on DIS-5K in tables/" in fault
