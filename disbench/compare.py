@@ -24,7 +24,7 @@ from disbench.resample import (
     jackknife,
     randomised,
 )
-from disbench.runs import Result
+from disbench.runs import Result, shared
 
 ALPHA = 0.05
 NAMED = 5  # images named per difference
@@ -193,11 +193,9 @@ def _subsets(results: Sequence[Result], split: str | None) -> list[str]:
     check_comparable(results)
     if len({result.protocol for result in results}) > 1:
         raise InputError("these results are of several protocols; choose one with --protocol")
-    shared = [s for s in results[0].splits if all(s in result.splits for result in results)]
-    if set(TEST) <= set(shared):
-        shared.append(OVERALL)
-    if not shared:
+    common = shared(results)
+    if not common:
         raise InputError("these results share no whole subset; choose results that do")
-    if split is not None and split not in shared:
-        raise InputError(f"--split {split}: not a subset that all have; they share {', '.join(shared)}")
-    return [split] if split else shared
+    if split is not None and split not in common:
+        raise InputError(f"--split {split}: not a subset that all have; they share {', '.join(common)}")
+    return [split] if split else common

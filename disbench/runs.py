@@ -107,13 +107,21 @@ class Result:
         counts = {split: len(rows) for split, rows in self.rows.items()}
         return replace(self, protocol=protocol, signature=signature(protocol, self.token, counts, self.size))
 
-    def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
-        """split -> metric -> value; "Overall" pools all images of DIS-TE1..4 and is there only when all four are."""
-        splits = [*self.splits, OVERALL] if set(TEST) <= set(self.splits) else self.splits
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """What it has scores of: its splits, and "Overall", all images of DIS-TE1..4, where all four are there."""
+        return (*self.splits, OVERALL) if set(TEST) <= set(self.splits) else self.splits
+
+    def score(self, subset: str, metrics: Keys = None) -> dict[str, float]:
+        """metric -> value."""
         try:
-            return {split: score(self.measurements(split), self.protocol, metrics) for split in splits}
+            return score(self.measurements(subset), self.protocol, metrics)
         except InputError as error:
             raise InputError(f"{self.folder}: {error}") from None
+
+    def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
+        """subset -> metric -> value."""
+        return {subset: self.score(subset, metrics) for subset in self.subsets}
 
     def holds(self, metric: str) -> bool:
         """Whether the run has what this metric needs."""
@@ -309,6 +317,11 @@ def distinct(results: Sequence[Result]) -> list[Result]:
     for result in results:
         first.setdefault((result.folder, result.title), result)
     return list(first.values())
+
+
+def shared(results: Sequence[Result]) -> list[str]:
+    """The subsets that all results have, in the order of the first."""
+    return [subset for subset in results[0].subsets if all(subset in result.subsets for result in results)]
 
 
 def mask_path(folder: Path, row: Row | Sample) -> Path:

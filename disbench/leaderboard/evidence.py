@@ -27,7 +27,7 @@ def measured(result: Result, metrics: Keys = None) -> Measured:
         signature=result.signature,
         splits={split: len(rows) for split, rows in result.rows.items()},
         truths={split: digests["truths"] for split, digests in manifest.identity["data"].items()},
-        scores={split: scored(result, split, keys) for split in result.scores(keys)},
+        scores={split: scored(result, split, keys) for split in result.subsets},
         seconds=times.stages | {"total": times.total} if times else {},
         environment=result.meta["environment"] | {k: v for k, v in result.meta.items() if k == "workers"},
         run={key: value for key, value in manifest.identity.items() if key not in ("data", "columns")},
@@ -39,7 +39,7 @@ def measured(result: Result, metrics: Keys = None) -> Measured:
 def scored(result: Result, split: str, keys: tuple[str, ...]) -> dict[str, tuple[float, float | None, float | None]]:
     """metric -> score and 95 % interval; None for its ends where there are too few images."""
     measurements = result.measurements(split)
-    values = result.scores(keys)[split]
+    values = result.score(split, keys)
     if len(measurements) < FEWEST:
         return {key: (value, None, None) for key, value in values.items()}
     ends = intervals(columns(measurements, result.protocol, keys))
