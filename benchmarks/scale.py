@@ -64,7 +64,7 @@ def append(folder: Path, count: int) -> None:
 def merge(folder: Path, count: int) -> None:
     shards = Shards(folder)
     assert len(shards) == count
-    finish(folder, shards.rows(map(key, range(count))), {"data": []})
+    finish(folder, shards.rows(map(key, range(count))), {"data": ["made"], "finished": "", "environment": {}})
 
 
 def main() -> None:
@@ -93,7 +93,7 @@ def main() -> None:
             each = f"{1000 * seconds / 8 / size:6.2f} ms, {memory / size:6.1f} MiB"
             print(f"8 images of {size:g} megapixels: {each} for each megapixel of one", flush=True)
         if options.rows:
-            manifest = Manifest("made", "made", "folder:made", "pysod", {"made": options.rows}, {})
+            manifest = Manifest("made", "made", "folder:made", "pysod", {"made": options.rows}, {"data": {"made": {}}})
             folder = open_run(work / "runs", "made", manifest)
             began = time.perf_counter()
             for what, job, more in (

@@ -56,6 +56,7 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         warnings.filterwarnings("ignore", module="PIL")  # as OpenCV above
+        sys.stdout.reconfigure(errors="backslashreplace")  # where it cannot show a β, as Windows' into a pipe
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = partial(_warn, warnings.showwarning)
@@ -188,12 +189,16 @@ def score(maps, data, split, truth, out, workers, save, share, engine, address, 
 
     if per_image:
         check_suffix(per_image)
+    if truth and data:
+        raise InputError("--truth takes the place of --data: leave one of them away")
     where = (None, truth) if truth else data
+    named = [(title or folder.resolve().name, folder) for title, folder in map(titled, maps)]
+    titles = [title for title, _ in named]
+    if twice := {title for title in titles if titles.count(title) > 1}:  # told before any work
+        raise InputError(f"two folders are called {twice.pop()!r}; give each a title of its own: TITLE=DIR")
     with shown_progress() as progress, cluster(engine, address) as elsewhere:
         results = []
-        for argument in maps:
-            title, folder = titled(argument)
-            title = title or folder.resolve().name
+        for title, folder in named:
             results += evaluate.score_folder(
                 title,
                 folder,

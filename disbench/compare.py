@@ -24,7 +24,7 @@ from disbench.resample import (
     jackknife,
     randomised,
 )
-from disbench.runs import Result
+from disbench.runs import Result, shared
 
 ALPHA = 0.05
 NAMED = 5  # images named per difference
@@ -107,7 +107,7 @@ def lines_of(
     All results must be of one protocol and have the subset.
     """
     keys = chosen(metrics or paper([find(results[0].protocol)]))
-    of = [columns(result.measurements(split), result.protocol, keys) for result in results]
+    of = [_columns(result, split, keys) for result in results]
     names = [f"{row.split}/{row.name}" for s in (TEST if split == OVERALL else (split,)) for row in results[0].rows[s]]
     values = [one.scores(one.values.mean(0, keepdims=True))[0] for one in of]
     enough = len(names) >= FEWEST
@@ -135,6 +135,13 @@ def lines_of(
             found.append(one)
         lines.append(Line(split, key, len(names), scores, tuple(found)))
     return lines
+
+
+def _columns(result: Result, split: str, keys: Sequence[str]) -> Columns:
+    try:
+        return columns(result.measurements(split), result.protocol, keys)
+    except InputError as error:
+        raise InputError(f"{result.folder}: {error}") from None
 
 
 class _Tests:
@@ -186,11 +193,9 @@ def _subsets(results: Sequence[Result], split: str | None) -> list[str]:
     check_comparable(results)
     if len({result.protocol for result in results}) > 1:
         raise InputError("these results are of several protocols; choose one with --protocol")
-    shared = [s for s in results[0].splits if all(s in result.splits for result in results)]
-    if set(TEST) <= set(shared):
-        shared.append(OVERALL)
-    if not shared:
+    common = shared(results)
+    if not common:
         raise InputError("these results share no whole subset; choose results that do")
-    if split is not None and split not in shared:
-        raise InputError(f"--split {split}: not a subset that all have; they share {', '.join(shared)}")
-    return [split] if split else shared
+    if split is not None and split not in common:
+        raise InputError(f"--split {split}: not a subset that all have; they share {', '.join(common)}")
+    return [split] if split else common

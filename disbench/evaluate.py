@@ -91,8 +91,11 @@ def run_model(
         source = cluster.model(model, weights, device, options)
         return run_source(source, dataset, Path(out), save, workers, progress, protocol, metrics, share)
     if device and "," in device:
+        devices = device.split(",")
+        if len({one.split(":")[0] for one in devices}) > 1 or not all(devices):  # a run is of one kind
+            raise InputError(f"--device {device}: give several of one kind, as cuda:0,cuda:1")
         common = (options, out, save, workers, protocol, metrics)
-        return spread.run(model, dataset, weights, device.split(","), share, progress, *common)
+        return spread.run(model, dataset, weights, devices, share, progress, *common)
     source = load_model(model, weights, device, **options)
     if workers is None:
         workers = 0 if source.device == "cpu" else cores()

@@ -153,7 +153,9 @@ class Folder:
         self.name = name.encode()[:LONGEST].decode(errors="ignore")
         self.maps: dict[tuple[str, str], Path] = {}
         self.resize, self.resized = resize, 0
-        splits = {sample.split: [s for s in samples if s.split == sample.split] for sample in samples}
+        splits: dict[str, list[Sample]] = {}
+        for sample in samples:
+            splits.setdefault(sample.split, []).append(sample)
         for split, wanted in splits.items():
             folder = root / split if (root / split).is_dir() or len(splits) > 1 else root
             found, resized = match_maps(wanted, folder, f"{folder} as maps of {split}", resize is not None)

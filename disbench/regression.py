@@ -8,7 +8,7 @@ from disbench.compare import lines_of
 from disbench.errors import InputError
 from disbench.leaderboard import read
 from disbench.leaderboard.evidence import results
-from disbench.metrics import METRICS, Keys, chosen
+from disbench.metrics import METRICS, Keys
 from disbench.report.table import check_comparable
 from disbench.runs import Result, load
 
@@ -53,15 +53,14 @@ def check(
     baseline, held = _baseline(Path(against), result)
     given = dict(tolerances or {})
     rest = given.pop("", TOLERANCE)
-    keys = chosen(metrics or held or None) if metrics or held else None
     result = result.under(baseline.protocol)
     baseline = replace(baseline, title="baseline" if result.title != "baseline" else "old baseline")
     if missing := set(baseline.splits) - set(result.splits):
         raise InputError(f"{result.folder}: it has no {', '.join(sorted(missing))}, which {against} has; run it whole")
     check_comparable([baseline, result])
     found = []
-    for split in baseline.scores(keys):
-        for line in lines_of([baseline, result], split, keys):
+    for split in baseline.subsets:
+        for line in lines_of([baseline, result], split, metrics or held):
             (old, new), (difference,) = line.scores.values(), line.differences
             ends = difference.low, difference.high
             tolerance = given.get(line.metric, rest)

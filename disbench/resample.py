@@ -57,7 +57,9 @@ def columns(measurements: Sequence[Measurement], protocol: str = "pysod", metric
 def _column(images: _Images, key: str) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     metric, rules = METRICS[key], images.rules
     variant = VARIANTS.get(metric.variant)
-    if variant is None or (variant.thresholds is not every and variant.pool is not Counts.pooled):
+    if variant is None:
+        return images.whole(metric), lambda means: means.max(1)
+    if variant.thresholds is not every and variant.pool is not Counts.pooled:
         return images.each(metric)[:, None], lambda means: means[:, 0]
     if variant.pool is Counts.pooled:
         n = len(images.measurements)  # sums, as some protocols add a number to them

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -58,6 +58,23 @@ class Manifest:
         return hashlib.sha256(canonical).hexdigest()[:12]
 
 
+class _Meta(msgspec.Struct):
+    finished: str
+    data: Annotated[list[str], msgspec.Meta(min_length=1)]  # where it is: the folder of images too, if apart
+    environment: dict[str, Any]
+
+
+class _Identity(msgspec.Struct):
+    data: dict[str, dict[str, str]]
+
+
+class _Finished(msgspec.Struct):
+    """What others read of a finished run's manifest."""
+
+    meta: _Meta
+    identity: _Identity
+
+
 @dataclass(frozen=True)
 class Result:
     """A complete run, as reports see it: rows per split, sorted by name.
@@ -90,13 +107,21 @@ class Result:
         counts = {split: len(rows) for split, rows in self.rows.items()}
         return replace(self, protocol=protocol, signature=signature(protocol, self.token, counts, self.size))
 
-    def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
-        """split -> metric -> value; "Overall" pools all images of DIS-TE1..4 and is there only when all four are."""
-        splits = [*self.splits, OVERALL] if set(TEST) <= set(self.splits) else self.splits
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """What it has scores of: its splits, and "Overall", all images of DIS-TE1..4, where all four are there."""
+        return (*self.splits, OVERALL) if set(TEST) <= set(self.splits) else self.splits
+
+    def score(self, subset: str, metrics: Keys = None) -> dict[str, float]:
+        """metric -> value."""
         try:
-            return {split: score(self.measurements(split), self.protocol, metrics) for split in splits}
+            return score(self.measurements(subset), self.protocol, metrics)
         except InputError as error:
             raise InputError(f"{self.folder}: {error}") from None
+
+    def scores(self, metrics: Keys = None) -> dict[str, dict[str, float]]:
+        """subset -> metric -> value."""
+        return {subset: self.score(subset, metrics) for subset in self.subsets}
 
     def holds(self, metric: str) -> bool:
         """Whether the run has what this metric needs."""
@@ -135,6 +160,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / "run.json"
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        if manifest.complete:
+            found = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
+            if found.identity.data.keys() != manifest.splits.keys():
+                raise msgspec.ValidationError("its digests are not of its splits")
     except FileNotFoundError:
         raise InputError(f"{folder}: not a run folder (it has no run.json)") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -288,6 +317,11 @@ def distinct(results: Sequence[Result]) -> list[Result]:
     for result in results:
         first.setdefault((result.folder, result.title), result)
     return list(first.values())
+
+
+def shared(results: Sequence[Result]) -> list[str]:
+    """The subsets that all results have, in the order of the first."""
+    return [subset for subset in results[0].subsets if all(subset in result.subsets for result in results)]
 
 
 def mask_path(folder: Path, row: Row | Sample) -> Path:

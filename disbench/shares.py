@@ -43,7 +43,8 @@ def parse(text: str | None, environment: Mapping[str, str] = os.environ) -> Shar
     if text == "auto":
         for index, count in LAUNCHERS:
             if index in environment and count in environment:
-                return parse(f"{int(environment[index]) + 1}/{environment[count]}")
+                rank = environment[index]
+                return parse(f"{int(rank) + 1 if rank.isdecimal() else rank}/{environment[count]}")
         raise InputError(f"--shard auto: neither torchrun nor srun started this; {_EXAMPLE}")
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     if not match or not 1 <= int(match[1]) <= int(match[2]):

@@ -3,6 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import settings
+
+settings.register_profile("any machine", deadline=None)  # no test fails for being slow
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -34,6 +34,8 @@ def folder(tmp_path, make_pairs, monkeypatch):
         (["run", "--model", "otsu", "--truth", "mine/gt"], "--images together with --truth"),
         (["score", "mine/im", "--truth", "nowhere"], "nowhere: no such folder"),
         (["score", "mine/im", "--truth", "nowhere", "--metrics", "mae,iou"], "unknown metric 'iou'; did you mean iou_"),
+        (["score", "mine/gt", "--truth", "mine/gt", "--data", "mine"], "leave one of them away"),
+        (["score", "mine/gt", "other/gt", "--data", "mine"], "two folders are called 'gt'; give each a title"),
         (["report", "mine"], "not a run folder"),
         (["report", "mine", "--out", "x.txt"], "x.txt: no format has this suffix; known: .html"),
         (["data", "verify", "--data", "mine", "--against", "no.json"], "no.json"),
@@ -48,6 +50,13 @@ def test_a_mistake_is_one_line_and_exit_status_2(folder, arguments, words):
     assert result.stderr.startswith("disbench: ")
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.output
+
+
+def test_what_the_output_cannot_show_is_escaped(folder):
+    """As where Windows writes into a pipe, in an encoding without Greek."""
+    narrow = CliRunner(charset="cp1252").invoke(main, ["metrics", "f_max"])
+    assert narrow.exit_code == 0, narrow.exception
+    assert narrow.stdout.startswith(r"f_max: F\u1d66 max, higher is better.")
 
 
 def test_run_score_and_report(folder):
@@ -107,6 +116,13 @@ def test_complexity_ranks_and_cuts_a_folder(folder):
     assert rows[0]["rank"] <= rows[1]["rank"]
     ran = call("run", "--model", "otsu", "--data", "cut/part-2", "--json")
     assert list(json.loads(ran.stdout)[0]["scores"]) == ["part-2"]
+    (folder / "gt" / "a.png").replace(folder / "gt" / "c.png")  # a part that is cut anew may be of other files
+    (folder / "im" / "a.jpg").replace(folder / "im" / "c.jpg")
+    again = call("data", "complexity", folder, "--parts", "2", "--out", "cut")
+    assert (again.exit_code, "cut/part-1: of an earlier cut" in again.stderr) == (2, True)
+    assert len(list(folder.parent.glob("cut/*/*/*"))) == 4
+    more = call("data", "complexity", folder, "--parts", "3")
+    assert (more.exit_code, more.stderr) == (2, "disbench: 2 images cannot be cut into 3 parts\n")
 
 
 def test_lists_are_for_people_and_programs():

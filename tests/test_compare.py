@@ -87,6 +87,15 @@ def test_decisive_images_add_up_and_carry_the_difference(runs):
     assert (same.differences[0].decisive, same.differences[0].carried_by, same.differences[0].p) == ((), 0, 1)
 
 
+def having(run, column):
+    """The same run with one more measure."""
+    return replace(run, rows={
+        split: [replace(row, measurement=replace(row.measurement, values=row.measurement.values | {column: 1.0}))
+                for row in rows]
+        for split, rows in run.rows.items()
+    })  # fmt: skip
+
+
 def test_what_does_not_compare_is_refused(runs, tmp_path):
     good, near, _ = runs
     for others, words in (
@@ -97,6 +106,8 @@ def test_what_does_not_compare_is_refused(runs, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             compare([good, *others])
+    with pytest.raises(InputError, match=f"{near.folder}: hce under protocol pysod was not measured"):
+        compare([having(good, "hce"), near], "hce")
     with pytest.raises(InputError, match="they share DIS-TE1"):
         compare([good, near], split="Overall")
 

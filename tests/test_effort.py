@@ -108,7 +108,9 @@ def test_a_pass_removes_what_the_table_of_scikit_image_says(this):
 def test_effort_is_naive(pair, mask_above):
     mask, truth = pair
     bones = naive_effort.skeleton(truth > 128)
-    assert astuple(effort(mask, truth, mask_above=mask_above)) == naive_effort.effort(mask, truth, bones, mask_above)
+    found = astuple(effort(mask, truth, mask_above=mask_above))
+    assert found == naive_effort.effort(mask, truth, bones, mask_above)
+    assert {type(count) for count in found} == {int}
 
 
 @settings(max_examples=50, deadline=None)

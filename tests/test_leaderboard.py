@@ -78,6 +78,14 @@ def test_a_new_run_takes_the_place_of_the_old_and_leaves_the_rest(board, tmp_pat
     assert check([path]) == []
 
 
+def test_evidence_that_another_entry_rests_on_stays(board, tmp_path):
+    path, run = board
+    assert call("submit", run.folder, "--to", tmp_path / "boards", "--as", "twin").exit_code == 0
+    new = make_run(tmp_path / "runs", splits=TEST, quality=0.8)
+    assert call("submit", new.folder, "--to", tmp_path / "boards").exit_code == 0
+    assert check([path, path.with_name("twin.json")]) == []
+
+
 def mutate(path, change):
     entry = json.loads(path.read_text())
     change(entry)
@@ -163,6 +171,10 @@ def test_two_entries_cannot_be_the_same_column(tmp_path):
 def test_an_entry_must_agree_with_its_whole_table(tmp_path):
     shutil.copytree(ROOT, tmp_path / "boards")
     path = tmp_path / "boards" / "dis5k" / "pdfnet.json"
+    mutate(path, put("reported", 0, "marks", "DIS-VD", "mae", value="second"))
+    (fault,) = check([path])
+    assert "its marks are not those of Comparison on DIS-5K" in fault
+    shutil.copy(ROOT / "dis5k" / "pdfnet.json", path)
     mutate(path, put("reported", 0, "printed", "DIS-VD", "mae", value="0.031"))
     (fault,) = check([path])
     assert "not those of Comparison on DIS-5K in tables/" in fault
@@ -189,6 +201,9 @@ def test_show_sorts_filters_and_prints_json(board):
         in call("leaderboard", "show", path, "--split", "DIS-TE1", "--metrics", "mae").stdout
     )
     assert len(call("leaderboard", "show", "--measured").stdout.splitlines()) == 1
+    wrong = call("leaderboard", "show", "--split", "DIS-TE9")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "--split DIS-TE9: none of these entries has it; did you mean DIS-TE" in wrong.stderr
 
 
 def test_audit_ends_with_status_1_where_it_finds_something():

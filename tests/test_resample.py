@@ -11,7 +11,8 @@ from made import measurements
 
 from disbench.errors import InputError
 from disbench.metrics import METRICS, PAPER, score
-from disbench.metrics.protocols import PROTOCOLS
+from disbench.metrics.pixels import column
+from disbench.metrics.protocols import PROTOCOLS, find
 from disbench.resample import (
     CHUNK,
     bootstrap,
@@ -24,14 +25,20 @@ from disbench.resample import (
     weights,
 )
 
-KEYS = [key for key, metric in METRICS.items() if not metric.optional]
+CURVES = {"biou_max": 256, "msiou_max": 257}  # of maps, stored as curves
+KEYS = [key for key, metric in METRICS.items() if not metric.optional] + [*CURVES]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @settings(max_examples=4, deadline=None)
 @given(drawn=st.lists(st.integers(0, 5), min_size=6, max_size=6), empty=st.integers(0, 2))
 def test_a_resampled_score_is_that_of_the_resampled_data_set(protocol, drawn, empty):
-    of, counts = measurements(6, empty=empty), np.bincount(drawn, minlength=6)
+    rng, counts = np.random.default_rng(0), np.bincount(drawn, minlength=6)
+    columns_of = {column(key, find(protocol)): size for key, size in CURVES.items()}
+    of = [
+        replace(m, values=m.values | {name: rng.random(size).tolist() for name, size in columns_of.items()})
+        for m in measurements(6, empty=empty)
+    ]
     found = columns(of, protocol, KEYS)
     scores = found.scores((counts @ found.values / 6)[None])[0]
     for key, value in zip(found.parts, scores, strict=True):

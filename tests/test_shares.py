@@ -53,6 +53,8 @@ def test_shares_as_users_and_launchers_say_them():
     for wrong in ("0/2", "3/2", "2", "a/b", "-1/2", ""):
         with pytest.raises(InputError, match="not a share"):
             parse(wrong)
+    with pytest.raises(InputError, match="--shard x/4: not a share"):
+        parse("auto", {"RANK": "x", "WORLD_SIZE": "4"})
     with pytest.raises(InputError, match="neither torchrun nor srun"):
         parse("auto", {})
 
@@ -87,6 +89,12 @@ def test_a_process_on_each_device(tmp_path, folder):
     assert digest(both.folder) == digest(whole.folder)
     assert len(list((both.folder / "shards").iterdir())) == 2
     assert seen[-1] == (len(NAMES), len(NAMES), "Otsu")
+
+
+@pytest.mark.parametrize("device", ["cpu,cuda:0", "cpu,", ","])
+def test_devices_of_several_kinds_make_no_run(tmp_path, folder, device):
+    with pytest.raises(InputError, match=f"--device {device}: give several of one kind"):
+        otsu(folder, tmp_path / "runs", device=device)
 
 
 def test_what_one_device_cannot_do_is_told_when_the_others_are_done(tmp_path, folder):

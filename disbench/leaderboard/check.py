@@ -36,8 +36,10 @@ def check(paths: Sequence[Path]) -> list[str]:
         faults += [f"{path}: {fault}" for fault in _entry(path, entry)]
         for one in entry.reported:
             whole = next((t for t in tables if (t.paper, t.table) == (one.source.paper, one.source.table)), None)
-            if whole and whole.columns.get(entry.title) != one.printed:
-                faults.append(f"{path}: its numbers are not those of {one.source.table} in tables/")
+            if whole:
+                for what, of, own in (("numbers", whole.columns, one.printed), ("marks", whole.marks, one.marks)):
+                    if of.get(entry.title, {}) != own:
+                        faults.append(f"{path}: its {what} are not those of {one.source.table} in tables/")
             place = (one.source.title, one.source.table, one.source.column)
             if place[2] < 1:
                 faults.append(f"{path}: column {place[2]} of {place[1]}; they are counted from 1")

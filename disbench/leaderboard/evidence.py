@@ -27,7 +27,7 @@ def measured(result: Result, metrics: Keys = None) -> Measured:
         signature=result.signature,
         splits={split: len(rows) for split, rows in result.rows.items()},
         truths={split: digests["truths"] for split, digests in manifest.identity["data"].items()},
-        scores={split: scored(result, split, keys) for split in result.scores(keys)},
+        scores={split: scored(result, split, keys) for split in result.subsets},
         seconds=times.stages | {"total": times.total} if times else {},
         environment=result.meta["environment"] | {k: v for k, v in result.meta.items() if k == "workers"},
         run={key: value for key, value in manifest.identity.items() if key not in ("data", "columns")},
@@ -39,7 +39,7 @@ def measured(result: Result, metrics: Keys = None) -> Measured:
 def scored(result: Result, split: str, keys: tuple[str, ...]) -> dict[str, tuple[float, float | None, float | None]]:
     """metric -> score and 95 % interval; None for its ends where there are too few images."""
     measurements = result.measurements(split)
-    values = result.scores(keys)[split]
+    values = result.score(split, keys)
     if len(measurements) < FEWEST:
         return {key: (value, None, None) for key, value in values.items()}
     ends = intervals(columns(measurements, result.protocol, keys))
@@ -71,8 +71,9 @@ def submit(result: Result, root: Path, model: str | None = None, metrics: Keys =
     new = measured(result, metrics)
     kept = [old for old in entry.measured if (old.protocol, set(old.splits)) != (new.protocol, set(new.splits))]
     mine = evidence_file(path, new)
-    used = {one.evidence for one in (*kept, new)}
-    unused = [evidence_file(path, old) for old in entry.measured if old.evidence not in used]
+    used = b"".join(file.read_bytes() for file in path.parent.glob("*.json") if file != path)  # by other entries
+    used += b"".join(one.evidence.encode() for one in (*kept, new))
+    unused = [evidence_file(path, old) for old in entry.measured if old.evidence.encode() not in used]
     mine.parent.mkdir(parents=True, exist_ok=True)
     write_whole(mine, (result.folder / "scores.parquet").read_bytes())
     write(path, Entry(model, entry.title, result.dataset, result.token, entry.paper, entry.reported, (*kept, new)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from disbench.errors import InputError, nearest
 from disbench.leaderboard import Entry
 from disbench.leaderboard.audit import number
 from disbench.metrics import METRICS, PAPER, Keys, chosen
@@ -11,8 +12,15 @@ MISSING = "–"
 
 
 def rows(entries: Sequence[Entry], split: str, metrics: Keys = None) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The symbols of the metrics, and a line for each reported and measured column that has one, best first."""
+    """The symbols of the metrics, and a line for each reported and measured column that has one, best first.
+
+    InputError for a subset that no column has.
+    """
     keys = chosen(metrics or PAPER)
+    cells = [cells for e in entries for cells in (*(r.printed for r in e.reported), *(m.scores for m in e.measured))]
+    subsets = list(dict.fromkeys(subset for one in cells for subset in one))
+    if subsets and split not in subsets:
+        raise InputError(f"--split {split}: none of these entries has it; {nearest(split, subsets)}")
     lines = []
     for entry in entries:
         venue = entry.paper.get("venue", "")

@@ -119,7 +119,7 @@ def _corrections(errors: np.ndarray, shared: np.ndarray) -> tuple[int, int]:
     drawn, runs, shares = _shared(points, spans, shared.view(np.uint8))
     whole = outer == np.arange(outer.size)
     whole[outer[shares]] = False
-    return count_simplified(drawn, runs, EPSILON**2), np.count_nonzero(whole)
+    return count_simplified(drawn, runs, EPSILON**2), int(np.count_nonzero(whole))
 
 
 @kernel

@@ -2,7 +2,7 @@
 represent a digitized line or its caricature, Cartographica 1973, as OpenCV's approxPolyDP applies it to open ones.
 
 It is here, and not OpenCV's, since a map has thousands of polylines of a few pixels each, and one call takes them all.
-Coordinates are whole and below 2^13, so that all comparisons are exact.
+Coordinates are whole and below 2^15, so that all comparisons are exact.
 """
 
 import numpy as np

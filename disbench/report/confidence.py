@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 from disbench.compare import lines_of
-from disbench.data.dis5k import OVERALL, TEST
 from disbench.metrics import METRICS
 from disbench.report.table import Cell, Table, count
 from disbench.resample import FEWEST
@@ -49,7 +48,7 @@ def _found(table: Table, results: Sequence[Result]) -> dict[Place, dict[str, Any
     found = {}
     for split in dict.fromkeys(line.split for line in table.lines):
         for protocol in dict.fromkeys(result.protocol for result in results):
-            like = [i for i, r in enumerate(results) if r.protocol == protocol and _has(r, split)]
+            like = [i for i, r in enumerate(results) if r.protocol == protocol and split in r.subsets]
             if not like or count(results[like[0]], split) < FEWEST:
                 continue
             for line in lines_of([results[i] for i in like], split, metrics, differences=False):
@@ -57,7 +56,3 @@ def _found(table: Table, results: Sequence[Result]) -> dict[Place, dict[str, Any
                     tied = score.tied and not score.best and len(like) > 1
                     found[split, line.metric, first + i] = {"interval": (score.low, score.high), "tied": tied}
     return found
-
-
-def _has(result: Result, split: str) -> bool:
-    return set(TEST if split == OVERALL else (split,)) <= set(result.splits)

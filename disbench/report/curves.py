@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from disbench.data.dis5k import COUNTS, TEST
 from disbench.errors import InputError, inert, nearest, printable
 from disbench.files import write_whole
 from disbench.metrics import METRICS, curves
 from disbench.report.table import check_comparable, count
-from disbench.runs import OVERALL, Result
+from disbench.runs import OVERALL, Result, shared
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,13 +54,13 @@ def collect(results: Sequence[Result], split: str | None = None) -> tuple[str, l
     where results must not stand side by side, or where one has no such subset.
     """
     check_comparable(results)
-    common = shared_splits(results)
+    common = shared(results)
     if split is None:
         if not common:
             raise InputError("these results share no whole subset; choose results that do")
         split = OVERALL if OVERALL in common else common[0]
     if split not in common:
-        lacking = ", ".join(result.title for result in results if split not in _splits(result))
+        lacking = ", ".join(result.title for result in results if split not in result.subsets)
         raise InputError(f"--split {split}: {lacking} was not scored on it; {nearest(split, common)}")
     several = len({result.protocol for result in results}) > 1
     return split, [
@@ -219,17 +218,6 @@ def _by_column(handles: list, columns: int) -> list:
 def _floor(best: Sequence[float]) -> float:
     """Where the y axes start: low enough to show the worst method, high enough to tell good ones apart."""
     return max(0.0, np.floor((min(best) - 0.25) * 5) / 5)
-
-
-def _splits(result: Result) -> list[str]:
-    return [*result.splits, OVERALL] if set(TEST) <= set(result.splits) else list(result.splits)
-
-
-def shared_splits(results: Sequence[Result]) -> list[str]:
-    """The subsets that all results have, in DIS5K's order, Overall last."""
-    shared = set.intersection(*(set(_splits(result)) for result in results))
-    others = sorted(shared - COUNTS.keys() - {OVERALL})
-    return [split for split in (*COUNTS, *others, OVERALL) if split in shared]
 
 
 def _notes(found: Sequence[Curves], width: float) -> list[str]:

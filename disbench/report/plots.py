@@ -10,10 +10,10 @@ import numpy as np
 
 from disbench.data.complexity import parts
 from disbench.metrics import METRICS, curves, score
-from disbench.report.curves import PANELS, shared_splits
+from disbench.report.curves import PANELS
 from disbench.report.table import Cell, Table
 from disbench.report.times import Key, Times, alike, environments, key
-from disbench.runs import Result
+from disbench.runs import Result, shared
 
 SCALE = 400  # units of a plot's side
 BINS = 8  # equal parts of the images by complexity
@@ -76,7 +76,7 @@ def curve_panels(results: Sequence[Result], split: str) -> list[Panel]:
     upward = [(SCALE - at, text) for at, text in unit]
     lines: list[list[tuple[int, str]]] = [[] for _ in PANELS]
     for index, result in enumerate(results):
-        if split not in shared_splits([result]):
+        if split not in result.subsets:
             continue
         values = curves(result.measurements(split), result.protocol)
         values[None] = np.linspace(0, 1, 256)[: len(values["f"])]
@@ -109,14 +109,14 @@ def trades(table: Table, results: Sequence[Result], times: Mapping[Key, Times]) 
     plots, alone = [], []
     for group, environment in zip(groups, environments(own, groups), strict=True):
         kept = [timed[k] for k in group]
-        shared = shared_splits([results[i] for i in kept])
-        if len(kept) < 2 or not shared:
+        common = shared([results[i] for i in kept])
+        if len(kept) < 2 or not common:
             alone += [f"{table.methods[i]} on {environment}" for i in kept]
             continue
         names, costs = [table.methods[i] for i in kept], [own[k] for k in group]
-        lines = [line for line in table.lines if line.split == shared[-1]]
+        lines = [line for line in table.lines if line.split == common[-1]]
         panels = {line.metric: _trade(line.metric, names, kept, costs, [line.cells[i] for i in kept]) for line in lines}
-        plots.append(Trade(environment, shared[-1], panels))
+        plots.append(Trade(environment, common[-1], panels))
     return Trades(plots, alone, [table.methods[i] for i in found if i not in timed])
 
 

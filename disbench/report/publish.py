@@ -35,8 +35,6 @@ def ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[t
     """(subset, image) -> complexity, where the truths are still at hand; else none, and a report has no such plot."""
     from disbench.report.cuts import complexities
 
-    if "data" not in results[0].meta:  # of a leaderboard entry
-        return {}
     rows = [row for split in results[0].splits for row in results[0].rows[split]]
     try:
         found = complexities(results[0], rows, progress)
@@ -56,9 +54,7 @@ def all_samples(results: Sequence[Result]) -> list[Sample]:
 
 def samples(result: Result) -> list[Sample]:
     """The files behind a run's rows, where its data set is still at hand; else none, and a report has no pictures."""
-    where = result.meta.get("data", ())
-    if not where:  # of a leaderboard entry
-        return []
+    where = result.meta["data"]
     images, truths = map(Path, where) if len(where) == 2 else (None, None)
     split = None if result.token.startswith("folder:") else ",".join(result.splits)
     try:
