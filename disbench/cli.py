@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -56,7 +57,8 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context):
         warnings.filterwarnings("ignore", module="PIL")  # as OpenCV above
-        sys.stdout.reconfigure(errors="backslashreplace")  # where it cannot show a β, as Windows' into a pipe
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # where it cannot show a β, as Windows' into a pipe
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = partial(_warn, warnings.showwarning)

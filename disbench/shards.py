@@ -1,12 +1,13 @@
 """The shards of a run: rows as they are measured, append-only, one file for each writer; never all in memory.
 
-A line is a row. A torn last line, of a killed writer, is dropped. Where two writers measured the same image, the first
-counts, in the order of the shards' names.
+A line is a row. A torn last line, of a killed writer, is dropped. Of an image that was measured again, for its map, the
+last row counts: names of shards begin with the time, and the map that lies there is that of the last.
 """
 
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -50,7 +51,7 @@ class Shard:
     """The rows that one process adds to a run; each is a whole line in its file when `append` returns."""
 
     def __init__(self, folder: Path):
-        name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        name = f"{time.time_ns():020}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         self._file = (folder / "shards" / name).open("xb")
 
     def append(self, row: Row) -> None:
@@ -78,7 +79,7 @@ class Shards:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):  # else it is torn
                         row = _decoded(decode, line, path, number)
-                        self._places.setdefault((row.split, row.name), (shard, number, offset))
+                        self._places[row.split, row.name] = shard, number, offset
                         if row.measurement.fg_half != _NONE:
                             self._half = row.split, row.name
                     offset += len(line)

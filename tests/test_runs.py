@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -116,10 +117,14 @@ def test_damage_inside_a_shard_is_named(tmp_path, folder):
 
 
 def test_two_writers_of_one_image_count_once(tmp_path, folder):
+    """By the row of the last, whose map it is that lies there."""
     whole = otsu(folder, tmp_path / "runs")
-    with Shard(whole.folder) as second:
-        second.append(whole.rows["mine"][0])
-    assert len(Shards(whole.folder)) == 4
+    first = whole.rows["mine"][0]
+    for digest in "bcade":
+        with Shard(whole.folder) as again:
+            again.append(replace(first, digest=digest))
+    kept = Shards(whole.folder)
+    assert len(kept) == 4 and next(kept.rows([("mine", first.name)])).digest == "e"
 
 
 def test_a_finished_run_is_not_done_again_unless_something_is_missing(tmp_path, folder):
