@@ -28,8 +28,9 @@ def predict(where, model, weights, options, device, cutout, out, again, as_json)
 
     outputs, others = photos.find(where, out)  # told before a model is loaded
     source = models.load(model, weights, device, **dict(options))
-    if not weights and (shipped := [one for one in source.card.weights if not one.urls]):
-        toy = f"{source.title} (trained on {shipped[0].trained_on}) is a toy for photographs"
+    learnt = [one.trained_on for one in source.card.weights if not one.urls]  # of weights that come with the model
+    if not weights and learnt and learnt[0].startswith("DIS-Mini"):
+        toy = f"{source.title} (trained on {learnt[0]}) is a toy for photographs"
         click.echo(f"{toy}; `disbench models {source.name}` names other weights", err=True)
     with shown_progress() as progress:
         try:

@@ -71,7 +71,7 @@ def find(where: Path, out: Path) -> tuple[dict[Path, Path], int]:
     """
     if not where.exists():
         raise InputError(f"{where}: no such file or folder")
-    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+    if (out.suffix.lower() in SUFFIXES or out.exists()) and not out.is_dir():
         raise InputError(f"{out}: --out is a folder; the files in it are called like the pictures")
     if where.is_file():
         found, others = [where], 0

@@ -11,11 +11,20 @@ from click.testing import CliRunner
 from made import make_run
 from rich.console import Console
 
-from disbench import doctor, models
+from disbench import doctor
 from disbench.cli import main
 from disbench.compare import compare
 from disbench.data.dis5k import TEST
 from disbench.report import render, terminal
+
+OWN = """
+class Predictor:
+    device = "cpu"
+    def __init__(self, card, weights, device): pass
+    def prepare(self, image): return image.transpose(2, 0, 1)
+    def infer(self, batch): return batch[:, 0]
+    def restore(self, output, size): return output
+"""
 
 
 def call(*arguments):
@@ -82,7 +91,10 @@ def test_a_picture_of_another_format_is_told_what_to_save_it_as(folder):
     ran = call("predict", folder / "im", "--model", "otsu", "--out", "masks")
     assert ran.exit_code == 2
     assert ran.stderr.count("c.heic") == 1 and "save it as JPEG or PNG" in ran.stderr
-    assert "m.png: --out is a folder" in told("predict", folder / "im/a.jpg", "--model", "otsu", "--out", "m.png")
+    (folder / "there").touch()
+    for out in ("m.png", folder / "there"):
+        line = told("predict", folder / "im/a.jpg", "--model", "otsu", "--out", out)
+        assert f"{out}: --out is a folder" in line and "goes on" not in line
 
 
 def test_a_predictor_without_identity_is_told_to_set_it():
@@ -94,7 +106,9 @@ def test_the_shipped_toy_is_called_one(folder):
     ran = call("predict", folder / "im/a.jpg")
     assert ran.exit_code == 0, ran.output
     assert "trained on DIS-Mini: DIS-TR" in ran.stderr
-    assert not any(d.urls == () for d in models.card("isnet").weights)
+    (folder / "net.py").write_text(OWN)
+    ran = call("predict", folder / "im/a.jpg", "--model", folder / "net.py", "--again")
+    assert (ran.exit_code, ran.stderr) == (0, "")
 
 
 def test_a_narrow_terminal_loses_no_digit(tmp_path, monkeypatch):
