@@ -35,8 +35,6 @@ def link_parts(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path
     """`out`/part-1, `out`/part-2 ...: links to the files of `folder`/{im,gt}, each part a data set of its own."""
     if not (folder / "im").is_dir():
         raise InputError(f"{folder}: has no im/ and gt/ to link into parts; use --csv for the list")
-    if there := sorted(out.glob("part-*")):
-        raise InputError(f"{there[0]}: of an earlier cut, whose files would mix with these; choose another --out")
     parts = {row["image"]: row["part"] for row in rows}
     for sample in read_pairs(folder.name, folder / "im", folder / "gt"):
         for kind, path in (("im", sample.image), ("gt", sample.truth)):

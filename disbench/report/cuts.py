@@ -106,6 +106,8 @@ def complexities(result: Result, rows: Sequence[Row], progress: Progress | None 
 
 def _labels(ranks: Sequence[float], parts: int, span: Callable[[float, float], str]) -> list[str]:
     """The group of each image, as in '1/4: 0.25 to 0.30 MP'; their order as text is the order of the parts."""
+    if parts > len(ranks):
+        raise InputError(f"{len(ranks)} images cannot be cut into {parts} parts")
     of = equal_parts(ranks, parts)
     names = {}
     for part in set(of):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ FRAME = (213, 94, 0)
 ZOOM = 0.16  # side of the zoomed window, relative to the shorter side of the image
 DPI = 300
 NONE = "no case to show: it needs the data set, and the maps, which `disbench run` and `disbench score --save` keep"
+LETTER, LINE = 0.6 * 6.5 / 72, 0.11  # inches: a heading's letters on average, and its lines
 INSET = 0.42  # side of the inset, relative to the shorter side of the tile
 
 
@@ -80,8 +82,10 @@ def grid(cases: Sequence[Case], width: float = 7.0, how: str = "spread") -> Figu
         raise InputError(NONE)
     titles = list(dict.fromkeys(title for case in cases for title in case.masks))
     columns = ["Image", "Ground truth", *titles, "Errors"]
-    gap, left, top, bottom, under = 0.04, 0.24, 0.22, 0.3, 0.14  # inches
+    gap, left, bottom, under = 0.04, 0.24, 0.3, 0.14  # inches
     side = (width - left - gap * len(columns)) / len(columns)
+    heads = [textwrap.wrap(head, max(1, int(side / LETTER))) for head in (*columns[:-1], f"Errors of {titles[0]}")]
+    top = 0.22 + LINE * (max(map(len, heads)) - 1)
     rows = [tiles(case, round(side * DPI)) for case in cases]
     heights = [row["Image"].shape[0] / DPI for row in rows]
     height = top + sum(heights) + len(rows) * (under + gap) + bottom
@@ -92,8 +96,8 @@ def grid(cases: Sequence[Case], width: float = 7.0, how: str = "spread") -> Figu
         figure.text(x / width, 1 - y / height, text, **plain | style)
 
     centres = [left + k * (side + gap) + side / 2 for k in range(len(columns))]
-    for column, x in zip(columns, centres, strict=True):
-        put(column, x, top - 0.06, va="bottom")
+    for head, x in zip(heads, centres, strict=True):
+        put("\n".join(head), x, top - 0.06, va="baseline", linespacing=1)
     y = top
     for case, row, high in zip(cases, rows, heights, strict=True):
         name = f"{case.sample.split}\n{short(case.sample.name)}"
@@ -113,7 +117,7 @@ def grid(cases: Sequence[Case], width: float = 7.0, how: str = "spread") -> Figu
     put(rule(titles[0], how), left, height - 0.19, fontsize=6, ha="left")
     put("Under each prediction: the image's largest F over all thresholds.", left, height - 0.08, fontsize=6, ha="left")
     keys = {"false foreground": FALSE_POSITIVE, "missed foreground": FALSE_NEGATIVE}
-    handles = [Patch(facecolor=np.array(c) / 255, label=f"{label} ({titles[0]})") for label, c in keys.items()]
+    handles = [Patch(facecolor=np.array(c) / 255, label=label) for label, c in keys.items()]
     legend = figure.legend(handles=handles, loc="lower right", ncols=2, fontsize=6, frameon=False, borderaxespad=0.2)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a $ in a name is a $
