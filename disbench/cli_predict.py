@@ -28,6 +28,10 @@ def predict(where, model, weights, options, device, cutout, out, again, as_json)
 
     outputs, others = photos.find(where, out)  # told before a model is loaded
     source = models.load(model, weights, device, **dict(options))
+    learnt = [one.trained_on for one in source.card.weights if not one.urls]  # of weights that come with the model
+    if not weights and learnt and learnt[0].startswith("DIS-Mini"):
+        toy = f"{source.title} (trained on {learnt[0]}) is a toy for photographs"
+        click.echo(f"{toy}; `disbench models {source.name}` names other weights", err=True)
     with shown_progress() as progress:
         try:
             outcomes = list(photos.predict(source, outputs, cutout, again, progress))
@@ -44,9 +48,9 @@ def predict(where, model, weights, options, device, cutout, out, again, as_json)
         why = [{"image": _text(one.image), "why": _text(one.why)} for one in failed]
         json({"model": source.title, "out": str(out), **listed, "failed": why, "not_pictures": others})
     else:
-        kind = "cut-outs, colours not decontaminated" if cutout else "masks"
-        done = f"{len(written)} {kind} in {out}" + (f", {len(there)} were there already" if there else "")
-        click.echo(printable(f"{source.title}: {done}" + (f"; {others} files are no pictures" if others else "")))
+        kind = "cut-outs (colours not decontaminated)" if cutout else "masks"
+        done = f"{kind} written to {out}: {len(written)}" + (f"; there already: {len(there)}" if there else "")
+        click.echo(printable(f"{source.title}, {done}" + (f"; files that are no pictures: {others}" if others else "")))
     for one in failed:
         click.echo(f"disbench: {printable(one.why)}", err=True)
     if failed:

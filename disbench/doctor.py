@@ -166,7 +166,7 @@ CHECKS: list[tuple[str, Callable[[Model, Sequence[Pair]], str], str]] = [
         _plain,
         "look for a division by a spread of zero: of normalising, or of stretching from min to max",
     ),
-    ("key", _key, "keep numbers, text, lists and dicts in identity alone"),
+    ("key", _key, "set self.identity to a dict with nothing but numbers, text, lists and dicts in it"),
     ("score", _score, "are weights loaded, colours RGB, means and deviations those of the training, 255 foreground?"),
 ]
 

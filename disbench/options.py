@@ -62,7 +62,7 @@ metrics_option = click.option(
     metavar="KEYS",
     callback=_chosen,
     shell_complete=metric_names,
-    help="What to show, as in f_max,iou_mean,hce, or all; see `disbench metrics`.",
+    help="What to show, as in f_max,iou_mean,hce; all: what every run has. See `disbench metrics`.",
 )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from disbench.data.digests import Progress, file_digest
 from disbench.data.images import EXTENSIONS
@@ -57,6 +57,8 @@ def read_photo(path: Path) -> Photo:
             return Photo(_rgb(image, path), profile)
     except (InputError, MemoryError):
         raise
+    except UnidentifiedImageError:
+        raise InputError(f"{path}: cannot be read, in no format that is known here; save it as JPEG or PNG") from None
     except Exception as error:  # decoders fail on damaged bytes in whatever way these lead them to
         raise InputError(f"{path}: cannot be read ({str(error) or type(error).__name__})") from None
 
@@ -69,6 +71,8 @@ def find(where: Path, out: Path) -> tuple[dict[Path, Path], int]:
     """
     if not where.exists():
         raise InputError(f"{where}: no such file or folder")
+    if (out.suffix.lower() in SUFFIXES or out.exists()) and not out.is_dir():
+        raise InputError(f"{out}: --out is a folder; the files in it are called like the pictures")
     if where.is_file():
         found, others = [where], 0
     else:

@@ -28,6 +28,8 @@ from disbench.shards import AT_ONCE, Row
 from disbench.tables import Writer, read_groups, read_parquet
 
 SCHEMA = 2
+AGAIN = "delete its run.json and give the command of the run again, which goes on from the shards"
+NAMED = 4  # runs in a folder that is none
 OF_RUNS = {"device", "data", "kernel", "resized", "columns"}  # in an identity, what is not the model's own
 FIXED = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}  # the columns of every run
 
@@ -100,9 +102,9 @@ class Result:
         """The same measurements, scored by another protocol. InputError where it would have resized maps otherwise."""
         resize = find(protocol).resize
         if self.size not in ("native", f"{resize}:{self.size.rpartition(':')[2]}"):
+            way = f"score them with --protocol {protocol}" if resize else "resize the maps yourself and score those"
             raise InputError(
-                f"{self.folder}: its maps were resized ({self.size}), which is not what protocol {protocol} does; "
-                f"score them with --protocol {protocol}"
+                f"{self.folder}: its maps were resized ({self.size}), which is not what protocol {protocol} does; {way}"
             )
         counts = {split: len(rows) for split, rows in self.rows.items()}
         return replace(self, protocol=protocol, signature=signature(protocol, self.token, counts, self.size))
@@ -165,9 +167,11 @@ def read_manifest(folder: Path) -> Manifest:
             if found.identity.data.keys() != manifest.splits.keys():
                 raise msgspec.ValidationError("its digests are not of its splits")
     except FileNotFoundError:
-        raise InputError(f"{folder}: not a run folder (it has no run.json)") from None
+        below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
+        hint = f"; runs in it: {', '.join(below[:NAMED])}" if below else ""
+        raise InputError(f"{folder}: not a run folder (it has no run.json){hint}") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
+        raise InputError(f"{path}: cannot be read ({error}); {AGAIN}") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
     try:
@@ -216,16 +220,13 @@ def load(folder: str | Path, title: str | None = None) -> Result:
     folder = Path(folder)
     manifest = read_manifest(folder)
     if not manifest.complete:
-        raise InputError(f"{folder}: not finished; give the same `disbench run` command again to resume it")
+        raise InputError(f"{folder}: not finished; give the same command again to resume it")
     try:
         measured = read_scores(folder / "scores.parquet")
         rows = _by_split(manifest, measured, read_parquet(folder / "seconds.parquet"))
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
         why = f"no column or split {error}" if isinstance(error, KeyError) else error
-        raise InputError(
-            f"{folder}: its tables cannot be read ({why}); delete its run.json and give the command of the run "
-            "again, which makes them from the shards"
-        ) from None
+        raise InputError(f"{folder}: its tables cannot be read ({why}); {AGAIN}") from None
     counts = {split: len(kept) for split, kept in rows.items()}
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")

@@ -183,6 +183,7 @@ def test_the_gallery_is_ordered_and_leads_to_an_image_and_back(chromium, view):
     )  # thumbnails of 4 tiles
     chromium.click(".card:nth-child(2)")
     chromium.until("!viewer.hidden")
+    assert chromium.value("getComputedStyle(document.body).overflowY") == "hidden"  # one scroll bar, not two
     chromium.press("ArrowRight")
     assert chromium.value("state.image") == "DIS-TE1/c"
     chromium.press("ArrowRight")  # there is no next

@@ -95,7 +95,7 @@ def test_maps_must_be_the_subset_and_nothing_else(tmp_path, make_pairs):
     (maps / "a.png").write_bytes(b"not a picture")
     write(maps / "b.png", np.zeros((12, 16), np.uint8))
     with pytest.raises(InputError) as caught:
-        match_maps(samples, maps, "maps")
+        match_maps(samples, maps)
     for fault in ("missing (c)", "extra (d.png)", "unreadable (gt/a.png)", "of another size than the truth (b.png)"):
         assert f"1 {fault}" in str(caught.value)
 

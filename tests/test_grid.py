@@ -71,3 +71,15 @@ def test_the_command_writes_every_kind_of_file(runs, tmp_path):
     lost = CliRunner().invoke(main, ["grid", *runs, "--out", "g.png"])
     assert lost.exit_code == 2
     assert "no case to show" in lost.stderr
+
+
+def test_long_titles_share_a_line_with_nothing(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "mine", ["a"])
+    sample = disbench.data.Sample("mine", "a", folder / "im/a.jpg", folder / "gt/a.png")
+    titles = [f"Method-with-a-long-name {i} (untrained)" for i in range(8)]
+    case = cases.Case(sample, dict.fromkeys(titles, sample.truth), dict.fromkeys(titles, 0.5))
+    figure = grid.grid([case])
+    figure.draw_without_rendering()  # which places the legend
+    legend = [text.get_window_extent() for text in figure.legends[0].get_texts()]
+    boxes = [text.get_window_extent() for text in figure.texts] + legend
+    assert not [(a, b) for i, a in enumerate(boxes) for b in boxes[:i] if a.overlaps(b)]

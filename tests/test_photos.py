@@ -149,9 +149,9 @@ def test_a_name_that_is_no_text_is_told_all_the_same(folder):
 
 def test_it_goes_on_and_keeps_what_is_not_its_own(folder):
     save(folder / "a.jpg")
-    assert "1 masks" in call(folder).stdout
+    assert "masks written to predictions: 1\n" in call(folder).stdout
     save(folder / "b.jpg")
-    assert "1 masks in predictions, 1 were there already" in call(folder).stdout
+    assert "masks written to predictions: 1; there already: 1" in call(folder).stdout
     other = call(folder, "--cutout")
     assert other.exit_code == 2
     assert "another picture, model or kind; give --again" in other.stderr

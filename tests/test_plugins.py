@@ -48,7 +48,7 @@ def test_an_installed_plug_in(installed, tmp_path, make_pairs):
     make_pairs(tmp_path, ["a"])
     ran = disbench("predict", "im", "--model", "threshold", "--option", "level=90", site=installed, cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert "Dark: 1 masks in predictions" in ran.stdout
+    assert "Dark, masks written to predictions: 1" in ran.stdout
 
 
 def test_a_folders_code_weights_and_options_are_in_the_key(tmp_path, monkeypatch):

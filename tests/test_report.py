@@ -204,6 +204,9 @@ def test_latex_compiles(tmp_path, standalone):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
+    (tmp_path / "table.tex").write_text(render([result()], "latex", standalone=standalone, metrics="all"))
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0 and "Float too large" not in done.stdout  # it has more lines than a page
 
 
 class Page(HTMLParser):

@@ -87,7 +87,7 @@ def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sam
     return tuple(samples)
 
 
-def match_maps(samples: list[Sample], folder: Path, where: str, resizes: bool = False) -> tuple[dict[str, Path], int]:
+def match_maps(samples: list[Sample], folder: Path, resizes: bool = False) -> tuple[dict[str, Path], int]:
     """name -> map file for every sample of one split, and no other. One InputError names the rest.
 
     How a map is resized moves scores, so one of another size than its truth is refused unless the protocol `resizes`;
@@ -100,7 +100,8 @@ def match_maps(samples: list[Sample], folder: Path, where: str, resizes: bool = 
     for key in wanted.keys() & maps.keys():
         _check_sizes(maps[key], wanted[key].truth, faults)
     resized = len(faults.pop(ANOTHER_SIZE, [])) if resizes else 0
-    raise_faults(where, faults, "; some protocols resize maps, see --protocol" if ANOTHER_SIZE in faults else "")
+    where = f"{folder} as maps of {samples[0].truth.parent}"  # which data set that is, the user may not have said
+    raise_faults(where, faults, _resizing() if ANOTHER_SIZE in faults else "")
     return {sample.name: maps[key] for key, sample in wanted.items()}, resized
 
 
@@ -110,6 +111,12 @@ def raise_faults(where: str, faults: Mapping[str, list[str]], hint: str = "") ->
         raise InputError(
             f"{where}: {'; '.join(found)}. A subset is scored whole or not at all: mend or remove these{hint}"
         )
+
+
+def _resizing() -> str:
+    from disbench.metrics.protocols import PROTOCOLS
+
+    return f"; or score by a --protocol that resizes maps: {', '.join(n for n, p in PROTOCOLS.items() if p.resize)}"
 
 
 def stem_key(stem: str) -> str:
@@ -142,6 +149,9 @@ def _by_stem(folder: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
             faults["whose name is not UTF-8"].append(path.name)
         elif files.setdefault(stem_key(path.stem), path) is not path:
             faults["duplicate"].append(path.name)
+    below = [name for name in faults["not an image"] if (folder / name).is_dir()]
+    if below and not files:  # its files, one by one, would be said to be missing
+        raise InputError(f"{folder}: no images in it, but folders ({_some(below)}); give the one that has them")
     return files, faults
 
 

@@ -267,7 +267,7 @@ Keys = Sequence[str] | str | None
 
 def chosen(metrics: Keys) -> tuple[str, ...]:
     """The keys one by one; InputError with the nearest for an unknown one."""
-    asked = metrics.split(",") if isinstance(metrics, str) else metrics or STANDARD
+    asked = [key.strip() for key in metrics.split(",")] if isinstance(metrics, str) else metrics or STANDARD
     every = [key for key, metric in METRICS.items() if not metric.optional]
     keys = dict.fromkeys(key for one in asked for key in (every if one == "all" else [one]))
     for key in keys:

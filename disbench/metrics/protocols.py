@@ -188,4 +188,4 @@ def find(name: str) -> Protocol:
 
 def names(protocols: str) -> tuple[str, ...]:
     """The names in "a,b,c", each once; InputError for an unknown one and for none."""
-    return tuple(dict.fromkeys(find(name).name for name in protocols.split(",")))
+    return tuple(dict.fromkeys(find(name.strip()).name for name in protocols.split(",")))

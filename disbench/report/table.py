@@ -195,7 +195,9 @@ def check_comparable(results: Sequence[Result]) -> None:
         raise InputError("nothing to report: give at least one finished run")
     columns = [(result.title, result.protocol) for result in results]
     if twice := {column for column in columns if columns.count(column) > 1}:
-        raise InputError(f"two results are called {twice.pop()[0]!r}; give each a title of its own: TITLE=RUN")
+        title, protocol = twice.pop()
+        where = " and ".join(str(r.folder) for r in results if (r.title, r.protocol) == (title, protocol))
+        raise InputError(f"two results are called {title!r}, {where}; leave one away, or give each a title: TITLE=RUN")
     first = results[0]
     for other in results[1:]:
         if other.dataset != first.dataset:

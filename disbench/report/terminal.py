@@ -26,7 +26,7 @@ def show(results: Sequence[Result], metrics: Keys = None) -> None:
     table = build(results, metrics)
     grid = Grid(title=_text(table.title), box=None, header_style="bold")
     for head in ("subset", "measure", *table.methods):
-        grid.add_column(_text(head), justify="left" if len(grid.columns) < 2 else "right")
+        grid.add_column(_text(head), justify="left" if len(grid.columns) < 2 else "right", overflow="fold")
     for split, lines in table.groups:
         for first, line in enumerate(lines):
             metric = METRICS[line.metric]
@@ -59,7 +59,7 @@ def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
         inside = [line for line in lines if line.split == split]
         grid = Grid(title=_text(f"{split} ({inside[0].n} images)"), box=None, header_style="bold", title_justify="left")
         for head in ("measure", "method", "score, 95 %", "", "difference, 95 %", "p", "p (Holm)", "decided by"):
-            grid.add_column(head, justify="right" if head in ("p", "p (Holm)") else "left")
+            grid.add_column(head, justify="right" if head in ("p", "p (Holm)") else "left", overflow="fold")
         for line in inside:
             metric = METRICS[line.metric]
             label = f"{metric.symbol} {ARROWS[metric.direction]}"
@@ -76,8 +76,8 @@ def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
         _text(
             f"Differences are from the first. Intervals: BCa bootstrap over images, {resamples:,} resamples, seed "
             f"{seed}; p: paired randomisation test, adjusted by Holm over all tests above. Tied: not significantly "
-            "worse than the best (5 %). Decided by: so many images, without which the difference would be gone, and "
-            "the first of them."
+            "worse than the best (5 %, by Holm over the methods of the line). Decided by: so many images, without "
+            "which the difference would be gone, and the first of them."
         )
     )
 
