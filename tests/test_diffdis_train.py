@@ -19,7 +19,7 @@ from disbench.data import Sample
 from disbench.errors import InputError
 from disbench.models._training import data, lora, recipe, tracking
 from disbench.models._training.loop import Schedule, fit
-from disbench.models.diffdis import check, conditioning, losses, pipeline, train, train_vae, weights
+from disbench.models.diffdis import batches, check, conditioning, losses, pipeline, train, train_vae, weights
 from disbench.models.diffdis.unet import DiffDISUNet
 
 RECIPES = Path(train.__file__).parent / "recipes"
@@ -280,6 +280,20 @@ def test_accumulated_batches_are_one_step_of_all_of_them(tmp_path):
     parts = run("parts", 2, lambda i: x[i])
     whole = run("whole", 1, lambda i: x[2 * i : 2 * i + 2].flatten(0, 1))
     torch.testing.assert_close(parts.weight, whole.weight)
+
+
+def test_every_stage_accumulates(samples, tmp_path):
+    """Stages count steps, whatever number of batches each of these has."""
+    seen = []
+
+    def latents(what, stage, vae, source, step, part):
+        seen.append((stage.size, step))
+        return batches.latents(what, stage, vae, source, step, part)
+
+    stages = (train.Stage(16, 1, 2), train.Stage(32, 2, 2))
+    what = replace(TINY, stages=stages, schedule=replace(TINY.schedule, steps=3, accumulate=2))
+    train.train(what, begin(what), samples, (), tmp_path, latents=latents)
+    assert seen == [(16, 0), (16, 1), (32, 2), (32, 3), (32, 4), (32, 5)]
 
 
 def test_half_precision_trains(samples, tmp_path):

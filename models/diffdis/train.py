@@ -114,8 +114,8 @@ def train(
     known = source.digest if isinstance(source, data.Pictures | data.Files) else data.digest(source)
     parts = {stage: processes.part(stage.batch) for stage in what.stages}
 
-    def make(step: int) -> dict[str, Any]:
-        stage = what.stages[bisect_right(ends, step)]
+    def make(step: int) -> dict[str, Any]:  # counted in batches, of which a step of the stages has `accumulate`
+        stage = what.stages[bisect_right(ends, step // what.schedule.accumulate)]
         part = parts[stage]
         return batches.fitted(latents(what, stage, start.vae, source, step, part), what, stage, step, part)
 
