@@ -164,7 +164,7 @@ def test_udun_learns_three_maps():
     torch.manual_seed(0)
     net = training.network("udun", 128)
     images, masks = torch.rand(2, 3, 128, 128), (torch.rand(2, 1, 128, 128) > 0.5).float()
-    parts = training.losses(net, images, masks)
+    parts = training.losses(net, images, training.labels(masks))
     assert parts.keys() == {"mask", "trunk", "structure"}
     sum(parts.values()).backward()
     heads = {
