@@ -17,9 +17,9 @@ from tiny_training import TINY, UNET, VAE, begin
 from disbench import models
 from disbench.data import Sample
 from disbench.errors import InputError
-from disbench.models._training import data, lora, recipe, tracking
+from disbench.models._training import data, recipe, tracking
 from disbench.models._training.loop import Schedule, fit
-from disbench.models.diffdis import batches, check, conditioning, losses, pipeline, train, train_vae, weights
+from disbench.models.diffdis import batches, check, conditioning, lora, losses, pipeline, train, train_vae, weights
 from disbench.models.diffdis.unet import DiffDISUNet
 
 RECIPES = Path(train.__file__).parent / "recipes"

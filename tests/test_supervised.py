@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -116,6 +118,11 @@ def test_weights_of_another_network_are_told_before_any_stage(pictures, tmp_path
 
 
 # -- Losses
+
+
+def test_it_needs_no_diffusers():
+    code = "import sys; from disbench.models._training import supervised; sys.exit('diffusers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", "import disbench.models; " + code]).returncode == 0
 
 
 def test_losses_are_what_they_say():

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from disbench.data import Sample, Where
-from disbench.models._training import data, lora, recipe, tracking
+from disbench.models._training import data, recipe, tracking
 from disbench.models._training.loop import fit
 from disbench.models._training.processes import ALONE, Processes, join
-from disbench.models.diffdis import batches, check, losses, memory, weights
+from disbench.models.diffdis import batches, check, lora, losses, memory, weights
 from disbench.models.diffdis.settings import Recipe, Stage
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
@@ -141,6 +141,7 @@ def train(
         processes=processes,
         track=track,
         pictures=known,
+        plain=lora.merged,
     )
     if what.lora:
         lora.merge(trained)

@@ -4,6 +4,8 @@ What Stable Diffusion knows stays as it is. Trained are a pair of thin matrices 
 and in full what DiffDIS adds to the network.
 """
 
+from copy import deepcopy
+
 from disbench.errors import InputError
 from disbench.models.diffdis.unet import DiffDISUNet
 
@@ -26,3 +28,10 @@ def merge(unet: DiffDISUNet) -> None:
     """Into the projections: a U-Net like any other again."""
     unet.fuse_lora()
     unet.unload_lora()
+
+
+def merged(unet: DiffDISUNet) -> DiffDISUNet:
+    """A copy with them merged, while the training goes on unmerged; itself where there are none."""
+    if getattr(unet, "peft_config", None):
+        merge(unet := deepcopy(unet))
+    return unet
