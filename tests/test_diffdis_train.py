@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from diffusers import AutoencoderKL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -328,6 +330,34 @@ def test_vae_learns_and_scales_its_latents(samples, tmp_path):
         assert 0.5 < conditioning.encode(vae, masks).std() < 2
     again = train_vae.train_vae(what, samples, tmp_path)
     assert all(torch.equal(x, again.state_dict()[name]) for name, x in vae.state_dict().items())
+
+
+def test_vae_learns_where_the_unet_does(samples, tmp_path, monkeypatch):
+    """On the meta device, which mixes with no other; NCCL averages no gradients on a CPU."""
+    one, seen = Schedule(1, 1e-3), []
+    what = train_vae.VAERecipe(VAE, one, one, size=40, crop=16)
+    with torch.device("meta"):
+        vae = AutoencoderKL(**VAE)
+    batch = train_vae._crops(what, data.load(samples, 40), (2, 1, 1), 0)
+    for of in (train_vae._all_losses, train_vae._decoder_losses):
+        assert sum(of(what, vae, batch).values()).is_meta
+
+    monkeypatch.setattr(train, "train_vae", lambda *given: seen.append(given[-1]) or AutoencoderKL(**VAE))
+    monkeypatch.setattr(recipe, "read", lambda *_: what)
+    train.begin(TINY, tmp_path / "r.toml", samples, tmp_path / "out", device="cuda:1")
+    assert seen == ["cuda:1"]
+
+
+def test_a_checkpoint_is_not_held_in_memory(tmp_path):
+    """Its tensors are; DiffDIS' take 15 GB."""
+    model = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(8)))
+    size = 4 * sum(p.numel() for p in model.parameters())
+    tracemalloc.start()
+    fit(model, Schedule(1, 1e-3), lambda step: torch.ones(1, 256), lambda net, x: {"loss": net(x).mean()}, "x", tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "train.pt").stat().st_size > 4 * size  # with moments and average
+    assert peak < size
 
 
 def test_the_rate_warms_up_falls_and_starts_again():

@@ -48,7 +48,7 @@ def main(
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
     device, processes = join(device)
     samples, held_out = data.splits(where, held_out, progress)
-    start = begin(what, path, samples, out, progress, processes)
+    start = begin(what, path, samples, out, progress, processes, device)
     if processes.first:
         say(f"memory: {_memory(what, start, processes)}")
     tracked = tracking.tracker(track, out) if track and processes.first else None
@@ -58,7 +58,13 @@ def main(
 
 
 def begin(
-    what: Recipe, path: Path, samples: Sequence[Sample], out: Path, progress=None, processes: Processes = ALONE
+    what: Recipe,
+    path: Path,
+    samples: Sequence[Sample],
+    out: Path,
+    progress=None,
+    processes: Processes = ALONE,
+    device: str = "cpu",
 ) -> weights.Checkpoint:
     """What the training of the recipe in `path` starts from; its VAE is trained in `out` if it is to be."""
     torch.manual_seed(what.seed)
@@ -72,7 +78,7 @@ def begin(
         else:
             smaller = recipe.read(at, VAERecipe)
             check.sizes(path, what, check.vae(at, smaller))
-            vae = train_vae(smaller, samples, out, progress, processes)
+            vae = train_vae(smaller, samples, out, progress, processes, device)
         start = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
     check.sizes(path, what, start.vae)
     if what.lora:
