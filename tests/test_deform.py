@@ -40,10 +40,8 @@ def test_it_is_split_for_a_cpus_cache_alone(monkeypatch):
     parts, sample = [], functional.grid_sample
     monkeypatch.setattr(functional, "grid_sample", lambda *given, **how: parts.append(1) or sample(*given, **how))
     for device in ("cpu", "meta"):
-        x, offset, mask, weight = (
-            torch.zeros(shape, device=device) for shape in ((1, 64, 8, 99), (1, 98, 8, 99), (1, 49, 8, 99), (1, 64, 7, 7))
-        )
-        deform_conv2d(x, offset, mask, weight)
+        shapes = (1, 64, 8, 99), (1, 98, 8, 99), (1, 49, 8, 99), (1, 64, 7, 7)
+        deform_conv2d(*(torch.zeros(shape, device=device) for shape in shapes))
     assert len(parts) == 3 + 1  # three rows a time
 
 

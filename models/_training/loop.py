@@ -108,8 +108,9 @@ def fit(
     `pictures` (their digest, "" where it is not known), and for a loss that is not finite. `rate(name)` multiplies a
     parameter's learning rate. Of several `processes`, whose batches are parts of one, the first alone validates and
     writes. `validate(model, step)` gives scores for the log, `track(name, step, line)` is given each of its lines.
-    `about`: what files of weights say beside them; `plain(model)`: what is written of a best average. `knob`: what the user calls the rate. Interrupted, after the step
-    and its checkpoint, for Ctrl-C; a process that is terminated ends there too.
+    `about`: what files of weights say beside them; `plain(model)`: what is written of a best average. `knob`: what the
+    user calls the rate. Interrupted, after the step and its checkpoint, for Ctrl-C; a process that is terminated ends
+    there too.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -229,7 +230,7 @@ def _ahead(make: Callable[[int], Any], first: int, end: int) -> Iterator[Any]:
 
 
 def _keep_best(content: Callable[[], bytes], log: Path, score: str, count: int) -> None:
-    """Write the content, the model of the log's last line, if it is among the `count` best, and drop those that no longer are."""
+    """Keep the content, the model of the log's last line, if it is among the `count` best; drop what no longer is."""
     lines = [line for line in map(json.loads, log.read_text().splitlines()) if score in line]
     best = sorted(lines, key=lambda line: line[score], reverse=True)[:count]
     names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
