@@ -87,6 +87,8 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(one, narrow, t
     picture = (255 * images[:1]).byte()
     with torch.inference_mode():
         expected = training.predict(net, picture / 255)[0]
+        together = training.predict(net, torch.cat((images[1:], picture / 255)))[1]
+    torch.testing.assert_close(together, expected, rtol=0, atol=1e-4)  # whatever else is in its batch
     if one.name in STRETCHED:
         expected = (expected - expected.min()) / (expected.max() - expected.min())
     model = disbench.load(one.name, str(tmp_path / "own.safetensors"), "cpu", size=str(size))
