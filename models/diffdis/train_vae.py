@@ -95,7 +95,7 @@ def _decoder_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict
     crops, generator = batch[0].to(vae.device), batch[1]
     latent = conditioning.encode(vae, crops)
     off = torch.randn(latent.shape, generator=generator) * torch.rand(len(latent), 1, 1, 1, generator=generator)
-    latent = latent + recipe.latent_noise * off.to(latent)
+    latent = latent + recipe.latent_noise * off.to(latent.device)
     return _errors(vae.decode(latent / vae.config.scaling_factor).sample.float(), crops)
 
 
