@@ -29,11 +29,20 @@ def test_formula(size, kernel, reach, seed):
 
 @pytest.mark.parametrize("samples", [1, 400, 1 << 20])
 def test_without_offsets_it_is_a_convolution_however_it_is_split(samples, monkeypatch):
-    monkeypatch.setattr(deform, "SAMPLES", samples)
+    monkeypatch.setitem(deform.SAMPLES, "cpu", samples)
     torch.manual_seed(0)
     x, weight = torch.randn(2, 3, 9, 8), torch.randn(4, 3, 3, 3)
     answer = deform_conv2d(x, torch.zeros(2, 18, 9, 8), torch.ones(2, 9, 9, 8), weight)
     torch.testing.assert_close(answer, functional.conv2d(x, weight, padding=1))
+
+
+def test_it_is_split_for_a_cpus_cache_alone(monkeypatch):
+    parts, sample = [], functional.grid_sample
+    monkeypatch.setattr(functional, "grid_sample", lambda *given, **how: parts.append(1) or sample(*given, **how))
+    for device in ("cpu", "meta"):
+        shapes = (1, 64, 8, 99), (1, 98, 8, 99), (1, 49, 8, 99), (1, 64, 7, 7)
+        deform_conv2d(*(torch.zeros(shape, device=device) for shape in shapes))
+    assert len(parts) == 3 + 1  # three rows a time
 
 
 def test_whole_offsets_move_the_image():

@@ -10,6 +10,7 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import AttnProcessor
 from hashed import CONFIGS, GOLDENS, draw, fill, hashed_base, hashed_unet
 from safetensors.torch import load_file, save_file
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from disbench.models.diffdis import pipeline, predictor, weights
 from disbench.models.diffdis.conditioning import conditions
@@ -70,6 +71,13 @@ def test_edge_reaches_the_mask_whatever_computes_attention(unet, golden, change)
     out = unet(noisy, *rest)
     assert difference(out, golden["couple.out"]) < UNET_TOLERANCE
     assert difference(out[:2], golden["sq_b2.out"][:2]) > 100 * UNET_TOLERANCE
+
+
+def test_nothing_is_made_on_the_cpu_first(unet):
+    """As a tensor of Python's numbers is: with one in it, torch.compile makes no CUDA graph of a network."""
+    noisy, t, scales, text = inputs("sq_b1")
+    graph = make_fx(lambda noisy, scales, text: unet(noisy, t, scales, text))(noisy, scales, text)
+    assert not [node for node in graph.graph.nodes if "lift_fresh" in str(node.target)]
 
 
 def test_batch_statistics_and_buffers_in_training(unet, golden):

@@ -158,7 +158,10 @@ def test_noise_follows_from_the_pixels_before_they_are_scaled(make, monkeypatch)
     draw_noise, scale = predictor.seeded_noise, predictor._scale
     monkeypatch.setattr(predictor, "seeded_noise", lambda shape, of: seeds.append(of) or draw_noise(shape, of))
     batch = torch.stack([model.prepare(image) for image in images(2)])
+    copied, cpu = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda x: copied.append(x) or cpu(x))
     model.infer(batch)
+    assert len(copied) == 1  # for all passes
     monkeypatch.setattr(predictor, "_scale", lambda x, size: scale(x, size) * (1 + 1e-6))
     model.infer(batch)
     assert seeds[:12] == seeds[12:]

@@ -3,15 +3,18 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import accelerate
 import pytest
 import torch
 from tiny_training import TOGETHER, begin
 
 from disbench.data import find
 from disbench.errors import InputError
-from disbench.models._training.processes import Processes
+from disbench.models._training.processes import Processes, join
 from disbench.models.diffdis import train
 
 torch.set_num_threads(1)
@@ -37,6 +40,20 @@ def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
         assert (a["mask"], a["edge"]) == pytest.approx((b["mask"], b["edge"]), rel=1e-4)
     assert "f_max" in logs[0][-1]
     assert not (tmp_path / "1" / "unet.pt").exists() and not (tmp_path / "1" / "unet.jsonl").exists()
+
+
+def test_the_others_wait_for_a_long_validation(monkeypatch):
+    """Of all of DIS-VD, say, in which NCCL's ten minutes pass."""
+    seen = {}
+
+    def state(**given):
+        seen.update(given)
+        return SimpleNamespace(device="cuda:1", process_index=1, num_processes=2)
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(accelerate, "PartialState", state)
+    assert join(None) == ("cuda:1", Processes(1, 2))
+    assert seen["timeout"] > timedelta(hours=1)
 
 
 def test_a_batch_is_shared_in_pairs_of_neighbours():

@@ -15,48 +15,50 @@ from tiny_training import UNET, VAE
 from disbench.models import card
 from disbench.models._training import recipe
 from disbench.models._training.loop import Schedule
-from disbench.models.diffdis import losses, memory
-from disbench.models.diffdis.settings import Recipe
+from disbench.models.diffdis import memory, train, weights
+from disbench.models.diffdis.settings import Recipe, Stage
 from disbench.models.diffdis.unet import DiffDISUNet
 
 RECIPES = Path(memory.__file__).parent / "recipes"
-LR, EMBEDDING_LR = 3e-5, 3e-4
 
 torch.set_num_threads(1)
 
 
-def test_four_steps_equal_the_authors():
+def test_four_steps_of_the_papers_recipe_equal_the_authors(tmp_path):
+    """From the latents on, which the authors' trainer made of its pictures."""
     golden = load_file(GOLDENS / "train.safetensors")
     expected = json.loads(gzip.decompress((GOLDENS / "train.json.gz").read_bytes()))
-    conditions = tuple(golden[key] for key in ("rgb_latents", "r2", "r4", "r8"))
-    unet = hashed_unet("B").train().requires_grad_(True)
-    parameters = dict(unet.named_parameters())
-    embedding = [parameter for name, parameter in parameters.items() if name.startswith("class_embedding.")]
-    rest = [parameter for name, parameter in parameters.items() if not name.startswith("class_embedding.")]
-    optimizer = torch.optim.Adam([{"params": rest, "lr": LR}, {"params": embedding, "lr": EMBEDDING_LR}])
-    for step, (mask, edge) in enumerate(expected["losses"]):
-        parts = losses.one_step(
-            unet, golden["mask_latents"], golden["edge_latents"], golden["noise"], conditions, golden["text"], "epsilon"
-        )
-        assert parts["mask"].item() == pytest.approx(mask, rel=1e-5)
-        assert parts["edge"].item() == pytest.approx(edge, rel=1e-5)
-        optimizer.zero_grad()
-        sum(parts.values()).backward()
-        if step == 0:
-            assert parameters.keys() == expected["norms"].keys()
-            for name, norm in expected["norms"].items():
-                assert parameters[name].grad.norm().item() == pytest.approx(norm, rel=1e-3, abs=1e-5), name
-            for name in (key for key in golden if key.startswith("grad.")):
-                torch.testing.assert_close(
-                    parameters[name.removeprefix("grad.")].grad, golden[name], rtol=1e-3, atol=1e-3
-                )
-        optimizer.step()
-        if step == 0:
-            state = unet.state_dict()
-            after = [key for key in golden if key.startswith("after.")]
-            assert len(after) == 9
-            for name in after:
-                torch.testing.assert_close(state[name.removeprefix("after.")], golden[name], rtol=1e-5, atol=1e-6)
+    batch = {key: golden[f"{key}_latents"] for key in ("mask", "edge")} | {"noise": golden["noise"], "leak": True}
+    batch["conditions"] = tuple(golden[key] for key in ("rgb_latents", "r2", "r4", "r8"))
+    unet = hashed_unet("B").requires_grad_(True)
+    steps = []
+
+    def compare(done, *_):
+        steps.append(done)
+        if done > 1:
+            return
+        parameters = dict(unet.named_parameters())
+        assert parameters.keys() == expected["norms"].keys()
+        for name, norm in expected["norms"].items():
+            assert parameters[name].grad.norm().item() == pytest.approx(norm, rel=1e-3, abs=1e-5), name
+        for name in (key for key in golden if key.startswith("grad.")):
+            torch.testing.assert_close(parameters[name.removeprefix("grad.")].grad, golden[name], rtol=1e-3, atol=1e-3)
+        after = [key for key in golden if key.startswith("after.")]
+        assert len(after) == 9
+        for name in after:
+            torch.testing.assert_close(
+                unet.state_dict()[name.removeprefix("after.")], golden[name], rtol=1e-5, atol=1e-6
+            )
+
+    paper = recipe.read(RECIPES / "paper.toml", Recipe)
+    schedule = replace(paper.schedule, steps=len(expected["losses"]), log_every=1)
+    what = replace(paper, stages=(Stage(64, schedule.steps, 4),), schedule=schedule)
+    start = weights.Checkpoint(unet, AutoencoderKL(**VAE), golden["text"], "epsilon")
+    train.train(what, start, [], (), tmp_path, progress=compare, latents=lambda *_: batch)
+    lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
+    assert steps == [1, 2, 3, 4] and len(lines) == 4
+    for line, losses in zip(lines, expected["losses"], strict=True):
+        assert (line["mask"], line["edge"]) == pytest.approx(losses, rel=1e-5)
 
 
 def test_memory_is_what_autograd_keeps_on_the_cpu():

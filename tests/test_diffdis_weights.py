@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
 from disbench.errors import InputError
+from disbench.models._parts import weights as files
 from disbench.models.diffdis import ceiling, weights
 
 torch.set_num_threads(1)
@@ -219,6 +220,15 @@ def test_id_that_cannot_be_fetched(name, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=f"{name}: no such path, nor to be had from Hugging Face"):
         weights.load(name)
+
+
+def test_an_id_is_a_file_of_a_repository_or_what_is_wanted_of_it(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(files, "hf_hub_download", lambda *what: asked.append(what) or str(tmp_path / "file"))
+    monkeypatch.setattr(files, "snapshot_download", lambda *of, **what: asked.append((*of, what)) or str(tmp_path))
+    assert files.find("owner/name/unet/a.safetensors", ("b",)) == tmp_path / "file"
+    assert files.find("owner/name", ("b", "c")) == tmp_path
+    assert asked == [("owner/name", "unet/a.safetensors"), ("owner/name", {"allow_patterns": ["b", "c"]})]
 
 
 @pytest.mark.parametrize("name", ["out/isnet.pth", "out/isnet/isnet.pth"])

@@ -2,12 +2,14 @@
 
 import hashlib
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_genpercept as tiny
 import torch
 from filled import GOLDENS, probe_image, probe_photo
+from transformers import CLIPTextConfig, CLIPTextModel
 
 from disbench.errors import InputError
 from disbench.models import card, load
@@ -145,3 +147,19 @@ def test_wrong_options_and_bases_are_named(folders, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: no unet/ of Stable Diffusion 2\.1"):
         load("genpercept", str(folders[0] / "unet_dis_v2"), "cpu", base=str(tmp_path / "empty"))
+
+
+def test_a_foreign_base_is_refused_in_one_line(folders, tmp_path):
+    both, base = folders
+    narrow, colours = (Path(shutil.copytree(base, tmp_path / name)) for name in ("narrow", "colours"))
+    config = CLIPTextConfig.from_pretrained(base / "text_encoder")
+    config.hidden_size = config.intermediate_size = 16
+    CLIPTextModel(config).save_pretrained(narrow / "text_encoder")
+    AutoencoderKL(**tiny.CONFIGS["vae"] | {"latent_channels": 3}).save_pretrained(colours / "vae")
+    for folder, why in (
+        (narrow, r"narrow/text_encoder: not this U-Net's empty prompt, \(1, 2, 16\) instead of \(1, 2, 32\)"),
+        (colours, "colours/vae: latents of 3 channels"),
+    ):
+        with pytest.raises(InputError, match=why) as caught:
+            load("genpercept", str(both / "unet_dis_v2"), "cpu", base=str(folder))
+        assert "\n" not in str(caught.value)

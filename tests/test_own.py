@@ -345,3 +345,9 @@ def test_what_is_not_installed_is_named(name, package, extra, tmp_path, monkeypa
     (tmp_path / "a.onnx").touch()
     with pytest.raises(InputError, match=rf"needs {package}; pip install 'disbench\[{extra}\]'"):
         models.load(name)
+
+
+def test_an_exported_network_moves_to_the_device(files):
+    """The meta device stands for a GPU, which nothing here has."""
+    predictor = disbench.load(str(files / "bright.pt2"), None, "meta", output="1:1", **PLAIN).predictor
+    assert predictor.infer(torch.empty(2, 3, 24, 32, device="meta")).is_meta

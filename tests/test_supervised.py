@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -118,6 +120,11 @@ def test_weights_of_another_network_are_told_before_any_stage(pictures, tmp_path
 # -- Losses
 
 
+def test_it_needs_no_diffusers():
+    code = "import sys; from disbench.models._training import supervised; sys.exit('diffusers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", "import disbench.models; " + code]).returncode == 0
+
+
 def test_losses_are_what_they_say():
     masks = torch.tensor([[[[1.0, 0.0], [1.0, 0.0]]]])
     assert bce([masks * 0.8 + 0.1, masks * 0 + 0.5], masks).item() == pytest.approx(-math.log(0.9) + math.log(2))
@@ -164,7 +171,7 @@ def test_udun_learns_three_maps():
     torch.manual_seed(0)
     net = training.network("udun", 128)
     images, masks = torch.rand(2, 3, 128, 128), (torch.rand(2, 1, 128, 128) > 0.5).float()
-    parts = training.losses(net, images, masks)
+    parts = training.losses(net, images, training.labels(masks))
     assert parts.keys() == {"mask", "trunk", "structure"}
     sum(parts.values()).backward()
     heads = {

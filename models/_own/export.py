@@ -38,10 +38,12 @@ class Predictor(script.Predictor):
         check(self.path)
         try:
             program = torch.export.load(self.path)
+            if self.device != "cpu":
+                from torch.export.passes import move_to_device_pass  # of a module that torch does not import itself
+
+                program = move_to_device_pass(program, self.device)
         except Exception as error:
             raise InputError(f"{self.path}: cannot be loaded ({first_line(error)})") from None
-        if self.device != "cpu":
-            program = torch.export.passes.move_to_device_pass(program, self.device)
         inputs = set(program.graph_signature.user_inputs)
         shapes = [
             node.meta["val"].shape for node in program.graph.nodes if node.op == "placeholder" and node.name in inputs

@@ -9,7 +9,8 @@ try:
 except (ImportError, RuntimeError):  # RuntimeError: built for another torch than the one that is here
     compiled = None
 
-SAMPLES = 1 << 20  # floats at a time, which a cache holds
+SAMPLES = {"cpu": 1 << 20}  # floats at a time, which its cache holds
+MANY = 1 << 26  # elsewhere, where each of more parts would be a launch
 
 
 def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
@@ -27,7 +28,7 @@ def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Te
     y = down + steps.repeat_interleave(k)[:, None, None] + torch.arange(h, device=x.device)[:, None]
     x_ = right + steps.repeat(k)[:, None, None] + torch.arange(w, device=x.device)
     places = torch.stack((_unit(x_, w), _unit(y, h)), -1)
-    rows = max(1, SAMPLES // (c * k * k * w))
+    rows = max(1, SAMPLES.get(x.device.type, MANY) // (b * c * k * k * w))
     parts = []
     for some, weights in zip(places.split(rows, 2), mask.split(rows, 2), strict=True):
         samples = functional.grid_sample(x, some.flatten(1, 2), align_corners=False)

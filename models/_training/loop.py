@@ -9,9 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import asdict, dataclass, is_dataclass
-from io import BytesIO
 from itertools import islice, pairwise
 from pathlib import Path
 from time import perf_counter
@@ -24,9 +22,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from disbench.errors import InputError
-from disbench.files import write_whole
+from disbench.files import write_whole, writing
 from disbench.models._parts.weights import saved
-from disbench.models._training import lora
 from disbench.models._training.interruption import GOES_ON, Interrupted, held_back
 from disbench.models._training.processes import ALONE, Processes
 from disbench.models._training.recipe import Count, Natural, Rate, Share, Weight
@@ -101,6 +98,7 @@ def fit(
     knob: str = "lr in the recipe",
     pictures: str = "",
     about: dict[str, str] | None = None,
+    plain: Callable[[nn.Module], nn.Module] = lambda model: model,
 ) -> nn.Module:
     """Train `model` in place and return its moving average, in eval mode; itself where `ema` is 0.
 
@@ -110,8 +108,9 @@ def fit(
     `pictures` (their digest, "" where it is not known), and for a loss that is not finite. `rate(name)` multiplies a
     parameter's learning rate. Of several `processes`, whose batches are parts of one, the first alone validates and
     writes. `validate(model, step)` gives scores for the log, `track(name, step, line)` is given each of its lines.
-    `about`: what files of weights say beside them. `knob`: what the user calls the rate. Interrupted, after the step
-    and its checkpoint, for Ctrl-C; a process that is terminated ends there too.
+    `about`: what files of weights say beside them; `plain(model)`: what is written of a best average. `knob`: what the
+    user calls the rate. Interrupted, after the step and its checkpoint, for Ctrl-C; a process that is terminated ends
+    there too.
     """
     checkpoint, log = out / f"{name}.pt", out / f"{name}.jsonl"
     parameters = list(model.named_parameters())
@@ -184,7 +183,7 @@ def fit(
                 if track:
                     track(name, done, line)
             if scores:
-                _keep_best(result, log, next(iter(scores)), schedule.keep, about)
+                _keep_best(lambda: saved(plain(result), about), log, next(iter(scores)), schedule.keep)
             if stop or last or done % schedule.checkpoint_every == 0:
                 _save(checkpoint, state, identity, pictures, done, seconds)
             if progress:
@@ -230,27 +229,24 @@ def _ahead(make: Callable[[int], Any], first: int, end: int) -> Iterator[Any]:
             yield batch
 
 
-def _keep_best(model: nn.Module, log: Path, score: str, count: int, about: dict[str, str] | None) -> None:
-    """Save the model of the log's last line if it is among the `count` best, and drop those that no longer are."""
+def _keep_best(content: Callable[[], bytes], log: Path, score: str, count: int) -> None:
+    """Keep the content, the model of the log's last line, if it is among the `count` best; drop what no longer is."""
     lines = [line for line in map(json.loads, log.read_text().splitlines()) if score in line]
     best = sorted(lines, key=lambda line: line[score], reverse=True)[:count]
     names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
     latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
     if latest in names:
-        if getattr(model, "peft_config", None):  # kept as it is loaded again, while the training goes on unmerged
-            lora.merge(model := deepcopy(model))
-        write_whole(log.with_name(latest), saved(model, about))
+        write_whole(log.with_name(latest), content())
     for old in log.parent.glob(f"{log.stem}-*.safetensors"):
         if old.name not in names:
             old.unlink()
 
 
 def _save(path: Path, state: dict[str, Any], identity: Any, pictures: str, step: int, seconds: float) -> None:
-    file = BytesIO()
     parts = {key: part.state_dict() for key, part in state.items()}
     said = asdict(identity) if is_dataclass(identity) else identity
-    torch.save({"identity": said, "pictures": pictures, "step": step, "seconds": seconds, **parts}, file)
-    write_whole(path, file.getvalue())
+    with writing(path) as file:  # which DiffDIS' 15 GB go to tensor by tensor
+        torch.save({"identity": said, "pictures": pictures, "step": step, "seconds": seconds, **parts}, file)
 
 
 def _restore(path: Path, state: dict[str, Any], identity: Any, pictures: str = "") -> tuple[int, float]:

@@ -6,6 +6,7 @@ Each makes its part of every batch, and gradients are averaged before each step:
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
@@ -43,6 +44,7 @@ class Processes:
 
 
 ALONE = Processes()
+PATIENCE = timedelta(hours=12)  # the others wait while the first validates; NCCL's own ten minutes can be too few
 
 
 def join(device: str | None) -> tuple[str, Processes]:
@@ -51,7 +53,7 @@ def join(device: str | None) -> tuple[str, Processes]:
         return devices.pick(device), ALONE
     from accelerate import PartialState
 
-    state = PartialState(cpu=device == "cpu")
+    state = PartialState(cpu=device == "cpu", timeout=PATIENCE)
     return str(state.device), Processes(state.process_index, state.num_processes)
 
 

@@ -47,7 +47,7 @@ class Recipe:
 
 
 class Training(Protocol):
-    """What a method's `train.py` has; a class of its own that inherits from this need not repeat the last three."""
+    """What a method's `train.py` has; a class of its own that inherits from this need not repeat the last four."""
 
     stages: tuple[str, ...]  # networks to train, one after the other; the last is the model
     multiple: int  # sides of pictures are multiples of this
@@ -55,14 +55,18 @@ class Training(Protocol):
     def network(self, stage: str, size: int) -> nn.Module:
         """As drawn from torch's generator; `size`: side of the pictures, to which some networks are bound."""
 
-    def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
-        """(b, 3, h, w) and (b, 1, h, w), both in [0, 1] -> the parts of the loss of the stage that is trained."""
+    def losses(self, net: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """(b, 3, h, w) in [0, 1] and what `labels` gave -> the parts of the loss of the stage that is trained."""
 
     def predict(self, net: nn.Module, images: Tensor) -> Tensor:
         """(b, 3, h, w) in [0, 1] -> (b, h, w) in [0, 1], by the network of the last stage."""
 
     def finished(self, stage: str, net: nn.Module) -> None:
         """A stage's network, in eval mode, which the next may need."""
+
+    def labels(self, masks: Tensor) -> Tensor:
+        """Masks (b, 1, h, w) in [0, 1] -> what `losses` takes, made on the CPU while the step before is computed."""
+        return masks
 
     def learned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Of a checkpoint to start from, what the last stage's network has, under its names."""
@@ -130,7 +134,8 @@ def train(
         def make(step: int, number: int = number) -> tuple[int, Tensor, Tensor]:
             rng = np.random.default_rng([what.seed, number, step])
             which = data.rows(len(pictures), what.batch, step, what.seed + number)
-            return step, *data.batch(pictures, which, what.size, data.Augment(), rng)
+            images, masks = data.batch(pictures, which, what.size, data.Augment(), rng)
+            return step, images, training.labels(masks)
 
         def losses(model: nn.Module, batch: tuple[int, Tensor, Tensor]) -> dict[str, Tensor]:
             step, *tensors = batch

@@ -113,7 +113,7 @@ def main(
                 source = training
                 if what.augment != "authors":
                     source = sources[what.pictures] = sources.get(what.pictures) or train.pictures(what, training)
-                start = train.begin(what, base_recipe, training, out, progress, processes)
+                start = train.begin(what, base_recipe, training, out, progress, processes, device)
                 unet = train.train(what, start, source, (), folder, device, progress, processes, latents)
                 if processes.first:
                     start = replace(start, unet=unet, vae=start.vae.to(device), text=start.text.to(device))

@@ -99,9 +99,10 @@ class DiffDIS:
 
     def maps(self, batch: Tensor, edge: bool = False) -> tuple[Tensor, Tensor | None]:
         """Masks, and edge maps where asked for, both as `infer` gives masks."""
-        variants = product(PASSES[self.options.preset], range(self.options.ensemble))
+        variants = list(product(PASSES[self.options.preset], range(self.options.ensemble)))
+        seeds = noise_seeds(batch, len(variants))
         with devices.matmul_precision("high" if self.options.precision == "tf32" else "highest"):
-            passes = [self.one_pass(batch, edge, *variant, seed) for seed, (variant, _) in enumerate(variants)]
+            passes = [self.one_pass(batch, of, edge, *one) for of, (one, _) in zip(seeds, variants, strict=True)]
         masks, edges = zip(*passes, strict=True)
         return torch.stack(masks).mean(0), torch.stack(edges).mean(0) if edge else None
 
@@ -114,18 +115,13 @@ class DiffDIS:
         return (levels > 127).astype(np.uint8) * 255 if self.options.output == "binary" else levels
 
     def one_pass(
-        self, batch: Tensor, edge: bool = False, mirrored: bool = False, scale: float = 1.0, seed: int = 0
+        self, batch: Tensor, seeds: list[int], edge: bool = False, mirrored: bool = False, scale: float = 1.0
     ) -> tuple[Tensor, Tensor | None]:
-        """One pass over mirrored and scaled images; its maps, stretched, mirrored and scaled back.
-
-        `seed` is the number of the pass: each has noise of its own.
-        """
+        """One pass over mirrored and scaled images; its maps, stretched, mirrored and scaled back."""
         image = batch.flip(-1) if mirrored else batch
         full = batch.shape[-2:]
         size = full if scale == 1 else tuple(self._whole(side * scale) for side in full)
         image = _scale(image, size)
-        # From the pixels of before scaling, whose last bits are not the same on every device.
-        seeds = noise_seeds(batch, seed)
         noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
         maps = segment(
             self.unet,
@@ -167,9 +163,14 @@ def normalise(image: np.ndarray) -> Tensor:
     return torch.from_numpy((image / 255 * 2 - 1).astype(np.float32)).permute(2, 0, 1).contiguous()
 
 
-def noise_seeds(batch: Tensor, number: int = 0) -> list[int]:
-    """Of each image, for the pass of that number: from its pixels, so that the order of images changes no mask."""
-    return [zlib.crc32(pixels.tobytes(), number) for pixels in batch.cpu().numpy()]
+def noise_seeds(batch: Tensor, passes: int) -> list[list[int]]:
+    """For each pass, of the noise of each image: each pass has noise of its own.
+
+    It follows from the image's pixels, so that the order of images changes no mask; from those of before scaling, whose
+    last bits are not the same on every device. They leave the device once for all passes.
+    """
+    pixels = batch.cpu().contiguous().numpy()
+    return [[zlib.crc32(image, number) for image in pixels] for number in range(passes)]
 
 
 def stretch(masks: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from disbench.data import Sample
 from disbench.errors import InputError
 from disbench.models import card
 from disbench.models._training import data
-from disbench.models.diffdis.predictor import DiffDIS, resize
+from disbench.models.diffdis.predictor import DiffDIS, noise_seeds, resize
 from disbench.models.diffdis.unet import InteractiveBlock
 
 MEASURES = ("std", "std_outline", "flipped")
@@ -85,7 +85,7 @@ def spreads(network: DiffDIS, samples: Sequence[Sample], seeds: int) -> Iterator
     for sample in samples:
         image, truth = data.read(sample)
         x = network.prepare(image).to(network.device)[None]
-        masks = torch.cat([network.one_pass(x, seed=seed)[0] for seed in range(seeds)]).cpu()
+        masks = torch.cat([network.one_pass(x, of)[0] for of in noise_seeds(x, seeds)]).cpu()
         truth = torch.from_numpy(resize(truth, tuple(masks.shape[1:])) / np.float32(255))
         std = masks.std(0)
         yield Spread(sample, masks.mean(0).numpy(), std.numpy(), measures(masks, truth))

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from disbench.data import Sample, Where
-from disbench.models._training import data, lora, recipe, tracking
+from disbench.models._training import data, recipe, tracking
 from disbench.models._training.loop import fit
 from disbench.models._training.processes import ALONE, Processes, join
-from disbench.models.diffdis import batches, check, conditioning, losses, memory, weights
+from disbench.models.diffdis import batches, check, conditioning, lora, losses, memory, weights
 from disbench.models.diffdis.settings import Recipe, Stage
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
@@ -48,7 +48,7 @@ def main(
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
     device, processes = join(device)
     samples, held_out = data.splits(where, held_out, progress)
-    start = begin(what, path, samples, out, progress, processes)
+    start = begin(what, path, samples, out, progress, processes, device)
     if processes.first:
         say(f"memory: {_memory(what, start, processes)}")
     tracked = tracking.tracker(track, out) if track and processes.first else None
@@ -58,7 +58,13 @@ def main(
 
 
 def begin(
-    what: Recipe, path: Path, samples: Sequence[Sample], out: Path, progress=None, processes: Processes = ALONE
+    what: Recipe,
+    path: Path,
+    samples: Sequence[Sample],
+    out: Path,
+    progress=None,
+    processes: Processes = ALONE,
+    device: str = "cpu",
 ) -> weights.Checkpoint:
     """What the training of the recipe in `path` starts from; its VAE is trained in `out` if it is to be."""
     torch.manual_seed(what.seed)
@@ -72,7 +78,7 @@ def begin(
         else:
             smaller = recipe.read(at, VAERecipe)
             check.sizes(path, what, check.vae(at, smaller))
-            vae = train_vae(smaller, samples, out, progress, processes)
+            vae = train_vae(smaller, samples, out, progress, processes, device)
         start = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
     check.sizes(path, what, start.vae)
     if what.lora:
@@ -114,8 +120,8 @@ def train(
     known = source.digest if isinstance(source, data.Pictures | data.Files) else data.digest(source)
     parts = {stage: processes.part(stage.batch) for stage in what.stages}
 
-    def make(step: int) -> dict[str, Any]:
-        stage = what.stages[bisect_right(ends, step)]
+    def make(step: int) -> dict[str, Any]:  # counted in batches, of which a step of the stages has `accumulate`
+        stage = what.stages[bisect_right(ends, step // what.schedule.accumulate)]
         part = parts[stage]
         return batches.fitted(latents(what, stage, start.vae, source, step, part), what, stage, step, part)
 
@@ -141,6 +147,7 @@ def train(
         processes=processes,
         track=track,
         pictures=known,
+        plain=lora.merged,
     )
     if what.lora:
         lora.merge(trained)

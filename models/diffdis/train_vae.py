@@ -49,13 +49,14 @@ def train_vae(
     out: Path,
     progress: Callable[[int, int, str], None] | None = None,
     processes: Processes = ALONE,
+    device: str = "cpu",
 ) -> AutoencoderKL:
     """A VAE whose latents of masks and edges have unit deviation; its checkpoints and logs go to `out`.
 
     So small that each of several processes makes the whole batch: they train the same VAE.
     """
     torch.manual_seed(recipe.seed)
-    vae = AutoencoderKL(**recipe.vae)
+    vae = AutoencoderKL(**recipe.vae).to(device)
     pictures = data.load(samples, recipe.size)
     run = {"identity": recipe, "out": out, "progress": progress, "processes": processes, "pictures": pictures.digest}
     make = partial(_crops, recipe, pictures, (recipe.images, recipe.masks, recipe.edges))
@@ -79,7 +80,7 @@ def _crops(recipe: VAERecipe, pictures: data.Pictures, counts: tuple[int, int, i
 
 
 def _all_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str, Tensor]:
-    crops, generator = batch
+    crops, generator = batch[0].to(vae.device), batch[1]
     posterior = vae.encode(crops).latent_dist
     again = vae.decode(posterior.sample(generator)).sample.float()
     error = again - crops
@@ -91,10 +92,10 @@ def _all_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str
 
 def _decoder_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str, Tensor]:
     """The U-Net's latents are not exact: learn to decode latents that are off."""
-    crops, generator = batch
+    crops, generator = batch[0].to(vae.device), batch[1]
     latent = conditioning.encode(vae, crops)
     off = torch.randn(latent.shape, generator=generator) * torch.rand(len(latent), 1, 1, 1, generator=generator)
-    latent = latent + recipe.latent_noise * off
+    latent = latent + recipe.latent_noise * off.to(latent.device)
     return _errors(vae.decode(latent / vae.config.scaling_factor).sample.float(), crops)
 
 
@@ -107,4 +108,4 @@ def _deviation(recipe: VAERecipe, vae: AutoencoderKL, pictures: data.Pictures) -
     """Standard deviation of the latents of masks and edge maps, which the U-Net is to predict."""
     masks = torch.from_numpy(pictures.truths[:64, None]).float() / 255
     both = data.to_input(torch.cat([masks, data.edges(masks, recipe.edge_width)]))
-    return torch.cat([vae.encode(x).latent_dist.mean for x in both.split(8)]).std().item()
+    return torch.cat([vae.encode(x.to(vae.device)).latent_dist.mean for x in both.split(8)]).std().item()

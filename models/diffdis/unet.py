@@ -110,9 +110,11 @@ class DiffDISUNet(UNet2DConditionModel):
         latent = conditions[0].repeat(self.domains, 1, 1, 1)
         if injections is None:
             injections = self.injections(conditions)
+        if not isinstance(timestep, Tensor):  # made where it is used: no CUDA graph holds what comes from the CPU
+            timestep = torch.full((1,), timestep, device=noisy.device)
         emb = self.time_embedding(self.get_time_embed(noisy, timestep))
         if self.domains == 2:
-            emb = emb + self.class_embedding(domain_labels(rows // 2).to(noisy))
+            emb = emb + self.class_embedding(domain_labels(rows // 2, noisy.device).to(noisy.dtype))
         text = text.expand(rows, -1, -1)
 
         x = self.conv_in(torch.cat([latent, noisy], dim=1))
@@ -154,9 +156,10 @@ DiffDISUNet.__init__.__signature__ = _stock.replace(  # what from_config takes f
 )
 
 
-def domain_labels(images: int) -> Tensor:
+def domain_labels(images: int, device: torch.device) -> Tensor:
     """The batch-discriminative labels (2 * images, 4) of section 4.2: the sines, then the cosines of two bits."""
-    labels = torch.tensor([[0.0, 1.0], [1.0, 0.0]]).repeat_interleave(images, dim=0)
+    masks = (torch.arange(2 * images, device=device) < images).float()
+    labels = torch.stack([1 - masks, masks], dim=1)
     return torch.cat([labels.sin(), labels.cos()], dim=1)
 
 

@@ -49,7 +49,7 @@ def _masks(checkpoint: Checkpoint, samples: Sequence[Sample], steps: int) -> Ite
         image, truth = data.read(sample)
         x = normalise(resize(image, (checkpoint.size, checkpoint.size)))[None]
         latent = (LATENT_CHANNELS, *(side // factor(checkpoint.vae) for side in x.shape[-2:]))
-        noise, generators = pipeline.seeded_noise(latent, noise_seeds(x))
+        noise, generators = pipeline.seeded_noise(latent, noise_seeds(x, passes=1)[0])
         mask, _ = pipeline.segment(
             checkpoint.unet,
             checkpoint.vae,

@@ -133,9 +133,9 @@ def start(base: str = BASE, parts: Parts = WHOLE, scratch: bool = False) -> Chec
 
     From `scratch` it draws all of the U-Net.
     """
-    unet, vae = _widened(base, parts, scratch), _autoencoder(base)
+    unet, vae = _widened(base, parts, scratch), autoencoder(base)
     text = empty_prompt(base)
-    _check_prompt(text, unet, f"{base}/text_encoder")
+    check_prompt(text, unet, f"{base}/text_encoder")
     config = files.part(DDPMScheduler.load_config, base, "scheduler")
     kind = config.get("prediction_type", "epsilon")  # what diffusers takes it for
     if kind not in get_args(PredictionType):
@@ -208,7 +208,7 @@ def _load_own(weights: Path) -> Checkpoint:
     if text is None:
         raise InputError(f"{source}: the prompt's embedding, `positive`, is missing")
     unet = files.build(DiffDISUNet, config.unet, state, weights)
-    _check_prompt(text, unet, source, tokens=text.shape[1] if text.ndim == 3 else 1)  # as a training's recipe says
+    check_prompt(text, unet, source, tokens=text.shape[1] if text.ndim == 3 else 1)  # as a training's recipe says
     vae = files.build(AutoencoderKL, config.vae, read(folder / "vae.safetensors"), folder / "vae.safetensors")
     return Checkpoint(unet, vae, text, config.prediction_type, config.size)
 
@@ -223,15 +223,16 @@ def _load_authors(path: Path, base: str) -> Checkpoint:
         text = found["positive"].float()
     config = files.part(UNet2DConditionModel.load_config, base, "unet")
     unet = files.build(DiffDISUNet, config, state, path)
-    vae = _autoencoder(base)
+    vae = autoencoder(base)
     if text is None:
         source, text = f"{base}/text_encoder", empty_prompt(base)
-    _check_prompt(text, unet, source)
+    check_prompt(text, unet, source)
     # The base's own prediction type and spacing of steps do not count: these weights learned epsilon at t = 999.
     return Checkpoint(unet, vae, text, "epsilon")
 
 
-def _autoencoder(base: str) -> AutoencoderKL:
+def autoencoder(base: str) -> AutoencoderKL:
+    """The base's; InputError for one whose latents are not Stable Diffusion 2.1's."""
     vae = files.network(AutoencoderKL, base, "vae")
     if (channels := vae.config.latent_channels) != LATENT_CHANNELS:
         raise InputError(
@@ -241,8 +242,8 @@ def _autoencoder(base: str) -> AutoencoderKL:
     return vae
 
 
-def _check_prompt(text: Tensor, unet: DiffDISUNet, source: str | Path, tokens: int = TOKENS) -> None:
-    """A padded prompt, of 77 tokens, is another one: the paper's has neither padding nor words."""
+def check_prompt(text: Tensor, unet: UNet2DConditionModel, source: str | Path, tokens: int = TOKENS) -> None:
+    """InputError for another one: a padded prompt, of 77 tokens, too. The papers' has neither padding nor words."""
     if (shape := (1, tokens, unet.config.cross_attention_dim)) != tuple(text.shape):
         raise InputError(
             f"{source}: not this U-Net's empty prompt, {tuple(text.shape)} instead of {shape}; take the embedding or "

@@ -14,7 +14,7 @@ from torch import Tensor
 from disbench.errors import InputError
 from disbench.models._parts.weights import find, first_line, read
 from disbench.models.diffdis import files
-from disbench.models.diffdis.weights import empty_prompt
+from disbench.models.diffdis.weights import autoencoder, check_prompt, empty_prompt
 from disbench.models.genpercept.network import UNET, VAE, Networks
 
 BASE = "stabilityai/stable-diffusion-2-1"
@@ -61,7 +61,9 @@ def _second(root: Path, folder: str, base: str) -> Networks:
     path = root / folder / FILE
     config = files.part(UNet2DConditionModel.load_config, base, "unet")
     unet = files.build(UNet2DConditionModel, config, read(path), path)
-    return Networks(unet, files.network(AutoencoderKL, base, "vae"), empty_prompt(base))
+    text = empty_prompt(base)
+    check_prompt(text, unet, f"{base}/text_encoder")
+    return Networks(unet, autoencoder(base), text)
 
 
 def _part(kind: type, root: Path, folder: str):

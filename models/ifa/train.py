@@ -38,4 +38,5 @@ def hard(logits: Tensor, masks: Tensor, sure: float = SURE, kept: int = KEPT) ->
     entropy = functional.binary_cross_entropy_with_logits(logits, masks.round(), reduction="none").flatten()
     kept = min(kept, len(entropy))
     least = entropy.detach().topk(kept).values[-1].clamp(max=-math.log(sure))
-    return entropy[entropy >= least].mean()
+    weight = (entropy >= least).to(entropy)  # rather than to pick them out, for which a GPU waits for their number
+    return (weight * entropy).sum() / weight.sum()

@@ -29,9 +29,13 @@ class Training(supervised.Training):
     def choose(self, state: dict[str, Tensor]) -> None:
         self.depth = depth_of(state)
 
-    def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+    def labels(self, masks: Tensor) -> Tensor:
+        """Masks and trunks, (b, 2, h, w)."""
+        return torch.cat((masks, trunks_of(masks)), 1)
+
+    def losses(self, net: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
         trunk, structure, mask = net(_normalised(images))
-        trunks = trunks_of(masks)
+        masks, trunks = labels.chunk(2, 1)
         return {
             "mask": bce_of_logits(mask, masks) + iou_of_logits(mask, masks),
             "trunk": bce_of_logits(trunk, trunks),
@@ -46,10 +50,10 @@ class Training(supervised.Training):
 def trunks_of(masks: Tensor) -> Tensor:
     """(b, 1, h, w) in [0, 1] -> the same, weighted by the distance to the outline over the largest of the picture."""
     trunks = []
-    for mask in masks[:, 0].cpu().numpy():
+    for mask in masks[:, 0].numpy():
         far = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
         trunks.append(mask * far / max(far.max(), 1))
-    return torch.from_numpy(np.stack(trunks))[:, None].to(masks)
+    return torch.from_numpy(np.stack(trunks))[:, None].to(masks.dtype)
 
 
 def _normalised(images: Tensor) -> Tensor:
