@@ -1,0 +1,85 @@
+"""A CUDA device that only keeps count, for the clocks and timings that would run on one."""
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+
+class FakeCuda:
+    """A device whose time passes only while it works, and which tells what it was asked in what order.
+
+    It stands for torch.cuda, and for pynvml.
+    """
+
+    def __init__(self):
+        self.now, self.log = 0.0, []
+
+    @contextmanager
+    def device(self, name):
+        self.log.append(f"on {name}")
+        yield
+
+    def synchronize(self):
+        self.log.append("synchronize")
+
+    def Event(self, enable_timing):
+        assert enable_timing
+        return FakeEvent(self)
+
+    def get_device_name(self, name):
+        return f"a GPU as {name}"
+
+    def get_device_properties(self, name):
+        return SimpleNamespace(uuid=f"uuid of {name}")
+
+    def clock_rate(self, name):
+        return 1980
+
+    def temperature(self, name):
+        raise Exception("Not Supported")  # NVMLError is an Exception alone
+
+    def utilization(self, name):
+        return 7
+
+    def reset_peak_memory_stats(self, name):
+        self.log.append("reset")
+
+    def max_memory_allocated(self, name):
+        self.log.append("peak")
+        return 3 << 20
+
+    def max_memory_reserved(self, name):
+        return 4 << 20
+
+    def nvmlInit(self):
+        pass
+
+    def nvmlSystemGetDriverVersion(self):
+        return "550.54.15"
+
+    def nvmlDeviceGetHandleByUUID(self, name):
+        assert name == "GPU-uuid of cuda:1"
+        return self
+
+    def nvmlDeviceGetCurrentClocksEventReasons(self, handle):
+        return 0x41 if self.now else 0x1
+
+    def work(self, milliseconds):
+        self.log.append("work")
+        self.now += milliseconds
+        return milliseconds
+
+
+class FakeEvent:
+    def __init__(self, cuda):
+        self.cuda = cuda
+
+    def record(self):
+        self.cuda.log.append("record")
+        self.at = self.cuda.now
+
+    def synchronize(self):
+        self.cuda.log.append("wait")
+
+    def elapsed_time(self, end):
+        assert self.cuda.log[-1] == "wait", "read before the device has come to it"
+        return end.at - self.at
