@@ -9,9 +9,10 @@ import pytest
 import torch
 from hashed import GOLDENS, hashed_base
 from safetensors.torch import load_file
+from tiny_training import TINY, begin
 
 from disbench.data import find
-from disbench.models._training import recipe
+from disbench.models._training import data, recipe
 from disbench.models._training.loop import Schedule
 from disbench.models.diffdis import authors, batches, losses, noise, train, weights
 
@@ -71,6 +72,45 @@ def test_what_is_drawn_stays_in_bounds_and_covers_them():
         assert 0 <= left < right <= SIDE and 0 <= top < bottom <= SIDE
 
 
+def test_each_quirk_of_the_pictures_is_a_switch(make_pairs, tmp_path):
+    samples = find(str(make_pairs(tmp_path / "set", ["a", "b"])), None).samples
+
+    def made(**switches):
+        what = train.Recipe((train.Stage(64, 1, 2),), Schedule(1, 1), "x", augment="authors", edge_width=5, **switches)
+        which, rng = [0, 1], np.random.default_rng(3)
+        return batches._pixels(what, what.stages[0], samples, which, rng, slice(None))
+
+    plain = made(cutmix=False)
+    images, masks, edges = made(cutmix=False, min_max=False)
+    assert images.max() < 1 == plain[0].max() and masks.max() == 1
+    low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
+    torch.testing.assert_close((images - low) / (high - low), plain[0])
+    edges = made(cutmix=False, native_edges=False)[2]
+    assert torch.equal(edges, data.edges(plain[1], 5)) and not torch.equal(edges, plain[2])
+    boxes = {
+        p: [bool(authors.draw((240, 180), SIDE, np.random.default_rng(seed), p).box) for seed in range(200)]
+        for p in (0.0, 0.2, 1.0)
+    }
+    assert not any(boxes[0.0]) and 20 < sum(boxes[0.2]) < 60 and all(boxes[1.0])
+    assert not torch.equal(made(cutmix=1.0)[0], made(cutmix=0.5)[0])
+
+
+def test_batch_norms_train_as_they_predict_if_asked_to():
+    start = begin(what := replace(TINY, batch_norm=False))
+    start.unet.batch_statistics = what.batch_norm
+    before = {name: x.clone() for name, x in start.unet.named_buffers()}
+    torch.manual_seed(0)
+    for part in (start.unet.rgb_proj, start.unet.rgb_proj1):  # zeros as drawn
+        for one in part.parameters():
+            torch.nn.init.normal_(one)
+    x, scales = torch.randn(4, 4, 8, 8), tuple(torch.randn(2, 4, 8 >> k, 8 >> k) for k in range(4))
+    answers = [start.unet.train(mode)(x, 999, scales, start.text) for mode in (True, False)]
+    torch.testing.assert_close(*answers)
+    assert all(torch.equal(before[name], x) for name, x in start.unet.named_buffers())
+    start.unet.batch_statistics = True
+    assert not torch.allclose(start.unet.train()(x, 999, scales, start.text), answers[1], atol=1e-3)
+
+
 def test_a_constant_truth_is_zeros_and_tiny_pictures_pass():
     flat = np.full((3, 2), 255, np.uint8)
     chosen = authors.draw((2, 3), SIDE, np.random.default_rng(0))
@@ -95,6 +135,7 @@ def test_decay_equals_the_authors():
 def test_the_papers_recipe_has_every_quirk():
     paper = recipe.read(train.Path(train.__file__).parent / "recipes" / "paper.toml", train.Recipe)
     assert (paper.augment, paper.noise, paper.shared_noise, paper.stages[0].leak) == ("authors", "pyramid", False, True)
+    assert (paper.min_max, paper.native_edges, paper.batch_norm, paper.cutmix) == (True, True, True, 0.5)
     assert (paper.schedule.weight_decay, paper.schedule.clip, paper.schedule.ema) == (0, float("inf"), 0)
     recommended = recipe.read(train.Path(train.__file__).parent / "recipes" / "recommended.toml", train.Recipe)
     assert recommended.schedule.total == paper.schedule.total
@@ -111,6 +152,7 @@ def test_recipes_train_from_a_base_at_small_size(name, make_pairs, tmp_path, mon
     monkeypatch.setattr(train.data, "find", lambda *_, **__: SimpleNamespace(splits=splits))
     train.main(tmp_path / "x.toml", None, tmp_path / "out", "cpu")
     made = weights.load(tmp_path / "out")
+    assert made.unet.rgb_conv[0][1].running_mean.any() == (name == "paper")
     assert (made.prediction_type, made.size, made.text.shape) == ("epsilon", 64, (1, 2, 24))
     assert (tmp_path / "out" / "unet.jsonl").read_text().count("f_max") == 2
 

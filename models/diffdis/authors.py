@@ -20,6 +20,7 @@ from disbench.models._training.data import EVERY, READERS, Box, paste, read
 BORDER = 30  # pixels that a crop loses at most, along each axis
 EDGE = np.ones((5, 5), np.uint8)
 FAINTEST_EDGE = 6  # levels
+CUTMIX = 0.5  # probability
 
 
 @dataclass(frozen=True)
@@ -41,29 +42,38 @@ class Choices:
 
 
 def batch(
-    samples: Sequence[Sample], side: int, rng: np.random.Generator, cutmix: bool = True, part: slice = EVERY
+    samples: Sequence[Sample],
+    side: int,
+    rng: np.random.Generator,
+    cutmix: bool | float = True,
+    part: slice = EVERY,
+    min_max: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Images (B, 3, side, side), masks and edge maps (B, 1, side, side), in [0, 1], changed and mixed.
 
-    Of a `part` of them alone, which are then the same as they would be among all.
+    Of a `part` of them alone, which are then the same as they would be among all. `cutmix`: how likely it is, or
+    whether it is as likely as the authors have it; `min_max`: whether each picture is stretched to [0, 1].
     """
-    choices = [draw(header(sample.truth)[1][::-1], side, rng) for sample in samples][part]
+    likely = CUTMIX if isinstance(cutmix, bool) else cutmix
+    choices = [draw(header(sample.truth)[1][::-1], side, rng, likely) for sample in samples][part]
     with ThreadPoolExecutor(READERS) as pool:
         pairs = pool.map(read, samples[part])
-        done = list(pool.map(lambda pair, chosen: changed(*pair, outline(pair[1]), side, chosen), pairs, choices))
+        done = list(
+            pool.map(lambda pair, chosen: changed(*pair, outline(pair[1]), side, chosen, min_max), pairs, choices)
+        )
     images, *rest = (torch.from_numpy(np.stack(x)).float() for x in zip(*done, strict=True))
-    boxes = [chosen.box if cutmix else None for chosen in choices]
+    boxes = [chosen.box if cutmix else None for chosen in choices]  # drawn all the same: what is else drawn stays
     return paste(boxes, images.movedim(-1, 1), *(x[:, None] for x in rest))
 
 
-def draw(size: tuple[int, int], side: int, rng: np.random.Generator) -> Choices:
+def draw(size: tuple[int, int], side: int, rng: np.random.Generator, cutmix: float = CUTMIX) -> Choices:
     """For a picture of `size` (width, height) that becomes a square of `side`, with the authors' probabilities."""
     mirrored = rng.random() < 0.5
     crop = tuple(int(rng.integers(max(1, length - BORDER), length)) if length > 1 else 1 for length in size)
     angle = int(rng.integers(-15, 15)) if rng.random() > 0.8 else 0
     brightness, contrast = (rng.integers(5, 15, endpoint=True, size=2) / 10).tolist()
     colour, sharpness = rng.integers(0, 20, endpoint=True) / 10, rng.integers(0, 30, endpoint=True) / 10
-    box = cutmix_box(side, rng) if rng.random() <= 0.5 else None
+    box = cutmix_box(side, rng) if rng.random() <= cutmix else None
     return Choices(mirrored, crop, angle, brightness, contrast, float(colour), float(sharpness), box)
 
 
@@ -84,9 +94,10 @@ def outline(truth: np.ndarray) -> np.ndarray:
 
 
 def changed(
-    image: np.ndarray, truth: np.ndarray, edge: np.ndarray, side: int, choices: Choices
+    image: np.ndarray, truth: np.ndarray, edge: np.ndarray, side: int, choices: Choices, min_max: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """uint8 (h, w, 3), (h, w), (h, w) -> float64 (side, side, 3), (side, side), (side, side), each stretched to [0, 1].
+    """uint8 (h, w, 3), (h, w), (h, w) -> float64 (side, side, 3), (side, side), (side, side) in [0, 1], each stretched
+    to it if `min_max`.
 
     A picture that is constant stays 0, where the authors' code makes NaN of it.
     """
@@ -98,7 +109,8 @@ def changed(
         (ImageEnhance.Sharpness, choices.sharpness),
     ):
         pictures[0] = kind(pictures[0]).enhance(factor)
-    return tuple(_stretched(np.asarray(x.resize((side, side), Image.Resampling.BILINEAR))) for x in pictures)
+    levels = (np.asarray(x.resize((side, side), Image.Resampling.BILINEAR)) for x in pictures)
+    return tuple(_stretched(x) if min_max else x / np.float64(255) for x in levels)
 
 
 def _moved(picture: Image.Image, choices: Choices) -> Image.Image:

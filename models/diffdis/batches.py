@@ -64,9 +64,11 @@ def fitted(batch: dict[str, Any], what: Recipe, stage: Stage, step: int, part: s
 def _pixels(what: Recipe, stage: Stage, source: Source, which: list[int], rng, part: slice) -> tuple[Tensor, ...]:
     """Images, masks and edge maps in [0, 1]."""
     if what.augment == "authors":
-        return authors.batch([source[i] for i in which], stage.size, rng, what.cutmix, part)
+        samples = [source[i] for i in which]
+        images, masks, edges = authors.batch(samples, stage.size, rng, what.cutmix, part, what.min_max)
+        return images, masks, edges if what.native_edges else data.edges(masks, what.edge_width)
     images, masks = data.batch(source, which, stage.size, replace(what.augment, crop=stage.crop), rng, part)
-    share = what.augment.cutmix if what.cutmix else 0
+    share = what.augment.cutmix if what.cutmix is True else float(what.cutmix)
     boxes = data.boxes(len(which), share, (stage.size, stage.size), rng)
     images, masks = data.paste(boxes[part], images, masks)
     return images, masks, data.edges(masks, what.edge_width)

@@ -8,7 +8,7 @@ from msgspec import Meta
 from disbench.errors import InputError
 from disbench.models._training import data
 from disbench.models._training.loop import Schedule
-from disbench.models._training.recipe import Count, Cut, Natural, Rate, Seed, Side
+from disbench.models._training.recipe import Count, Cut, Natural, Rate, Seed, Share, Side
 from disbench.models.diffdis import pipeline
 from disbench.models.diffdis.unet import WHOLE, Parts
 
@@ -40,7 +40,7 @@ class Recipe:
     shared_noise: bool = True  # one noise for mask and edge, as in Algorithm 1
     parts: Parts = WHOLE  # what the network has; the ablations leave some out
     scratch: bool = False  # with a base: its autoencoder and prompt, but a U-Net of its shape drawn anew
-    cutmix: bool = True  # False: none, whatever `augment` says
+    cutmix: bool | Share = True  # how likely; True: as `augment` says, the authors' pictures 1/2; False: none
     timesteps: tuple[int, ...] = (pipeline.LAST,)  # one is drawn per image; none: of all 1000
     rollout: Annotated[int, Meta(ge=1, le=pipeline.STEPS)] = 1  # steps of denoising that a step of training takes
     infer_steps: Annotated[int, Meta(ge=1, le=pipeline.STEPS)] = 1  # of denoising, when it is validated
@@ -52,6 +52,9 @@ class Recipe:
     checkpointing: bool = False  # less memory for the U-Net, a third more time
     seed: Seed = 0
     augment: data.Augment | Literal["authors"] = field(default_factory=data.Augment)
+    min_max: bool = True  # the authors' pictures are each stretched to [-1, 1]; False: taken as at inference
+    native_edges: bool = True  # the authors' outlines are made at a picture's own size; False: at the stage's
+    batch_norm: bool = True  # injectors train with a batch's statistics; False: with the running ones, as they predict
 
     def __post_init__(self):
         if bool(self.base) == bool(self.vae and self.unet):

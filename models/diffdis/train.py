@@ -81,6 +81,7 @@ def begin(
             vae = train_vae(smaller, samples, out, progress, processes, device)
         start = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
     check.sizes(path, what, start.vae)
+    start.unet.batch_statistics = what.batch_norm
     if what.lora:
         lora.add(start.unet, what.lora)
     if what.checkpointing:

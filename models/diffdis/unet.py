@@ -69,8 +69,12 @@ class InteractiveBlock(BasicTransformerBlock):
 class DiffDISUNet(UNet2DConditionModel):
     """Built from a stock U-Net's config, of any width and depth; what DiffDIS changes in it is set here.
 
-    The config may also say which of the `Parts` there are; `domains` is 2, or 1 without the edge.
+    The config may also say which of the `Parts` there are; `domains` is 2, or 1 without the edge. While it is trained,
+    the injectors' batch norms take a batch's own statistics; the running ones, as at inference, if not
+    `batch_statistics`.
     """
+
+    batch_statistics = True
 
     def __init__(self, edge: bool = True, interaction: str = "mutual", injection: bool = True, **config):
         parts = Parts(edge, interaction, injection)
@@ -90,6 +94,12 @@ class DiffDISUNet(UNet2DConditionModel):
         )
         self.rgb_proj = nn.ModuleList(_zero_conv(c) for c in widths)
         self.rgb_proj1 = nn.ModuleList(_zero_conv(c) for c in widths)
+
+    def train(self, mode: bool = True) -> "DiffDISUNet":
+        super().train(mode)
+        if not self.batch_statistics:
+            self.rgb_conv.eval()
+        return self
 
     def forward(
         self,
@@ -144,7 +154,7 @@ class DiffDISUNet(UNet2DConditionModel):
         injectors = zip(self.rgb_conv, self.rgb_proj, self.rgb_proj1, strict=True)
         # Not strict: without injection there are none.
         for latent, (convolve, scale, shift) in zip(conditions[1:], injectors, strict=False):
-            feature = convolve(latent.repeat(self.domains, 1, 1, 1) if self.training else latent)
+            feature = convolve(latent.repeat(self.domains, 1, 1, 1) if self.rgb_conv.training else latent)
             found.append((scale(feature), shift(feature)))
         return found
 
