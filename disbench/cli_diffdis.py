@@ -12,6 +12,7 @@ from disbench.console import progress as shown_progress
 from disbench.errors import InputError
 from disbench.files import alone
 from disbench.options import (
+    KeyValue,
     data_options,
     json_option,
     metrics_option,
@@ -26,6 +27,14 @@ ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
 
 @click.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    type=KeyValue(),
+    metavar="KEY=VALUE",
+    help="Of a recipe: another value for a key, as schedule.lr=1e-5.",
+)
 @click.option("--model", metavar="NAME", help="In place of RECIPE: a method that is trained by supervision, as isnet.")
 @click.option(
     "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
@@ -37,15 +46,18 @@ ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
 @click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
 @click.option("--track", type=click.Choice(["tensorboard", "trackio"]), help="Of a recipe: log there as well.")
 @shared(models_option, *training_options)
-def train(recipe, model, data, validate, out, device, track, **chosen):
-    """Train DiffDIS by a recipe, or another method by its name."""
+def train(recipe, changes, model, data, validate, out, device, track, **chosen):
+    """Train DiffDIS by a recipe, or another method by its name.
+
+    RECIPE is a TOML file, or one of disbench's: paper, recommended, mini.
+    """
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
     chosen = {key: value for key, value in chosen.items() if value not in (None, ())}
-    if model and track:
-        raise InputError("--track is a recipe's")
+    if model and (track or changes):
+        raise InputError(f"{'--track' if track else '--set'} is a recipe's")
     if recipe and chosen:
-        raise InputError(f"--{min(chosen).replace('_', '-')} is --model's; a recipe says it itself")
+        raise InputError(f"--{min(chosen).replace('_', '-')} is --model's; a recipe says it itself, or --set does")
     try:
         from disbench.models import arguments, card
         from disbench.models._training import supervised
@@ -57,7 +69,7 @@ def train(recipe, model, data, validate, out, device, track, **chosen):
     say = partial(click.echo, err=True)
     with shown_progress() as progress, alone(out) if first else nullcontext():
         if recipe:
-            train_main(recipe, data, out, device, progress, say, track, validate)
+            train_main(recipe, data, out, device, progress, say, track, validate, changes)
         else:
             what = supervised.Recipe(**chosen)
             weights, scores = supervised.main(model, what, data, out, device, progress, say, validate)

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from tiny_training import TINY, UNET, VAE, begin
 
+from disbench.cli import main
 from disbench.errors import InputError
 from disbench.models._training import recipe
 from disbench.models.diffdis import check, train, train_vae, weights
@@ -57,6 +58,27 @@ def test_recipe_errors_name_the_key(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         recipe.read(path, train.Recipe)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_keys_are_changed_from_the_command_line(tmp_path, monkeypatch):
+    paper = RECIPES / "paper.toml"
+    lines = [("schedule.lr", "1e-5"), ("noise", "white"), ("stages", "[{ size = 64, steps = 135000, batch = 4 }]")]
+    what = recipe.convert(paper, recipe.changed(recipe.table(paper), lines), train.Recipe)
+    plain = recipe.read(paper, train.Recipe)
+    assert what == replace(
+        plain, schedule=replace(plain.schedule, lr=1e-5), noise="white", stages=(train.Stage(64, 135000, 4),)
+    )
+    monkeypatch.chdir(tmp_path)
+    for arguments, words in (
+        (("paper", "--set", "seed=-1"), "paper.toml: Expected `int` >= 0 - at `$.seed`"),
+        (("paper", "--set", "schedule.speed=1"), "paper.toml: unknown key 'speed'; known: steps, lr"),
+        (("paper", "--set", "seed"), "'seed' is not NAME=VALUE"),
+        (("papers",), "papers: not a recipe"),
+        (("--model", "isnet", "--set", "seed=1"), "--set is a recipe's"),
+    ):
+        ran = CliRunner().invoke(main, ["train", *arguments, "--out", "out"])
+        assert ran.exit_code == 2 and words in ran.output, ran.output
+    assert not (tmp_path / "out" / "unet.pt").exists()
 
 
 @pytest.mark.parametrize(
@@ -109,8 +131,6 @@ def test_shipped_weights_are_those_of_the_shipped_recipe():
 
 
 def test_a_recipe_trains_on_one_folder_and_validates_on_another(tmp_path, make_pairs, monkeypatch):
-
-    from disbench.cli import main
 
     weights.save(begin(), tmp_path / "vae")  # a folder of weights in a recipe's `vae` gives its VAE
     unet = "\n".join(f"{key} = {json.dumps(value)}" for key, value in UNET.items())

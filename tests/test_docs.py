@@ -51,6 +51,8 @@ PARSED_ALONE = {  # words of a command -> why it is not run here
     "Published=dis-mini": "a whole run of DIS-Mini",
     "doctor --model my_model.py": "pictures of DIS-Mini; test_add_a_model.py has smaller ones",
     "recipes/": "a night or a GPU; test_diffdis_train.py has shorter trainings",
+    "train recommended": "as recipes/",
+    "train mine.toml": "a recipe of one's own; test_diffdis_recipes.py trains one",
     "--backbone": "a download; test_backbones.py has its like",
     "ablate ": "many trainings; test_diffdis_parts.py has shorter ones",
     "--times timings": "timings of networks; test_report_times.py has some",

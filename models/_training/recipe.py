@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
@@ -43,6 +44,19 @@ def convert(path: Path, table: dict[str, Any], kind: type[Recipe]) -> Recipe:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def changed(table: dict[str, Any], changes: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The table with other values for some keys: ("schedule.lr", "1e-5"), each as TOML writes it, or else a text."""
+    for key, text in changes:
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        for name in reversed(key.split(".")):
+            value = {name: value}
+        table = merged(table, value)
+    return table
 
 
 def merged(table: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

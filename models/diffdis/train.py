@@ -26,6 +26,8 @@ from disbench.models.diffdis.validate import scores
 
 __all__ = ["Recipe", "Stage", "begin", "main", "train"]
 
+RECIPES = Path(__file__).parent / "recipes"
+
 
 def main(
     path: Path,
@@ -36,14 +38,19 @@ def main(
     say=lambda line: None,
     track: str | None = None,
     held_out: Where = None,
+    changes: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
-    `where` is what `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how
-    much memory it may take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to
-    validate on in place of DIS-VD.
+    `path` may be the name of one in RECIPES. `changes` are to it, as `recipe.changed` takes them. `where` is what
+    `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how much memory it
+    may take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to validate on in place of
+    DIS-VD.
     """
-    what = recipe.read(path, Recipe)
+    shipped = RECIPES / f"{path.name}.toml"
+    if path == Path(path.name) and not path.exists() and shipped.is_file():
+        path = shipped
+    what = recipe.convert(path, recipe.changed(recipe.table(path), changes), Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
     device, processes = join(device)
