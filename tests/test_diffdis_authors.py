@@ -143,14 +143,19 @@ def test_the_papers_recipe_has_every_quirk():
 
 @pytest.mark.parametrize("name", ["paper", "recommended"])
 def test_recipes_train_from_a_base_at_small_size(name, make_pairs, tmp_path, monkeypatch):
-    what = recipe.read(train.Path(train.__file__).parent / "recipes" / f"{name}.toml", train.Recipe)
-    schedule = replace(what.schedule, steps=2, epoch=1 if name == "paper" else 0, validate_every=1)
-    what = replace(what, stages=(train.Stage(64, 2, 2),), schedule=schedule, size=64, pictures=80)
-    monkeypatch.setattr(recipe, "read", lambda *_: replace(what, base=str(hashed_base(tmp_path / "base"))))
+    smaller = {
+        "base": str(hashed_base(tmp_path / "base")),
+        "stages": "[{ size = 64, steps = 2, batch = 2 }]",
+        "size": "64",
+        "pictures": "80",
+        "schedule.steps": "2",
+        "schedule.validate_every": "1",
+        "schedule.epoch": "1" if name == "paper" else "0",
+    }
     found = find(str(make_pairs(tmp_path / "set", ["a", "b"])), None)
     splits = {"DIS-TR": found.samples, "DIS-VD": found.samples}
     monkeypatch.setattr(train.data, "find", lambda *_, **__: SimpleNamespace(splits=splits))
-    train.main(tmp_path / "x.toml", None, tmp_path / "out", "cpu")
+    train.main(train.Path(name), None, tmp_path / "out", "cpu", changes=smaller.items())
     made = weights.load(tmp_path / "out")
     assert made.unet.rgb_conv[0][1].running_mean.any() == (name == "paper")
     assert (made.prediction_type, made.size, made.text.shape) == ("epsilon", 64, (1, 2, 24))

@@ -5,7 +5,7 @@ an object is at a fraction of the time.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from itertools import accumulate
 from pathlib import Path
@@ -38,7 +38,7 @@ def main(
     say=lambda line: None,
     track: str | None = None,
     held_out: Where = None,
-    changes: Sequence[tuple[str, str]] = (),
+    changes: Iterable[tuple[str, str]] = (),
 ) -> None:
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
 
