@@ -187,10 +187,10 @@ def run(
 def score(maps, data, split, truth, out, workers, save, share, engine, address, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all."""
     from disbench import evaluate
-    from disbench.report.images import check_suffix, write_images
+    from disbench.report.images import check_place, write_images
 
     if per_image:
-        check_suffix(per_image)
+        check_place(per_image)
     if truth and data:
         raise InputError("--truth takes the place of --data: leave one of them away")
     where = (None, truth) if truth else data

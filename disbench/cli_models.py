@@ -32,6 +32,8 @@ def models(name, status, find, as_json):
     elif name:
         for c in shown:
             _describe(c)
+    elif not shown:
+        click.echo("no model is like that; `disbench models` lists all")
     else:
         rows = [(c.name, c.title, c.paper.get("venue", ""), c.status, c.summary) for c in shown]
         table(("name", "title", "venue", "status", "what it is"), rows)

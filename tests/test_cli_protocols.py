@@ -185,7 +185,7 @@ def test_maps_of_another_size_are_resized_only_where_the_protocol_does(folder):
     [
         (["--protocol", "mvnet"], "protocol: 'mvnet' is unknown, known are: pysod, diffdis"),
         (["--per-image", "each.txt"], "each.txt: the scores of every image go into a file .csv or .parquet"),
-        (["--per-image", "no/each.csv"], "no/each.csv: No such file or directory; choose another place"),
+        (["--per-image", "no/each.csv"], "no/each.csv: there is no folder no; choose another place with --per-image"),
         (["--metrics", "hse"], "unknown metric 'hse'; did you mean mse or hce?"),
     ],
 )

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from disbench import doctor
 from disbench.cli import main
-from disbench.compare import compare
+from disbench.compare import Score, compare
 from disbench.data.dis5k import TEST
+from disbench.metrics import METRICS
 from disbench.report import render, terminal
 
 OWN = """
@@ -130,3 +131,20 @@ def test_a_tie_does_not_lie_on_the_interval_in_latex(tmp_path):
     assert "rlap" in render(results, "latex")
     both = [results[0], results[1].under("mvanet")]
     assert r"A (pysod): \texttt{" in render(both, "latex", metrics="f_max")
+
+
+def test_per_image_scores_have_a_place_before_any_work(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ("score", folder / "gt", "--truth", folder / "gt", "--per-image", "no/each.csv", "--out", "r")
+    assert "there is no folder no; choose another place with --per-image" in told(*command)
+    assert not (tmp_path / "r").exists()
+
+
+def test_no_model_is_said_to_be_none():
+    ran = call("models", "--find", "no such thing")
+    assert (ran.exit_code, ran.stdout) == (0, "no model is like that; `disbench models` lists all\n")
+
+
+def test_a_comparison_has_the_digits_of_its_measure():
+    assert terminal._number(Score(842.5, 700.0, 901.25), METRICS["hce"]) == "842.5 [700.0, 901.2]"
+    assert terminal._number(Score(0.5), METRICS["f_max"], "+") == "+0.5000"

@@ -13,10 +13,12 @@ from disbench.runs import Result
 SUFFIXES = (".csv", ".parquet")
 
 
-def check_suffix(path: Path) -> None:
-    """InputError for a file that would be neither."""
+def check_place(path: Path) -> None:
+    """InputError for a file that would be neither, or in a folder that is not there."""
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: the scores of every image go into a file {' or '.join(SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: there is no folder {path.parent}; choose another place with --per-image")
 
 
 def write_images(path: Path, results: Sequence[Result], metrics: Keys = None) -> None:
@@ -26,7 +28,7 @@ def write_images(path: Path, results: Sequence[Result], metrics: Keys = None) ->
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    check_suffix(path)
+    check_place(path)
     keys = chosen(metrics)
     tables = []
     for result in results:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from disbench.console import console as stdout
 from disbench.errors import printable
-from disbench.metrics import METRICS, Keys
+from disbench.metrics import METRICS, Keys, Metric
 from disbench.report.table import ARROWS, build
 from disbench.report.times import stage_times
 from disbench.runs import Result, distinct
@@ -66,8 +66,8 @@ def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
             apart = {one.method: one for one in line.differences}
             for title, score in line.scores.items():
                 mark = "best" if score.best else "tied" if score.tied else ""
-                value = Text(f"{score.value:.4f}{_ends(score)}", style="bold" if score.best else "")
-                grid.add_row(label, _text(title), value, mark, *_difference(apart.get(title), line.n))
+                value = Text(_number(score, metric), style="bold" if score.best else "")
+                grid.add_row(label, _text(title), value, mark, *_difference(apart.get(title), metric, line.n))
                 label = ""
             grid.add_section()
         console.print(grid)
@@ -82,16 +82,18 @@ def compared(lines: Sequence[Line], resamples: int, seed: int) -> None:
     )
 
 
-def _difference(one: Difference | None, n: int) -> tuple[Text | str, ...]:
+def _difference(one: Difference | None, metric: Metric, n: int) -> tuple[Text | str, ...]:
     if one is None:
         return ("",) * 4
     p = ("", "") if one.p is None else (_p(one.p), _p(one.adjusted))
     images = ", ".join(_short(name) for name, _ in one.decisive[:2])
-    return f"{one.value:+.4f}{_ends(one, '+')}", *p, _text(f"{one.carried_by} of {n}: {images}" if images else "")
+    return _number(one, metric, "+"), *p, _text(f"{one.carried_by} of {n}: {images}" if images else "")
 
 
-def _ends(one: Score | Difference, sign: str = "") -> str:
-    return "" if one.low is None else f" [{one.low:{sign}.4f}, {one.high:{sign}.4f}]"
+def _number(one: Score | Difference, metric: Metric, sign: str = "") -> str:
+    """With its interval, to one digit more than tables have."""
+    value, *ends = (x if x is None else f"{x:{sign}.{metric.digits + 1}f}" for x in (one.value, one.low, one.high))
+    return value if None in ends else f"{value} [{', '.join(ends)}]"
 
 
 def _short(name: str) -> str:
