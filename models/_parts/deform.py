@@ -1,4 +1,7 @@
-"""Modulated deformable convolution (DCNv2; Zhu et al., CVPR 2019): torchvision's kernel on CUDA, else plain torch."""
+"""Modulated deformable convolution (DCNv2; Zhu et al., CVPR 2019): torchvision's kernel on CUDA, else plain torch.
+
+On a CPU torchvision's takes longer, so that it is not asked there.
+"""
 
 import torch
 from torch import Tensor
