@@ -73,7 +73,7 @@ def test_keys_are_changed_from_the_command_line(tmp_path, monkeypatch):
         (("paper", "--set", "seed=-1"), "paper.toml: Expected `int` >= 0 - at `$.seed`"),
         (("paper", "--set", "schedule.speed=1"), "paper.toml: unknown key 'speed'; known: steps, lr"),
         (("paper", "--set", "seed"), "'seed' is not NAME=VALUE"),
-        (("papers",), "papers: not a recipe"),
+        (("papers",), "papers: no such file, nor a recipe of disbench's; did you mean paper?"),
         (("--model", "isnet", "--set", "seed=1"), "--set is a recipe's"),
     ):
         ran = CliRunner().invoke(main, ["train", *arguments, "--out", "out"])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from disbench.data import Sample, Where
+from disbench.errors import InputError, nearest
 from disbench.models._training import data, recipe, tracking
 from disbench.models._training.loop import fit
 from disbench.models._training.processes import ALONE, Processes, join
@@ -47,9 +48,11 @@ def main(
     may take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to validate on in place of
     DIS-VD.
     """
-    shipped = RECIPES / f"{path.name}.toml"
-    if path == Path(path.name) and not path.exists() and shipped.is_file():
-        path = shipped
+    if path == Path(path.name) and not path.exists():
+        shipped = {file.stem: file for file in RECIPES.glob("*.toml")}
+        if path.name not in shipped:
+            raise InputError(f"{path}: no such file, nor a recipe of disbench's; {nearest(path.name, shipped)}")
+        path = shipped[path.name]
     what = recipe.convert(path, recipe.changed(recipe.table(path), changes), Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
