@@ -1,12 +1,15 @@
 """The loop of every training, with networks of a layer or two."""
 
+import errno
 import tracemalloc
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
 
 from disbench.errors import InputError
+from disbench.models._training import loop
 from disbench.models._training.loop import Schedule, fit
 
 torch.set_num_threads(1)
@@ -23,6 +26,28 @@ def test_accumulated_batches_are_one_step_of_all_of_them(tmp_path):
     parts = run("parts", 2, lambda i: x[i])
     whole = run("whole", 1, lambda i: x[2 * i : 2 * i + 2].flatten(0, 1))
     torch.testing.assert_close(parts.weight, whole.weight)
+
+
+def test_a_full_disk_is_told_as_that(tmp_path, monkeypatch):
+    """By whatever write it is found; torch itself would say that a position is unexpected."""
+
+    class Full:
+        def __init__(self, room):
+            self.room = room
+
+        def write(self, content):
+            self.room -= len(content)
+            if self.room < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return len(content)
+
+        def flush(self):
+            pass
+
+    for room in (0, 100, 1500):
+        monkeypatch.setattr(loop, "writing", lambda path, room=room: nullcontext(Full(room)))
+        with pytest.raises(OSError, match="No space left"):
+            loop._save(tmp_path / "x.pt", {"model": torch.nn.Linear(300, 1)}, {}, "", 1, 0.0)
 
 
 def test_a_checkpoint_is_not_held_in_memory(tmp_path):

@@ -246,7 +246,10 @@ def _save(path: Path, state: dict[str, Any], identity: Any, pictures: str, step:
     parts = {key: part.state_dict() for key, part in state.items()}
     said = asdict(identity) if is_dataclass(identity) else identity
     with writing(path) as file:  # which DiffDIS' 15 GB go to tensor by tensor
-        torch.save({"identity": said, "pictures": pictures, "step": step, "seconds": seconds, **parts}, file)
+        try:
+            torch.save({"identity": said, "pictures": pictures, "step": step, "seconds": seconds, **parts}, file)
+        except RuntimeError as error:  # torch's own words hide that a disk is full
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
 
 
 def _restore(path: Path, state: dict[str, Any], identity: Any, pictures: str = "") -> tuple[int, float]:
