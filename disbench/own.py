@@ -40,8 +40,9 @@ def code_identity(card: Card, weights: str | None, options: dict[str, str]) -> d
     root, files = (card.outside.parent, [card.outside]) if card.source else (card.folder, card.folder.rglob("*.py"))
     code = sorted((file.relative_to(root).as_posix(), file_digest(file)) for file in files)
     source = hashlib.sha256(repr(code).encode()).hexdigest()
-    of_weights = {"weights_file": file_digest(Path(weights))} if weights and Path(weights).is_file() else {}
-    return {"source": source, "options": options, "weights_name": weights} | of_weights
+    is_file = weights and Path(weights).is_file()  # which is the same wherever it lies
+    of_weights = {"weights_file": file_digest(Path(weights))} if is_file else {"weights_name": weights}
+    return {"source": source, "options": options} | of_weights
 
 
 def _card(name: str, kind: str, title: str, source: str | None = None) -> Card:

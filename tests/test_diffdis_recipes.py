@@ -69,6 +69,7 @@ def test_keys_are_changed_from_the_command_line(tmp_path, monkeypatch):
         plain, schedule=replace(plain.schedule, lr=1e-5), noise="white", stages=(train.Stage(64, 135000, 4),)
     )
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "paper").mkdir()  # is no recipe
     for arguments, words in (
         (("paper", "--set", "seed=-1"), "paper.toml: Expected `int` >= 0 - at `$.seed`"),
         (("paper", "--set", "schedule.speed=1"), "paper.toml: unknown key 'speed'; known: steps, lr"),

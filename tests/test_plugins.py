@@ -60,6 +60,9 @@ def test_a_folders_code_weights_and_options_are_in_the_key(tmp_path, monkeypatch
     weights = tmp_path / "w.pth"
     weights.write_text("1")
     identities = [models.load("mine", str(weights), **options).identity for options in ({}, {"level": "90"})]
+    moved = tmp_path / "moved.pth"
+    moved.write_text("1")
+    assert models.load("mine", str(moved)).identity == identities[0]
     weights.write_text("2")
     identities.append(models.load("mine", str(weights)).identity)
     (folder / "parts" / "network.py").write_text("")

@@ -48,7 +48,7 @@ def main(
     may take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to validate on in place of
     DIS-VD.
     """
-    if path == Path(path.name) and not path.exists():
+    if path == Path(path.name) and not path.is_file():  # a folder may be called so, as an --out
         shipped = {file.stem: file for file in RECIPES.glob("*.toml")}
         if path.name not in shipped:
             raise InputError(f"{path}: no such file, nor a recipe of disbench's; {nearest(path.name, shipped)}")
