@@ -50,9 +50,9 @@ def main(
     """
     if path == Path(path.name) and not path.is_file():  # a folder may be called so, as an --out
         shipped = {file.stem: file for file in RECIPES.glob("*.toml")}
-        if path.name not in shipped:
+        if path.name not in shipped and not path.exists():
             raise InputError(f"{path}: no such file, nor a recipe of disbench's; {nearest(path.name, shipped)}")
-        path = shipped[path.name]
+        path = shipped.get(path.name, path)
     what = recipe.convert(path, recipe.changed(recipe.table(path), changes), Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():
         recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
