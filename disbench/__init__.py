@@ -1,22 +1,71 @@
 """disbench: exact, comparable scores for high-precision dichotomous image segmentation (DIS).
 
     import disbench
-    m = disbench.measure(mask, truth)        # uint8 (h, w) arrays -> Measurement
+    m = disbench.measure(prediction, truth)  # uint8 (h, w) arrays -> Measurement
     disbench.score([m])                      # -> {"f_max": ..., "s_measure": ..., ...}
     disbench.load("diffdis").predict(image)  # uint8 (h, w, 3) -> uint8 (h, w)
 
-Everything is imported on first use, so that `disbench --help` loads neither torch nor numba.
+Names are imported on first use, so that `disbench --help` loads neither torch nor numba.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from disbench.system import old_paths
+
+if TYPE_CHECKING:
+    from disbench.errors import InputError
+    from disbench.inference.model import load_model as load
+    from disbench.metrics.catalogue import METRICS
+    from disbench.metrics.measurement import Measurement, measure
+    from disbench.metrics.protocols import PROTOCOLS
+    from disbench.metrics.scoring import curves, per_image, score
+    from disbench.runs.api import run, score_maps
+    from disbench.runs.result import Result
+    from disbench.stats.compare import compare
 
 __version__ = "0.1.0"
 
-_HOME = {"measure": "metrics", "score": "metrics", "load": "models", "run": "evaluate"}
-__all__ = [*_HOME]
+_EXPORTS = {
+    "METRICS": "metrics.catalogue:METRICS",
+    "PROTOCOLS": "metrics.protocols:PROTOCOLS",
+    "InputError": "errors:InputError",
+    "Measurement": "metrics.measurement:Measurement",
+    "Result": "runs.result:Result",
+    "compare": "stats.compare:compare",
+    "curves": "metrics.scoring:curves",
+    "load": "inference.model:load_model",
+    "measure": "metrics.measurement:measure",
+    "per_image": "metrics.scoring:per_image",
+    "run": "runs.api:run",
+    "score": "metrics.scoring:score",
+    "score_maps": "runs.api:score_maps",
+}
+__all__ = [
+    "METRICS",
+    "PROTOCOLS",
+    "InputError",
+    "Measurement",
+    "Result",
+    "compare",
+    "curves",
+    "load",
+    "measure",
+    "per_image",
+    "run",
+    "score",
+    "score_maps",
+]
+
+old_paths.install()
 
 
-def __getattr__(name: str):
-    if name in _HOME:
-        return getattr(import_module(f"disbench.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'disbench' has no attribute {name!r}")
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'disbench' has no attribute {name!r}")
+    module, _, attribute = _EXPORTS[name].partition(":")
+    return getattr(import_module(f"disbench.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

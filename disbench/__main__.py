@@ -5,7 +5,7 @@ import sys
 
 def main() -> None:
     try:
-        from disbench.cli import main
+        from disbench.cli.main import main
 
         main()
     except KeyboardInterrupt:

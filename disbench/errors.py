@@ -12,11 +12,11 @@ class BrokenPlugin(UserWarning):
     """A model from outside that cannot be listed, and why."""
 
 
-class OtherFile(UserWarning):
+class DigestMismatch(UserWarning):
     """A file that has the name of a published one, but not its digest."""
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest_names(name: str, known: Iterable[str]) -> str:
     """A hint for the message about an unknown name: the names most like it, else those that are known, 20 at most."""
     known = list(known)
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
@@ -24,12 +24,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known[:20])}{more}"
 
 
-def printable(text: str) -> str:
+def escape_control_chars(text: str) -> str:
     """With escapes for control characters: a name from outside must neither steer a terminal nor break a line."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
-def inert(text: str) -> str:
+def escape_csv_formula(text: str) -> str:
     """As a cell of a CSV file: what a spreadsheet would take for a formula gets an apostrophe before it.
 
     A carriage return, which Python's writer does not quote, would begin a new row, so it is escaped.
@@ -38,7 +38,7 @@ def inert(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t")) else text
 
 
-def utf8(name: object) -> str:
+def require_utf8(name: object) -> str:
     """The name as text; InputError where it holds bytes that are not UTF-8, which no report nor run.json can."""
     if any("\ud800" <= c <= "\udfff" for c in str(name)):  # how Python shows such bytes
         raise InputError(f"{name}: a name that is not UTF-8; rename it")

@@ -7,11 +7,11 @@ import pytest
 def disbench_check():
     """disbench_check(run, against, f_max=0.002, ...): fails where a score is worse than the baseline's by more than its
     tolerance, with the table of `disbench check`; an InputError where nothing can be compared."""
-    from disbench.regression import check, report
+    from disbench.leaderboard.regression import check_run, format_checks
 
     def checked(run, against, metrics=None, **tolerances: float) -> None:
-        found = check(run, against, tolerances, metrics)
+        found = check_run(run, against, tolerances, metrics)
         if not all(one.held for one in found):
-            pytest.fail(f"worse than {against}\n{report(found)}", pytrace=False)
+            pytest.fail(f"worse than {against}\n{format_checks(found)}", pytrace=False)
 
     return checked

@@ -31,7 +31,7 @@ class Complexity:
         return self.ipq * self.points
 
 
-def complexity(truth: np.ndarray) -> Complexity:
+def measure_complexity(truth: np.ndarray) -> Complexity:
     """Complexity of a mask, uint8 (h, w), foreground where > 128; (0, 0, 0) where there is none.
 
     Defined by the paper (Qin et al., Highly Accurate Dichotomous Image Segmentation, ECCV 2022, section 3):
@@ -50,7 +50,7 @@ def complexity(truth: np.ndarray) -> Complexity:
     return Complexity(length * length / (4 * math.pi * area), len(contours), points)
 
 
-def parts(ranks: Sequence[float], count: int) -> list[int]:
+def split_equally(ranks: Sequence[float], count: int) -> list[int]:
     """Part 1..count of each image: equal parts in ascending order of rank, as DIS-TE1..4 were cut.
 
     InputError for more parts than images.

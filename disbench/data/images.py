@@ -13,9 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from disbench.data.chunks import DEPTH, SEVERAL, essential, is_png
+from disbench.data.png_chunks import DEPTH, SEVERAL, is_png, keep_essential_chunks
 from disbench.errors import InputError
-from disbench.files import write_whole
+from disbench.system.files import write_atomic
 
 EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")  # of all, Pillow would also run PostScript, whatever the file's name
@@ -28,7 +28,7 @@ _COLOURS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 
 
-def header(path: Path) -> tuple[str, tuple[int, int]]:
+def read_header(path: Path) -> tuple[str, tuple[int, int]]:
     """Pillow's mode and (height, width) of an image file, without decoding it."""
     if found := _grey_png(path):
         return found
@@ -58,7 +58,7 @@ def read_map(path: Path) -> np.ndarray:
     8-bit grey is taken as it is; 1-bit, grey palettes, equal channels, opaque alpha and full-range 16-bit are converted
     without loss of meaning; anything else is an InputError, since readers of this field disagree on it.
     """
-    mode, _ = header(path)
+    mode, _ = read_header(path)
     if mode in {"1", "L"} and (grey := _decode_sooner(path)) is not None:
         return grey
     if mode == "L" or (mode == "1" and _grey_png(path)):
@@ -69,7 +69,7 @@ def read_map(path: Path) -> np.ndarray:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
     data, file = _read(path), path
     if is_png(data):
-        file, deep = BytesIO(essential(path, data)[0]), data[DEPTH] == 16
+        file, deep = BytesIO(keep_essential_chunks(path, data)[0]), data[DEPTH] == 16
     elif mode == "1":
         _check_single(path, data)
         deep = False
@@ -93,7 +93,7 @@ def read_map(path: Path) -> np.ndarray:
 
 def write_map(path: Path, mask: np.ndarray) -> None:
     """Save a uint8 (h, w) map as PNG, whole or not at all."""
-    write_whole(path, encode_map(mask))
+    write_atomic(path, encode_map(mask))
 
 
 def encode_map(mask: np.ndarray) -> bytes:
@@ -160,7 +160,7 @@ def _check_single(path: Path, data: np.ndarray) -> None:
 def _decode(path: Path, flags: int) -> np.ndarray:
     data = _read(path)
     if is_png(data):
-        chunks, clean = essential(path, data)
+        chunks, clean = keep_essential_chunks(path, data)
         if not clean:
             return _decode_png(path, chunks, flags == _COLOURS)
         data = np.frombuffer(chunks, np.uint8)

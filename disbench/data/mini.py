@@ -13,9 +13,10 @@ import cv2
 
 from disbench.data.scenes.scene import Scene, render, scene_name
 from disbench.errors import InputError
-from disbench.files import user_cache, write_whole
+from disbench.system.caches import cache_root
+from disbench.system.files import write_atomic
 
-__all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure", "render"]
+__all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure_rendered", "render"]
 
 TITLE, VERSION = "DIS-Mini (synthetic, not DIS5K)", "v1"
 SPLITS = {"DIS-TR": 1500, "DIS-VD": 12, "DIS-TE1": 12, "DIS-TE2": 12, "DIS-TE3": 12, "DIS-TE4": 12}
@@ -24,44 +25,44 @@ SPLITS = {"DIS-TR": 1500, "DIS-VD": 12, "DIS-TE1": 12, "DIS-TE2": 12, "DIS-TE3":
 TEST_PARTS = "223144314332443223311244114111223142314421433223"
 
 
-def members(split: str) -> list[tuple[str, int]]:
+def list_members(split: str) -> list[tuple[str, int]]:
     """(stream, index) of the scenes of a split, as `render` takes them."""
     if split.startswith("DIS-TE"):
         return [("te", i) for i, part in enumerate(TEST_PARTS) if part == split[-1]]
     return [(split[-2:].lower(), i) for i in range(SPLITS[split])]
 
 
-def cache() -> Path:
+def mini_folder() -> Path:
     """Where the pictures lie."""
-    return user_cache() / f"dis-mini-{VERSION}"
+    return cache_root() / f"dis-mini-{VERSION}"
 
 
-def files(folder: Path, stream: str, index: int) -> tuple[Path, Path]:
+def list_files(folder: Path, stream: str, index: int) -> tuple[Path, Path]:
     name = scene_name(stream, index)
     return folder / "im" / f"{name}.jpg", folder / "gt" / f"{name}.png"
 
 
 def write_scene(folder: Path, stream: str, index: int) -> None:
-    scene, (image, truth) = render(stream, index), files(folder, stream, index)
+    scene, (image, truth) = render(stream, index), list_files(folder, stream, index)
     bgr = scene.image[..., ::-1]
-    write_whole(image, cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
-    write_whole(truth, cv2.imencode(".png", scene.truth)[1].tobytes())
+    write_atomic(image, cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
+    write_atomic(truth, cv2.imencode(".png", scene.truth)[1].tobytes())
 
 
-def ensure(splits: Sequence[str], progress: Callable[[int, int], None] | None = None, workers: int = 2) -> Path:
+def ensure_rendered(splits: Sequence[str], progress: Callable[[int, int], None] | None = None, workers: int = 2) -> Path:
     """The folder of DIS-Mini, with at least these splits in it, each complete; what is missing is rendered first.
 
     Files appear whole or not at all, so a split that was cut short is completed, also by two processes at once.
     `progress(done, total)` is called after every picture. InputError where the cache cannot be written.
     """
-    root = cache()
+    root = mini_folder()
     pool = ThreadPoolExecutor(workers)
     try:
         missing = [
             (root / split, *member)
             for split in splits
-            for member in members(split)
-            if not all(path.exists() for path in files(root / split, *member))
+            for member in list_members(split)
+            if not all(path.exists() for path in list_files(root / split, *member))
         ]
         for folder in {folder for folder, _, _ in missing}:
             (folder / "im").mkdir(parents=True, exist_ok=True)

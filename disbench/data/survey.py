@@ -7,31 +7,31 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from disbench.data.complexity import parts
-from disbench.data.dis5k import read_pairs
-from disbench.data.truths import complexity_of
-from disbench.environment import cores
-from disbench.errors import InputError, inert
-from disbench.files import write_whole
+from disbench.data.complexity import split_equally
+from disbench.data.layouts import read_pairs
+from disbench.data.truth_cache import load_complexity
+from disbench.errors import InputError, escape_csv_formula
+from disbench.system.cores import count_cores
+from disbench.system.files import write_atomic
 
 
-def survey(folder: Path, count: int | None, progress: Callable[[int, int, str], None]) -> list[dict[str, Any]]:
+def survey_complexity(folder: Path, count: int | None, progress: Callable[[int, int, str], None]) -> list[dict[str, Any]]:
     """A row per mask of `folder` (or of its gt/), from simple to complex; with `count`, the equal part it falls in."""
     truths = folder / "gt" if (folder / "gt").is_dir() else folder
     samples = read_pairs(folder.name, None, truths)
     rows = []
-    with ThreadPoolExecutor(cores()) as pool:
-        for sample, found in zip(samples, pool.map(lambda s: complexity_of(s.truth), samples), strict=True):
+    with ThreadPoolExecutor(count_cores()) as pool:
+        for sample, found in zip(samples, pool.map(lambda s: load_complexity(s.truth), samples), strict=True):
             row = {"image": sample.name, "ipq": found.ipq, "contours": found.contours, "points": found.points}
             rows.append(row | {"rank": found.rank})
             progress(len(rows), len(samples), "Measuring complexity")
     if count:
-        for row, part in zip(rows, parts([row["rank"] for row in rows], count), strict=True):
+        for row, part in zip(rows, split_equally([row["rank"] for row in rows], count), strict=True):
             row["part"] = part
     return sorted(rows, key=lambda row: row["rank"])
 
 
-def link_parts(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path]:
+def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path]:
     """`out`/part-1, `out`/part-2 ...: links to the files of `folder`/{im,gt}, each part a data set of its own."""
     if not (folder / "im").is_dir():
         raise InputError(f"{folder}: has no im/ and gt/ to link into parts; use --csv for the list")
@@ -46,9 +46,9 @@ def link_parts(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path
     return sorted(out.glob("part-*"))
 
 
-def write_csv(rows: list[dict[str, Any]], path: Path) -> None:
+def write_survey(rows: list[dict[str, Any]], path: Path) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0])
     writer.writeheader()
-    writer.writerows(row | {"image": inert(row["image"])} for row in rows)
-    write_whole(path, text.getvalue().encode())
+    writer.writerows(row | {"image": escape_csv_formula(row["image"])} for row in rows)
+    write_atomic(path, text.getvalue().encode())

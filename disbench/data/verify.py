@@ -6,23 +6,23 @@ from pathlib import Path
 
 import msgspec
 
-from disbench.data import DataSet, Sample, known
-from disbench.data.digests import pair_digests
-from disbench.data.dis5k import stem_key
+from disbench.data import digest_cache
+from disbench.data.dataset import DataSet, Sample, stem_key
+from disbench.data.identity import hash_pairs
 from disbench.data.images import read_image, read_truth
-from disbench.environment import cores
 from disbench.errors import InputError
-from disbench.files import write_whole
+from disbench.system.cores import count_cores
+from disbench.system.files import write_atomic
 
 Frozen = dict[str, dict[str, tuple[str, str]]]  # split -> name -> (digest of the truth, digest of the image)
 
 
-def unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> list[str]:
+def find_unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> list[str]:
     """One line for every file that cannot be decoded to its end. Pairing, counts and sizes were checked on finding.
 
     Kept digests are forgotten: a run after this reads every file, too.
     """
-    known.forget({path.parent for s in dataset.samples for path in (s.truth, s.image) if path})
+    digest_cache.forget_digests({path.parent for s in dataset.samples for path in (s.truth, s.image) if path})
 
     def check(sample: Sample) -> list[str]:
         faults = []
@@ -34,20 +34,20 @@ def unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> l
         return faults
 
     faults = []
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(count_cores()) as pool:
         for done, found in enumerate(pool.map(check, dataset.samples), 1):
             faults += found
             progress(done, len(dataset.samples), "decoding")
     return faults
 
 
-def freeze(dataset: DataSet) -> Frozen:
+def freeze_dataset(dataset: DataSet) -> Frozen:
     """The digest of every file, so that another copy can be compared with this one."""
-    return {split: {stem_key(n): d for n, d in pair_digests(s).items()} for split, s in dataset.splits.items()}
+    return {split: {stem_key(n): d for n, d in hash_pairs(s).items()} for split, s in dataset.splits.items()}
 
 
 def write_frozen(frozen: Frozen, path: Path) -> None:
-    write_whole(path, msgspec.json.format(msgspec.json.encode(frozen, order="sorted"), indent=1))
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(frozen, order="sorted"), indent=1))
 
 
 def read_frozen(path: Path) -> Frozen:
@@ -59,7 +59,7 @@ def read_frozen(path: Path) -> Frozen:
         raise InputError(f"{path}: not a file that `disbench data freeze` wrote ({error})") from None
 
 
-def differences(frozen: Frozen, here: Frozen) -> list[str]:
+def list_differences(frozen: Frozen, here: Frozen) -> list[str]:
     """One line for every file of the splits in `here` that is missing, extra or other than in `frozen`."""
     lines = []
     for split, files in here.items():

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from disbench.data.dis5k import OVERALL, TEST
+from disbench.data.dataset import OVERALL, TEST_SPLITS
 from disbench.errors import InputError
-from disbench.leaderboard import Cells, Reported, read
-from disbench.metrics import METRICS
+from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.metrics.catalogue import METRICS
 
 # The maximum of a pooled curve is at most the mean of the subsets' maxima. How far below it lies no number of a table
 # bounds; of DIS-like maps it was .002.
@@ -51,7 +51,7 @@ class Published:
     def line(self, subset: str, metric: str) -> dict[str, Decimal]:
         """The numbers of one line by method, without what is no number."""
         texts = {method: self.text(method, subset, metric) for method in self.columns}
-        return {method: value for method, text in texts.items() if (value := number(text)) is not None}
+        return {method: value for method, text in texts.items() if (value := parse_number(text)) is not None}
 
     def changed(self, texts: Mapping[Place, str]) -> "Published":
         """With other digits in some places."""
@@ -74,20 +74,20 @@ class Finding:
     paper: str = ""
 
 
-def number(text: str | None) -> Decimal | None:
+def parse_number(text: str | None) -> Decimal | None:
     """Plain digits, no more than a table would print, as a number; None for anything else."""
     return Decimal(text) if text is not None and re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", text, re.ASCII) else None
 
 
-def audit(tables: Sequence[Published]) -> list[Finding]:
+def audit_tables(tables: Sequence[Published]) -> list[Finding]:
     """All that is found, table by table, and between tables of one paper."""
     alone = [replace(f, paper=table.paper) for table in tables for rule in RULES for f in rule(table)]
     return alone + list(between(tables))
 
 
-def corrected(table: Published) -> Published:
+def apply_corrections(table: Published) -> Published:
     """The table with every fix in place and its marks set anew; what is wrong without a fix stays."""
-    fixes = {place: text for finding in audit([table]) for place, text in finding.fixes}
+    fixes = {place: text for finding in audit_tables([table]) for place, text in finding.fixes}
     mended = table.changed(fixes)
     marks: dict[str, Cells] = {}
     for subset, metric in mended.lines:
@@ -96,7 +96,7 @@ def corrected(table: Published) -> Published:
     return replace(mended, marks=marks)
 
 
-def published(paths: Iterable[Path]) -> list[Published]:
+def collect_published(paths: Iterable[Path]) -> list[Published]:
     """The tables in files: a file of tables has several; an entry stands for those that it has a column of, whole, from
     `tables` beside its leaderboard if it is there, else from the entries beside it."""
     tables: dict[tuple[str, str], Published] = {}
@@ -107,12 +107,12 @@ def published(paths: Iterable[Path]) -> list[Published]:
         if path.parent.name == "tables":
             tables |= {(table.paper, table.table): table for table in read_tables(path)}
         else:
-            asked |= dict.fromkeys(_place(one) for one in read(path).reported)
+            asked |= dict.fromkeys(_place(one) for one in read_entry(path).reported)
             beside |= dict.fromkeys(sorted(path.parent.glob("*.json")))
             whole |= dict.fromkeys(sorted((path.parent.parent / "tables").glob("*.json")))
     columns: dict[tuple[str, str], list[tuple[int, str, Reported]]] = {}
     for path in beside:
-        entry = read(path)
+        entry = read_entry(path)
         for one in entry.reported:
             columns.setdefault(_place(one), []).append((one.source.column, entry.title, one))
     known = {(table.paper, table.table): table for path in whole for table in read_tables(path)}
@@ -146,7 +146,7 @@ def numbers(table: Published) -> Iterator[Finding]:
             text, place = table.text(method, subset, metric), (method, subset, metric)
             if text is None:
                 continue
-            value = number(text)
+            value = parse_number(text)
             where = f"{metric} of {method} on {subset}"
             low = Decimal(-1) if metric.startswith("kappa") else Decimal(0)
             if value is None:
@@ -172,7 +172,7 @@ def overall(table: Published) -> Iterator[Finding]:
     for first, second in combinations(wrong, 2):
         if (first[0] == second[0]) == (first[1] == second[1]) or explained & {first, second}:
             continue
-        swaps = [subset for subset in (*TEST, OVERALL) if _mends(table, first, second, subset)]
+        swaps = [subset for subset in (*TEST_SPLITS, OVERALL) if _mends(table, first, second, subset)]
         if not swaps:
             continue
         explained |= {first, second}
@@ -191,23 +191,23 @@ def overall(table: Published) -> Iterator[Finding]:
             rounded = str(mean.quantize(Decimal(text), ROUND_HALF_UP))
             place = (method, OVERALL, metric)
             message = (
-                f"{metric} of {method}, {OVERALL}: {text} is printed, {rounded} follows from {TEST[0]} to {TEST[-1]}"
+                f"{metric} of {method}, {OVERALL}: {text} is printed, {rounded} follows from {TEST_SPLITS[0]} to {TEST_SPLITS[-1]}"
             )
             yield Finding("mean", table.table, (place,), message, ((place, rounded),))
 
 
 def _mean(table: Published, method: str, metric: str) -> Decimal | None:
-    values = [number(table.text(method, subset, metric)) for subset in TEST]
+    values = [parse_number(table.text(method, subset, metric)) for subset in TEST_SPLITS]
     return None if None in values else sum(values) / len(values)
 
 
 def _off(table: Published, method: str, metric: str) -> bool:
     """Whether no unrounded numbers have these subsets and this Overall."""
-    mean, value = _mean(table, method, metric), number(table.text(method, OVERALL, metric))
+    mean, value = _mean(table, method, metric), parse_number(table.text(method, OVERALL, metric))
     if mean is None or value is None:
         return False
-    texts = [table.text(method, subset, metric) for subset in (*TEST, OVERALL)]
-    *units, own = (Decimal(1).scaleb(number(text).as_tuple().exponent) for text in texts)
+    texts = [table.text(method, subset, metric) for subset in (*TEST_SPLITS, OVERALL)]
+    *units, own = (Decimal(1).scaleb(parse_number(text).as_tuple().exponent) for text in texts)
     tolerance = (sum(units) / len(units) + own) / 2
     kind = METRICS[metric].variant if metric in METRICS else ""
     low, high = (tolerance + SLACK * (kind == side) for side in ("max", "min"))
@@ -267,7 +267,7 @@ def pairs(table: Published) -> Iterator[Finding]:
     for subset in dict.fromkeys(subset for subset, _ in table.lines):
         for method in table.columns:
             for low, high in AT_MOST:
-                small, large = (number(table.text(method, subset, metric)) for metric in (low, high))
+                small, large = (parse_number(table.text(method, subset, metric)) for metric in (low, high))
                 if small is not None and large is not None and small > large:
                     message = f"{method} on {subset}: {low} {small} is greater than {high} {large}, which cannot be"
                     places = ((method, subset, low), (method, subset, high))

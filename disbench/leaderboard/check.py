@@ -6,21 +6,21 @@ from datetime import datetime
 from math import inf
 from pathlib import Path
 
-from disbench.data.dis5k import COUNTS, OVERALL, TEST
+from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
 from disbench.data.mini import SPLITS as MINI
-from disbench.errors import InputError, nearest
-from disbench.leaderboard import Cells, Entry, Measured, Reported, read
-from disbench.leaderboard.audit import number, read_tables
-from disbench.leaderboard.evidence import result, scored
-from disbench.metrics import METRICS
+from disbench.errors import InputError, suggest_names
+from disbench.leaderboard.audit import parse_number, read_tables
+from disbench.leaderboard.entry import Cells, Entry, Measured, Reported, read_entry
+from disbench.leaderboard.evidence import has_scores, load_part
+from disbench.metrics.catalogue import METRICS
 from disbench.metrics.protocols import PROTOCOLS
-from disbench.runs import Result
+from disbench.runs.result import Result
 
 TOLERANCE = 1e-9  # the last bits of a mean depend on the machine
 WITHIN = 1e-4  # and an interval's ends, which are single numbers of resamples, on more of it
 
 
-def check(paths: Sequence[Path]) -> list[str]:
+def check_entries(paths: Sequence[Path]) -> list[str]:
     """One line for each fault in some entries; none where all hold."""
     faults: list[str] = []
     truths: dict[tuple[str, str], tuple[str, Path]] = {}
@@ -29,7 +29,7 @@ def check(paths: Sequence[Path]) -> list[str]:
     tables = [table for file in beside for table in read_tables(file)]
     for path in paths:
         try:
-            entry = read(path)
+            entry = read_entry(path)
         except InputError as error:
             faults.append(str(error))
             continue
@@ -67,7 +67,7 @@ def _entry(path: Path, entry: Entry) -> Iterator[str]:
     for one in entry.measured:
         yield from _measured(one, entry.token)
         try:
-            again = result(path, entry, one)
+            again = load_part(path, entry, one)
         except InputError as error:
             yield str(error).removeprefix(f"{path}: ")
             continue
@@ -81,10 +81,10 @@ def _reported(one: Reported) -> Iterator[str]:
     if not re.fullmatch(r"\d{4}\.\d{4,5}", one.source.arxiv, re.ASCII):
         yield f"{where}: {one.source.arxiv!r} is no number of arXiv, as 2410.10105"
     if one.protocol is not None and one.protocol not in PROTOCOLS:
-        yield f"{where}: unknown protocol {one.protocol!r}; {nearest(one.protocol, PROTOCOLS)}"
+        yield f"{where}: unknown protocol {one.protocol!r}; {suggest_names(one.protocol, PROTOCOLS)}"
     yield from (f"{where}: {fault}" for fault in _words(one.printed))
     for subset, row in one.printed.items():
-        bad = (f"{text!r} ({metric}, {subset})" for metric, text in row.items() if number(text) is None)
+        bad = (f"{text!r} ({metric}, {subset})" for metric, text in row.items() if parse_number(text) is None)
         yield from (f"{where}: {cell} is no number" for cell in bad)
     for subset, row in one.marks.items():
         for metric, mark in row.items():
@@ -96,17 +96,17 @@ def _reported(one: Reported) -> Iterator[str]:
 
 def _words(cells: Cells) -> Iterator[str]:
     for subset, row in cells.items():
-        if subset not in COUNTS and subset != OVERALL:
-            yield f"unknown subset {subset!r}; {nearest(subset, [*COUNTS, OVERALL])}"
-        yield from (f"unknown metric {key!r}; {nearest(key, METRICS)}" for key in row if key not in METRICS)
+        if subset not in SPLIT_COUNTS and subset != OVERALL:
+            yield f"unknown subset {subset!r}; {suggest_names(subset, [*SPLIT_COUNTS, OVERALL])}"
+        yield from (f"unknown metric {key!r}; {suggest_names(key, METRICS)}" for key in row if key not in METRICS)
 
 
 def _measured(one: Measured, token: str) -> Iterator[str]:
-    counts = MINI if token.startswith("dis-mini-") else COUNTS
+    counts = MINI if token.startswith("dis-mini-") else SPLIT_COUNTS
     for split, n in one.splits.items():
         if counts.get(split) != n:
             yield f"{split} has {counts.get(split)} images, {n} were scored: a subset is scored whole or not at all"
-    subsets = {*one.splits, *([OVERALL] if set(TEST) <= set(one.splits) else [])}
+    subsets = {*one.splits, *([OVERALL] if set(TEST_SPLITS) <= set(one.splits) else [])}
     if set(one.scores) != subsets or set(one.truths) != set(one.splits):
         yield f"its scores are of {', '.join(one.scores)} where its subsets are {', '.join(sorted(subsets))}"
     if not all(one.scores.values()):
@@ -124,7 +124,7 @@ def _measured(one: Measured, token: str) -> Iterator[str]:
 def _recomputed(one: Measured, result: Result) -> Iterator[str]:
     for split, row in one.scores.items():
         try:
-            found = scored(result, split, tuple(row))
+            found = has_scores(result, split, tuple(row))
         except (InputError, KeyError) as error:
             yield f"its scores on {split} cannot be computed: {error}"
             continue

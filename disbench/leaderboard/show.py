@@ -2,32 +2,32 @@
 
 from collections.abc import Sequence
 
-from disbench.errors import InputError, nearest
-from disbench.leaderboard import Entry
-from disbench.leaderboard.audit import number
-from disbench.metrics import METRICS, PAPER, Keys, chosen
+from disbench.errors import InputError, suggest_names
+from disbench.leaderboard.audit import parse_number
+from disbench.leaderboard.entry import Entry
+from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
 
 HEAD = ("method", "venue", "what", "by")
 MISSING = "–"
 
 
-def rows(entries: Sequence[Entry], split: str, metrics: Keys = None) -> tuple[list[str], list[tuple[str, ...]]]:
+def build_rows(entries: Sequence[Entry], split: str, metrics: MetricKeys = None) -> tuple[list[str], list[tuple[str, ...]]]:
     """The symbols of the metrics, and a line for each reported and measured column that has one, best first.
 
     InputError for a subset that no column has.
     """
-    keys = chosen(metrics or PAPER)
+    keys = resolve_metrics(metrics or PAPER)
     cells = [cells for e in entries for cells in (*(r.printed for r in e.reported), *(m.scores for m in e.measured))]
     subsets = list(dict.fromkeys(subset for one in cells for subset in one))
     if subsets and split not in subsets:
-        raise InputError(f"--split {split}: none of these entries has it; {nearest(split, subsets)}")
+        raise InputError(f"--split {split}: none of these entries has it; {suggest_names(split, subsets)}")
     lines = []
     for entry in entries:
         venue = entry.paper.get("venue", "")
         for one in entry.reported:
             values = one.printed.get(split, {})
             head = entry.title, venue, "reported", f"arXiv:{one.source.arxiv}"
-            lines.append((number(values.get(keys[0])), head, values))
+            lines.append((parse_number(values.get(keys[0])), head, values))
         for one in entry.measured:
             scores = one.scores.get(split, {})
             values = {key: _text(key, *scores[key]) for key in keys if key in scores}

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from disbench.metrics.curves import Counts
-from disbench.metrics.protocols import CurveEps, Protocol
+from disbench.metrics.protocols import CurveEps, EvalProtocol
+from disbench.metrics.thresholds import Counts
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def _kappa(c: Counts) -> np.ndarray:
     return _ratio(accuracy - chance, 1 - chance)
 
 
-MEASURES: dict[str, Callable[[Counts, Protocol, CurveEps], np.ndarray]] = {
+MEASURES: dict[str, Callable[[Counts, EvalProtocol, CurveEps], np.ndarray]] = {
     "f": lambda c, rules, eps: _f(c, rules.beta2, eps),
     "f1": lambda c, rules, eps: _f(c, 1, eps),
     "e": lambda c, rules, eps: _e(c, rules.e_eps),

@@ -14,7 +14,7 @@ import numpy as np
 
 from disbench.metrics.bits import pack
 from disbench.metrics.kernels import joint_histogram, kernel
-from disbench.metrics.stretch import half, truncated
+from disbench.metrics.stretch import half_level, truncate_levels
 
 SHARE = 0.02  # of the image's diagonal: how far from its outline the boundary of an object reaches
 MBA_ABOVE = 128  # the map of mBA is not stretched; its level is foreground where greater
@@ -31,7 +31,7 @@ def boundary_iou(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> 
     Cheng et al., Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021, eq. 3, with the
     squares of their code for circles.
     """
-    found, wanted = _inside(np.where(mask > half(lo, hi), np.uint8(255), np.uint8(0))), _inside(foreground)
+    found, wanted = _inside(np.where(mask > half_level(lo, hi), np.uint8(255), np.uint8(0))), _inside(foreground)
     return np.count_nonzero(found & wanted) / max(np.count_nonzero(found | wanted), 1)
 
 
@@ -41,7 +41,7 @@ def grey_boundary_iou(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int
     The boundary of the map is grey: its levels, stretched and truncated, less their minimum within 2 % of the
     diagonal. It is cut at the thresholds, at or above which it is positive; it is not the boundary of the cut map.
     """
-    found = _inside(truncated(lo, hi)[mask])
+    found = _inside(truncate_levels(lo, hi)[mask])
     spilled, hits = joint_histogram(found, _inside(foreground), 0, 0).sum(0)[:, ::-1].cumsum(1)[:, ::-1]
     return hits / np.maximum(hits[0] + spilled, 1)
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from disbench.errors import InputError, nearest
-from disbench.metrics import curves
-from disbench.metrics.curves import Counts
-from disbench.metrics.protocols import Protocol
+from disbench.errors import InputError, suggest_names
+from disbench.metrics.protocols import EvalProtocol
+from disbench.metrics.thresholds import Counts, counts_above_half, counts_at_adaptive, counts_at_all_thresholds
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,12 @@ class Variant:
 _CURVE = "over 256 thresholds of the mean curve of the images"
 _HALF = "where the map is above 1/2"
 VARIANTS = {
-    "max": Variant(f"maximum {_CURVE}", curves.every, np.max, average=_mean_curve),
-    "min": Variant(f"minimum {_CURVE}", curves.every, np.min, average=_mean_curve),
-    "mean": Variant("mean over 256 thresholds and images", curves.every),
-    "adaptive": Variant("at twice the mean of each map, at most 1; mean over images", curves.adaptive),
-    "binary": Variant(f"{_HALF}; mean over images", curves.half),
-    "whole": Variant(f"{_HALF}; counts summed over the images", curves.half, pool=Counts.pooled),
+    "max": Variant(f"maximum {_CURVE}", counts_at_all_thresholds, np.max, average=_mean_curve),
+    "min": Variant(f"minimum {_CURVE}", counts_at_all_thresholds, np.min, average=_mean_curve),
+    "mean": Variant("mean over 256 thresholds and images", counts_at_all_thresholds),
+    "adaptive": Variant("at twice the mean of each map, at most 1; mean over images", counts_at_adaptive),
+    "binary": Variant(f"{_HALF}; mean over images", counts_above_half),
+    "whole": Variant(f"{_HALF}; counts summed over the images", counts_above_half, pool=Counts.pooled),
 }
 _FIXED = {"mean": "mean", "adaptive": "adp", "binary": "bin", "whole": "whole"}
 _UP, _DOWN = {"max": "max"} | _FIXED, {"min": "min"} | _FIXED
@@ -254,7 +253,7 @@ STANDARD = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e
 PAPER = ("f_max", "f_weighted", "e_mean", "s_measure", "mae")
 
 
-def paper(protocols: Iterable[Protocol]) -> tuple[str, ...]:
+def paper_metrics(protocols: Iterable[EvalProtocol]) -> tuple[str, ...]:
     """PAPER with E as these protocols print it."""
     es = tuple(dict.fromkeys(f"e_{rules.e}" for rules in protocols))
     at = PAPER.index("e_mean")
@@ -262,15 +261,15 @@ def paper(protocols: Iterable[Protocol]) -> tuple[str, ...]:
 
 
 # Of METRICS; a string has commas, "all" in it is every key that is not optional, None is STANDARD.
-Keys = Sequence[str] | str | None
+MetricKeys = Sequence[str] | str | None
 
 
-def chosen(metrics: Keys) -> tuple[str, ...]:
+def resolve_metrics(metrics: MetricKeys) -> tuple[str, ...]:
     """The keys one by one; InputError with the nearest for an unknown one."""
     asked = [key.strip() for key in metrics.split(",")] if isinstance(metrics, str) else metrics or STANDARD
     every = [key for key, metric in METRICS.items() if not metric.optional]
     keys = dict.fromkeys(key for one in asked for key in (every if one == "all" else [one]))
     for key in keys:
         if key not in METRICS:
-            raise InputError(f"unknown metric {key!r}; {nearest(key, METRICS)}")
+            raise InputError(f"unknown metric {key!r}; {suggest_names(key, METRICS)}")
     return tuple(keys)

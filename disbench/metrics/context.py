@@ -6,8 +6,8 @@ import math
 import cv2
 import numpy as np
 
-from disbench.metrics.curves import EPS, LEVELS
 from disbench.metrics.kernels import kernel
+from disbench.metrics.thresholds import EPS, LEVELS
 
 SPREAD = 6  # pixels: the standard deviations of the Gaussian along rows and columns are the legs of this hypotenuse
 REACH = 3  # standard deviations at which it ends

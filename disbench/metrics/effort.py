@@ -13,13 +13,13 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from disbench.errors import InputError
-from disbench.metrics import check_map
 from disbench.metrics.bits import pack, unpack
 from disbench.metrics.contours import contours
 from disbench.metrics.kernels import kernel
 from disbench.metrics.polylines import count_simplified
-from disbench.metrics.stretch import half, span
-from disbench.metrics.thinning import thinned
+from disbench.metrics.stretch import half_level, map_span
+from disbench.metrics.thinning import thin
+from disbench.metrics.validate import check_map
 
 GAMMA = 5  # errors that so many erosions remove are too thin to be corrected
 EPSILON = 2.0  # pixels by which a drawn boundary may deviate
@@ -61,11 +61,11 @@ def effort(
     """
     check_map("mask", mask)
     wanted = _foreground("truth", truth)
-    bones = thinned(wanted) if skeleton is None else _foreground("skeleton", skeleton)
+    bones = thin(wanted) if skeleton is None else _foreground("skeleton", skeleton)
     for name, array in (("mask", mask), ("skeleton", skeleton)):
         if array is not None and array.shape != truth.shape:
             raise InputError(f"{name} is {array.shape}, truth is {truth.shape}: both must have the same (h, w)")
-    found = pack(np.greater(mask, half(*span(mask)) if mask_above is None else mask_above, order="C"))
+    found = pack(np.greater(mask, half_level(*map_span(mask)) if mask_above is None else mask_above, order="C"))
     every = np.repeat(pack(np.ones((1, mask.shape[1]), bool)), len(mask), 0)
     hits = wanted & found
     # All but the eroded union. An error counts inside of that, and as far as GAMMA steps lead back out.
@@ -83,7 +83,7 @@ def skeleton(truth: np.ndarray) -> np.ndarray:
 
     Equal to scikit-image's skeletonize(truth > 128). Raises InputError as effort() does.
     """
-    return -unpack(thinned(_foreground("truth", truth)), truth.shape[1])  # 1 becomes 255
+    return -unpack(thin(_foreground("truth", truth)), truth.shape[1])  # 1 becomes 255
 
 
 def _foreground(name: str, array: np.ndarray) -> np.ndarray:

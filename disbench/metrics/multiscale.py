@@ -9,7 +9,7 @@ import numpy as np
 
 from disbench.metrics.bits import pack
 from disbench.metrics.kernels import joint_histogram
-from disbench.metrics.stretch import adaptive, half, truncated
+from disbench.metrics.stretch import adaptive_level, half_level, truncate_levels
 
 SCALES = 10  # grids of cells of 1, 2, 4... 512 pixels
 ONE, LAST = np.uint64(1), np.uint64(63)
@@ -25,14 +25,14 @@ def multiscale_iou(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -
     the map is. False edges cost nothing.
     """
     wanted = _pyramid(foreground)
-    maps = {"adaptive": mask >= adaptive(mask, lo, hi), "binary": mask > half(lo, hi)}
+    maps = {"adaptive": mask >= adaptive_level(mask, lo, hi), "binary": mask > half_level(lo, hi)}
     return {name: _area(_pyramid(found), wanted) for name, found in maps.items()}
 
 
 def multiscale_curve(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
     """float64 (257,): the same of the map from threshold 0, 1... 256 up, of 256 levels when it is stretched."""
     wanted, counts = _pyramid(foreground), joint_histogram(mask, foreground, 0, 0).sum((0, 1))
-    firsts = np.searchsorted(truncated(lo, hi), np.arange(257))  # the lowest level at or above each threshold
+    firsts = np.searchsorted(truncate_levels(lo, hi), np.arange(257))  # the lowest level at or above each threshold
     below = np.append(0, counts.cumsum())[firsts]  # where as many pixels are, it is the same binary map
     _, distinct, which = np.unique(below, return_index=True, return_inverse=True)
     return np.array([_area(_pyramid(mask >= first), wanted) for first in firsts[distinct]])[which]

@@ -41,7 +41,7 @@ NO_EPS, SAMPLE = CurveEps(), Structure()
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvalProtocol:
     """A map of more than one level is first stretched to its own minimum and maximum.
 
     e: the variant of E that a table of this protocol prints
@@ -130,7 +130,7 @@ class Protocol:
 
 
 # PySODMetrics 1.6.2, which UDUN's evaluation agrees with.
-PYSOD = Protocol("pysod")
+PYSOD = EvalProtocol("pysod")
 # github.com/qianyu-dlut/MVANet, test.py with utils/saliency_metric.py, since 2025-02-20 (5952599).
 _MVANET = {
     "e": "adaptive",
@@ -146,7 +146,7 @@ _MVANET = {
     "at_half": frozenset({"ber", "accuracy"}),
     "resize": "pillow-bicubic",
 }
-MVANET = Protocol("mvanet", skip_empty=True, **_MVANET)
+MVANET = EvalProtocol("mvanet", skip_empty=True, **_MVANET)
 # The same from 2024-11-03 (f4872c1) until then, with a smaller number in all divisors.
 _SMALLER = {
     "curve_eps": CurveEps(precision=EPS),
@@ -155,14 +155,14 @@ _SMALLER = {
     "weighted_eps": EPS,
     "ber_eps": EPS,
 }
-MVANET_2024_11 = Protocol("mvanet-2024-11", skip_empty=True, **_MVANET | _SMALLER)
+MVANET_2024_11 = EvalProtocol("mvanet-2024-11", skip_empty=True, **_MVANET | _SMALLER)
 # The same before 2024-11-03, as first published (03c5019).
-MVANET_2024 = Protocol("mvanet-2024", f_of_means=True, pooled_eps=1e-8, **_MVANET)
+MVANET_2024 = EvalProtocol("mvanet-2024", f_of_means=True, pooled_eps=1e-8, **_MVANET)
 # github.com/qianyu-dlut/DiffDIS, test_score.py: MVANet's, of binary maps.
-DIFFDIS = Protocol("diffdis", binarise=True, skip_empty=True, **_MVANET)
+DIFFDIS = EvalProtocol("diffdis", binarise=True, skip_empty=True, **_MVANET)
 # github.com/xuebinqin/DIS, IS-Net: valid() with basics.py, and hce_metric_main.py for HCE. An 8-bit map stands for the
 # network's output level / 255.
-ISNET = Protocol(
+ISNET = EvalProtocol(
     "isnet",
     arithmetic="float32",
     constant_counts=False,
@@ -174,18 +174,18 @@ ISNET = Protocol(
     corrected_above=128,
 )
 # github.com/ZhengPeng7/BiRefNet, evaluation/metrics.py.
-BIREFNET = Protocol("birefnet", structure=Structure(whole=True), corrected_above=128, resize="opencv-bilinear")
+BIREFNET = EvalProtocol("birefnet", structure=Structure(whole=True), corrected_above=128, resize="opencv-bilinear")
 
 PROTOCOLS = {p.name: p for p in (PYSOD, DIFFDIS, MVANET, MVANET_2024_11, MVANET_2024, ISNET, BIREFNET)}
 
 
-def find(name: str) -> Protocol:
+def get_protocol(name: str) -> EvalProtocol:
     """The protocol of that name, or an InputError that lists the known ones."""
     if name not in PROTOCOLS:
         raise InputError(f"protocol: {name!r} is unknown, known are: {', '.join(PROTOCOLS)}")
     return PROTOCOLS[name]
 
 
-def names(protocols: str) -> tuple[str, ...]:
+def parse_protocols(protocols: str) -> tuple[str, ...]:
     """The names in "a,b,c", each once; InputError for an unknown one and for none."""
-    return tuple(dict.fromkeys(find(name.strip()).name for name in protocols.split(",")))
+    return tuple(dict.fromkeys(get_protocol(name.strip()).name for name in protocols.split(",")))

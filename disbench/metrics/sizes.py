@@ -10,19 +10,19 @@ targets, confuses overlapping boxes above 53 targets, and has NaN for MAE where 
 import cv2
 import numpy as np
 
-from disbench.metrics import binary
-from disbench.metrics.curves import LEVELS, Levels, adaptive, every, half
+from disbench.metrics.binary import MEASURES
 from disbench.metrics.kernels import kernel
 from disbench.metrics.protocols import NO_EPS, PYSOD
-from disbench.metrics.stretch import stretched
+from disbench.metrics.stretch import stretch_levels
+from disbench.metrics.thresholds import LEVELS, Levels, counts_above_half, counts_at_adaptive, counts_at_all_thresholds
 
 SMALLEST = 50  # pixels of a target
 BATCH = 1024  # targets whose histograms are kept together
 F_VARIANTS = {
-    "max": (every, np.max),
-    "mean": (every, np.mean),
-    "adaptive": (adaptive, np.mean),
-    "binary": (half, np.mean),
+    "max": (counts_at_all_thresholds, np.max),
+    "mean": (counts_at_all_thresholds, np.mean),
+    "adaptive": (counts_at_adaptive, np.mean),
+    "binary": (counts_above_half, np.mean),
 }
 
 
@@ -38,7 +38,7 @@ def size_invariant(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -
     """
     boxes = _targets(foreground)
     error, scores = 0.0, dict.fromkeys(F_VARIANTS, 0.0)
-    values = stretched(lo, hi)
+    values = stretch_levels(lo, hi)
     for start in range(0, len(boxes), BATCH):
         inside = _histograms(mask, foreground, boxes[start : start + BATCH])
         areas = inside.sum((1, 2))
@@ -47,7 +47,7 @@ def size_invariant(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -
         span = (np.full(len(inside), level) for level in (lo, hi))
         levels = Levels(inside[:, 1], inside[:, 0], *span, np.tile(values, (len(inside), 1)))
         for name, (thresholds, reduce) in F_VARIANTS.items():
-            f = binary.MEASURES["f"](thresholds(levels), PYSOD, NO_EPS)
+            f = MEASURES["f"](thresholds(levels), PYSOD, NO_EPS)
             scores[name] += float(reduce(f, axis=1).sum())
     outside = _outside(mask, foreground, boxes)
     rest = int(outside.sum())

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from disbench.metrics import kernels
-from disbench.metrics.curves import LEVELS
+from disbench.metrics.kernels import foreground_moments, joint_histogram
 from disbench.metrics.protocols import SAMPLE, Structure
+from disbench.metrics.thresholds import LEVELS
 
 
 def quadrant_histograms(mask: np.ndarray, foreground: np.ndarray) -> np.ndarray:
@@ -19,9 +19,9 @@ def quadrant_histograms(mask: np.ndarray, foreground: np.ndarray) -> np.ndarray:
 
     The upper left quadrant includes the centroid of the foreground, whose coordinates round half to even.
     """
-    pixels, rows, columns = kernels.foreground_moments(foreground)
+    pixels, rows, columns = foreground_moments(foreground)
     row, column = (round(rows / pixels) + 1, round(columns / pixels) + 1) if pixels else (0, 0)
-    return kernels.joint_histogram(mask, foreground, row, column)
+    return joint_histogram(mask, foreground, row, column)
 
 
 def s_measure(counts: np.ndarray, lo: int, hi: int, rules: Structure = SAMPLE) -> float:

@@ -12,7 +12,7 @@ ROWS = 8  # of a block, which is one word wide
 ONE, LAST, NONE = np.uint64(1), np.uint64(63), np.uint64(0)
 
 
-def thinned(words: np.ndarray) -> np.ndarray:
+def thin(words: np.ndarray) -> np.ndarray:
     """The skeleton of a packed image, uint64 (h, words), packed; equal to scikit-image's skeletonize."""
     height, width = words.shape
     blocks = -(-height // ROWS) + 2  # of a column of words, in a frame of empty ones

@@ -9,8 +9,8 @@ for wrapping.
 import numpy as np
 
 from disbench.metrics.blurred import foreground_error
-from disbench.metrics.curves import EPS
 from disbench.metrics.kernels import kernel, summing
+from disbench.metrics.thresholds import EPS
 
 U8, U16, U64, F64 = np.uint8, np.uint16, np.uint64, np.float64
 

@@ -16,10 +16,10 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForSemanticSegmentation
 
 from disbench.errors import InputError
-from disbench.models import Card
 from disbench.models._own import steps
 from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
+from disbench.registry.card import Card
 
 RESAMPLE = {1: "pillow-lanczos", 2: "pillow-bilinear", 3: "pillow-bicubic"}  # Pillow's numbers
 

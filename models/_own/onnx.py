@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from disbench.environment import cores
 from disbench.errors import InputError
-from disbench.models import Card
 from disbench.models._own import steps
+from disbench.registry.card import Card
+from disbench.system.cores import count_cores
 
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
@@ -21,7 +21,7 @@ class Predictor:
         path = Path(card.source)
         self.device = _device(device)
         settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = cores()
+        settings.intra_op_num_threads = count_cores()
         settings.use_deterministic_compute = True
         try:
             self.session = onnxruntime.InferenceSession(path, settings, providers=_providers(self.device))

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from disbench.errors import InputError
-from disbench.models import Card
+from disbench.registry.card import Card
 
 MODULE = "disbench_own_model"
 METHODS = ("prepare", "infer", "restore")

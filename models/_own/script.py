@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError
-from disbench.models import Card
 from disbench.models._own import steps
 from disbench.models._parts import device as devices
 from disbench.models._parts.weights import first_line
+from disbench.registry.card import Card
 
 
 class Predictor:

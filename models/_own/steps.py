@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from disbench.data.digests import file_digest
+from disbench.data.hashing import hash_file
 from disbench.errors import InputError
 
 SIZE = 1024  # where neither the user nor the model says
@@ -92,7 +92,7 @@ def read(title: str, options: dict[str, str], own: tuple[str, ...] = (), **defau
 def digest(path: Path) -> str:
     """Of a model's file, and of the tensors that an ONNX file keeps in a file beside it."""
     beside = path.with_name(f"{path.name}.data")
-    return "+".join(filter(None, [file_digest(path), beside.is_file() and file_digest(beside)]))
+    return "+".join(filter(None, [hash_file(path), beside.is_file() and hash_file(beside)]))
 
 
 def single_channel(output: Any, channel: int | None) -> Any:

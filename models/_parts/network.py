@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from disbench.errors import InputError
-from disbench.models import Card
 from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
+from disbench.registry.card import Card
 
 State = dict[str, Tensor]
 
@@ -76,7 +76,7 @@ class Network:
         **chosen: str,
     ):
         self.device = devices.pick(device)
-        size, side = weights.at(size, card.protocol["size"], multiple)
+        size, side = weights.at(size, card.pipeline["size"], multiple)
         self.size = (side, side)
         # Which of the checkpoints of a method it is, no file says: its name has to.
         self.title = f"{card.title}{kind} ({weights.path.name}{f', {size} px' if size else ''})"

@@ -19,8 +19,9 @@ from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.data import Sample, Where, find
+from disbench.data.dataset import DataLocation, Sample
 from disbench.data.images import read_image, read_truth
+from disbench.data.location import find_dataset
 from disbench.errors import InputError
 from disbench.models._training.recipe import Cut, Share
 
@@ -97,21 +98,21 @@ def digest(samples: Sequence[Sample]) -> str:
     return hashlib.sha256(repr(pairs).encode()).hexdigest()
 
 
-def splits(where: Where, held_out: Where = None, progress=None) -> tuple[Sequence[Sample], Sequence[Sample]]:
+def splits(where: DataLocation, held_out: DataLocation = None, progress=None) -> tuple[Sequence[Sample], Sequence[Sample]]:
     """What to train on and to validate on: DIS-TR and DIS-VD, or a folder with im/ and gt/, which has nothing held out.
 
     `held_out`: such a folder in the place of DIS-VD.
     """
     if held_out and not is_own(held_out):
         raise InputError(f"--validate {held_out}: no folder with im/ and gt/")
-    apart = find(held_out, None, progress=progress).samples if held_out else ()
+    apart = find_dataset(held_out, None, progress=progress).samples if held_out else ()
     if is_own(where):
-        return find(where, None, progress=progress).samples, apart
-    found = find(where, "DIS-TR" if held_out else "DIS-TR,DIS-VD", progress=progress).splits
+        return find_dataset(where, None, progress=progress).samples, apart
+    found = find_dataset(where, "DIS-TR" if held_out else "DIS-TR,DIS-VD", progress=progress).splits
     return found["DIS-TR"], apart or found["DIS-VD"]
 
 
-def is_own(where: Where) -> bool:
+def is_own(where: DataLocation) -> bool:
     """Whether that is a folder with im/ and gt/, which has no DIS-VD."""
     where = where or os.environ.get("DISBENCH_DATA")
     return where not in (None, "mini") and (Path(where) / "gt").is_dir()

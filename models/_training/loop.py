@@ -22,12 +22,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from disbench.errors import InputError
-from disbench.files import write_whole, writing
 from disbench.models._parts.weights import saved
 from disbench.models._training.interruption import GOES_ON, Interrupted, held_back
 from disbench.models._training.processes import ALONE, Processes
 from disbench.models._training.recipe import Count, Natural, Rate, Share, Weight
 from disbench.models._training.tracking import Track
+from disbench.system.files import atomic_writer, write_atomic
 
 
 @dataclass(frozen=True)
@@ -236,7 +236,7 @@ def _keep_best(content: Callable[[], bytes], log: Path, score: str, count: int) 
     names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
     latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
     if latest in names:
-        write_whole(log.with_name(latest), content())
+        write_atomic(log.with_name(latest), content())
     for old in log.parent.glob(f"{log.stem}-*.safetensors"):
         if old.name not in names:
             old.unlink()
@@ -245,7 +245,7 @@ def _keep_best(content: Callable[[], bytes], log: Path, score: str, count: int) 
 def _save(path: Path, state: dict[str, Any], identity: Any, pictures: str, step: int, seconds: float) -> None:
     parts = {key: part.state_dict() for key, part in state.items()}
     said = asdict(identity) if is_dataclass(identity) else identity
-    with writing(path) as file:  # which DiffDIS' 15 GB go to tensor by tensor
+    with atomic_writer(path) as file:  # which DiffDIS' 15 GB go to tensor by tensor
         try:
             torch.save({"identity": said, "pictures": pictures, "step": step, "seconds": seconds, **parts}, file)
         except RuntimeError as error:  # torch's own words hide that a disk is full
@@ -278,4 +278,4 @@ def _truncate(log: Path, step: int) -> None:
     """Drop what was logged after the checkpoint: it is about to be logged again."""
     *lines, _ = log.read_text().split("\n") if step else [""]  # a whole line ends in a newline, the rest is torn
     kept = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
-    write_whole(log, "".join(kept).encode())
+    write_atomic(log, "".join(kept).encode())

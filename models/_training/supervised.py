@@ -16,16 +16,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from disbench.data import Sample, Where
+from disbench.data.dataset import DataLocation, Sample
 from disbench.errors import InputError
-from disbench.files import write_whole
-from disbench.metrics import measure, score
-from disbench.models import card, cards, part
+from disbench.metrics.measurement import measure
+from disbench.metrics.scoring import score
 from disbench.models._parts import backbones
 from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
 from disbench.models._training import data
 from disbench.models._training.loop import Schedule, fit
+from disbench.registry.discovery import list_cards
+from disbench.registry.loading import get_card, import_attribute
+from disbench.system.files import write_atomic
 
 MEMORY = 2 << 30  # bytes: pictures that take more are read anew each time
 VALIDATE_EVERY = 500
@@ -79,12 +81,12 @@ class Training(Protocol):
 def main(
     name: str,
     what: Recipe,
-    where: Where,
+    where: DataLocation,
     out: Path,
     device: str | None = None,
     progress=None,
     say=lambda line: None,
-    held_out: Where = None,
+    held_out: DataLocation = None,
 ) -> tuple[Path, dict[str, float] | None]:
     """Train a registered method on DIS-TR, or any folder; in `out` are its weights, by stage, and its log, JSON lines.
 
@@ -92,11 +94,11 @@ def main(
     with. Returns the file of the last stage's weights, and the scores of the last validation. `say` is told what
     backbones gave.
     """
-    chosen = card(name)
+    chosen = get_card(name)
     if not chosen.training:
-        known = ", ".join(c.name for c in cards().values() if c.training)
+        known = ", ".join(c.name for c in list_cards().values() if c.training)
         raise InputError(f"{chosen.title} has no training here; those that have: {known}; DiffDIS takes a recipe")
-    training: Training = part(chosen, chosen.training)()
+    training: Training = import_attribute(chosen, chosen.training)()
     if what.size % training.multiple:
         raise InputError(f"--size {what.size}: {chosen.title} works at multiples of {training.multiple}")
     device = devices.pick(device)
@@ -165,7 +167,7 @@ def train(
             about=about,
         )
         training.finished(stage, net)
-        write_whole(out / f"{stage}.safetensors", files.saved(net, about))
+        write_atomic(out / f"{stage}.safetensors", files.saved(net, about))
         scores = validate(net) if every else None
     return scores
 

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from disbench.data import Where, find
-from disbench.errors import InputError, nearest
-from disbench.files import write_whole
-from disbench.metrics import score
+from disbench.data.dataset import DataLocation
+from disbench.data.location import find_dataset
+from disbench.errors import InputError, suggest_names
+from disbench.metrics.scoring import score
 from disbench.models._training import data, recipe
 from disbench.models._training.processes import join
 from disbench.models.diffdis import batches, train, weights
@@ -22,6 +22,7 @@ from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.unet import WHOLE
 from disbench.models.diffdis.validate import measured
+from disbench.system.files import write_atomic
 
 RECIPES = Path(__file__).parent / "recipes"
 MOST_REMEMBERED = 1000  # steps
@@ -55,7 +56,7 @@ class Rows:
             raise InputError(f"rows: name = {wrong[0]!r}: must have a letter or a digit, since a folder is called so")
         for row in self.rows:
             if row.against and row.against not in names:
-                raise InputError(f"row {row.name!r} against {row.against!r}: {nearest(row.against, names)}")
+                raise InputError(f"row {row.name!r} against {row.against!r}: {suggest_names(row.against, names)}")
         if wrong := [row.name for row in self.rows if len(row.paper) not in (0, len(METRICS))]:
             raise InputError(f"rows: paper = [{', '.join(METRICS)}], but not so in {wrong[0]!r}")
         if len({row.folder for row in self.rows}) < len(names):
@@ -72,7 +73,7 @@ class Trained:
 
 
 def main(
-    where: Where,
+    where: DataLocation,
     out: Path,
     rows: Path = RECIPES / "ablations.toml",
     base_recipe: Path = RECIPES / "ablations-mini.toml",
@@ -95,8 +96,8 @@ def main(
     device, processes = join(device)
     if data.is_own(where):
         raise InputError("--data: ablations are trained on DIS-TR and scored on --split; give DIS5K or mini")
-    training = next(iter(find(where, "DIS-TR", progress=progress).splits.values()))
-    tests = find(where, split, progress=progress)
+    training = next(iter(find_dataset(where, "DIS-TR", progress=progress).splits.values()))
+    tests = find_dataset(where, split, progress=progress)
     on = [tests.token, *tests.splits]
     values: dict[str, list[dict[str, float]]] = {row.name: [] for row in chosen}
     sources: dict[int, Any] = {}  # pictures are read once for all rows
@@ -145,7 +146,7 @@ def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
     names = [row.name for row in rows]
     for name in only:
         if name not in names:
-            raise InputError(f"no row {name!r}; {nearest(name, names)}")
+            raise InputError(f"no row {name!r}; {suggest_names(name, names)}")
     return [row for row in rows if not only or row.name in only]
 
 
@@ -174,5 +175,5 @@ def _finish(folder: Path, what: Recipe, on: list[str], checkpoint: weights.Check
     scores = {key: float(scores[key]) for key in METRICS}
     weights.save(checkpoint, folder)
     kept = {"recipe": asdict(what), "on": on, "scores": scores}
-    write_whole(folder / "scores.json", json.dumps(kept).encode())  # not msgspec's JSON, which has no infinity
+    write_atomic(folder / "scores.json", json.dumps(kept).encode())  # not msgspec's JSON, which has no infinity
     return scores

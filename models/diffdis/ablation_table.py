@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from disbench.errors import inert
-from disbench.metrics import METRICS as KNOWN
+from disbench.errors import escape_csv_formula
+from disbench.metrics.catalogue import METRICS as KNOWN
 from disbench.models.diffdis.ablate import METRICS, Trained
 
 FIELDS = ("row", "tables", "on", "metric", "direction", "seeds", "mean", "half", "paper")
@@ -60,18 +60,18 @@ def markdown(entries: Sequence[dict]) -> str:
 
 def latex(entries: Sequence[dict], standalone: bool = False) -> str:
     """A table environment; with `standalone`, a document around it."""
-    from disbench.report.latex import escape, lines, symbol
+    from disbench.reports.latex import escape_latex, format_lines, format_symbol
 
     def number(text: str) -> str:
-        return f"${escape(text).replace('$', '')}$" if text else ""
+        return f"${escape_latex(text).replace('$', '')}$" if text else ""
 
-    head = ["Row", "Table", *map(symbol, METRICS), "Over", f"${KNOWN['f_max'].latex}$ gained", "In the paper"]
+    head = ["Row", "Table", *map(format_symbol, METRICS), "Over", f"${KNOWN['f_max'].latex}$ gained", "In the paper"]
     rows = []
     for entry in entries:
         scores = [number(_shown(entry["scores"].get(key))) for key in METRICS]
         if not entry["scores"]:
             scores = [rf"\multicolumn{{{len(METRICS)}}}{{c}}{{{NEEDS}}}"]
-        names = [escape(entry[key]) for key in ("row", "tables", "against")]
+        names = [escape_latex(entry[key]) for key in ("row", "tables", "against")]
         rows.append([*names[:2], *scores, names[2], *map(number, _differences(entry))])
     seeds = max((len(one["values"]) for entry in entries for one in entry["scores"].values()), default=0)
     trained = f"means over {seeds} trainings of each, ± 95 % t intervals" if seeds > 1 else "one training of each"
@@ -79,7 +79,7 @@ def latex(entries: Sequence[dict], standalone: bool = False) -> str:
         f"DiffDIS without some of its parts, on {entries[0]['on']}: {trained}. ↑: higher is better, ↓: lower. "
         "Gains are taken seed by seed; beside them those of the paper's Tables 3 to 5 (arXiv:2410.10105), on DIS5K."
     )
-    return lines(caption, head, rows, "lc" + "c" * len(METRICS) + "lcc", standalone)
+    return format_lines(caption, head, rows, "lc" + "c" * len(METRICS) + "lcc", standalone)
 
 
 def csv(entries: Sequence[dict]) -> str:
@@ -88,13 +88,13 @@ def csv(entries: Sequence[dict]) -> str:
     writer = csvlib.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
     for entry in entries:
-        names = [inert(entry[name]) for name in ("row", "tables", "on")]
+        names = [escape_csv_formula(entry[name]) for name in ("row", "tables", "on")]
         gain = entry.get("difference", {})
         gains = gain.get("mean"), gain.get("half"), entry.get("paper_difference")
         for key in METRICS:
             score, paper = entry["scores"].get(key, {}), entry.get("paper", {}).get(key)
             own = len(score.get("values", ())), score.get("mean"), score.get("half"), paper
-            apart = [inert(entry["against"]), *gains] if key == "f_max" else [""] * 4
+            apart = [escape_csv_formula(entry["against"]), *gains] if key == "f_max" else [""] * 4
             writer.writerow([*names, key, KNOWN[key].direction, *own, *apart])
     return file.getvalue()
 

@@ -13,8 +13,8 @@ import torch
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
-from disbench.data import Sample
-from disbench.data.images import header
+from disbench.data.dataset import Sample
+from disbench.data.images import read_header
 from disbench.models._training.data import EVERY, READERS, Box, paste, read
 
 BORDER = 30  # pixels that a crop loses at most, along each axis
@@ -55,7 +55,7 @@ def batch(
     whether it is as likely as the authors have it; `min_max`: whether each picture is stretched to [0, 1].
     """
     likely = CUTMIX if isinstance(cutmix, bool) else cutmix
-    choices = [draw(header(sample.truth)[1][::-1], side, rng, likely) for sample in samples][part]
+    choices = [draw(read_header(sample.truth)[1][::-1], side, rng, likely) for sample in samples][part]
     with ThreadPoolExecutor(READERS) as pool:
         pairs = pool.map(read, samples[part])
         done = list(

@@ -13,7 +13,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from disbench.data import Sample
+from disbench.data.dataset import Sample
 from disbench.models._training import data
 from disbench.models._training.data import EVERY
 from disbench.models._training.loop import autocast

@@ -10,18 +10,18 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from disbench.data import Sample
+from disbench.data.dataset import Sample
 from disbench.data.images import read_truth
-from disbench.environment import environment
 from disbench.errors import InputError
 from disbench.models._parts import device as devices
 from disbench.models._parts.weights import digest
 from disbench.models.diffdis import check, conditioning, files, weights
 from disbench.models.diffdis.predictor import MINI, normalise, quantise, resize, stretch
+from disbench.system.environment import describe_environment
 
 
 class RoundTrip:
-    """A source for `disbench.evaluate.run_source`: truths, reduced to squares of `size` pixels, encoded and decoded.
+    """Stages for disbench.runs.pipeline: truths, reduced to squares of `size` pixels, encoded and decoded.
 
     `vae`: a folder or Hugging Face id of an AutoencoderKL or of a Stable Diffusion with vae/; None for DiffDIS-mini's.
     """
@@ -39,7 +39,7 @@ class RoundTrip:
         self.identity = {"model": self.name, "vae": sha, "size": size}
         self.title = f"VAE of {'DiffDIS-mini' if vae is None else vae} at {size}"
         self.size = size
-        self.environment = environment(self.device)
+        self.environment = describe_environment(self.device)
         self.vae = model.to(self.device).eval()
 
     def load(self, sample: Sample) -> tuple[Tensor, dict[str, float]]:

@@ -14,12 +14,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.errors import InputError, nearest
-from disbench.models import Card
+from disbench.errors import InputError, suggest_names
 from disbench.models._parts import device as devices
 from disbench.models.diffdis.conditioning import factor, fold_mean
 from disbench.models.diffdis.pipeline import seeded_noise, segment
 from disbench.models.diffdis.weights import BASE, digest, load, untrained
+from disbench.registry.card import Card
 
 MINI = Path(__file__).parent / "mini"
 # Mirrored or not, at a share of the size. The authors' script averages six such passes, each with noise of its own.
@@ -67,7 +67,7 @@ class DiffDIS:
         self.title = names.get(weights) or f"{card.title} ({Path(weights).name})"  # whose they are, no file can prove
         chosen = {key: value for key, value in asdict(self.options).items() if value != getattr(Options, key)}
         self.title += "".join(f", {key} {value}" for key, value in chosen.items())
-        self.size = self.options.size or checkpoint.size or card.protocol["size"]
+        self.size = self.options.size or checkpoint.size or card.pipeline["size"]
         self.identity = {"weights": digest(checkpoint), "size": self.size, **chosen}
         self.device = devices.pick(device)
         self.prediction_type = checkpoint.prediction_type
@@ -191,7 +191,7 @@ def _scale(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _read(options: dict[str, str | int]) -> Options:
     if unknown := options.keys() - asdict(Options()).keys():
-        raise InputError(f"unknown option {min(unknown)!r}; {nearest(min(unknown), ['base', *asdict(Options())])}")
+        raise InputError(f"unknown option {min(unknown)!r}; {suggest_names(min(unknown), ['base', *asdict(Options())])}")
     for key, value in options.items():
         one = next(field for field in fields(Options) if field.name == key)
         try:

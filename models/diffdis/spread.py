@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from disbench.data import Sample
+from disbench.data.dataset import Sample
 from disbench.errors import InputError
-from disbench.models import card
 from disbench.models._training import data
 from disbench.models.diffdis.predictor import DiffDIS, noise_seeds, resize
 from disbench.models.diffdis.unet import InteractiveBlock
+from disbench.registry.loading import get_card
 
 MEASURES = ("std", "std_outline", "flipped")
 OUTLINE = 5  # pixels: width of the band around the truth's outline
@@ -56,7 +56,7 @@ def compare(
     found: dict[str, list[Spread]] = {}
     for title, weights in several:
         for dbia in (True, False) if without_dbia else (True,):
-            one = DiffDIS(card("diffdis"), weights, device, base)
+            one = DiffDIS(get_card("diffdis"), weights, device, base)
             one.title = title or one.title
             if not dbia and not switch_off(one):
                 continue

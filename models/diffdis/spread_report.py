@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 
 from disbench.data.images import read_image, read_truth
-from disbench.files import write_whole
 from disbench.models.diffdis.ablation_table import interval
 from disbench.models.diffdis.predictor import resize
 from disbench.models.diffdis.spread import MEASURES, Spread
+from disbench.system.files import write_atomic
 
 SPREAD_MAP = "magma"
 
@@ -24,7 +24,7 @@ def write(folder: Path, found: Mapping[str, Sequence[Spread]], seeds: int, rows:
     """spread.json and, with the first so many images, spread.png; returns the summary."""
     folder.mkdir(parents=True, exist_ok=True)
     content = summary(found, seeds)
-    write_whole(folder / "spread.json", msgspec.json.format(msgspec.json.encode(content)) + b"\n")
+    write_atomic(folder / "spread.json", msgspec.json.format(msgspec.json.encode(content)) + b"\n")
     if rows:
         _figure(found, rows).savefig(folder / "spread.png", dpi=200)
     return content

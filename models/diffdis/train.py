@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from disbench.data import Sample, Where
-from disbench.errors import InputError, nearest
+from disbench.data.dataset import DataLocation, Sample
+from disbench.errors import InputError, suggest_names
 from disbench.models._training import data, recipe, tracking
 from disbench.models._training.loop import fit
 from disbench.models._training.processes import ALONE, Processes, join
@@ -32,13 +32,13 @@ RECIPES = Path(__file__).parent / "recipes"
 
 def main(
     path: Path,
-    where: Where,
+    where: DataLocation,
     out: Path,
     device: str | None = None,
     progress=None,
     say=lambda line: None,
     track: str | None = None,
-    held_out: Where = None,
+    held_out: DataLocation = None,
     changes: Iterable[tuple[str, str]] = (),
 ) -> None:
     """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
@@ -51,7 +51,7 @@ def main(
     if path == Path(path.name) and not path.is_file():  # a folder may be called so, as an --out
         shipped = {file.stem: file for file in RECIPES.glob("*.toml")}
         if path.name not in shipped and not path.exists():
-            raise InputError(f"{path}: no such file, nor a recipe of disbench's; {nearest(path.name, shipped)}")
+            raise InputError(f"{path}: no such file, nor a recipe of disbench's; {suggest_names(path.name, shipped)}")
         path = shipped.get(path.name, path)
     what = recipe.convert(path, recipe.changed(recipe.table(path), changes), Recipe)
     if what.vae and not (path.parent / what.vae).is_dir():

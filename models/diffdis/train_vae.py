@@ -12,7 +12,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.data import Sample
+from disbench.data.dataset import Sample
 from disbench.models._training import data
 from disbench.models._training.loop import Schedule, fit
 from disbench.models._training.processes import ALONE, Processes

@@ -6,15 +6,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from disbench.data import Sample
-from disbench.files import write_whole
-from disbench.metrics import Measurement, measure, score
+from disbench.data.dataset import Sample
+from disbench.metrics.measurement import Measurement, measure
+from disbench.metrics.scoring import score
 from disbench.models._training import data
 from disbench.models.diffdis import pipeline
 from disbench.models.diffdis.conditioning import factor
 from disbench.models.diffdis.predictor import noise_seeds, normalise, quantise, resize, stretch
 from disbench.models.diffdis.unet import LATENT_CHANNELS
 from disbench.models.diffdis.weights import Checkpoint
+from disbench.system.files import write_atomic
 
 TILE = 256  # pixels a side of each sample's image, truth and mask
 
@@ -33,7 +34,7 @@ def scores(
             rows.append(_row(image, truth, mask))
     if rows:
         picture.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(picture, cv2.imencode(".png", np.concatenate(rows)[..., ::-1])[1].tobytes())
+        write_atomic(picture, cv2.imencode(".png", np.concatenate(rows)[..., ::-1])[1].tobytes())
     found = score(measurements)
     return {"f_max": found["f_max"], "mae": found["mae"]}
 

@@ -20,12 +20,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from disbench.errors import InputError
-from disbench.files import write_whole
 from disbench.models._parts.weights import WRAPPERS, find, read, unwrapped
 from disbench.models._parts.weights import digest as digest_of
 from disbench.models.diffdis import files
 from disbench.models.diffdis.pipeline import PredictionType, scheduler
 from disbench.models.diffdis.unet import LATENT_CHANNELS, WHOLE, DiffDISUNet, Parts
+from disbench.system.files import write_atomic
 
 BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
@@ -89,9 +89,9 @@ def save(checkpoint: Checkpoint, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     unet, vae = checkpoint.unet, checkpoint.vae
     config = Config(_public(unet.config), _public(vae.config), checkpoint.prediction_type, checkpoint.size)
-    write_whole(folder / "config.json", msgspec.json.format(msgspec.json.encode(config)) + b"\n")
-    write_whole(folder / "unet.safetensors", dump(_half(unet.state_dict() | {"positive": checkpoint.text})))
-    write_whole(folder / "vae.safetensors", dump(_half(vae.state_dict())))
+    write_atomic(folder / "config.json", msgspec.json.format(msgspec.json.encode(config)) + b"\n")
+    write_atomic(folder / "unet.safetensors", dump(_half(unet.state_dict() | {"positive": checkpoint.text})))
+    write_atomic(folder / "vae.safetensors", dump(_half(vae.state_dict())))
 
 
 def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> None:

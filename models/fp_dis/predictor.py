@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models import Card
 from disbench.models._parts.network import Network, opened
 from disbench.models.fp_dis.network import FPDIS
+from disbench.registry.card import Card
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])

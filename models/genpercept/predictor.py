@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError
-from disbench.models import Card
 from disbench.models._parts import device as devices
 from disbench.models._parts.weights import digest
 from disbench.models.genpercept.network import Networks
 from disbench.models.genpercept.steps import V1, V2
 from disbench.models.genpercept.weights import BASE, load, untrained
+from disbench.registry.card import Card
 
 
 class Predictor:
@@ -32,12 +32,12 @@ class Predictor:
         prompt: str | None = None,
     ):
         self.device = devices.pick(device)
-        self.longest = card.protocol["size"] if processing_res is None else _pixels(processing_res)
+        self.longest = card.pipeline["size"] if processing_res is None else _pixels(processing_res)
         version, networks = ("v2", untrained()) if weights == "untrained" else load(weights, base, prompt)
         self.steps = {"v1": V1, "v2": V2}[version]
         self.title = f"{card.title} {version} ({Path(weights).name})"
         self.identity = {"weights": digest(_tensors(networks)), "version": version}
-        if self.longest != card.protocol["size"]:
+        if self.longest != card.pipeline["size"]:
             self.identity["processing_res"] = self.longest
             self.title += f", processing_res {self.longest}"
         parts = networks.unet, networks.vae, networks.text

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from disbench.models import Card
 from disbench.models._parts.network import Network, opened
 from disbench.models.ifa.network import IFA, enlarged
+from disbench.registry.card import Card
 
 MEAN = np.array([123.675, 116.28, 103.53])
 DEVIATION = np.array([58.395, 57.12, 57.375])

@@ -8,12 +8,12 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.errors import InputError, nearest
-from disbench.models import Card
+from disbench.errors import InputError, suggest_names
 from disbench.models._parts.network import Network, opened
 from disbench.models._parts.swin import learned
 from disbench.models.inspyrenet.network import InSPyReNet, backbone_of
 from disbench.models.inspyrenet.pyramid import blended
+from disbench.registry.card import Card
 
 MEAN = np.array([0.485, 0.456, 0.406])
 DEVIATION = np.array([0.229, 0.224, 0.225])
@@ -42,7 +42,7 @@ class Predictor(Network):
 
     def __init__(self, card: Card, weights: str, device: str | None, preset: str = "", size: str = ""):
         if preset and preset not in PRESETS:
-            raise InputError(f"unknown preset {preset!r}; {nearest(preset, PRESETS)}")
+            raise InputError(f"unknown preset {preset!r}; {suggest_names(preset, PRESETS)}")
         if size and preset:
             raise InputError(f"--option size={size}: in place of preset={preset}, not beside it")
         file = opened(weights, learned)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models import Card
 from disbench.models._parts.network import Network, opened
 from disbench.models.isdnet.network import ISDNet
+from disbench.registry.card import Card
 
 MEAN = torch.tensor([123.675, 116.28, 103.53])
 DEVIATION = torch.tensor([58.395, 57.12, 57.375])

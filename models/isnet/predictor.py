@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models import Card
 from disbench.models._parts.network import Network, opened
 from disbench.models.isnet.network import ISNet
+from disbench.registry.card import Card
 
 
 class Predictor(Network):

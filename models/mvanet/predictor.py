@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.errors import InputError
-from disbench.models import Card
 from disbench.models._parts.network import Network, opened
 from disbench.models._parts.swin import learned
 from disbench.models.mvanet.network import MVANet, renamed
+from disbench.registry.card import Card
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])

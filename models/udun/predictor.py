@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models import Card
 from disbench.models._parts.network import Network, opened
 from disbench.models.udun.network import UDUN, depth_of
+from disbench.registry.card import Card
 
 MEAN = np.array([124.55, 118.90, 102.94])
 DEVIATION = np.array([56.77, 55.97, 57.50])

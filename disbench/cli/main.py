@@ -1,0 +1,166 @@
+"""The command `disbench`: which commands there are, and how errors end them."""
+
+import os
+import sys
+import warnings
+from functools import partial
+from importlib import import_module
+from io import TextIOWrapper
+
+import click
+
+from disbench import __version__
+from disbench.errors import BrokenPlugin, DigestMismatch, InputError, escape_control_chars, require_utf8
+
+os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # disbench reports unreadable files itself, in one line
+
+# Section of --help -> command -> where it is. Modules are imported when they are needed.
+SECTIONS: dict[str, dict[str, str]] = {
+    "Score and run": {
+        "run": "disbench.cli.run:run",
+        "score": "disbench.cli.run:score",
+        "predict": "disbench.cli.predict:predict",
+    },
+    "Report": {
+        "report": "disbench.cli.report:report",
+        "compare": "disbench.cli.compare:compare",
+        "curves": "disbench.cli.pictures:curves",
+        "grid": "disbench.cli.pictures:grid",
+        "view": "disbench.cli.pictures:view",
+    },
+    "Data": {"data": "disbench.cli.data:data"},
+    "Train": {"train": "disbench.cli.train:train"},
+    "Leaderboard": {
+        "leaderboard": "disbench.cli.leaderboard:leaderboard",
+        "submit": "disbench.cli.leaderboard:submit",
+        "check": "disbench.cli.compare:check",
+    },
+    "Tools": {
+        "metrics": "disbench.cli.metrics:metrics",
+        "models": "disbench.cli.models:models",
+        "time": "disbench.cli.time:time",
+        "times": "disbench.cli.time:times",
+        "doctor": "disbench.cli.doctor:doctor",
+    },
+}
+PATHS = {name: path for commands in SECTIONS.values() for name, path in commands.items()}
+# Names that commands of a model had before they moved to its own group: name -> model.
+MOVED = dict.fromkeys(("ablate", "export", "noise-spread", "vae-ceiling"), "diffdis")
+RESUME_HINT = "progress is saved; run the same command again to resume"
+CHECKPOINT_HINT = "run the same command again to resume from the last checkpoint, if one was written"
+RESUME_HINTS = {
+    "run": RESUME_HINT,
+    "score": RESUME_HINT,
+    "predict": RESUME_HINT,
+    "vae-ceiling": RESUME_HINT,
+    "train": CHECKPOINT_HINT,
+    "ablate": CHECKPOINT_HINT,
+}
+
+
+class Commands(click.Group):
+    """Commands that are imported when they are needed, and whose errors end in one line.
+
+    A user's mistake ends with exit status 2, an interruption with 130.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*PATHS, *_models_with_commands()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in PATHS:
+            return _import_command(PATHS[cmd_name])
+        if cmd_name in MOVED:
+            group = _load_model_group(MOVED[cmd_name])
+            return group.get_command(ctx, cmd_name)
+        if cmd_name in _models_with_commands():
+            return _load_model_group(cmd_name)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        models = _models_with_commands()
+        sections = {**SECTIONS, "Models": dict.fromkeys(models, "")}
+        width = max(map(len, [*PATHS, *models]))
+        for title, commands in sections.items():
+            rows = [(name.ljust(width), self._short_help(ctx, name, formatter.width - width - 6)) for name in commands]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def _short_help(self, ctx: click.Context, name: str, limit: int) -> str:
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(limit) if command else ""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, [require_utf8(argument) for argument in args])
+        except InputError as error:
+            _fail(str(error))
+
+    def invoke(self, ctx: click.Context):
+        warnings.filterwarnings("ignore", module="PIL")  # like OpenCV's messages above
+        if isinstance(sys.stdout, TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a pipe on Windows may not be able to show a β
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = partial(_show_warning, warnings.showwarning)
+                return super().invoke(ctx)
+        except InputError as error:
+            _fail(str(error))
+        except BrokenPipeError:
+            raise  # click ends quietly when the reader, such as `head`, has enough
+        except OSError as error:
+            if error.filename is None and error.errno is None:
+                raise
+            _fail(f"{error.filename or 'writing'}: {error.strerror}{_resume_hint(ctx)}")
+        except MemoryError:
+            advice = "; fewer --workers need less" if ctx.invoked_subcommand in ("run", "score") else ""
+            _fail(f"out of memory{_resume_hint(ctx)}{advice}")
+        except KeyboardInterrupt as interruption:
+            hint = f"; {interruption}" if str(interruption) else _resume_hint(ctx)  # the code that raises may know more
+            click.echo(f"\ninterrupted{hint}", err=True)
+            sys.exit(130)
+
+
+def _import_command(path: str) -> click.Command:
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _models_with_commands() -> list[str]:
+    """List the shipped models whose cards declare commands of their own."""
+    from disbench.registry.discovery import scan_models
+
+    return [name for name, card in scan_models()[0].items() if card.commands]
+
+
+def _load_model_group(model: str) -> click.Group:
+    """Build the group of commands that a model's card declares."""
+    from disbench.registry.loading import get_card, import_attribute
+
+    card = get_card(model)
+    return click.Group(model, commands=import_attribute(card, card.commands), help=f"Commands of {card.title} only.")
+
+
+def _show_warning(show_other, message, category, *context, **options) -> None:
+    if issubclass(category, BrokenPlugin | DigestMismatch):
+        click.echo(f"disbench: warning: {escape_control_chars(str(message))}", err=True)
+    else:
+        show_other(message, category, *context, **options)
+
+
+def _resume_hint(ctx: click.Context) -> str:
+    words = [ctx.invoked_subcommand, *sys.argv[1:]]
+    hint = next((RESUME_HINTS[word] for word in words if word in RESUME_HINTS), None)
+    return f"; {hint}" if hint else ""
+
+
+def _fail(message: str) -> None:
+    click.echo(f"disbench: {escape_control_chars(message)}", err=True)
+    sys.exit(2)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="disbench")
+def main() -> None:
+    """Exact, comparable scores for high-precision dichotomous image segmentation."""

@@ -1,0 +1,160 @@
+"""The commands that score: run, score."""
+
+from pathlib import Path
+
+import click
+
+from disbench.cli.console import print_results
+from disbench.cli.options import (
+    add_options,
+    data_options,
+    engine_options,
+    json_option,
+    metrics_option,
+    model_options,
+    open_engine,
+    parse_titled_path,
+    protocol_option,
+    shard_option,
+)
+from disbench.errors import InputError
+from disbench.system.progress import show_progress
+
+
+@click.command()
+@add_options(*model_options, *data_options)
+@click.option("--images", type=click.Path(path_type=Path), help="With --truth: a data set of two folders.")
+@click.option("--truth", type=click.Path(path_type=Path), help="With --images: the ground truths.")
+@click.option(
+    "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
+)
+@shard_option
+@add_options(*engine_options)
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
+@click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
+@click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
+@click.option("--alone", is_flag=True, help="On DIS-Mini: without the reference rows.")
+@add_options(protocol_option("pysod"), metrics_option, json_option)
+def run(
+    model,
+    data,
+    split,
+    images,
+    truth,
+    weights,
+    maps,
+    options,
+    device,
+    shard,
+    engine,
+    address,
+    out,
+    save,
+    workers,
+    alone,
+    protocols,
+    metrics,
+    as_json,
+):
+    """Evaluate a model. Resumes where it was stopped."""
+    from disbench.data.location import find_dataset
+    from disbench.registry.loading import check_weights, get_card
+    from disbench.reports.publish import publish_run
+    from disbench.runs.execute import evaluate, evaluate_maps, evaluate_references
+    from disbench.runs.spec import ModelSpec, RunConfig
+
+    card = get_card(model)  # an unknown model or missing weights are reported before any work
+    if not maps:
+        check_weights(card, weights)
+    elif weights or options or device:
+        raise InputError("--maps takes the model's place: omit --weights, --option and --device")
+    location = _resolve_data_options(data, images, truth)
+    measures = _parse_measures(protocols, metrics)
+    config = RunConfig(out=out, save_maps=save and not maps, workers=workers, shard=shard)
+    spec = ModelSpec(name=model, weights=weights, device=device, options=dict(options))
+    with show_progress() as progress, open_engine(engine, address) as computes:
+        more = {"engine": computes, "progress": progress}
+        if maps:
+            dataset = find_dataset(location, split, images=False, progress=progress)
+            results = evaluate_maps(f"{card.title}, maps", maps, dataset, measures, config, **more)
+        else:
+            dataset = find_dataset(location, split, progress=progress)
+            if dataset.is_mini:
+                click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
+            # The model first: faults of its weights or options are reported before the references take a minute.
+            results = [evaluate(spec, dataset, measures, config, **more)]
+            if dataset.is_mini and not alone:
+                results = evaluate_references(spec, dataset, measures, config, **more) + results
+            if all(results):
+                results = [result.with_protocol(name) for result in results for name in protocols]
+    if not all(results):
+        _report_shard(shard)
+        return
+    paths = publish_run(results, metrics)
+    print_results(results, metrics, as_json)
+    if not as_json:
+        for kind, path in paths.items():
+            click.echo(f"{kind}: {path}")
+        if len(paths) < 3 and not maps:
+            click.echo("No qualitative grid: it needs the maps, which --save keeps")
+
+
+@click.command()
+@click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
+@add_options(*data_options)
+@click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
+@click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
+@click.option("--save", is_flag=True, help="Keep a copy of the maps in the run (grid and view need them).")
+@shard_option
+@add_options(*engine_options)
+@click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
+@add_options(protocol_option("pysod"), metrics_option, json_option)
+def score(maps, data, split, truth, out, workers, save, shard, engine, address, per_image, protocols, metrics, as_json):
+    """Score folders of saved maps, whole subsets or not at all."""
+    from disbench.data.location import find_dataset
+    from disbench.reports.images import check_per_image_path, write_per_image
+    from disbench.runs.execute import evaluate_maps
+    from disbench.runs.spec import RunConfig
+
+    if per_image:
+        check_per_image_path(per_image)
+    if truth and data:
+        raise InputError("--truth takes the place of --data: omit one of them")
+    methods = [(title or folder.resolve().name, folder) for title, folder in map(parse_titled_path, maps)]
+    titles = [title for title, _ in methods]
+    if duplicates := {title for title in titles if titles.count(title) > 1}:  # reported before any work
+        raise InputError(f"two folders are called {duplicates.pop()!r}; give each a title of its own: TITLE=DIR")
+    measures = _parse_measures(protocols, metrics)
+    config = RunConfig(out=out, save_maps=save, workers=workers, shard=shard)
+    with show_progress() as progress, open_engine(engine, address) as computes:
+        dataset = find_dataset((None, truth) if truth else data, split, images=False, progress=progress)
+        results = []
+        for title, folder in methods:
+            results += evaluate_maps(title, folder, dataset, measures, config, engine=computes, progress=progress)
+    if not all(results):
+        _report_shard(shard)
+        return
+    if per_image:
+        write_per_image(per_image, results, metrics)
+    print_results(results, metrics, as_json)
+
+
+def _parse_measures(protocols, metrics):
+    from disbench.runs.spec import MeasureSpec
+
+    return MeasureSpec.parse(",".join(protocols), metrics)
+
+
+def _report_shard(shard) -> None:
+    click.echo(
+        f"{str(shard).capitalize()} is finished. Other shards are still missing; the process that ends last has the result."
+    )
+
+
+def _resolve_data_options(data, images, truth):
+    if images is None and truth is None:
+        return data
+    if images is None or truth is None or data:
+        raise InputError("give --data, or --images together with --truth")
+    return images, truth

@@ -1,0 +1,1 @@
+"""Checks of adapters and of GPUs."""

@@ -1,0 +1,1 @@
+"""The registry of models: cards, and how models are found and loaded."""

@@ -1,0 +1,1 @@
+"""Reports of results: tables, pages, plots and pictures."""

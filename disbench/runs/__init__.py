@@ -1,0 +1,14 @@
+"""Runs: what is asked for, how it is computed, stored and read."""
+
+from disbench.system import old_paths
+
+__getattr__ = old_paths.forward(
+    __name__,
+    {
+        "Manifest": "disbench.runs.manifest:Manifest",
+        "Result": "disbench.runs.result:Result",
+        "latest": "disbench.runs.result:load_latest",
+        "load": "disbench.runs.result:load_run",
+        "read_manifest": "disbench.runs.manifest:read_manifest",
+    },
+)

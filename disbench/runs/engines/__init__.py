@@ -1,0 +1,1 @@
+"""What computes the rows of a run: threads, devices or a Ray cluster."""

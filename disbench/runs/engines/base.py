@@ -1,0 +1,66 @@
+"""The interface of engines: what opens a model or a folder of maps, and computes rows with it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from disbench.data.dataset import Sample
+from disbench.inference.map_folder import MapFolder
+from disbench.runs.pipeline import SaveMap, Stages
+from disbench.runs.row_log import Row
+from disbench.runs.spec import MeasureSpec, ModelSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a run records of what computes it, wherever that is.
+
+    Attributes:
+        title: the method, as reports call it.
+        name: the folder under runs/.
+        device: "cpu", "cuda:0" ...
+        identity: what decides the maps.
+        environment: what the maps are computed on.
+        resize: how maps of another size are resized; None where none are.
+        resized: how many maps are resized.
+    """
+
+    title: str
+    name: str
+    device: str
+    identity: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    resize: str | None = None
+    resized: int = 0
+
+
+def describe(stages: Stages) -> Description:
+    """Describe stages of this process."""
+    return Description(
+        title=stages.title,
+        name=stages.name,
+        device=stages.device,
+        identity=stages.identity,
+        environment=stages.environment,
+        resize=getattr(stages, "resize", None),
+        resized=getattr(stages, "resized", 0),
+    )
+
+
+class Source(Protocol):
+    """An opened model or folder of maps."""
+
+    description: Description
+
+    def rows(
+        self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
+    ) -> Iterator[Row]:
+        """Compute the rows of samples, in any order. InputError, after everything else is done, for an unfit image."""
+
+
+class Engine(Protocol):
+    """What computes the rows of a run."""
+
+    def open(self, model: ModelSpec | MapFolder) -> AbstractContextManager[Source]:
+        """Load a model, or take a folder of maps, for as long as the block lasts."""

@@ -1,0 +1,122 @@
+"""Several devices of one machine: a process on each, which computes its part of the images.
+
+Each process loads the model on its device, receives its samples through a pipe of its own, and sends rows back. A killed
+process cannot hold a lock that the others need.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing import connection, get_context, parent_process
+from threading import Thread
+from typing import Any
+
+from disbench.data.dataset import Sample
+from disbench.errors import InputError
+from disbench.inference.map_folder import MapFolder
+from disbench.runs.engines.base import Description, Source
+from disbench.runs.engines.threads import LocalSource, Threads
+from disbench.runs.pipeline import SaveMap
+from disbench.runs.row_log import Row
+from disbench.runs.spec import MeasureSpec, ModelSpec
+
+SECONDS_TO_STOP = 5  # that a process is given to end by itself
+
+
+class Devices:
+    """An engine with a process on each of several devices of one kind, such as ("cuda:0", "cuda:1")."""
+
+    def __init__(self, devices: Sequence[str]):
+        if len({device.split(":")[0] for device in devices}) > 1 or not all(devices):  # a run is of one kind
+            raise InputError(f"--device {','.join(devices)}: give several devices of one kind, as cuda:0,cuda:1")
+        self.devices = tuple(devices)
+
+    @contextmanager
+    def open(self, model: ModelSpec | MapFolder) -> Iterator[Source]:
+        if isinstance(model, MapFolder):  # nothing to compute on a device
+            with Threads().open(model) as source:
+                yield source
+            return
+        context = get_context("spawn")  # a forked process cannot use CUDA
+        workers: dict[connection.Connection, Any] = {}
+        try:
+            for device in self.devices:
+                here, there = context.Pipe()
+                process = context.Process(target=_work, args=(there, replace(model, device=device)), daemon=True)
+                process.start()
+                there.close()  # so that a killed process is the end of the pipe
+                workers[here] = process
+            yield DeviceSource(self.devices, list(workers))
+        finally:
+            for pipe, process in workers.items():
+                pipe.close()
+                process.join(SECONDS_TO_STOP)
+                process.terminate()
+
+
+class DeviceSource:
+    """The model in every process. Its description is that of the first."""
+
+    def __init__(self, devices: Sequence[str], pipes: Sequence[connection.Connection]):
+        self.devices, self.pipes = devices, pipes
+        answers = [self._receive(pipe) for pipe in pipes]
+        self.description: Description = answers[0]
+
+    def rows(
+        self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
+    ) -> Iterator[Row]:
+        count = len(self.pipes)
+        for index, pipe in enumerate(self.pipes):
+            pipe.send((samples[index::count], measures, workers, save_map))
+        busy, errors = list(self.pipes), []
+        while busy:
+            for pipe in connection.wait(busy):
+                try:
+                    answer = self._receive(pipe)
+                except InputError as error:  # raised when the others have done their parts
+                    errors.append(error)
+                    busy.remove(pipe)
+                    continue
+                if answer is None:
+                    busy.remove(pipe)
+                else:
+                    yield answer
+        if errors:
+            raise errors[0]
+
+    def _receive(self, pipe: connection.Connection) -> Any:
+        """Receive one answer. InputError where the process reports an error, or died."""
+        try:
+            answer = pipe.recv()
+        except (EOFError, OSError):
+            raise InputError(
+                f"a process on one of {', '.join(self.devices)} died, possibly for lack of memory; "
+                "run the same command again to resume"
+            ) from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def _work(pipe: connection.Connection, model: ModelSpec) -> None:
+    """Run in a process: send the description of the model, then the rows of every request, each ended by None."""
+    Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        source = LocalSource(model.load())
+        pipe.send(source.description)
+        while True:
+            samples, measures, workers, save_map = pipe.recv()
+            for row in source.rows(samples, measures, workers, save_map):
+                pipe.send(row)
+            pipe.send(None)
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent is done, or interrupted together with this
+        pass
+    except (InputError, OSError, MemoryError) as error:
+        pipe.send(error)
+
+
+def _end_with_parent() -> None:
+    """End this process with its parent: a killed parent cannot stop its children."""
+    connection.wait([parent_process().sentinel])
+    os._exit(1)

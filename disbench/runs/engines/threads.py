@@ -1,0 +1,40 @@
+"""The default engine: this process computes, and threads decode and measure next to it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from disbench.data.dataset import Sample
+from disbench.inference.map_folder import MapFolder
+from disbench.runs.engines.base import describe
+from disbench.runs.pipeline import SaveMap, Stages, make_rows
+from disbench.runs.row_log import Row
+from disbench.runs.spec import MeasureSpec, ModelSpec
+from disbench.system.cores import count_cores
+
+
+class LocalSource:
+    """Stages of this process.
+
+    Without a number of workers it takes one thread per core for maps and for accelerators, and none for a network on
+    the CPU, whose cores they would take and whose times they would spoil.
+    """
+
+    def __init__(self, stages: Stages):
+        self.stages = stages
+        self.description = describe(stages)
+
+    def rows(
+        self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
+    ) -> Iterator[Row]:
+        if workers is None:
+            network_on_cpu = self.description.device == "cpu" and not isinstance(self.stages, MapFolder)
+            workers = 0 if network_on_cpu else count_cores()
+        return make_rows(self.stages, samples, measures, workers, save_map)
+
+
+class Threads:
+    """The engine of a single process."""
+
+    @contextmanager
+    def open(self, model: ModelSpec | MapFolder) -> Iterator[LocalSource]:
+        yield LocalSource(model if isinstance(model, MapFolder) else model.load())

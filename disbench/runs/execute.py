@@ -1,0 +1,194 @@
+"""The runner: plan what is missing, compute, append, finish."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from disbench.data.dataset import DataSet, Sample
+from disbench.data.identity import hash_splits
+from disbench.inference.map_folder import MapFolder
+from disbench.metrics.measurement import KERNEL_VERSION
+from disbench.registry.loading import get_card
+from disbench.runs.engines.base import Description, Engine, Source
+from disbench.runs.engines.devices import Devices
+from disbench.runs.engines.threads import Threads
+from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest
+from disbench.runs.result import Result, load_run
+from disbench.runs.row_log import RowLog, RowLogs
+from disbench.runs.scores_file import finish_run
+from disbench.runs.spec import MeasureSpec, ModelSpec, RunConfig
+from disbench.system.files import write_atomic
+from disbench.system.progress import Progress
+
+# What a score on DIS-Mini is compared with, next to the same network untrained.
+TRIVIAL = ("all_foreground", "otsu")
+
+
+@dataclass(frozen=True)
+class MapWriter:
+    """Saves prediction maps in a run folder; crosses processes."""
+
+    folder: Path
+
+    def __call__(self, sample: Sample, png: bytes) -> None:
+        path = mask_path(self.folder, sample)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, png)
+
+
+def evaluate(
+    model: ModelSpec | MapFolder,
+    dataset: DataSet,
+    measures: MeasureSpec,
+    config: RunConfig,
+    *,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> Result | None:
+    """Score a model, or a folder of saved maps, on a data set. Resumes an earlier run of the same key.
+
+    Args:
+        model: what makes the prediction maps.
+        dataset: the samples.
+        measures: the protocols and metrics to measure for.
+        config: where the run goes, and which part of it this process computes.
+        engine: what computes. Default: this process, or one process per device for a device such as "cuda:0,cuda:1".
+        progress: is called with (done, total, label).
+
+    Returns:
+        The result under the first protocol; None while images of other shards are missing.
+
+    Raises:
+        InputError: for anything unfit. Rows that were measured stay.
+    """
+    with (engine or _default_engine(model)).open(model) as source:
+        return execute(source, dataset, measures, config, progress)
+
+
+def evaluate_references(
+    model: ModelSpec,
+    dataset: DataSet,
+    measures: MeasureSpec,
+    config: RunConfig,
+    *,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> list[Result | None]:
+    """Run the baselines shown next to a model on DIS-Mini: all foreground, Otsu, and the model untrained."""
+    card = get_card(model.name)
+    baselines = [ModelSpec(name=name, device=model.device) for name in TRIVIAL if name != card.name]
+    if card.accepts_weights and model.weights != "untrained" and not card.source:
+        baselines.append(ModelSpec(name=model.name, weights="untrained", device=model.device))
+    return [evaluate(baseline, dataset, measures, config, engine=engine, progress=progress) for baseline in baselines]
+
+
+def evaluate_maps(
+    title: str,
+    folder: Path,
+    dataset: DataSet,
+    measures: MeasureSpec,
+    config: RunConfig,
+    *,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> list[Result | None]:
+    """Score saved maps under every protocol. Needs no torch.
+
+    One pass over the maps serves all protocols. Where some maps have another size than their ground truths, there is one
+    pass for each way of resizing.
+
+    Returns:
+        A result for each protocol, in their order; None while images of other shards are missing.
+
+    Raises:
+        InputError: for missing, extra or unfit maps, and for maps of another size under a protocol that does not resize.
+    """
+    results: dict[str, Result | None] = {}
+    for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
+        maps = MapFolder(title, folder, dataset.samples, resize)
+        together = measures
+        if maps.resized:
+            same = tuple(protocol for protocol in measures.protocols if protocol.resize == resize)
+            together = replace(measures, protocols=same)
+        result = evaluate(maps, dataset, together, config, engine=engine, progress=progress)
+        results |= {p.name: result and result.with_protocol(p.name) for p in together.protocols}
+        if not maps.resized:
+            break
+    return [results[protocol.name] for protocol in measures.protocols]
+
+
+def execute(
+    source: Source, dataset: DataSet, measures: MeasureSpec, config: RunConfig, progress: Progress | None = None
+) -> Result | None:
+    """Compute the missing rows of an opened source, and finish the run when no row is missing any more.
+
+    Returns:
+        The result under the first protocol; None while images of other shards are missing.
+    """
+    description = source.description
+    manifest = _plan(description, dataset, measures, progress)
+    folder = open_run(config.out, description.name, manifest)
+    logged = RowLogs(folder)
+    samples = config.shard.select(dataset.samples)
+    save_map = MapWriter(folder) if config.save_maps else None
+    todo = [
+        sample
+        for sample in samples
+        if sample.key not in logged or (config.save_maps and not mask_path(folder, sample).exists())
+    ]
+    if todo or not read_manifest(folder).complete:
+        done = len(samples) - len(todo)
+        with RowLog(folder) as log:
+            rows = source.rows(todo, measures, config.workers, save_map)
+            for count, row in enumerate(rows, done + 1):
+                log.append(row)  # a row on disk is never computed again
+                if progress:
+                    progress(count, len(samples), description.title)
+        logged = RowLogs(folder)
+        if any(sample.key not in logged for sample in dataset.samples):
+            return None
+        rows = logged.rows(sample.key for sample in dataset.samples)
+        finish_run(folder, rows, _meta(description, dataset, config), logged.with_half())
+    return load_run(folder).with_protocol(measures.protocols[0].name)
+
+
+def _default_engine(model: ModelSpec | MapFolder) -> Engine:
+    if isinstance(model, ModelSpec) and model.device and "," in model.device:
+        return Devices(model.device.split(","))
+    return Threads()
+
+
+def _plan(
+    description: Description, dataset: DataSet, measures: MeasureSpec, progress: Progress | None
+) -> Manifest:
+    """Make the manifest, whose identity is everything that a score depends on. The run key hashes it."""
+    size = f"{description.resize}:{description.resized}" if description.resized else "native"
+    return Manifest(
+        title=description.title,
+        dataset=dataset.title,
+        token=dataset.token,
+        protocol=measures.protocols[0].name,
+        splits={split: len(samples) for split, samples in dataset.splits.items()},
+        identity={
+            **description.identity,
+            "device": description.device.split(":")[0],  # each kind of device has its own rounding and times
+            "data": hash_splits(dataset, progress),
+            "kernel": KERNEL_VERSION,
+            "resized": size,
+            "columns": measures.columns,
+        },
+        size=size,
+    )
+
+
+def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapping[str, Any]:
+    """Record what a run needs to be reported, but not to be identified."""
+    locations = dataset.location if isinstance(dataset.location, tuple) else [dataset.location]
+    return {
+        "data": [str(Path(path).resolve()) if path != "mini" else path for path in locations if path],
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "workers": config.workers,
+        "environment": description.environment,
+    }

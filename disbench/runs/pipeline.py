@@ -1,0 +1,109 @@
+"""The path of one image: load, compute, finish, measure, as a row of a run."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+import numpy as np
+
+from disbench.data.dataset import Sample
+from disbench.data.images import encode_map, read_truth
+from disbench.data.truth_cache import load_skeleton
+from disbench.errors import InputError
+from disbench.metrics.measurement import measure
+from disbench.runs.row_log import Row
+from disbench.runs.spec import MeasureSpec
+
+SaveMap = Callable[[Sample, bytes], None]  # keeps a prediction map, given as a PNG
+
+
+class Stages(Protocol):
+    """What makes prediction maps: a model, a folder of saved maps, or an autoencoder's round trip."""
+
+    title: str
+    name: str
+    device: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides the maps; the run key hashes it."""
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What the maps are computed on."""
+
+    def load(self, sample: Sample) -> tuple[Any, dict[str, float]]:
+        """Read and prepare one image on the host. Returns it with the seconds of the stage."""
+
+    def compute(self, prepared: Any) -> tuple[Any, dict[str, float]]:
+        """Run the network on the device. Returns the output with the seconds of the stage."""
+
+    def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
+        """Bring an output to a uint8 (h, w) map of this size, on the host. Returns it with the seconds of the stage."""
+
+
+def make_rows(
+    stages: Stages, samples: Sequence[Sample], measures: MeasureSpec, workers: int, save_map: SaveMap | None
+) -> Iterator[Row]:
+    """Compute the rows of samples, in their order.
+
+    Args:
+        stages: what makes the prediction maps.
+        samples: the images to compute.
+        measures: the protocols and metrics to measure for.
+        workers: threads that load ahead and measure behind this thread, which computes. 0: this thread does it all.
+        save_map: is given every map before its row is yielded.
+
+    Raises:
+        InputError: for an image that cannot be read, computed or measured.
+    """
+
+    def load(sample: Sample):
+        return sample, *stages.load(sample)
+
+    def compute(loaded):
+        sample, prepared, seconds = loaded
+        output, inference_seconds = stages.compute(prepared)
+        return sample, output, seconds | inference_seconds
+
+    def finish(computed) -> Row:
+        sample, output, seconds = computed
+        truth = read_truth(sample.truth)
+        mask, restore_seconds = stages.finish(output, truth.shape)
+        try:
+            measurement = measure(mask, truth, measures.protocol_names, measures.metrics, load_skeleton)
+        except InputError as error:
+            raise InputError(f"{sample.split}/{sample.name}: {error}") from None
+        if save_map:
+            save_map(sample, encode_map(mask))
+        return Row(sample.split, sample.name, measurement, seconds | restore_seconds, hash_mask(mask))
+
+    pool = ThreadPoolExecutor(workers) if workers else None
+    try:
+        # The device never waits for a decoder, nor a decoder for the device, until 2 * workers images are in flight.
+        loaded = map_ahead(pool, load, samples, 2 * workers)
+        yield from map_ahead(pool, finish, map(compute, loaded), 2 * workers)
+    finally:
+        if pool:
+            pool.shutdown(cancel_futures=True)
+
+
+def map_ahead(pool: ThreadPoolExecutor | None, function: Callable, items: Iterable, ahead: int) -> Iterator[Any]:
+    """Map in order, `ahead` items ahead in the pool's threads; without a pool, one item after the other."""
+    if pool is None:
+        yield from map(function, items)
+        return
+    pending = deque()
+    for item in items:
+        pending.append(pool.submit(function, item))
+        if len(pending) > ahead:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def hash_mask(mask: np.ndarray) -> str:
+    """Hash a uint8 (h, w) map by its size and pixels, whatever file holds them. Returns 16 hexadecimal digits."""
+    return hashlib.sha256(repr(mask.shape).encode() + np.ascontiguousarray(mask).tobytes()).hexdigest()[:16]

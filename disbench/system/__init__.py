@@ -1,0 +1,1 @@
+"""The machine: environment, files, caches, clocks, progress."""
