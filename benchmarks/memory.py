@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from pairs import draw_mask, draw_truth
 
-from disbench.metrics import measure
+from disbench.metrics.measurement import measure
 
 
 def peer(mask: np.ndarray, truth: np.ndarray) -> None:

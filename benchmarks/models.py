@@ -21,11 +21,12 @@ import torch
 from clock import seconds
 from torch.utils.flop_counter import FlopCounterMode
 
-from disbench.models import cards, load
+from disbench.inference.model import load_model
+from disbench.registry.discovery import list_cards
 
 
 def networks(names: list[str]) -> list[str]:
-    return names or [c.name for c in cards().values() if c.weights and c.name != "diffdis"]
+    return names or [c.name for c in list_cards().values() if c.weights and c.name != "diffdis"]
 
 
 def operations(predictor, size: int) -> float:
@@ -56,7 +57,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in networks(options.names):
-        model = load(name, "untrained", "cpu")
+        model = load_model(name, "untrained", "cpu")
         size, predictor = model.card.protocol["size"], model.predictor
         batch = torch.rand(1, 3, options.time_at or 32, options.time_at or 32) - 0.5
         words = []
@@ -67,7 +68,7 @@ def main() -> None:
             answers = [way(batch) for way in ways]  # also warms up
             times = [[seconds(way, batch) for way in ways] for _ in range(options.runs)]
             mine = statistics.median(row[0] for row in times)
-            gflop = operations(load(name, "untrained", "cpu").predictor, options.time_at)
+            gflop = operations(load_model(name, "untrained", "cpu").predictor, options.time_at)
             words.append(f"{options.time_at} px: {mine:.3f} s, {gflop / mine:.0f} GFLOP/s")
             if len(ways) > 1:
                 ratios = sorted(row[1] / row[0] for row in times)

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import cv2
 
+from disbench.data.dataset import OVERALL
 from disbench.data.images import read_map, read_truth
-from disbench.metrics import METRICS, measure, score
+from disbench.inference.resize import resize_map
+from disbench.metrics.catalogue import METRICS
+from disbench.metrics.measurement import measure
 from disbench.metrics.protocols import PROTOCOLS
-from disbench.predict import resized
-from disbench.report.publish import samples
-from disbench.runs import OVERALL, Result, load
+from disbench.metrics.scoring import score
+from disbench.reports.publish import find_samples
+from disbench.runs.result import Result, load_run
 
 KEYS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e_adaptive", "s_measure", "mae", "hce",
         "iou_binary", "ber_binary", "accuracy_binary", "dice_soft")  # fmt: skip
@@ -48,14 +51,14 @@ def resizing(result: Result) -> tuple[dict[str, float], dict[str, dict[str, floa
     """Scores of the maps as they are, and of the same reduced to LONGEST and brought back by each rule."""
     found: dict[str, list] = {name: [] for name in ("", *RULES)}
     rows = {(row.split, row.name): row for split in result.splits for row in result.rows[split]}
-    for sample in samples(result):
+    for sample in find_samples(result):
         mask, truth = read_map(result.mask(rows[sample.split, sample.name])), read_truth(sample.truth)
         scale = min(1, LONGEST / max(mask.shape))
         size = [max(1, round(side * scale)) for side in mask.shape[::-1]]
         small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
         found[""].append(measure(mask, truth))
         for rule in RULES:
-            found[rule].append(measure(resized(small, truth.shape, rule), truth))
+            found[rule].append(measure(resize_map(small, truth.shape, rule), truth))
     scores = {name: score(measured, metrics=PIXELS) for name, measured in found.items()}
     return scores.pop(""), {f"{rule} ({RULES[rule]})": values for rule, values in scores.items()}
 
@@ -63,7 +66,7 @@ def resizing(result: Result) -> tuple[dict[str, float], dict[str, dict[str, floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
-    result = load(parser.parse_args().run)
+    result = load_run(parser.parse_args().run)
     split = OVERALL if OVERALL in result.scores(["mae"]) else result.splits[0]
     scores = {name: result.under(name).scores(KEYS)[split] for name in PROTOCOLS}
     print(f"{result.title} on {result.dataset}, {split}, {len(result.measurements(split))} images\n")

@@ -9,8 +9,9 @@ import time
 
 import numpy as np
 
-from disbench.metrics import PAPER, Measurement
-from disbench.resample import RESAMPLES, bootstrap, columns, intervals, randomised
+from disbench.metrics.catalogue import PAPER
+from disbench.metrics.measurement import Measurement
+from disbench.stats.resample import RESAMPLES, bca_intervals, bootstrap_scores, build_columns, randomise_pairs
 
 
 def measurements(n: int, seed: int) -> list[Measurement]:
@@ -37,12 +38,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
     found = [measurements(args.images, seed) for seed in (0, 1)]
-    one, two = (columns(measured, metrics=PAPER) for measured in found)
+    one, two = (build_columns(measured, metrics=PAPER) for measured in found)
     print(f"{args.resamples:,} resamples, {args.images:,} images, {len(PAPER)} measures; CPU seconds, median (range):")
-    print("  per-image columns from histograms:", timed(lambda: columns(found[0], metrics=PAPER), args.runs))
-    print("  intervals of one method:", timed(lambda: intervals(one, args.resamples), args.runs))
-    print("  two methods together:", timed(lambda: bootstrap([one, two], args.resamples), args.runs))
-    print("  their paired test:", timed(lambda: randomised(one, two, args.resamples), args.runs))
+    print("  per-image columns from histograms:", timed(lambda: build_columns(found[0], metrics=PAPER), args.runs))
+    print("  intervals of one method:", timed(lambda: bca_intervals(one, args.resamples), args.runs))
+    print("  two methods together:", timed(lambda: bootstrap_scores([one, two], args.resamples), args.runs))
+    print("  their paired test:", timed(lambda: randomise_pairs(one, two, args.resamples), args.runs))
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ import numpy as np
 from memory import _resident
 from workers import draw
 
-from disbench.evaluate import score_folder
-from disbench.metrics import Measurement
-from disbench.runs import Manifest, finish, load, open_run
-from disbench.shards import Row, Shard, Shards
+from disbench.metrics.measurement import Measurement
+from disbench.runs.api import score_maps
+from disbench.runs.manifest import Manifest, open_run
+from disbench.runs.result import load_run
+from disbench.runs.row_log import Row, RowLog, RowLogs
+from disbench.runs.scores_file import finish_run
 
 SHARDS = 64
 
@@ -40,8 +42,8 @@ def fresh(function: Callable, *arguments):
 
 
 def scoring(folder: Path, warm: Path, out: Path) -> tuple[float, float]:
-    score_folder("warm", warm / "maps", data=(None, warm / "gt"), out=out, workers=1)
-    return costs(lambda: score_folder("maps", folder / "maps", data=(None, folder / "gt"), out=out, workers=1))
+    score_maps(warm / "maps", title="warm", data=(None, warm / "gt"), out=out, workers=1)
+    return costs(lambda: score_maps(folder / "maps", title="maps", data=(None, folder / "gt"), out=out, workers=1))
 
 
 def key(i: int) -> tuple[str, str]:
@@ -54,7 +56,7 @@ def append(folder: Path, count: int) -> None:
     histograms = [rng.multinomial(500, np.ones(256) / 256, 2).astype(np.uint32) for _ in range(100)]
     values = {"s": 0.9, "f_weighted": 0.8}
     for first in range(SHARDS):
-        with Shard(folder) as shard:
+        with RowLog(folder) as shard:
             for i in range(first, count, SHARDS):
                 measurement = Measurement(25, 40, *histograms[i % 100], values)
                 seconds = {"prepare": 0.01, "infer": 0.1, "restore": 0.01}
@@ -62,9 +64,9 @@ def append(folder: Path, count: int) -> None:
 
 
 def merge(folder: Path, count: int) -> None:
-    shards = Shards(folder)
+    shards = RowLogs(folder)
     assert len(shards) == count
-    finish(folder, shards.rows(map(key, range(count))), {"data": ["made"], "finished": "", "environment": {}})
+    finish_run(folder, shards.rows(map(key, range(count))), {"data": ["made"], "finished": "", "environment": {}})
 
 
 def main() -> None:
@@ -99,7 +101,7 @@ def main() -> None:
             for what, job, more in (
                 ("append", append, [options.rows]),
                 ("merge", merge, [options.rows]),
-                ("load", load, []),
+                ("load", load_run, []),
             ):
                 seconds, memory = fresh(costs, job, folder, *more)
                 took = time.perf_counter() - began

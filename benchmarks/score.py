@@ -25,7 +25,8 @@ from pairs import FLAVOURS, KINDS, draw_mask, draw_truth
 from PIL import Image
 
 from disbench.data.images import read_map, read_truth
-from disbench.metrics import curves, measure, per_image
+from disbench.metrics.measurement import measure
+from disbench.metrics.scoring import curves, per_image
 
 PEERS = (
     py_sod_metrics.MAE,

@@ -18,7 +18,7 @@ import cv2
 from pairs import FLAVOURS, KINDS, draw_mask, draw_truth
 from PIL import Image
 
-from disbench.evaluate import score_folder
+from disbench.runs.api import score_maps
 
 
 def work(seconds: float) -> int:
@@ -70,7 +70,7 @@ def main() -> None:
         def score(workers: int) -> tuple[float, bytes]:
             start = time.perf_counter()
             out = folder / f"runs{next(outs)}"
-            (result,) = score_folder("maps", folder / "maps", data=folder, out=out, workers=workers)
+            (result,) = score_maps(folder / "maps", title="maps", data=folder, out=out, workers=workers)
             return time.perf_counter() - start, (result.folder / "scores.parquet").read_bytes()
 
         score(2)  # compiles, and hashes the truths

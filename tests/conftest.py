@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
+from image_files import write
 
 settings.register_profile("any machine", deadline=None)  # no test fails for being slow
 settings.load_profile("any machine")
@@ -31,10 +32,3 @@ def make_pairs():
         return folder
 
     return make
-
-
-def write(path, pixels):
-    """Write an array as the image file that its suffix says."""
-    ok, data = cv2.imencode(path.suffix, pixels)
-    assert ok
-    path.write_bytes(data.tobytes())

@@ -30,9 +30,10 @@ import msgspec
 import numpy as np
 
 from disbench.errors import InputError
-from disbench.runs import load, read_manifest
-from disbench.shards import Shards
-from disbench.tables import read_parquet
+from disbench.runs.manifest import read_manifest
+from disbench.runs.result import load_run
+from disbench.runs.row_log import RowLogs
+from disbench.runs.tables import read_parquet
 
 IMAGES = 60
 SMALL = {"DIS-TR": 6, "DIS-VD": 2}  # images of what stands for DIS5K
@@ -139,7 +140,7 @@ def jobs(work: Path) -> dict[str, Job]:
 def tables(out: Path) -> str:
     """Of scores.parquet and of every saved map."""
     (folder,) = (path.parent for path in out.glob("*/*/run.json"))
-    rows = [row for rows in load(folder).rows.values() for row in rows]
+    rows = [row for rows in load_run(folder).rows.values() for row in rows]
     assert len(rows) == len({(row.split, row.name) for row in rows}) == IMAGES
     files = [folder / "scores.parquet", *sorted((folder / "masks").rglob("*.png"))]
     assert len(files) in (1, 1 + IMAGES)
@@ -150,13 +151,13 @@ def whole(out: Path) -> None:
     """What is there of a run can be read: no part of a file passes for a whole one."""
     for manifest in out.glob("*/*/run.json"):
         complete = read_manifest(manifest.parent).complete
-        Shards(manifest.parent)
+        RowLogs(manifest.parent)
         for table in manifest.parent.glob("*.parquet"):
             assert len(read_parquet(table)["image"]) == IMAGES
         for mask in manifest.parent.rglob("masks/**/*.png"):
             assert cv2.imread(str(mask), cv2.IMREAD_UNCHANGED) is not None, mask
         try:
-            load(manifest.parent)
+            load_run(manifest.parent)
             assert complete
         except InputError:
             assert not complete
@@ -178,7 +179,7 @@ def unbroken(out: Path) -> None:
 
 
 def rows(out: Path) -> int:
-    return sum(len(Shards(manifest.parent)) for manifest in out.glob("*/*/run.json"))
+    return sum(len(RowLogs(manifest.parent)) for manifest in out.glob("*/*/run.json"))
 
 
 def start(job: Job, out: Path, disk: int | None = None, ordinary: bool = False) -> subprocess.Popen:

@@ -1,0 +1,278 @@
+"""What a person at the command line meets: one line for a mistake, the right exit status, quick starts."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from command import call
+
+from disbench.cli.main import main
+
+HEAVY = ("torch", "numba", "matplotlib", "scipy", "pandas", "diffusers", "pyarrow", "cv2")
+
+
+
+
+@pytest.fixture
+def folder(tmp_path, make_pairs, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
+    return make_pairs(tmp_path / "mine", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--model", "otzu"], "did you mean otsu?"),
+        (["run", "--model", "otsu", "--split", "DIS-TE7"], "known: DIS-TR"),
+        (["run", "--model", "otsu", "--data", "nowhere"], "nowhere: no such folder"),
+        (["run", "--model", "otsu", "--data", "mine", "--weights", "x"], "leave --weights away"),
+        (["run", "--model", "otsu", "--truth", "mine/gt"], "--images together with --truth"),
+        (["score", "mine/im", "--truth", "nowhere"], "nowhere: no such folder"),
+        (["score", "mine/im", "--truth", "nowhere", "--metrics", "mae,iou"], "unknown metric 'iou'; did you mean iou_"),
+        (["score", "mine/gt", "--truth", "mine/gt", "--data", "mine"], "leave one of them away"),
+        (["score", "mine/gt", "other/gt", "--data", "mine"], "two folders are called 'gt'; give each a title"),
+        (["report", "mine"], "not a run folder"),
+        (["report", "mine", "--out", "x.txt"], "x.txt: no format has this suffix; known: .html"),
+        (["data", "verify", "--data", "mine", "--against", "no.json"], "no.json"),
+        (["data", "freeze", "--data", "mine", "--out", "no/list.json"], "No such file or directory\n"),
+        (["run", "--model", "otsu", "--data", "red\x1b[31m\nline"], r"red\x1b[31m\nline: no such folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_status_2(folder, arguments, words):
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stderr.startswith("disbench: ")
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.output
+
+
+def test_what_the_output_cannot_show_is_escaped(folder):
+    """As where Windows writes into a pipe, in an encoding without Greek."""
+    narrow = CliRunner(charset="cp1252").invoke(main, ["metrics", "f_max"])
+    assert narrow.exit_code == 0, narrow.exception
+    assert narrow.stdout.startswith(r"f_max: F\u1d66 max, higher is better.")
+
+
+def test_run_score_and_report(folder):
+    ran = call("run", "--model", "otsu", "--data", folder, "--json")
+    assert ran.exit_code == 0, ran.output
+    (first,) = json.loads(ran.stdout)
+    assert first["dataset"] == "mine"
+    scored = call("score", f"copy={first['run']}/masks", "--data", folder, "--json")
+    (second,) = json.loads(scored.stdout)
+    assert second["scores"] == first["scores"]
+    table = call("report", first["run"], second["run"], "--out", "t.csv")
+    assert table.exit_code == 0, table.output
+    assert {line.split(",")[4] for line in (folder.parent / "t.csv").read_text().splitlines()[1:]} == {"Otsu", "copy"}
+    shown = call("run", "--model", "otsu", "--data", folder)
+    assert "mine (2)" in shown.stdout
+    assert "report.html" in shown.stdout
+
+
+def test_metrics_are_chosen_for_any_run(folder):
+    ran = call("run", "--model", "otsu", "--data", folder, "--metrics", "iou_max,ber_min", "--json")
+    (result,) = json.loads(ran.stdout)
+    assert list(result["scores"]["mine"]) == ["iou_max", "ber_min"]
+    report = call("report", result["run"], "--metrics", "mae,iou_max", "--format", "csv")
+    assert [line.split(",")[2] for line in report.stdout.splitlines()[1:]] == ["mae", "iou_max"]
+    shown = call("score", f"{result['run']}/masks", "--data", folder, "--metrics", "kappa_whole")
+    assert "κ whole" in shown.stdout
+    assert "Fᵦ" not in shown.stdout
+
+
+def test_a_folder_of_maps_may_have_an_equals_sign(folder):
+    (folder / "gt").rename(folder / "lr=0.1")
+    for argument, title in ((f"{folder}/lr=0.1", "lr=0.1"), (f"B={folder}/lr=0.1", "B")):
+        scored = call("score", argument, "--truth", folder / "lr=0.1", "--json")
+        assert json.loads(scored.stdout)[0]["title"] == title
+
+
+def test_a_progress_bar_takes_any_title(folder):
+    command = [sys.executable, "-m", "disbench", "score", f"[/x]={folder / 'gt'}", "--truth", folder / "gt"]
+    env = os.environ | {"FORCE_COLOR": "1"}  # rich then draws into a pipe as into a terminal
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=folder.parent, env=env)
+    assert ran.returncode == 0, ran.stderr
+    assert "[/x]" in ran.stderr
+
+
+def test_verify_tells_a_changed_copy(folder):
+    assert call("data", "freeze", "--data", folder, "--out", "list.json").exit_code == 0
+    assert call("data", "verify", "--data", folder, "--against", "list.json").exit_code == 0
+    (folder / "im" / "a.jpg").write_bytes((folder / "im" / "b.jpg").read_bytes())
+    differs = call("data", "verify", "--data", folder, "--against", "list.json")
+    assert differs.exit_code == 1
+    assert "mine/a: another image" in differs.stderr
+
+
+def test_complexity_ranks_and_cuts_a_folder(folder):
+    rows = json.loads(call("data", "complexity", folder, "--parts", "2", "--out", "cut", "--json").stdout)
+    assert [row["part"] for row in rows] == [1, 2]
+    assert rows[0]["rank"] <= rows[1]["rank"]
+    ran = call("run", "--model", "otsu", "--data", "cut/part-2", "--json")
+    assert list(json.loads(ran.stdout)[0]["scores"]) == ["part-2"]
+    (folder / "gt" / "a.png").replace(folder / "gt" / "c.png")  # a part that is cut anew may be of other files
+    (folder / "im" / "a.jpg").replace(folder / "im" / "c.jpg")
+    again = call("data", "complexity", folder, "--parts", "2", "--out", "cut")
+    assert (again.exit_code, "cut/part-1: of an earlier cut" in again.stderr) == (2, True)
+    assert len(list(folder.parent.glob("cut/*/*/*"))) == 4
+    more = call("data", "complexity", folder, "--parts", "3")
+    assert (more.exit_code, more.stderr) == (2, "disbench: 2 images cannot be cut into 3 parts\n")
+
+
+def test_lists_are_for_people_and_programs():
+    assert "otsu" in call("models").stdout
+    assert "https://drive.google.com" in call("models", "diffdis").stdout
+    assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
+    assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "iou_whole"}
+    assert "counts summed over the images" in call("metrics").stdout
+    assert [line.split(":")[0] for line in call("metrics", "hce,f_max").stdout.splitlines()] == ["hce", "f_max"]
+    assert "unknown metric 'f_mx'; did you mean f_max" in call("metrics", "f_mx").stderr
+
+
+def test_models_are_filtered_and_described():
+    names = [m["name"] for m in json.loads(call("models", "--status", "verified", "--find", "ECCV", "--json").stdout)]
+    assert names == ["ifa", "isnet"]
+    shown = call("models", "IS-Net").stdout
+    assert "Resize: torch-bilinear, not antialiased" in shown
+    assert "Weights isnet.pth (177 MB; licence: not stated; trained on: DIS5K: DIS-TR)" in shown
+    assert "disbench run --model isnet --maps DIR" in shown
+
+
+def test_weights_that_are_not_there_are_told_before_any_work():
+    missing = call("run", "--model", "isnet", "--data", "nowhere")
+    assert missing.exit_code == 2
+    assert "IS-Net needs --weights: get isnet.pth by hand from https://" in missing.stderr
+
+
+def test_what_is_wrong_with_options_is_told_before_the_references_run(tmp_path):
+    wrong = call(
+        "run",
+        "--model",
+        "isdnet",
+        "--weights",
+        "untrained",
+        "--option",
+        "size=x",
+        "--split",
+        "DIS-VD",
+        "--out",
+        tmp_path,
+    )
+    assert wrong.exit_code == 2 and "size" in wrong.stderr
+    assert not any(tmp_path.iterdir())
+
+
+def test_published_maps_stand_in_for_a_model(folder):
+    ran = call("run", "--model", "isnet", "--maps", folder / "gt", "--data", folder, "--json")
+    result = json.loads(ran.stdout)[0]
+    assert (result["title"], result["scores"]["mine"]["mae"]) == ("IS-Net, maps", 0)
+    both = call("run", "--model", "isnet", "--maps", folder / "gt", "--weights", "isnet.pth", "--data", folder)
+    assert both.exit_code == 2
+    assert "--maps takes the model's place" in both.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--help"], HEAVY),
+        (["models"], HEAVY),
+        (["metrics"], ("torch", "numba", "matplotlib", "scipy.stats", "diffusers")),
+    ],
+)
+def test_what_a_command_does_not_need_it_does_not_import(arguments, absent):
+    code = (
+        "import sys; from disbench.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        f"print([m for m in {absent!r} if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "absent"),
+    [
+        ("score", ("torch", "matplotlib", "pandas", "scipy.stats", "scipy.ndimage", "PIL", "jinja2")),
+        ("report", ("torch", "matplotlib", "pandas", "scipy", "numba", "PIL", "jinja2")),
+        ("curves", ("torch", "matplotlib", "pandas", "scipy", "numba", "PIL", "jinja2")),
+    ],
+)
+def test_a_command_on_runs_loads_no_more_than_it_needs(folder, command, absent):
+    arguments = {
+        "score": ["score", folder / "gt", "--data", folder, "--json"],
+        "report": ["report", "--format", "csv", "--by", "size", "--parts", "2"],
+        "curves": ["curves", "--out", "c.csv"],
+    }
+    if command != "score":
+        call(*arguments["score"])
+    code = (
+        "import sys; from disbench.cli import main\n"
+        f"try: main({[str(a) for a in arguments[command]]!r})\n"
+        "except SystemExit as end: assert not end.code\n"
+        f"print([m for m in {absent!r} if m in sys.modules], file=sys.stderr)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
+    assert (ran.returncode, ran.stderr.strip()) == (0, "[]")
+
+
+def test_scoring_needs_no_torch(folder):
+    code = (
+        "import sys; sys.modules['torch'] = None; from disbench.cli import main\n"
+        f"main(['score', {str(folder / 'gt')!r}, '--truth', {str(folder / 'gt')!r}, '--json'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)[0]["scores"]["mine"]["f_max"] == 1.0
+
+
+def test_training_without_torch_says_what_to_install(folder):
+    code = (
+        "import sys; sys.modules['torch'] = None; from disbench.cli import main\n"
+        "main(['train', 'recipe.toml', '--out', 'out'])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
+    assert (ran.returncode, ran.stderr.count("\n")) == (2, 1)
+    assert "disbench[train]" in ran.stderr
+
+
+def test_a_title_steers_no_terminal_and_is_no_markup(folder):
+    shown = call("score", f"\x1b[31m[red]x={folder / 'gt'}", "--truth", folder / "gt")
+    assert shown.exit_code == 0, shown.output
+    assert "\\x1b[31m[red]x" in shown.stdout
+    assert "\x1b[31m" not in shown.stdout
+
+
+def test_a_run_without_maps_says_why_there_is_no_grid(folder):
+    shown = call("run", "--model", "otsu", "--data", folder, "--no-save")
+    assert "No qualitative grid" in shown.stdout
+
+
+def test_two_runs_of_one_method_stand_together_under_titles(folder):
+    first = json.loads(call("run", "--model", "otsu", "--data", folder, "--json").stdout)[0]["run"]
+    refused = call("report", first, first)
+    assert refused.exit_code == 2
+    assert "TITLE=RUN" in refused.stderr
+    table = call("report", f"before={first}", f"after={first}")
+    assert "| before | after |" in table.stdout
+
+
+def test_a_file_gets_whole_lines_and_a_narrow_terminal_its_own(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    lines = call("models").stdout.splitlines()
+    summary = "Every pixel is foreground: the least that max F can be."
+    assert any(line.startswith("all_foreground") and summary in line for line in lines)
+    monkeypatch.setenv("COLUMNS", "60")
+    assert max(map(len, call("models").stdout.splitlines()[:-8])) <= 60
+
+
+def test_every_command_says_in_one_line_what_it_does(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "..." not in call("--help").stdout.partition("Commands:")[2]
+    assert "..." not in call("data", "--help").stdout.partition("Commands:")[2]
+    assert "..." not in call("leaderboard", "--help").stdout.partition("Commands:")[2]

@@ -1,0 +1,134 @@
+"""DIS-Mini: the same pixels everywhere, exact masks, and a cache that survives interruptions."""
+
+import json
+import re
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from disbench.data import mini
+from disbench.data.complexity import measure_complexity
+from disbench.data.scenes.canvas import Paint, View, draw
+from disbench.data.scenes.families import FAMILIES
+from disbench.data.scenes.parts import rod, sheet
+from disbench.data.scenes.scene import scene_name
+from disbench.errors import InputError
+
+GOLDEN = json.loads((Path(__file__).parents[1] / "goldens" / "mini.json").read_text())
+SMALL = (0.02, 0.03)
+
+
+@pytest.fixture(scope="module")
+def scenes():
+    return [mini.render("tr", i) for i in range(len(FAMILIES))]
+
+
+def test_pixels_are_frozen(scenes):
+    # The shipped weights were trained on these pixels, and published scores measured on their like.
+    digests = {s.name: f"{zlib.crc32(s.image.tobytes()):08x} {zlib.crc32(s.truth.tobytes()):08x}" for s in scenes}
+    assert digests == GOLDEN
+
+
+def test_every_family_has_a_scene_and_a_name_that_parses(scenes):
+    fields = [re.fullmatch(r"\d+#(\w+)#(\d+)#(\w+)#tr\d{4}", s.name).groups() for s in scenes]
+    assert {(group, category) for group, _, category in fields} == {(f.group, f.category) for f in FAMILIES}
+    assert all(FAMILIES[int(number) - 1].category == category for _, number, category in fields)
+
+
+def test_masks_are_binary_and_hold_a_sensible_share(scenes):
+    for scene in scenes:
+        assert scene.image.shape == (*scene.truth.shape, 3)
+        assert set(np.unique(scene.truth)) == {0, 255}
+        assert 0.01 < (scene.truth > 0).mean() < 0.6
+
+
+def test_the_edges_of_the_image_are_those_of_the_mask(scenes):
+    def edge_strength(scene, shift):
+        grey = cv2.cvtColor(scene.image, cv2.COLOR_RGB2GRAY).astype(np.float64)
+        border = cv2.morphologyEx(scene.truth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+        return np.hypot(*np.gradient(grey))[np.roll(border, shift, (0, 1))].mean()
+
+    sharper = [edge_strength(s, (0, 0)) > 1.2 * edge_strength(s, (5, 5)) for s in scenes]
+    assert np.mean(sharper) > 0.9
+
+
+def view(fill=0.5):
+    return View(0, 0, 0, 1000, fill, (0.5, 0.5), np.array([0, 0, 1.0]), 0.001, 1)
+
+
+def test_coverage_is_exact():
+    square = sheet([(-1, -1, 0), (1, -1, 0), (1, 1, 0), (-1, 1, 0)])
+    layer = draw([square], view(fill=0.515), (100, 100), [Paint((200, 100, 50), 0)])
+    row = layer[50, :, 3]
+    assert row.sum() / 255 == pytest.approx(51.5, abs=0.3)
+    assert row[50] == 255 and row[20] == 0 and 150 < row[24] < 230  # the edge lies at 24.25
+
+
+def test_the_nearer_bar_is_in_front():
+    far, near = rod((-1, 0, -0.5), (1, 0, -0.5), 0.2, 0), rod((0, -1, 0.5), (0, 1, 0.5), 0.2, 1)
+    layer = draw([near, far], view(), (80, 80), [Paint((255, 0, 0), 0), Paint((0, 255, 0), 0)])
+    red, green, _, alpha = layer[40, 40].tolist()
+    assert green > 5 * red and alpha == 255
+
+
+def test_splits_have_their_counts_and_share_no_scene():
+    every = [member for split in mini.SPLITS for member in mini.list_members(split)]
+    assert {split: len(mini.list_members(split)) for split in mini.SPLITS} == mini.SPLITS
+    assert len(set(every)) == len(every) == len({scene_name(*member) for member in every})
+
+
+def test_test_parts_ascend_in_complexity():
+    picked = range(0, 48, 4)  # a quarter of them, for the time it takes
+    ranks = {i: measure_complexity(mini.render("te", i).truth).rank for i in picked}
+    parts = [mini.TEST_PARTS[i] for i in sorted(picked, key=ranks.get)]
+    assert parts == sorted(parts)
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """DIS-Mini with a DIS-TR of six small pictures."""
+    render = mini.render
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path))
+    monkeypatch.setitem(mini.SPLITS, "DIS-TR", 6)
+    monkeypatch.setattr(mini, "render", lambda stream, index: render(stream, index, SMALL))
+    return tmp_path
+
+
+def contents(root):
+    return {path.relative_to(root): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def test_any_number_of_workers_and_any_interruption_give_the_same_files(tiny, monkeypatch):
+    seen = []
+    root = mini.ensure_rendered(["DIS-TR"], lambda done, total: seen.append((done, total)), workers=1)
+    assert seen == [(k, 6) for k in range(1, 7)]
+    whole = contents(root)
+    assert len(whole) == 12 and {path.parts[:2] for path in whole} == {("DIS-TR", "im"), ("DIS-TR", "gt")}
+
+    def interrupt(done, total):
+        if done == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setenv("DISBENCH_CACHE", str(tiny / "second"))
+    with pytest.raises(KeyboardInterrupt):
+        mini.ensure_rendered(["DIS-TR"], interrupt, workers=1)
+    part = contents(mini.mini_folder())
+    assert 6 <= len(part) < 12
+    next(mini.mini_folder().rglob("*.png")).unlink()
+    assert contents(mini.ensure_rendered(["DIS-TR"], workers=2)) == whole
+
+
+def test_what_is_there_is_not_rendered_again(tiny, monkeypatch):
+    mini.ensure_rendered(["DIS-TR"])
+    monkeypatch.setattr(mini, "render", None)
+    mini.ensure_rendered(["DIS-TR"])
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(InputError, match=r"file.dis-mini-v1.*DISBENCH_CACHE"):
+        mini.ensure_rendered(["DIS-VD"])

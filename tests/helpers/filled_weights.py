@@ -1,0 +1,106 @@
+"""Checkpoints and probes made from names alone, the same on every machine: what the baselines' goldens were made with.
+
+A value is the top 24 bits of SplitMix64 in counter mode, keyed by SHA-256 of "disbench-v1|name"; a tensor depends on
+its name and shape, not on the others. So a file of 44 million parameters is kept as its list of keys.
+"""
+
+import gzip
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+GOLDENS = Path(__file__).parents[1] / "goldens"
+BLOCK = 1 << 20
+
+
+def uniform(name: str, count: int) -> np.ndarray:
+    """float64 (count,) in [0, 1), exact in float32."""
+    seed = np.frombuffer(hashlib.sha256(f"disbench-v1|{name}".encode()).digest()[:8], "<u8")
+    blocks = (np.arange(low, min(low + BLOCK, count), dtype=np.uint64) + np.uint64(1) for low in range(0, count, BLOCK))
+    return np.concatenate([_hash(seed + block * np.uint64(0x9E3779B97F4A7C15)) for block in blocks])
+
+
+def _hash(z: np.ndarray) -> np.ndarray:
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)) / 2.0**24
+
+
+def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
+    """float32, at a scale that keeps activations near 1; `gain` is the standard deviation over 1/sqrt(fan-in)."""
+    last = name.rpartition(".")[2]
+    if last == "running_mean" or (len(shape) < 2 and last.endswith("bias")):
+        low, high = -0.1, 0.1
+    elif last == "running_var":
+        low, high = 0.5, 1.5
+    elif len(shape) < 2:
+        low, high = (0.1, 0.4) if math.prod(shape) == 1 else (0.75, 1.25)
+    else:
+        high = gain * math.sqrt(3 / math.prod(shape[1:]))
+        low = -high
+    values = low + (high - low) * uniform(name, math.prod(shape))
+    return torch.from_numpy(values.astype(np.float32).reshape(shape))
+
+
+def read_keys(path: Path) -> dict[str, list[int]]:
+    """The authors' state dict: name -> shape."""
+    return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def checkpoint(keys: dict[str, list[int]], gain: float) -> dict[str, Tensor]:
+    """What the authors' file would hold; whole numbers, which no output here depends on, are 0."""
+    whole = ("num_batches_tracked", "relative_position_index")
+    return {
+        name: torch.zeros(shape, dtype=torch.int64) if name.endswith(whole) else weight(name, tuple(shape), gain)
+        for name, shape in keys.items()
+    }
+
+
+def probe_image(name: str, height: int, width: int, channels: int = 3) -> Tensor:
+    """A normalised network input (1, channels, h, w): waves and noise, in multiples of 1/64."""
+    y = ((np.arange(height) + 0.5) / height)[:, None]
+    x = ((np.arange(width) + 0.5) / width)[None]
+    planes = []
+    for c in range(channels):
+        waves = np.zeros((height, width))
+        for i, (fy, fx, phase, amplitude) in enumerate(uniform(f"probe/{name}/wave/0/{c}", 24).reshape(6, 4)):
+            angle = 2 * np.pi * ((fy * 8 - 4) * y + (fx * 8 - 4) * x + phase)
+            waves += (0.3 + 0.7 * amplitude) * np.sin(angle) / (1 + 0.3 * i)
+        noise = uniform(f"probe/{name}/noise/0/{c}", height * width).reshape(height, width)
+        planes.append(0.7 * waves + (noise - 0.5))
+    return torch.from_numpy((np.clip(np.rint(np.stack(planes) * 64), -256, 256) / 64).astype(np.float32))[None]
+
+
+def probe_photo(name: str, height: int, width: int) -> np.ndarray:
+    """A uint8 RGB picture (h, w, 3): ramps, an inverted disc and noise, by integers alone."""
+    noise = np.floor(uniform(f"rgb8/{name}", height * width * 3) * 64).astype(np.int64).reshape(height, width, 3)
+    y, x = np.mgrid[:height, :width]
+    ramps = (y * 255 // max(1, height - 1), x * 255 // max(1, width - 1), (y + x) * 255 // max(1, height + width - 2))
+    disc = ((2 * y - height) ** 2 + (2 * x - width) ** 2) * 4 < min(height, width) ** 2
+    picture = np.stack(ramps, -1)
+    return np.clip(np.where(disc[..., None], 255 - picture, picture) + noise - 32, 0, 255).astype(np.uint8)
+
+
+def probe_logits(name: str, height: int, width: int) -> Tensor:
+    """What a network might answer, (1, 1, h, w), before its sigmoid."""
+    return 3 * probe_image(f"map/{name}", height, width, 1)
+
+
+def scaled(state: dict[str, Tensor], factors: dict[str, float]) -> dict[str, Tensor]:
+    """The same, but for layers whose inputs are not near 1."""
+    return {name: tensor * factors.get(name, 1) for name, tensor in state.items()}
+
+
+def loss_maps(name: str, *sides: int) -> list[Tensor]:
+    """Logits (2, 1, side, side), one for each side."""
+    return [torch.cat([probe_logits(f"{name}/{i}/{b}", side, side) for b in (0, 1)]) for i, side in enumerate(sides)]
+
+
+def loss_masks(side: int) -> Tensor:
+    """(2, 1, side, side) of 0 and 1."""
+    return (loss_maps("mask", side)[0] > 0).float()

@@ -1,0 +1,247 @@
+"""`disbench predict` on a user's own pictures: seen as shown, none lost, none overwritten."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from disbench.cli.main import main
+from disbench.errors import InputError
+from disbench.inference import photos
+
+SCENE = np.full((20, 30, 3), 30, np.uint8)
+SCENE[5:15, 4:12] = (200, 180, 160)  # left of the middle, so a turn shows
+OBJECT = SCENE[..., 0] > 100
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, ["predict", *map(str, arguments), "--model", "otsu"])
+
+
+def written(path):
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    return tmp_path / "in"
+
+
+def save(path, pixels=SCENE, **how):
+    Image.fromarray(pixels).save(path, **how)
+    return path
+
+
+# -- Reading
+
+
+def turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_picture_is_turned_as_a_viewer_turns_it(folder, suffix, orientation):
+    path = save(folder / f"a.{suffix}", exif=turned(orientation))
+    seen = photos.read_photo(path).pixels[..., 0] > 100
+    upright = OBJECT.T if orientation > 4 else OBJECT
+    corner = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (0, 1), 7: (1, 1), 8: (1, 0)}[orientation]
+    expected = np.flip(upright, [axis for axis in (0, 1) if corner[axis]])
+    assert seen.shape == expected.shape
+    assert (seen != expected).mean() < 0.03  # lossy formats blur the outline
+
+
+@pytest.mark.parametrize(
+    ("name", "convert", "tolerance"),
+    [
+        ("a.png", lambda image: image.quantize(4), 0),
+        ("a.gif", lambda image: image.quantize(4), 0),
+        ("a.jpg", lambda image: image.convert("CMYK"), 3),
+        ("a.tif", lambda image: image.convert("CMYK"), 0),
+        ("a.bmp", lambda image: image, 0),
+    ],
+)
+def test_colours_in_other_forms(folder, name, convert, tolerance):
+    convert(Image.fromarray(SCENE)).save(folder / name)
+    seen = photos.read_photo(folder / name).pixels.astype(int)
+    assert np.abs(seen - SCENE).mean() <= tolerance
+
+
+def test_grey_of_any_depth(folder):
+    grey = SCENE[..., 0]
+    for name, pixels in (("a.png", grey), ("b.png", grey.astype(np.uint16) * 257), ("c.png", OBJECT)):
+        seen = photos.read_photo(save(folder / name, pixels)).pixels
+        expected = OBJECT * 255 if pixels.dtype == bool else grey
+        assert np.array_equal(seen, np.repeat(expected[..., None], 3, axis=2))
+
+
+def test_16_bits_are_rounded_to_the_nearest_of_8(folder):
+    """To 1/257 of them: 200 is nearer to 1 than to 0, and 65406 to 254 than to 255."""
+    deep = np.array([[200, 65406, 65535, 128, 129]], np.uint16)
+    seen = photos.read_photo(save(folder / "a.png", deep)).pixels
+    assert seen[0, :, 0].tolist() == [1, 254, 255, 0, 1]
+    assert (seen == seen[..., :1]).all()
+
+
+def test_what_is_transparent_is_seen_on_white(folder):
+    alpha = np.where(OBJECT, 255, 0).astype(np.uint8)
+    seen = photos.read_photo(save(folder / "a.png", np.dstack([SCENE, alpha]))).pixels
+    assert np.array_equal(seen, np.where(OBJECT[..., None], SCENE, 255))
+    save(folder / "b.gif", np.dstack([SCENE, alpha]))
+    assert (photos.read_photo(folder / "b.gif").pixels[~OBJECT] == 255).all()
+
+
+def test_floats_are_refused(folder):
+    save(folder / "a.tif", SCENE[..., 0].astype(np.float32))
+    with pytest.raises(InputError, match="float32 values; save it with 8 or 16 bits"):
+        photos.read_photo(folder / "a.tif")
+
+
+# -- Writing
+
+
+def test_a_mask_and_a_cut_out(folder):
+    save(folder / "a.png", exif=turned(6))
+    assert call(folder / "a.png").exit_code == 0
+    mask = written("predictions/a.png")
+    assert (mask.dtype, mask.shape, set(np.unique(mask))) == (np.uint8, (30, 20), {0, 255})
+    assert "colours not decontaminated" in call(folder / "a.png", "--cutout", "--out", "cut").stdout
+    upright = np.rot90(SCENE, -1)  # orientation 6 is shown turned clockwise
+    inside = upright[..., 0] > 100
+    assert np.array_equal(mask, inside * 255)
+    cut = written("cut/a.png")
+    assert (cut.dtype, cut.shape) == (np.uint8, (30, 20, 4))
+    assert (cut[inside] == (200, 180, 160, 255)).all()
+    assert (cut[~inside] == 0).all()
+
+
+def test_a_cut_out_has_the_mask_as_alpha_and_whole_colours_wherever_that_is_not_0():
+    pixels = np.array([[[9, 8, 7], [6, 5, 4], [3, 2, 1]]], np.uint8)
+    cut = photos.cut_out(pixels, np.array([[0, 1, 255]], np.uint8))
+    assert cut.tolist() == [[[0, 0, 0, 0], [6, 5, 4, 1], [3, 2, 1, 255]]]
+
+
+def test_a_cut_out_keeps_the_colour_profile(folder):
+    save(folder / "a.png", icc_profile=b"a profile")
+    call(folder / "a.png", "--cutout")
+    with Image.open("predictions/a.png") as image:
+        assert image.info["icc_profile"] == b"a profile"
+
+
+def test_a_mask_has_no_colour_profile(folder):
+    save(folder / "a.png", icc_profile=b"a profile")
+    call(folder / "a.png")
+    with Image.open("predictions/a.png") as image:
+        assert image.mode == "L"
+        assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L"])
+def test_a_cut_out_in_rgb_has_no_profile_of_other_colours(folder, mode):
+    """Of a file in CMYK or grey, whose profile does not say what these colours are."""
+    suffix = "jpg" if mode == "CMYK" else "png"
+    Image.fromarray(SCENE).convert(mode).save(folder / f"a.{suffix}", icc_profile=b"a profile")
+    assert photos.read_photo(folder / f"a.{suffix}").profile is None
+    assert call(folder / f"a.{suffix}", "--cutout").exit_code == 0
+    with Image.open("predictions/a.png") as image:
+        assert image.mode == "RGBA"
+        assert "icc_profile" not in image.info
+
+
+def test_unreadable_ones_are_named_at_the_end_and_stop_no_other(folder):
+    save(folder / "a.jpg")
+    (folder / "b.jpg").write_bytes((folder / "a.jpg").read_bytes()[:300])
+    (folder / "c.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (folder / "notes.txt").write_text("x")
+    (folder / "sub").mkdir()
+    save(folder / "sub" / "z.png")
+    ran = call(folder, "--json")
+    assert ran.exit_code == 2
+    told = json.loads(ran.stdout)
+    assert [one["file"] for one in told["written"]] == ["predictions/a.png", "predictions/sub/z.png"]
+    assert [one["image"] for one in told["failed"]] == [str(folder / "b.jpg"), str(folder / "c.heic")]
+    assert told["not_pictures"] == 1
+    assert "b.jpg: cannot be read" in ran.stderr and "Traceback" not in ran.stderr
+
+
+def test_a_name_that_is_no_text_is_told_all_the_same(folder):
+    try:
+        (folder / os.fsdecode(b"caf\xe9.jpg")).write_bytes(b"x")
+    except OSError:
+        pytest.skip("this file system takes text alone")
+    for how in ((), ("--json",)):
+        ran = call(folder, *how)
+        assert ran.exit_code == 2
+        assert r"caf\udce9.jpg: cannot be read" in ran.stderr
+
+
+def test_it_goes_on_and_keeps_what_is_not_its_own(folder):
+    save(folder / "a.jpg")
+    assert "masks written to predictions: 1\n" in call(folder).stdout
+    save(folder / "b.jpg")
+    assert "masks written to predictions: 1; there already: 1" in call(folder).stdout
+    other = call(folder, "--cutout")
+    assert other.exit_code == 2
+    assert "another picture, model or kind; give --again" in other.stderr
+    assert call(folder, "--cutout", "--again").exit_code == 0
+    save(folder / "a.jpg", 255 - SCENE)
+    assert call(folder, "--cutout").stderr.count("give --again") == 1
+    save(folder.parent / "predictions" / "c.png")
+    save(folder / "c.jpg")
+    assert "not disbench's" in call(folder, "--cutout").stderr
+    assert np.array_equal(written("predictions/c.png"), SCENE)
+
+
+@pytest.mark.parametrize("out", ["in", "in/masks/.."])
+def test_it_never_overwrites_a_picture(folder, out):
+    save(folder / "a.png")
+    for where in (folder, folder / "a.png"):
+        ran = call(where, "--out", out, "--again")
+        assert ran.exit_code == 2
+        assert "would be overwritten" in ran.stderr
+    assert np.array_equal(written(folder / "a.png"), SCENE)
+
+
+def test_its_own_files_are_no_pictures(folder):
+    save(folder / "a.jpg")
+    call(folder, "--out", folder / "masks")
+    assert [p.name for p in photos.find_photos(folder, folder / "masks")[0]] == ["a.jpg"]
+
+
+@settings(deadline=None)
+@given(
+    st.sets(
+        st.builds(
+            "{}{}".format,
+            st.sampled_from(["a", "A", "a.jpg", "a.jpg.png", "b"]),
+            st.sampled_from([".jpg", ".png", ".PNG", ".webp"]),
+        ),
+        min_size=1,
+    )
+)
+def test_no_two_pictures_share_a_file(tmp_path_factory, names):
+    folder = tmp_path_factory.mktemp("names")
+    for name in names:
+        (folder / name).touch()
+    outputs, others = photos.find_photos(folder, folder / "out")
+    assert (len(outputs), others) == (len(names), 0)
+    assert len(set(outputs.values())) == len(names)
+    lonely = [path for path in outputs if sum(p.stem.casefold() == path.stem.casefold() for p in outputs) == 1]
+    assert all(outputs[path].name in (f"{path.stem}.png", f"{path.name}.png") for path in lonely)
+
+
+@pytest.mark.parametrize(("where", "why"), [("nowhere", "no such file or folder"), (".", "no pictures in it")])
+def test_nothing_to_do_is_told(folder, where, why):
+    ran = call(folder / where)
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert why in ran.stderr

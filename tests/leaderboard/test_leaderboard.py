@@ -1,0 +1,278 @@
+"""Leaderboards: the paper's numbers as printed, measured entries with evidence, and what their check refuses."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from fake_runs import make_run
+
+from disbench.cli.main import main
+from disbench.data.dataset import TEST_SPLITS
+from disbench.leaderboard.check import check_entries
+from disbench.leaderboard.entry import BOARDS_ROOT, evidence_path, find_entries, list_boards, list_entries, read_entry
+from disbench.leaderboard.evidence import load_measured, submit_run
+
+GOLDEN = Path(__file__).parents[1] / "goldens" / "table2.csv"
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_entries_hold_table_2_as_printed():
+    with GOLDEN.open() as file:
+        printed = {
+            tuple(row[k] for k in ("method", "subset", "metric", "printed", "marked")) for row in csv.DictReader(file)
+        }
+    entries = [e for e in map(read_entry, list_entries("dis5k")) if e.reported[0].source.table == "Table 2"]
+    held = {
+        (entry.title, subset, metric, text, one.marks.get(subset, {}).get(metric, ""))
+        for entry in entries
+        for one in entry.reported
+        for subset, row in one.printed.items()
+        for metric, text in row.items()
+    }
+    assert len(entries) == 12
+    assert held == printed
+
+
+def test_every_shipped_entry_holds():
+    assert check_entries(find_entries(list_boards())) == []
+
+
+@pytest.fixture
+def board(tmp_path):
+    """The path of a measured entry on a leaderboard of its own, and the run behind it."""
+    run = make_run(tmp_path / "runs", splits=TEST_SPLITS)
+    assert call("submit", run.folder, "--to", tmp_path / "boards").exit_code == 0
+    return tmp_path / "boards" / "dis-mini" / "diffdis.json", run
+
+
+def test_a_submitted_run_comes_back_from_its_evidence(board):
+    path, run = board
+    (again,) = load_measured(path)
+    assert again.scores() == run.scores()
+    assert again.signature == run.signature
+    (one,) = read_entry(path).measured
+    assert list(one.scores) == [*TEST_SPLITS, "Overall"]
+    for split, row in one.scores.items():
+        for metric, (value, low, high) in row.items():
+            assert value == run.scores()[split][metric]
+            assert low < value < high
+    assert one.seconds["infer"] == pytest.approx(0.155)
+    assert check_entries([path]) == []
+
+
+def test_parts_by_other_protocols_stand_beside_each_other(board):
+    path, run = board
+    assert submit_run(run.with_protocol("mvanet"), path.parent.parent) == path
+    first, second = read_entry(path).measured
+    assert [first.protocol, second.protocol] == ["pysod", "mvanet"]
+    assert first.splits == second.splits
+    assert [one.scores("f_max") for one in load_measured(path)] == [
+        run.with_protocol(protocol).scores("f_max") for protocol in ("pysod", "mvanet")
+    ]
+    submit_run(run, path.parent.parent)
+    assert [one.protocol for one in read_entry(path).measured] == ["mvanet", "pysod"]
+    assert check_entries([path]) == []
+
+
+def test_a_new_run_takes_the_place_of_the_old_and_leaves_the_rest(board, tmp_path):
+    path, old = board
+    vd = make_run(tmp_path / "runs", splits=("DIS-VD",))
+    new = make_run(tmp_path / "runs", splits=TEST_SPLITS, quality=0.8)
+    for run in (vd, new):
+        assert call("submit", run.folder, "--to", tmp_path / "boards").exit_code == 0
+    assert [list(one.splits) for one in read_entry(path).measured] == [["DIS-VD"], list(TEST_SPLITS)]
+    assert len(list((path.parent / "evidence").iterdir())) == 2
+    assert load_measured(path)[1].scores() == new.scores() != old.scores()
+    assert check_entries([path]) == []
+
+
+def test_evidence_that_another_entry_rests_on_stays(board, tmp_path):
+    path, run = board
+    assert call("submit", run.folder, "--to", tmp_path / "boards", "--as", "twin").exit_code == 0
+    new = make_run(tmp_path / "runs", splits=TEST_SPLITS, quality=0.8)
+    assert call("submit", new.folder, "--to", tmp_path / "boards").exit_code == 0
+    assert check_entries([path, path.with_name("twin.json")]) == []
+
+
+def mutate(path, change):
+    entry = json.loads(path.read_text())
+    change(entry)
+    path.write_text(json.dumps(entry))
+
+
+def put(*keys, value):
+    def change(entry):
+        for key in keys[:-1]:
+            entry = entry[key]
+        entry[keys[-1]] = value
+
+    return change
+
+
+ONE = ("measured", 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (put(*ONE, "scores", "DIS-TE1", "mae", value=[0.1, 0.05, 0.2]), "mae on DIS-TE1 is 0.1, its evidence gives"),
+        (put(*ONE, "scores", "DIS-TE1", "mae", 1, value=0.0), "the interval of mae on DIS-TE1"),
+        (put(*ONE, "scores", value={}), "its scores are of"),
+        (put(*ONE, "splits", "DIS-TE1", value=11), "a subset is scored whole"),
+        (put(*ONE, "evidence", value="0" * 64), "cannot be read"),
+        (put(*ONE, "evidence", value="../../run"), "is no SHA-256"),
+        (put(*ONE, "protocol", value="mine"), "'mine' is unknown"),
+        (put(*ONE, "signature", value="disbench:1|x"), "its signature"),
+        (put("model", value="other"), "must be called other.json"),
+        (put("schema", value=7), "schema 7"),
+        (put("measured", value=3), "not a leaderboard entry"),
+    ],
+)
+def test_what_does_not_hold_is_named(board, change, words):
+    path, _ = board
+    mutate(path, change)
+    assert any(words in fault for fault in check_entries([path]))
+    result = call("leaderboard", "check", path)
+    assert result.exit_code == 1
+    assert words in result.stdout
+
+
+def add(*keys, value):
+    def change(entry):
+        for key in keys[:-1]:
+            entry = entry[key]
+        entry[keys[-1]] += value
+
+    return change
+
+
+MAE = (*ONE, "scores", "DIS-TE1", "mae")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (add(*MAE, 0, value=1e-6), "mae on DIS-TE1 is"),
+        (add(*MAE, 0, value=-1e-6), "mae on DIS-TE1 is"),
+        (add(*MAE, 1, value=1e-3), "the interval of mae on DIS-TE1"),
+        (add(*MAE, 2, value=-1e-3), "the interval of mae on DIS-TE1"),
+        (add(*MAE, 0, value=1e-12), None),
+        (add(*MAE, 1, value=1e-5), None),
+    ],
+)
+def test_scores_and_intervals_follow_from_evidence_to_their_tolerances(board, change, words):
+    path, _ = board
+    mutate(path, change)
+    faults = check_entries([path])
+    assert len(faults) == (words is not None)
+    assert all(words in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("split", "n", "words"),
+    [
+        ("DIS-TE1", 11, "DIS-TE1 has 12 images, 11 were scored"),
+        ("DIS-TE1", 13, "DIS-TE1 has 12 images, 13 were scored"),
+        ("DIS-TE5", 12, "DIS-TE5 has None images, 12 were scored"),
+    ],
+)
+def test_a_measured_subset_is_a_whole_one_of_the_data_set(board, split, n, words):
+    path, _ = board
+    mutate(path, put(*ONE, "splits", split, value=n))
+    faults = [fault.removeprefix(f"{path}: ") for fault in check_entries([path])]
+    assert f"{words}: a subset is scored whole or not at all" in faults
+
+
+def test_changed_evidence_and_other_data_are_named(board, tmp_path):
+    path, _ = board
+    other = make_run(tmp_path / "runs", model="isnet", splits=TEST_SPLITS)
+    call("submit", other.folder, "--to", tmp_path / "boards")
+    second = path.with_name("isnet.json")
+    mutate(second, put(*ONE, "truths", "DIS-TE2", value="0" * 64))
+    assert "its truths of DIS-TE2 are not those of diffdis.json" in check_entries([path, second])[0]
+    file = evidence_path(path, read_entry(path).measured[0])
+    file.write_bytes(file.read_bytes() + b" ")
+    assert "which has another digest" in check_entries([path])[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "words"),
+    [
+        (("printed", "DIS-VD", "f_max"), "high", "is no number"),
+        (("printed", "DIS-VE"), {"f_max": "0.9"}, "unknown subset 'DIS-VE'"),
+        (("printed", "DIS-VD", "f_maxx"), "0.9", "unknown metric 'f_maxx'"),
+        (("marks", "DIS-VD", "f_max"), "third", "unknown mark"),
+        (("marks", "DIS-TR"), {"f_max": "best"}, "a mark but no number"),
+        (("protocol",), "mine", "unknown protocol"),
+    ],
+)
+def test_a_reported_part_must_be_of_known_words(tmp_path, keys, value, words):
+    path = tmp_path / "mvanet.json"
+    path.write_bytes(next(p for p in list_entries() if p.stem == "mvanet").read_bytes())
+    mutate(path, put("reported", 0, *keys, value=value))
+    (fault,) = check_entries([path])
+    assert words in fault
+
+
+def test_two_entries_cannot_be_the_same_column(tmp_path):
+    for name in ("mvanet", "ifa"):
+        (tmp_path / f"{name}.json").write_bytes(next(p for p in list_entries() if p.stem == name).read_bytes())
+    mutate(tmp_path / "ifa.json", put("reported", 0, "source", "column", value=10))
+    (fault,) = check_entries(sorted(tmp_path.glob("*.json")))
+    assert "column 10 of Table 2 is that of ifa.json" in fault
+
+
+def test_an_entry_must_agree_with_its_whole_table(tmp_path):
+    shutil.copytree(BOARDS_ROOT, tmp_path / "boards")
+    path = tmp_path / "boards" / "dis5k" / "pdfnet.json"
+    mutate(path, put("reported", 0, "marks", "DIS-VD", "mae", value="second"))
+    (fault,) = check_entries([path])
+    assert "its marks are not those of Comparison on DIS-5K" in fault
+    shutil.copy(BOARDS_ROOT / "dis5k" / "pdfnet.json", path)
+    mutate(path, put("reported", 0, "printed", "DIS-VD", "mae", value="0.031"))
+    (fault,) = check_entries([path])
+    assert "not those of Comparison on DIS-5K in tables/" in fault
+
+
+def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_path):
+    own = make_run(tmp_path / "runs", splits=("mine",), data=("mine", "folder:mine"))
+    assert "is a folder of yours" in call("submit", own.folder, "--to", tmp_path / "b").stderr
+    run = make_run(tmp_path / "runs")
+    result = call("submit", run.folder, "--to", tmp_path / "b", "--as", "../x")
+    assert result.exit_code == 2
+    assert "cannot name an entry" in result.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_show_sorts_filters_and_prints_json(board):
+    shown = call("leaderboard", "show", "--metrics", "mae", "--split", "DIS-VD").stdout.splitlines()
+    assert [line.split()[0] for line in shown[1:4]] == ["LawDIS-R", "LawDIS-S", "DiffDIS"]
+    found = json.loads(call("leaderboard", "show", "--find", "frequency", "--json").stdout)
+    assert [entry["title"] for entry in found] == ["FP-DIS"]
+    path, run = board
+    assert (
+        f"{run.scores()['DIS-TE1']['mae']:.3f} ["
+        in call("leaderboard", "show", path, "--split", "DIS-TE1", "--metrics", "mae").stdout
+    )
+    assert len(call("leaderboard", "show", "--measured").stdout.splitlines()) == 1
+    wrong = call("leaderboard", "show", "--split", "DIS-TE9")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
+    assert "--split DIS-TE9: none of these entries has it; did you mean DIS-TE" in wrong.stderr
+
+
+def test_audit_ends_with_status_1_where_it_finds_something():
+    result = call("leaderboard", "audit")
+    assert result.exit_code == 1
+    assert "8 tables, 1202 numbers, 6 findings" in result.stdout
+    assert len(json.loads(call("leaderboard", "audit", "--json").stdout)) == 6
+    whole = call("leaderboard", "audit", "birefnet")  # a column alone has nothing beside it to mark it against
+    assert "1 tables, 360 numbers, 4 findings" in whole.stdout
+    unknown = call("leaderboard", "audit", "birefnett")
+    assert unknown.exit_code == 2
+    assert "did you mean birefnet" in unknown.stderr

@@ -1,0 +1,97 @@
+"""Size-invariant MAE and F against frozen answers of PySODMetrics, and against the naive ones."""
+
+import naive
+import naive_sizes
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from measure_pairs import NAMES, drawn_pairs, frozen_answer, frozen_pair, prepared
+
+from disbench.metrics.sizes import size_invariant
+
+F = ("max", "mean", "adaptive", "binary")
+
+
+def measured(mask, truth):
+    found = size_invariant(*prepared(mask, truth))
+    return found.pop("mae"), found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pysodmetrics(name):
+    mae, f = measured(*frozen_pair(name))
+    truth = frozen_pair(name)[1] > 128
+    frozen_mae, frozen_f = frozen_answer("size mae", name), frozen_answer("size f", name)
+    boxes = naive_sizes.targets(truth)
+    if truth.all() or len(boxes) >= 64:
+        assert np.isnan(frozen_f).all()
+    else:
+        assert f == pytest.approx(dict(zip(F, frozen_f, strict=True)), abs=1e-13)
+    outside = np.ones_like(truth)
+    for box in boxes:
+        outside[box] = False
+    if truth.any() and (len(boxes) >= 64 or not outside.any()):
+        assert np.isnan(frozen_mae)
+    else:
+        assert mae == pytest.approx(frozen_mae, abs=1e-13)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if np.isnan(frozen_answer("size mae", name))])
+def test_naive_where_pysodmetrics_fails(name):
+    mask, truth = frozen_pair(name)
+    if truth.size > 1e5:
+        mask, truth = mask[-400:, -700:], truth[-400:, -700:]
+    assert measured(mask, truth)[0] == pytest.approx(naive_sizes.size_mae(mask, truth), abs=1e-13)
+    if truth.size < 1e5:
+        assert measured(mask, truth)[1] == pytest.approx(naive_sizes.size_f(mask, truth), abs=1e-13)
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn_pairs())
+def test_fast_is_naive(pair):
+    mae, f = measured(*pair)
+    assert mae == pytest.approx(naive_sizes.size_mae(*pair), abs=1e-13)
+    assert f == pytest.approx(naive_sizes.size_f(*pair), abs=1e-13)
+
+
+def test_more_targets_than_a_batch():
+    truth = np.zeros((70, 140), np.uint8)
+    truth[::2, ::2] = 255
+    mask = np.random.default_rng(0).integers(0, 256, truth.shape, np.uint8)
+    assert len(naive_sizes.targets(truth > 128)) == 2450
+    mae, f = measured(mask, truth)
+    assert mae == pytest.approx(naive_sizes.size_mae(mask, truth), abs=1e-13)
+    assert f["binary"] == pytest.approx(np.mean(mask[::2, ::2] > 127))  # of one pixel F is 1 or 0
+
+
+def test_a_small_target_counts_as_much_as_a_large_one():
+    truth = np.zeros((100, 100), np.uint8)
+    truth[10:60, 10:60] = 255
+    truth[80:90, 80:90] = 255
+    missed = truth.copy()
+    missed[80:90] = 0
+    mae, f = measured(missed, truth)
+    share = (100**2 - 2600) / 2600
+    assert mae == pytest.approx(1 / (2 + share))
+    assert f["binary"] == 0.5
+    assert min(f["max"], f["adaptive"]) > 0.5  # at threshold 0, also twice the mean of nothing, all is found
+    mae, f = measured(truth, truth)
+    assert (mae, f["max"], f["binary"]) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(("width", "f"), [(10, 0.5), (9, 1)])
+def test_a_target_has_at_least_50_pixels(width, f):
+    """The block that the map misses has 5 x 10 pixels, which count, or 5 x 9, which do not."""
+    truth = np.zeros((20, 40), np.uint8)
+    truth[2:7, 2 : 2 + width] = 255
+    truth[10:16, 20:30] = 255
+    missed = truth.copy()
+    missed[:8] = 0
+    assert measured(missed, truth)[1]["binary"] == f
+
+
+def test_without_targets_it_is_the_plain_measure():
+    mask, truth = frozen_pair("no truth, typical")
+    assert measured(mask, truth)[0] == pytest.approx(naive.mae(mask, truth))
+    full = np.full_like(truth, 255)
+    assert measured(mask, full)[0] == pytest.approx(naive.mae(mask, full))

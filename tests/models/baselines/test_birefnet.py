@@ -1,0 +1,103 @@
+"""BiRefNet against the answers of its authors' own code, in tests/goldens/birefnet."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo, read_keys
+from safetensors.torch import save_file
+
+from disbench.errors import InputError
+from disbench.inference.model import load_model
+from disbench.models._parts import weights
+from disbench.models._parts.swin import learned
+from disbench.models.birefnet.network import BiRefNet, cut
+from disbench.registry.loading import get_card
+
+ANSWERS = np.load(GOLDENS / "birefnet" / "answers.npz")
+PHOTO = probe_photo("protocol", 1500, 2100)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A file as the authors save theirs, of BiRefNet_lite's shape."""
+    path = tmp_path_factory.mktemp("birefnet") / "lite.pth"
+    state = checkpoint(read_keys(GOLDENS / "birefnet" / "tiny.json.gz"), gain=1.42)
+    torch.save({f"_orig_mod.{name}": tensor for name, tensor in state.items()}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(tiny):
+    return load_model("birefnet", str(tiny), "cpu")
+
+
+def assert_answers(logits, name):
+    """Within 1e-3 of the largest: summing in another order moves it by 4e-5, other weights by 8e-3."""
+    expected = ANSWERS[name]
+    assert np.abs(logits[0, 0, ::2, ::2].numpy() - expected).max() <= 1e-3 * np.abs(expected).max()
+
+
+@torch.inference_mode()
+def test_the_network_answers_as_the_authors(tmp_path):
+    state = checkpoint(read_keys(GOLDENS / "birefnet" / "large.json.gz"), gain=1.55)
+    net = weights.build(lambda: BiRefNet(patches="current"), learned(state), tmp_path)
+    assert sum(p.numel() for p in net.parameters()) == get_card("birefnet").parameters
+    assert_answers(net(probe_image("birefnet", 256, 320)), "large")
+
+
+@pytest.mark.parametrize(("patches", "answer"), [("current", "tiny"), ("legacy", "legacy")])
+@torch.inference_mode()
+def test_the_lite_network_answers_as_the_authors_before_and_since_patches_changed(tiny, patches, answer):
+    found = load_model("birefnet", str(tiny), "cpu", patches=patches)
+    assert_answers(found.predictor.net(probe_image("birefnet_lite", 256, 320)), answer)
+    assert found.title == f"BiRefNet-lite (lite.pth), {patches} patches"
+
+
+def test_patches_lie_in_channels_as_asked():
+    image = torch.arange(2 * 4 * 6.0).view(1, 2, 4, 6)  # two colours; 2 x 2 patches of 2 x 3
+    corners = [cut(image, torch.zeros(2, 3), order)[0, :, 0, 0].tolist() for order in ("current", "legacy")]
+    assert corners == [[0, 3, 12, 15, 24, 27, 36, 39], [0, 24, 12, 36, 3, 27, 15, 39]]
+
+
+@pytest.mark.parametrize("size", ["large", "tiny"])
+def test_keys_and_shapes_are_the_authors(size):
+    with torch.device("meta"):
+        state = BiRefNet(size).state_dict()
+    keys = learned(read_keys(GOLDENS / "birefnet" / f"{size}.json.gz"))
+    assert {name: list(tensor.shape) for name, tensor in state.items()} == keys
+
+
+def test_the_network_is_fed_what_the_authors_feed(model):
+    prepared = model.predictor.prepare(PHOTO)
+    assert prepared.shape == (3, 1024, 1024) and prepared.dtype == torch.float32
+    assert np.abs(prepared[:, ::16, ::16].numpy() - ANSWERS["input"]).max() <= 1e-6
+
+
+def test_the_saved_map_is_that_of_the_authors(model, monkeypatch):
+    monkeypatch.setattr(model.predictor, "net", lambda batch: probe_logits("birefnet", 1024, 1024))
+    saved = model.predictor.restore(model.predictor.infer(torch.zeros(1))[0], PHOTO.shape[:2])
+    assert saved.dtype == np.uint8 and saved.shape == PHOTO.shape[:2]
+    assert np.array_equal(saved[::12, ::12], ANSWERS["saved"])
+    assert hashlib.sha256(saved.tobytes()).hexdigest() == str(ANSWERS["saved_sha256"])
+
+
+def test_a_file_without_tables_is_the_same_network_and_the_order_of_patches_another(model, tiny, tmp_path):
+    save_file(learned(torch.load(tiny)), tmp_path / "a.safetensors")
+    assert load_model("birefnet", str(tmp_path / "a.safetensors"), "cpu").identity == model.identity
+    assert load_model("birefnet", str(tiny), "cpu", patches="current").identity != model.identity
+
+
+def test_a_photo_becomes_a_map_of_its_size(model, monkeypatch):
+    monkeypatch.setattr(model.predictor, "size", (128, 128))
+    mask = model.predict(PHOTO[:90, :70])
+    assert (mask.shape, mask.dtype) == ((90, 70), np.uint8)
+
+
+def test_what_is_not_there_is_refused(tiny, tmp_path):
+    with pytest.raises(InputError, match="patches=new: one of legacy, current"):
+        load_model("birefnet", str(tiny), "cpu", patches="new")
+    torch.save({"bb.norm0.bias": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(InputError, match=r"other\.pth: not the weights of this BiRefNet; .*bb\.layers\.0"):
+        load_model("birefnet", str(tmp_path / "other.pth"), "cpu")

@@ -1,0 +1,181 @@
+"""GenPercept's two versions against what its authors' own pipelines answer, in tests/goldens/genpercept."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_genpercept as tiny
+import torch
+from filled_weights import GOLDENS, probe_image, probe_photo
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from disbench.errors import InputError
+from disbench.inference.model import load_model
+from disbench.models.genpercept import weights
+from disbench.models.genpercept.network import UNET, VAE, AutoencoderKL, UNet2DConditionModel
+from disbench.models.genpercept.steps import V1, V2, fitted
+from disbench.registry.loading import get_card
+
+ANSWERS = np.load(GOLDENS / "genpercept" / "answers.npz")
+SMALL = probe_photo("genpercept", 90, 120)
+PHOTO = probe_photo("protocol", 1500, 2100)
+PROBES = {
+    "v1": (probe_image("map/genpercept", 544, 768, 3)[0] / 2).clip(-1, 1),
+    "v2": (probe_image("map/genpercept", 544, 768, 1)[0, 0] / 4 + 0.5).clip(0, 1),
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Weights of both versions, in one folder, and the base."""
+    root = tmp_path_factory.mktemp("genpercept")
+    tiny.second(tiny.first(root / "both"))
+    return root / "both", tiny.base(root / "base")
+
+
+def model(folders, version, **options):
+    both, base = folders
+    return load_model("genpercept", str(both / f"unet_dis_{version}"), "cpu", base=str(base), **options)
+
+
+@pytest.mark.parametrize("size", [64, 0])
+def test_version_1_maps_as_the_authors(folders, size):
+    predictor = model(folders, "v1", processing_res=str(size)).predictor
+    output = predictor.infer(predictor.prepare(SMALL)[None])[0]
+    assert_levels(V1.colours(output, SMALL.shape[:2]), ANSWERS[f"v1_map{size}"])
+
+
+@pytest.mark.parametrize("size", [64, 0])
+def test_version_2_maps_as_the_authors(folders, size):
+    assert_levels(model(folders, "v2", processing_res=size).predict(SMALL), ANSWERS[f"v2_map{size}"])
+
+
+def assert_levels(found, expected):
+    """Summing in another order may carry a level over the edge that truncating has."""
+    assert found.shape == expected.shape
+    away = np.abs(found.astype(int) - expected)
+    assert away.max() <= 1 and away.mean() < 0.01
+
+
+@pytest.mark.parametrize(("version", "steps"), [("v1", V1), ("v2", V2)])
+def test_the_networks_are_fed_what_the_authors_feed(version, steps):
+    prepared = steps.prepare(PHOTO, get_card("genpercept").protocol["size"])
+    assert prepared.shape == tuple(ANSWERS[f"{version}_shape"][1:])
+    assert np.abs(prepared[:, ::16, ::16].numpy() - ANSWERS[f"{version}_input"]).max() <= 1e-6
+
+
+@pytest.mark.parametrize(("version", "restore"), [("v1", V1.colours), ("v2", V2.restore)])
+def test_the_saved_map_is_that_of_the_authors(version, restore):
+    saved = restore(PROBES[version], PHOTO.shape[:2])
+    assert np.array_equal(saved[::12, ::12], ANSWERS[f"{version}_saved"])
+    assert hashlib.sha256(np.ascontiguousarray(saved).tobytes()).hexdigest() == str(ANSWERS[f"{version}_saved_sha256"])
+
+
+@pytest.mark.parametrize(
+    ("colour", "level"),
+    [((1, -1, -1), 76), ((-1, 1, -1), 150), ((-1, -1, 1), 29), ((0.2, 0.2, 0.2), 153), ((-0.5, 0.3, 0.9), 143)],
+)
+def test_version_1_is_greyed_by_the_weights_of_colours(colour, level):
+    """.299, .587 and .114 of 0 to 255, rounded; the colours themselves are truncated: 63, 165 and 242."""
+    output = torch.tensor(colour, dtype=torch.float32).view(3, 1, 1).expand(3, 4, 4)
+    assert (V1.restore(output, (6, 8)) == level).all()
+
+
+@pytest.mark.parametrize(
+    ("colour", "answer", "level"),
+    [((1, -1, 0.3), 0.55, 140), ((3, 2, 1), 1.0, 255), ((-3, 0, 0), 0.0, 0), ((0, 0, 0), 0.5, 127)],
+)
+def test_version_2_takes_the_mean_of_the_channels_and_truncates(colour, answer, level):
+    """The mean is clipped, its channels are not."""
+    pixels = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    torch.testing.assert_close(V2.answer(pixels), torch.full((1, 4, 4), answer))
+    assert (V2.restore(V2.answer(pixels)[0], (4, 4)) == level).all()
+
+
+def test_identities_and_titles_tell_versions_and_sizes(folders):
+    first, small, second = (
+        model(folders, "v1"),
+        model(folders, "v1", processing_res="64"),
+        model(folders, "v2"),
+    )
+    assert first.title == "GenPercept v1 (unet_dis_v1)"
+    assert small.title == "GenPercept v1 (unet_dis_v1), processing_res 64"
+    assert second.title == "GenPercept v2 (unet_dis_v2)"
+    assert len({str(sorted(one.identity.items(), key=str)) for one in (first, small, second)}) == 3
+
+
+def test_sizes_are_truncated_and_threads_refused():
+    assert fitted((1500, 2100), 768) == (548, 768)
+    assert fitted((30, 40), 768) == (576, 768)
+    with pytest.raises(InputError, match=r"4000 x 20: its shorter side .* less than 8 pixels at processing_res=768"):
+        fitted((20, 4000), 768)
+
+
+def test_the_card_counts_stable_diffusions_parameters():
+    with torch.device("meta"):
+        parts = UNet2DConditionModel(**UNET), AutoencoderKL(**VAE)
+    assert get_card("genpercept").parameters == sum(p.numel() for part in parts for p in part.parameters())
+
+
+def test_untrained_is_the_same_every_time(monkeypatch):
+    for name, small in (("UNET", tiny.CONFIGS["unet"]), ("VAE", tiny.CONFIGS["vae"])):
+        monkeypatch.setattr(weights, name, small)
+    first, again = (load_model("genpercept", "untrained", "cpu", processing_res=32) for _ in range(2))
+    assert first.identity == again.identity
+    assert first.predict(SMALL).shape == SMALL.shape[:2]
+    assert first.title == "GenPercept v2 (untrained), processing_res 32"
+
+
+# -- Files
+
+
+def test_a_folder_of_one_version_is_enough(folders, tmp_path):
+    assert load_model("genpercept", str(tiny.first(tmp_path)), "cpu").identity == model(folders, "v1").identity
+
+
+def test_two_versions_in_one_folder_have_to_be_told_apart(folders, tmp_path):
+    with pytest.raises(InputError, match=r"both: .*more than one, so name one of unet_dis_v1, unet_dis_v2"):
+        load_model("genpercept", str(folders[0]), "cpu")
+    with pytest.raises(InputError, match="in unet_dis_v1, unet_dis_v2, unet is needed, here is none"):
+        load_model("genpercept", str(tmp_path), "cpu")
+
+
+def test_the_prompt_of_version_1_is_asked_for(tmp_path):
+    folder = tiny.first(tmp_path / "v1")
+    shutil.move(folder / "empty_text_embed.npy", tmp_path / "moved.npy")
+    with pytest.raises(InputError, match=r"empty_text_embed\.npy: get it from https://github\.com/aim-uofa/"):
+        load_model("genpercept", str(folder), "cpu")
+    load_model("genpercept", str(folder), "cpu", prompt=str(tmp_path / "moved.npy"))
+    for content in (b"", b"text"):
+        (tmp_path / "moved.npy").write_bytes(content)
+        with pytest.raises(InputError, match=r"moved\.npy: not the empty prompt's embedding"):
+            load_model("genpercept", str(folder), "cpu", prompt=str(tmp_path / "moved.npy"))
+    np.save(tmp_path / "moved.npy", np.zeros((77, 3)))
+    with pytest.raises(InputError, match=r"moved\.npy: not this U-Net's empty prompt: \(77, 3\) instead of \(77, 32\)"):
+        load_model("genpercept", str(folder), "cpu", prompt=str(tmp_path / "moved.npy"))
+
+
+def test_wrong_options_and_bases_are_named(folders, tmp_path):
+    with pytest.raises(InputError, match="processing_res 'large': a number of pixels is needed"):
+        model(folders, "v1", processing_res="large")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"empty: no unet/ of Stable Diffusion 2\.1"):
+        load_model("genpercept", str(folders[0] / "unet_dis_v2"), "cpu", base=str(tmp_path / "empty"))
+
+
+def test_a_foreign_base_is_refused_in_one_line(folders, tmp_path):
+    both, base = folders
+    narrow, colours = (Path(shutil.copytree(base, tmp_path / name)) for name in ("narrow", "colours"))
+    config = CLIPTextConfig.from_pretrained(base / "text_encoder")
+    config.hidden_size = config.intermediate_size = 16
+    CLIPTextModel(config).save_pretrained(narrow / "text_encoder")
+    AutoencoderKL(**tiny.CONFIGS["vae"] | {"latent_channels": 3}).save_pretrained(colours / "vae")
+    for folder, why in (
+        (narrow, r"narrow/text_encoder: not this U-Net's empty prompt, \(1, 2, 16\) instead of \(1, 2, 32\)"),
+        (colours, "colours/vae: latents of 3 channels"),
+    ):
+        with pytest.raises(InputError, match=why) as caught:
+            load_model("genpercept", str(both / "unet_dis_v2"), "cpu", base=str(folder))
+        assert "\n" not in str(caught.value)

@@ -1,0 +1,104 @@
+"""Several processes train what one trains."""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import accelerate
+import pytest
+import torch
+from tiny_training import TOGETHER, begin
+
+from disbench.data.location import find_dataset
+from disbench.errors import InputError
+from disbench.models._training import processes
+from disbench.models._training.processes import Processes, join
+from disbench.models.diffdis import train
+
+torch.set_num_threads(1)
+
+
+def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
+    data = str(make_pairs(tmp_path / "set", list("abcdef")))
+    script = Path(__file__).with_name("tiny_training.py")
+    done = subprocess.run([sys.executable, script, data, tmp_path], capture_output=True, text=True, timeout=1500)
+    assert done.returncode == 0, done.stderr
+    samples = find_dataset(data, None).samples
+    alone = train.train(TOGETHER, begin(TOGETHER), samples, samples[:1], tmp_path / "alone").state_dict()
+
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    for name, x in alone.items():
+        assert torch.equal(first[name], second[name]), name
+        torch.testing.assert_close(first[name], x, rtol=1e-4, atol=2e-5, msg=name)
+    untouched = begin(TOGETHER).unet.state_dict()
+    assert (untouched["rgb_conv.0.1.running_var"] - first["rgb_conv.0.1.running_var"]).abs().max() > 0.01
+
+    logs = [[json.loads(line) for line in (tmp_path / run / "unet.jsonl").open()] for run in ("0", "alone")]
+    for a, b in zip(*logs, strict=True):
+        assert (a["mask"], a["edge"]) == pytest.approx((b["mask"], b["edge"]), rel=1e-4)
+    assert "f_max" in logs[0][-1]
+    assert not (tmp_path / "1" / "unet.pt").exists() and not (tmp_path / "1" / "unet.jsonl").exists()
+
+
+def test_batch_norm_of_two_processes_is_that_of_all_their_rows(monkeypatch):
+    """Two threads in place of the processes. Of few values, so that a variance of n is not one of n - 1."""
+    barrier, given = threading.Barrier(2), {}
+
+    def all_reduce(x):
+        given[threading.get_ident()] = x.clone()
+        barrier.wait()
+        total = sum(given.values())
+        barrier.wait()
+        x.copy_(total)
+        barrier.wait()
+        given.clear()
+        barrier.wait()
+
+    together = SimpleNamespace(is_initialized=lambda: True, get_world_size=lambda: 2, all_reduce=all_reduce)
+    monkeypatch.setattr(processes, "distributed", together)
+    rows = torch.tensor([[0.0, 1.0, 5.0], [2.0, -3.0, 9.0]]).view(2, 1, 1, 3)
+    weights = torch.tensor([[1.0, -2.0, 0.5], [3.0, 1.0, -1.0]]).view(2, 1, 1, 3)
+
+    def run(norm, part):
+        x = rows[part].clone().requires_grad_()
+        y = norm.train()(x)
+        (y * weights[part]).sum().backward()
+        return y.detach(), x.grad, norm
+
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(lambda i: run(processes.BatchNorm(1), slice(i, i + 1)), range(2)))
+    wanted, gradient, norm = run(torch.nn.BatchNorm2d(1), slice(None))
+    assert norm.running_var.item() == pytest.approx(0.9 + 0.1 * rows.var().item())  # torch's own, of n - 1
+    for i, (y, grad, own) in enumerate(parts):
+        torch.testing.assert_close(y, wanted[i : i + 1], rtol=0, atol=1e-6)
+        torch.testing.assert_close(own.running_mean, norm.running_mean, rtol=0, atol=1e-6)
+        torch.testing.assert_close(own.running_var, norm.running_var, rtol=0, atol=1e-6)
+        assert own.num_batches_tracked == 1
+        torch.testing.assert_close(grad, gradient[i : i + 1], rtol=0, atol=1e-5)
+
+
+def test_the_others_wait_for_a_long_validation(monkeypatch):
+    """Of all of DIS-VD, say, in which NCCL's ten minutes pass."""
+    seen = {}
+
+    def state(**given):
+        seen.update(given)
+        return SimpleNamespace(device="cuda:1", process_index=1, num_processes=2)
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(accelerate, "PartialState", state)
+    assert join(None) == ("cuda:1", Processes(1, 2))
+    assert seen["timeout"] > timedelta(hours=1)
+
+
+def test_a_batch_is_shared_in_pairs_of_neighbours():
+    parts = [Processes(rank, 3).part(12) for rank in range(3)]
+    assert [i for part in parts for i in range(12)[part]] == list(range(12))
+    for images in (2, 9, 10):
+        with pytest.raises(InputError, match="even number of images each"):
+            Processes(0, 3).part(images)

@@ -1,0 +1,44 @@
+"""docs/add-a-model.md: what it shows works as it is shown."""
+
+import json
+import re
+
+from added_model import CARD, PYTHON, TEXT
+from click.testing import CliRunner
+from own_registry import isolate_registry
+
+from disbench.cli.main import main
+from disbench.doctor import adapter
+from disbench.inference import model
+from disbench.models._own.steps import ACTIVATIONS, OPTIONS, RESIZES, STRETCHES
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_the_python_file_is_fit(tmp_path, monkeypatch):
+    (tmp_path / "my_model.py").write_text(PYTHON)
+    small = [(image[::8, ::8].copy(), truth[::8, ::8].copy()) for image, truth in adapter.sample_pictures(2)]
+    monkeypatch.setattr(adapter, "sample_pictures", lambda: small)
+    ran = call("doctor", "--model", tmp_path / "my_model.py", "--option", "size=64", "--json")
+    failed = [one["check"] for one in json.loads(ran.stdout)["checks"] if not one["ok"]]
+    assert failed in ([], ["score"])  # its weights are as drawn
+
+
+def test_the_folder_is_listed_and_described(tmp_path, monkeypatch):
+    isolate_registry(monkeypatch)
+    folder = tmp_path / "my_models" / "thin_net"
+    folder.mkdir(parents=True)
+    (folder / "card.toml").write_text(CARD)
+    (folder / "predictor.py").write_text(PYTHON)
+    shown = call("models", "--models", folder.parent, "thin-net")
+    assert "ThinNet, unofficial" in shown.stdout and "Weights thin.pth" in shown.stdout
+    assert model.load_model("thin_net", "thin.pth").title == "ThinNet"
+
+
+def test_the_table_of_options_is_whole():
+    rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)?) \| (.*?) \|", TEXT, re.M))
+    assert {name for key in rows for name in re.findall(r"\w+", key)} == {*OPTIONS, "output"}
+    for key, known in (("resize", RESIZES), ("activation", ACTIVATIONS), ("stretch", STRETCHES)):
+        assert re.findall(r"`([\w-]+)`", rows[f"`{key}`"]) == list(known)

@@ -1,0 +1,153 @@
+"""The loop of every training, with networks of a layer or two."""
+
+import errno
+import tracemalloc
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+
+from disbench.errors import InputError
+from disbench.models._training import loop
+from disbench.models._training.loop import Schedule, fit
+
+torch.set_num_threads(1)
+
+
+def test_accumulated_batches_are_one_step_of_all_of_them(tmp_path):
+    def run(folder, accumulate, make):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(3, 1)
+        schedule = Schedule(4, 1e-2, accumulate=accumulate)
+        return fit(model, schedule, make, lambda model, x: {"loss": model(x).square().mean()}, "x", tmp_path / folder)
+
+    x = torch.randn(8, 2, 3, generator=torch.Generator().manual_seed(1))
+    parts = run("parts", 2, lambda i: x[i])
+    whole = run("whole", 1, lambda i: x[2 * i : 2 * i + 2].flatten(0, 1))
+    torch.testing.assert_close(parts.weight, whole.weight)
+
+
+def test_a_full_disk_is_told_as_that(tmp_path, monkeypatch):
+    """By whatever write it is found; torch itself would say that a position is unexpected."""
+
+    class Full:
+        def __init__(self, room):
+            self.room = room
+
+        def write(self, content):
+            self.room -= len(content)
+            if self.room < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return len(content)
+
+        def flush(self):
+            pass
+
+    for room in (0, 100, 1500):
+        monkeypatch.setattr(loop, "writing", lambda path, room=room: nullcontext(Full(room)))
+        with pytest.raises(OSError, match="No space left"):
+            loop._save(tmp_path / "x.pt", {"model": torch.nn.Linear(300, 1)}, {}, "", 1, 0.0)
+
+
+def test_a_checkpoint_is_not_held_in_memory(tmp_path):
+    """Its tensors are; DiffDIS' take 15 GB."""
+    model = torch.nn.Sequential(*(torch.nn.Linear(256, 256) for _ in range(8)))
+    size = 4 * sum(p.numel() for p in model.parameters())
+    tracemalloc.start()
+    x = torch.ones(1, 256)
+    fit(model, Schedule(1, 1e-3), lambda step: x, lambda net, x: {"loss": net(x).mean()}, "x", tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "train.pt").stat().st_size > 4 * size  # with moments and average
+    assert peak < size
+
+
+def test_the_rate_warms_up_falls_and_starts_again():
+    schedule = Schedule(100, 1.0, warmup=0.1, more=((100, 50, 0.5),))
+    rates = np.array([schedule.lr_at(step) for step in range(schedule.total)])
+    assert np.argmax(rates) == 10
+    assert rates[:100].max() == 1.0 and rates[100:].max() == 0.5
+    assert (np.diff(rates[:11]) > 0).all() and (np.diff(rates[10:100]) < 0).all()
+    assert rates[99] < 0.001 and rates[149] < 0.001
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
+    model = torch.nn.Linear(1, 1)
+
+    def nan(model, batch):
+        return {"loss": model(torch.ones(1)).sum() * (float("nan") if batch == 2 else 1)}
+
+    with pytest.raises(InputError, match=r"step 2.*lower lr in the recipe, and choose another --out"):
+        fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path)
+    assert all(p.isfinite().all() for p in model.parameters())
+    with pytest.raises(InputError, match=r"step 2.*lower --lr, "):
+        fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path, knob="--lr")
+    with pytest.raises(InputError, match=r"step 0.*not for the rate"):
+        fit(model, Schedule(4, 1e-3), lambda step: step + 2, nan, "x", tmp_path)
+
+
+def test_without_a_moving_average_the_network_itself_is_kept(tmp_path):
+    """As an average that forgets all at once would be; a validation leaves it in training."""
+
+    def loss(model, batch):
+        assert model.training
+        return {"loss": (model(torch.full((2, 1), 1.0 + batch)) ** 2).mean()}
+
+    def train(ema, out):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout(0.5))
+        schedule = Schedule(4, 0.1, ema=ema, validate_every=1, checkpoint_every=1)
+        return model, fit(model, schedule, lambda step: step, loss, "x", out, lambda net, step: {"f": step})
+
+    model, kept = train(0, tmp_path / "none")
+    _, nearly = train(1e-30, tmp_path / "nearly")
+    assert kept is model and not kept.training
+    assert all(torch.equal(p, q) for p, q in zip(kept.parameters(), nearly.parameters(), strict=True))
+    assert "average" not in torch.load(tmp_path / "none" / "train.pt", weights_only=True)
+
+
+def test_the_moving_average_has_the_statistics_of_batch_norms(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1))
+    x = 5 + torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model[0].weight.fill_(1)
+        model[0].bias.fill_(0)
+    schedule = Schedule(2, 1e-9, ema=0.5)
+    average = fit(model, schedule, lambda step: x, lambda net, x: {"loss": net(x).square().mean()}, "x", tmp_path)
+    assert average is not model
+    # Each step moves the network's own by a tenth of the way; the first average is a copy of them.
+    first, second = 0.1 * x.mean(), 0.19 * x.mean()
+    assert model[1].running_mean.item() == pytest.approx(second.item(), rel=1e-4)
+    assert average[1].running_mean.item() == pytest.approx(((first + second) / 2).item(), rel=1e-4)
+
+
+def test_gradients_of_half_precision_are_clipped_at_their_own_scale(tmp_path, monkeypatch):
+    """Not at that to which they are scaled so that they do not vanish in float16."""
+    norms, clip = {}, torch.nn.utils.clip_grad_norm_
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+
+    def watched(parameters, most):
+        norms.setdefault(precision, []).append(clip(parameters, most).item())
+        return torch.tensor(norms[precision][-1])
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", watched)
+    for precision in ("fp32", "fp16"):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(4, 1)
+        schedule = Schedule(2, 1e-3, precision=precision, ema=0)
+        loss = lambda net, x: {"loss": net(x).float().mean() / 9}  # noqa: E731
+        fit(model, schedule, lambda step: x, loss, "x", tmp_path / precision)
+    assert norms["fp16"] == pytest.approx(norms["fp32"], rel=0.01)
+    assert 0.01 < norms["fp32"][0] < 1
+
+
+@pytest.mark.parametrize(("options", "decay"), [({}, 0.01), ({"weight_decay": 0.5}, 0.5), ({"weight_decay": 0}, 0)])
+def test_weights_decay_by_the_rate_times_the_decay(tmp_path, options, decay):
+    """A gradient of 0 moves nothing itself."""
+    model = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        model.weight.fill_(2)
+    schedule = Schedule(1, 0.1, warmup=0, ema=0, **options)
+    fit(model, schedule, lambda step: None, lambda net, _: {"loss": 0 * net.weight.sum()}, "x", tmp_path)
+    assert model.weight.item() == pytest.approx(2 * (1 - 0.1 * decay), rel=1e-6)

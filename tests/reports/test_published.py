@@ -1,0 +1,296 @@
+"""Reports from leaderboard entries: the paper's Table 2 cell for cell, corrected on request, and runs beside it."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from fake_runs import make_run
+
+from disbench.cli.main import main
+from disbench.data.dataset import TEST_SPLITS
+from disbench.errors import InputError
+from disbench.leaderboard.entry import Citation, Entry, Reported, find_entries, list_entries, read_entry, write_entry
+from disbench.reports import confidence, table
+from disbench.reports.inputs import load_inputs
+from disbench.reports.published import add_published, shipped_tables, tables_of_entries
+from disbench.reports.render import FORMATS, render_report
+from disbench.stats.compare import compare
+
+TESTS = Path(__file__).parent
+HOSTILE = r'<script>alert(1)</script> #&_%${}~^\|`*"--' + "'β中"
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def golden():
+    with (TESTS / "goldens" / "table2.csv").open() as file:
+        return {
+            (row["subset"], row["metric"], row["method"]): (row["printed"], row["marked"])
+            for row in csv.DictReader(file)
+        }
+
+
+def latex_cells(text):
+    """(subset, metric, method) -> (digits, mark) of a table in LaTeX, in the order of its columns."""
+    symbols = {
+        r"F_\beta^{max}": "f_max",
+        r"F_\beta^{\omega}": "f_weighted",
+        r"E_\phi^{m}": "e_mean",
+        "S_m": "s_measure",
+    }
+    symbols[r"\mathcal{M}"] = "mae"
+    head = re.search(r"Subset & Metric & (.*) \\\\", text)[1].split(" & ")
+    found, subset = {}, None
+    for line in text.splitlines():
+        if start := re.match(r"\\multirow\{5\}\{\*\}\{(.*)\}", line):
+            subset = start[1]
+        elif row := re.match(r"  & \$(.*) \\(?:up|down)arrow\$ & (.*) \\\\", line):
+            for method, cell in zip(head, row[2].split(" & "), strict=True):
+                mark, digits = re.fullmatch(r"(?:\\(best|second)\{)?([\d.]+)\}?", cell).groups()
+                found[subset, symbols[row[1]], method] = digits, mark or ""
+    return found
+
+
+def test_latex_has_table_2_cell_for_cell_in_its_order():
+    found = latex_cells(call("report", "--format", "latex", "--source", "2410.10105", "dis5k").stdout)
+    expected = golden()
+    assert found == expected
+    every = latex_cells(call("report", "--format", "latex", *list_entries("dis5k")).stdout)
+    assert {key: cell for key, cell in every.items() if "[" not in key[2]} == expected
+    assert {key[2] for key in every if "[" in key[2]} == {"LawDIS-S [2]", "LawDIS-R [2]", "PDFNet [3]"}
+    assert list(dict.fromkeys(method for _, _, method in found)) == list(dict.fromkeys(m for _, _, m in expected))
+    assert list(dict.fromkeys(key[:2] for key in found)) == list(dict.fromkeys(key[:2] for key in expected))
+
+
+def test_a_corrected_table_differs_where_the_audit_says():
+    text = call("report", "--format", "latex", "--corrected", "--source", "2410", "dis5k").stdout
+    found, printed = latex_cells(text), golden()
+    assert {key: cell for key, cell in found.items() if cell != printed[key]} == {
+        ("DIS-TE4", "s_measure", "IFA"): ("0.811", ""),
+        ("DIS-TE4", "s_measure", "PGNet"): ("0.841", ""),
+        ("DIS-TE4", "s_measure", "InSPyReNet"): ("0.905", "best"),
+        ("DIS-TE4", "s_measure", "DiffDIS"): ("0.896", ""),
+        ("Overall", "f_weighted", "MVANet"): ("0.861", ""),
+        ("Overall", "e_mean", "DiffDIS"): ("0.951", "best"),
+    }
+    assert "corrected where it contradicts itself" in text
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs pdflatex")
+@pytest.mark.parametrize("name", ["dis5k", "diffdis-table-4"])
+def test_the_table_fits_one_page(tmp_path, name):
+    call("report", "--standalone", "--out", tmp_path / "t.tex", name)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "(1 page" in done.stdout
+    assert "Overfull" not in done.stdout
+
+
+@pytest.mark.parametrize("format", ["html", "latex", "markdown", "csv"])
+def test_reports_of_the_repository_are_not_stale(format):
+    """Mend: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done"""
+    path = TESTS.parent / "reports" / f"dis5k{FORMATS[format]}"
+    assert path.read_text() == render_report([], format, standalone=True, entries=list_entries("dis5k"))
+
+
+@pytest.mark.parametrize("name", shipped_tables())
+def test_a_published_table_is_found_by_its_name_cell_for_cell(name):
+    whole = shipped_tables()[name]
+    printed = {
+        (method, subset, metric): float(text)
+        for method, cells in whole.columns.items()
+        for subset, row in cells.items()
+        for metric, text in row.items()
+    }
+    records = list(csv.DictReader(io.StringIO(call("report", "--format", "csv", name).stdout)))
+    assert {(r["method"], r["split"], r["metric"]): float(r["value"]) for r in records} == printed
+    assert {r["n"] for r in records if r["split"] == "not stated"} <= {""}
+
+
+def test_a_published_table_of_one_subset_has_methods_as_lines_in_every_format():
+    whole = shipped_tables()["diffdis-table-4"]
+    assert [metric for _, metric in whole.lines] == ["f_max", "e_mean", "s_measure", "mae", "seconds"]
+    texts = {f: call("report", "--format", f, "diffdis-table-4").stdout for f in ("latex", "markdown", "html")}
+    forms = {"latex": (r"\best{%s}", " & ", r" \\"), "markdown": ("**%s**", " | ", " |")}
+    for format, (best, between, end) in forms.items():
+        for method in whole.columns:
+            lines = (line.removeprefix("| ") for line in texts[format].splitlines())
+            row = next(line for line in lines if line.startswith(method + between))
+            expected = [
+                best % whole.text(method, *line) if whole.mark(method, *line) else whole.text(method, *line)
+                for line in whole.lines
+            ]
+            assert row.removesuffix(end).split(between)[1:] == expected
+    shown = re.findall(r'<td data-metric="(\w+)"( class="best")?[^>]*><span>([\d.]+)</span>', texts["html"])
+    cells = [(m, s, metric) for m in whole.columns for s, metric in whole.lines]
+    assert [(k, bool(mark), text) for k, mark, text in shown] == [
+        (cell[2], whole.mark(*cell) == "best", whole.text(*cell)) for cell in cells
+    ]
+    assert "second underlined" not in texts["markdown"]
+
+
+def test_published_tables_stand_beside_each_other_and_a_run(tmp_path):
+    run = make_run(tmp_path, splits=("DIS-VD",), title="Mine", data=("DIS5K", "dis5k"))
+    text = call("report", "diffdis-table-4", "diffdis-table-5", run.folder).stdout
+    rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in (rows[0], rows[6], rows[8])] == [
+        "| from scratch, one step (reported)",
+        r"| with edges and DBIA \[2\]",
+        "| Mine (pysod)",
+    ]
+    assert rows[8].split(" | ")[1] == f"{run.scores()['DIS-VD']['f_max']:.3f}"
+    assert rows[8].split(" | ")[5] == rows[6].split(" | ")[5] == "–"
+    assert call("report", "--format", "html", "diffdis-table-4", run.folder).exit_code == 0
+    assert call("report", "--metrics", "hce", "diffdis-table-3").exit_code == 2
+    for wrong in ("diffdis-table-2", "nothing"):
+        unknown = call("report", wrong)
+        assert (unknown.exit_code, unknown.stderr.count("\n")) == (2, 1)
+        assert "diffdis-table-1, diffdis-table-3, diffdis-table-4" in unknown.stderr
+
+
+def test_methods_and_metrics_are_chosen_by_name():
+    text = call("report", "--format", "csv", "--metrics", "mae", "mvanet", "diffdis").stdout
+    records = list(csv.DictReader(io.StringIO(text)))
+    assert {(r["method"], r["metric"], r["protocol"]) for r in records} == {
+        (method, "mae", "reported") for method in ("MVANet", "DiffDIS")
+    }
+    assert len(records) == 12
+    assert records[0]["n"] == "470"
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """MVANet's entry with a measured part on two subsets, and the run behind it."""
+    board = tmp_path / "boards" / "dis5k"
+    board.mkdir(parents=True)
+    for path in list_entries("dis5k"):
+        shutil.copy(path, board)
+    run = make_run(tmp_path / "runs", "mvanet", splits=TEST_SPLITS[:2], title="MVANet", data=("DIS5K", "dis5k"))
+    assert call("submit", run.folder, "--to", board.parent).exit_code == 0
+    return board, run
+
+
+def test_measured_columns_stand_beside_reported_ones_and_are_ranked_apart(measured):
+    board, run = measured
+    other = make_run(board.parent / "runs", "isnet", 0.4, splits=TEST_SPLITS[:2], title="IS-Net", data=("DIS5K", "dis5k"))
+    text = call("report", board / "mvanet.json", board / "diffdis.json", other.folder).stdout
+    head, _, first = (line.split(" | ") for line in text.splitlines()[2:5])
+    assert head[2:] == ["MVANet (reported)", "DiffDIS (reported)", "MVANet (pysod)", "IS-Net (pysod) |"]
+    assert first[2:4] == ["<ins>0.913</ins>", "**0.918**"]
+    assert first[4:] == ["–", "– |"]
+    te1 = next(line.split(" | ") for line in text.splitlines() if line.startswith("| DIS-TE1"))
+    assert te1[4] == f"**{run.scores()['DIS-TE1']['f_max']:.3f}**"
+    assert "only scores of one protocol compare" in text
+    assert text.count("Signature (MVANet (pysod), IS-Net (pysod)):") == 1
+
+
+def test_what_is_of_another_data_set_does_not_stand_beside_entries(tmp_path):
+    run = make_run(tmp_path)
+    result = call("report", "mvanet", run.folder)
+    assert result.exit_code == 2
+    assert "make one report for each data set" in result.stderr
+    mini = call("report", "dis-mini", "mvanet")
+    assert (mini.exit_code, "make one report" in mini.stderr) == (2, True)
+    assert call("report", "--by", "size", "mvanet").exit_code == 2
+    assert "none of the tables" in call("report", "--source", "1234", "mvanet").stderr
+
+
+def test_intervals_and_ties_are_shown(tmp_path):
+    kinds = (("A", 0.8, 0), ("B", 0.79, 4), ("C", 0.3, 5))
+    runs = [make_run(tmp_path, name, quality, title=name, seed=seed) for name, quality, seed in kinds]
+    built = confidence.add_confidence(table.build_table(runs, "mae"), runs)
+    ends, tied = confidence.intervals(built), confidence.tied(built)
+    assert set(ends) == {("DIS-TE1", "mae", i) for i in range(3)}
+    (tie,) = tied
+    best = min(range(3), key=lambda i: runs[i].scores()["DIS-TE1"]["mae"])
+    assert tie[2] == ({0, 1} - {best}).pop()
+    low, high = ends[tie]
+    row = render_report(runs, "markdown", metrics="mae", intervals=True).splitlines()[4]
+    assert f" ≈ [{low:.3f}, {high:.3f}]" in row
+    tex = render_report(runs, "latex", metrics="mae", intervals=True)
+    assert re.search(r"\\tied\{\\second\{0\.\d+\}\}" + re.escape(rf"\ci{{{low:.3f}}}{{{high:.3f}}}"), tex)
+    assert r"\providecommand{\tied}" in tex
+    assert "[" not in render_report(runs, "markdown", metrics="mae").splitlines()[4]
+    records = list(csv.DictReader(io.StringIO(render_report(runs, "csv", metrics="mae"))))
+    assert [(float(r["low"]), float(r["high"])) for r in records] == [ends["DIS-TE1", "mae", i] for i in range(3)]
+
+
+def test_intervals_and_ties_are_those_of_a_comparison_within_each_protocol(tmp_path):
+    kinds = (("A", 0.8, 0), ("B", 0.79, 4), ("C", 0.3, 5))
+    runs = [make_run(tmp_path, name, quality, title=name, seed=seed) for name, quality, seed in kinds]
+    protocols = ("pysod", "mvanet")
+    every = [run.with_protocol(protocol) for run in runs for protocol in protocols]
+    built = confidence.add_confidence(table.build_table(every, "f_max,mae"), every)
+    ends, tied = confidence.intervals(built), confidence.tied(built)
+    assert len(ends) == 2 * 6
+    found = {}
+    for protocol in protocols:
+        for line in compare([run.with_protocol(protocol) for run in runs], "f_max,mae"):
+            for title, one in line.scores.items():
+                column = built.columns.index((title, protocol))
+                assert ends["DIS-TE1", line.metric, column] == pytest.approx((one.low, one.high), abs=1e-9)
+                found["DIS-TE1", line.metric, column] = one.tied and not one.best
+    assert tied == {place for place, is_tied in found.items() if is_tied}
+    assert len(tied) == 4  # one in each line of each protocol
+    apart = [runs[0].with_protocol("pysod"), runs[1].with_protocol("mvanet")]
+    built = confidence.add_confidence(table.build_table(apart, "f_max,mae"), apart)
+    assert confidence.tied(built) == set()  # neither has a rival of its own protocol
+    ours = {(metric, 0): ends["DIS-TE1", metric, 0] for metric in ("f_max", "mae")}
+    theirs = {(metric, 1): ends["DIS-TE1", metric, 3] for metric in ("f_max", "mae")}
+    assert {(metric, i): pair for (_, metric, i), pair in confidence.intervals(built).items()} == ours | theirs
+
+
+def test_the_fullest_table_comes_first(tmp_path):
+    for model, titles in (("a", ["Table 1"]), ("b", ["Table 2"]), ("c", ["Table 2"])):
+        sources = [Citation("A paper", "A venue", "2410.10105", title, model.upper(), ord(model)) for title in titles]
+        reported = tuple(Reported(source, None, "", {"DIS-VD": {"mae": "0.029"}}) for source in sources)
+        write_entry(tmp_path / f"{model}.json", Entry(model, model.upper(), "DIS5K", "dis5k", reported=reported))
+    entries = sorted(tmp_path.glob("*.json"))
+    first, second = tables_of_entries(entries)
+    assert (first.table, list(first.columns)) == ("Table 2", ["B", "C"])
+    assert (second.table, list(second.columns)) == ("Table 1", ["A"])
+    records = list(csv.DictReader(io.StringIO(call("report", "--format", "csv", *entries).stdout)))
+    assert [record["method"] for record in records] == ["B", "C", "A"]
+
+
+def test_tables_of_two_papers_are_told_apart():
+    from disbench.leaderboard.audit import Published
+
+    cells = {"DIS-VD": {"mae": "0.029"}}
+    two = [Published(paper, "Table 1", {"A": cells}, {"A": {"DIS-VD": {"mae": "best"}}}) for paper in ("One", "Two")]
+    built = add_published(two, "DIS5K", [])
+    assert built.methods == ("A", "A [2]")
+    assert "Reported: Table 1 of One. [2]: Table 1 of Two." in built.caption
+    assert built.provenance == []
+
+
+def test_names_and_numbers_from_outside_are_escaped_or_refused(tmp_path):
+    path = tmp_path / "x.json"
+    content = json.loads(list_entries()[0].read_text()) | {"model": "x", "title": HOSTILE}
+    content["reported"][0]["source"]["title"] = HOSTILE
+    path.write_text(json.dumps(content))
+    texts = {format: render_report([], format, entries=find_entries([str(path)])) for format in ("html", "latex", "markdown", "csv")}
+    assert "<script>alert" not in texts["html"] + texts["markdown"]
+    assert r"\textless{}script\textgreater{}" in texts["latex"]
+    assert next(csv.DictReader(io.StringIO(texts["csv"])))["method"] == HOSTILE
+    for kind in ("printed", "marks"):
+        bad = json.loads(json.dumps(content))
+        bad["reported"][0][kind].setdefault("DIS-VD", {})["mae"] = r"input{x}"
+        path.write_text(json.dumps(bad))
+        with pytest.raises(InputError, match="leaderboard check"):
+            render_report([], "latex", entries=[path])
+
+
+def test_an_entry_that_measured_nothing_gives_no_results(tmp_path):
+    write_entry(tmp_path / "a.json", read_entry(list_entries()[0]))
+    with pytest.raises(InputError, match="nothing was measured"):
+        load_inputs([(None, tmp_path / "a.json")])

@@ -1,0 +1,149 @@
+"""Times in the HTML report: of leaderboard entries, and by the rules of `disbench time` in the place of runs' own."""
+
+import re
+from dataclasses import replace
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from fake_runs import make_run
+from made_results import result
+
+from disbench.cli.main import main
+from disbench.leaderboard.evidence import load_measured as measured
+from disbench.leaderboard.evidence import submit_run
+from disbench.reports import plots, table
+from disbench.reports.terminal import print_results_table
+from disbench.reports.times import own_times
+from disbench.runs.manifest import read_manifest, write_manifest
+from disbench.runs.result import load_run
+from disbench.runs.times import stage_times
+from disbench.timing import record, rule
+
+HOSTILE = "<script>alert(1)</script>"
+GPU = {"cpu": "a CPU", "device": "cuda", "gpu": f"a GPU {HOSTILE}", "packages": {"torch": "2"}}
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def timing_of(run, scale=1.0, **changed):
+    """What `disbench time` would write of a run's model, with `whole` at 2, 3 and 40 ms times scale."""
+    seconds = [0.002 * scale, 0.003 * scale, 0.04 * scale]
+    raw = {"prepare": [1e-4] * 3, "infer": [0.001 * scale] * 3, "restore": [1e-4] * 3, "whole": seconds}
+    content = {
+        "title": run.title,
+        "identity": {name: run.identity[name] for name in ("model", "weights")},
+        "environment": GPU,
+        "load": {},
+        "dataset": "a set",
+        "images": ["a"],
+        "rule": msgspec.to_builtins(rule.FULL),
+        "quick": False,
+        "clock": "events",
+        "first_call": 1.0,
+        "raw": raw,
+        "throughput": {1: 500 / scale, 2: 800.5 / scale, 4: 700 / scale},
+        "memory": {},
+        "parameters": 1,
+        "flops": None,
+        "uncounted": [],
+        "audit": {"maps equal those before timing": True},
+    }
+    return msgspec.convert(content | changed, record.Timing, strict=False)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [make_run(tmp_path / "runs", name, quality, title=name) for name, quality in (("A", 0.8), ("B", 0.5))]
+
+
+@pytest.fixture
+def files(runs, tmp_path):
+    for k, run in enumerate(runs):
+        record.write_timing(tmp_path / "timings" / f"{k}.json", timing_of(run, 1 + k))
+    return tmp_path / "timings"
+
+
+def test_the_total_is_the_median_of_sums_and_not_the_sum_of_medians():
+    run = result(splits=("DIS-TE1",), n=3)
+    seconds = [{"prepare": prepare, "infer": infer} for prepare, infer in ((1.0, 9.0), (2.0, 1.0), (3.0, 2.0))]
+    rows = [replace(row, seconds=own) for row, own in zip(run.rows["DIS-TE1"], seconds, strict=True)]
+    times = stage_times(replace(run, rows={"DIS-TE1": rows}))
+    assert (times.stages, times.total, times.n) == ({"prepare": 2, "infer": 2}, 5, 3)
+
+
+def test_a_terminal_shows_milliseconds_per_image(runs, capsys):
+    run = replace(runs[0], meta=runs[0].meta | {"environment": {"device": "cpu"}})
+    assert sorted(row.seconds["infer"] for row in run.rows["DIS-TE1"])[5:7] == pytest.approx([0.15, 0.16])
+    print_results_table([run])
+    assert "A: 155 ms per image on cpu (infer 155; medians)\n" in capsys.readouterr().out
+
+
+def report(runs, *arguments):
+    return call("report", "--format", "html", *arguments, *(run.folder for run in runs))
+
+
+def test_an_entry_stands_against_time_as_the_run_that_it_was_submitted_from(runs, tmp_path):
+    manifest = read_manifest(runs[0].folder)
+    write_manifest(runs[0].folder, replace(manifest, meta=manifest.meta | {"workers": 3}))
+    entry = submit_run(load_run(runs[0].folder), tmp_path / "boards")
+    (found,) = measured(entry)
+    own = stage_times(load_run(runs[0].folder))
+    assert stage_times(found) == own and own.record["workers"] == 3
+    board, other = replace(found, title="Board"), load_run(runs[1].folder)
+    drawn = plots.collect_trades(table.build_table([board, other]), [board, other], own_times([board, other]))
+    (plot,) = drawn.plots
+    assert [dot.label for dot in plot.panels["mae"].dots] == ["Board", "B"]
+    assert f"{1000 * own.total:,.1f} ms per image on a CPU" in plot.panels["mae"].dots[0].title
+    elsewhere = replace(board, meta=board.meta | {"environment": {"cpu": "another CPU"}})
+    apart = plots.collect_trades(table.build_table([elsewhere, other]), [elsewhere, other], own_times([elsewhere, other]))
+    assert (apart.plots, apart.alone) == ([], ["Board on another CPU", "B on a CPU"])
+    page = call("report", "--format", "html", f"Board={entry}", runs[1].folder).stdout
+    assert "timed on a CPU</figcaption>" in page and '<th scope="row">Board</th>' in page
+
+
+def test_timings_take_the_place_of_the_runs_own_times(runs, files):
+    page = report(runs, "--times", files).stdout
+    assert "by the rules of <code>disbench time</code>" in page
+    first, second = re.findall(r"F\S* max [\d.]+ [^<]*ms per image[^<]*", page)[1::-1]
+    assert "3.0 ms per image, 800.50 images/s at batch 2 on a GPU &lt;script&gt;" in first  # the median, not the mean
+    assert "6.0 ms per image, 400.25 images/s at batch 2" in second
+    assert ">800.50</td><td>2</td>" in page and "packages torch</th><td>2</td>" in page
+    assert "<script>alert" not in page
+    one = report(runs, "--times", files / "0.json").stdout
+    assert "One alone was timed" in one and "Not timed: B." in one and "400.25" not in one
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"identity": {"model": "A", "weights": "others"}}, 'weights of A is "0.8 12 0'),
+        ({"identity": {"model": "C"}, "title": "C"}, "0.json: times C, but no run is of its model"),
+        ({"environment": GPU | {"gpu": "another"}}, "timed under other conditions"),
+        ({"quick": True}, "not for a report"),
+        ({"audit": {"maps equal the scored run's": False}}, "its audit failed (maps equal the scored run's)"),
+    ],
+)
+def test_a_timing_that_does_not_belong_is_refused_in_one_line(runs, files, changed, words):
+    record.write_timing(files / "0.json", timing_of(runs[0], **changed))
+    done = report(runs, "--times", files)
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert words in done.stderr
+
+
+def test_two_timings_of_one_run_and_times_without_a_place_are_refused(runs, files, tmp_path):
+    record.write_timing(tmp_path / "again.json", timing_of(runs[0]))
+    twice = report(runs, "--times", files, "--times", tmp_path / "again.json")
+    assert twice.exit_code == 2 and "give one of the two" in twice.stderr
+    assert "in an HTML report alone" in call("report", "--times", files, runs[0].folder).stderr
+    assert "no timings in it" in report(runs, "--times", runs[0].folder / "shards").stderr
+
+
+def test_a_timing_at_one_size_is_not_that_of_a_run_at_another(runs, files):
+    manifest = read_manifest(runs[0].folder)
+    write_manifest(runs[0].folder, replace(manifest, identity=manifest.identity | {"size": "64"}))
+    done = report(runs, "--times", files)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "0.json: times A" in done.stderr and "size of A is '64', not None" in done.stderr

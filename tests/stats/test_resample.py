@@ -1,0 +1,141 @@
+"""Statistics: every resampled score is the score of the resampled data set; intervals, tests and Holm as defined."""
+
+from dataclasses import replace
+
+import naive_statistics as naive
+import numpy as np
+import pytest
+from fake_runs import measurements
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from disbench.errors import InputError
+from disbench.metrics.catalogue import METRICS, PAPER
+from disbench.metrics.pixel_metrics import column_of_metric
+from disbench.metrics.protocols import PROTOCOLS, get_protocol
+from disbench.metrics.scoring import score
+from disbench.stats.resample import (
+    CHUNK,
+    adjust_holm,
+    bca_interval,
+    bca_intervals,
+    bootstrap_scores,
+    build_columns,
+    draw_weights,
+    jackknife_scores,
+    randomise_pairs,
+)
+
+CURVES = {"biou_max": 256, "msiou_max": 257}  # of maps, stored as curves
+KEYS = [key for key, metric in METRICS.items() if not metric.optional] + [*CURVES]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=4, deadline=None)
+@given(drawn=st.lists(st.integers(0, 5), min_size=6, max_size=6), empty=st.integers(0, 2))
+def test_a_resampled_score_is_that_of_the_resampled_data_set(protocol, drawn, empty):
+    rng, counts = np.random.default_rng(0), np.bincount(drawn, minlength=6)
+    columns_of = {column_of_metric(key, get_protocol(protocol)): size for key, size in CURVES.items()}
+    of = [
+        replace(m, values=m.values | {name: rng.random(size).tolist() for name, size in columns_of.items()})
+        for m in measurements(6, empty=empty)
+    ]
+    found = build_columns(of, protocol, KEYS)
+    scores = found.scores((counts @ found.values / 6)[None])[0]
+    for key, value in zip(found.parts, scores, strict=True):
+        assert value == pytest.approx(naive.resampled(of, counts, protocol, key), abs=1e-12), key
+
+
+@pytest.mark.parametrize("protocol", ["pysod", "mvanet", "isnet"])
+def test_bootstrap_jackknife_and_interval_equal_the_slow_way(protocol):
+    of = measurements(12, empty=1)
+    found = build_columns(of, protocol, ("f_max", "s_measure", "iou_whole"))
+    drawn = np.concatenate(list(draw_weights(12, 60, seed=3)))
+    assert (drawn.sum(1) == 12).all()
+    (resampled,), left = bootstrap_scores([found], 60, seed=3), jackknife_scores(found)
+    for k, key in enumerate(found.parts):
+        slow = [naive.resampled(of, counts, protocol, key) for counts in drawn]
+        np.testing.assert_allclose(resampled[:, k], slow, atol=2e-6)
+        slow_left = naive.left_out(of, protocol, key)
+        np.testing.assert_allclose(left[:, k], slow_left, atol=1e-8)
+        value = score(of, protocol, key)[key]
+        assert bca_interval(value, resampled[:, k], left[:, k]) == pytest.approx(
+            naive.bca(value, slow, slow_left), abs=1e-5
+        )
+
+
+def test_the_maximum_is_taken_of_each_resampled_mean_curve():
+    """Not the resampled maximum of each image, nor the value at the threshold of the whole data set."""
+    of = measurements(20)
+    found = build_columns(of, metrics="f_max")
+    (resampled,) = bootstrap_scores([found], 200)
+    at = found.values.mean(0).argmax()
+    drawn = np.concatenate(list(draw_weights(20, 200)))
+    assert (resampled[:, 0] >= (drawn @ found.values / 20)[:, at] - 1e-6).all()
+    assert resampled.max() < (drawn @ found.values.max(1) / 20).max()
+
+
+def test_intervals_are_those_of_a_mean_where_the_score_is_one():
+    of = measurements(300)
+    values = np.array([m.values["s_measure"] for m in of])
+    value, low, high = bca_intervals(build_columns(of, metrics="s_measure"))["s_measure"]
+    half = 1.96 * values.std(ddof=1) / np.sqrt(300)
+    assert value == pytest.approx(values.mean())
+    assert (low, high) == pytest.approx((value - half, value + half), abs=0.12 * half)
+
+
+def test_the_same_seed_gives_the_same_and_another_does_not():
+    found = build_columns(measurements(15), metrics=PAPER)
+    assert bca_intervals(found, 700) == bca_intervals(found, 700)
+    assert bca_intervals(found, 700) != bca_intervals(found, 700, seed=1)
+    (few,), (more,) = bootstrap_scores([found], CHUNK), bootstrap_scores([found], 2 * CHUNK)
+    np.testing.assert_array_equal(few, more[:CHUNK])
+
+
+def test_the_random_streams_stay_as_they_are():
+    """Published intervals and p must come out again for their seed. The numbers are written down, not derived."""
+    drawn = np.concatenate(list(draw_weights(5, 2, seed=0)))
+    assert drawn.dtype == np.float32
+    assert drawn.tolist() == [[0, 2, 1, 1, 1], [1, 3, 1, 0, 0]]
+    assert np.concatenate(list(draw_weights(5, 2, seed=1))).tolist() != drawn.tolist()
+    first, second = measurements(12, 0.7, seed=1), measurements(12, 0.74, seed=2)
+    p = randomise_pairs(*(build_columns(of, metrics="s_measure") for of in (first, second)), 1000, seed=0)
+    assert p[0] == pytest.approx(748 / 1001, abs=1e-9)
+
+
+def test_images_all_alike_leave_no_interval():
+    of = measurements(1) * 12
+    for value, low, high in bca_intervals(build_columns(of, metrics=PAPER), 300).values():
+        assert low == pytest.approx(value, abs=1e-6)
+        assert high == pytest.approx(value, abs=1e-6)
+
+
+@pytest.mark.parametrize("key", ["f_max", "mae"])
+def test_p_is_that_of_all_exchanges(key):
+    first, second = measurements(8, 0.62, seed=1), measurements(8, 0.7, seed=2)
+    p = randomise_pairs(build_columns(first, metrics=key), build_columns(second, metrics=key), 20_000)[0]
+    assert p == pytest.approx(naive.randomisation(first, second, "pysod", key), abs=0.015)
+
+
+def test_methods_are_drawn_alike_and_exchanged_image_by_image():
+    first = measurements(40, 0.6)
+    better = [replace(m, values=m.values | {"s_measure": m.values["s_measure"] + 0.001}) for m in first]
+    one, two = (build_columns(of, metrics="s_measure") for of in (first, better))
+    a, b = bootstrap_scores([one, two], 500)
+    np.testing.assert_allclose(b - a, 0.001, atol=1e-6)  # between images it differs by a hundred times that
+    assert randomise_pairs(one, two)[0] < 0.001
+    assert randomise_pairs(one, one)[0] == 1
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))
+def test_holm_rejects_what_the_procedure_rejects(p, alpha):
+    adjusted = adjust_holm(p)
+    near = [abs(a - alpha) < 1e-9 for a in adjusted]
+    assert {i for i, a in enumerate(adjusted) if a <= alpha and not near[i]} == {
+        i for i in naive.rejected(p, alpha) if not near[i]
+    }
+
+
+def test_what_was_not_measured_is_an_input_error():
+    with pytest.raises(InputError, match="hce"):
+        build_columns(measurements(3), metrics="hce")
