@@ -1,0 +1,31 @@
+"""Hooks of the documentation site: turn links that leave docs/ into links to the repository."""
+
+import logging
+import posixpath
+import re
+from pathlib import Path
+
+LINK = re.compile(r"(\]\()((?:\.\./)+[^)#\s]+)")
+log = logging.getLogger("mkdocs.hooks.links")
+
+
+def on_page_markdown(markdown, page, config, files):
+    """Replace `](../path)` by the address of the file on GitHub; warn if the checkout has no such file.
+
+    A warning fails `mkdocs build --strict`.
+    """
+    root = Path(config.config_file_path).parent
+    folder = posixpath.join("docs", posixpath.dirname(page.file.src_uri))
+
+    def link(match: re.Match) -> str:
+        path = posixpath.normpath(posixpath.join(folder, match[2]))
+        if path.startswith("docs/"):
+            return match[0]
+        target = root / path
+        if path.startswith("../") or not target.exists():
+            log.warning(f"{page.file.src_uri}: link to {match[2]}, which does not exist in the repository")
+            return match[0]
+        kind = "tree" if target.is_dir() else "blob"
+        return f"{match[1]}{config.repo_url.rstrip('/')}/{kind}/main/{path}"
+
+    return LINK.sub(link, markdown)
