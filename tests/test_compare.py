@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import naive_statistics as naive
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -12,8 +13,11 @@ from disbench.cli import main
 from disbench.compare import compare
 from disbench.data import TEST
 from disbench.errors import InputError
+from disbench.leaderboard import read
+from disbench.leaderboard.evidence import submit
 from disbench.metrics import PAPER
 from disbench.regression import check
+from disbench.runs import finish, open_run, read_manifest
 
 pytest_plugins = ["pytester"]
 
@@ -45,6 +49,10 @@ def test_lines_have_scores_intervals_marks_and_adjusted_tests(runs):
         assert bad.value == pytest.approx(scores[2].value - scores[0].value)
         assert bad.low < bad.value < bad.high
         assert near.p > 0.05 > bad.adjusted > bad.p
+    tests = [difference for line in lines for difference in line.differences]
+    for alpha in np.linspace(0.0001, 0.9999, 400):
+        rejected = naive.rejected([test.p for test in tests], alpha)
+        assert {i for i, test in enumerate(tests) if test.adjusted <= alpha} == rejected
 
 
 def test_overall_is_compared_where_all_four_subsets_are(tmp_path):
@@ -164,6 +172,8 @@ def test_a_run_holds_against_itself_and_its_entry(baseline):
 
 @pytest.mark.parametrize(("by", "tolerances", "held"), [
     (-0.0005, {}, True),
+    (-0.0009, {}, True),
+    (-0.0012, {}, False),
     (-0.002, {}, False),
     (-0.002, {"s_measure": 0.003}, True),
     (-0.002, {"": 0.003}, True),
@@ -177,6 +187,32 @@ def test_worse_is_what_exceeds_the_tolerance_in_the_direction_of_the_measure(bas
     assert [one.difference for one in found if one.metric == "s_measure"] == pytest.approx([by] * 5)
     one = next(one for one in found if one.metric == "s_measure")
     assert (one.low, one.high) == pytest.approx((by, by), abs=1e-6)  # paired: it is the same on all images
+
+
+def test_the_command_tolerates_a_loss_of_a_thousandth_by_default(baseline, tmp_path):
+    entry, run = baseline
+    for k, (by, verdict) in enumerate(((-0.0009, "held: 25 scores"), (-0.0012, "5 of 25 scores worse"))):
+        manifest = read_manifest(run.folder)
+        identity = manifest.identity | {"weights": f"shifted {k}"}
+        folder = open_run(tmp_path / "runs", run.title, replace(manifest, identity=identity, complete=False))
+        rows = [row for split in run.splits for row in shifted(run, by).rows[split]]
+        finish(folder, rows, run.meta)
+        result = call("check", folder, "--against", entry)
+        assert result.stdout.splitlines()[-1] == verdict
+        assert result.exit_code == k
+        assert result.stdout.count("WORSE") == 5 * k
+
+
+@pytest.mark.parametrize("protocols", [("pysod", "mvanet"), ("mvanet", "pysod")])
+def test_the_baseline_is_the_measured_part_of_the_runs_own_protocol(tmp_path, protocols):
+    run = make_run(tmp_path / "runs")
+    for protocol in protocols:
+        entry = submit(run.under(protocol), tmp_path / "boards", metrics="f_max,mae")
+    assert [one.protocol for one in read(entry).measured] == list(protocols)
+    for protocol in protocols:
+        scores = run.under(protocol).scores("f_max,mae")["DIS-TE1"]
+        assert {one.metric: one.old for one in check(run.under(protocol), entry)} == pytest.approx(scores, abs=1e-12)
+    assert run.under("pysod").scores("f_max") != run.under("mvanet").scores("f_max")
 
 
 def test_less_error_is_better(tmp_path):

@@ -91,6 +91,17 @@ def test_the_same_seed_gives_the_same_and_another_does_not():
     np.testing.assert_array_equal(few, more[:CHUNK])
 
 
+def test_the_random_streams_stay_as_they_are():
+    """Published intervals and p must come out again for their seed. The numbers are written down, not derived."""
+    drawn = np.concatenate(list(weights(5, 2, seed=0)))
+    assert drawn.dtype == np.float32
+    assert drawn.tolist() == [[0, 2, 1, 1, 1], [1, 3, 1, 0, 0]]
+    assert np.concatenate(list(weights(5, 2, seed=1))).tolist() != drawn.tolist()
+    first, second = measurements(12, 0.7, seed=1), measurements(12, 0.74, seed=2)
+    p = randomised(*(columns(of, metrics="s_measure") for of in (first, second)), 1000, seed=0)
+    assert p[0] == pytest.approx(748 / 1001, abs=1e-9)
+
+
 def test_images_all_alike_leave_no_interval():
     of = measurements(1) * 12
     for value, low, high in intervals(columns(of, metrics=PAPER), 300).values():
