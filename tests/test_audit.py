@@ -151,6 +151,28 @@ def test_what_is_no_score_is_found(text, rules):
     assert {finding.rule for finding in audit([table])} == rules
 
 
+@pytest.mark.parametrize(("text", "rules"), [("-0.2", []), ("-1.0", []), ("-1.1", ["range"]), ("1.1", ["range"])])
+def test_kappa_goes_down_to_minus_one(text, rules):
+    cells = {"A": {"DIS-VD": {"kappa_max": text}}, "B": {"DIS-VD": {"kappa_max": "0.9"}}}
+    assert [finding.rule for finding in audit([Published("A paper", "Table 1", cells)])] == rules
+
+
+ROW = {"s_measure": "0.8", "f_max": "0.7", "e_mean": "0.9", "f_weighted": "0.6", "mae": "0.1"}
+
+
+@pytest.mark.parametrize(("equal", "rules"), [(3, []), (4, ["copied"]), (5, ["copied"])])
+def test_four_equal_numbers_of_a_subset_are_copied_and_three_are_not(equal, rules):
+    row = dict(list(ROW.items())[:equal])
+    found = audit([Published("A paper", "Table 1", {"A": {"DIS-VD": row}, "B": {"DIS-VD": dict(row)}})])
+    assert [finding.rule for finding in found] == rules
+    assert all(len(finding.places) == 2 * equal for finding in found)
+
+
+def test_one_other_number_among_many_is_no_copy():
+    columns = {"A": {"DIS-VD": ROW}, "B": {"DIS-VD": ROW | {"mae": "0.2"}}}
+    assert audit([Published("A paper", "Table 1", columns)]) == []
+
+
 def test_other_digits_than_the_rest_of_the_measure_are_found():
     row = {"DIS-VD": {"mae": "0.029"}}
     table = Published("A paper", "Table 1", {"A": row, "B": row, "C": {"DIS-VD": {"mae": "0.03"}}})

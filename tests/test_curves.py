@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from made import make_run
 from test_report import HOSTILE, MINI, result
 
 from disbench.cli import main
 from disbench.data import TEST
 from disbench.errors import InputError
+from disbench.metrics import curves as curves_of
 from disbench.report import curves
 
 
@@ -85,6 +87,19 @@ def test_three_panels_with_every_method_and_its_maximum_marked():
     assert MINI in said
     assert "DIS-TE1 · 3 images" in said
     assert results[0].signature in said.replace(" ", "")
+
+
+def test_the_mark_on_precision_and_recall_is_where_f_is_largest(tmp_path):
+    run = make_run(tmp_path)
+    axes = drawn([run], "DIS-TE1").axes[0]
+    (line,), (mark,) = lines(axes), [line for line in axes.lines if len(line.get_xdata()) == 1]
+    values = curves_of(run.measurements("DIS-TE1"), "pysod", ("precision", "recall", "f", "e"))
+    best = int(values["f"].argmax())
+    assert best not in {int(values[other].argmax()) for other in ("precision", "recall", "e")}
+    point = [values["recall"][best], values["precision"][best]]
+    assert [mark.get_xdata()[0], mark.get_ydata()[0]] == pytest.approx(point, abs=1e-12)
+    assert line.get_xdata().tolist() == values["recall"].tolist()
+    assert line.get_ydata().tolist() == values["precision"].tolist()
 
 
 def test_methods_are_told_apart_also_without_colour():

@@ -121,8 +121,14 @@ def test_every_format_shows_groups_with_their_number_of_images(run, format):
 
 
 def test_a_terminal_shows_groups_too(run, capsys):
-    show([run.cut("size", 2)])
-    assert "(3)" in capsys.readouterr().out
+    cut = run.cut("size", 2)
+    show([cut])
+    shown = capsys.readouterr().out
+    for group, names in (("1/2: 0.01 to 0.01 MP (3)", NAMES[:3]), ("2/2: 0.01 to 0.01 MP (2)", NAMES[3:])):
+        (row,) = (line.split() for line in shown.splitlines() if group in line)
+        values = score([row.measurement for row in run.rows["mine"] if row.name in names], metrics="f_max")
+        assert row[-1] == f"{values['f_max']:.3f}"
+    assert "by:size/2" in shown
 
 
 @pytest.mark.parametrize(
@@ -132,6 +138,7 @@ def test_a_terminal_shows_groups_too(run, capsys):
         ([result()], "category", None, "image 0: its name holds no category"),
         ([result()], "category", 3, "parts go with"),
         ([result("A"), result("B", splits=("DIS-TE1",))], "size", None, "A has .* and B has DIS-TE1"),
+        ([result("A", splits=("DIS-TE1",)), result("B", splits=("DIS-TE2",))], "size", None, "A has DIS-TE1 and B has"),
         ([result("A"), result("B", n=2)], "size", None, "different images|on the same subset"),
         ([result(meta={"data": ["nowhere"]})], "complexity", None, "DiffDIS was scored on: nowhere"),
     ],

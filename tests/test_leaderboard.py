@@ -13,7 +13,7 @@ from disbench.cli import main
 from disbench.data import TEST
 from disbench.leaderboard import ROOT, boards, evidence_file, files, find, read
 from disbench.leaderboard.check import check
-from disbench.leaderboard.evidence import results
+from disbench.leaderboard.evidence import results, submit
 
 GOLDEN = Path(__file__).parent / "goldens" / "table2.csv"
 
@@ -63,6 +63,20 @@ def test_a_submitted_run_comes_back_from_its_evidence(board):
             assert value == run.scores()[split][metric]
             assert low < value < high
     assert one.seconds["infer"] == pytest.approx(0.155)
+    assert check([path]) == []
+
+
+def test_parts_by_other_protocols_stand_beside_each_other(board):
+    path, run = board
+    assert submit(run.under("mvanet"), path.parent.parent) == path
+    first, second = read(path).measured
+    assert [first.protocol, second.protocol] == ["pysod", "mvanet"]
+    assert first.splits == second.splits
+    assert [one.scores("f_max") for one in results(path)] == [
+        run.under(protocol).scores("f_max") for protocol in ("pysod", "mvanet")
+    ]
+    submit(run, path.parent.parent)
+    assert [one.protocol for one in read(path).measured] == ["mvanet", "pysod"]
     assert check([path]) == []
 
 
@@ -127,6 +141,52 @@ def test_what_does_not_hold_is_named(board, change, words):
     result = call("leaderboard", "check", path)
     assert result.exit_code == 1
     assert words in result.stdout
+
+
+def add(*keys, value):
+    def change(entry):
+        for key in keys[:-1]:
+            entry = entry[key]
+        entry[keys[-1]] += value
+
+    return change
+
+
+MAE = (*ONE, "scores", "DIS-TE1", "mae")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (add(*MAE, 0, value=1e-6), "mae on DIS-TE1 is"),
+        (add(*MAE, 0, value=-1e-6), "mae on DIS-TE1 is"),
+        (add(*MAE, 1, value=1e-3), "the interval of mae on DIS-TE1"),
+        (add(*MAE, 2, value=-1e-3), "the interval of mae on DIS-TE1"),
+        (add(*MAE, 0, value=1e-12), None),
+        (add(*MAE, 1, value=1e-5), None),
+    ],
+)
+def test_scores_and_intervals_follow_from_evidence_to_their_tolerances(board, change, words):
+    path, _ = board
+    mutate(path, change)
+    faults = check([path])
+    assert len(faults) == (words is not None)
+    assert all(words in fault for fault in faults)
+
+
+@pytest.mark.parametrize(
+    ("split", "n", "words"),
+    [
+        ("DIS-TE1", 11, "DIS-TE1 has 12 images, 11 were scored"),
+        ("DIS-TE1", 13, "DIS-TE1 has 12 images, 13 were scored"),
+        ("DIS-TE5", 12, "DIS-TE5 has None images, 12 were scored"),
+    ],
+)
+def test_a_measured_subset_is_a_whole_one_of_the_data_set(board, split, n, words):
+    path, _ = board
+    mutate(path, put(*ONE, "splits", split, value=n))
+    faults = [fault.removeprefix(f"{path}: ") for fault in check([path])]
+    assert f"{words}: a subset is scored whole or not at all" in faults
 
 
 def test_changed_evidence_and_other_data_are_named(board, tmp_path):

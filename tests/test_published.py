@@ -13,13 +13,14 @@ from click.testing import CliRunner
 from made import make_run
 
 from disbench.cli import main
+from disbench.compare import compare
 from disbench.data import TEST
 from disbench.errors import InputError
-from disbench.leaderboard import files, find, write
+from disbench.leaderboard import Entry, Reported, Source, files, find, write
 from disbench.leaderboard import read as read_entry
 from disbench.report import FORMATS, confidence, render, table
 from disbench.report.inputs import results
-from disbench.report.published import named, with_published
+from disbench.report.published import columns, named, with_published
 
 TESTS = Path(__file__).parent
 HOSTILE = r'<script>alert(1)</script> #&_%${}~^\|`*"--' + "'β中"
@@ -221,6 +222,38 @@ def test_intervals_and_ties_are_shown(tmp_path):
     assert "[" not in render(runs, "markdown", metrics="mae").splitlines()[4]
     records = list(csv.DictReader(io.StringIO(render(runs, "csv", metrics="mae"))))
     assert [(float(r["low"]), float(r["high"])) for r in records] == [ends["DIS-TE1", "mae", i] for i in range(3)]
+
+
+def test_intervals_and_ties_are_those_of_a_comparison_within_each_protocol(tmp_path):
+    kinds = (("A", 0.8, 0), ("B", 0.79, 4), ("C", 0.3, 5))
+    runs = [make_run(tmp_path, name, quality, title=name, seed=seed) for name, quality, seed in kinds]
+    protocols = ("pysod", "mvanet")
+    every = [run.under(protocol) for run in runs for protocol in protocols]
+    built = confidence.with_confidence(table.build(every, "f_max,mae"), every)
+    ends, tied = confidence.intervals(built), confidence.tied(built)
+    assert len(ends) == 2 * 6
+    found = {}
+    for protocol in protocols:
+        for line in compare([run.under(protocol) for run in runs], "f_max,mae"):
+            for title, one in line.scores.items():
+                column = built.columns.index((title, protocol))
+                assert ends["DIS-TE1", line.metric, column] == pytest.approx((one.low, one.high), abs=1e-9)
+                found["DIS-TE1", line.metric, column] = one.tied and not one.best
+    assert tied == {place for place, is_tied in found.items() if is_tied}
+    assert len(tied) == 4  # one in each line of each protocol
+
+
+def test_the_fullest_table_comes_first(tmp_path):
+    for model, titles in (("a", ["Table 1"]), ("b", ["Table 2"]), ("c", ["Table 2"])):
+        sources = [Source("A paper", "A venue", "2410.10105", title, model.upper(), ord(model)) for title in titles]
+        reported = tuple(Reported(source, None, "", {"DIS-VD": {"mae": "0.029"}}) for source in sources)
+        write(tmp_path / f"{model}.json", Entry(model, model.upper(), "DIS5K", "dis5k", reported=reported))
+    entries = sorted(tmp_path.glob("*.json"))
+    first, second = columns(entries)
+    assert (first.table, list(first.columns)) == ("Table 2", ["B", "C"])
+    assert (second.table, list(second.columns)) == ("Table 1", ["A"])
+    records = list(csv.DictReader(io.StringIO(call("report", "--format", "csv", *entries).stdout)))
+    assert [record["method"] for record in records] == ["B", "C", "A"]
 
 
 def test_tables_of_two_papers_are_told_apart():

@@ -7,12 +7,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from made import make_run
+from test_report import result
 
 from disbench import timing
 from disbench.cli import main
 from disbench.leaderboard.evidence import results as measured
 from disbench.leaderboard.evidence import submit
 from disbench.report import plots, table
+from disbench.report.terminal import show
 from disbench.report.times import own_times, stage_times
 from disbench.runs import load, read_manifest, write_manifest
 
@@ -60,6 +62,21 @@ def files(runs, tmp_path):
     for k, run in enumerate(runs):
         timing.write(tmp_path / "timings" / f"{k}.json", timing_of(run, 1 + k))
     return tmp_path / "timings"
+
+
+def test_the_total_is_the_median_of_sums_and_not_the_sum_of_medians():
+    run = result(splits=("DIS-TE1",), n=3)
+    seconds = [{"prepare": prepare, "infer": infer} for prepare, infer in ((1.0, 9.0), (2.0, 1.0), (3.0, 2.0))]
+    rows = [replace(row, seconds=own) for row, own in zip(run.rows["DIS-TE1"], seconds, strict=True)]
+    times = stage_times(replace(run, rows={"DIS-TE1": rows}))
+    assert (times.stages, times.total, times.n) == ({"prepare": 2, "infer": 2}, 5, 3)
+
+
+def test_a_terminal_shows_milliseconds_per_image(runs, capsys):
+    run = replace(runs[0], meta=runs[0].meta | {"environment": {"device": "cpu"}})
+    assert sorted(row.seconds["infer"] for row in run.rows["DIS-TE1"])[5:7] == pytest.approx([0.15, 0.16])
+    show([run])
+    assert "A: 155 ms per image on cpu (infer 155; medians)\n" in capsys.readouterr().out
 
 
 def report(runs, *arguments):

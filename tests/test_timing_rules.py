@@ -1,0 +1,132 @@
+"""The rules of a timing: which images are drawn, which maps are audited, and what the commands make of it."""
+
+import json
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from test_timing import SHORT, Fake, Ticks
+
+from disbench import evaluate, timing
+from disbench.cli import main
+from disbench.data import find
+from disbench.models import card, load
+from disbench.predict import Model
+from disbench.runs import finish
+from disbench.timing import time_model
+
+
+def call(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Let `disbench time --quick` take 7 images, by a clock of its own."""
+    monkeypatch.setattr(timing, "QUICK", SHORT)
+    monkeypatch.setattr(timing, "clock", lambda device: Ticks())
+
+
+NAMES = [f"i{k:02}" for k in range(20)]  # more images than a timing takes
+
+
+def test_sixteen_of_more_images_are_drawn_by_the_seed(tmp_path, make_pairs):
+    dataset, names = find(make_pairs(tmp_path / "mine", NAMES)), [f"mine/{name}" for name in NAMES]
+    first, again, other = (time_model(load("otsu"), dataset, SHORT, seed=seed).images for seed in (0, 0, 1))
+    assert len(first) == len(set(first)) == 16
+    assert set(first) < set(names)
+    assert set(first) != set(names[:16])
+    assert first == again
+    assert set(other) != set(first)
+
+
+def test_the_command_draws_other_images_for_another_seed(tmp_path, make_pairs, quick):
+    folder = make_pairs(tmp_path / "mine", NAMES)
+    drawn = []
+    for seed in ((), ("--seed", 0), ("--seed", 1)):
+        timed = call(
+            "time", "--model", "otsu", "--data", folder, "--quick", "--json",
+            "--out", tmp_path / f"{len(drawn)}.json", *seed,
+        )  # fmt: skip
+        assert timed.exit_code == 0, timed.output
+        drawn.append(json.loads(timed.stdout)["images"])
+    default, zero, one = drawn
+    assert default == zero
+    assert set(one) != set(zero)
+    assert len(one) == 16
+
+
+class SpoiledOnce(Fake):
+    """Answers one of its calls, counted from 1, with an empty map."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.call = call
+
+    def infer(self, batch):
+        output = super().infer(batch)
+        return output * 0 if self.calls == self.call else output
+
+
+@pytest.mark.parametrize(
+    ("call", "held"),
+    [
+        (8, True),  # after the first call and one for each of 5 images, 2 warm up
+        (9, False),  # the first image that is timed
+        (11, False),
+        (13, False),  # the fifth and last image
+        (14, True),  # the first image for the second time, which is not held to anything
+    ],
+)
+def test_a_map_that_differs_at_one_timed_image_fails_the_audit(tmp_path, make_pairs, call, held):
+    dataset = find(make_pairs(tmp_path / "mine", [f"i{k}" for k in range(5)]))
+    timed = time_model(Model(card("otsu"), SpoiledOnce(call)), dataset, SHORT)
+    assert timed.audit["maps equal those before timing"] is held
+
+
+def test_times_are_printed_with_the_fastest_first(tmp_path, make_pairs):
+    timed = time_model(load("otsu"), find(make_pairs(tmp_path / "mine", ["a"])), SHORT)
+    files = []
+    for title, p50 in (("Slow", 0.3), ("Fast", 0.1), ("Middling", 0.2)):
+        # means rank them otherwise than medians do
+        whole = [p50] * 6 + [30 * (0.4 - p50)]
+        files.append(tmp_path / f"{title}.json")
+        timing.write(files[-1], replace(timed, title=title, raw=timed.raw | {"whole": whole}))
+    shown = call("times", *files)
+    assert shown.exit_code == 0, shown.output
+    assert [line.split()[:2] for line in shown.stdout.splitlines()[1:]] == [
+        ["Fast", "100.0"],
+        ["Middling", "200.0"],
+        ["Slow", "300.0"],
+    ]
+    listed = json.loads(call("times", *files, "--json").stdout)
+    assert [one["title"] for one in listed] == ["Fast", "Middling", "Slow"]
+
+
+def test_the_command_ends_with_1_after_a_failed_audit(tmp_path, make_pairs, quick):
+    folder = make_pairs(tmp_path / "mine", ["a", "b"])
+    run = evaluate.run("otsu", data=folder, out=tmp_path / "runs")
+    command = ("time", "--model", "otsu", "--data", folder, "--quick", "--run", run.folder)
+    held = call(*command, "--out", tmp_path / "held.json")
+    assert held.exit_code == 0, held.output
+    assert held.stderr == ""
+    rows = [replace(row, digest="0" * 16 if row.name == "b" else row.digest) for row in run.rows["mine"]]
+    finish(run.folder, rows, run.meta)
+    for as_json in ((), ("--json",)):
+        out = tmp_path / f"failed{len(as_json)}.json"
+        failed = call(*command, "--out", out, *as_json)
+        assert failed.exit_code == 1
+        assert failed.stderr == "disbench: audit failed: maps equal the scored run's\n"
+        assert timing.read(out).audit["maps equal the scored run's"] is False  # the file is written all the same
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_percentiles_are_of_every_value_in_whatever_order(seed):
+    seconds = [float(k) for k in range(1, 101)]
+    random.Random(seed).shuffle(seconds)
+    spread = timing.spread(seconds)
+    assert (spread.n, spread.p50, spread.p90, spread.p99) == pytest.approx((100, 50.5, 90.1, 99.01))
+    assert spread.outliers == 0
+    assert np.isclose(timing.spread([2.0]).p99, 2.0)
