@@ -241,6 +241,12 @@ def test_intervals_and_ties_are_those_of_a_comparison_within_each_protocol(tmp_p
                 found["DIS-TE1", line.metric, column] = one.tied and not one.best
     assert tied == {place for place, is_tied in found.items() if is_tied}
     assert len(tied) == 4  # one in each line of each protocol
+    apart = [runs[0].under("pysod"), runs[1].under("mvanet")]
+    built = confidence.with_confidence(table.build(apart, "f_max,mae"), apart)
+    assert confidence.tied(built) == set()  # neither has a rival of its own protocol
+    ours = {(metric, 0): ends["DIS-TE1", metric, 0] for metric in ("f_max", "mae")}
+    theirs = {(metric, 1): ends["DIS-TE1", metric, 3] for metric in ("f_max", "mae")}
+    assert {(metric, i): pair for (_, metric, i), pair in confidence.intervals(built).items()} == ours | theirs
 
 
 def test_the_fullest_table_comes_first(tmp_path):

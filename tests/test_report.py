@@ -176,6 +176,30 @@ def test_csv_reads_back_exactly():
     assert {(r["method"], r["signature"]) for r in records} == {(r.title, r.signature) for r in results}
 
 
+def f_of(quality):
+    """F of a map of `measurement` above 128: a quarter of what is wrong in either half is taken for the other."""
+    precision = quality / (quality + (1 - quality) / 2)
+    return 1.3 * precision * quality / (0.3 * precision + quality)
+
+
+@pytest.mark.parametrize("format", TEXT)
+def test_printed_scores_are_those_worked_out_by_hand(format):
+    expected = {  # of qualities .90, .87 and .84; of what is wrong, half is at 128 and half at the far end
+        "f_max": (f_of(0.90) + f_of(0.87) + f_of(0.84)) / 3,
+        "f_weighted": 0.87 * 0.9,
+        "s_measure": 0.87,
+        "mae": 0.13 * 0.75,
+    }
+    text = render([result("A", splits=("DIS-TE1",))], format, metrics=",".join(expected))
+    if format == "csv":
+        records = {record["metric"]: record for record in csv.DictReader(io.StringIO(text))}
+        assert {key: float(record["value"]) for key, record in records.items()} == pytest.approx(expected, abs=1e-9)
+    else:
+        cell = {"html": "<span>{}</span>", "latex": " & {}", "markdown": "| {} |"}[format]
+        shown = {"f_max": "0.916", "f_weighted": "0.783", "s_measure": "0.870"}
+        assert [key for key, digits in shown.items() if cell.format(digits) not in text] == []
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.text(min_size=1, max_size=20))
 def test_markdown_rows_keep_their_columns_whatever_a_method_is_called(title):
