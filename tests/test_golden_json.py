@@ -209,7 +209,7 @@ def test_a_table_as_a_workbook(results):
 
 
 class Words(HTMLParser):
-    """Headings and cells of a page, a line for each, with the classes of cells."""
+    """Headings and cells of a page, a line for each, with the classes inside cells, which mark the best scores."""
 
     def __init__(self):
         super().__init__()
@@ -221,6 +221,8 @@ class Words(HTMLParser):
         if tag in ("title", "h1", "h2", "h3", "th", "td", "caption", "summary"):
             self.lines.append([tag, ""])
             self.inside = tag
+        if self.inside:
+            self.lines[-1][1] += "".join(f"[{value}] " for name, value in attributes if name == "class")
 
     def handle_endtag(self, tag):
         if tag in ("script", "style", "svg"):
