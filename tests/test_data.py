@@ -1,5 +1,8 @@
 """Splits are found whole, or one error names every fault."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import write
@@ -44,6 +47,20 @@ def test_pairs_match_by_stem_whatever_the_extension_and_case(tmp_path, make_pair
     assert next(s for s in samples if s.name == NAMES[0]).category == "Bag"
 
 
+def test_one_name_in_two_unicode_forms_is_one_name(tmp_path, make_pairs):
+    """Archives made on macOS decompose accents."""
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    folder = make_pairs(tmp_path / "d", [composed])
+    (folder / "gt" / f"{composed}.png").rename(folder / "gt" / f"{decomposed}.png")
+    (sample,) = read_pairs("d", folder / "im", folder / "gt")
+    assert (sample.image.stem, sample.truth.stem) == (composed, decomposed)
+    for name in (composed, decomposed):
+        maps = tmp_path / f"maps of {len(name)}"
+        maps.mkdir()
+        shutil.copy(sample.truth, maps / f"{name}.png")
+        assert match_maps([sample], maps) == ({sample.name: maps / f"{name}.png"}, 0)
+
+
 def test_one_error_names_every_fault(tmp_path, make_pairs):
     folder = make_pairs(tmp_path / "d:", ["good", "unpaired", "lonely", "torn", "wide", "twice"])
     (folder / "gt" / "unpaired.png").unlink()
@@ -65,9 +82,12 @@ def test_a_shrunken_split_is_refused_and_whole_ones_are_read(tmp_path, make_pair
         make_pairs(tmp_path / "DIS5K" / split, ["a", "b"])
     counts = dict.fromkeys(COUNTS, 2)
     assert list(read_layout(tmp_path, ("DIS-VD", "DIS-TE1"), counts)) == ["DIS-VD", "DIS-TE1"]
+    make_pairs(tmp_path / "DIS5K" / "DIS-TE3", ["a", "b", "c"])
+    with pytest.raises(InputError, match="3 images where DIS-TE3 has 2"):
+        read_layout(tmp_path, ("DIS-VD", "DIS-TE3"), counts)
     with pytest.raises(InputError, match=r"2 images where DIS-TE1 has 500.*--data"):
         find(tmp_path, "DIS-TE1")
-    with pytest.raises(InputError, match=r"DIS-TE2: no such folder.*DIS-VD, DIS-TE1"):
+    with pytest.raises(InputError, match=r"DIS-TE2: no such folder.*DIS-VD, DIS-TE1, DIS-TE3"):
         find(tmp_path, "DIS-TE2")
 
 
@@ -84,9 +104,13 @@ def test_any_folder_is_a_data_set_and_never_dis5k(tmp_path, make_pairs):
 
 
 def test_the_environment_and_the_working_folder_name_the_data(tmp_path, make_pairs, monkeypatch):
-    folder = make_pairs(tmp_path / "mine", ["a"])
-    monkeypatch.setenv("DISBENCH_DATA", str(folder))
+    monkeypatch.chdir(tmp_path)
+    make_pairs(Path("DIS5K"), ["b", "c"])
+    dataset = find()
+    assert (dataset.title, [sample.name for sample in dataset.samples]) == ("DIS5K (own folder)", ["b", "c"])
+    monkeypatch.setenv("DISBENCH_DATA", str(make_pairs(tmp_path / "mine", ["a"])))
     assert find().title == "mine"
+    assert find("DIS5K").title == "DIS5K (own folder)"
 
 
 def test_maps_must_be_the_subset_and_nothing_else(tmp_path, make_pairs):
@@ -135,6 +159,19 @@ def test_verify_and_freeze(tmp_path, make_pairs):
     image.write_bytes(image.read_bytes()[:-40])
     assert ["plain.jpg" in line for line in unreadable(find(folder), lambda *_: None)] == [True]
     assert differences(frozen, freeze(find(folder))) == ["d/plain: another image"]
+
+
+def test_a_split_differs_from_a_frozen_one_in_four_ways(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "d", ["a", "b", "e", "f"])
+    frozen = freeze(find(folder))
+    for kind in ("im", "gt"):
+        next((folder / kind).glob("b.*")).unlink()
+        shutil.copy(next((folder / kind).glob("a.*")), folder / kind / f"c{'.jpg' if kind == 'im' else '.png'}")
+    shutil.copy(folder / "im" / "a.jpg", folder / "im" / "e.jpg")
+    shutil.copy(folder / "gt" / "a.png", folder / "gt" / "f.png")
+    expected = ["d/b: missing", "d/c: extra", "d/e: another image", "d/f: another truth"]
+    assert differences(frozen, freeze(find(folder))) == expected
+    assert differences({}, freeze(find(folder))) == ["d: not in the frozen list"]
 
 
 def test_parts_are_equal_and_ascending():

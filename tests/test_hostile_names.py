@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from hostile import accepted, call, data_set, files, refused
 
-from disbench.report import latex
+from disbench.errors import inert
+from disbench.report import latex, markdown
 
 NAMES = {
     "newline": "a\nb",
@@ -56,6 +57,16 @@ def inert_csv(path, column, name):
     )
     plain = name.replace("\r", "\\r")
     assert (f"'{plain}" if plain.startswith(FORMULA) else plain) in {row[column] for row in rows}
+
+
+@pytest.mark.parametrize("first", FORMULA)
+def test_a_cell_that_begins_as_a_formula_gets_an_apostrophe(first):
+    assert inert(f"{first}=1") == f"'{first}=1"
+    assert inert(f"1{first}") == f"1{first}"
+
+
+def test_a_character_reference_stays_text_in_markdown():
+    assert markdown.escape("&lt;") == r"\&lt;"
 
 
 def reports(run, title, name):

@@ -51,6 +51,12 @@ def test_one_bit_and_sixteen_bits(tmp_path):
     assert np.array_equal(read_map(tmp_path / "deep.png"), GREY)
 
 
+def test_sixteen_bits_are_rounded_to_the_nearest_of_eight(tmp_path):
+    """Of 257 values each, so 200 is nearer to 257 than to 0, and 65406 nearer to 65278 = 254 * 257 than to 65535."""
+    write(tmp_path / "deep.png", np.array([[128, 129, 200, 65406, 65407, 65535]], np.uint16))
+    assert read_map(tmp_path / "deep.png").tolist() == [[0, 1, 1, 254, 255, 255]]
+
+
 def test_a_truth_of_zeros_and_ones_is_a_mask_but_a_map_keeps_its_levels(tmp_path):
     path = tmp_path / "a.png"
     write(path, (GREY > 100).astype(np.uint8))
@@ -131,6 +137,8 @@ def test_exif_rotation_is_ignored(tmp_path):
     exif[0x0112] = 6  # "turn by 90 degrees to view"
     Image.fromarray(np.zeros((10, 20, 3), np.uint8)).save(path, exif=exif)
     assert read_image(path).shape == (10, 20, 3)
+    Image.fromarray(np.zeros((10, 20), np.uint8)).save(path, exif=exif)
+    assert read_truth(path).shape == read_map(path).shape == (10, 20)
 
 
 def test_an_image_is_rgb(tmp_path):

@@ -85,6 +85,12 @@ def test_grey_of_any_depth(folder):
         assert np.array_equal(seen, np.repeat(expected[..., None], 3, axis=2))
 
 
+def test_sixteen_bits_are_rounded_to_the_nearest_of_eight(folder):
+    """Of 257 values each; a plain shift would make 0 of 200."""
+    path = save(folder / "a.png", np.array([[128, 129, 200, 65406, 65407, 65535]], np.uint16))
+    assert photos.read_photo(path).pixels[..., 1].tolist() == [[0, 1, 1, 254, 255, 255]]
+
+
 def test_what_is_transparent_is_seen_on_white(folder):
     alpha = np.where(OBJECT, 255, 0).astype(np.uint8)
     seen = photos.read_photo(save(folder / "a.png", np.dstack([SCENE, alpha]))).pixels

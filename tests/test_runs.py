@@ -141,7 +141,10 @@ def test_a_finished_run_is_not_done_again_unless_something_is_missing(tmp_path, 
 def test_another_image_or_truth_is_another_run(tmp_path, folder):
     first = otsu(folder, tmp_path / "runs")
     shutil.copy(folder / "im" / "a.jpg", folder / "im" / "f.jpg")
-    assert otsu(folder, tmp_path / "runs").folder != first.folder
+    second = otsu(folder, tmp_path / "runs")
+    shutil.copy(folder / "gt" / "a.png", folder / "gt" / "f.png")
+    third = otsu(folder, tmp_path / "runs")
+    assert len({first.folder, second.folder, third.folder}) == 3
 
 
 def test_the_latest_run_of_every_method(tmp_path, folder):

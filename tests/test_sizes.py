@@ -79,6 +79,17 @@ def test_a_small_target_counts_as_much_as_a_large_one():
     assert (mae, f["max"], f["binary"]) == (0, 1, 1)
 
 
+@pytest.mark.parametrize(("width", "f"), [(10, 0.5), (9, 1)])
+def test_a_target_has_at_least_50_pixels(width, f):
+    """The block that the map misses has 5 x 10 pixels, which count, or 5 x 9, which do not."""
+    truth = np.zeros((20, 40), np.uint8)
+    truth[2:7, 2 : 2 + width] = 255
+    truth[10:16, 20:30] = 255
+    missed = truth.copy()
+    missed[:8] = 0
+    assert measured(missed, truth)[1]["binary"] == f
+
+
 def test_without_targets_it_is_the_plain_measure():
     mask, truth = frozen_pair("no truth, typical")
     assert measured(mask, truth)[0] == pytest.approx(naive.mae(mask, truth))
