@@ -136,7 +136,8 @@ def test_gradients_of_half_precision_are_clipped_at_their_own_scale(tmp_path, mo
         torch.manual_seed(0)
         model = torch.nn.Linear(4, 1)
         schedule = Schedule(2, 1e-3, precision=precision, ema=0)
-        fit(model, schedule, lambda step: x, lambda net, x: {"loss": net(x).float().mean() / 9}, "x", tmp_path / precision)
+        loss = lambda net, x: {"loss": net(x).float().mean() / 9}  # noqa: E731
+        fit(model, schedule, lambda step: x, loss, "x", tmp_path / precision)
     assert norms["fp16"] == pytest.approx(norms["fp32"], rel=0.01)
     assert 0.01 < norms["fp32"][0] < 1
 
