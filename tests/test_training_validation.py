@@ -32,15 +32,15 @@ def scores(answer, sample, size=16):
     return validated(Answer(answer), torch.nn.Identity(), [sample], size, "cpu")
 
 
-def test_a_network_is_shown_rgb_in_zero_to_one(red):
+def test_a_network_is_shown_rgb(red):
     assert scores(lambda images: images[:, 0], red) == {"f_max": pytest.approx(1), "mae": 0}
     assert scores(lambda images: images[:, 2], red)["mae"] == pytest.approx(36 / 256)
 
 
-def test_a_network_is_shown_the_size_that_it_is_trained_at(red):
+def test_a_network_is_shown_one_as_the_brightest_at_the_size_that_it_is_trained_at(red):
     seen = []
-    scores(lambda images: seen.append(images.shape) or images[:, 0], red, size=32)
-    assert seen == [(1, 3, 32, 32)]
+    scores(lambda images: seen.append((*images.shape, images.max().item())) or images[:, 0], red, size=32)
+    assert seen == [(1, 3, 32, 32, 1.0)]
 
 
 @pytest.mark.parametrize(("value", "level"), [(0.999, 255), (0.5, 128), (0.4, 102), (0.001, 0), (1.5, 255), (-1.0, 0)])
