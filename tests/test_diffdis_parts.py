@@ -153,19 +153,28 @@ def test_without_leak_only_the_last_timestep_hides_the_truth():
 
 @pytest.mark.parametrize("steps", [1, 2])
 def test_several_steps_are_those_of_inference(batch, steps):
+    """Written out: at 999, then at 499 with each image's noise for its mask and then for its edges."""
     unet = network(Parts())
     noise = batch["noise"][:2].repeat(2, 1, 1, 1)  # at inference one for mask and edge
     rest = batch | {"noise": noise, "prediction_type": "v_prediction"}
     got = losses.several_steps(unet, **rest, leak=False, seeds=[3, 4], steps=steps)
-    generators = [torch.Generator().manual_seed(seed) for seed in (3, 4)]
-    schedule, x_t, t = pipeline.scheduler(steps, "v_prediction"), noise, 999
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    alphas = np.cumprod(1 - betas)
+
+    def clean(x_t, t):
+        output = unet(x_t, t, rest["conditions"], rest["text"])
+        return alphas[t] ** 0.5 * x_t - (1 - alphas[t]) ** 0.5 * output
+
+    x_t, t = noise, 999
     if steps == 2:
-        output = unet(x_t, 999, rest["conditions"], rest["text"])
-        x_t, t = schedule.step(output, 999, x_t, generator=generators * 2).prev_sample, 499
-    output = unet(x_t, t, rest["conditions"], rest["text"])
-    denoised = pipeline.x0(output, x_t, t, pipeline.alphas_cumprod(), "v_prediction")
-    for key, latent in zip(("mask", "edge"), denoised.chunk(2), strict=True):
-        assert got[key].item() == pytest.approx(functional.mse_loss(latent, batch[key]).item(), rel=1e-5)
+        generators = [torch.Generator().manual_seed(seed) for seed in (3, 4)]
+        drawn = torch.cat([torch.randn(1, 4, 16, 16, generator=generators[i]) for i in (0, 1, 0, 1)])
+        at, before = alphas[999], alphas[499]
+        step = at / before  # of the signal's power that is left from 499 to 999
+        mean = before**0.5 * (1 - step) / (1 - at) * clean(x_t, 999) + step**0.5 * (1 - before) / (1 - at) * x_t
+        x_t, t = mean + ((1 - before) / (1 - at) * (1 - step)) ** 0.5 * drawn, 499
+    for key, latent in zip(("mask", "edge"), clean(x_t, t).chunk(2), strict=True):
+        assert got[key].item() == pytest.approx((latent - batch[key]).square().mean().item(), rel=1e-4)
     if steps == 2:
         sum(got.values()).backward()
         assert unet.conv_in.weight.grad.abs().sum() > 0

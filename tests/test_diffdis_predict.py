@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import DDPMScheduler
 from hashed import GOLDENS, draw, hashed_base, hashed_unet
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from disbench import evaluate, models
@@ -18,6 +19,7 @@ from disbench.models.diffdis.unet import DiffDISUNet
 
 torch.set_num_threads(1)
 MASK_TOLERANCE = 1e-4
+HALF_TOLERANCE = 0.005  # three times the mean difference there is
 
 
 @pytest.fixture(scope="module")
@@ -127,11 +129,30 @@ def test_the_schedule_is_stable_diffusions_and_trailing():
     assert isinstance(schedule, DDPMScheduler)
 
 
-def test_keeping_the_aspect_ratio_pads_and_cuts_again(make):
-    model = make(fit="keep")
-    x = model.prepare(np.full((300, 500, 3), 90, np.uint8))
-    assert x.shape == (3, 64, 64)  # 38 rows, padded to what the U-Net can halve
-    assert model.prepare(np.zeros((500, 50, 3), np.uint8)).shape == (3, 64, 64)
+@pytest.mark.parametrize(("size", "inner"), [((300, 500), (38, 64)), ((500, 50), (64, 6))])
+def test_keeping_the_aspect_ratio_pads_with_the_last_row_and_the_last_column(make, size, inner):
+    """Padded to the multiple of 64 pixels that the U-Net can halve three times."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    x = make(fit="keep").prepare(image)
+    resized = np.asarray(Image.fromarray(image).resize(inner[::-1], Image.Resampling.BILINEAR)) / 127.5 - 1
+    assert x.shape == (3, 64, 64)
+    height, width = inner
+    np.testing.assert_allclose(x[:, :height, :width], resized.transpose(2, 0, 1), rtol=0, atol=1e-6)
+    assert torch.equal(x[:, height:], x[:, height - 1 : height].expand(-1, 64 - height, -1))
+    assert torch.equal(x[:, :, width:], x[:, :, width - 1 : width].expand(-1, -1, 64 - width))
+
+
+def test_scaled_passes_round_to_the_nearest_size_that_the_unet_can_halve(make, monkeypatch):
+    """192 pixels times .75 and 1.25 are 2.25 and 3.75 times 64."""
+    model, sides = make(preset="official", size=192), []
+
+    def segment(unet, vae, text, image, *given, **options):
+        sides.append(image.shape[-2:])
+        return torch.zeros(len(image), *image.shape[-2:]), None
+
+    monkeypatch.setattr(predictor, "segment", segment)
+    assert model.infer(torch.zeros(1, 3, 192, 192)).shape == (1, 192, 192)
+    assert sides == [(128, 128), (192, 192), (256, 256)] * 2
 
 
 def test_the_padding_has_no_part_in_the_stretch(make):
@@ -183,17 +204,39 @@ def test_edge_maps_in_place_of_masks(make, authors, tmp_path):
         make(str(tmp_path / "alone"), output="edge")
 
 
-def test_binary_maps(make):
-    model = make(output="binary")
-    mask = model.restore(model.infer(model.prepare(images(1)[0])[None])[0], (50, 70))
-    assert set(np.unique(mask)) == {0, 255}
+def test_binary_maps_are_cut_at_one_half(make):
+    output = torch.full((64, 64), 0.49)
+    output[:, 20:] = 0.51
+    soft, binary = (make(output=kind).restore(output, (64, 64)) for kind in ("soft", "binary"))
+    assert [soft[0, 0], soft[0, 63]] == [124, 130]
+    assert np.array_equal(binary, np.where(np.arange(64) < 20, 0, 255) * np.ones((64, 1)))
+    assert binary.dtype == np.uint8
 
 
-def test_half_precision_stays_close_and_returns_float32(make):
-    batch = make().prepare(images(1)[0])[None]
-    whole, half = make().infer(batch), make(precision="fp16").infer(batch)
+def test_half_precision_computes_in_half_and_returns_float32_that_is_close(make):
+    """The U-Net in float16, the decoder in bfloat16; x0 between them in float32."""
+    batch, model = make().prepare(images(1)[0])[None], make(precision="fp16")
+    layers = {"encoder": model.vae.encoder.conv_out, "unet": model.unet.conv_out, "decoder": model.vae.decoder.conv_out}
+    seen = []
+    for name, layer in layers.items():
+        layer.register_forward_hook(lambda _, __, result, name=name: seen.append((name, result.dtype)))
+    whole, half = make().infer(batch), model.infer(batch)
+    assert set(seen) == {("encoder", torch.float16), ("unet", torch.float16), ("decoder", torch.bfloat16)}
     assert half.dtype == torch.float32
-    assert 0 < (half - whole).abs().mean() < 0.05
+    assert 0 < (half - whole).abs().mean() < HALF_TOLERANCE
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction", "sample"])
+def test_the_clean_latent_is_computed_in_float32(kind):
+    """At t = 999 errors of the noise grow 15 times."""
+    output, x_t = (draw(name, 2, 4, 8, 8).half() for name in ("output", "x_t"))
+    alphas = pipeline.alphas_cumprod()
+    got = pipeline.x0(output, x_t, 999, alphas, kind)
+    alpha = alphas[999].double()
+    a, b, e, x = alpha.sqrt(), (1 - alpha).sqrt(), output.double(), x_t.double()
+    expected = {"epsilon": (x - b * e) / a, "v_prediction": a * x - b * e, "sample": e}[kind]
+    assert got.dtype == torch.float32
+    torch.testing.assert_close(got, expected.float(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{"preset": "official"}, {"steps": 2}, {"fit": "keep"}, {"ensemble": 3}])

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +16,7 @@ from tiny_training import TOGETHER, begin
 
 from disbench.data import find
 from disbench.errors import InputError
+from disbench.models._training import processes
 from disbench.models._training.processes import Processes, join
 from disbench.models.diffdis import train
 
@@ -40,6 +43,43 @@ def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
         assert (a["mask"], a["edge"]) == pytest.approx((b["mask"], b["edge"]), rel=1e-4)
     assert "f_max" in logs[0][-1]
     assert not (tmp_path / "1" / "unet.pt").exists() and not (tmp_path / "1" / "unet.jsonl").exists()
+
+
+def test_batch_norm_of_two_processes_is_that_of_all_their_rows(monkeypatch):
+    """Two threads in place of the processes. Of few values, so that a variance of n is not one of n - 1."""
+    barrier, given = threading.Barrier(2), {}
+
+    def all_reduce(x):
+        given[threading.get_ident()] = x.clone()
+        barrier.wait()
+        total = sum(given.values())
+        barrier.wait()
+        x.copy_(total)
+        barrier.wait()
+        given.clear()
+        barrier.wait()
+
+    together = SimpleNamespace(is_initialized=lambda: True, get_world_size=lambda: 2, all_reduce=all_reduce)
+    monkeypatch.setattr(processes, "distributed", together)
+    rows = torch.tensor([[0.0, 1.0, 5.0], [2.0, -3.0, 9.0]]).view(2, 1, 1, 3)
+    weights = torch.tensor([[1.0, -2.0, 0.5], [3.0, 1.0, -1.0]]).view(2, 1, 1, 3)
+
+    def run(norm, part):
+        x = rows[part].clone().requires_grad_()
+        y = norm.train()(x)
+        (y * weights[part]).sum().backward()
+        return y.detach(), x.grad, norm
+
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(lambda i: run(processes.BatchNorm(1), slice(i, i + 1)), range(2)))
+    wanted, gradient, norm = run(torch.nn.BatchNorm2d(1), slice(None))
+    assert norm.running_var.item() == pytest.approx(0.9 + 0.1 * rows.var().item())  # torch's own, of n - 1
+    for i, (y, grad, own) in enumerate(parts):
+        torch.testing.assert_close(y, wanted[i : i + 1], rtol=0, atol=1e-6)
+        torch.testing.assert_close(own.running_mean, norm.running_mean, rtol=0, atol=1e-6)
+        torch.testing.assert_close(own.running_var, norm.running_var, rtol=0, atol=1e-6)
+        assert own.num_batches_tracked == 1
+        torch.testing.assert_close(grad, gradient[i : i + 1], rtol=0, atol=1e-5)
 
 
 def test_the_others_wait_for_a_long_validation(monkeypatch):

@@ -1,6 +1,7 @@
 """How far masks depend on the noise that they start from."""
 
 import json
+import zlib
 from dataclasses import replace
 
 import cv2
@@ -56,6 +57,30 @@ def test_the_command_compares_networks_and_draws_maps(small, make_pairs, tmp_pat
     first, second = (one["images"] for one in found["networks"])
     assert [image["image"] for image in first] == ["a", "b"]
     assert all(a["std"] > 0 and a["std"] != b["std"] for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_each_mask_is_drawn_from_as_many_noises_as_asked_for(small, make_pairs, tmp_path, monkeypatch, seeds):
+    """The first is the noise of a plain run."""
+    data = make_pairs(tmp_path / "set", ["a", "b"])
+    masks, drawn, one_pass = [], [], predictor.DiffDIS.one_pass
+
+    def watched(network, batch, of, *given, **options):
+        drawn.append((batch.numpy().tobytes(), of))
+        made = one_pass(network, batch, of, *given, **options)
+        masks.append(made[0][0].numpy())
+        return made
+
+    monkeypatch.setattr(predictor.DiffDIS, "one_pass", watched)
+    call = ["noise-spread", "--data", str(data), "--seeds", str(seeds), "--device", "cpu", "--weights", f"mini={small}"]
+    done = CliRunner().invoke(main, [*call, "--pictures", "0", "--out", str(tmp_path / "out"), "--json"])
+    assert done.exit_code == 0, done.output
+    assert len(masks) == 2 * seeds
+    assert [of for _, of in drawn] == [[zlib.crc32(pixels, i % seeds)] for i, (pixels, _) in enumerate(drawn)]
+    (network,) = json.loads(done.stdout)["networks"]
+    for i, image in enumerate(network["images"]):
+        std = np.std(masks[i * seeds : (i + 1) * seeds], axis=0, ddof=1)
+        assert image["std"] == pytest.approx(std.mean(), abs=2e-6)
 
 
 def test_with_dbia_off_the_edge_no_longer_reaches_the_mask(small):

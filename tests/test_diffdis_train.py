@@ -107,13 +107,16 @@ def test_edges_are_dilation_minus_erosion(seed, width):
     assert np.array_equal(data.edges(torch.from_numpy(mask)[None, None], width)[0, 0].numpy(), band)
 
 
-def test_augmentation_moves_image_and_mask_alike(samples):
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+def test_augmentation_moves_image_and_mask_alike(samples, flip):
     pictures = data.load(samples, 40)
     pictures = replace(pictures, images=np.repeat(pictures.truths[..., None], 3, axis=3))
-    augment = data.Augment(rotation=1.0, colour=0.0)
+    augment = data.Augment(flip=flip, rotation=1.0, colour=0.0)
     images, masks = data.batch(pictures, range(6), 32, augment, np.random.default_rng(0))
     assert torch.allclose(images, masks.expand(-1, 3, -1, -1), atol=1e-6)
     assert 0.1 < masks.mean() < 0.4
+    still = data.batch(pictures, range(6), 32, replace(augment, flip=1 - flip), np.random.default_rng(0))[1]
+    assert (masks - still.flip(-1)).abs().mean() < 0.01 < (masks - still).abs().mean()
 
 
 def test_plain_cut_is_the_picture(samples):
@@ -313,11 +316,21 @@ def test_every_stage_accumulates(samples, tmp_path):
     assert seen == [(16, 0), (16, 1), (32, 2), (32, 3), (32, 4), (32, 5)]
 
 
-def test_half_precision_trains(samples, tmp_path):
-    for precision in ("bf16", "fp16"):
-        what = replace(TINY, schedule=replace(TINY.schedule, precision=precision))
-        trained = train.train(what, begin(), samples, (), tmp_path / precision)
+def test_half_precision_trains_as_float32_does(samples, tmp_path):
+    """What is computed is in half, weights are not; the first losses differ by what half precision rounds."""
+    logs, computed = {}, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+    for precision, dtype in computed.items():
+        what, start, seen = replace(TINY, schedule=replace(TINY.schedule, precision=precision)), begin(), set()
+        start.unet.conv_out.register_forward_hook(lambda _, __, result, seen=seen: seen.add(result.dtype))
+        trained = train.train(what, start, samples, (), tmp_path / precision)
+        assert seen == {dtype}
         assert all(x.isfinite().all() and x.dtype != torch.float16 for x in trained.state_dict().values())
+        logs[precision] = [json.loads(line) for line in (tmp_path / precision / "unet.jsonl").open()]
+        before = begin().unet.state_dict()
+        assert any(not torch.equal(x, before[name]) for name, x in trained.state_dict().items())
+    for precision, tolerance in (("bf16", 0.02), ("fp16", 0.005)):
+        for part in ("mask", "edge"):
+            assert logs[precision][0][part] == pytest.approx(logs["fp32"][0][part], rel=tolerance)
 
 
 def test_training_learns(samples, tmp_path):

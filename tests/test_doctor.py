@@ -91,6 +91,7 @@ BREAKS = {
     "batch": [
         {"infer": lambda self, batch: Fit.infer(self, batch[:1])},
         {"infer": lambda self, batch: Fit.infer(self, batch - batch.mean())},
+        {"infer": lambda self, batch: Fit.infer(self, batch) * (0.99 if len(batch) > 1 else 1)},
     ],
     "odd sizes": [{"infer": lambda self, batch: Fit.infer(self, batch[..., : batch.shape[-1] // 16 * 16])}],
     "plain pictures": [{"restore": stretched}],
@@ -115,6 +116,15 @@ def test_a_fault_is_found_and_stops_no_other_check(check, methods):
     assert verdicts.keys() == BREAKS.keys()
     assert not verdicts[check].ok
     assert verdicts[check].found and verdicts[check].fix
+
+
+@pytest.mark.parametrize(("scale", "ok"), [(1 - 1e-2, False), (1 - 3e-3, False), (1 - 1e-4, True)])
+def test_a_batch_may_differ_by_a_thousandth_of_the_range(scale, ok):
+    """As sums in another order do; 1 % is a fault."""
+    model = made(infer=lambda self, batch: Fit.infer(self, batch) * (scale if len(batch) > 1 else 1))
+    verdicts = {one.check: one for one in doctor.diagnose(model, PAIRS)}
+    assert verdicts["batch"].ok == ok
+    assert [name for name, one in verdicts.items() if not one.ok] == ([] if ok else ["batch"])
 
 
 def test_the_command(monkeypatch):

@@ -1,5 +1,6 @@
 """The network after FP-DIS' abstract: that it is what its docstrings say; nothing of the authors' can hold it."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -79,6 +80,31 @@ def test_gradients_reach_every_parameter_and_it_learns():
         optimizer.step()
         losses.append(loss.item())
     assert losses == sorted(losses, reverse=True)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load("fp_dis", "untrained", "cpu", size="64").predictor
+
+
+def test_a_picture_is_resized_and_normalised_by_the_means_of_imagenet(small):
+    prepared = small.prepare(np.full((30, 40, 3), (124, 116, 104), np.uint8))
+    expected = [(124 / 255 - 0.485) / 0.229, (116 / 255 - 0.456) / 0.224, (104 / 255 - 0.406) / 0.225]
+    assert (prepared.shape, prepared.dtype) == ((3, 64, 64), torch.float32)
+    np.testing.assert_allclose(prepared, np.broadcast_to(np.reshape(expected, (3, 1, 1)), (3, 64, 64)), atol=1e-6)
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    levels = cv2.resize(noise, (64, 64), interpolation=cv2.INTER_LINEAR) / 255
+    expected = (levels - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    np.testing.assert_allclose(small.prepare(noise), expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_a_map_is_resized_before_its_sigmoid_and_rounded(small):
+    assert (small.restore(torch.zeros(8, 8), (4, 6)) == 128).all()  # 127.5, to the even neighbour
+    logits = np.array([[-2.0, 1.0], [4.0, 0.5]], np.float32)
+    found = small.restore(torch.from_numpy(logits), (4, 6))
+    resized = cv2.resize(logits, (6, 4), interpolation=cv2.INTER_LINEAR).astype(np.float64)
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, np.rint(255 / (1 + np.exp(-resized))))
 
 
 def test_nothing_passes_for_the_papers_method(tmp_path, make_pairs):

@@ -72,10 +72,25 @@ def test_the_saved_map_is_that_of_the_authors(version, restore):
     assert hashlib.sha256(np.ascontiguousarray(saved).tobytes()).hexdigest() == str(ANSWERS[f"{version}_saved_sha256"])
 
 
-def test_version_1_is_greyed_by_the_weights_of_colours():
-    colours = V1.colours(PROBES["v1"], (60, 80))
-    grey = V1.restore(PROBES["v1"], (60, 80))
-    assert np.abs(grey - colours @ (0.299, 0.587, 0.114)).max() <= 0.51
+@pytest.mark.parametrize(
+    ("colour", "level"),
+    [((1, -1, -1), 76), ((-1, 1, -1), 150), ((-1, -1, 1), 29), ((0.2, 0.2, 0.2), 153), ((-0.5, 0.3, 0.9), 143)],
+)
+def test_version_1_is_greyed_by_the_weights_of_colours(colour, level):
+    """.299, .587 and .114 of 0 to 255, rounded; the colours themselves are truncated: 63, 165 and 242."""
+    output = torch.tensor(colour, dtype=torch.float32).view(3, 1, 1).expand(3, 4, 4)
+    assert (V1.restore(output, (6, 8)) == level).all()
+
+
+@pytest.mark.parametrize(
+    ("colour", "answer", "level"),
+    [((1, -1, 0.3), 0.55, 140), ((3, 2, 1), 1.0, 255), ((-3, 0, 0), 0.0, 0), ((0, 0, 0), 0.5, 127)],
+)
+def test_version_2_takes_the_mean_of_the_channels_and_truncates(colour, answer, level):
+    """The mean is clipped, its channels are not."""
+    pixels = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+    torch.testing.assert_close(V2.answer(pixels), torch.full((1, 4, 4), answer))
+    assert (V2.restore(V2.answer(pixels)[0], (4, 4)) == level).all()
 
 
 def test_identities_and_titles_tell_versions_and_sizes(folders):

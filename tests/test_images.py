@@ -141,6 +141,19 @@ def test_exif_rotation_is_ignored(tmp_path):
     assert read_truth(path).shape == read_map(path).shape == (10, 20)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_exif_rotation_of_masks_is_ignored(tmp_path, mode):
+    path = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    grey = np.zeros((16, 32), np.uint8)
+    grey[:8] = 255  # blocks of 8 x 8, which JPEG keeps
+    Image.fromarray(grey).convert(mode).save(path, exif=exif, quality=100)
+    for read in (read_truth, read_map):
+        assert read(path).shape == (16, 32)
+        assert np.array_equal(read(path) > 127, grey > 127)
+
+
 def test_an_image_is_rgb(tmp_path):
     path = tmp_path / "red.png"
     write(path, np.full((2, 2, 3), (0, 0, 255), np.uint8))  # OpenCV writes BGR

@@ -130,6 +130,15 @@ def test_the_network_is_fed_what_the_authors_feed(photo, models):
             np.testing.assert_allclose(x[:, 5::32, 7::32], ANSWERS[f"{preset}_{photo}_{key}"], rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("photo", "shape"), [((512, 900), (384, 384)), ((527, 527), (384, 384)), ((530, 900), (544 + 384, 896))]
+)
+def test_a_larger_copy_of_512_pixels_adds_nothing(models, photo, shape):
+    """Its sides are rounded to multiples of 32."""
+    prepared = models["DIS5K_LR"].predictor.prepare(np.zeros((*photo, 3), np.uint8))
+    assert prepared.shape == (3, *shape)
+
+
 def test_the_saved_map_is_that_of_the_authors(models):
     found = probe_logits("inspyrenet", 1024, 1024)[0, 0].sigmoid()
     found = (found - found.min()) / (found.max() - found.min() + 1e-8)

@@ -1,7 +1,9 @@
 """ISDNet with 1, 2 and 7 classes against the answers of its authors' own code, in tests/goldens/isdnet."""
 
+import math
 import re
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -75,12 +77,40 @@ def test_another_network_is_refused(tmp_path):
         load("isdnet", saved(tmp_path / "other.pth", {"weight": torch.zeros(1)}), "cpu")
 
 
-def test_prepare():
-    image = np.full((30, 40, 3), (124, 116, 104), np.uint8)
-    prepared = load("isdnet", "untrained", "cpu").predictor.prepare(image)
+@pytest.fixture(scope="module")
+def small():
+    return load("isdnet", "untrained", "cpu", size="64").predictor
+
+
+def test_a_picture_is_resized_in_8_bit_and_normalised(small):
+    prepared = small.prepare(np.full((30, 40, 3), (124, 116, 104), np.uint8))
     expected = [(124 - 123.675) / 58.395, (116 - 116.28) / 57.12, (104 - 103.53) / 57.375]
-    assert prepared.shape == (3, 1024, 1024)
+    assert (prepared.shape, prepared.dtype) == ((3, 64, 64), torch.float32)
     np.testing.assert_allclose(prepared[:, 5, 7], expected, atol=1e-6)
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    levels = cv2.resize(noise, (64, 64), interpolation=cv2.INTER_LINEAR)
+    expected = (levels - (123.675, 116.28, 103.53)) / (58.395, 57.12, 57.375)
+    np.testing.assert_allclose(small.prepare(noise), expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_the_working_size_is_the_cards():
+    assert load("isdnet", "untrained", "cpu").predictor.size == (1024, 1024)
+
+
+def test_a_map_is_resized_before_its_sigmoid_and_rounded(small):
+    assert (small.restore(torch.zeros(8, 8), (4, 6)) == 128).all()  # 127.5, to the even neighbour
+    logits = np.array([[-2.0, 1.0], [4.0, 0.5]], np.float32)
+    found = small.restore(torch.from_numpy(logits), (4, 6))
+    resized = cv2.resize(logits, (6, 4), interpolation=cv2.INTER_LINEAR).astype(np.float64)
+    assert np.array_equal(found, np.rint(255 / (1 + np.exp(-resized))))
+
+
+@pytest.mark.parametrize(("answers", "levels"), [([math.log(3)], 191), ([-1.0, -1.0 - math.log(3)], 64)])
+def test_one_class_is_a_sigmoid_and_two_are_a_softmax(small, monkeypatch, answers, levels):
+    """3/4 of 255 is 191.25; of two classes the second is foreground, here by 1/4: 63.75."""
+    answer = torch.tensor(answers).view(1, -1, 1, 1).expand(1, -1, 4, 6)
+    monkeypatch.setattr(small, "net", lambda batch: answer)
+    assert (small.restore(small.infer(torch.zeros(1, 3, 4, 6))[0], (4, 6)) == levels).all()
 
 
 def test_details_are_what_halving_loses():

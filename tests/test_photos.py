@@ -85,10 +85,12 @@ def test_grey_of_any_depth(folder):
         assert np.array_equal(seen, np.repeat(expected[..., None], 3, axis=2))
 
 
-def test_sixteen_bits_are_rounded_to_the_nearest_of_eight(folder):
-    """Of 257 values each; a plain shift would make 0 of 200."""
-    path = save(folder / "a.png", np.array([[128, 129, 200, 65406, 65407, 65535]], np.uint16))
-    assert photos.read_photo(path).pixels[..., 1].tolist() == [[0, 1, 1, 254, 255, 255]]
+def test_16_bits_are_rounded_to_the_nearest_of_8(folder):
+    """To 1/257 of them: 200 is nearer to 1 than to 0, and 65406 to 254 than to 255."""
+    deep = np.array([[200, 65406, 65535, 128, 129]], np.uint16)
+    seen = photos.read_photo(save(folder / "a.png", deep)).pixels
+    assert seen[0, :, 0].tolist() == [1, 254, 255, 0, 1]
+    assert (seen == seen[..., :1]).all()
 
 
 def test_what_is_transparent_is_seen_on_white(folder):
@@ -114,9 +116,19 @@ def test_a_mask_and_a_cut_out(folder):
     mask = written("predictions/a.png")
     assert (mask.dtype, mask.shape, set(np.unique(mask))) == (np.uint8, (30, 20), {0, 255})
     assert "colours not decontaminated" in call(folder / "a.png", "--cutout", "--out", "cut").stdout
+    upright = np.rot90(SCENE, -1)  # orientation 6 is shown turned clockwise
+    inside = upright[..., 0] > 100
+    assert np.array_equal(mask, inside * 255)
     cut = written("cut/a.png")
-    assert np.array_equal(cut[..., 3], mask)
-    assert np.array_equal(cut[..., :3], photos.read_photo(folder / "a.png").pixels * (mask[..., None] > 0))
+    assert (cut.dtype, cut.shape) == (np.uint8, (30, 20, 4))
+    assert (cut[inside] == (200, 180, 160, 255)).all()
+    assert (cut[~inside] == 0).all()
+
+
+def test_a_cut_out_has_the_mask_as_alpha_and_whole_colours_wherever_that_is_not_0():
+    pixels = np.array([[[9, 8, 7], [6, 5, 4], [3, 2, 1]]], np.uint8)
+    cut = photos.cut_out(pixels, np.array([[0, 1, 255]], np.uint8))
+    assert cut.tolist() == [[[0, 0, 0, 0], [6, 5, 4, 1], [3, 2, 1, 255]]]
 
 
 def test_a_cut_out_keeps_the_colour_profile(folder):
@@ -124,6 +136,26 @@ def test_a_cut_out_keeps_the_colour_profile(folder):
     call(folder / "a.png", "--cutout")
     with Image.open("predictions/a.png") as image:
         assert image.info["icc_profile"] == b"a profile"
+
+
+def test_a_mask_has_no_colour_profile(folder):
+    save(folder / "a.png", icc_profile=b"a profile")
+    call(folder / "a.png")
+    with Image.open("predictions/a.png") as image:
+        assert image.mode == "L"
+        assert "icc_profile" not in image.info
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "L"])
+def test_a_cut_out_in_rgb_has_no_profile_of_other_colours(folder, mode):
+    """Of a file in CMYK or grey, whose profile does not say what these colours are."""
+    suffix = "jpg" if mode == "CMYK" else "png"
+    Image.fromarray(SCENE).convert(mode).save(folder / f"a.{suffix}", icc_profile=b"a profile")
+    assert photos.read_photo(folder / f"a.{suffix}").profile is None
+    assert call(folder / f"a.{suffix}", "--cutout").exit_code == 0
+    with Image.open("predictions/a.png") as image:
+        assert image.mode == "RGBA"
+        assert "icc_profile" not in image.info
 
 
 def test_unreadable_ones_are_named_at_the_end_and_stop_no_other(folder):

@@ -105,3 +105,49 @@ def test_without_a_moving_average_the_network_itself_is_kept(tmp_path):
     assert kept is model and not kept.training
     assert all(torch.equal(p, q) for p, q in zip(kept.parameters(), nearly.parameters(), strict=True))
     assert "average" not in torch.load(tmp_path / "none" / "train.pt", weights_only=True)
+
+
+def test_the_moving_average_has_the_statistics_of_batch_norms(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1))
+    x = 5 + torch.rand(2, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model[0].weight.fill_(1)
+        model[0].bias.fill_(0)
+    schedule = Schedule(2, 1e-9, ema=0.5)
+    average = fit(model, schedule, lambda step: x, lambda net, x: {"loss": net(x).square().mean()}, "x", tmp_path)
+    assert average is not model
+    # Each step moves the network's own by a tenth of the way; the first average is a copy of them.
+    first, second = 0.1 * x.mean(), 0.19 * x.mean()
+    assert model[1].running_mean.item() == pytest.approx(second.item(), rel=1e-4)
+    assert average[1].running_mean.item() == pytest.approx(((first + second) / 2).item(), rel=1e-4)
+
+
+def test_gradients_of_half_precision_are_clipped_at_their_own_scale(tmp_path, monkeypatch):
+    """Not at that to which they are scaled so that they do not vanish in float16."""
+    norms, clip = {}, torch.nn.utils.clip_grad_norm_
+    x = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+
+    def watched(parameters, most):
+        norms.setdefault(precision, []).append(clip(parameters, most).item())
+        return torch.tensor(norms[precision][-1])
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", watched)
+    for precision in ("fp32", "fp16"):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(4, 1)
+        schedule = Schedule(2, 1e-3, precision=precision, ema=0)
+        loss = lambda net, x: {"loss": net(x).float().mean() / 9}  # noqa: E731
+        fit(model, schedule, lambda step: x, loss, "x", tmp_path / precision)
+    assert norms["fp16"] == pytest.approx(norms["fp32"], rel=0.01)
+    assert 0.01 < norms["fp32"][0] < 1
+
+
+@pytest.mark.parametrize(("options", "decay"), [({}, 0.01), ({"weight_decay": 0.5}, 0.5), ({"weight_decay": 0}, 0)])
+def test_weights_decay_by_the_rate_times_the_decay(tmp_path, options, decay):
+    """A gradient of 0 moves nothing itself."""
+    model = torch.nn.Linear(1, 1)
+    with torch.no_grad():
+        model.weight.fill_(2)
+    schedule = Schedule(1, 0.1, warmup=0, ema=0, **options)
+    fit(model, schedule, lambda step: None, lambda net, _: {"loss": 0 * net.weight.sum()}, "x", tmp_path)
+    assert model.weight.item() == pytest.approx(2 * (1 - 0.1 * decay), rel=1e-6)

@@ -20,6 +20,7 @@ from disbench.models._parts.weights import saved
 from disbench.models._training import losses
 from disbench.models.birefnet.layers import resized
 from disbench.models.birefnet.train import laplacian, of_map
+from disbench.models.bsanet.network import Maps
 from disbench.models.ifa.train import hard
 from disbench.models.inspyrenet.pyramid import Pyramid, reduced
 from disbench.models.isdnet.train import affinity
@@ -116,6 +117,40 @@ def test_a_card_says_whose_loss_it_is(one):
     assert one.loss.startswith(("the authors'", "ours"))
 
 
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+THEIRS = (124.55 / 255, 118.90 / 255, 102.94 / 255), (56.77 / 255, 55.97 / 255, 57.50 / 255)
+# What a network answers whose map has these logits, and the means and deviations of what it is shown.
+ANSWERING = {
+    "birefnet": (lambda x: x, *IMAGENET),
+    "bsanet": (lambda x: Maps([x, -x], [-x], -x), *IMAGENET),
+    "fp_dis": (lambda x: (x, -x), *IMAGENET),
+    "ifa": (lambda x: (x, -x), *IMAGENET),
+    "inspyrenet": (lambda x: Pyramid([-x, x], []), *IMAGENET),
+    "isdnet": (lambda x: x, *IMAGENET),
+    "isnet": (lambda x: ([x.sigmoid(), -x], []), (0.5,) * 3, (1.0,) * 3),
+    "mvanet": (lambda x: x, *IMAGENET),
+    "pgnet": (lambda x: (x, -x), *THEIRS),
+    "udun": (lambda x: (-x, -x, x), *THEIRS),
+}
+
+
+def test_every_training_is_in_the_table_above():
+    assert ANSWERING.keys() == {c.name for c in cards().values() if c.training}
+
+
+@pytest.mark.parametrize("name", ANSWERING)
+def test_a_prediction_is_the_sigmoid_of_the_networks_map_of_a_normalised_picture(name):
+    answer, mean, deviation = ANSWERING[name]
+    colour, seen = (0.2, 0.5, 0.9), []
+    images = torch.tensor(colour).view(1, 3, 1, 1).expand(2, 3, 32, 32)
+    logits = torch.full((2, 1, 32, 32), math.log(3))
+    logits[1] = -math.log(3)
+    predicted = trained(name).predict(lambda x: seen.append(x) or answer(logits), images)
+    torch.testing.assert_close(predicted, torch.tensor([0.75, 0.25]).view(2, 1, 1).expand(2, 32, 32))
+    expected = (np.array(colour) - mean) / deviation
+    np.testing.assert_allclose(seen[0], np.broadcast_to(expected.reshape(1, 3, 1, 1), (2, 3, 32, 32)), atol=1e-5)
+
+
 def test_six_passes_need_sizes_of_their_own():
     with pytest.raises(InputError, match="size=256: not with passes=2025, whose sizes must be multiples"):
         disbench.load("mvanet", "untrained", "cpu", passes="2025", size="256")
@@ -144,16 +179,116 @@ def test_losses_are_the_authors():
     assert {name: loss.item() for name, loss in found.items()} == pytest.approx(expected, rel=1e-5)
 
 
-def test_structure_is_weighted_along_edges():
-    logits, masks = drawn(2, 1, 40, 50) * 6 - 3, (drawn(2, 1, 40, 50, seed=1) > 0.7).float()
+def entropy_by_formula(logits, masks):
+    """Mean binary cross entropy; logits are brought to the masks' size by OpenCV."""
+    x, y = _grown(logits, masks), masks.double().numpy()
+    return (np.logaddexp(0, x) - x * y).mean()
+
+
+def iou_by_formula(logits, masks):
+    p, y = 1 / (1 + np.exp(-_grown(logits, masks))), masks.double().numpy()
+    both, either = (p * y).sum((1, 2, 3)), (p + y - p * y).sum((1, 2, 3))
+    return (1 - (both + 1) / (either + 1)).mean()
+
+
+def _grown(logits, masks):
+    size = masks.shape[:1:-1]
+    planes = [cv2.resize(x, size, interpolation=cv2.INTER_LINEAR) for x in logits[:, 0].detach().double().numpy()]
+    return np.stack(planes)[:, None]
+
+
+def structure_by_formula(logits, masks):
+    """F3Net's, picture by picture."""
     expected = []
-    for x, y in zip(logits[:, 0].double().numpy(), masks[:, 0].double().numpy(), strict=True):
+    for x, y in zip(logits[:, 0].detach().double().numpy(), masks[:, 0].double().numpy(), strict=True):
         weight = 1 + 5 * abs(uniform_filter(y, 31, mode="constant") - y)
         p = 1 / (1 + np.exp(-x))
         entropy = (weight * -(y * np.log(p) + (1 - y) * np.log(1 - p))).sum() / weight.sum()
         both, either = (weight * p * y).sum(), (weight * (p + y - p * y)).sum()
         expected.append(entropy + 1 - (both + 1) / (either + 1))
-    assert losses.structure(logits, masks).item() == pytest.approx(np.mean(expected), rel=1e-5)
+    return np.mean(expected)
+
+
+def test_structure_is_weighted_along_edges():
+    logits, masks = drawn(2, 1, 40, 50) * 6 - 3, (drawn(2, 1, 40, 50, seed=1) > 0.7).float()
+    assert losses.structure(logits, masks).item() == pytest.approx(structure_by_formula(logits, masks), rel=1e-5)
+
+
+def test_udun_holds_mask_trunk_and_structure_each_to_its_own():
+    """The structure to what the truth has beyond its trunk."""
+    masks = loss_masks(64)
+    trunks = masks * drawn(2, 1, 64, 64)
+    trunk, structure, mask = loss_maps("udun", 8, 64, 64)
+    parts = trained("udun").losses(lambda x: (trunk, structure, mask), PICTURES, torch.cat((masks, trunks), 1))
+    expected = {
+        "mask": entropy_by_formula(mask, masks) + iou_by_formula(mask, masks),
+        "trunk": entropy_by_formula(trunk, trunks),
+        "structure": entropy_by_formula(structure, masks - trunks),
+    }
+    assert {name: loss.item() for name, loss in parts.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_uduns_trunk_grows_with_the_distance_to_the_outline():
+    masks = torch.zeros(1, 1, 9, 9)
+    masks[..., 2:7, 2:7] = 1
+    labels = trained("udun").labels(masks)
+    rings = torch.zeros(9, 9)
+    for depth in (1, 2, 3):
+        rings[1 + depth : 8 - depth, 1 + depth : 8 - depth] = depth / 3
+    assert torch.equal(labels[0, 0], masks[0, 0])
+    torch.testing.assert_close(labels[0, 1], rings)
+
+
+def test_bsanets_edge_is_held_to_a_band_of_three_pixels():
+    masks = loss_masks(64)
+    *maps, edge = loss_maps("bsanet", 64, 32, 16, 8, 64, 32, 16, 8, 64)
+    parts = trained("bsanet").losses(lambda x: Maps(maps[:4], maps[4:], edge), PICTURES, masks)
+    square = np.ones((3, 3), np.uint8)
+    bands = [cv2.dilate(mask, square) - cv2.erode(mask, square) for mask in masks[:, 0].numpy()]
+    bands = torch.from_numpy(np.stack(bands))[:, None]
+    expected = {
+        "maps": sum(entropy_by_formula(x, masks) + iou_by_formula(x, masks) for x in maps),
+        "edge": entropy_by_formula(edge, bands) + iou_by_formula(edge, bands),
+    }
+    assert {name: loss.item() for name, loss in parts.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_fp_dis_holds_each_of_its_maps_to_the_truth():
+    masks, maps = loss_masks(64), loss_maps("fp_dis", 64, 64, 32, 16)
+    parts = trained("fp_dis").losses(lambda x: maps, PICTURES, masks)
+    expected = sum(entropy_by_formula(x, masks) + iou_by_formula(x, masks) for x in maps)
+    assert {name: loss.item() for name, loss in parts.items()} == {"maps": pytest.approx(expected, rel=1e-5)}
+
+
+def test_mvanets_losses_are_taken_of_what_its_layers_answer(narrow):
+    """Weighings count .3 and have their sigmoid twice, as in the authors' code; a truth's nearest pixels are its copy.
+
+    Of two pictures there are ten views, quarter by quarter and then the whole.
+    """
+    torch.manual_seed(0)
+    training = trained("mvanet")
+    net = training.network("mvanet", 128).eval()
+    masks, seen = loss_masks(128), {}
+    levels = {5: "multifieldcrossatt", 4: "conv4", 3: "conv3", 2: "conv2", 1: "conv1"}
+    weighings = [f"dec_blk{level}.sal_conv" for level in (1, 2, 3, 4)]
+    for name in (*levels.values(), *weighings, "output5", "output"):
+        net.get_submodule(name).register_forward_hook(lambda _, __, y, name=name: seen.setdefault(name, y.detach()))
+    with torch.no_grad():
+        parts = training.losses(net, drawn(2, 3, 128, 128), masks)
+        sides = {level: net.get_submodule(f"sideout{level}") for level in levels}
+        near, far = [], []
+        for level, name in levels.items():
+            views = sides[level](seen[name])
+            left_top, right_top, left_low, right_low, whole = views.chunk(5)
+            near.append(torch.cat((torch.cat((left_top, right_top), 3), torch.cat((left_low, right_low), 3)), 2))
+            far.append(sides[5](seen["output5"][-2:]) if level == 5 else whole)
+    salient = [seen[name].sigmoid().repeat_interleave(2, 2).repeat_interleave(2, 3) for name in weighings]
+
+    def total(maps):
+        return sum(structure_by_formula(x, masks[..., :: 128 // x.shape[-2], :: 128 // x.shape[-1]]) for x in maps)
+
+    expected = {"maps": total([seen["output"], *near]), "whole": 0.3 * total(far), "salient": 0.3 * total(salient)}
+    assert {name: loss.item() for name, loss in parts.items()} == pytest.approx(expected, rel=1e-4)
 
 
 def test_ssim_window_by_window():
