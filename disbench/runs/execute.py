@@ -189,6 +189,6 @@ def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapp
     return {
         "data": [str(Path(path).resolve()) if path != "mini" else path for path in locations if path],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "workers": config.workers,
+        "workers": description.workers if config.workers is None else config.workers,
         "environment": description.environment,
     }

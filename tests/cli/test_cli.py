@@ -14,8 +14,6 @@ from disbench.cli.main import main
 HEAVY = ("torch", "numba", "matplotlib", "scipy", "pandas", "diffusers", "pyarrow", "cv2")
 
 
-
-
 @pytest.fixture
 def folder(tmp_path, make_pairs, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -186,7 +184,7 @@ def test_published_maps_stand_in_for_a_model(folder):
 )
 def test_what_a_command_does_not_need_it_does_not_import(arguments, absent):
     code = (
-        "import sys; from disbench.cli import main\n"
+        "import sys; from disbench.cli.main import main\n"
         f"try: main({arguments!r})\n"
         "except SystemExit: pass\n"
         f"print([m for m in {absent!r} if m in sys.modules], file=sys.stderr)"
@@ -212,7 +210,7 @@ def test_a_command_on_runs_loads_no_more_than_it_needs(folder, command, absent):
     if command != "score":
         call(*arguments["score"])
     code = (
-        "import sys; from disbench.cli import main\n"
+        "import sys; from disbench.cli.main import main\n"
         f"try: main({[str(a) for a in arguments[command]]!r})\n"
         "except SystemExit as end: assert not end.code\n"
         f"print([m for m in {absent!r} if m in sys.modules], file=sys.stderr)"
@@ -223,7 +221,7 @@ def test_a_command_on_runs_loads_no_more_than_it_needs(folder, command, absent):
 
 def test_scoring_needs_no_torch(folder):
     code = (
-        "import sys; sys.modules['torch'] = None; from disbench.cli import main\n"
+        "import sys; sys.modules['torch'] = None; from disbench.cli.main import main\n"
         f"main(['score', {str(folder / 'gt')!r}, '--truth', {str(folder / 'gt')!r}, '--json'])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
@@ -233,7 +231,7 @@ def test_scoring_needs_no_torch(folder):
 
 def test_training_without_torch_says_what_to_install(folder):
     code = (
-        "import sys; sys.modules['torch'] = None; from disbench.cli import main\n"
+        "import sys; sys.modules['torch'] = None; from disbench.cli.main import main\n"
         "main(['train', 'recipe.toml', '--out', 'out'])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)

@@ -22,7 +22,7 @@ from own_registry import isolate_registry
 
 from disbench.cli.main import main
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 NETWORKS = TESTS / "goldens" / "keys"
 PREDICTOR = b'''"""Dark pixels are foreground."""
 

@@ -24,6 +24,7 @@ class Description:
         environment: what the maps are computed on.
         resize: how maps of another size are resized; None where none are.
         resized: how many maps are resized.
+        workers: threads that decode and measure where the user gives no number. None: the engine decides.
     """
 
     title: str
@@ -33,6 +34,7 @@ class Description:
     environment: Mapping[str, Any]
     resize: str | None = None
     resized: int = 0
+    workers: int | None = None
 
 
 def describe(stages: Stages) -> Description:

@@ -6,9 +6,10 @@ process cannot hold a lock that the others need.
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -43,14 +44,16 @@ class Devices:
         try:
             for device in self.devices:
                 here, there = context.Pipe()
-                process = context.Process(target=_work, args=(there, replace(model, device=device)), daemon=True)
+                arguments = (there, Path.cwd(), replace(model, device=device))
+                process = context.Process(target=_work, args=arguments, daemon=True)
                 process.start()
                 there.close()  # so that a killed process is the end of the pipe
                 workers[here] = process
             yield DeviceSource(self.devices, list(workers))
         finally:
-            for pipe, process in workers.items():
+            for pipe in workers:
                 pipe.close()
+            for process in workers.values():
                 process.join(SECONDS_TO_STOP)
                 process.terminate()
 
@@ -59,22 +62,23 @@ class DeviceSource:
     """The model in every process. Its description is that of the first."""
 
     def __init__(self, devices: Sequence[str], pipes: Sequence[connection.Connection]):
-        self.devices, self.pipes = devices, pipes
+        self.devices = dict(zip(pipes, devices, strict=True))
         answers = [self._receive(pipe) for pipe in pipes]
         self.description: Description = answers[0]
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Iterator[Row]:
-        count = len(self.pipes)
-        for index, pipe in enumerate(self.pipes):
-            pipe.send((samples[index::count], measures, workers, save_map))
-        busy, errors = list(self.pipes), []
+        count = len(self.devices)
+        for index, pipe in enumerate(self.devices):
+            with suppress(OSError):  # of a process that died, which is reported below
+                pipe.send((samples[index::count], measures, workers, save_map))
+        busy, errors = list(self.devices), []
         while busy:
             for pipe in connection.wait(busy):
                 try:
                     answer = self._receive(pipe)
-                except InputError as error:  # raised when the others have done their parts
+                except (InputError, OSError, MemoryError) as error:  # raised when the others have done their parts
                     errors.append(error)
                     busy.remove(pipe)
                     continue
@@ -86,12 +90,12 @@ class DeviceSource:
             raise errors[0]
 
     def _receive(self, pipe: connection.Connection) -> Any:
-        """Receive one answer. InputError where the process reports an error, or died."""
+        """Receive one answer. Raises the error that the process reports, and InputError where it died."""
         try:
             answer = pipe.recv()
         except (EOFError, OSError):
             raise InputError(
-                f"a process on one of {', '.join(self.devices)} died, possibly for lack of memory; "
+                f"the process on {self.devices[pipe]} died, possibly for lack of memory; "
                 "run the same command again to resume"
             ) from None
         if isinstance(answer, Exception):
@@ -99,9 +103,10 @@ class DeviceSource:
         return answer
 
 
-def _work(pipe: connection.Connection, model: ModelSpec) -> None:
+def _work(pipe: connection.Connection, folder: Path, model: ModelSpec) -> None:
     """Run in a process: send the description of the model, then the rows of every request, each ended by None."""
     Thread(target=_end_with_parent, daemon=True).start()
+    os.chdir(folder)  # a spawned process starts where its parent did, which may have gone elsewhere since
     try:
         source = LocalSource(model.load())
         pipe.send(source.description)
@@ -113,7 +118,8 @@ def _work(pipe: connection.Connection, model: ModelSpec) -> None:
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent is done, or interrupted together with this
         pass
     except (InputError, OSError, MemoryError) as error:
-        pipe.send(error)
+        with suppress(BrokenPipeError):
+            pipe.send(error)
 
 
 def _end_with_parent() -> None:

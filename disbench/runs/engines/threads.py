@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from disbench.data.dataset import Sample
 from disbench.inference.map_folder import MapFolder
@@ -21,14 +22,14 @@ class LocalSource:
 
     def __init__(self, stages: Stages):
         self.stages = stages
-        self.description = describe(stages)
+        network_on_cpu = stages.device == "cpu" and not isinstance(stages, MapFolder)
+        self.description = replace(describe(stages), workers=0 if network_on_cpu else count_cores())
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Iterator[Row]:
         if workers is None:
-            network_on_cpu = self.description.device == "cpu" and not isinstance(self.stages, MapFolder)
-            workers = 0 if network_on_cpu else count_cores()
+            workers = self.description.workers
         return make_rows(self.stages, samples, measures, workers, save_map)
 
 
