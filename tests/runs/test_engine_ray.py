@@ -15,7 +15,6 @@ from disbench.data.location import find_dataset
 from disbench.errors import InputError
 from disbench.inference.map_folder import MapFolder
 from disbench.runs import api, execute
-from disbench.runs.engines import ray
 from disbench.runs.engines import ray as engine
 from disbench.runs.row_log import RowLogs
 from disbench.runs.spec import MeasureSpec, ModelSpec, RunConfig

@@ -11,11 +11,14 @@ from disbench.data.dataset import DataSet, Sample
 from disbench.data.hashing import combine_digests
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
-from disbench.inference import model
 from disbench.inference.map_folder import MapFolder
-from disbench.inference.model import Model
-from disbench.runs import api, execute, manifest, pipeline, result
+from disbench.inference.model import Model, load_model
+from disbench.runs import api, execute, pipeline
 from disbench.runs.comparable import check_comparable
+from disbench.runs.engines.threads import LocalSource
+from disbench.runs.manifest import Manifest, read_manifest, write_manifest
+from disbench.runs.result import load_latest
+from disbench.runs.spec import MeasureSpec, RunConfig
 
 DISC = np.zeros((24, 32), np.uint8)
 DISC[6:18, 8:20] = 255
@@ -30,8 +33,17 @@ def otsu(folder, out):
     return api.run("otsu", data=folder, out=out, save_maps=False)
 
 
-def manifest(identity):
-    return manifest.Manifest("title", "data", "token", "pysod", {"a": 1}, identity)
+def run_stages(stages, dataset, out):
+    """Run a model or a folder of maps in this process, and return the folder of the run."""
+    config = RunConfig(out=out, save_maps=False, workers=0)
+    return execute.execute(LocalSource(stages), dataset, MeasureSpec.parse(), config).folder
+
+
+def make_manifest(identity):
+    splits = {"a": 1}
+    return Manifest(
+        title="title", dataset="data", token="token", protocol="pysod", splits=splits, identity=identity
+    )
 
 
 class Maps(MapFolder):
@@ -48,17 +60,17 @@ class Maps(MapFolder):
 
 def test_the_key_of_an_identity_is_what_it_was():
     """Sorted JSON of the identity, SHA-256, 12 digits: by `printf '{"a":1,"b":[2,"é"]}' | sha256sum`."""
-    assert manifest({"a": 1, "b": [2, "é"]}).key == "992f8d0a5d61"
+    assert make_manifest({"a": 1, "b": [2, "é"]}).key == "992f8d0a5d61"
 
 
 def test_the_order_of_an_identity_is_not_in_the_key():
-    assert manifest({"a": 1, "b": 2}).key == manifest({"b": 2, "a": 1}).key
-    assert manifest({"a": {"x": 1, "y": 2}}).key == manifest({"a": {"y": 2, "x": 1}}).key
-    assert manifest({"a": 1, "b": 2}).key != manifest({"a": 2, "b": 1}).key
+    assert make_manifest({"a": 1, "b": 2}).key == make_manifest({"b": 2, "a": 1}).key
+    assert make_manifest({"a": {"x": 1, "y": 2}}).key == make_manifest({"a": {"y": 2, "x": 1}}).key
+    assert make_manifest({"a": 1, "b": 2}).key != make_manifest({"a": 2, "b": 1}).key
 
 
 def test_only_the_identity_is_in_the_key():
-    first = manifest({"a": 1})
+    first = make_manifest({"a": 1})
     others = {"title": "t", "dataset": "d", "protocol": "mvanet", "splits": {}, "complete": True, "meta": {"x": 1}}
     assert replace(first, **others).key == first.key
 
@@ -74,22 +86,18 @@ def test_the_kind_of_device_is_in_the_key_and_its_number_is_not(tmp_path, folder
     dataset = find_dataset(folder)
 
     def run(device):
-        source = Maps(dataset, folder / "gt", device)
-        return execute.execute(source, dataset, tmp_path / "runs", False, 0, None, "pysod", None).folder
+        return run_stages(Maps(dataset, folder / "gt", device), dataset, tmp_path / "runs")
 
     assert run("cuda:0") == run("cuda:1") == run("cuda")
     assert run("cpu") != run("cuda:0")
 
 
 def test_the_preprocessing_that_a_card_declares_is_in_the_identity(tmp_path, folder):
-    dataset, model = find_dataset(folder), model.load_model("otsu")
-    changed = Model(replace(model.card, protocol=model.card.pipeline | {"size": 7}), model.predictor)
+    dataset, model = find_dataset(folder), load_model("otsu")
+    changed = Model(replace(model.card, pipeline=model.card.pipeline | {"size": 7}), model.predictor)
     assert changed.identity != model.identity
-    keys = {
-        execute.execute(source, dataset, tmp_path / "runs", False, 0, None, "pysod", None).folder
-        for source in (model, changed)
-    }
-    assert len(keys) == 2
+    folders = {run_stages(stages, dataset, tmp_path / "runs") for stages in (model, changed)}
+    assert len(folders) == 2
 
 
 def test_maps_exchanged_between_two_splits_are_other_maps(tmp_path):
@@ -105,9 +113,8 @@ def test_maps_exchanged_between_two_splits_are_other_maps(tmp_path):
     dataset = DataSet("two splits", "token", tmp_path, {sample.split: (sample,) for sample in samples})
 
     def run():
-        source = MapFolder("maps", tmp_path / "maps", samples)
-        folder = execute.execute(source, dataset, tmp_path / "runs", False, 0, None, "pysod", None).folder
-        return source.identity, folder
+        maps = MapFolder("maps", tmp_path / "maps", samples)
+        return maps.identity, run_stages(maps, dataset, tmp_path / "runs")
 
     first = run()
     assert run() == first
@@ -136,8 +143,8 @@ def test_the_latest_runs_are_those_on_the_data_set_of_the_very_last(tmp_path, ma
     for model, data, finished in (("otsu", "x", 1), ("all_foreground", "y", 2)):
         run = api.run(model, data=tmp_path / data, out=tmp_path / "runs", save_maps=False)
         meta = run.meta | {"finished": f"200{finished}-01-01T00:00:00+00:00"}
-        manifest.write_manifest(run.folder, replace(manifest.read_manifest(run.folder), meta=meta))
-    (last,) = result.load_latest(tmp_path / "runs")
+        write_manifest(run.folder, replace(read_manifest(run.folder), meta=meta))
+    (last,) = load_latest(tmp_path / "runs")
     assert (last.title, last.dataset, last.folder) == (run.title, "y", run.folder)
 
 

@@ -15,7 +15,7 @@ from image_files import write
 
 from disbench.data.images import read_map
 from disbench.errors import InputError
-from disbench.runs import api, pipeline, result, row_log
+from disbench.runs import api, pipeline, row_log, scores_file
 from disbench.runs.manifest import read_manifest
 from disbench.runs.result import load_latest, load_run
 from disbench.runs.row_log import RowLog, RowLogs
@@ -242,7 +242,7 @@ def test_more_rows_than_are_held_at_once_are_the_same_rows(tmp_path, folder, mon
     truth[0] = 110
     write(folder / "gt" / "d#e.png", truth)
     at_once = otsu(folder, tmp_path / "runs", protocol="mvanet").rows["mine"]
-    monkeypatch.setattr(result, "AT_ONCE", 2)
+    monkeypatch.setattr(scores_file, "ROWS_PER_CHUNK", 2)
     monkeypatch.setattr(row_log, "ROWS_PER_CHUNK", 2)
     in_parts = otsu(folder, tmp_path / "again", protocol="mvanet").rows["mine"]
     assert [row.measurement.fg_half is None for row in at_once] == [True, True, False, True]

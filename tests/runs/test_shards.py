@@ -35,25 +35,22 @@ def digest(folder):
     return hashlib.sha256((folder / "scores.parquet").read_bytes()).hexdigest()
 
 
-@given(st.integers(0, 40), st.integers(1, 9), st.integers(1, 5))
-def test_shares_and_their_parts_have_every_image_once(images, count, parts):
+@given(st.integers(0, 40), st.integers(1, 9))
+def test_shards_have_every_image_once(images, count):
     everything = list(range(images))
-    shares = [ShardSpec(i, count) for i in range(count)]
-    assert sorted(k for share in shares for k in share.of(everything)) == everything
-    for share in shares:
-        halves = [k for i in range(parts) for k in share.part(i, parts).of(everything)]
-        assert sorted(halves) == share.of(everything)
-    assert WHOLE.of(everything) == everything
+    shards = [ShardSpec(i, count) for i in range(count)]
+    assert sorted(k for shard in shards for k in shard.select(everything)) == everything
+    assert WHOLE.select(everything) == everything
 
 
-def test_shares_as_users_and_launchers_say_them():
+def test_shards_as_users_and_launchers_name_them():
     assert parse_shard(None) == WHOLE and parse_shard("2/8") == ShardSpec(1, 8)
     assert parse_shard("auto", {"RANK": "0", "WORLD_SIZE": "4"}) == ShardSpec(0, 4)
     assert parse_shard("auto", {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4"}) == ShardSpec(3, 4)
     for wrong in ("0/2", "3/2", "2", "a/b", "-1/2", ""):
-        with pytest.raises(InputError, match="not a share"):
+        with pytest.raises(InputError, match="not a shard"):
             parse_shard(wrong)
-    with pytest.raises(InputError, match="--shard x/4: not a share"):
+    with pytest.raises(InputError, match="--shard x/4: not a shard"):
         parse_shard("auto", {"RANK": "x", "WORLD_SIZE": "4"})
     with pytest.raises(InputError, match="neither torchrun nor srun"):
         parse_shard("auto", {})
@@ -92,7 +89,7 @@ def test_a_process_on_each_device(tmp_path, folder):
 
 @pytest.mark.parametrize("device", ["cpu,cuda:0", "cpu,", ","])
 def test_devices_of_several_kinds_make_no_run(tmp_path, folder, device):
-    with pytest.raises(InputError, match=f"--device {device}: give several of one kind"):
+    with pytest.raises(InputError, match=f"--device {device}: give several devices of one kind"):
         otsu(folder, tmp_path / "runs", device=device)
 
 
@@ -130,11 +127,11 @@ def test_the_command_says_that_others_are_not_done(tmp_path, folder):
 
     common = ("run", "--model", "otsu", "--data", folder, "--out", tmp_path / "runs", "--shard")
     first = invoke(*common, "1/2")
-    assert first.exit_code == 0 and "share 1 of 2 is done" in first.output and "F" not in first.output
+    assert first.exit_code == 0 and "Shard 1/2 is finished" in first.output and "F" not in first.output
     assert "table.tex" in invoke(*common, "2/2").output
     assert invoke(*common, "3/2").exit_code == 2
 
     maps = ("score", next((tmp_path / "runs" / "otsu").iterdir()) / "masks" / "mine", "--truth", folder / "gt")
     score = (*maps, "--out", tmp_path / "scored", "--shard")
-    assert "share 2 of 2 is done" in invoke(*score, "2/2").output
+    assert "Shard 2/2 is finished" in invoke(*score, "2/2").output
     assert "max" in invoke(*score, "1/2").output

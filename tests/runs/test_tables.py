@@ -51,7 +51,8 @@ def test_what_is_no_table_is_refused(tmp_path):
 
 def test_tables_load_no_pandas(tmp_path):
     code = (
-        "import sys, numpy as np; from pathlib import Path; from disbench.runs.tables import encode_parquet, read_parquet\n"
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from disbench.runs.tables import encode_parquet, read_parquet\n"
         "path = Path(sys.argv[1]); path.write_bytes(encode_parquet({'a': ['x'], 'b': [1.5], 'c': [np.arange(3)]}))\n"
         "print(read_parquet(path), 'pandas' in sys.modules)"
     )
