@@ -31,7 +31,7 @@ def folder(tmp_path, make_pairs, monkeypatch):
         (["run", "--model", "otsu", "--truth", "mine/gt"], "--images together with --truth"),
         (["score", "mine/im", "--truth", "nowhere"], "nowhere: no such folder"),
         (["score", "mine/im", "--truth", "nowhere", "--metrics", "mae,iou"], "unknown metric 'iou'; did you mean iou_"),
-        (["score", "mine/gt", "--truth", "mine/gt", "--data", "mine"], "leave one of them away"),
+        (["score", "mine/gt", "--truth", "mine/gt", "--data", "mine"], "omit one of them"),
         (["score", "mine/gt", "other/gt", "--data", "mine"], "two folders are called 'gt'; give each a title"),
         (["report", "mine"], "not a run folder"),
         (["report", "mine", "--out", "x.txt"], "x.txt: no format has this suffix; known: .html"),

@@ -24,7 +24,7 @@ from fixed_data import png, save, write_data
 from made_results import result
 
 from disbench import __version__
-from disbench.cli.main import main
+from disbench.cli.main import MOVED, main
 from disbench.data.dataset import TEST_SPLITS
 from disbench.reports.render import render_report
 
@@ -256,15 +256,17 @@ def test_the_headings_and_numbers_of_a_page(results):
 # -- The command line
 
 
-def commands(group, before=""):
-    """Command -> its arguments and options, as click knows them."""
-    found = {}
-    for name, command in group.commands.items():
+def commands(group, before="", hidden=()):
+    """Command -> its arguments and options, as click knows them; with the commands that the help does not list."""
+    options = {}
+    context = click.Context(group)
+    for name in (*group.list_commands(context), *hidden):
+        command = group.get_command(context, name)
         if isinstance(command, click.Group):
-            found |= commands(command, f"{before}{name} ")
+            options |= commands(command, f"{before}{name} ")
         else:
-            found[before + name] = sorted(map(described, command.params))
-    return found
+            options[before + name] = sorted(map(described, command.params))
+    return options
 
 
 def described(parameter):
@@ -280,4 +282,13 @@ def described(parameter):
 
 
 def test_every_command_has_the_options_that_it_had():
-    assert commands(main) == json.loads((GOLDENS / "commands.json").read_text("utf-8"))
+    expected = json.loads((GOLDENS / "commands.json").read_text("utf-8"))
+    assert commands(main, hidden=MOVED) == expected
+
+
+@pytest.mark.parametrize("name", MOVED)
+def test_a_command_that_moved_into_a_group_is_not_listed_at_its_old_place(name):
+    assert name not in main.list_commands(click.Context(main))
+    old, new = (CliRunner().invoke(main, [*words, "--help"]) for words in ([name], [MOVED[name], name]))
+    assert old.exit_code == new.exit_code == 0
+    assert old.stdout.partition("\n")[2] == new.stdout.partition("\n")[2]

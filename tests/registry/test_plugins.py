@@ -137,13 +137,12 @@ def test_broken_folders_are_told_and_left_out(folder):
     discovery.add_models_folder(folder)
     with pytest.warns(BrokenPlugin) as told:
         listed = discovery.list_cards()
-    assert {"fine", "isnet"} < listed.keys()
+    assert {"fine", "isnet", "load"} < listed.keys()  # a model's name hides no function of the registry
     assert str(listed["isnet"].folder) == str(loading.get_card("otsu").folder.parent / "isnet")
     words = " ".join(str(one.message) for one in told)
     for why in (
         "bad/card.toml: not a card",
         "own/isnet: left out, since",
-        "load: left out",
         "a.b: left out",
         "_parts: left",
     ):
