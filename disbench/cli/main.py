@@ -65,9 +65,11 @@ class Commands(click.Group):
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List all commands, without the hidden aliases."""
         return [*PATHS, *_models_with_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
         if cmd_name in PATHS:
             return _import_command(PATHS[cmd_name])
         if cmd_name in MOVED:
@@ -78,6 +80,7 @@ class Commands(click.Group):
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in sections."""
         models = _models_with_commands()
         sections = {**SECTIONS, "Models": dict.fromkeys(models, "")}
         width = max(map(len, [*PATHS, *models]))
@@ -92,12 +95,14 @@ class Commands(click.Group):
         return command.get_short_help_str(limit) if command else ""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments, which must be UTF-8."""
         try:
             return super().parse_args(ctx, [require_utf8(argument) for argument in args])
         except InputError as error:
             _fail(str(error))
 
-    def invoke(self, ctx: click.Context):
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command, and report its errors."""
         warnings.filterwarnings("ignore", module="PIL")  # like OpenCV's messages above
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a pipe on Windows may not be able to show a β

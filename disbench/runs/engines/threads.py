@@ -26,6 +26,7 @@ class LocalSource:
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Iterator[Row]:
+        """See Source."""
         if workers is None:
             network_on_cpu = self.description.device == "cpu" and not isinstance(self.stages, MapFolder)
             workers = 0 if network_on_cpu else count_cores()
@@ -37,4 +38,5 @@ class Threads:
 
     @contextmanager
     def open(self, model: ModelSpec | MapFolder) -> Iterator[LocalSource]:
+        """See Engine."""
         yield LocalSource(model if isinstance(model, MapFolder) else model.load())
