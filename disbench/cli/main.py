@@ -9,8 +9,8 @@ from io import TextIOWrapper
 
 import click
 
-from disbench import __version__
 from disbench.errors import BrokenPlugin, DigestMismatch, InputError, escape_control_chars, require_utf8
+from disbench.system.version import __version__
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # disbench reports unreadable files itself, in one line
 
