@@ -20,6 +20,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "run": "disbench.cli.run:run",
         "score": "disbench.cli.run:score",
         "predict": "disbench.cli.predict:predict",
+        "models": "disbench.cli.models:models",
+        "metrics": "disbench.cli.metrics:metrics",
     },
     "Report": {
         "report": "disbench.cli.report:report",
@@ -27,17 +29,15 @@ SECTIONS: dict[str, dict[str, str]] = {
         "curves": "disbench.cli.pictures:curves",
         "grid": "disbench.cli.pictures:grid",
         "view": "disbench.cli.pictures:view",
+        "check": "disbench.cli.compare:check",
     },
     "Data": {"data": "disbench.cli.data:data"},
     "Train": {"train": "disbench.cli.train:train"},
     "Leaderboard": {
         "leaderboard": "disbench.cli.leaderboard:leaderboard",
         "submit": "disbench.cli.leaderboard:submit",
-        "check": "disbench.cli.compare:check",
     },
     "Tools": {
-        "metrics": "disbench.cli.metrics:metrics",
-        "models": "disbench.cli.models:models",
         "time": "disbench.cli.time:time",
         "times": "disbench.cli.time:times",
         "doctor": "disbench.cli.doctor:doctor",
@@ -58,7 +58,20 @@ RESUME_HINTS = {
 }
 
 
-class Commands(click.Group):
+COMMAND = "disbench.command"  # the key of a context's meta that holds the command being run
+
+
+class ModelCommands(click.Group):
+    """The commands of one model."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        """Resolve a command, and note its name for the messages of errors."""
+        name, command, remaining = super().resolve_command(ctx, args)
+        ctx.meta[COMMAND] = name
+        return name, command, remaining
+
+
+class Commands(ModelCommands):
     """Commands that are imported when they are needed, and whose errors end in one line.
 
     A user's mistake ends with exit status 2, an interruption with 130.
@@ -144,7 +157,7 @@ def _load_model_group(model: str) -> click.Group:
     from disbench.registry.loading import get_card, import_attribute
 
     card = get_card(model)
-    return click.Group(model, commands=import_attribute(card, card.commands), help=f"Commands of {card.title} only.")
+    return ModelCommands(model, commands=import_attribute(card, card.commands), help=f"Commands of {card.title} only.")
 
 
 def _show_warning(show_other, message, category, *context, **options) -> None:
@@ -155,8 +168,7 @@ def _show_warning(show_other, message, category, *context, **options) -> None:
 
 
 def _resume_hint(ctx: click.Context) -> str:
-    words = [ctx.invoked_subcommand, *sys.argv[1:]]
-    hint = next((RESUME_HINTS[word] for word in words if word in RESUME_HINTS), None)
+    hint = RESUME_HINTS.get(ctx.meta.get(COMMAND, ""))
     return f"; {hint}" if hint else ""
 
 
