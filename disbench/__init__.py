@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from disbench.system import old_paths
+from disbench.system.version import __version__
 
 if TYPE_CHECKING:
     from disbench.errors import InputError
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from disbench.runs.result import Result
     from disbench.stats.compare import compare
 
-__version__ = "0.1.0"
 
 _EXPORTS = {
     "METRICS": "metrics.catalogue:METRICS",
@@ -47,6 +47,7 @@ __all__ = [
     "InputError",
     "Measurement",
     "Result",
+    "__version__",
     "compare",
     "curves",
     "load",

@@ -1,13 +1,17 @@
-"""`disbench`, and `python -m disbench`. Ctrl-C while it is still loading, or ending, is an interruption as later."""
+"""The entry point of `disbench` and `python -m disbench`.
+
+Ctrl-C is an interruption also while modules are still loading, and while the process ends.
+"""
 
 import sys
 
 
 def main() -> None:
+    """Run the command line."""
     try:
-        from disbench.cli.main import main
+        from disbench.cli.main import main as run_command_line
 
-        main()
+        run_command_line()
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         sys.exit(130)

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from disbench.cli.options import CUTS, add_options, json_option, metrics_option, parse_titled_path, protocol_option
+from disbench.cli.options import GROUPINGS, add_options, json_option, metrics_option, parse_titled_path, protocol_option
 from disbench.errors import InputError
 from disbench.system.console import print_json
 from disbench.system.progress import show_progress
@@ -57,7 +57,7 @@ def check(run, against, tolerances, metrics, as_json):
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="[TITLE=]RUN...")
 @click.option("--split", metavar="SPLIT", help="A subset, or Overall; all that they share if not given.")
-@click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
+@click.option("--by", type=click.Choice(GROUPINGS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
 @click.option("--resamples", type=click.IntRange(100), default=10_000, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)

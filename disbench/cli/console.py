@@ -1,24 +1,18 @@
 """What several commands print."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from disbench.system.console import print_json
 
+if TYPE_CHECKING:
+    from disbench.runs.result import Result
 
-def print_results(results, metrics: tuple[str, ...] | None, as_json: bool) -> None:
+
+def print_results(results: Sequence["Result"], metrics: tuple[str, ...] | None, as_json: bool) -> None:
+    """Print the scores of results, as a table for people or as JSON for programs."""
     if as_json:
-        print_json(
-            [
-                {
-                    "run": str(r.folder),
-                    "title": r.title,
-                    "dataset": r.dataset,
-                    "protocol": r.protocol,
-                    "size": r.size,
-                    "signature": r.signature,
-                    "scores": r.scores(metrics),
-                }
-                for r in results
-            ]
-        )
+        print_json([result.to_dict(metrics) for result in results])
         return
     from disbench.reports.terminal import print_results_table
 

@@ -20,9 +20,9 @@ def data() -> None:
 @add_options(*data_options)
 @click.option("--against", type=click.Path(path_type=Path), help="A list that `disbench data freeze` wrote.")
 def verify(data, split, against):
-    """Find missing, extra, unreadable and wrongly sized files. Exit status 1 where it differs from --against.
+    """Find missing, extra, unreadable and wrongly sized files.
 
-    Every file is read, and its digest forgotten where one was kept, so that the next run reads it as well.
+    Exit status 1 where the data differ from --against. Every file is read and hashed, whatever the caches hold.
     """
     from disbench.data.location import find_dataset
     from disbench.data.verify import find_unreadable, freeze_dataset, list_differences, read_frozen
@@ -36,8 +36,10 @@ def verify(data, split, against):
         click.echo(f"{dataset.title} {name}: {len(samples)} images, paired, of equal sizes")
     for fault in faults:
         click.echo(escape_control_chars(fault), err=True)
-    click.echo("differs" if faults else "whole and readable" + (", and the same" if against else ""))
-    sys.exit(1 if faults else 0)
+    if faults:
+        click.echo("differs")
+        sys.exit(1)
+    click.echo("whole and readable, and the same" if against else "whole and readable")
 
 
 @data.command()
@@ -55,7 +57,7 @@ def freeze(data, split, out):
 
 @data.command()
 def clear_cache():
-    """Remove what is kept of data sets. Skeletons, complexity, digests; found again where they are needed."""
+    """Remove cached skeletons, complexities and digests of data sets. They are made again when needed."""
     from disbench.data.truth_cache import clear_caches, truth_cache_folder
 
     files, size = clear_caches()
@@ -64,12 +66,12 @@ def clear_cache():
 
 @data.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--parts", type=click.IntRange(2), help="Also cut into equal parts, from simple to complex.")
-@click.option("--out", type=click.Path(path_type=Path), help="With --parts: link each part's files into a folder here.")
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write every image's numbers here.")
+@click.option("--parts", type=click.IntRange(2), help="Split into this many equal groups, from simple to complex.")
+@click.option("--out", type=click.Path(path_type=Path), help="Link the files of each group here. Needs --parts.")
+@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the numbers of every image here.")
 @json_option
 def complexity(folder, parts, out, csv_path, as_json):
-    """How intricate masks are. The measures that rank DIS-TE1..4, for a folder."""
+    """Measure how complex the masks of a folder are, by the measures that rank DIS-TE1..4."""
     from disbench.data.survey import link_groups, survey_complexity, write_survey
 
     if out and not parts:
@@ -80,9 +82,13 @@ def complexity(folder, parts, out, csv_path, as_json):
         write_survey(rows, csv_path)
         click.echo(csv_path, err=True)
     if out:
-        for part in link_groups(rows, folder, out):
-            click.echo(part, err=True)
+        for group in link_groups(rows, folder, out):
+            click.echo(group, err=True)
     if as_json:
         print_json(rows)
     elif not csv_path and not out:
-        print_table(tuple(rows[0]), [tuple(f"{v:.2f}" if isinstance(v, float) else str(v) for v in r.values()) for r in rows])
+        print_table(tuple(rows[0]), [tuple(map(_format_value, row.values())) for row in rows])
+
+
+def _format_value(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -9,8 +9,8 @@ from io import TextIOWrapper
 
 import click
 
-from disbench import __version__
 from disbench.errors import BrokenPlugin, DigestMismatch, InputError, escape_control_chars, require_utf8
+from disbench.system.version import __version__
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # disbench reports unreadable files itself, in one line
 
@@ -20,6 +20,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "run": "disbench.cli.run:run",
         "score": "disbench.cli.run:score",
         "predict": "disbench.cli.predict:predict",
+        "models": "disbench.cli.models:models",
+        "metrics": "disbench.cli.metrics:metrics",
     },
     "Report": {
         "report": "disbench.cli.report:report",
@@ -27,17 +29,15 @@ SECTIONS: dict[str, dict[str, str]] = {
         "curves": "disbench.cli.pictures:curves",
         "grid": "disbench.cli.pictures:grid",
         "view": "disbench.cli.pictures:view",
+        "check": "disbench.cli.compare:check",
     },
     "Data": {"data": "disbench.cli.data:data"},
     "Train": {"train": "disbench.cli.train:train"},
     "Leaderboard": {
         "leaderboard": "disbench.cli.leaderboard:leaderboard",
         "submit": "disbench.cli.leaderboard:submit",
-        "check": "disbench.cli.compare:check",
     },
     "Tools": {
-        "metrics": "disbench.cli.metrics:metrics",
-        "models": "disbench.cli.models:models",
         "time": "disbench.cli.time:time",
         "times": "disbench.cli.time:times",
         "doctor": "disbench.cli.doctor:doctor",
@@ -58,16 +58,31 @@ RESUME_HINTS = {
 }
 
 
-class Commands(click.Group):
+COMMAND = "disbench.command"  # the key of a context's meta that holds the command being run
+
+
+class ModelCommands(click.Group):
+    """The commands of one model."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        """Resolve a command, and note its name for the messages of errors."""
+        name, command, remaining = super().resolve_command(ctx, args)
+        ctx.meta[COMMAND] = name
+        return name, command, remaining
+
+
+class Commands(ModelCommands):
     """Commands that are imported when they are needed, and whose errors end in one line.
 
     A user's mistake ends with exit status 2, an interruption with 130.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List all commands, without the hidden aliases."""
         return [*PATHS, *_models_with_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
         if cmd_name in PATHS:
             return _import_command(PATHS[cmd_name])
         if cmd_name in MOVED:
@@ -78,6 +93,7 @@ class Commands(click.Group):
         return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands in sections."""
         models = _models_with_commands()
         sections = {**SECTIONS, "Models": dict.fromkeys(models, "")}
         width = max(map(len, [*PATHS, *models]))
@@ -92,12 +108,14 @@ class Commands(click.Group):
         return command.get_short_help_str(limit) if command else ""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse arguments, which must be UTF-8."""
         try:
             return super().parse_args(ctx, [require_utf8(argument) for argument in args])
         except InputError as error:
             _fail(str(error))
 
-    def invoke(self, ctx: click.Context):
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command, and report its errors."""
         warnings.filterwarnings("ignore", module="PIL")  # like OpenCV's messages above
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a pipe on Windows may not be able to show a β
@@ -139,7 +157,7 @@ def _load_model_group(model: str) -> click.Group:
     from disbench.registry.loading import get_card, import_attribute
 
     card = get_card(model)
-    return click.Group(model, commands=import_attribute(card, card.commands), help=f"Commands of {card.title} only.")
+    return ModelCommands(model, commands=import_attribute(card, card.commands), help=f"Commands of {card.title} only.")
 
 
 def _show_warning(show_other, message, category, *context, **options) -> None:
@@ -150,8 +168,7 @@ def _show_warning(show_other, message, category, *context, **options) -> None:
 
 
 def _resume_hint(ctx: click.Context) -> str:
-    words = [ctx.invoked_subcommand, *sys.argv[1:]]
-    hint = next((RESUME_HINTS[word] for word in words if word in RESUME_HINTS), None)
+    hint = RESUME_HINTS.get(ctx.meta.get(COMMAND, ""))
     return f"; {hint}" if hint else ""
 
 

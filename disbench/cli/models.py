@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,91 +13,100 @@ from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card
 from disbench.system.console import print_json, print_table
 
-HIDDEN = {"folder", "source"}  # places on this machine
+HIDDEN_FIELDS = {"folder", "source", "commands"}  # places on this machine, and disbench's own wiring
+LISTED_STATUSES = [status for status in STATUSES if status != "file"]
 
 
 @click.command()
 @click.argument("name", required=False, shell_complete=complete_models)
-@click.option(
-    "--status", type=click.Choice([status for status in STATUSES if status != "file"]), help="List these alone."
-)
-@click.option("--find", metavar="TEXT", help="List those alone whose name, summary, paper or training data has TEXT.")
+@click.option("--status", type=click.Choice(LISTED_STATUSES), help="List only models of this status.")
+@click.option("--find", metavar="TEXT", help="List only models with TEXT in name, summary, paper or training data.")
 @add_options(models_option, json_option)
 def models(name, status, find, as_json):
-    """List models; with NAME, all about one. How to get its weights and maps is told."""
-    shown = [get_card(name)] if name else list(list_cards().values())
-    shown = [c for c in shown if status in (None, c.status) and (find or "").casefold() in _text(c)]
+    """List models. With NAME, describe one model, and how to get its weights and maps."""
+    cards = [get_card(name)] if name else list(list_cards().values())
+    pattern = (find or "").casefold()
+    cards = [card for card in cards if status in (None, card.status) and pattern in _searchable_text(card)]
     if as_json:
         import msgspec
 
-        kept = [{key: value for key, value in asdict(c).items() if key not in HIDDEN} for c in shown]
-        print_json(msgspec.to_builtins(kept))  # a card may hold TOML's dates
+        print_json(msgspec.to_builtins([_card_to_json(card) for card in cards]))  # a card may hold TOML's dates
     elif name:
-        for c in shown:
-            _describe(c)
-    elif not shown:
-        click.echo("no model is like that; `disbench models` lists all")
+        for card in cards:
+            _describe(card)
+    elif not cards:
+        click.echo("no model fits; `disbench models` lists all")
     else:
-        rows = [(c.name, c.title, c.paper.get("venue", ""), c.status, c.summary) for c in shown]
-        print_table(("name", "title", "venue", "status", "what it is"), rows)
-        for key in dict.fromkeys(c.status for c in shown):
+        rows = [(card.name, card.title, card.paper.get("venue", ""), card.status, card.summary) for card in cards]
+        print_table(("name", "title", "venue", "status", "summary"), rows)
+        for key in dict.fromkeys(card.status for card in cards):
             click.echo(f"{key}: {STATUSES[key]}")
         click.echo("How to get weights and maps: disbench models NAME")
 
 
-def _echo(line: str) -> None:
-    click.echo(escape_control_chars(line))  # cards come from anywhere
+def _card_to_json(card: Card) -> dict[str, Any]:
+    fields = {key: value for key, value in asdict(card).items() if key not in HIDDEN_FIELDS}
+    # The JSON keeps the name that the table had before the card called it pipeline.
+    return {"protocol" if key == "pipeline" else key: value for key, value in fields.items()}
 
 
-def _text(c: Card) -> str:
-    return "\n".join([c.name, c.title, c.summary, *c.paper.values(), *(one.trained_on for one in c.weights)]).casefold()
+def _searchable_text(card: Card) -> str:
+    trained_on = (download.trained_on for download in card.weights)
+    return "\n".join([card.name, card.title, card.summary, *card.paper.values(), *trained_on]).casefold()
 
 
-def _describe(c: Card) -> None:
-    _echo(f"{c.title}, {c.status}: {STATUSES[c.status]}")
-    _echo(c.summary)
-    if c.paper:
-        arxiv = "arxiv" in c.paper and f"https://arxiv.org/abs/{c.paper['arxiv']}"
-        _echo(f"Paper: {', '.join(filter(None, (c.paper.get('title'), c.paper.get('venue'), arxiv)))}")
-    if c.code:
-        commit, license = (c.code.get(key, "not said") for key in ("commit", "license"))
-        _echo(f"Code: {c.code.get('url', 'not said')} at {commit}, licence: {license}")
-    if c.parameters:
-        _echo(f"Parameters: {c.parameters / 1e6:.2f} M")
-    for key, value in c.protocol.items():
+def _describe(card: Card) -> None:
+    _echo(f"{card.title}, {card.status}: {STATUSES[card.status]}")
+    _echo(card.summary)
+    if card.paper:
+        facts = [card.paper.get("title"), card.paper.get("venue")]
+        if "arxiv" in card.paper:
+            facts.append(f"https://arxiv.org/abs/{card.paper['arxiv']}")
+        _echo(f"Paper: {', '.join(filter(None, facts))}")
+    if card.code:
+        url, commit, license = (card.code.get(key, "not stated") for key in ("url", "commit", "license"))
+        _echo(f"Code: {url} at {commit}, licence: {license}")
+    if card.parameters:
+        _echo(f"Parameters: {card.parameters / 1e6:.2f} M")
+    for key, value in card.pipeline.items():
         _echo(f"{key.capitalize()}: {value}")
-    if c.training:
-        _echo(f"Training: disbench train --model {c.name} --data DIS5K --out DIR")
-    if c.recipe:
-        _echo(f"Training: disbench train {_near(c.folder / c.recipe)} --data DIS5K --out DIR")
-    if c.loss:
-        _echo(f"Loss, {c.loss}")
-    for one in c.weights:
-        if one.urls:
-            _download(f"Weights {one.name}", one, f"--model {c.name} --weights {_file(one)}")
+    if card.training:
+        _echo(f"Training: disbench train --model {card.name} --data DIS5K --out DIR")
+    if card.recipe:
+        _echo(f"Training: disbench train {_relative_path(card.folder / card.recipe)} --data DIS5K --out DIR")
+    if card.loss:
+        _echo(f"Loss, {card.loss}")
+    for download in card.weights:
+        if download.urls:
+            file = download.name if "." in download.name else "FILE"
+            _describe_download(f"Weights {download.name}", download, f"--model {card.name} --weights {file}")
         else:
-            _download(f"Weights {one.name}, shipped", one, f"--model {c.name}")
-    for one in c.maps:
-        _download(f"Maps {one.name}", one, f"--model {c.name} --maps DIR")
+            _describe_download(f"Weights {download.name}, shipped", download, f"--model {card.name}")
+    for download in card.maps:
+        _describe_download(f"Maps {download.name}", download, f"--model {card.name} --maps DIR")
 
 
-def _download(head: str, one: Download, how: str) -> None:
-    facts = [one.size, one.license and f"licence: {one.license}", one.trained_on and f"trained on: {one.trained_on}"]
+def _describe_download(head: str, download: Download, arguments: str) -> None:
+    facts = [download.size]
+    if download.license:
+        facts.append(f"licence: {download.license}")
+    if download.trained_on:
+        facts.append(f"trained on: {download.trained_on}")
     click.echo()
     _echo(f"{head} ({'; '.join(filter(None, facts))})")
-    for kind, value in (("MD5", one.md5), ("SHA256", one.sha256)):
+    for kind, value in (("MD5", download.md5), ("SHA256", download.sha256)):
         if value:
             _echo(f"  {kind}: {value}")
-    if one.note:
-        _echo(f"  {one.note}")
-    for url in one.urls:
+    if download.note:
+        _echo(f"  {download.note}")
+    for url in download.urls:
         _echo(f"  by hand: {url}")
-    _echo(f"  then:    disbench run {how} --data DIS5K --split DIS-TE1..4")
+    _echo(f"  then:    disbench run {arguments} --data DIS5K --split DIS-TE1..4")
 
 
-def _near(path: Path) -> Path:
+def _echo(line: str) -> None:
+    click.echo(escape_control_chars(line))  # cards may come from anywhere
+
+
+def _relative_path(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _file(one: Download) -> str:
-    return one.name if "." in one.name else "FILE"

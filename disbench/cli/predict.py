@@ -1,7 +1,9 @@
-"""The command on a user's own pictures: predict."""
+"""The command on a user's own photos: predict."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,54 +12,73 @@ from disbench.errors import escape_control_chars
 from disbench.system.console import print_json
 from disbench.system.progress import show_progress
 
+if TYPE_CHECKING:
+    from disbench.inference.photos import Outcome
+
 
 @click.command()
-@click.argument("where", metavar="PHOTO|DIR", type=click.Path(path_type=Path))
+@click.argument("photos", metavar="PHOTO|DIR", type=click.Path(path_type=Path))
 @add_options(*model_options)
-@click.option("--cutout", is_flag=True, help="The picture itself with the mask as alpha, in place of the mask.")
+@click.option("--cutout", is_flag=True, help="Write the photo with the mask as alpha, not the mask.")
 @click.option("--out", default="predictions", show_default=True, type=click.Path(path_type=Path), help="A folder.")
-@click.option("--again", is_flag=True, help="Also what is there already.")
+@click.option("--again", is_flag=True, help="Overwrite existing files.")
 @json_option
-def predict(where, model, weights, options, device, cutout, out, again, as_json):
-    """Masks, or cut-outs, of your own pictures. 8-bit PNG; goes on where it was stopped.
+def predict(photos, model, weights, options, device, cutout, out, again, as_json):
+    """Write masks or cut-outs of your own photos.
 
-    Pictures are taken as a viewer shows them (turned by EXIF), and so are the masks. Colours of cut-outs are the
-    picture's own: they are not decontaminated, edges keep some of the background.
+    Masks are 8-bit PNG. The same command resumes where it was stopped.
+
+    Photos are read as a viewer shows them, rotated by EXIF, and so are the masks. Cut-outs have the colours of the
+    photo: they are not decontaminated, so edges keep some of the background.
     """
-    from disbench.inference import photos
     from disbench.inference.model import load_model
+    from disbench.inference.photos import find_photos, predict_photos
 
-    outputs, others = photos.find_photos(where, out)  # told before a model is loaded
-    source = load_model(model, weights, device, **dict(options))
-    learnt = [one.trained_on for one in source.card.weights if not one.urls]  # of weights that come with the model
-    if not weights and learnt and learnt[0].startswith("DIS-Mini"):
-        toy = f"{source.title} (trained on {learnt[0]}) is a toy for photographs"
-        click.echo(f"{toy}; `disbench models {source.name}` names other weights", err=True)
+    outputs, others = find_photos(photos, out)  # faults are reported before a model is loaded
+    loaded = load_model(model, weights, device, **dict(options))
+    shipped = [download.trained_on for download in loaded.card.weights if not download.urls]
+    if not weights and shipped and shipped[0].startswith("DIS-Mini"):
+        toy = f"{loaded.title} (trained on {shipped[0]}) is a toy for photographs"
+        click.echo(f"{toy}; `disbench models {loaded.name}` names other weights", err=True)
     with show_progress() as progress:
         try:
-            outcomes = list(photos.predict_photos(source, outputs, cutout, again, progress))
+            outcomes = list(predict_photos(loaded, outputs, cutout=cutout, overwrite=again, progress=progress))
         except KeyboardInterrupt:
             if again:
-                raise KeyboardInterrupt("what is done is kept; the same command goes on without --again") from None
+                raise KeyboardInterrupt("progress is saved; run the same command without --again to resume") from None
             raise
-    failed = [one for one in outcomes if one.why]
-    written = [one for one in outcomes if not one.why and one.new]
-    there = [one for one in outcomes if not one.new]
+    failed = [outcome for outcome in outcomes if outcome.fault]
+    written = [outcome for outcome in outcomes if not outcome.fault and outcome.new]
+    existing = [outcome for outcome in outcomes if not outcome.new]
     if as_json:
-        pairs = {"written": written, "there_already": there}
-        listed = {key: [{"image": _text(o.image), "file": _text(o.file)} for o in some] for key, some in pairs.items()}
-        why = [{"image": _text(one.image), "why": _text(one.why)} for one in failed]
-        print_json({"model": source.title, "out": str(out), **listed, "failed": why, "not_pictures": others})
+        print_json(
+            {
+                "model": loaded.title,
+                "out": str(out),
+                "written": _list_files(written),
+                "there_already": _list_files(existing),
+                "failed": [{"image": _to_text(o.image), "why": _to_text(o.fault)} for o in failed],
+                "not_pictures": others,
+            }
+        )
     else:
         kind = "cut-outs (colours not decontaminated)" if cutout else "masks"
-        done = f"{kind} written to {out}: {len(written)}" + (f"; there already: {len(there)}" if there else "")
-        click.echo(escape_control_chars(f"{source.title}, {done}" + (f"; files that are no pictures: {others}" if others else "")))
-    for one in failed:
-        click.echo(f"disbench: {escape_control_chars(one.why)}", err=True)
+        summary = f"{loaded.title}, {kind} written to {out}: {len(written)}"
+        if existing:
+            summary += f"; existing: {len(existing)}"
+        if others:
+            summary += f"; files that are not photos: {others}"
+        click.echo(escape_control_chars(summary))
+    for outcome in failed:
+        click.echo(f"disbench: {escape_control_chars(str(outcome.fault))}", err=True)
     if failed:
         sys.exit(2)
 
 
-def _text(name: Path | str) -> str:
-    """A name may hold bytes that are no text, which JSON cannot."""
+def _list_files(outcomes: Sequence["Outcome"]) -> list[dict[str, Any]]:
+    return [{"image": _to_text(outcome.image), "file": _to_text(outcome.file)} for outcome in outcomes]
+
+
+def _to_text(name: object) -> str:
+    """Return a name as text that JSON can hold: a name may hold bytes that are not UTF-8."""
     return str(name).encode("utf-8", "backslashreplace").decode()

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from disbench.cli.options import (
-    CUTS,
+    GROUPINGS,
     add_options,
     metrics_option,
     parse_titled_path,
@@ -25,7 +25,7 @@ FORMATS = ("html", "latex", "markdown", "csv", "xlsx")
 @click.option("--intervals", is_flag=True, help="LaTeX, Markdown: the 95 % intervals of what was measured.")
 @click.option("--corrected", is_flag=True, help="Published: as `leaderboard audit` corrects it.")
 @click.option("--source", default="", metavar="TEXT", help="Entries: published tables alone whose citation has TEXT.")
-@click.option("--by", type=click.Choice(CUTS), help="Group the images of all subsets by this.")
+@click.option("--by", type=click.Choice(GROUPINGS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="With --by complexity or size: so many equal parts; 4 else.")
 @click.option(
     "--times",

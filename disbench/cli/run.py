@@ -147,9 +147,8 @@ def _parse_measures(protocols, metrics):
 
 
 def _report_shard(shard) -> None:
-    click.echo(
-        f"{str(shard).capitalize()} is finished. Other shards are still missing; the process that ends last has the result."
-    )
+    name = str(shard).capitalize()
+    click.echo(f"{name} is finished. Other shards are still missing; the process that ends last has the result.")
 
 
 def _resolve_data_options(data, images, truth):

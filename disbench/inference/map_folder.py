@@ -1,6 +1,7 @@
 """Saved prediction maps in the place of a model."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,28 @@ from disbench.errors import require_utf8
 from disbench.inference.resize import resize_map
 from disbench.system.environment import describe_environment
 
-MAX_NAME_BYTES = 200  # bytes of a title that name a folder; file systems take 255
+MAX_NAME_BYTES = 200  # of a title that names a folder; file systems take 255
 
 
 class MapFolder:
-    """Saved maps in a model's place: `root/<split>/`, or `root` itself for one split; InputError where one is unfit.
+    """The maps of some samples, in `root/<split>/`, or in `root` itself for a single split.
 
-    resize: see Protocol; resized: how many maps are of another size than their truths, 0 where `resize` is None.
+    Args:
+        title: the name of the method.
+        root: the folder of the maps.
+        samples: the samples that there must be a map of, and no other.
+        resize: how maps of another size than their ground truth are resized. None: they are refused.
+
+    Attributes:
+        resized: the number of maps of another size; 0 where `resize` is None.
+
+    Raises:
+        InputError: for missing, extra, unreadable or wrongly sized maps.
     """
 
     device = "cpu"
 
-    def __init__(self, title: str, root: Path, samples: list[Sample], resize: str | None = None):
+    def __init__(self, title: str, root: Path, samples: Sequence[Sample], resize: str | None = None):
         self.title = require_utf8(title)
         name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
         self.name = name.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
@@ -34,25 +45,33 @@ class MapFolder:
         splits: dict[str, list[Sample]] = {}
         for sample in samples:
             splits.setdefault(sample.split, []).append(sample)
-        for split, wanted in splits.items():
+        for split, members in splits.items():
             folder = root / split if (root / split).is_dir() or len(splits) > 1 else root
-            found, resized = match_maps(wanted, folder, resize is not None)
+            maps, resized = match_maps(members, folder, resize is not None)
             self.resized += resized
-            self.maps |= {(split, name): path for name, path in found.items()}
+            self.maps |= {(split, name): path for name, path in maps.items()}
 
     @property
     def identity(self) -> dict[str, Any]:
-        return {"maps": combine_digests((f"{split}/{name}", hash_file(path)) for (split, name), path in self.maps.items())}
+        """The digest of all maps."""
+        digests = ((f"{split}/{name}", hash_file(path)) for (split, name), path in self.maps.items())
+        return {"maps": combine_digests(digests)}
 
     @property
     def environment(self) -> dict[str, Any]:
+        """What the maps are scored on."""
         return describe_environment(self.device)
 
     def load(self, sample: Sample) -> tuple[np.ndarray, dict[str, float]]:
-        return read_map(self.maps[sample.split, sample.name]), {}
+        """Read the map of a sample; there are no seconds, since nothing is predicted."""
+        return read_map(self.maps[sample.key]), {}
 
     def compute(self, mask: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
+        """Return the map as it is."""
         return mask, {}
 
     def finish(self, mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
-        return mask if mask.shape == size else resize_map(mask, size, self.resize), {}
+        """Resize the map where it has another size than its ground truth."""
+        if mask.shape == size or self.resize is None:
+            return mask, {}
+        return resize_map(mask, size, self.resize), {}

@@ -1,8 +1,4 @@
-"""From an image to a map, in three timed stages; and maps from a folder in the model's place.
-
-A source has `load(sample)`, `compute(loaded)`, `finish(computed, size)`: host, device, host. The runner overlaps them.
-Its `environment` is the record of what they ran on.
-"""
+"""A model: from an image to a prediction map in three timed stages, prepare, infer and restore."""
 
 from collections.abc import Callable
 from time import perf_counter
@@ -22,103 +18,124 @@ from disbench.registry.loading import get_card, load_predictor
 from disbench.system.clocks import make_clock
 from disbench.system.environment import describe_environment
 
+Seconds = dict[str, float]  # stage -> seconds
+
 
 class Model:
-    """A card with its predictor: `predict(image)`, and the stages for the runner.
+    """A card with its predictor.
 
-    `known` joins the predictor's identity, which code from outside need not have.
+    The runner overlaps the stages: `load` and `finish` run on the host, `compute` on the device.
+
+    Args:
+        card: the card of the model.
+        predictor: what the adapter makes.
+        extra_identity: joins the predictor's identity; a predictor from outside disbench may have none.
+
+    Attributes:
+        title: the method, as reports call it.
+        name: names the folder under runs/.
+        device: the device of the predictor.
+        guarded: whether faults of the predictor are reported as InputError: for code from outside disbench.
     """
 
-    def __init__(self, card: Card, predictor: Predictor, known: dict[str, Any] | None = None):
+    def __init__(self, card: Card, predictor: Predictor, extra_identity: dict[str, Any] | None = None):
         self.card = card
-        self.known = known or {}
+        self.extra_identity = extra_identity or {}
         self.name = card.name
         self.predictor = predictor
-        self.title = getattr(predictor, "title", card.title)
+        self.title: str = getattr(predictor, "title", card.title)
         self.device = predictor.device
         self.clock = make_clock(predictor.device)
-        self.resized = 0
-        self.guarded = card.external_path is not None  # what fails in it is then InputError
+        self.guarded = not card.is_shipped
 
     @property
     def identity(self) -> dict[str, Any]:
-        return self._called(self._identity)
+        """What decides the maps; the run key hashes it."""
+        return self._guard(self._identify)
 
-    def _identity(self) -> dict[str, Any]:
-        own = getattr(self.predictor, "identity", {}) if self.known else self.predictor.identity
-        found = {"model": self.card.name, "card": self.card.pipeline, **own, **self.known}
-        msgspec.json.encode(found)  # as the run's key does
-        return found
+    def _identify(self) -> dict[str, Any]:
+        optional = bool(self.extra_identity)
+        from_predictor = getattr(self.predictor, "identity", {}) if optional else self.predictor.identity
+        identity = {"model": self.card.name, "card": self.card.pipeline, **from_predictor, **self.extra_identity}
+        msgspec.json.encode(identity)  # the run key encodes it: here an error still names the model
+        return identity
 
     @property
     def environment(self) -> dict[str, Any]:
+        """What the maps are computed on."""
         return describe_environment(self.device)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (h, w, 3) RGB -> uint8 (h, w) map, 255 for foreground."""
+        """Predict the map of an image.
+
+        Args:
+            image: uint8 (h, w, 3), RGB.
+
+        Returns:
+            uint8 (h, w), 255 for foreground.
+        """
         prepared, _ = self._prepare(image)
         output, _ = self.compute(prepared)
         return self.finish(output, image.shape[:2])[0]
 
-    def load(self, sample: Sample) -> tuple[Any, dict[str, float]]:
-        return self._prepare(read_image(sample.image))  # decoding belongs to the data set, not to the model's time
+    def load(self, sample: Sample) -> tuple[Any, Seconds]:
+        """Read and prepare the image of a sample. Decoding belongs to the data set, so it is not timed."""
+        return self._prepare(read_image(sample.image))
 
-    def compute(self, prepared: Any) -> tuple[Any, dict[str, float]]:
-        output, seconds = self._called(self.clock.time, self.predictor.infer, self.batch([prepared]))
+    def compute(self, prepared: Any) -> tuple[Any, Seconds]:
+        """Run the network on one prepared image (c, H, W). Returns its output (H', W')."""
+        output, seconds = self._guard(self.clock.time, self.predictor.infer, self.batch([prepared]))
         if self.guarded:
             if getattr(output, "ndim", None) != 3 or len(output) != 1:
                 raise self._unfit("infer", output, "(1, H', W')")
-            if not self._called(_finite, output):
-                raise self._wrong("infer returns NaN or infinity")
+            if not self._guard(_is_finite, output):
+                raise self._fault("infer returns NaN or infinity")
         return output[0], {"infer": seconds}
 
     def batch(self, prepared: list[Any]) -> Any:
-        """Prepared images of one size, (c, H, W) each -> (b, c, H, W) on the device."""
+        """Stack prepared images of one size, (c, H, W) each, to (b, c, H, W) on the device."""
         if isinstance(prepared[0], np.ndarray):
             return np.stack(prepared)
         import torch
 
         return torch.stack(prepared).to(self.device)
 
-    def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
+    def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, Seconds]:
+        """Bring an output to a uint8 (h, w) map of this size."""
         start = perf_counter()
-        mask = self._called(self.predictor.restore, output, size)
+        mask = self._guard(self.predictor.restore, output, size)
         seconds = perf_counter() - start
         if self.guarded and (not isinstance(mask, np.ndarray) or (mask.dtype, mask.shape) != (np.uint8, tuple(size))):
             raise self._unfit("restore", mask, f"uint8 {tuple(size)}")
         return mask, {"restore": seconds}
 
-    def _prepare(self, image: np.ndarray) -> tuple[Any, dict[str, float]]:
+    def _prepare(self, image: np.ndarray) -> tuple[Any, Seconds]:
         start = perf_counter()
-        prepared = self._called(self.predictor.prepare, image)
+        prepared = self._guard(self.predictor.prepare, image)
         seconds = perf_counter() - start
         if self.guarded and getattr(prepared, "ndim", None) != 3:
             raise self._unfit("prepare", prepared, "(c, H, W)")
         return prepared, {"prepare": seconds}
 
-    def _called(self, stage: Callable, *given: Any) -> Any:
-        """What a stage answers."""
+    def _guard(self, stage: Callable[..., Any], *args: Any) -> Any:
+        """Call a stage. Where the model is not disbench's own, any fault becomes an InputError that names it."""
         try:
-            return stage(*given)
+            return stage(*args)
         except (InputError, MemoryError):
             raise
         except (Exception, SystemExit) as error:
             if not self.guarded:
                 raise
-            raise self._wrong(f"it fails ({type(error).__name__}: {str(error).partition(chr(10))[0]})") from error
+            first_line = str(error).partition("\n")[0]
+            raise self._fault(f"it fails ({type(error).__name__}: {first_line})") from error
 
-    def _unfit(self, stage: str, found: Any, due: str) -> InputError:
-        kind = f"{found.dtype} {tuple(found.shape)}" if hasattr(found, "shape") else type(found).__name__
-        return self._wrong(f"{stage} returns {kind}, not {due}")
+    def _unfit(self, stage: str, value: Any, expected: str) -> InputError:
+        received = f"{value.dtype} {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
+        return self._fault(f"{stage} returns {received}, not {expected}")
 
-    def _wrong(self, what: str) -> InputError:
-        return InputError(
-            f"{self.card.external_path}: {what}; `disbench doctor {cli_arguments(self.card, '--model')}` tells more"
-        )
-
-
-def _finite(output: Any) -> bool:
-    return bool((np.isfinite(output) if isinstance(output, np.ndarray) else output.isfinite()).all())
+    def _fault(self, text: str) -> InputError:
+        command = f"disbench doctor {cli_arguments(self.card, '--model')}"
+        return InputError(f"{self.card.external_path}: {text}; `{command}` reports more")
 
 
 def load_model(name: str, weights: str | None = None, device: str | None = None, **options: str) -> Model:
@@ -135,7 +152,11 @@ def load_model(name: str, weights: str | None = None, device: str | None = None,
         The model: `predict(image)` takes uint8 (h, w, 3) RGB and returns a uint8 (h, w) prediction.
 
     Raises:
-        InputError: for an unknown model, unfit weights, and an unknown option.
+        InputError: for an unknown model, unfit weights, or an unknown option.
     """
     card = get_card(name)
     return Model(card, load_predictor(card, weights, device, options), hash_code(card, weights, options))
+
+
+def _is_finite(output: Any) -> bool:
+    return bool((np.isfinite(output) if isinstance(output, np.ndarray) else output.isfinite()).all())

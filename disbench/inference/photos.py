@@ -1,13 +1,14 @@
-"""A user's own pictures: read as a viewer shows them, their masks or cut-outs written beside nothing of theirs.
+"""A user's own photos: read as a viewer shows them; masks and cut-outs are written and never overwrite a photo.
 
-What is measured is read otherwise, by `disbench.data.images`: there a rotation by EXIF would move image against truth.
+Images that are measured are read by disbench.data.images instead: there, EXIF rotation would move an image against its
+ground truth.
 """
 
 import hashlib
 import io
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,127 +19,170 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from disbench.data.hashing import hash_file
 from disbench.data.images import EXTENSIONS
 from disbench.errors import InputError
+from disbench.inference.model import Model
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
-# .heic, .heif and raw files are taken up to be named as unreadable: a picture that is left out must be told.
+# .heic, .heif and raw files are listed so that they are reported as unreadable: a skipped photo must be reported.
 SUFFIXES = EXTENSIONS | {".avif", ".gif", ".jfif", ".jp2", ".heic", ".heif", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
-MADE = "disbench"  # the PNG text chunk that says what a file was made of and by
+FINGERPRINT = "disbench"  # the PNG text chunk that says from which photo, model and options a file was made
 WHITE = (255, 255, 255)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Photo:
-    """pixels: uint8 (h, w, 3) RGB, upright; profile: the ICC profile that these colours are in, if the file says."""
+    """A photo as a viewer shows it.
+
+    Attributes:
+        pixels: uint8 (h, w, 3), RGB, upright.
+        profile: the ICC profile of these colours, if the file has one.
+    """
 
     pixels: np.ndarray
     profile: bytes | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """One picture: `why` it has no file, or None; `new` is False for one that was there already."""
+    """What became of one photo.
+
+    Attributes:
+        image: the photo.
+        file: its mask or cut-out.
+        new: False where the file existed already.
+        fault: why there is no file, or None.
+    """
 
     image: Path
     file: Path
     new: bool = True
-    why: str | None = None
+    fault: str | None = None
 
 
 def read_photo(path: Path) -> Photo:
-    """A picture as a viewer shows it: turned by EXIF, the first frame, transparency on white, 16 bits and CMYK as RGB.
+    """Read a photo as a viewer shows it, as 8-bit RGB.
 
-    InputError for what cannot be decoded, and for floats and 32-bit integers, whose black and white no file tells.
+    It is rotated by EXIF, an animation gives its first frame, transparency is white, 16 bits are rounded to 8.
+
+    Raises:
+        InputError: for what cannot be decoded, and for floats and 32-bit integers, whose black and white are unknown.
     """
     try:
         with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")  # Pillow's about large pictures and odd metadata
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata
             image = ImageOps.exif_transpose(image)
             profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA", "P"} else None
-            return Photo(_rgb(image, path), profile)
+            return Photo(pixels=_to_rgb(image, path), profile=profile)
     except (InputError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{path}: cannot be read, in no format that is known here; save it as JPEG or PNG") from None
-    except Exception as error:  # decoders fail on damaged bytes in whatever way these lead them to
+        raise InputError(f"{path}: cannot be read, since its format is unknown; save it as JPEG or PNG") from None
+    except Exception as error:  # decoders fail on damaged bytes in many ways
         raise InputError(f"{path}: cannot be read ({str(error) or type(error).__name__})") from None
 
 
-def find_photos(where: Path, out: Path) -> tuple[dict[Path, Path], int]:
-    """Every picture of a folder and its folders, or the one picture, -> its file under `out`; and how many are none.
+def find_photos(location: Path, out: Path) -> tuple[dict[Path, Path], int]:
+    """Find the photos of a folder and its subfolders, or the single photo, and name their outputs.
 
-    Pictures of one folder that differ in their suffix alone keep it in the file's name. InputError where there is no
-    picture, and where a file would be one of the pictures.
+    Photos of one folder that differ in their suffix only keep the suffix in the name of the output.
+
+    Args:
+        location: a photo or a folder.
+        out: the folder of the outputs.
+
+    Returns:
+        photo -> output file, and the number of files that are not photos.
+
+    Raises:
+        InputError: where there is no photo, and where an output would overwrite one.
     """
-    if not where.exists():
-        raise InputError(f"{where}: no such file or folder")
+    if not location.exists():
+        raise InputError(f"{location}: no such file or folder")
     if (out.suffix.lower() in SUFFIXES or out.exists()) and not out.is_dir():
-        raise InputError(f"{out}: --out is a folder; the files in it are called like the pictures")
-    if where.is_file():
-        found, others = [where], 0
+        raise InputError(f"{out}: --out is a folder; its files get the names of the photos")
+    if location.is_file():
+        photos, others, root = [location], 0, location.parent
     else:
-        files = [p for p in sorted(where.rglob("*")) if p.is_file() and not _hidden(p.relative_to(where))]
-        if (inside := out.resolve()) != where.resolve():
+        files = [p for p in sorted(location.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(location))]
+        inside = out.resolve()
+        if inside != location.resolve():  # outputs of an earlier call are not photos
             files = [p for p in files if inside not in p.resolve().parents]
-        found = [p for p in files if p.suffix.lower() in SUFFIXES]
-        others = len(files) - len(found)
-    if not found:
-        raise InputError(f"{where}: no pictures in it")
-    root = where if where.is_dir() else where.parent
-    names = {path: out / path.relative_to(root).with_suffix("") for path in found}
-    while twins := [name for name, count in Counter(str(n).casefold() for n in names.values()).items() if count > 1]:
-        longer = {p: out / p.relative_to(root) for p, name in names.items() if str(name).casefold() in twins}
-        if all(names[path] == name for path, name in longer.items()):
-            break  # names that differ in case alone
-        names |= longer
-    outputs = {path: name.with_name(f"{name.name}.png") for path, name in names.items()}
-    pictures = {(p.stat().st_dev, p.stat().st_ino): p for p in found}
+        photos = [p for p in files if p.suffix.lower() in SUFFIXES]
+        others, root = len(files) - len(photos), location
+    if not photos:
+        raise InputError(f"{location}: no photos in it")
+    outputs = _name_outputs(photos, root, out)
+    by_inode = {(p.stat().st_dev, p.stat().st_ino): p for p in photos}
     for file in (name.resolve() for name in outputs.values()):
-        if file.exists() and (own := pictures.get((file.stat().st_dev, file.stat().st_ino))):
-            raise InputError(f"{own}: would be overwritten; choose another --out")
+        if file.exists() and (photo := by_inode.get((file.stat().st_dev, file.stat().st_ino))):
+            raise InputError(f"{photo}: would be overwritten; choose another --out")
     return outputs, others
 
 
 def predict_photos(
-    model, outputs: dict[Path, Path], cutout: bool, again: bool, progress: Progress | None = None
+    model: Model, outputs: Mapping[Path, Path], *, cutout: bool, overwrite: bool, progress: Progress | None = None
 ) -> Iterator[Outcome]:
-    """Write the mask or the cut-out of every picture, and tell of each; a picture that cannot be read stops no other.
+    """Write the mask or the cut-out of every photo. An unreadable photo does not stop the others.
 
-    A file that is there of this picture, model and kind is kept, one of anything else is told, unless `again`.
+    Args:
+        model: what predicts.
+        outputs: photo -> output file, from `find_photos`.
+        cutout: write the photo with the mask as alpha, not the mask.
+        overwrite: replace existing files. Otherwise a file of the same photo, model and kind is kept, and any other
+            file is a fault.
+        progress: is called with (done, total, label).
+
+    Yields:
+        The outcome of each photo.
     """
     for count, (image, file) in enumerate(outputs.items(), 1):
-        yield _one(model, image, file, cutout, again)
+        yield _predict_photo(model, image, file, cutout=cutout, overwrite=overwrite)
         if progress:
             progress(count, len(outputs), model.title)
 
 
 def cut_out(pixels: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """uint8 (h, w, 4): the picture's own colours, with the mask as alpha, and nothing left where that is 0.
+    """Make a cut-out: uint8 (h, w, 4), the photo's own colours with the mask as alpha, black where that is 0.
 
     Colours are not decontaminated: a pixel that object and background share keeps some of the background's colour.
     """
     return np.dstack([pixels * (mask[..., None] > 0), mask])
 
 
-def _one(model, image: Path, file: Path, cutout: bool, again: bool) -> Outcome:
+def _name_outputs(photos: list[Path], root: Path, out: Path) -> dict[Path, Path]:
+    names = {path: out / path.relative_to(root).with_suffix("") for path in photos}
+    while True:
+        counts = Counter(str(name).casefold() for name in names.values())
+        # Photos whose outputs would collide keep their suffix. That may make new collisions, so look again.
+        collided = [path for path, name in names.items() if counts[str(name).casefold()] > 1]
+        longer = {path: out / path.relative_to(root) for path in collided}
+        if all(names[path] == name for path, name in longer.items()):
+            return {path: name.with_name(f"{name.name}.png") for path, name in names.items()}
+        names |= longer
+
+
+def _predict_photo(model: Model, image: Path, file: Path, *, cutout: bool, overwrite: bool) -> Outcome:
     try:
-        made = _made(model, image, cutout)
-        if file.exists() and not again:
-            there = _made_of(file)
-            if there == made:
-                return Outcome(image, file, new=False)
-            whose = "disbench's of another picture, model or kind" if there else "not disbench's"
-            raise InputError(f"{file}: there already, and {whose}; give --again to replace it, or another --out")
+        fingerprint = _make_fingerprint(model, image, cutout=cutout)
+        if file.exists() and not overwrite:
+            existing = _read_fingerprint(file)
+            if existing == fingerprint:
+                return Outcome(image=image, file=file, new=False)
+            origin = "disbench's of another picture, model or kind" if existing else "not disbench's"
+            raise InputError(f"{file}: exists already, and is {origin}; give --again to replace it, or another --out")
         photo = read_photo(image)
         mask = model.predict(photo.pixels)
         file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, cut_out(photo.pixels, mask) if cutout else mask, made, photo.profile if cutout else None)
+        if cutout:
+            _write_png(file, cut_out(photo.pixels, mask), fingerprint, photo.profile)
+        else:
+            _write_png(file, mask, fingerprint, None)
     except InputError as error:
-        return Outcome(image, file, why=str(error))
-    return Outcome(image, file)
+        return Outcome(image=image, file=file, fault=str(error))
+    return Outcome(image=image, file=file)
 
 
-def _made(model, image: Path, cutout: bool) -> str:
+def _make_fingerprint(model: Model, image: Path, *, cutout: bool) -> str:
     try:
         digest = hash_file(image)
     except OSError as error:
@@ -147,32 +191,32 @@ def _made(model, image: Path, cutout: bool) -> str:
     return hashlib.sha256(identity).hexdigest()
 
 
-def _made_of(file: Path) -> str | None:
+def _read_fingerprint(file: Path) -> str | None:
     try:
         with Image.open(file) as image:
-            return image.info.get(MADE)
+            return image.info.get(FINGERPRINT)
     except (OSError, SyntaxError):
         return None
 
 
-def _write(file: Path, pixels: np.ndarray, made: str, profile: bytes | None) -> None:
+def _write_png(file: Path, pixels: np.ndarray, fingerprint: str, profile: bytes | None) -> None:
     text, data = PngImagePlugin.PngInfo(), io.BytesIO()
-    text.add_text(MADE, made)
+    text.add_text(FINGERPRINT, fingerprint)
     Image.fromarray(pixels).save(data, "PNG", pnginfo=text, icc_profile=profile, compress_level=3)
     write_atomic(file, data.getvalue())
 
 
-def _rgb(image: Image.Image, path: Path) -> np.ndarray:
+def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
     if image.mode.startswith("I;16"):
         grey = ((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     if image.mode in {"I", "F"}:
         raise InputError(f"{path}: a picture of {np.asarray(image).dtype} values; save it with 8 or 16 bits")
     if image.has_transparency_data:
-        whole = Image.new("RGBA", image.size, (*WHITE, 255))
-        image = Image.alpha_composite(whole, image.convert("RGBA"))
-    return np.array(image.convert("RGB"))  # a copy: what Pillow hands out cannot be written to
+        background = Image.new("RGBA", image.size, (*WHITE, 255))
+        image = Image.alpha_composite(background, image.convert("RGBA"))
+    return np.array(image.convert("RGB"))  # a copy: Pillow's own array is read-only
 
 
-def _hidden(path: Path) -> bool:
+def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts) or path.name in {"Thumbs.db", "desktop.ini"}

@@ -1,4 +1,4 @@
-"""What an adapter writes: the Predictor interface."""
+"""The interface that an adapter of a model implements."""
 
 from typing import Any, Protocol
 
@@ -6,16 +6,25 @@ import numpy as np
 
 
 class Predictor(Protocol):
-    """All that an adapter writes. `Array` is a torch tensor, or NumPy for models without torch."""
+    """Everything that an adapter writes. Arrays are torch tensors, or NumPy arrays for models without torch.
+
+    Attributes:
+        device: "cpu", "cuda:0", "mps" ...
+        identity: what decides the scores, next to the card: digest of the weights, working size and the like.
+    """
 
     device: str
-    identity: dict[str, Any]  # what decides the scores beside the card: digest of the weights, working size, ...
+    identity: dict[str, Any]
 
     def prepare(self, image: np.ndarray) -> Any:
-        """uint8 (h, w, 3) RGB -> host array (c, H, W); outside what papers call inference."""
+        """Prepare an image, uint8 (h, w, 3) RGB, as an array (c, H, W) on the host. Papers do not time this stage."""
 
     def infer(self, batch: Any) -> Any:
-        """(b, c, H, W) on the device -> (b, H', W'), float in [0, 1] or logits; what papers call inference."""
+        """Run the network on (b, c, H, W) on the device. Papers call this stage inference.
+
+        Returns:
+            (b, H', W'), float, probabilities or logits, as `restore` takes them.
+        """
 
     def restore(self, output: Any, size: tuple[int, int]) -> np.ndarray:
-        """One (H', W') output -> uint8 (h, w) map at the image's own size."""
+        """Bring one output (H', W') to a uint8 (h, w) map of the image's size."""

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 
 
-def resize_map(mask: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
-    """A uint8 map at another (h, w), as a protocol's `resize` says."""
+def resize_map(mask: np.ndarray, size: tuple[int, int], method: str) -> np.ndarray:
+    """Resize a uint8 map to (h, w), by a protocol's `resize`: "opencv-bilinear" or "pillow-bicubic"."""
     height, width = size
-    if how == "opencv-bilinear":
+    if method == "opencv-bilinear":
         return cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
     from PIL import Image
 

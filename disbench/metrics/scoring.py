@@ -35,7 +35,6 @@ from functools import cache
 
 import numpy as np
 
-from disbench import __version__
 from disbench.errors import InputError, suggest_names
 from disbench.metrics.binary import MEASURES, f_measure
 from disbench.metrics.catalogue import METRICS, PAPER, STANDARD, VARIANTS, Metric, MetricKeys, as_is, resolve_metrics  # noqa: F401
@@ -53,6 +52,7 @@ from disbench.metrics.thresholds import (
     score_mse,
     score_soft_dice,
 )
+from disbench.system.version import __version__
 
 
 def score(measurements: Sequence[Measurement], protocol: str = "pysod", metrics: MetricKeys = None) -> dict[str, float]:

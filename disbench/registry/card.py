@@ -1,4 +1,4 @@
-"""Cards: what disbench knows of a model without importing it."""
+"""Cards: what disbench knows of a model without importing it, as card.toml in the model's folder."""
 
 
 import re
@@ -11,8 +11,11 @@ import msgspec
 
 from disbench.errors import InputError
 
-_HERE = Path(__file__).parents[1]
-SHIPPED_ROOTS = [str(p) for p in (_HERE / "_shipped" / "models", _HERE.parent / "models") if p.is_dir()][:1]
+_PACKAGE = Path(__file__).parents[1]
+# The models of disbench itself: inside an installed package, or at the top of a checkout.
+SHIPPED_ROOTS = [
+    str(path) for path in (_PACKAGE / "_shipped" / "models", _PACKAGE.parent / "models") if path.is_dir()
+][:1]
 HELP = "see docs/add-a-model.md"
 FOLDERS_VARIABLE = "DISBENCH_MODELS"  # folders of models, separated as in $PATH
 
@@ -25,9 +28,20 @@ STATUSES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Download:
-    """A weights file, or published maps. `urls`: pages to get it from by hand; none for what disbench ships."""
+    """A weights file, or published prediction maps.
+
+    Attributes:
+        name: the name of the file, or of the weights that disbench ships.
+        urls: pages to get it from by hand; none for what disbench ships.
+        size: for people, as "177 MB".
+        license: as its publisher states it.
+        trained_on: the data that the weights were trained on.
+        note: one sentence for people.
+        md5: hexadecimal, where the publisher states it.
+        sha256: hexadecimal, where the publisher states it.
+    """
 
     name: str
     urls: tuple[str, ...] = ()
@@ -35,18 +49,32 @@ class Download:
     license: str = ""
     trained_on: str = ""
     note: str = ""
-    md5: str = ""  # of the file called `name`, in hexadecimal, where its publisher says it
+    md5: str = ""
     sha256: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
-    `predictor` is "module:class" in the model's folder, and so is what trains it, `training`, unless it is trained by
-    `recipe`, a file there; `loss` says whose loss it has, and which; `protocol` is hashed into the run key; `weights`
-    and `maps` say how to get what the authors have published. `source` is the file or repository that stands for a
-    folder.
+    Attributes:
+        name: the name of the folder.
+        folder: the folder of the model.
+        title: the method, as reports call it.
+        status: one of STATUSES.
+        predictor: "module:class" of the predictor, in the folder.
+        training: "module:class" of its supervised training, in the folder.
+        recipe: the TOML recipe that a method with a trainer of its own is trained by.
+        loss: description and origin of the loss.
+        summary: one sentence on the method.
+        paper: title, venue, arxiv.
+        code: url, commit and license of the authors' code.
+        weights: what the authors published, or what disbench ships.
+        maps: prediction maps that the authors published.
+        parameters: the number of parameters.
+        pipeline: pre- and post-processing; the run key hashes it.
+        source: the file or repository that stands for a folder; "" for a folder.
+        commands: "module:attribute" of a dict of click commands, which `disbench NAME` runs.
     """
 
     name: str
@@ -69,29 +97,37 @@ class Card:
 
     @property
     def accepts_weights(self) -> bool:
-        """Whether there is anything for --weights to be."""
+        """Whether --weights can name anything."""
         return bool(self.weights or self.training)
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether the model is disbench's own."""
+        return not self.source and str(self.folder.parent) in SHIPPED_ROOTS
+
+    @property
     def external_path(self) -> Path | None:
-        """The file or the folder of a model that is not disbench's own, which errors name; None for one that is."""
-        shipped = str(self.folder.parent) in SHIPPED_ROOTS
-        return Path(self.source) if self.source else None if shipped else self.folder
+        """The file or folder of a model that is not disbench's own, which errors name; None for disbench's own."""
+        if self.source:
+            return Path(self.source)
+        return None if self.is_shipped else self.folder
 
 
 def read_card(folder: Path) -> Card:
+    """Read the card of a model's folder. InputError for a file that is not a card."""
     path = folder / "card.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8"))
-        if "protocol" in content:  # the name of the table before `protocol` meant the rules of evaluation only
+        if "protocol" in content:  # the name of the table until `protocol` came to mean rules of evaluation only
             content["pipeline"] = content.pop("protocol")
-        downloads = {kind: [Download(**one) for one in content[kind]] for kind in content.keys() & {"weights", "maps"}}
-        Card(name=folder.name, folder=folder, **content | downloads)  # tells of keys that there are not
-        read = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # and of values of other types
+        lists = content.keys() & {"weights", "maps"}
+        downloads = {kind: [Download(**entry) for entry in content[kind]] for kind in lists}
+        Card(name=folder.name, folder=folder, **content | downloads)  # TypeError for unknown keys
+        card = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # checks the types of values
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, msgspec.ValidationError) as error:
         raise InputError(f"{path}: not a card ({error})") from None
-    if read.status not in STATUSES:
-        raise InputError(f"{path}: unknown status {read.status!r}; known: {', '.join(STATUSES)}")
-    if read.status != "maps-only" and not re.fullmatch(r"\w+:\w+", read.predictor):
-        raise InputError(f"{path}: predictor {read.predictor!r} is not module:class, of a module beside the card")
-    return read
+    if card.status not in STATUSES:
+        raise InputError(f"{path}: unknown status {card.status!r}; known: {', '.join(STATUSES)}")
+    if card.status != "maps-only" and not re.fullmatch(r"\w+:\w+", card.predictor):
+        raise InputError(f"{path}: predictor {card.predictor!r} is not module:class of a module in the same folder")
+    return card

@@ -1,9 +1,8 @@
-"""The registry: one folder per model, found without importing any of them.
+"""Discovery: which models there are, without importing any of them.
 
-ROOTS is the `__path__` of disbench.models, so `models/diffdis/unet.py` is `disbench.models.diffdis.unet` in a
-checkout, an editable install, a wheel and a spawned worker alike. A card is data: reading it imports nothing. After
-disbench's own root come those of plug-ins, packages that an entry point of the group `disbench.models` names, and the
-folders of $DISBENCH_MODELS.
+ROOTS is the `__path__` of disbench.models, so `models/diffdis/unet.py` is `disbench.models.diffdis.unet` in a checkout,
+an editable install, a wheel and a spawned process alike. After disbench's own root come the roots of plug-ins, packages
+that an entry point of the group `disbench.models` names, and the folders of $DISBENCH_MODELS.
 """
 
 import os
@@ -21,24 +20,30 @@ ENTRY_POINTS = "disbench.models"  # the group that plug-ins use
 
 
 def list_cards() -> dict[str, Card]:
-    """Every registered model by name, in alphabetical order; a broken one is left out, with a BrokenPlugin warning."""
-    known, broken = scan_models()
-    for why in broken.values():
-        warnings.warn(why, BrokenPlugin, stacklevel=2)
-    return known
+    """List the cards of all registered models by name, in alphabetical order.
+
+    A broken model is omitted, with a BrokenPlugin warning.
+    """
+    cards, faults = scan_models()
+    for fault in faults.values():
+        warnings.warn(fault, BrokenPlugin, stacklevel=2)
+    return cards
 
 
-def cli_arguments(chosen: Card, *before: str) -> str:
-    """What chooses the model in another command, as a shell reads it: with --models where that has brought it."""
-    root = str(chosen.folder.parent)
-    models = ["--models", root] if root in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) else []
-    return shlex.join([*models, *before, chosen.source or chosen.name])
+def cli_arguments(card: Card, *before: str) -> str:
+    """Write the arguments that choose a model in another command, quoted for a shell.
+
+    `before` comes directly before the name, as "--model". --models is added where the model came with it.
+    """
+    root = str(card.folder.parent)
+    added = root in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)
+    return shlex.join([*(["--models", root] if added else []), *before, card.source or card.name])
 
 
 def add_models_folder(folder: Path) -> None:
-    """Register the models in one more folder, in this process and those that it starts."""
+    """Register the models in one more folder, for this process and those that it starts."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; --models takes one that holds a folder per model")
+        raise InputError(f"{folder}: no such folder; --models takes a folder that holds a folder per model")
     if (folder / "card.toml").is_file():
         raise InputError(f"{folder}: a model's own folder; give --models the folder that it is in")
     root = str(folder.resolve())
@@ -48,60 +53,63 @@ def add_models_folder(folder: Path) -> None:
 
 
 def scan_models() -> tuple[dict[str, Card], dict[str, str]]:
-    """Cards by name, and by name, or place, what is wrong with the others."""
-    known: dict[str, Card] = {}
-    broken = dict(_BROKEN)
+    """Read the cards of all roots.
+
+    Returns:
+        The cards by name, and the faults of the other models by name or path.
+    """
+    cards: dict[str, Card] = {}
+    faults = dict(_ROOT_FAULTS)
     for root in map(Path, ROOTS):
         try:
-            inside = sorted(root.iterdir())
+            folders = sorted(root.iterdir())
         except OSError as error:
-            broken[str(root)] = f"{root}: {error.strerror}"
+            faults[str(root)] = f"{root}: {error.strerror}"
             continue
-        folders = [path for path in inside if (path / "card.toml").is_file()]
-        if not folders:
-            broken[str(root)] = f"{root}: no model in it; each is a folder with a card.toml, {HELP}"
-        for folder in inside:
+        if not any((folder / "card.toml").is_file() for folder in folders):
+            faults[str(root)] = f"{root}: no model in it; each is a folder with a card.toml, {HELP}"
+        for folder in folders:
             name = folder.name
-            if folder not in folders:
+            if not (folder / "card.toml").is_file():
                 if (folder / "predictor.py").is_file():
-                    broken[str(folder)] = f"{folder}: left out, since it has no card.toml; {HELP}"
-                continue
-            if name in known:
-                broken[str(folder)] = f"{folder}: left out, since {known[name].folder} has its name"
+                    faults[str(folder)] = f"{folder}: skipped, since it has no card.toml; {HELP}"
+            elif name in cards:
+                faults[str(folder)] = f"{folder}: skipped, since {cards[name].folder} has its name"
             elif not re.fullmatch(r"[a-zA-Z0-9][\w-]*", name):
-                broken[name] = f"{folder}: left out, since no model can have this name; rename the folder"
+                faults[name] = f"{folder}: skipped, since no model can have this name; rename the folder"
             else:
                 try:
-                    known[name] = read_card(folder)
+                    cards[name] = read_card(folder)
                 except InputError as error:
-                    broken[name] = str(error)
-    return dict(sorted(known.items())), broken
+                    faults[name] = str(error)
+    return dict(sorted(cards.items())), faults
 
 
-def _roots() -> tuple[list[str], dict[str, str]]:
-    """Folders that hold models, shipped ones first; and by name, or place, what is wrong with the others."""
-    roots, broken = list(SHIPPED_ROOTS), {}
+def normalise_name(name: str) -> str:
+    """Reduce a model's name to what is compared: letters and digits, in lower case."""
+    return re.sub("[^a-z0-9]", "", name.lower())
+
+
+def _find_roots() -> tuple[list[str], dict[str, str]]:
+    """Find the folders that hold models, shipped ones first, and the faults of the others by name or path."""
+    roots, faults = list(SHIPPED_ROOTS), {}
     for point in entry_points(group=ENTRY_POINTS):
         try:
-            spec = find_spec(point.value)  # imports no plug-in, but the packages around one that is inside others
+            # Imports no plug-in, except the packages around one that is inside others.
+            spec = find_spec(point.value)
             folders = list(spec.submodule_search_locations or ()) if spec else []
+            reason = "no such package"
         except (Exception, SystemExit) as error:
-            folders, why = [], f"{type(error).__name__}: {error}"
-        else:
-            why = "no such package"
+            folders, reason = [], f"{type(error).__name__}: {error}"
         if not folders:
-            broken[point.name] = f"plug-in {point.name}: {point.value} is not there ({why})"
+            faults[point.name] = f"plug-in {point.name}: {point.value} is missing ({reason})"
         roots += folders
     for folder in filter(None, os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)):
         if Path(folder).is_dir():
             roots.append(str(Path(folder).resolve()))
         else:
-            broken[folder] = f"{FOLDERS_VARIABLE}: {folder} is no folder"
-    return list(dict.fromkeys(roots)), broken
+            faults[folder] = f"{FOLDERS_VARIABLE}: {folder} is not a folder"
+    return list(dict.fromkeys(roots)), faults
 
 
-def _letters(name: str) -> str:
-    return re.sub("[^a-z0-9]", "", name.lower())
-
-
-ROOTS, _BROKEN = _roots()
+ROOTS, _ROOT_FAULTS = _find_roots()

@@ -1,7 +1,8 @@
-"""Models that are not disbench's: a file of the user's own or a Hugging Face repository without a folder, and code."""
+"""Models that are not disbench's: a file of the user's, a Hugging Face repository, or a folder of code."""
 
 import hashlib
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,20 @@ from disbench.data.hashing import hash_file
 from disbench.errors import InputError
 from disbench.registry.card import SHIPPED_ROOTS, Card, Download
 
-HUB = "hf:"
+HUB_PREFIX = "hf:"
+# suffix of a file -> module of models/_own that reads it
 KINDS = {".onnx": "onnx", ".pt": "script", ".ts": "script", ".torchscript": "script", ".pt2": "export", ".py": "python"}
-WEIGHTS_SUFFIXES = {".pth", ".safetensors", ".ckpt", ".bin"}  # say nothing of the network that they belong to
+WEIGHTS_SUFFIXES = {".pth", ".safetensors", ".ckpt", ".bin"}  # files that do not contain their network
 
 
 def make_external_card(name: str) -> Card | None:
-    """The card of what `name` is, if it is no registered name: hf:OWNER/NAME, hf:FOLDER, or a file by its suffix."""
-    if name.startswith(HUB):
-        return _card(name.removeprefix(HUB), "huggingface", name)
+    """Make the card of a file, or of hf:OWNER/NAME or hf:FOLDER. None for any other name.
+
+    Raises:
+        InputError: for a missing file, and for a file of weights only.
+    """
+    if name.startswith(HUB_PREFIX):
+        return _make_card(name.removeprefix(HUB_PREFIX), "huggingface", title=name, source=name)
     path = Path(name)
     suffix = path.suffix.lower()
     if suffix in WEIGHTS_SUFFIXES:
@@ -26,31 +32,43 @@ def make_external_card(name: str) -> Card | None:
         return None
     if not path.is_file():
         raise InputError(f"{name}: no such file")
-    return _card(path.stem, KINDS[suffix], path.name, name)
+    return _make_card(path.stem, KINDS[suffix], title=path.name, source=name)
 
 
-def hash_code(card: Card, weights: str | None, options: dict[str, str]) -> dict[str, Any]:
-    """What is known to decide the maps of Python code that may change any time: its files, weights and options.
+def hash_code(card: Card, weights: str | None, options: Mapping[str, str]) -> dict[str, Any]:
+    """Hash what decides the maps of Python code from outside disbench, for its identity.
 
-    Of a model's folder all its Python files count, of a file that one; of anything else nothing is said.
+    That is the code itself (every .py file of a model's folder, or the single file), the weights and the options. The
+    identity of any other model comes from its predictor.
+
+    Returns:
+        The digests; {} for a model that is not Python code from outside.
     """
-    if card.external_path is None or (card.source and KINDS.get(card.external_path.suffix.lower()) != "python"):
+    path = card.external_path
+    if path is None:
         return {}
-    root, files = (card.external_path.parent, [card.external_path]) if card.source else (card.folder, card.folder.rglob("*.py"))
+    if card.source:
+        if KINDS.get(path.suffix.lower()) != "python":
+            return {}
+        root, files = path.parent, [path]
+    else:
+        root, files = card.folder, sorted(card.folder.rglob("*.py"))
     code = sorted((file.relative_to(root).as_posix(), hash_file(file)) for file in files)
-    source = hashlib.sha256(repr(code).encode()).hexdigest()
-    is_file = weights and Path(weights).is_file()  # which is the same wherever it lies
-    of_weights = {"weights_file": hash_file(Path(weights))} if is_file else {"weights_name": weights}
-    return {"source": source, "options": options} | of_weights
+    digest = hashlib.sha256(repr(code).encode()).hexdigest()
+    if weights and Path(weights).is_file():  # the same file counts the same wherever it lies
+        weights_identity = {"weights_file": hash_file(Path(weights))}
+    else:
+        weights_identity = {"weights_name": weights}
+    return {"source": digest, "options": dict(options)} | weights_identity
 
 
-def _card(name: str, kind: str, title: str, source: str | None = None) -> Card:
+def _make_card(name: str, kind: str, *, title: str, source: str) -> Card:
     return Card(
         name=re.sub(r"[^\w.+-]+", "_", name).strip("._") or "model",  # names a folder under runs/
         folder=Path(SHIPPED_ROOTS[0]) / "_own",
         title=title,
         status="file",
         predictor=f"{kind}:Predictor",
-        weights=(Download("for the user's file"),) if kind == "python" else (),
-        source=source or name,
+        weights=(Download(name="for the user's file"),) if kind == "python" else (),
+        source=source,
     )

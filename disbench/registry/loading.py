@@ -1,57 +1,75 @@
 """From the name of a model to its card and its predictor."""
 
-
 import hashlib
 import inspect
 import warnings
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from disbench.errors import DigestMismatch, InputError, suggest_names
 from disbench.registry.card import HELP, SHIPPED_ROOTS, Card
-from disbench.registry.discovery import _letters, cli_arguments, scan_models
+from disbench.registry.discovery import cli_arguments, normalise_name, scan_models
 from disbench.registry.external import make_external_card
 
-NAMESPACE = "disbench.models"  # whose path is the roots of the registry
-_EXTRAS = {"onnxruntime": "onnx", "accelerate": "train"}  # what brings a package, where it is not `models`
+NAMESPACE = "disbench.models"  # its path is the roots of the registry
+EXTRAS = {"onnxruntime": "onnx", "accelerate": "train"}  # missing package -> extra, where that is not `models`
+STAGES = ("prepare", "infer", "restore")  # that every predictor has
 
 
 def get_card(name: str) -> Card:
-    """The card of a registered model, or one for a file or a repository; InputError with the nearest names else."""
-    if own := make_external_card(name):
-        return own
-    known, broken = scan_models()
-    found = {_letters(c.name): c for c in known.values()}.get(_letters(name))
-    if found is None:
-        raise InputError(broken.get(name) or f"unknown model {name!r}; {suggest_names(name.lower(), known)}")
-    return found
+    """Get the card of a registered model, or make one for a file or a repository.
+
+    Raises:
+        InputError: for an unknown name, with the most similar ones.
+    """
+    if external := make_external_card(name):
+        return external
+    cards, faults = scan_models()
+    by_name = {normalise_name(card.name): card for card in cards.values()}
+    card = by_name.get(normalise_name(name))
+    if card is None:
+        raise InputError(faults.get(name) or f"unknown model {name!r}; {suggest_names(name.lower(), cards)}")
+    return card
 
 
-def check_weights(chosen: Card, weights: str | None) -> None:
-    """InputError for a model without weights that is given some, and for one that needs some and is given none."""
-    if chosen.status == "maps-only":
+def check_weights(card: Card, weights: str | None) -> None:
+    """Check that a model which needs weights is given some, and one without weights none. InputError otherwise."""
+    if card.status == "maps-only":
         raise InputError(
-            f"{chosen.title}: only maps are published; --maps takes them, see `disbench models {cli_arguments(chosen)}`"
+            f"{card.title}: only maps are published; --maps takes them, see `disbench models {cli_arguments(card)}`"
         )
-    if weights is not None and not chosen.accepts_weights:
-        raise InputError(f"{chosen.title} has no weights; leave --weights away")
-    if weights is None and chosen.training and not chosen.weights:
-        maps = "; --maps takes its authors' maps" if chosen.maps else ""
+    if weights is not None:
+        if not card.accepts_weights:
+            raise InputError(f"{card.title} has no weights; omit --weights")
+        return
+    if card.training and not card.weights:
+        maps = "; --maps takes its authors' maps" if card.maps else ""
         raise InputError(
-            f"{chosen.title} comes without weights; --weights takes those of a training of your own "
-            f"(`disbench train {cli_arguments(chosen, '--model')}`){maps}"
+            f"{card.title} comes without weights; --weights takes those of a training of your own "
+            f"(`disbench train {cli_arguments(card, '--model')}`){maps}"
         )
-    if weights is None and chosen.weights and all(one.urls for one in chosen.weights):
-        first = chosen.weights[0]
+    if card.weights and all(download.urls for download in card.weights):
+        first = card.weights[0]
         raise InputError(
-            f"{chosen.title} needs --weights: get {first.name} by hand from {first.urls[0]}, "
-            f"or see `disbench models {cli_arguments(chosen)}`"
+            f"{card.title} needs --weights: get {first.name} by hand from {first.urls[0]}, "
+            f"or see `disbench models {cli_arguments(card)}`"
         )
 
 
-def load_predictor(card: Card, weights: str | None, device: str | None, options: dict[str, str]) -> Any:
-    """Build the predictor of a card. InputError where it cannot be built from these arguments."""
+def load_predictor(card: Card, weights: str | None, device: str | None, options: Mapping[str, str]) -> Any:
+    """Build the predictor of a card.
+
+    Args:
+        card: the model.
+        weights: a file, a folder or a Hugging Face id; None for the weights that disbench ships.
+        device: "cpu", "cuda", "cuda:1" or "mps"; None for the best one available.
+        options: options of the model itself.
+
+    Raises:
+        InputError: for unfit weights, an unknown option, and code from outside that fails.
+    """
     check_weights(card, weights)
     _check_digest(card, weights)
     factory = import_attribute(card, card.predictor)
@@ -60,7 +78,8 @@ def load_predictor(card: Card, weights: str | None, device: str | None, options:
     parameters = list(inspect.signature(factory).parameters.values())[3:]
     accepted = [parameter.name for parameter in parameters]
     checks_itself = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    if not checks_itself and (unknown := options.keys() - set(accepted)):
+    unknown = options.keys() - set(accepted)
+    if unknown and not checks_itself:
         raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(accepted) or 'none'}")
     try:
         predictor = factory(card, weights, device, **options)
@@ -68,44 +87,48 @@ def load_predictor(card: Card, weights: str | None, device: str | None, options:
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        if card.external_path is None:
+        if card.is_shipped:
             raise
         raise InputError(f"{card.external_path}: no predictor ({type(error).__name__}: {error}); {HELP}") from error
     return predictor
 
 
-def _check_digest(chosen: Card, weights: str | None) -> None:
-    """An OtherFile warning for a file with the name of one of the card's, but another digest: authors replace files."""
-    one = next((one for one in chosen.weights if weights and one.name == Path(weights).name), None)
+def import_attribute(card: Card, path: str) -> Any:
+    """Import what a card calls "module:attribute", from the model's folder. InputError where that fails."""
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(import_module(f"{NAMESPACE}.{card.folder.name}.{module}"), attribute)
+    except (Exception, SystemExit) as error:  # SystemExit would end disbench without a word
+        ours = str(card.folder.parent) in SHIPPED_ROOTS  # also for a user's file, which disbench's own code reads
+        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(NAMESPACE):
+            package = f"'disbench[{EXTRAS.get(error.name or '', 'models')}]'" if ours else error.name
+            raise InputError(f"{card.title} needs {error.name}; pip install {package}") from error
+        if ours:
+            raise
+        raise InputError(f"{card.folder / module}.py: cannot be imported ({type(error).__name__}: {error})") from error
+
+
+def _check_digest(card: Card, weights: str | None) -> None:
+    """Warn of a file with the name of a published one, but another digest: authors replace files."""
+    if not weights or not Path(weights).is_file():
+        return
+    download = next((download for download in card.weights if download.name == Path(weights).name), None)
     for kind in ("md5", "sha256"):
-        if one and (known := getattr(one, kind)) and Path(weights).is_file():
+        if download and (expected := getattr(download, kind)):
             with Path(weights).open("rb") as file:
-                found = hashlib.file_digest(file, kind).hexdigest()
-            if found != known.lower():
-                why = f"its {kind.upper()} is {found}, not {known}: damaged, or replaced since the card was written"
-                warnings.warn(f"{weights}: not the {one.name} that {chosen.title}'s card means; {why}", DigestMismatch, 3)
+                digest = hashlib.file_digest(file, kind).hexdigest()
+            if digest != expected.lower():
+                warnings.warn(
+                    f"{weights}: not the {download.name} that {card.title}'s card means; its {kind.upper()} is "
+                    f"{digest}, not {expected}: damaged, or replaced since the card was written",
+                    DigestMismatch,
+                    stacklevel=3,
+                )
 
 
 def _check_predictor(predictor: Any) -> None:
-    """TypeError or AttributeError where it lacks what every use of a disbench.predict.Predictor needs."""
-    if missing := [name for name in ("prepare", "infer", "restore") if not callable(getattr(predictor, name, None))]:
+    """Check that a predictor has what every use of it needs. TypeError or AttributeError otherwise."""
+    if missing := [name for name in STAGES if not callable(getattr(predictor, name, None))]:
         raise TypeError(f"it has no {', '.join(missing)}")
     if not isinstance(predictor.device, str):
         raise TypeError("its device must be a text as 'cpu'")
-
-
-def import_attribute(chosen: Card, name: str) -> Any:
-    """What a card calls "module:name", of the model's folder; InputError where it cannot be imported."""
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(import_module(f"{NAMESPACE}.{chosen.folder.name}.{module}"), attribute)
-    except (Exception, SystemExit) as error:  # the last would end disbench in silence
-        shipped = str(chosen.folder.parent) in SHIPPED_ROOTS
-        if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(NAMESPACE):
-            extra = f"'disbench[{_EXTRAS.get(error.name, 'models')}]'" if shipped else error.name
-            raise InputError(f"{chosen.title} needs {error.name}; pip install {extra}") from error
-        if shipped:
-            raise
-        raise InputError(
-            f"{chosen.folder / module}.py: cannot be imported ({type(error).__name__}: {error})"
-        ) from error

@@ -16,7 +16,8 @@ def count_images(result: Result, split: str) -> int:
 
 def check_comparable(results: Sequence[Result]) -> None:
     """InputError unless all are of one data set, those of one protocol by the same rules, all by the same kernel, and
-    of the same images in the subsets they share."""
+    of the same images in the subsets they share.
+    """
     if not results:
         raise InputError("nothing to report: give at least one finished run")
     columns = [(result.title, result.protocol) for result in results]
@@ -56,7 +57,8 @@ def _truths(result: Result, split: str) -> list[tuple[str, int, int, int]]:
 
 def _rules(result: Result) -> list[str]:
     """The signature's fields without those that may differ: the subsets; the version, since the kernel's decides
-    numbers; and the size, which says how many maps were resized, by the protocol's rule."""
+    numbers; and the size, which says how many maps were resized, by the protocol's rule.
+    """
     free = ("disbench:", "size:", *(f"{split}:" for split in result.splits))
     return [field for field in result.signature.split("|") if not field.startswith(free)]
 

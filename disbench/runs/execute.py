@@ -33,6 +33,7 @@ class MapWriter:
     folder: Path
 
     def __call__(self, sample: Sample, png: bytes) -> None:
+        """Save the map of a sample."""
         path = mask_path(self.folder, sample)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, png)
@@ -96,14 +97,14 @@ def evaluate_maps(
 ) -> list[Result | None]:
     """Score saved maps under every protocol. Needs no torch.
 
-    One pass over the maps serves all protocols. Where some maps have another size than their ground truths, there is one
-    pass for each way of resizing.
+    One pass over the maps serves all protocols. Where some maps have another size than their ground truths, there is
+    one pass for each way of resizing.
 
     Returns:
         A result for each protocol, in their order; None while images of other shards are missing.
 
     Raises:
-        InputError: for missing, extra or unfit maps, and for maps of another size under a protocol that does not resize.
+        InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
     """
     results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):

@@ -1,4 +1,14 @@
-"""run.json: what was run, on what, and the key of the run."""
+"""The manifest of a run, run.json: what was run, on what, and the key that names the run folder.
+
+    runs/<model>/<key>/
+        run.json          what was run, on what, by which versions; `complete` is set last of all
+        shards/*.jsonl    the rows as they are measured; see disbench.runs.row_log
+        scores.parquet    the rows, sorted; a column for each measure that needs pixels; see disbench.runs.scores_file
+        seconds.parquet   the times of the stages, which no two runs share
+        masks/            the prediction maps, with --save
+
+The key hashes everything that a score depends on. So the same command resumes a run, and a changed one starts anew.
+"""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -14,17 +24,26 @@ from disbench.runs.row_log import Row
 from disbench.system.files import write_atomic
 
 SCHEMA = 2
-REBUILD_HINT = "delete its run.json and give the command of the run again, which goes on from the shards"
-MAX_LISTED = 4  # runs in a folder that is none
-RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns"}  # in an identity, what is not the model's own
+REBUILD_HINT = "delete its run.json and run the command of the run again, which rebuilds it from the shards"
+MAX_LISTED = 4  # runs named in a message
+RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns"}  # of an identity, what is not the model's own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """run.json. `identity` is what the key hashes: model, weights, columns, data digests, kernel version.
+    """The content of run.json.
 
-    protocol: the first that it was made for, and is read under unless another is asked for
-    size: how maps were brought to the size of their truths, and how many were
+    Attributes:
+        title: the method, as reports call it.
+        dataset: the title of the data set.
+        token: the name of the data set in signatures.
+        protocol: the first protocol that the run was made for; it is read under that one by default.
+        splits: the number of images of each split.
+        identity: what the key hashes: model, weights, columns, digests of the data, kernel version.
+        size: how maps were resized, and how many; "native" where none was.
+        schema: the version of this file.
+        complete: whether the tables are written.
+        meta: what a report needs, but what does not identify the run.
     """
 
     title: str
@@ -40,14 +59,14 @@ class Manifest:
 
     @property
     def key(self) -> str:
-        """12 hexadecimal digits that name the run folder."""
+        """The 12 hexadecimal digits that name the run folder."""
         canonical = msgspec.json.encode(self.identity, order="deterministic")
         return hashlib.sha256(canonical).hexdigest()[:12]
 
 
 class _Meta(msgspec.Struct):
     finished: str
-    data: Annotated[list[str], msgspec.Meta(min_length=1)]  # where it is: the folder of images too, if apart
+    data: Annotated[list[str], msgspec.Meta(min_length=1)]  # where the data are; the folder of images first, if apart
     environment: dict[str, Any]
 
 
@@ -56,14 +75,14 @@ class _Identity(msgspec.Struct):
 
 
 class _Finished(msgspec.Struct):
-    """What others read of a finished run's manifest."""
+    """What other code reads of a finished run's manifest."""
 
     meta: _Meta
     identity: _Identity
 
 
 def open_run(root: Path, model: str, manifest: Manifest) -> Path:
-    """The folder of this run, created with its manifest if new."""
+    """Open the folder of a run, created with its manifest if new. InputError where it cannot be written."""
     folder = root / model / manifest.key
     try:
         (folder / "shards").mkdir(parents=True, exist_ok=True)
@@ -75,12 +94,13 @@ def open_run(root: Path, model: str, manifest: Manifest) -> Path:
 
 
 def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a run folder. InputError for a folder that is not a run, or is damaged."""
     path = folder / "run.json"
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
         if manifest.complete:
-            found = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
-            if found.identity.data.keys() != manifest.splits.keys():
+            finished = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
+            if finished.identity.data.keys() != manifest.splits.keys():
                 raise msgspec.ValidationError("its digests are not of its splits")
     except FileNotFoundError:
         below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
@@ -98,8 +118,10 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest of a run folder."""
     write_atomic(folder / "run.json", msgspec.json.format(msgspec.json.encode(manifest), indent=1))
 
 
-def mask_path(folder: Path, row: Row | Sample) -> Path:
-    return folder / "masks" / row.split / f"{row.name}.png"
+def mask_path(folder: Path, item: Row | Sample) -> Path:
+    """Return the path of a saved prediction map in a run folder."""
+    return folder / "masks" / item.split / f"{item.name}.png"

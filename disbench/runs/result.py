@@ -1,24 +1,19 @@
-"""The run folder `runs/<model>/<key>/`: one row per image, appended as it is measured, merged at the end.
+"""A complete run, as reports and comparisons see it."""
 
-    run.json          what was run, on what, by which versions; `complete` is set last of all
-    shards/*.jsonl    the rows as they are measured; see disbench.shards
-    scores.parquet    the rows, sorted: the same bytes for any number of workers; what needs pixels has a column each
-    seconds.parquet   the stage times, which no two runs share
-    masks/            the maps, with --save
+from __future__ import annotations
 
-The key hashes everything that a score depends on, so the same command resumes and a changed protocol starts anew.
-"""
-
-from collections.abc import Sequence
+import html
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
 from disbench.errors import InputError
-from disbench.metrics import pixel_metrics
-from disbench.metrics.catalogue import MetricKeys
+from disbench.metrics.catalogue import MetricKeys, paper_metrics
 from disbench.metrics.measurement import Measurement
+from disbench.metrics.pixel_metrics import column_of_metric
 from disbench.metrics.protocols import get_protocol
 from disbench.metrics.scoring import make_signature, score
 from disbench.runs.manifest import REBUILD_HINT, Manifest, mask_path, read_manifest
@@ -26,114 +21,187 @@ from disbench.runs.row_log import Row
 from disbench.runs.scores_file import read_scores
 from disbench.runs.tables import read_parquet
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
-    """A complete run, as reports see it: rows per split, sorted by name.
+    """The rows of a complete run, and what they were measured on.
 
-    by: "" but where `cut` has made groups of the images, which then stand in the place of splits.
-    identity: as in the manifest
+    Attributes:
+        title: the method.
+        dataset: the title of the data set.
+        signature: what the scores mean, in one line; scores with equal signatures compare.
+        splits: the splits in the order of the data set, or groups of images (see disbench.runs.grouping).
+        rows: split -> rows, sorted by name.
+        meta: where the data are, and what the run was computed on.
+        folder: the run folder, or the file of a leaderboard entry.
+        token: the name of the data set in signatures.
+        protocol: the evaluation protocol of the scores.
+        size: how maps were resized, and how many; "native" where none was.
+        by: what images are grouped by, such as "complexity/4"; "" for splits.
+        identity: what the run key hashes.
     """
 
     title: str
     dataset: str
     signature: str
     splits: tuple[str, ...]
-    rows: dict[str, list[Row]]
-    meta: dict[str, Any]
+    rows: Mapping[str, Sequence[Row]]
+    meta: Mapping[str, Any]
     folder: Path
     token: str
     protocol: str = "pysod"
     size: str = "native"
     by: str = ""
-    identity: dict[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any] = field(default_factory=dict)
 
-    def with_protocol(self, protocol: str) -> "Result":
-        """The same measurements, scored by another protocol. InputError where it would have resized maps otherwise."""
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{split}: {len(self.rows[split])}" for split in self.splits[:8])
+        more = ", ..." if len(self.splits) > 8 else ""
+        return (
+            f"Result({self.title!r} on {self.dataset!r}, protocol {self.protocol!r}, "
+            f"images {{{counts}{more}}}, folder {str(self.folder)!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Show the table of scores in a notebook."""
+        caption = html.escape(f"{self.title} on {self.dataset}, protocol {self.protocol}")
+        table = self.to_frame().T.rename_axis(None, axis=1).to_html(float_format="{:.3f}".format, border=0)
+        return f"<p><b>{caption}</b></p>{table}<p><code>{html.escape(self.signature)}</code></p>"
+
+    @property
+    def subsets(self) -> tuple[str, ...]:
+        """What the run has scores of: its splits, and "Overall", all images of DIS-TE1..4, if it has all four."""
+        return (*self.splits, OVERALL) if set(TEST_SPLITS) <= set(self.splits) else self.splits
+
+    def with_protocol(self, protocol: str) -> Result:
+        """Return the same measurements under another protocol.
+
+        Raises:
+            InputError: where maps were resized in another way than that protocol's.
+        """
         resize = get_protocol(protocol).resize
         if self.size not in ("native", f"{resize}:{self.size.rpartition(':')[2]}"):
-            way = f"score them with --protocol {protocol}" if resize else "resize the maps yourself and score those"
+            advice = f"score them with --protocol {protocol}" if resize else "resize the maps yourself and score those"
             raise InputError(
-                f"{self.folder}: its maps were resized ({self.size}), which is not what protocol {protocol} does; {way}"
+                f"{self.folder}: its maps were resized ({self.size}), unlike protocol {protocol} does; {advice}"
             )
         counts = {split: len(rows) for split, rows in self.rows.items()}
         return replace(self, protocol=protocol, signature=make_signature(protocol, self.token, counts, self.size))
 
-    @property
-    def subsets(self) -> tuple[str, ...]:
-        """What it has scores of: its splits, and "Overall", all images of DIS-TE1..4, where all four are there."""
-        return (*self.splits, OVERALL) if set(TEST_SPLITS) <= set(self.splits) else self.splits
-
     def score(self, subset: str, metrics: MetricKeys = None) -> dict[str, float]:
-        """metric -> value."""
+        """Score one subset.
+
+        Args:
+            subset: a split, or "Overall".
+            metrics: keys of metrics. Default: the standard ones; see disbench.score.
+
+        Returns:
+            metric -> score.
+
+        Raises:
+            InputError: for an unknown metric, and for one that was not measured.
+        """
         try:
             return score(self.measurements(subset), self.protocol, metrics)
         except InputError as error:
             raise InputError(f"{self.folder}: {error}") from None
 
     def scores(self, metrics: MetricKeys = None) -> dict[str, dict[str, float]]:
-        """subset -> metric -> value."""
+        """Score every subset: subset -> metric -> score."""
         return {subset: self.score(subset, metrics) for subset in self.subsets}
 
-    def holds(self, metric: str) -> bool:
-        """Whether the run has what this metric needs."""
-        column = pixel_metrics.column_of_metric(metric, get_protocol(self.protocol))
+    def to_frame(self, metrics: MetricKeys = None) -> pd.DataFrame:
+        """Return the scores as a pandas DataFrame: a row for each subset, a column for each metric.
+
+        The metrics are, by default, those of the DiffDIS paper's tables.
+        """
+        import pandas as pd
+
+        keys = metrics or paper_metrics([get_protocol(self.protocol)])
+        frame = pd.DataFrame.from_dict(self.scores(keys), orient="index")
+        frame.index.name, frame.columns.name = "subset", "metric"
+        return frame
+
+    def to_dict(self, metrics: MetricKeys = None) -> dict[str, Any]:
+        """Return what `--json` prints: the run, what its scores mean, and the scores."""
+        return {
+            "run": str(self.folder),
+            "title": self.title,
+            "dataset": self.dataset,
+            "protocol": self.protocol,
+            "size": self.size,
+            "signature": self.signature,
+            "scores": self.scores(metrics),
+        }
+
+    def has_metric(self, metric: str) -> bool:
+        """Whether the run has measured what a metric needs."""
+        column = column_of_metric(metric, get_protocol(self.protocol))
         return column is None or all(column in row.measurement.values for rows in self.rows.values() for row in rows)
 
-    def measurements(self, split: str) -> list[Measurement]:
-        splits = TEST_SPLITS if split == OVERALL else (split,)
-        return [row.measurement for s in splits for row in self.rows[s]]
+    def measurements(self, subset: str) -> list[Measurement]:
+        """List the measurements of a split, or of "Overall"."""
+        splits = TEST_SPLITS if subset == OVERALL else (subset,)
+        return [row.measurement for split in splits for row in self.rows[split]]
 
     def mask(self, row: Row) -> Path | None:
-        """The saved map of a row, if the run kept it."""
+        """Return the path of a row's saved prediction map; None if the run did not keep it."""
         path = mask_path(self.folder, row)
         return path if path.exists() else None
 
 
-def load_run(folder: str | Path, title: str | None = None) -> Result:
-    """A complete run from its folder, under its own title or another. InputError where it is none, or not finished."""
+def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
+    """Load a complete run.
+
+    Args:
+        folder: the run folder.
+        title: the name of the method. Default: the run's own.
+
+    Raises:
+        InputError: for a folder that is not a run, is not finished, or is damaged.
+    """
     import pyarrow as pa
 
     folder = Path(folder)
     manifest = read_manifest(folder)
     if not manifest.complete:
-        raise InputError(f"{folder}: not finished; give the same command again to resume it")
+        raise InputError(f"{folder}: not finished; run the same command again to resume it")
     try:
-        measured = read_scores(folder / "scores.parquet")
-        rows = _by_split(manifest, measured, read_parquet(folder / "seconds.parquet"))
+        scores = read_scores(folder / "scores.parquet")
+        rows = _join_seconds(manifest, scores, read_parquet(folder / "seconds.parquet"))
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
-        why = f"no column or split {error}" if isinstance(error, KeyError) else error
-        raise InputError(f"{folder}: its tables cannot be read ({why}); {REBUILD_HINT}") from None
-    counts = {split: len(kept) for split, kept in rows.items()}
+        reason = f"no column or split {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"{folder}: its tables cannot be read ({reason}); {REBUILD_HINT}") from None
+    counts = {split: len(split_rows) for split, split_rows in rows.items()}
     if counts != manifest.splits:
         raise InputError(f"{folder}: scores.parquet has {counts} rows where run.json says {manifest.splits}")
     return Result(
-        title or manifest.title,
-        manifest.dataset,
-        make_signature(manifest.protocol, manifest.token, counts, manifest.size),
-        tuple(manifest.splits),
-        rows,
-        manifest.meta,
-        folder,
-        manifest.token,
-        manifest.protocol,
-        manifest.size,
+        title=title or manifest.title,
+        dataset=manifest.dataset,
+        signature=make_signature(manifest.protocol, manifest.token, counts, manifest.size),
+        splits=tuple(manifest.splits),
+        rows=rows,
+        meta=manifest.meta,
+        folder=folder,
+        token=manifest.token,
+        protocol=manifest.protocol,
+        size=manifest.size,
         identity=manifest.identity,
     )
 
 
-def _by_split(manifest: Manifest, measured: list[Row], seconds: dict[str, list[Any]]) -> dict[str, list[Row]]:
-    names = list(zip(seconds.pop("split"), seconds.pop("image"), strict=True))
-    if names != [(row.split, row.name) for row in measured]:
-        raise ValueError("scores and seconds are of different images")
-    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
-    for i, row in enumerate(measured):
-        rows[row.split].append(replace(row, seconds={stage: column[i] for stage, column in seconds.items()}))
-    return rows
-
-
 def load_latest(root: Path) -> list[Result]:
-    """The last finished run of every method under `root`, on the data set of the very last, in the order of time."""
+    """Load the latest finished run of every method under `root`, on the most recently used data set.
+
+    Returns:
+        The results in the order in which the runs ended.
+
+    Raises:
+        InputError: where there is no finished run.
+    """
     finished = {}
     for path in root.glob("*/*/run.json"):
         manifest = read_manifest(path.parent)
@@ -148,7 +216,7 @@ def load_latest(root: Path) -> list[Result]:
 
 
 def drop_other_protocols(results: Sequence[Result]) -> list[Result]:
-    """The results without those of a run that is there already, under another protocol."""
+    """Keep one result of each run: the first, under whatever protocol."""
     first: dict[tuple[Path, str], Result] = {}
     for result in results:
         first.setdefault((result.folder, result.title), result)
@@ -156,5 +224,18 @@ def drop_other_protocols(results: Sequence[Result]) -> list[Result]:
 
 
 def common_subsets(results: Sequence[Result]) -> list[str]:
-    """The subsets that all results have, in the order of the first."""
+    """List the subsets that all results have, in the order of the first."""
     return [subset for subset in results[0].subsets if all(subset in result.subsets for result in results)]
+
+
+def _join_seconds(
+    manifest: Manifest, scores: Sequence[Row], seconds: dict[str, list[Any]]
+) -> dict[str, list[Row]]:
+    """Group rows by split, each with the seconds of its stages. ValueError where the tables do not fit together."""
+    names = list(zip(seconds.pop("split"), seconds.pop("image"), strict=True))
+    if names != [row.key for row in scores]:
+        raise ValueError("scores and seconds are of different images")
+    rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
+    for i, row in enumerate(scores):
+        rows[row.split].append(replace(row, seconds={stage: column[i] for stage, column in seconds.items()}))
+    return rows

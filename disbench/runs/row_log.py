@@ -1,7 +1,7 @@
-"""The shards of a run: rows as they are measured, append-only, one file for each writer; never all in memory.
+"""Logs of rows: what a run has measured so far, append-only, one file per writer, never all in memory.
 
-A line is a row. A torn last line, of a killed writer, is dropped. Of an image that was measured again, for its map, the
-last row counts: names of shards begin with the time, and the map that lies there is that of the last.
+A line is a row. A torn last line, of a killed writer, is dropped. An image may have been measured again because its
+map was missing: then the last row counts, since names of logs begin with the time, and the saved map is its map.
 """
 
 import os
@@ -21,12 +21,21 @@ from disbench.errors import InputError
 from disbench.metrics.measurement import Measurement
 
 ROWS_PER_CHUNK = 1 << 14  # rows in memory, which take 50 MB
-_NONE = msgspec.Raw(b"null")
+_NULL = msgspec.Raw(b"null")
+Key = tuple[str, str]  # split, name of the image
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measured image. `seconds` per stage: prepare, infer, restore; `digest` is that of the uint8 map."""
+    """One measured image.
+
+    Attributes:
+        split: of the data set.
+        name: of the image.
+        measurement: what is measured of its prediction map.
+        seconds: of each stage: prepare, infer, restore.
+        digest: of the uint8 map; see disbench.runs.pipeline.hash_mask.
+    """
 
     split: str
     name: str
@@ -35,87 +44,89 @@ class Row:
     digest: str
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """(split, name), which is unique in a run."""
         return self.split, self.name
 
 
-class _Half(msgspec.Struct):
+class _IndexedMeasurement(msgspec.Struct):
     fg_half: msgspec.Raw
 
 
-class _Name(msgspec.Struct):
-    """Of a row's line, all that is to be known of every row at once; the rest is passed over."""
+class _IndexedRow(msgspec.Struct):
+    """The part of a row's line that is read of every row at once; the decoder skips the rest."""
 
     split: str
     name: str
-    measurement: _Half
+    measurement: _IndexedMeasurement
 
 
 class RowLog:
-    """The rows that one process adds to a run; each is a whole line in its file when `append` returns."""
+    """The rows that one process adds to a run. A row is a whole line in the file when `append` returns."""
 
     def __init__(self, folder: Path):
         name = f"{time.time_ns():020}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         self._file = (folder / "shards" / name).open("xb")
 
     def append(self, row: Row) -> None:
+        """Write a row."""
         self._file.write(msgspec.json.encode(row, enc_hook=lambda array: array.tolist()) + b"\n")
         self._file.flush()
 
-    def __enter__(self):
+    def __enter__(self) -> "RowLog":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
 
 class RowLogs:
-    """All rows of a run, on disk until asked for; `key in shards`, `len(shards)`, where a key is (split, name)."""
+    """All rows of a run, on disk until they are asked for. Supports `key in logs` and `len(logs)`."""
 
     def __init__(self, folder: Path):
         self._files = sorted((folder / "shards").glob("*.jsonl"))
-        self._places: dict[tuple[str, str], tuple[int, int, int]] = {}  # key -> file, line number, offset
-        self._half: tuple[str, str] | None = None
-        decode = msgspec.json.Decoder(_Name).decode
-        for shard, path in enumerate(self._files):
+        self._positions: dict[Key, tuple[int, int, int]] = {}  # key -> file, line number, offset
+        self._key_with_half: Key | None = None
+        decode = msgspec.json.Decoder(_IndexedRow).decode
+        for index, path in enumerate(self._files):
             offset = 0
             with path.open("rb") as file:
                 for number, line in enumerate(file, 1):
-                    if line.endswith(b"\n"):  # else it is torn
-                        row = _decoded(decode, line, path, number)
-                        self._places[row.split, row.name] = shard, number, offset
-                        if row.measurement.fg_half != _NONE:
-                            self._half = row.split, row.name
+                    if line.endswith(b"\n"):  # otherwise it is torn
+                        row = _decode_line(decode, line, path, number)
+                        self._positions[row.split, row.name] = index, number, offset
+                        if row.measurement.fg_half != _NULL:
+                            self._key_with_half = row.split, row.name
                     offset += len(line)
 
-    def __contains__(self, key: tuple[str, str]) -> bool:
-        return key in self._places
+    def __contains__(self, key: Key) -> bool:
+        return key in self._positions
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._positions)
 
-    def rows(self, keys: Iterable[tuple[str, str]]) -> Iterator[Row]:
-        """The rows of these keys, in their order, AT_ONCE in memory."""
+    def rows(self, keys: Iterable[Key]) -> Iterator[Row]:
+        """Read the rows of these keys, in their order, ROWS_PER_CHUNK in memory."""
         decode = msgspec.json.Decoder(Row, dec_hook=lambda _, counts: np.array(counts, np.uint32)).decode
         keys = iter(keys)
-        while some := list(islice(keys, ROWS_PER_CHUNK)):
-            found: dict[tuple[str, str], Row] = {}
-            places = sorted((self._places[key], key) for key in some)
-            for shard, of_one in groupby(places, key=lambda place: place[0][0]):
-                path = self._files[shard]
+        while chunk := list(islice(keys, ROWS_PER_CHUNK)):
+            rows: dict[Key, Row] = {}
+            # File by file and front to back, so that each file is opened once and the disk does not jump.
+            positions = sorted((self._positions[key], key) for key in chunk)
+            for index, positions_in_file in groupby(positions, key=lambda entry: entry[0][0]):
+                path = self._files[index]
                 with path.open("rb") as file:
-                    for (_, number, offset), key in of_one:
+                    for (_, number, offset), key in positions_in_file:
                         file.seek(offset)
-                        found[key] = _decoded(decode, file.readline(), path, number)
-            yield from (found.pop(key) for key in some)
+                        rows[key] = _decode_line(decode, file.readline(), path, number)
+            yield from (rows.pop(key) for key in chunk)
 
     def with_half(self) -> Row | None:
-        """A row that has fg_half, if there is one."""
-        return next(self.rows([self._half])) if self._half else None
+        """Read a row that has fg_half, if there is one: it gives that column its type."""
+        return next(self.rows([self._key_with_half])) if self._key_with_half else None
 
 
-def _decoded(decode: Callable[[bytes], Any], line: bytes, path: Path, number: int) -> Any:
+def _decode_line(decode: Callable[[bytes], Any], line: bytes, path: Path, number: int) -> Any:
     try:
         return decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

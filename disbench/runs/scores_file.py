@@ -1,6 +1,6 @@
 """scores.parquet and seconds.parquet: writing, reading, checking."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,74 +14,93 @@ from disbench.runs.row_log import ROWS_PER_CHUNK, Row
 from disbench.runs.tables import ParquetWriter, read_groups
 from disbench.system.files import atomic_writer
 
-BASE_COLUMNS = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}  # the columns of every run
+# The columns of every run; the others are values of measures that need pixels.
+BASE_COLUMNS = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}
 
 
-def finish_run(folder: Path, rows: Iterable[Row], meta: dict[str, Any], half: Row | None = None) -> None:
-    """Write the two tables, then mark the manifest complete.
+def finish_run(folder: Path, rows: Iterable[Row], meta: Mapping[str, Any], row_with_half: Row | None = None) -> None:
+    """Write the two tables of a run, then mark its manifest complete.
 
-    `rows` in the order of the data set, of which few are held at once; `half`: one of those with fg_half, if any has.
+    Args:
+        folder: the run folder.
+        rows: all rows, in the order of the data set. Only ROWS_PER_CHUNK of them are held at once.
+        meta: joins the manifest.
+        row_with_half: a row that has fg_half, if any row has: it gives that column its type.
     """
-    example = {} if half is None else {"fg_half": half.measurement.fg_half}
+    examples = {}
+    if row_with_half is not None and row_with_half.measurement.fg_half is not None:
+        examples["fg_half"] = row_with_half.measurement.fg_half
     rows = iter(rows)
     with atomic_writer(folder / "scores.parquet") as scores, atomic_writer(folder / "seconds.parquet") as seconds:
-        tables = ParquetWriter(scores, example), ParquetWriter(seconds)
-        while some := list(islice(rows, ROWS_PER_CHUNK)):
-            for table, columns in zip(tables, _columns(some), strict=True):
-                table.write(columns)
-        for table in tables:
-            table.close()
-    write_manifest(folder, replace(read_manifest(folder), complete=True, meta=meta))
-
-
-def _columns(rows: list[Row]) -> tuple[dict[str, list], dict[str, list]]:
-    """Of scores.parquet and of seconds.parquet."""
-    names = {"split": [r.split for r in rows], "image": [r.name for r in rows]}
-    measured = [vars(r.measurement) for r in rows]
-    columns = {key: [m[key] for m in measured] for key in measured[0]}
-    values = columns.pop("values")
-    columns |= {key: [one[key] for one in values] for key in values[0]}
-    seconds = {stage: [r.seconds[stage] for r in rows] for stage in rows[0].seconds}
-    return names | columns | {"digest": [r.digest for r in rows]}, names | seconds
+        scores_table, seconds_table = ParquetWriter(scores, examples), ParquetWriter(seconds)
+        while chunk := list(islice(rows, ROWS_PER_CHUNK)):
+            scores_columns, seconds_columns = _to_columns(chunk)
+            scores_table.write(scores_columns)
+            seconds_table.write(seconds_columns)
+        scores_table.close()
+        seconds_table.close()
+    write_manifest(folder, replace(read_manifest(folder), complete=True, meta=dict(meta)))
 
 
 def read_scores(path: Path) -> list[Row]:
-    """The rows of a scores.parquet, without times.
+    """Read the rows of a scores.parquet, without times.
 
-    OSError or pyarrow.ArrowException where it cannot be read; LookupError, TypeError or ValueError for other columns.
+    Raises:
+        OSError, pyarrow.ArrowException: where the file cannot be read.
+        LookupError, TypeError, ValueError: for other columns.
     """
     rows = []
     for scores in read_groups(path):
         _check_columns(scores)
-        values = {key: column for key, column in scores.items() if key not in BASE_COLUMNS}
-        for key, column in values.items():
-            values[key] = [one.tolist() if isinstance(one, np.ndarray) else one for one in column]
+        values = {}
+        for key, column in scores.items():
+            if key not in BASE_COLUMNS:
+                values[key] = [value.tolist() if isinstance(value, np.ndarray) else value for value in column]
         for i in range(len(scores["image"])):
-            fg, bg, half = (scores[key][i] for key in ("fg_hist", "bg_hist", "fg_half"))
-            one = {key: column[i] for key, column in values.items()}
-            measurement = Measurement(scores["height"][i], scores["width"][i], fg, bg, one, half)
+            measurement = Measurement(
+                height=scores["height"][i],
+                width=scores["width"][i],
+                fg_hist=scores["fg_hist"][i],
+                bg_hist=scores["bg_hist"][i],
+                values={key: column[i] for key, column in values.items()},
+                fg_half=scores["fg_half"][i],
+            )
             rows.append(Row(scores["split"][i], scores["image"][i], measurement, {}, scores["digest"][i]))
-    if len({(row.split, row.name) for row in rows}) < len(rows):
-        raise ValueError("an image stands twice")
+    if len({row.key for row in rows}) < len(rows):
+        raise ValueError("an image occurs twice")
     return rows
 
 
-def _check_columns(scores: dict[str, list[Any]]) -> None:
-    """ValueError unless rows of a scores.parquet are what `finish` can have written: pixels are counted, numbers are
-    finite, names lead nowhere."""
+def _to_columns(rows: Sequence[Row]) -> tuple[dict[str, list], dict[str, list]]:
+    """Turn rows into the columns of scores.parquet and those of seconds.parquet."""
+    names = {"split": [row.split for row in rows], "image": [row.name for row in rows]}
+    fields = [vars(row.measurement) for row in rows]
+    columns = {key: [measurement[key] for measurement in fields] for key in fields[0]}
+    values = columns.pop("values")
+    columns |= {key: [row_values[key] for row_values in values] for key in values[0]}
+    columns["digest"] = [row.digest for row in rows]
+    seconds = {stage: [row.seconds[stage] for row in rows] for stage in rows[0].seconds}
+    return names | columns, names | seconds
+
+
+def _check_columns(scores: Mapping[str, Sequence[Any]]) -> None:
+    """Check that the columns are what `finish_run` can have written. ValueError otherwise.
+
+    Histograms count all pixels, numbers are finite, and names lead to no other folder.
+    """
     if not all(isinstance(name, str) for key in ("split", "image", "digest") for name in scores[key]):
-        raise ValueError("a name is no text")
+        raise ValueError("a name is not text")
     if any("/" in name for key in ("split", "image") for name in scores[key]):
         raise ValueError("a name is a path")
     pixels = np.multiply(scores["height"], scores["width"])
     fg, bg, half = ([c for c in scores[key] if c is not None] for key in ("fg_hist", "bg_hist", "fg_half"))
     for counts in filter(len, map(np.array, (fg, bg, half))):
         if counts.shape[1:] != (256,):
-            raise ValueError("a histogram has not 256 levels")
+            raise ValueError("a histogram does not have 256 levels")
         if counts.dtype.kind not in "iu" or counts.min() < 0:
-            raise ValueError("a histogram counts no pixels")
+            raise ValueError("a histogram does not count pixels")
     if (np.sum(fg, 1, np.int64) + np.sum(bg, 1, np.int64) != pixels).any():
         raise ValueError("histograms are not of the images' sizes")
     for key in scores.keys() - BASE_COLUMNS:
         if not np.isfinite(np.array(scores[key])).all():
-            raise ValueError(f"{key} has what is no number")
+            raise ValueError(f"{key} has a value that is not a number")

@@ -1,7 +1,7 @@
 """Shards: the part of a run's images that one of several processes computes, on one machine or on many.
 
-The processes share a run folder and agree on nothing else. Each takes every n-th image and appends the missing rows to a
-log of its own. The process that finds no row missing writes the tables, which are the same bytes whoever writes them.
+The processes share a run folder and agree on nothing else. Each takes every n-th image and appends the missing rows to
+a log of its own. The process that finds no row missing writes the tables, which are the same bytes whoever writes them.
 """
 
 import os
@@ -26,6 +26,7 @@ class ShardSpec:
     count: int = 1
 
     def select(self, samples: Sequence[Item]) -> Sequence[Item]:
+        """Select the samples of this shard."""
         return samples[self.index :: self.count]
 
     def __str__(self) -> str:

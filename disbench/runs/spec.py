@@ -28,6 +28,7 @@ class ModelSpec:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def load(self) -> Model:
+        """Load the model in this process."""
         return load_model(self.name, self.weights, self.device, **self.options)
 
 

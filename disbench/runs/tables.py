@@ -1,6 +1,7 @@
-"""Parquet tables to and from plain columns, without pandas, which pyarrow.array and read_table load where it is there.
+"""Parquet tables to and from plain columns.
 
-Loading it takes longer than to score a hundred small maps.
+pyarrow.array and read_table load pandas where it is installed, and that takes longer than to score a hundred small
+maps. So columns are built from buffers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None] | Sequenc
 
 
 def encode_parquet(columns: Mapping[str, Values]) -> bytes:
-    """A file of columns of equal length, as Writer takes them."""
+    """Encode columns of equal length as a Parquet file; see ParquetWriter."""
     file = BytesIO()
     writer = ParquetWriter(file)
     writer.write(columns)
@@ -29,31 +30,37 @@ def encode_parquet(columns: Mapping[str, Values]) -> bytes:
 class ParquetWriter:
     """Writes columns of equal length, one group of rows after the other.
 
-    A column is all text, all numbers of one kind, or all 1-D arrays or lists of one size and dtype. Of arrays, some may
-    be None, or all, which makes a column of no type, unless `examples` has an array for it.
+    A column is all text, all numbers of one kind, or all 1-D arrays or lists of one size and dtype. Arrays may be None.
+    A column of None only has no type, unless `examples` has an array for it.
+
+    Args:
+        file: where the table goes.
+        examples: column -> an array that gives the column its type.
     """
 
     def __init__(self, file: IO[bytes], examples: Mapping[str, np.ndarray] = MappingProxyType({})):
         self._file, self._writer = file, None
-        self._types = {key: _array([example]).type for key, example in examples.items()}
+        self._types = {key: _to_arrow([example]).type for key, example in examples.items()}
 
     def write(self, columns: Mapping[str, Values]) -> None:
+        """Write a group of rows."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        arrays = [_array(values, self._types.get(key)) for key, values in columns.items()]
+        arrays = [_to_arrow(values, self._types.get(key)) for key, values in columns.items()]
         table = pa.Table.from_arrays(arrays, list(columns))
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
         self._writer.write_table(table)
 
     def close(self) -> None:
+        """Write the end of the file."""
         if self._writer is not None:
             self._writer.close()
 
 
 def read_parquet(path: Path) -> dict[str, list[Any]]:
-    """Columns as lists of Python values. OSError or pyarrow.ArrowException where the file cannot be read."""
+    """Read columns as lists of Python values. OSError or pyarrow.ArrowException where the file cannot be read."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -61,11 +68,11 @@ def read_parquet(path: Path) -> dict[str, list[Any]]:
 
 
 def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
-    """The columns of each group of rows, arrays as arrays that share memory. Errors as of `read_parquet`."""
+    """Read the columns of each group of rows; arrays share memory. Raises the same errors as `read_parquet`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def values(column: pa.Array) -> list[Any]:
+    def to_values(column: pa.Array) -> list[Any]:
         if not pa.types.is_fixed_size_list(column.type):
             return column.to_pylist()
         items, size = column.values, column.type.list_size
@@ -76,32 +83,33 @@ def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group).combine_chunks()
-            yield {name: values(table[name].chunk(0)) for name in table.column_names}
+            yield {name: to_values(table[name].chunk(0)) for name in table.column_names}
 
 
-def _array(values: Values, kind: "pa.DataType | None" = None) -> "pa.Array":
-    """`kind` is of values that are all None."""
+def _to_arrow(values: Values, null_type: "pa.DataType | None" = None) -> "pa.Array":
+    """Build an Arrow array. `null_type` is the type of values that are all None."""
     import pyarrow as pa
 
-    given = next((value for value in values if value is not None), None)
-    if given is None:
-        return pa.nulls(len(values), kind)
-    if isinstance(given, str):
+    example = next((value for value in values if value is not None), None)
+    if example is None:
+        return pa.nulls(len(values), null_type)
+    if isinstance(example, str):
         encoded = [value.encode() for value in values]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
         return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
-    if isinstance(given, list):
-        return _array([np.array(value) for value in values])
-    if isinstance(given, np.ndarray):
+    if isinstance(example, list):
+        return _to_arrow([np.array(value) for value in values])
+    if isinstance(example, np.ndarray):
         missing = np.array([value is None for value in values])
-        items = _numbers(np.concatenate([np.zeros_like(given) if value is None else value for value in values]))
+        filled = [np.zeros_like(example) if value is None else value for value in values]
+        items = _numbers_to_arrow(np.concatenate(filled))
         bits = pa.py_buffer(np.packbits(missing, bitorder="little"))
         mask = pa.Array.from_buffers(pa.bool_(), missing.size, [None, bits]) if missing.any() else None
-        return pa.FixedSizeListArray.from_arrays(items, given.size, mask=mask)
-    return _numbers(np.asarray(values))
+        return pa.FixedSizeListArray.from_arrays(items, example.size, mask=mask)
+    return _numbers_to_arrow(np.asarray(values))
 
 
-def _numbers(values: np.ndarray) -> "pa.Array":
+def _numbers_to_arrow(values: np.ndarray) -> "pa.Array":
     import pyarrow as pa
 
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), values.size, [None, pa.py_buffer(values)])

@@ -1,7 +1,7 @@
-"""How long a call takes on a device: its own events on CUDA, else the wall clock around a finished call.
+"""Clocks of devices: CUDA's own events, or the wall clock around a finished call.
 
-Launching work on an accelerator returns at once. Events are stamped by the device itself, in the order of its stream;
-where there are none, the clock is read only when the device has nothing left to do.
+Launching work on an accelerator returns at once. The device stamps events itself, in the order of its stream. Where
+there are no events, the clock is read only when the device has nothing left to do.
 """
 
 from collections.abc import Callable
@@ -10,21 +10,24 @@ from typing import Any, Protocol
 
 
 class Clock(Protocol):
+    """Measures how long a call takes on a device."""
+
     name: str
 
     def time(self, function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
-        """What `function(*args)` gives, complete, and its seconds."""
+        """Call `function(*args)`. Returns its finished result and the seconds that it took."""
 
 
 class WallClock:
-    """Of the host; `synchronise` waits until the device has finished."""
+    """The clock of the host; `synchronise` waits until the device has finished."""
 
     name = "wall"
 
     def __init__(self, synchronise: Callable[[], None] = lambda: None):
         self.synchronise = synchronise
 
-    def time(self, function, *args):
+    def time(self, function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
+        """See Clock."""
         self.synchronise()
         start = perf_counter()
         result = function(*args)
@@ -33,17 +36,18 @@ class WallClock:
 
 
 class EventClock:
-    """Of a CUDA device; `cuda` is torch.cuda, or what behaves like it."""
+    """The clock of a CUDA device; `cuda` is torch.cuda, or an object that behaves like it."""
 
     name = "events"
 
     def __init__(self, cuda: Any, device: str):
         self.cuda, self.device = cuda, device
 
-    def time(self, function, *args):
+    def time(self, function: Callable[..., Any], *args: Any) -> tuple[Any, float]:
+        """See Clock."""
         with self.cuda.device(self.device):
             start, end = (self.cuda.Event(enable_timing=True) for _ in range(2))
-            self.cuda.synchronize()  # nothing of an earlier call is left in the stream before the first stamp
+            self.cuda.synchronize()  # so that no work of an earlier call is left in the stream before the first stamp
             start.record()
             result = function(*args)
             end.record()
@@ -52,7 +56,7 @@ class EventClock:
 
 
 def make_clock(device: str) -> Clock:
-    """The clock of "cpu", "cuda", "cuda:1" or "mps"."""
+    """Make the clock of "cpu", "cuda", "cuda:1" or "mps"."""
     if device == "cpu":
         return WallClock()
     import torch

@@ -1,22 +1,28 @@
-"""What commands print: progress, tables, results, JSON."""
+"""What commands print to standard output: tables and JSON."""
 
-import json as jsonlib
+import json
 import os
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from disbench.errors import escape_control_chars
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def make_console():
-    """Standard output. A file or another program gets whole lines, however long, unless $COLUMNS says a width."""
+
+def make_console() -> "Console":
+    """Make a console on standard output. A file or a pipe gets whole lines, unless $COLUMNS gives a width."""
     from rich.console import Console
 
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000)
 
 
-def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table. Cells are plain text: names from outside cannot style or steer the terminal."""
     from rich.table import Table
     from rich.text import Text
 
@@ -24,9 +30,10 @@ def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     for name in head:
         table.add_column(name, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(escape_control_chars(cell)) for cell in row))  # names from outside are not markup, and steer nothing
+        table.add_row(*(Text(escape_control_chars(cell)) for cell in row))
     make_console().print(table)
 
 
-def print_json(value) -> None:
-    click.echo(jsonlib.dumps(value, indent=1, ensure_ascii=False))
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    click.echo(json.dumps(value, indent=1, ensure_ascii=False))

@@ -4,6 +4,6 @@ import os
 
 
 def count_cores() -> int:
-    """Cores that this process may use, which in a container or a job are fewer than the machine has."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS and Windows
+    """Count the cores of this process. A container or a job may have fewer than the machine."""
+    affinity = getattr(os, "sched_getaffinity", None)  # missing on macOS and Windows
     return len(affinity(0)) if affinity else os.cpu_count() or 1

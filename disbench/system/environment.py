@@ -1,9 +1,9 @@
-"""What a run was measured on: versions, machine, and the flags that change numbers or times."""
+"""The environment of a run: versions, machine, and the settings that change numbers or times."""
 
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,16 +16,20 @@ PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "d
 
 
 def describe_environment(device: str = "cpu") -> dict[str, Any]:
-    """Plain data, the same words on every machine; nothing that names a user, a host or a path."""
+    """Describe what this process computes on, as plain data.
+
+    The words are the same on every machine, and nothing names a user, a host or a path.
+    """
+    versions = {name: _find_version(name) for name in PACKAGES}
     record: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu(),
+        "cpu": _find_cpu_name(),
         "cores": count_cores(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: number for name, number in versions.items() if number},
         "device": device,
     }
-    torch = sys.modules.get("torch")  # a run without torch must not load it to say so
+    torch = sys.modules.get("torch")  # a run without torch must not load it for its description
     if torch is not None:
         record["threads"] = torch.get_num_threads()
         record["deterministic"] = torch.are_deterministic_algorithms_enabled()
@@ -33,7 +37,7 @@ def describe_environment(device: str = "cpu") -> dict[str, Any]:
             record["gpu"] = torch.cuda.get_device_name(device)
             record["cuda"] = torch.version.cuda
             record["cudnn"] = torch.backends.cudnn.version()
-            with suppress(Exception):  # without nvidia-ml-py, or where the driver tells nothing
+            with suppress(Exception):  # nvidia-ml-py may be missing, or the driver may refuse to answer
                 record["driver"] = nvidia.read_driver_version()
             record["tf32"] = {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32}
             record["cudnn_benchmark"] = torch.backends.cudnn.benchmark
@@ -41,64 +45,69 @@ def describe_environment(device: str = "cpu") -> dict[str, Any]:
     return record
 
 
-def flatten_record(record: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """The same without nesting, keys joined by spaces, for `differing`."""
+def flatten_record(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten a nested record; keys are joined by spaces."""
     values: dict[str, Any] = {}
     for name, value in record.items():
         values |= flatten_record(value, f"{prefix}{name} ") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return values
 
 
-def first_difference(one: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """The first name in which two flat records disagree; None where times that were taken in the two compare.
+def first_difference(left: Mapping[str, Any], right: Mapping[str, Any]) -> str | None:
+    """Find the first key whose values differ in two flat records, or None.
 
-    They must agree in what both hold: a method that runs without torch has no word on its threads.
+    Keys that only one record has are ignored: a NumPy model, for example, records no torch threads. Times compare where
+    there is no difference.
     """
-    shared = (name for name in one if name in other)
-    return next((name for name in shared if one[name] != other[name]), None)
+    return next((name for name in left if name in right and left[name] != right[name]), None)
 
 
 def measure_load(device: str = "cpu") -> dict[str, Any]:
-    """What changes from minute to minute and spoils times.
+    """Measure what changes from minute to minute and spoils times.
 
-    processes: that run or wait, on so many cores of the whole machine; clocks in MHz; the GPU's heat in °C; and why its
-    clocks are not the highest. What is not known is "unknown: ..." with the reason.
+    Returns:
+        processes: the number that run or wait, on all `cores` of the machine.
+        cpu_mhz, gpu_mhz: clocks in MHz.
+        gpu_celsius, gpu_percent: temperature and utilisation of the GPU.
+        gpu_slow_by: why the clocks of the GPU are not the highest.
+        A value that cannot be read is "unknown: " and the reason.
     """
     record: dict[str, Any] = {}
-    if hasattr(os, "getloadavg"):  # not on Windows
+    if hasattr(os, "getloadavg"):  # missing on Windows
         record |= {"processes": round(os.getloadavg()[0], 2), "cores": os.cpu_count()}
-    if clocks := [float(line.split(":")[1]) for line in _cpuinfo() if line.startswith("cpu MHz")]:
+    if clocks := [float(line.split(":")[1]) for line in _read_cpuinfo() if line.startswith("cpu MHz")]:
         record["cpu_mhz"] = round(max(clocks))
     if device.startswith("cuda"):
         import torch
 
-        for name, ask in {
+        sensors: dict[str, Callable[[str], Any]] = {
             "gpu_mhz": torch.cuda.clock_rate,
             "gpu_celsius": torch.cuda.temperature,
             "gpu_percent": torch.cuda.utilization,
             "gpu_slow_by": nvidia.read_slowdown_reasons,
-        }.items():
+        }
+        for name, read_sensor in sensors.items():
             try:
-                record[name] = ask(device)
-            except Exception as error:  # NVMLError, too, is no RuntimeError: what cannot be told must not end a timing
+                record[name] = read_sensor(device)
+            except Exception as error:  # a missing sensor must not end a timing, and NVMLError is no RuntimeError
                 record[name] = f"unknown: {error}"
     return record
 
 
-def _cpuinfo() -> list[str]:
-    info = Path("/proc/cpuinfo")
-    return info.read_text().splitlines() if info.exists() else []
+def _read_cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
 
 
-def _cpu() -> str:
-    for line in _cpuinfo():
+def _find_cpu_name() -> str:
+    for line in _read_cpuinfo():
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
 
 
-def _version(name: str) -> str | None:
+def _find_version(package: str) -> str | None:
     try:
-        return version(name)
+        return version(package)
     except PackageNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, alone in a folder, and the folder for what can be made again."""
+"""Files that are written whole or not at all, and folders that one process works in at a time."""
 
 import os
 import secrets
@@ -11,37 +11,40 @@ from disbench.errors import InputError
 
 
 def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` so that a reader, or a process killed in the middle, leaves the old file or the new one, no part."""
+    """Write a file. Readers and crashes see the old file or the new one, never a partial file."""
     with atomic_writer(path) as file:
         file.write(data)
 
 
 @contextmanager
 def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, which takes the place of `path` when the block ends without an error.
+    """Open a temporary file that replaces `path` when the block ends without an error.
 
-    InputError where `path` is there but no file: root could put a file in the place of /dev/null.
+    Raises:
+        InputError: where `path` exists and is not a file. Otherwise root could replace /dev/null by a file.
     """
     if path.exists() and not path.is_file():
-        raise InputError(f"{path}: no file, so nothing is written there; choose another place")
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")  # not of the name, which may be as long as names can be
+        raise InputError(f"{path}: not a file, so nothing is written there; choose another place")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")  # the name of `path` may be as long as names can be
     try:
         with temporary.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:  # a full disk is not to be filled further
+    except BaseException:  # a full disk must not be filled further
         temporary.unlink(missing_ok=True)
         raise
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Alone in `folder`, made if need be, until the end of the block or, in whatever way, of the process.
+    """Hold an exclusive lock on a folder, created if missing, for the duration of the block.
 
-    InputError where another process is, and where no folder can be made. Windows has no such locks: there nobody is
-    kept out.
+    The lock ends with the process, however that ends. Windows has no such locks: there nobody is kept out.
+
+    Raises:
+        InputError: where another process holds the lock, and where the folder cannot be created.
     """
     try:
         import fcntl
@@ -56,7 +59,5 @@ def lock_folder(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(
-                f"{folder}: another process is at work there; wait for it, or choose another --out"
-            ) from None
+            raise InputError(f"{folder}: another process works there; wait for it, or choose another --out") from None
         yield

@@ -1,7 +1,8 @@
-"""What NVIDIA's driver tells of a GPU through nvidia-ml-py, which torch, too, needs for clocks and heat."""
+"""What NVIDIA's driver reports of a GPU, through nvidia-ml-py. torch needs it too, for clocks and temperatures."""
 
 INSTALL = "pip install 'disbench[gpu]'"
-SLOWED = {  # nvmlClocksEventReasons: what is wrong with the machine; a GPU at its power cap is one that works
+# nvmlClocksEventReasons that mean trouble. A GPU at its power cap is not among them: it just works at full load.
+SLOWED = {
     0x08: "hardware slowdown",
     0x20: "software thermal slowdown",
     0x40: "hardware thermal slowdown",
@@ -18,7 +19,12 @@ REASONS = {
 
 
 def read_driver_version() -> str:
-    """Its version, "550.54.15". ModuleNotFoundError without nvidia-ml-py, else its NVMLError, as from `reasons`."""
+    """Read the version of the driver, such as "550.54.15".
+
+    Raises:
+        ModuleNotFoundError: without nvidia-ml-py.
+        NVMLError: where the driver does not answer.
+    """
     import pynvml
 
     pynvml.nvmlInit()
@@ -26,11 +32,14 @@ def read_driver_version() -> str:
 
 
 def read_slowdown_reasons(device: str) -> list[str]:
-    """Why the clocks of "cuda:1" are not the highest at this moment; none where they are."""
+    """Read why the clocks of a device such as "cuda:1" are not the highest now. Empty where they are.
+
+    Raises the same errors as `read_driver_version`.
+    """
     import pynvml
     import torch
 
     pynvml.nvmlInit()
-    name = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # its number is another under CUDA_VISIBLE_DEVICES
+    name = f"GPU-{torch.cuda.get_device_properties(device).uuid}"  # CUDA_VISIBLE_DEVICES renumbers devices
     bits = pynvml.nvmlDeviceGetCurrentClocksEventReasons(pynvml.nvmlDeviceGetHandleByUUID(name))
     return [words for bit, words in REASONS.items() if bits & bit]

@@ -1,4 +1,4 @@
-"""Progress of long work: what a function reports, and the bar that a terminal shows."""
+"""Progress of long work: the function that reports it, and the bar that a terminal shows."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,19 +7,20 @@ Progress = Callable[[int, int, str], None]  # done, total, label
 
 
 @contextmanager
-def show_progress() -> Iterator:
-    """A function (done, total, what) that draws a bar with the time left per `what`; nothing when piped."""
+def show_progress() -> Iterator[Progress]:
+    """Draw a bar with the remaining time for each label, on standard error. Draws nothing without a terminal."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Bars(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks = {}
 
-        def progress(done: int, total: int, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
+        def report(done: int, total: int, label: str) -> None:
+            if label not in tasks:
+                tasks[label] = bars.add_task(label, total=total)
+            bars.update(tasks[label], completed=done, total=total)
 
-        yield progress
+        yield report

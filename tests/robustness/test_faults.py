@@ -83,6 +83,6 @@ def test_ctrl_c_while_the_command_is_loading_has_no_traceback(tmp_path):
 def test_what_is_no_file_is_not_replaced(tmp_path):
     path = tmp_path / "pipe"
     os.mkfifo(path)
-    with pytest.raises(InputError, match="pipe: no file, so nothing is written there"):
+    with pytest.raises(InputError, match="pipe: not a file, so nothing is written there"):
         write_atomic(path, b"new")
     assert path.is_fifo()

@@ -1,7 +1,7 @@
 """Several devices of one machine: a process on each, which computes its part of the images.
 
-Each process loads the model on its device, receives its samples through a pipe of its own, and sends rows back. A killed
-process cannot hold a lock that the others need.
+Each process loads the model on its device, receives its samples through a pipe of its own, and sends rows back. A
+killed process cannot hold a lock that the others need.
 """
 
 import os
@@ -35,6 +35,7 @@ class Devices:
 
     @contextmanager
     def open(self, model: ModelSpec | MapFolder) -> Iterator[Source]:
+        """See Engine."""
         if isinstance(model, MapFolder):  # nothing to compute on a device
             with Threads().open(model) as source:
                 yield source
@@ -69,6 +70,7 @@ class DeviceSource:
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Iterator[Row]:
+        """See Source."""
         count = len(self.devices)
         for index, pipe in enumerate(self.devices):
             with suppress(OSError):  # of a process that died, which is reported below

@@ -1,7 +1,7 @@
 """A Ray cluster (https://docs.ray.io): actors hold the model on the nodes that have room, and send rows and maps back.
 
-Nodes need disbench, and the data and weights under the same paths. Only this process writes to the run folder. Images of
-an actor that is lost, by itself or with its node, are computed again by another one. Each row is written once, so
+Nodes need disbench, and the data and weights under the same paths. Only this process writes to the run folder. Images
+of an actor that is lost, by itself or with its node, are computed again by another one. Each row is written once, so
 scores.parquet is the same bytes as from a single process.
 """
 
@@ -42,6 +42,7 @@ class Ray:
 
     @contextmanager
     def open(self, model: ModelSpec | MapFolder) -> Iterator[Source]:
+        """See Engine."""
         with connect(self.address):
             if isinstance(model, MapFolder):
                 yield RaySource(lambda: model, describe(model))
@@ -59,6 +60,7 @@ class RaySource:
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Iterator[Row]:
+        """See Source."""
         import ray
         from ray.exceptions import RayError, RayTaskError
 

@@ -28,6 +28,7 @@ class LocalSource:
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Iterator[Row]:
+        """See Source."""
         if workers is None:
             workers = self.description.workers
         return make_rows(self.stages, samples, measures, workers, save_map)
@@ -38,4 +39,5 @@ class Threads:
 
     @contextmanager
     def open(self, model: ModelSpec | MapFolder) -> Iterator[LocalSource]:
+        """See Engine."""
         yield LocalSource(model if isinstance(model, MapFolder) else model.load())
