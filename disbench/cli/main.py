@@ -6,6 +6,7 @@ import warnings
 from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
+from typing import NoReturn
 
 import click
 
@@ -172,7 +173,7 @@ def _resume_hint(ctx: click.Context) -> str:
     return f"; {hint}" if hint else ""
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     click.echo(f"disbench: {escape_control_chars(message)}", err=True)
     sys.exit(2)
 

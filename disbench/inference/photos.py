@@ -68,9 +68,9 @@ def read_photo(path: Path) -> Photo:
         InputError: for what cannot be decoded, and for floats and 32-bit integers, whose black and white are unknown.
     """
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path) as file:
             warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata
-            image = ImageOps.exif_transpose(image)
+            image = ImageOps.exif_transpose(file)
             profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA", "P"} else None
             return Photo(pixels=_to_rgb(image, path), profile=profile)
     except (InputError, MemoryError):

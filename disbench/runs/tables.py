@@ -14,6 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None] | Sequence[list[float]]
 
@@ -39,7 +40,8 @@ class ParquetWriter:
     """
 
     def __init__(self, file: IO[bytes], examples: Mapping[str, np.ndarray] = MappingProxyType({})):
-        self._file, self._writer = file, None
+        self._file = file
+        self._writer: pq.ParquetWriter | None = None
         self._types = {key: _to_arrow([example]).type for key, example in examples.items()}
 
     def write(self, columns: Mapping[str, Values]) -> None:
@@ -94,7 +96,7 @@ def _to_arrow(values: Values, null_type: "pa.DataType | None" = None) -> "pa.Arr
     if example is None:
         return pa.nulls(len(values), null_type)
     if isinstance(example, str):
-        encoded = [value.encode() for value in values]
+        encoded = [str(value).encode() for value in values]
         ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
         return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
     if isinstance(example, list):

@@ -54,13 +54,13 @@ class _Finder:
     """Finds and makes stand-ins. importlib.abc is not imported for its bases: that takes 20 ms."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in MODULES else None
+        return ModuleSpec(fullname, self) if fullname in MODULES else None  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         return _OldModule(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        module.__getattr__ = forward(module.__name__, MODULES[module.__name__])
+        module.__getattr__ = forward(module.__name__, MODULES[module.__name__])  # type: ignore[method-assign]
 
 
 def install() -> None:

@@ -75,9 +75,11 @@ class DeviceSource:
         for index, pipe in enumerate(self.devices):
             with suppress(OSError):  # of a process that died, which is reported below
                 pipe.send((samples[index::count], measures, workers, save_map))
-        busy, errors = list(self.devices), []
+        busy: list[Any] = list(self.devices)
+        errors: list[Exception] = []
         while busy:
-            for pipe in connection.wait(busy):
+            ready: list[Any] = connection.wait(busy)
+            for pipe in ready:
                 try:
                     answer = self._receive(pipe)
                 except (InputError, OSError, MemoryError) as error:  # raised when the others have done their parts
@@ -126,5 +128,7 @@ def _work(pipe: connection.Connection, folder: Path, model: ModelSpec) -> None:
 
 def _end_with_parent() -> None:
     """End this process with its parent: a killed parent cannot stop its children."""
-    connection.wait([parent_process().sentinel])
-    os._exit(1)
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

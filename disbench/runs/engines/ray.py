@@ -45,10 +45,11 @@ class Ray:
         """See Engine."""
         with connect(self.address):
             if isinstance(model, MapFolder):
-                yield RaySource(lambda: model, describe(model))
+                maps = model
+                yield RaySource(lambda: maps, describe(maps))
             else:
-                model = _with_device(model)
-                yield RaySource(model.load, _describe_on_node(model))
+                spec = _with_device(model)
+                yield RaySource(spec.load, _describe_on_node(spec))
 
 
 class RaySource:

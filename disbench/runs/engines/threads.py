@@ -23,15 +23,15 @@ class LocalSource:
     def __init__(self, stages: Stages):
         self.stages = stages
         network_on_cpu = stages.device == "cpu" and not isinstance(stages, MapFolder)
-        self.description = replace(describe(stages), workers=0 if network_on_cpu else count_cores())
+        self.default_workers = 0 if network_on_cpu else count_cores()
+        self.description = replace(describe(stages), workers=self.default_workers)
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Iterator[Row]:
         """See Source."""
-        if workers is None:
-            workers = self.description.workers
-        return make_rows(self.stages, samples, measures, workers, save_map)
+        count = self.default_workers if workers is None else workers
+        return make_rows(self.stages, samples, measures, count, save_map)
 
 
 class Threads:
