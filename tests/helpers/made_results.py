@@ -45,4 +45,13 @@ def result(
     }
     name = make_signature("pysod", token, {split: n for split in splits})
     meta = {"environment": {"cpu": "a CPU", "packages": {"numpy": "2.0"}}} if meta is None else meta
-    return Result(title, dataset, name, tuple(splits), rows, meta, folder, token)
+    return Result(
+        title=title,
+        dataset=dataset,
+        signature=name,
+        splits=tuple(splits),
+        rows=rows,
+        meta=meta,
+        folder=folder,
+        token=token,
+    )
