@@ -56,7 +56,8 @@ def freeze(data, split, out):
 @data.command()
 def clear_cache():
     """Remove what is kept of data sets. Skeletons, complexity, digests; found again where they are needed."""
-    from disbench.data.truth_cache import clear_caches, truth_cache_folder
+    from disbench.data.truth_cache import truth_cache_folder
+    from disbench.system.caches import clear_caches
 
     files, size = clear_caches()
     click.echo(f"{truth_cache_folder().parent}: removed {files:,} files, {size / 1e6:.1f} MB")

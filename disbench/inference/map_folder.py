@@ -36,7 +36,7 @@ class MapFolder:
             splits.setdefault(sample.split, []).append(sample)
         for split, wanted in splits.items():
             folder = root / split if (root / split).is_dir() or len(splits) > 1 else root
-            found, resized = match_maps(wanted, folder, resize is not None)
+            found, resized = match_maps(wanted, folder, resizes=resize is not None)
             self.resized += resized
             self.maps |= {(split, name): path for name, path in found.items()}
 
