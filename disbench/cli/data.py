@@ -58,10 +58,10 @@ def freeze(data, split, out):
 @data.command()
 def clear_cache():
     """Remove cached skeletons, complexities and digests of data sets. They are made again when needed."""
-    from disbench.data.truth_cache import clear_caches, truth_cache_folder
+    from disbench.system.caches import cache_root, clear_caches
 
     files, size = clear_caches()
-    click.echo(f"{truth_cache_folder().parent}: removed {files:,} files, {size / 1e6:.1f} MB")
+    click.echo(f"{cache_root()}: removed {files:,} files, {size / 1e6:.1f} MB")
 
 
 @data.command()

@@ -1,4 +1,4 @@
-"""How intricate a mask is: the three numbers by which DIS5K ranks its test images into DIS-TE1..4."""
+"""The complexity of a mask: the three numbers by which DIS5K ranks its test images into DIS-TE1..4."""
 
 import math
 from collections.abc import Sequence
@@ -9,16 +9,17 @@ import numpy as np
 
 from disbench.errors import InputError
 
-EPSILON = 2.0  # pixels
+EPSILON = 2.0  # pixels by which a polygon of dominant points may deviate from its contour
 
 
 @dataclass(frozen=True)
 class Complexity:
-    """Of one mask.
+    """The complexity of one mask.
 
-    ipq: isoperimetric quotient L^2 / (4 pi A) of perimeter L and area A, 1 for a disc
-    contours: number of closed contours, those of holes included
-    points: number of dominant points of all contours
+    Attributes:
+        ipq: isoperimetric quotient L^2 / (4 pi A) of perimeter L and area A; 1 for a disc.
+        contours: number of closed contours, including those of holes.
+        points: number of dominant points of all contours.
     """
 
     ipq: float
@@ -27,18 +28,18 @@ class Complexity:
 
     @property
     def rank(self) -> float:
-        """What DIS5K sorts its test images by: structure complexity times boundary complexity."""
+        """The number by which DIS5K sorts its test images: structure complexity times boundary complexity."""
         return self.ipq * self.points
 
 
 def measure_complexity(truth: np.ndarray) -> Complexity:
-    """Complexity of a mask, uint8 (h, w), foreground where > 128; (0, 0, 0) where there is none.
+    """Measure the complexity of a mask, uint8 (h, w), foreground where > 128. Without foreground it is (0, 0, 0).
 
-    Defined by the paper (Qin et al., Highly Accurate Dichotomous Image Segmentation, ECCV 2022, section 3):
-    the three measures, Ramer-Douglas-Peucker for the points, and the order of test images by ipq x points.
-    Our choice, as the authors' repository holds no code for it: L runs through the centres of the border
-    pixels, of holes too (so a lone pixel has L = 0); A counts foreground pixels; objects are 8-connected; the
-    tolerance is 2 pixels, that of their metric of human correction efforts.
+    The paper (Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022, section 3) defines the three
+    numbers, names Ramer-Douglas-Peucker for the points, and sorts test images by ipq x points. The authors' repository
+    has no code for it, so these details are our choice: L runs through the centres of the border pixels, also of holes
+    (so L of a single pixel is 0), A counts foreground pixels, objects are 8-connected, and the tolerance is 2 pixels as
+    in their human correction efforts.
     """
     foreground = (truth > 128).view(np.uint8)
     contours, _ = cv2.findContours(foreground, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
@@ -51,14 +52,22 @@ def measure_complexity(truth: np.ndarray) -> Complexity:
 
 
 def split_equally(ranks: Sequence[float], count: int) -> list[int]:
-    """Part 1..count of each image: equal parts in ascending order of rank, as DIS-TE1..4 were cut.
+    """Split images into equal parts in ascending order of rank, as DIS-TE1..4 were made.
 
-    InputError for more parts than images.
+    Args:
+        ranks: one number per image.
+        count: number of parts.
+
+    Returns:
+        The part of each image, 1 to count.
+
+    Raises:
+        InputError: for more parts than images.
     """
     if count > len(ranks):
-        raise InputError(f"{len(ranks)} images cannot be cut into {count} parts")
+        raise InputError(f"{len(ranks)} images cannot be cut into {count} parts; choose fewer parts")
     order = sorted(range(len(ranks)), key=lambda i: ranks[i])
-    part = [0] * len(ranks)
+    parts = [0] * len(ranks)
     for place, i in enumerate(order):
-        part[i] = place * count // len(ranks) + 1
-    return part
+        parts[i] = place * count // len(ranks) + 1
+    return parts

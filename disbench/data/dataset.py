@@ -1,4 +1,7 @@
-"""The value objects of data: a sample, a data set, and the splits of DIS5K (Qin et al., ECCV 2022)."""
+"""The value objects of data: a sample, a data set, and the splits of DIS5K.
+
+Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
+"""
 
 import re
 import unicodedata
@@ -7,7 +10,7 @@ from pathlib import Path
 
 from disbench.errors import InputError
 
-DataLocation = str | Path | tuple[Path | None, Path] | None  # where a data set is; see disbench.data.location
+DataLocation = str | Path | tuple[Path | None, Path] | None  # see disbench.data.location.find_dataset
 SPLIT_COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "DIS-TE3": 500, "DIS-TE4": 500}
 TEST_SPLITS = ("DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
 OVERALL = "Overall"  # all images of TEST_SPLITS together, in reports
@@ -15,7 +18,14 @@ OVERALL = "Overall"  # all images of TEST_SPLITS together, in reports
 
 @dataclass(frozen=True)
 class Sample:
-    """One image with its ground truth; `image` is None where only maps are scored."""
+    """One image with its ground truth.
+
+    Attributes:
+        split: name of the split.
+        name: stem of the truth file, unique in its split.
+        image: the image file. None when only maps are scored.
+        truth: the ground truth file.
+    """
 
     split: str
     name: str
@@ -29,27 +39,33 @@ class Sample:
 
     @property
     def category(self) -> str | None:
+        """The category in a name of DIS5K; see parse_category()."""
         return parse_category(self.name)
 
 
 def parse_category(name: str) -> str | None:
-    """Of an image that DIS5K named group#Group#category#Category#id; None for other names."""
+    """Return the category of an image that is named group#Group#category#Category#id; None for other names."""
     parts = name.split("#")
     return parts[3] if len(parts) >= 5 else None
 
 
 def stem_key(stem: str) -> str:
-    """Names are compared without case, and in one Unicode form (archives made on macOS decompose accents)."""
-    return unicodedata.normalize("NFC", stem).casefold()
+    """Return the form in which names are compared: without case, and in one Unicode form.
 
+    Archives made on macOS decompose accents.
+    """
+    return unicodedata.normalize("NFC", stem).casefold()
 
 
 @dataclass(frozen=True)
 class DataSet:
     """Samples of some splits of one data set.
 
-    `title` heads every report ("DIS5K", "DIS-Mini (synthetic, not DIS5K)", "my-images"), `token` names it in
-    signatures, `location` finds it again; `splits` maps split -> samples sorted by name.
+    Attributes:
+        title: name in reports, such as "DIS5K" or "DIS-Mini (synthetic, not DIS5K)".
+        token: name in signatures.
+        location: where the data set was found, for find_dataset().
+        splits: samples of each split, sorted by name.
     """
 
     title: str
@@ -59,26 +75,32 @@ class DataSet:
 
     @property
     def samples(self) -> list[Sample]:
+        """The samples of all splits."""
         return [sample for samples in self.splits.values() for sample in samples]
 
     @property
     def is_mini(self) -> bool:
+        """Whether this is DIS-Mini."""
         return self.token.startswith("dis-mini-")
 
 
 def parse_splits(expression: str) -> tuple[str, ...]:
-    """The splits that 'DIS-TE1..4', 'DIS-VD', 'DIS-TE1,DIS-TE3' or 'all' (all but DIS-TR) means, in DIS5K's order."""
-    wanted: set[str] = set()
-    for part in filter(None, (p.strip() for p in expression.split(","))):
+    """Parse 'DIS-TE1..4', 'DIS-VD', 'DIS-TE1,DIS-TE3' or 'all' (all but DIS-TR) into splits, in DIS5K's order.
+
+    Raises InputError for an unknown split or none at all.
+    """
+    selected: set[str] = set()
+    parts = [part.strip() for part in expression.split(",")]
+    for part in filter(None, parts):
         span = re.fullmatch(r"(?i)DIS-TE([1-4])\.\.(?:DIS-TE)?([1-4])", part)
         if part.lower() == "all":
-            wanted |= {"DIS-VD", *TEST_SPLITS}
+            selected |= {"DIS-VD", *TEST_SPLITS}
         elif span and span[1] <= span[2]:
-            wanted |= {f"DIS-TE{k}" for k in range(int(span[1]), int(span[2]) + 1)}
+            selected |= {f"DIS-TE{k}" for k in range(int(span[1]), int(span[2]) + 1)}
         elif part.upper() in SPLIT_COUNTS:
-            wanted.add(part.upper())
+            selected.add(part.upper())
         else:
             raise InputError(f"unknown split {part!r}; known: {', '.join(SPLIT_COUNTS)}, DIS-TE1..4, all")
-    if not wanted:
+    if not selected:
         raise InputError(f"no split given; known: {', '.join(SPLIT_COUNTS)}, DIS-TE1..4, all")
-    return tuple(name for name in SPLIT_COUNTS if name in wanted)
+    return tuple(name for name in SPLIT_COUNTS if name in selected)

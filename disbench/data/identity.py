@@ -1,21 +1,40 @@
-"""Content digests: which pixels a score belongs to, however the files came here."""
+"""The identity of a data set: digests of its content, wherever its files are."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from disbench.data.dataset import DataSet, Sample
+from disbench.data.digest_cache import DigestCache
 from disbench.data.hashing import combine_digests, hash_file
 from disbench.system.cores import count_cores
 from disbench.system.progress import Progress
 
+PairDigests = dict[str, tuple[str, str | None]]  # name -> digest of the truth, digest of the image or None
+
 
 def hash_pairs(
-    samples: Sequence[Sample], progress: Callable[[int], None] | None = None, digest: Callable = hash_file
-):
-    """name -> (digest of the truth file, digest of the image file or None)."""
-    digests = {}
+    samples: Sequence[Sample],
+    progress: Callable[[int], None] | None = None,
+    digest: Callable[[Path], str] = hash_file,
+) -> PairDigests:
+    """Hash the truth and the image of every sample.
+
+    Args:
+        samples: samples of one split.
+        progress: called with the number of samples that are done.
+        digest: function that hashes a file.
+
+    Returns:
+        (digest of the truth, digest of the image or None) by name.
+    """
+
+    def hash_pair(sample: Sample) -> tuple[str, str | None]:
+        return digest(sample.truth), digest(sample.image) if sample.image else None
+
+    digests: PairDigests = {}
     with ThreadPoolExecutor(count_cores()) as pool:  # hashing releases the GIL
-        pairs = pool.map(lambda sample: (digest(sample.truth), digest(sample.image)), samples)
+        pairs = pool.map(hash_pair, samples)
         for done, (sample, pair) in enumerate(zip(samples, pairs, strict=True), 1):
             digests[sample.name] = pair
             if progress:
@@ -24,18 +43,30 @@ def hash_pairs(
 
 
 def hash_splits(dataset: DataSet, progress: Progress | None = None) -> dict[str, dict[str, str]]:
-    """split -> {"truths": digest, "images": digest}: the identity of what is scored. Files that did not change since
-    they were last read are not read again; see disbench.data.known."""
-    from disbench.data import digest_cache
+    """Identify what is scored: split -> {"truths": digest, "images": digest}.
 
-    total = len(dataset.samples)
-    done = 0
+    Files that did not change since they were last read are not read again; see disbench.data.digest_cache.
+    """
+    total, hashed = len(dataset.samples), 0
+
+    def report(done: int) -> None:
+        if progress:
+            progress(hashed + done, total, "Hashing")
+
+    cache = DigestCache(list_folders(dataset))
     digests = {}
-    with digest_cache.open_digest_cache({path.parent for s in dataset.samples for path in (s.truth, s.image) if path}) as digest:
-        for split, samples in dataset.splits.items():
-            shown = progress and (lambda k, base=done: progress(base + k, total, "Digesting"))
-            pairs = hash_pairs(samples, shown, digest)
-            truths, images = (combine_digests((name, pair[i]) for name, pair in pairs.items()) for i in (0, 1))
-            digests[split] = {"truths": truths, "images": images}
-            done += len(samples)
+    for split, samples in dataset.splits.items():
+        pairs = hash_pairs(samples, report, cache.hash_file)
+        digests[split] = {
+            "truths": combine_digests((name, truth) for name, (truth, _) in pairs.items()),
+            "images": combine_digests((name, image) for name, (_, image) in pairs.items()),
+        }
+        hashed += len(samples)
+    cache.save()
     return digests
+
+
+def list_folders(dataset: DataSet) -> set[Path]:
+    """List the folders that hold the truths and images of a data set."""
+    files: Iterable[Path | None] = (path for s in dataset.samples for path in (s.truth, s.image))
+    return {path.parent for path in files if path}

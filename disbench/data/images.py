@@ -1,7 +1,7 @@
-"""Reading images, truths and maps for what they are: never rotated by EXIF, never silently clipped or emptied.
+"""Read images, truths and maps faithfully: never rotated by EXIF, never silently clipped or emptied.
 
-OpenCV decodes; Pillow reads the header, which tells a 1-bit, palette, 16-bit or RGBA mask apart, and decodes, to the
-same pixels, the PNGs of which OpenCV's libpng would print a line of its own.
+OpenCV decodes. Pillow reads the header, which distinguishes 1-bit, palette, 16-bit and RGBA masks. Pillow also decodes,
+to the same pixels, the PNGs about which OpenCV's libpng would print a warning.
 """
 
 import struct
@@ -18,106 +18,118 @@ from disbench.errors import InputError
 from disbench.system.files import write_atomic
 
 EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")  # of all, Pillow would also run PostScript, whatever the file's name
-_HEADER = struct.Struct(">8sI4sIIBBBBBI")  # of a PNG, with its first chunk
+# By default Pillow would also run PostScript, whatever the file's name.
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
+_HEADER = struct.Struct(">8sI4sIIBBBBBI")  # signature and first chunk of a PNG
 _FIXED = [b"\x89PNG\r\n\x1a\n", 13, b"IHDR"]
-_MANY = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")  # TIFF and WebP, which may hold several pictures
-_GREY = {1: "1", 8: "L"}  # depth -> mode
-_PIXELS = 1 << 26  # of more, Pillow is asked whether it takes them
+_MULTI_PAGE = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")  # TIFF and WebP, which may hold several pictures
+_GREY = {1: "1", 8: "L"}  # bits per pixel -> Pillow's mode
+_PIXELS = 1 << 26  # beyond this size, Pillow decides whether a file may be so large
 _COLOURS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def read_header(path: Path) -> tuple[str, tuple[int, int]]:
-    """Pillow's mode and (height, width) of an image file, without decoding it."""
-    if found := _grey_png(path):
-        return found
+    """Return Pillow's mode and (height, width) of an image file, without decoding it."""
+    if header := _read_grey_header(path):
+        return header
     from PIL import Image
 
     try:
         with Image.open(path, formats=_FORMATS) as image:
             return image.mode, (image.height, image.width)
-    except Exception as error:  # Pillow fails on damaged bytes in whatever way they lead it to
+    except Exception as error:  # damaged bytes can make Pillow raise anything
         raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image as uint8 (h, w, 3) RGB; an alpha channel is dropped, 16 bits become 8."""
+    """Read an image as uint8 (h, w, 3) RGB. An alpha channel is dropped, and 16 bits become 8."""
     return _decode(path, _COLOURS)
 
 
 def read_truth(path: Path) -> np.ndarray:
-    """A ground truth as uint8 (h, w); a mask stored as 0 and 1 becomes 0 and 255."""
+    """Read a ground truth as uint8 (h, w). A mask stored as 0 and 1 becomes 0 and 255."""
     grey = read_map(path)
     return grey * 255 if grey.max() == 1 else grey
 
 
 def read_map(path: Path) -> np.ndarray:
-    """A prediction map as uint8 (h, w), 0..255.
+    """Read a prediction map as uint8 (h, w), 0..255.
 
-    8-bit grey is taken as it is; 1-bit, grey palettes, equal channels, opaque alpha and full-range 16-bit are converted
-    without loss of meaning; anything else is an InputError, since readers of this field disagree on it.
+    8-bit grey is returned unchanged. 1-bit images, grey palettes, equal channels, opaque alpha and full-range 16-bit
+    images are converted without loss. Raises InputError for anything else, because readers in this field disagree
+    about it.
     """
     mode, _ = read_header(path)
-    if mode in {"1", "L"} and (grey := _decode_sooner(path)) is not None:
+    if mode in {"1", "L"} and (grey := _decode_fast(path)) is not None:
         return grey
-    if mode == "L" or (mode == "1" and _grey_png(path)):
+    if mode == "L" or (mode == "1" and _read_grey_header(path)):
         return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mode.startswith("I"):
-        return _from_16_bit(path)
+        return _read_16_bit(path)
     if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
-    data, file = _read(path), path
+    return _read_channels(path, mode)
+
+
+def _read_channels(path: Path, mode: str) -> np.ndarray:
+    """Read a mask with a palette, several channels or alpha. Raises InputError unless it is grey and opaque."""
+    data = _read(path)
+    file: Path | BytesIO = path
     if is_png(data):
-        file, deep = BytesIO(keep_essential_chunks(path, data)[0]), data[DEPTH] == 16
+        file, is_deep = BytesIO(keep_essential_chunks(path, data)[0]), data[DEPTH] == 16
     elif mode == "1":
         _check_single(path, data)
-        deep = False
+        is_deep = False
     else:
-        deep = _decode(path, _AS_STORED).dtype != np.uint8
-    if deep:
+        is_deep = _decode(path, _AS_STORED).dtype != np.uint8
+    if is_deep:
         raise InputError(f"{path}: a 16-bit mask of several channels; save it as 8-bit grey")
     from PIL import Image
 
     try:
         with Image.open(file, formats=_FORMATS) as image:
             channels = np.asarray(image.convert("RGBA"))
-    except Exception as error:  # as above
+    except Exception as error:  # as in read_header
         raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
     if (channels[..., 3] != 255).any():
-        raise InputError(f"{path}: is the mask in its alpha or in its colours? Save it as 8-bit grey")
+        raise InputError(f"{path}: the mask may be in its alpha or in its colours; save it as 8-bit grey")
     if (channels[..., :1] != channels[..., 1:3]).any():
         raise InputError(f"{path}: a mask in colours (mode {mode}); save it as 8-bit grey")
     return np.ascontiguousarray(channels[..., 0])
 
 
-def write_map(path: Path, mask: np.ndarray) -> None:
-    """Save a uint8 (h, w) map as PNG, whole or not at all."""
-    write_atomic(path, encode_map(mask))
+def write_map(path: Path, prediction: np.ndarray) -> None:
+    """Write a map, uint8 (h, w), as PNG, atomically."""
+    write_atomic(path, encode_map(prediction))
 
 
-def encode_map(mask: np.ndarray) -> bytes:
-    """A uint8 (h, w) map as a PNG file's bytes."""
-    return cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+def encode_map(prediction: np.ndarray) -> bytes:
+    """Encode a map, uint8 (h, w), as the bytes of a PNG file."""
+    return cv2.imencode(".png", prediction, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
-def _grey_png(path: Path) -> tuple[str, tuple[int, int]] | None:
-    """The header of a grey PNG, as maps and truths nearly always are, in half of Pillow's time; else None."""
+def _read_grey_header(path: Path) -> tuple[str, tuple[int, int]] | None:
+    """Read the header of a grey PNG, as nearly all maps and truths are, in half of Pillow's time.
+
+    Returns None for other files, which Pillow reads.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(_HEADER.size)
-    except OSError:  # which Pillow tells
+    except OSError:  # Pillow will raise it again
         return None
     if len(start) < _HEADER.size:
         return None
     *fixed, width, height, depth, colour, compression, filters, interlaced, checksum = _HEADER.unpack(start)
-    grey = (colour, compression, filters) == (0, 0, 0) and depth in _GREY and interlaced in (0, 1)
-    if fixed != _FIXED or not grey or not 0 < width * height <= _PIXELS or checksum != zlib.crc32(start[12:29]):
+    is_grey = (colour, compression, filters) == (0, 0, 0) and depth in _GREY and interlaced in (0, 1)
+    if fixed != _FIXED or not is_grey or not 0 < width * height <= _PIXELS or checksum != zlib.crc32(start[12:29]):
         return None
     return _GREY[depth], (height, width)
 
 
-def _from_16_bit(path: Path) -> np.ndarray:
+def _read_16_bit(path: Path) -> np.ndarray:
+    """Read a 16-bit grey mask, rounded to 8 bits. Raises InputError if it may be an 8-bit mask in a 16-bit file."""
     stored = _decode(path, _AS_STORED)
     if stored.dtype != np.uint16 or stored.ndim != 2:
         raise InputError(f"{path}: cannot read {stored.dtype} values as a mask; save it as 8-bit grey")
@@ -130,11 +142,14 @@ def _read(path: Path) -> np.ndarray:
     try:
         return np.fromfile(path, np.uint8)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+        raise InputError(f"{path}: {error.strerror or error}; check the file") from None
 
 
-def _decode_sooner(path: Path) -> np.ndarray | None:
-    """What the other decoders would return, or None; only if Numba is loaded, which takes the time of many maps."""
+def _decode_fast(path: Path) -> np.ndarray | None:
+    """Decode a grey PNG with compiled loops, to the same pixels as the other decoders; None if that is impossible.
+
+    This is done only if Numba is loaded already, because loading it takes as long as decoding many maps.
+    """
     if "numba" not in sys.modules:
         return None
     from disbench.data.png import decode_grey
@@ -143,26 +158,27 @@ def _decode_sooner(path: Path) -> np.ndarray | None:
 
 
 def _check_single(path: Path, data: np.ndarray) -> None:
-    """InputError for a file of several pictures, of which each decoder takes another."""
-    if not data[:4].tobytes().startswith(_MANY):
+    """Raise InputError for a file of several pictures, because decoders differ in which one they return."""
+    if not data[:4].tobytes().startswith(_MULTI_PAGE):
         return
     from PIL import Image
 
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            several = getattr(image, "n_frames", 1) > 1
-    except Exception:  # its decoder tells
+            has_several = getattr(image, "n_frames", 1) > 1
+    except Exception:  # the decoder will report the fault
         return
-    if several:
+    if has_several:
         raise InputError(f"{path}: {SEVERAL}")
 
 
 def _decode(path: Path, flags: int) -> np.ndarray:
+    """Decode a file as OpenCV does with these flags. Raises InputError for damaged files and several pictures."""
     data = _read(path)
     if is_png(data):
         chunks, clean = keep_essential_chunks(path, data)
         if not clean:
-            return _decode_png(path, chunks, flags == _COLOURS)
+            return _decode_with_pillow(path, chunks, in_colour=flags == _COLOURS)
         data = np.frombuffer(chunks, np.uint8)
     else:
         _check_single(path, data)
@@ -175,16 +191,19 @@ def _decode(path: Path, flags: int) -> np.ndarray:
     return pixels
 
 
-def _decode_png(path: Path, data: bytes, colours: bool) -> np.ndarray:
-    """RGB, or grey of 8 or of 16 bits, as OpenCV returns it, but by Pillow, which prints nothing."""
+def _decode_with_pillow(path: Path, data: bytes, *, in_colour: bool) -> np.ndarray:
+    """Decode a PNG as OpenCV does, with Pillow, which prints nothing: RGB, or grey of 8 or 16 bits."""
     from PIL import Image
 
     try:
         with Image.open(BytesIO(data), formats=("PNG",)) as image:
             if not image.mode.startswith("I"):
-                mode = "RGBA" if image.mode == "P" else "RGB"  # of a palette with alpha, RGB would come with a warning
-                return np.array(image.convert(mode))[..., :3] if colours else np.array(image.convert("L"))
+                if not in_colour:
+                    return np.array(image.convert("L"))
+                # Converting a palette with alpha to RGB would raise a warning.
+                mode = "RGBA" if image.mode == "P" else "RGB"
+                return np.array(image.convert(mode))[..., :3]
             stored = np.array(image).astype(np.uint16)
-    except Exception as error:  # as in `header`
+    except Exception as error:  # as in read_header
         raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
-    return np.dstack([(stored >> 8).astype(np.uint8)] * 3) if colours else stored
+    return np.dstack([(stored >> 8).astype(np.uint8)] * 3) if in_colour else stored

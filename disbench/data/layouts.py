@@ -1,55 +1,82 @@
-"""DIS5K as published (Qin et al., ECCV 2022): `DIS5K/DIS-{TR,VD,TE1..TE4}/{im,gt}`, and any pair of folders like it.
+"""Folders of images, truths and maps: DIS5K as published, `DIS5K/DIS-{TR,VD,TE1..TE4}/{im,gt}`, and any like it.
 
-Files are paired by stem, whatever the extension and case. Every missing, extra, duplicate, unreadable or wrongly sized
-file of a split is named in one error: a subset is scored whole or not at all.
+Files are paired by stem, whatever the extension and case. One error names every missing, extra, duplicate, unreadable
+or wrongly sized file of a split: a subset is scored as a whole or not at all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from disbench.data.dataset import Sample, stem_key
 from disbench.data.images import EXTENSIONS, read_header
 from disbench.errors import InputError
 
-MAX_LISTED = 8  # files named per kind of fault before "and N more"
-ANOTHER_SIZE = "of another size than the truth"
+MAX_LISTED = 8  # files named for each kind of fault before "and N more"
+WRONG_SIZE = "of another size than the truth"
+_EXPECTED_LAYOUT = "give --data a DIS5K folder or one with im/ and gt/"
+_LEFTOVERS = {"Thumbs.db", "desktop.ini"}  # of file managers
+Faults = dict[str, list[str]]  # kind of fault -> names of files
 
 
-def read_layout(root: Path, names: tuple[str, ...], counts: Mapping[str, int], images: bool = True):
-    """split -> samples of a DIS5K-shaped folder, each split complete. InputError otherwise."""
+def read_layout(
+    root: Path, names: Sequence[str], counts: Mapping[str, int], *, images: bool = True
+) -> dict[str, tuple[Sample, ...]]:
+    """Read splits of a folder that is laid out like DIS5K.
+
+    Args:
+        root: the folder with the splits, or the one above it.
+        names: the splits to read.
+        counts: images of every split of the data set, by split.
+        images: require images. False: only truths.
+
+    Returns:
+        Samples by split.
+
+    Raises:
+        InputError: if a split is missing or incomplete.
+    """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give --data a DIS5K folder or one with im/ and gt/")
+        raise InputError(f"{root}: no such folder; {_EXPECTED_LAYOUT}")
     if not any((root / name).is_dir() for name in counts) and (root / "DIS5K").is_dir():
         root = root / "DIS5K"
     splits = {}
     for name in names:
         folder = root / name
         if not folder.is_dir():
-            here = [n for n in counts if (root / n).is_dir()]
-            raise InputError(
-                f"{folder}: no such folder; {root} has {', '.join(here) or 'no split of DIS5K'}; "
-                "give --data a DIS5K folder or one with im/ and gt/"
-            )
+            present = ", ".join(n for n in counts if (root / n).is_dir()) or "no split of DIS5K"
+            raise InputError(f"{folder}: no such folder; {root} has {present}; {_EXPECTED_LAYOUT}")
         samples = read_pairs(name, folder / "im" if images else None, folder / "gt")
         if len(samples) != counts[name]:
             raise InputError(
                 f"{folder}: {len(samples)} images where {name} has {counts[name]}; complete it, "
-                f"or pass the folder itself as a data set of its own: --data {folder}"
+                f"or pass the folder itself as a data set: --data {folder}"
             )
         splits[name] = samples
     return splits
 
 
 def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sample, ...]:
-    """Samples of two folders, paired by stem and sorted by name; sizes must agree. One InputError names every fault."""
-    truths, faults = _by_stem(truth_dir)
+    """Pair the files of two folders by stem.
+
+    Args:
+        split: name of the split.
+        image_dir: folder of images. None: only truths are read.
+        truth_dir: folder of ground truths.
+
+    Returns:
+        Samples, sorted by name.
+
+    Raises:
+        InputError: for faults, among them images and truths of different sizes. One error names them all.
+    """
+    truths, faults = _files_by_stem(truth_dir)
     images: dict[str, Path] = {}
     if image_dir is not None:
-        images, image_faults = _by_stem(image_dir)
+        images, image_faults = _files_by_stem(image_dir)
         for kind, files in image_faults.items():
             faults.setdefault(kind, []).extend(files)
-        faults["without a truth"] = [images[k].name for k in images.keys() - truths.keys()]
-        faults["without an image"] = [truths[k].name for k in truths.keys() - images.keys()]
+        faults["without a truth"] = [images[key].name for key in images.keys() - truths.keys()]
+        faults["without an image"] = [truths[key].name for key in truths.keys() - images.keys()]
     samples = []
     for key, truth in sorted(truths.items()):
         image = images.get(key)
@@ -57,75 +84,94 @@ def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sam
             continue
         _check_sizes(image, truth, faults)
         samples.append(Sample(split, truth.stem, image, truth))
-    raise_faults(f"{truth_dir.parent if image_dir else truth_dir}", faults)
+    _raise_faults(f"{truth_dir.parent if image_dir else truth_dir}", faults)
     if not samples:
-        raise InputError(f"{truth_dir}: no images in it")
+        raise InputError(f"{truth_dir}: no images in it; give the folder that has them")
     return tuple(samples)
 
 
-def match_maps(samples: list[Sample], folder: Path, resizes: bool = False) -> tuple[dict[str, Path], int]:
-    """name -> map file for every sample of one split, and no other. One InputError names the rest.
+def match_maps(samples: Sequence[Sample], folder: Path, *, resizes: bool = False) -> tuple[dict[str, Path], int]:
+    """Match prediction maps to the samples of one split.
 
-    How a map is resized moves scores, so one of another size than its truth is refused unless the protocol `resizes`;
-    then the second that is returned is how many such there are.
+    How a map is resized changes scores. A map of another size than its truth is therefore a fault, unless the protocol
+    resizes maps.
+
+    Args:
+        samples: samples of one split.
+        folder: folder of maps, one for every sample and no others.
+        resizes: accept maps of another size.
+
+    Returns:
+        Map files by name, and the number of maps to resize.
+
+    Raises:
+        InputError: for faults. One error names them all.
     """
-    maps, faults = _by_stem(folder)
-    wanted = {stem_key(sample.name): sample for sample in samples}
-    faults["missing"] = [wanted[k].name for k in wanted.keys() - maps.keys()]
-    faults["extra"] = [maps[k].name for k in maps.keys() - wanted.keys()]
-    for key in wanted.keys() & maps.keys():
-        _check_sizes(maps[key], wanted[key].truth, faults)
-    resized = len(faults.pop(ANOTHER_SIZE, [])) if resizes else 0
-    where = f"{folder} as maps of {samples[0].truth.parent}"  # which data set that is, the user may not have said
-    raise_faults(where, faults, _resizing() if ANOTHER_SIZE in faults else "")
-    return {sample.name: maps[key] for key, sample in wanted.items()}, resized
+    maps, faults = _files_by_stem(folder)
+    expected = {stem_key(sample.name): sample for sample in samples}
+    faults["missing"] = [expected[key].name for key in expected.keys() - maps.keys()]
+    faults["extra"] = [maps[key].name for key in maps.keys() - expected.keys()]
+    for key in expected.keys() & maps.keys():
+        _check_sizes(maps[key], expected[key].truth, faults)
+    resized = len(faults.pop(WRONG_SIZE, [])) if resizes else 0
+    # The message names the data set, because the user may not have given one.
+    title = f"{folder} as maps of {samples[0].truth.parent}"
+    _raise_faults(title, faults, _resize_hint() if WRONG_SIZE in faults else "")
+    return {sample.name: maps[key] for key, sample in expected.items()}, resized
 
 
-def raise_faults(where: str, faults: Mapping[str, list[str]], hint: str = "") -> None:
-    found = [f"{len(names)} {kind} ({_some(sorted(names))})" for kind, names in faults.items() if names]
-    if found:
+def _raise_faults(title: str, faults: Mapping[str, list[str]], hint: str = "") -> None:
+    lines = [f"{len(names)} {kind} ({_list_names(sorted(names))})" for kind, names in faults.items() if names]
+    if lines:
         raise InputError(
-            f"{where}: {'; '.join(found)}. A subset is scored whole or not at all: mend or remove these{hint}"
+            f"{title}: {'; '.join(lines)}. A subset is scored as a whole or not at all; fix or remove these files{hint}"
         )
 
 
-def _resizing() -> str:
-    from disbench.metrics.protocols import PROTOCOLS
+def _resize_hint() -> str:
+    from disbench.metrics.protocols import PROTOCOLS  # only an error needs all measures
 
-    return f"; or score by a --protocol that resizes maps: {', '.join(n for n, p in PROTOCOLS.items() if p.resize)}"
+    names = ", ".join(name for name, protocol in PROTOCOLS.items() if protocol.resize)
+    return f", or score with a --protocol that resizes maps: {names}"
 
 
-def _check_sizes(path: Path | None, truth: Path, faults: dict[str, list[str]]) -> None:
+def _check_sizes(path: Path | None, truth: Path, faults: Faults) -> None:
+    """Add a fault if an image or map has another size than its truth, and one for each unreadable file."""
     sizes = set()
     for file in filter(None, (path, truth)):
         try:
             sizes.add(read_header(file)[1])
         except InputError:
-            faults.setdefault("unreadable", []).append(f"{file.parent.name}/{file.name}")  # image, truth or map
-    if len(sizes) > 1:
-        faults.setdefault(ANOTHER_SIZE, []).append(path.name)
+            # The folder says whether it is an image, a truth or a map.
+            faults.setdefault("unreadable", []).append(f"{file.parent.name}/{file.name}")
+    if path is not None and len(sizes) > 1:
+        faults.setdefault(WRONG_SIZE, []).append(path.name)
 
 
-def _by_stem(folder: Path) -> tuple[dict[str, Path], dict[str, list[str]]]:
+def _files_by_stem(folder: Path) -> tuple[dict[str, Path], Faults]:
+    """List the image files of a folder by stem_key(), and its faults."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
-    faults: dict[str, list[str]] = {"duplicate": [], "not an image": [], "whose name is not UTF-8": []}
+    faults: Faults = {"duplicate": [], "not an image": [], "whose name is not UTF-8": []}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name in {"Thumbs.db", "desktop.ini"}:
-            continue  # file managers leave these behind
+        if path.name.startswith(".") or path.name in _LEFTOVERS:
+            continue
         if path.suffix.lower() not in EXTENSIONS or not path.is_file():
             faults["not an image"].append(path.name)
         elif any("\ud800" <= c <= "\udfff" for c in path.name):  # how Python shows bytes that do not decode
             faults["whose name is not UTF-8"].append(path.name)
         elif files.setdefault(stem_key(path.stem), path) is not path:
             faults["duplicate"].append(path.name)
-    below = [name for name in faults["not an image"] if (folder / name).is_dir()]
-    if below and not files:  # its files, one by one, would be said to be missing
-        raise InputError(f"{folder}: no images in it, but folders ({_some(below)}); give the one that has them")
+    subfolders = [name for name in faults["not an image"] if (folder / name).is_dir()]
+    if subfolders and not files:  # otherwise every file would be reported as missing
+        raise InputError(
+            f"{folder}: no images in it, but folders ({_list_names(subfolders)}); give the one that has them"
+        )
     return files, faults
 
 
-def _some(names: list[str]) -> str:
+def _list_names(names: list[str]) -> str:
+    listed = ", ".join(names[:MAX_LISTED])
     more = len(names) - MAX_LISTED
-    return ", ".join(names[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return f"{listed} and {more} more" if more > 0 else listed

@@ -1,7 +1,7 @@
 """DIS-Mini: the embedded data set, rendered on first use. Thin objects with exact masks on cluttered backgrounds.
 
-Its folders, names and ranking follow DIS5K's, so that everything that reads DIS5K reads it too; its pictures do not,
-and a score on it says nothing about DIS5K. Test images have 1 to 4 megapixels. Training images have only 0.25 to 0.3:
+Its folders, names and ranking follow DIS5K's, so that all code that reads DIS5K reads it too. Its pictures do not: a
+score on it says nothing about DIS5K. Test images have 1 to 4 megapixels. Training images have only 0.25 to 0.3, because
 they train small networks.
 """
 
@@ -13,7 +13,7 @@ import cv2
 
 from disbench.data.scenes.scene import Scene, render, scene_name
 from disbench.errors import InputError
-from disbench.system.caches import cache_root
+from disbench.system.caches import cache_folder
 from disbench.system.files import write_atomic
 
 __all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure_rendered", "render"]
@@ -21,39 +21,56 @@ __all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure_rendered", "render"]
 TITLE, VERSION = "DIS-Mini (synthetic, not DIS5K)", "v1"
 SPLITS = {"DIS-TR": 1500, "DIS-VD": 12, "DIS-TE1": 12, "DIS-TE2": 12, "DIS-TE3": 12, "DIS-TE4": 12}
 
-# The part of each of the 48 test scenes, by disbench.data.complexity: so each part can be rendered alone.
+# The part of each of the 48 test scenes, by disbench.data.complexity. Stored, so that each part can be rendered without
+# the others.
 TEST_PARTS = "223144314332443223311244114111223142314421433223"
 
 
 def list_members(split: str) -> list[tuple[str, int]]:
-    """(stream, index) of the scenes of a split, as `render` takes them."""
+    """List (stream, index) of the scenes of a split, as render() takes them."""
     if split.startswith("DIS-TE"):
         return [("te", i) for i, part in enumerate(TEST_PARTS) if part == split[-1]]
     return [(split[-2:].lower(), i) for i in range(SPLITS[split])]
 
 
 def mini_folder() -> Path:
-    """Where the pictures lie."""
-    return cache_root() / f"dis-mini-{VERSION}"
+    """Return the folder of the pictures. It need not exist."""
+    return cache_folder("dis-mini", VERSION)
 
 
 def list_files(folder: Path, stream: str, index: int) -> tuple[Path, Path]:
+    """Return the image file and the truth file of a scene in the folder of its split."""
     name = scene_name(stream, index)
     return folder / "im" / f"{name}.jpg", folder / "gt" / f"{name}.png"
 
 
 def write_scene(folder: Path, stream: str, index: int) -> None:
-    scene, (image, truth) = render(stream, index), list_files(folder, stream, index)
+    """Render a scene and write its image and truth into the folder of its split."""
+    scene = render(stream, index)
+    image, truth = list_files(folder, stream, index)
     bgr = scene.image[..., ::-1]
     write_atomic(image, cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes())
     write_atomic(truth, cv2.imencode(".png", scene.truth)[1].tobytes())
 
 
-def ensure_rendered(splits: Sequence[str], progress: Callable[[int, int], None] | None = None, workers: int = 2) -> Path:
-    """The folder of DIS-Mini, with at least these splits in it, each complete; what is missing is rendered first.
+def ensure_rendered(
+    splits: Sequence[str], progress: Callable[[int, int], None] | None = None, workers: int = 2
+) -> Path:
+    """Render the missing pictures of some splits.
 
-    Files appear whole or not at all, so a split that was cut short is completed, also by two processes at once.
-    `progress(done, total)` is called after every picture. InputError where the cache cannot be written.
+    Files are written atomically. An interrupted split is therefore completed by the next call, also by two processes at
+    the same time.
+
+    Args:
+        splits: the splits that must be complete.
+        progress: called with (done, total) after every picture.
+        workers: number of threads.
+
+    Returns:
+        The folder of DIS-Mini.
+
+    Raises:
+        InputError: if the cache cannot be written.
     """
     root = mini_folder()
     pool = ThreadPoolExecutor(workers)
@@ -72,7 +89,7 @@ def ensure_rendered(splits: Sequence[str], progress: Callable[[int, int], None] 
                 progress(done, len(missing))
     except OSError as error:
         raise InputError(
-            f"{root}: cannot write DIS-Mini there ({error.strerror}); point DISBENCH_CACHE at another folder"
+            f"{root}: DIS-Mini cannot be written there ({error.strerror}); set DISBENCH_CACHE to another folder"
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,6 +1,7 @@
-"""PNGs of 8 or 1 bit of grey, not interlaced, as maps and truths nearly always are: decoded faster than by OpenCV.
+"""Decode grey PNGs of 8 bits or 1 bit, not interlaced, faster than OpenCV. Nearly all maps and truths are such files.
 
-libdeflate inflates, compiled loops undo the filters. Any other file, a damaged one too, is left to other decoders.
+libdeflate inflates, and compiled loops undo the filters. All other files, also damaged ones, are left to other
+decoders.
 """
 
 import struct
@@ -14,14 +15,14 @@ kernel = njit(nogil=True, cache=True)
 
 START = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 13, b"IHDR")
 ALTERING = (b"tRNS", b"acTL", b"fcTL")  # transparency, animation; no other optional chunk changes what decoders return
-EXPANSION = 1032  # DEFLATE's greatest: two bits that stand for 258 bytes
+EXPANSION = 1032  # greatest expansion by DEFLATE: two bits that stand for 258 bytes
 WORD = U64(8)  # bytes
 
 
 def decode_grey(data: bytes | np.ndarray) -> np.ndarray | None:
-    """The levels of a PNG file, given as its bytes: uint8 (h, w); 1 bit gives 0 and 255.
+    """Decode the bytes of a PNG file into uint8 (h, w). One bit becomes 0 or 255.
 
-    None where the file is of another kind, or where a checksum or a length is wrong.
+    Returns None for a file of another kind, and for a wrong checksum or length.
     """
     file = memoryview(data)
     stream = _image_data(file)
@@ -30,10 +31,10 @@ def decode_grey(data: bytes | np.ndarray) -> np.ndarray | None:
     width, height, depth, *kind = struct.unpack_from(">IIBBBBB", file, len(START))
     stride = (width * depth + 7) // 8
     size = height * (1 + stride)
-    # The last test keeps a header that lies from claiming more memory than the stream could fill.
+    # The last test prevents a false header from claiming more memory than the stream could fill.
     if depth not in (1, 8) or any(kind) or 0 in (width, height) or size > EXPANSION * len(stream):
         return None
-    # zlib refuses a stream that reaches back further than its first byte says, libdeflate does not look.
+    # zlib refuses a stream that refers back further than its first byte says. libdeflate does not check that.
     if size > 256 << (stream[0] >> 4) and stream[0] >> 4 < 7:
         return None
     try:
@@ -47,7 +48,7 @@ def decode_grey(data: bytes | np.ndarray) -> np.ndarray | None:
 
 
 def _image_data(file: memoryview) -> bytes | None:
-    """The contents of all IDAT chunks; None where a chunk is damaged, misplaced, missing or would alter the levels."""
+    """Join the contents of all IDAT chunks. None if a chunk is damaged, misplaced, missing, or alters the levels."""
     if file[: len(START)] != START:
         return None
     parts, last, at = [], b"", 8
@@ -60,25 +61,25 @@ def _image_data(file: memoryview) -> bytes | None:
             return b"".join(parts)
         if kind == b"IDAT" and (not parts or last == kind):
             parts.append(file[at + 8 : end])
-        elif at > 8 and not _optional(kind, length):
+        elif at > 8 and not _is_optional(kind, length):
             return None
         last, at = kind, end + 4
     return None
 
 
-def _optional(kind: bytes, length: int) -> bool:
-    """Whether decoders return the same without the chunk, as most with a small letter first.
+def _is_optional(kind: bytes, length: int) -> bool:
+    """Check whether decoders return the same pixels without a chunk, as for most kinds that begin in lower case.
 
-    OpenCV refuses a file with a name that has more than letters in it, or with a background of another size.
+    OpenCV refuses a chunk whose kind is not all letters, and a background colour of another length.
     """
     return kind.isalpha() and kind[:1].islower() and kind not in ALTERING and (kind != b"bKGD" or length == 2)
 
 
 @kernel
 def _unfilter(pixels, height, width):
-    """Lines of 1 + width bytes, a filter and residuals, become rows of width pixels in the same memory.
+    """Turn lines of 1 + width bytes, a filter and residuals, into rows of width pixels in the same memory.
 
-    A pixel is written before its residual, at a byte already read. False where a filter is none of the five.
+    Every pixel is written at a byte that was already read. Returns False for an unknown filter.
     """
     above = np.zeros(width, U8)
     for y in range(height):
@@ -106,7 +107,7 @@ def _unfilter(pixels, height, width):
 
 @kernel
 def _word(pixels, x):
-    """Eight pixels as one number: LLVM makes one load of it."""
+    """Read eight pixels as one number, which LLVM turns into one load."""
     word = U64(0)
     for i in range(8):
         word |= U64(pixels[x + U64(i)]) << U64(8 * i)
@@ -115,6 +116,7 @@ def _word(pixels, x):
 
 @kernel
 def _sub(residual, here):
+    """Undo the filter that predicts the left pixel. Words of zeros repeat it."""
     left = U8(0)
     x = U64(0)
     for _ in range(here.size // 8):
@@ -137,6 +139,7 @@ def _sub_pixels(residual, here, start, stop, left):
 
 @kernel
 def _average(residual, above, here):
+    """Undo the filter that predicts the mean of the left and the upper pixel."""
     left = I32(0)
     for x in range(here.size):
         left = I32(U8(((left + I32(above[x])) >> 1) + residual[x]))
@@ -145,9 +148,10 @@ def _average(residual, above, here):
 
 @kernel
 def _paeth(residual, above, here):
-    """Where left and corner (upper left) agree, whatever they are, the upper pixel is predicted.
+    """Undo the filter that predicts the left, the upper or the upper left pixel (corner), whichever fits best.
 
-    So without residuals whole words are copied, at whose end the two agree again.
+    If left and corner are equal, the upper pixel is predicted. A word without residuals is then a copy of the word
+    above, and at its end the two are equal again.
     """
     left, corner = I32(0), I32(0)
     x = U64(0)
@@ -164,7 +168,7 @@ def _paeth(residual, above, here):
 
 @kernel
 def _paeth_pixels(residual, above, here, start, stop, left, corner):
-    """The form of stb_image: the same choice as the standard's, ties included, with fewer steps from pixel to pixel."""
+    """Undo the same filter pixel by pixel, as stb_image does: the standard's choice, also in ties, in fewer steps."""
     for x in range(start, stop):
         upper = I32(above[x])
         aim = I32(I32(3) * corner - upper - left)

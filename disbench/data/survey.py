@@ -1,8 +1,7 @@
-"""The complexity of every mask of a folder: `disbench data complexity`."""
+"""The complexity of every mask of a folder, for `disbench data complexity`."""
 
 import csv
 import io
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,35 @@ from disbench.data.truth_cache import load_complexity
 from disbench.errors import InputError, escape_csv_formula
 from disbench.system.cores import count_cores
 from disbench.system.files import write_atomic
+from disbench.system.progress import Progress
 
 
-def survey_complexity(folder: Path, count: int | None, progress: Callable[[int, int, str], None]) -> list[dict[str, Any]]:
-    """A row per mask of `folder` (or of its gt/), from simple to complex; with `count`, the equal part it falls in."""
+def survey_complexity(folder: Path, count: int | None, progress: Progress) -> list[dict[str, Any]]:
+    """Measure every mask of a folder.
+
+    Args:
+        folder: a folder of masks, or one with gt/.
+        count: number of equal parts to sort the masks into. None: no parts.
+        progress: called with (done, total, label).
+
+    Returns:
+        One row per mask, from simple to complex: image, ipq, contours, points, rank and, with `count`, part.
+    """
     truths = folder / "gt" if (folder / "gt").is_dir() else folder
     samples = read_pairs(folder.name, None, truths)
-    rows = []
+    rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(count_cores()) as pool:
-        for sample, found in zip(samples, pool.map(lambda s: load_complexity(s.truth), samples), strict=True):
-            row = {"image": sample.name, "ipq": found.ipq, "contours": found.contours, "points": found.points}
-            rows.append(row | {"rank": found.rank})
+        measured = pool.map(lambda sample: load_complexity(sample.truth), samples)
+        for sample, complexity in zip(samples, measured, strict=True):
+            rows.append(
+                {
+                    "image": sample.name,
+                    "ipq": complexity.ipq,
+                    "contours": complexity.contours,
+                    "points": complexity.points,
+                    "rank": complexity.rank,
+                }
+            )
             progress(len(rows), len(samples), "Measuring complexity")
     if count:
         for row, part in zip(rows, split_equally([row["rank"] for row in rows], count), strict=True):
@@ -32,14 +49,28 @@ def survey_complexity(folder: Path, count: int | None, progress: Callable[[int, 
 
 
 def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path]:
-    """`out`/part-1, `out`/part-2 ...: links to the files of `folder`/{im,gt}, each part a data set of its own."""
+    """Link each part of a data set into a folder that is itself a data set.
+
+    Args:
+        rows: rows of survey_complexity() with parts.
+        folder: the data set, with im/ and gt/.
+        out: folder for part-1, part-2 and so on.
+
+    Returns:
+        The folders of the parts.
+
+    Raises:
+        InputError: if the folder has no im/ and gt/, or `out` already has parts.
+    """
     if not (folder / "im").is_dir():
         raise InputError(f"{folder}: has no im/ and gt/ to link into parts; use --csv for the list")
-    if there := sorted(out.glob("part-*")):
-        raise InputError(f"{there[0]}: of an earlier cut, whose files would mix with these; choose another --out")
+    if existing := sorted(out.glob("part-*")):
+        raise InputError(f"{existing[0]}: exists, and its files would mix with the new ones; choose another --out")
     parts = {row["image"]: row["part"] for row in rows}
     for sample in read_pairs(folder.name, folder / "im", folder / "gt"):
         for kind, path in (("im", sample.image), ("gt", sample.truth)):
+            if path is None:
+                continue
             link = out / f"part-{parts[sample.name]}" / kind / path.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.resolve())
@@ -47,6 +78,7 @@ def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Pat
 
 
 def write_survey(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write the rows of survey_complexity() as a CSV file."""
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0])
     writer.writeheader()

@@ -1,68 +1,84 @@
-"""Is this data set whole and readable, and is it the same as another copy? `disbench data verify` and `data freeze`."""
+"""Check that a data set is readable, and that it equals another copy: `disbench data verify` and `data freeze`."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
 
-from disbench.data import digest_cache
 from disbench.data.dataset import DataSet, Sample, stem_key
-from disbench.data.identity import hash_pairs
+from disbench.data.digest_cache import forget_digests
+from disbench.data.identity import hash_pairs, list_folders
 from disbench.data.images import read_image, read_truth
 from disbench.errors import InputError
 from disbench.system.cores import count_cores
 from disbench.system.files import write_atomic
+from disbench.system.progress import Progress
 
-Frozen = dict[str, dict[str, tuple[str, str]]]  # split -> name -> (digest of the truth, digest of the image)
+Frozen = dict[str, dict[str, tuple[str, str | None]]]  # split -> name -> digests of the truth and of the image
 
 
-def find_unreadable(dataset: DataSet, progress: Callable[[int, int, str], None]) -> list[str]:
-    """One line for every file that cannot be decoded to its end. Pairing, counts and sizes were checked on finding.
+def find_unreadable(dataset: DataSet, progress: Progress) -> list[str]:
+    """Decode every file of a data set, and return one line for each that cannot be decoded.
 
-    Kept digests are forgotten: a run after this reads every file, too.
+    Pairing, counts and sizes were checked by find_dataset(). The cached digests are removed, so that the next run
+    reads every file as well.
     """
-    digest_cache.forget_digests({path.parent for s in dataset.samples for path in (s.truth, s.image) if path})
-
-    def check(sample: Sample) -> list[str]:
-        faults = []
-        for read, path in ((read_truth, sample.truth), (read_image, sample.image)):
-            try:
-                read(path)
-            except InputError as error:
-                faults.append(str(error))
-        return faults
-
-    faults = []
+    forget_digests(list_folders(dataset))
+    faults: list[str] = []
     with ThreadPoolExecutor(count_cores()) as pool:
-        for done, found in enumerate(pool.map(check, dataset.samples), 1):
-            faults += found
-            progress(done, len(dataset.samples), "decoding")
+        for done, lines in enumerate(pool.map(_decode, dataset.samples), 1):
+            faults += lines
+            progress(done, len(dataset.samples), "Decoding")
+    return faults
+
+
+def _decode(sample: Sample) -> list[str]:
+    faults = []
+    for read, path in ((read_truth, sample.truth), (read_image, sample.image)):
+        if path is None:
+            continue
+        try:
+            read(path)
+        except InputError as error:
+            faults.append(str(error))
     return faults
 
 
 def freeze_dataset(dataset: DataSet) -> Frozen:
-    """The digest of every file, so that another copy can be compared with this one."""
-    return {split: {stem_key(n): d for n, d in hash_pairs(s).items()} for split, s in dataset.splits.items()}
+    """Hash every file of a data set with images, to compare it with another copy."""
+    frozen: Frozen = {}
+    for split, samples in dataset.splits.items():
+        frozen[split] = {stem_key(name): digests for name, digests in hash_pairs(samples).items()}
+    return frozen
 
 
 def write_frozen(frozen: Frozen, path: Path) -> None:
+    """Write the result of freeze_dataset() as JSON."""
     write_atomic(path, msgspec.json.format(msgspec.json.encode(frozen, order="sorted"), indent=1))
 
 
 def read_frozen(path: Path) -> Frozen:
+    """Read a file of write_frozen(). Raises InputError if it is missing or no such file."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Frozen)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a file that `disbench data freeze` wrote ({error})") from None
+        raise InputError(f"{path}: not a file of `disbench data freeze` ({error})") from None
 
 
-def list_differences(frozen: Frozen, here: Frozen) -> list[str]:
-    """One line for every file of the splits in `here` that is missing, extra or other than in `frozen`."""
+def list_differences(frozen: Frozen, current: Frozen) -> list[str]:
+    """Return one line for every file that is missing, extra or different.
+
+    Args:
+        frozen: the expected files.
+        current: the files to compare. Only its splits are compared.
+
+    Returns:
+        Lines, sorted. Empty if the files are the same.
+    """
     lines = []
-    for split, files in here.items():
+    for split, files in current.items():
         expected = frozen.get(split)
         if expected is None:
             lines.append(f"{split}: not in the frozen list")
@@ -70,10 +86,7 @@ def list_differences(frozen: Frozen, here: Frozen) -> list[str]:
         lines += [f"{split}/{name}: missing" for name in expected.keys() - files.keys()]
         lines += [f"{split}/{name}: extra" for name in files.keys() - expected.keys()]
         for name in expected.keys() & files.keys():
-            kinds = ("truth", "image")
-            lines += [
-                f"{split}/{name}: another {kind}"
-                for kind, a, b in zip(kinds, expected[name], files[name], strict=True)
-                if a != b
-            ]
+            for kind, before, now in zip(("truth", "image"), expected[name], files[name], strict=True):
+                if before != now:
+                    lines.append(f"{split}/{name}: another {kind}")
     return sorted(lines)

@@ -1,8 +1,7 @@
-"""Measures of binary maps, all from four counts: disbench.metrics.curves.Counts of shape (n, k) -> float64 (n, k).
+"""Measures of binary maps, computed from four counts: Counts (n, k) to float64 (n, k).
 
-What a protocol adds to divisors on a curve, it does not add at a single threshold.
-
-The order of operations is PySODMetrics', for equality to the last bit. What they mean is in the catalogue.
+The order of floating-point operations is PySODMetrics', so that scores are equal to the last bit. The catalogue has
+the formulas and their sources. A protocol adds small numbers to divisors on curves only, not at a single threshold.
 """
 
 from collections.abc import Callable
@@ -13,13 +12,24 @@ from disbench.metrics.protocols import CurveEps, EvalProtocol
 from disbench.metrics.thresholds import Counts
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """The quotient, 0 where the denominator is 0."""
-    return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator != 0)
-
-
 def f_measure(precision: np.ndarray, recall: np.ndarray, beta2: float, eps: float) -> np.ndarray:
+    """Return F of precision and recall.
+
+    Args:
+        precision: in 0..1, any shape.
+        recall: in 0..1, the same shape.
+        beta2: weight of precision, squared beta.
+        eps: number added to the divisor.
+
+    Returns:
+        F in 0..1, where 0/0 is 0.
+    """
     return _ratio((1 + beta2) * precision * recall, beta2 * precision + recall + eps)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide; the quotient is 0 where the denominator is 0."""
+    return np.divide(numerator, denominator, out=np.zeros_like(denominator), where=denominator != 0)
 
 
 def _precision(c: Counts, eps: CurveEps) -> np.ndarray:
@@ -35,25 +45,30 @@ def _f(c: Counts, beta2: float, eps: CurveEps) -> np.ndarray:
 
 
 def _e(c: Counts, eps: float) -> np.ndarray:
-    """A binary map makes only four kinds of pixels, so the sum over pixels is a sum over four counts.
+    """Return E, Fan et al., IJCAI 2018.
 
-    One pixel is divided by 1 instead of by N - 1 = 0.
+    A binary map has only four kinds of pixels, so the sum over pixels is a sum over four counts. For an image of one
+    pixel the divisor is 1 instead of N - 1 = 0.
     """
     truth, pixels = c.truth[:, :1], c.pixels[:, :1]
-    share, truth_share = c.positives / pixels, truth / pixels
-    total = 0
+    positive_share, truth_share = c.positives / pixels, truth / pixels
+    total: np.ndarray | float = 0.0
     for count, p, t in (
-        (c.tp, 1 - share, 1 - truth_share),
-        (c.fp, 1 - share, 0 - truth_share),
-        (c.fn, 0 - share, 1 - truth_share),
-        (c.tn, 0 - share, 0 - truth_share),
+        (c.tp, 1 - positive_share, 1 - truth_share),
+        (c.fp, 1 - positive_share, 0 - truth_share),
+        (c.fn, 0 - positive_share, 1 - truth_share),
+        (c.tn, 0 - positive_share, 0 - truth_share),
     ):
-        # Python's x ** 2 rounds like C's pow, which is not x * x in one of 1,200 cases; PySODMetrics meets both.
+        # Python's x ** 2 rounds like C's pow, which is not x * x in one of 1,200 cases. PySODMetrics uses both.
         t_squared = np.array([[x**2] for x in t[:, 0].tolist()])
         alignment = 2 * (p * t) / (p**2 + t_squared + eps)
         total = total + (alignment + 1) ** 2 / 4 * count
     total = np.where(truth == 0, pixels - c.positives, np.where(truth == pixels, c.positives, total))
     return total / (np.maximum(pixels - 1, 1) + eps)
+
+
+def _ber(c: Counts, eps: float) -> np.ndarray:
+    return 1 - 0.5 * (_ratio(c.tp, c.truth + eps) + _ratio(c.tn, c.background + eps))
 
 
 def _kappa(c: Counts) -> np.ndarray:
@@ -62,19 +77,17 @@ def _kappa(c: Counts) -> np.ndarray:
     return _ratio(accuracy - chance, 1 - chance)
 
 
-MEASURES: dict[str, Callable[[Counts, EvalProtocol, CurveEps], np.ndarray]] = {
-    "f": lambda c, rules, eps: _f(c, rules.beta2, eps),
-    "f1": lambda c, rules, eps: _f(c, 1, eps),
-    "e": lambda c, rules, eps: _e(c, rules.e_eps),
-    "iou": lambda c, rules, eps: _ratio(c.tp + rules.smooth, c.positives + c.fn + rules.smooth),
-    "dice": lambda c, rules, eps: _ratio(2 * c.tp, c.positives + c.truth),
-    "precision": lambda c, rules, eps: _precision(c, eps),
-    "recall": lambda c, rules, eps: _recall(c, eps),
-    "specificity": lambda c, rules, eps: _ratio(c.tn, c.background),
-    "fpr": lambda c, rules, eps: _ratio(c.fp, c.background),
-    "ber": lambda c, rules, eps: (
-        1 - 0.5 * (_ratio(c.tp, c.truth + rules.ber_eps) + _ratio(c.tn, c.background + rules.ber_eps))
-    ),
-    "accuracy": lambda c, rules, eps: _ratio(c.tp + c.tn, c.pixels),
-    "kappa": lambda c, rules, eps: _kappa(c),
+BINARY_MEASURES: dict[str, Callable[[Counts, EvalProtocol, CurveEps], np.ndarray]] = {
+    "f": lambda c, protocol, eps: _f(c, protocol.beta2, eps),
+    "f1": lambda c, protocol, eps: _f(c, 1, eps),
+    "e": lambda c, protocol, eps: _e(c, protocol.e_eps),
+    "iou": lambda c, protocol, eps: _ratio(c.tp + protocol.smooth, c.positives + c.fn + protocol.smooth),
+    "dice": lambda c, protocol, eps: _ratio(2 * c.tp, c.positives + c.truth),
+    "precision": lambda c, protocol, eps: _precision(c, eps),
+    "recall": lambda c, protocol, eps: _recall(c, eps),
+    "specificity": lambda c, protocol, eps: _ratio(c.tn, c.background),
+    "fpr": lambda c, protocol, eps: _ratio(c.fp, c.background),
+    "ber": lambda c, protocol, eps: _ber(c, protocol.ber_eps),
+    "accuracy": lambda c, protocol, eps: _ratio(c.tp + c.tn, c.pixels),
+    "kappa": lambda c, protocol, eps: _kappa(c),
 }

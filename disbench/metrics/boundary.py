@@ -1,10 +1,11 @@
-"""Measures of boundaries: boundary IoU and mean boundary accuracy, mBA.
+"""Measures of boundaries: boundary IoU, and mean boundary accuracy (mBA).
 
-A boundary is what an erosion takes away (boundary IoU), or where a dilation and an erosion differ (mBA). Outside of the
-image there is background for boundary IoU, so that an object which the image cuts has a boundary there; there is
-nothing for mBA. `mask` and `foreground` are uint8 (h, w), foreground 0 or 255; lo and hi are the levels of the mask
-that stand for 0 and 1. All answers lie in 0..1, more is better, and a quotient 0/0 is 0: boundary IoU without
-foreground in map and truth, mBA where truth is empty or full, of which BiRefNet's code makes NaN.
+For boundary IoU, a boundary is what an erosion removes, and there is background outside of the image. An object that
+the image cuts therefore has a boundary there. For mBA, a boundary is where a dilation and an erosion differ, and there
+is nothing outside of the image.
+
+All results lie in 0..1, and higher is better. A quotient 0/0 is 0: boundary IoU without foreground in map and truth,
+and mBA of an empty or full truth, for which BiRefNet's code returns NaN.
 """
 
 import math
@@ -16,67 +17,89 @@ from disbench.metrics.bits import pack
 from disbench.metrics.kernels import joint_histogram, kernel
 from disbench.metrics.stretch import half_level, truncate_levels
 
-SHARE = 0.02  # of the image's diagonal: how far from its outline the boundary of an object reaches
-MBA_ABOVE = 128  # the map of mBA is not stretched; its level is foreground where greater
-STEPS = 5  # radii of mBA
+SHARE = 0.02  # width of a boundary, as a share of the image's diagonal
+MBA_ABOVE = 128  # for mBA the map is not stretched; levels above this one are foreground
+STEPS = 5  # number of radii of mBA
 
 ONE, LAST = np.uint64(1), np.uint64(63)
-# Masks and shift of a sum of bits in parallel.
+# Masks and factor of a parallel sum of bits.
 PAIRS, FOURS, EIGHTS, SUM = map(np.uint64, (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 2**64 // 255))
 
 
-def boundary_iou(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> float:
-    """Intersection over union of the boundaries, 2 % of the diagonal wide, of the truth and of the map above 1/2.
+def boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> float:
+    """Compute boundary IoU of the map above 1/2, with boundaries of 2 % of the diagonal.
 
-    Cheng et al., Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021, eq. 3, with the
-    squares of their code for circles.
+    Cheng et al., Boundary IoU: improving object-centric image segmentation evaluation, CVPR 2021, equation 3. As in
+    their code, squares take the place of discs.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        lo: the level of the map that stands for 0.
+        hi: the level of the map that stands for 1.
+
+    Returns:
+        The score, in 0..1.
     """
-    found, wanted = _inside(np.where(mask > half_level(lo, hi), np.uint8(255), np.uint8(0))), _inside(foreground)
-    return np.count_nonzero(found & wanted) / max(np.count_nonzero(found | wanted), 1)
+    binary = np.where(prediction > half_level(lo, hi), np.uint8(255), np.uint8(0))
+    predicted, expected = _inner_boundary(binary), _inner_boundary(foreground)
+    return np.count_nonzero(predicted & expected) / max(np.count_nonzero(predicted | expected), 1)
 
 
-def grey_boundary_iou(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
-    """float64 (256,): boundary IoU at thresholds 0 to 255, as BiRefNet's evaluation defines it.
+def grey_boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
+    """Compute boundary IoU at thresholds 0 to 255, as BiRefNet's evaluation defines it.
 
-    The boundary of the map is grey: its levels, stretched and truncated, less their minimum within 2 % of the
-    diagonal. It is cut at the thresholds, at or above which it is positive; it is not the boundary of the cut map.
+    The boundary of the map is grey: the stretched and truncated levels, minus their minimum within 2 % of the diagonal.
+    It is positive at or above a threshold. This is not the boundary of the thresholded map.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        lo: the level of the map that stands for 0.
+        hi: the level of the map that stands for 1.
+
+    Returns:
+        The scores, float64 (256,), in 0..1.
     """
-    found = _inside(truncate_levels(lo, hi)[mask])
-    spilled, hits = joint_histogram(found, _inside(foreground), 0, 0).sum(0)[:, ::-1].cumsum(1)[:, ::-1]
+    predicted, expected = _inner_boundary(truncate_levels(lo, hi)[prediction]), _inner_boundary(foreground)
+    histograms = joint_histogram(predicted, expected, 0, 0).sum(0)
+    spilled, hits = histograms[:, ::-1].cumsum(1)[:, ::-1]
     return hits / np.maximum(hits[0] + spilled, 1)
 
 
-def mean_boundary_accuracy(mask: np.ndarray, foreground: np.ndarray) -> float:
-    """mBA: the share of right pixels of the map > 128 around the boundary of the truth, mean over five radii.
+def mean_boundary_accuracy(prediction: np.ndarray, foreground: np.ndarray) -> float:
+    """Compute mBA: the share of correct pixels of the map > 128 around the boundary of the truth.
 
-    From 1 up to (h + w) / 300 in equal steps, rounded down. Cheng et al., CascadePSP: toward class-agnostic and very
-    high-resolution segmentation via global and local refinement, CVPR 2020, section 4.2.
+    The result is the mean over five radii from 1 to (h + w) / 300 in equal steps, rounded down. Cheng et al.,
+    CascadePSP: toward class-agnostic and very high-resolution segmentation via global and local refinement, CVPR 2020,
+    section 4.2. Arrays are uint8 (h, w), foreground 0 or 255.
     """
-    height, width = mask.shape
+    height, width = prediction.shape
     steps = np.arange(STEPS) * (((width + height) / 300 - 1) / STEPS)
     radii = 1 + steps.astype(np.int64)
-    every, wanted, found = map(pack, (np.ones_like(foreground), foreground, mask > MBA_ABOVE))
-    right, pixels = _around(wanted, every, every & ~(wanted ^ found), _discs(radii))
+    inside, expected, predicted = map(pack, (np.ones_like(foreground), foreground, prediction > MBA_ABOVE))
+    right, pixels = _count_around(expected, inside, inside & ~(expected ^ predicted), _discs(radii))
     return sum((right / np.maximum(pixels, 1)).tolist()) / STEPS
 
 
-def _inside(levels: np.ndarray) -> np.ndarray:
-    """The boundary uint8 (h, w): levels less their minimum in a square, 0 outside of the image."""
+def _inner_boundary(levels: np.ndarray) -> np.ndarray:
+    """Return levels minus their minimum in a square, uint8 (h, w). Outside of the image the level is 0."""
     height, width = levels.shape
     reach = max(1, round(SHARE * math.sqrt(height**2 + width**2)))
-    # The minimum of 2 reach + 1 neighbours, by minima of 1, 2, 4...; faster than OpenCV's for wide squares.
+    # The minimum of 2 * reach + 1 neighbours follows from minima of 1, 2, 4... of them. For wide squares this is faster
+    # than OpenCV.
     low = cv2.copyMakeBorder(levels, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
-    for flipped in (False, True):
-        have, left = 1, 2 * reach
+    for axis in (0, 1):
+        covered, left = 1, 2 * reach
         while left:
-            step = min(have, left)
-            low = np.minimum(low[:, :-step], low[:, step:]) if flipped else np.minimum(low[:-step], low[step:])
-            have, left = have + step, left - step
+            step = min(covered, left)
+            low = np.minimum(low[:-step], low[step:]) if axis == 0 else np.minimum(low[:, :-step], low[:, step:])
+            covered, left = covered + step, left - step
     return levels - low
 
 
 def _discs(radii: np.ndarray) -> np.ndarray:
-    """int64 (n, r + 1): OpenCV's ellipses, as half the width of row 0, ±1... of each; -1 where there is no such row."""
+    """Describe OpenCV's ellipses by half the width of their rows 0, ±1..., int64 (n, r + 1); -1 for a missing row."""
     halves = np.full((len(radii), radii.max() + 1), -1)
     for row, radius in zip(halves, radii.tolist(), strict=True):
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -86,7 +109,7 @@ def _discs(radii: np.ndarray) -> np.ndarray:
 
 @kernel
 def _widen(row, wider):
-    """The packed pixels of a row and their neighbours to the left and right."""
+    """Fill in the packed pixels of a row with their neighbours on the left and right."""
     words = row.size
     for x in range(words):
         wider[x] = row[x] | row[x] << ONE | row[x] >> ONE
@@ -97,6 +120,7 @@ def _widen(row, wider):
 
 @kernel
 def _bits(word):
+    """Count the bits of a word."""
     word -= word >> ONE & PAIRS
     word = (word & FOURS) + (word >> np.uint64(2) & FOURS)
     word = word + (word >> np.uint64(4)) & EIGHTS
@@ -105,25 +129,28 @@ def _bits(word):
 
 @kernel
 def _collect(rows, near):
+    """Add packed pixels to `near`."""
     for x in range(near.size):
         near[x] |= rows[x]
 
 
 @kernel
-def _count(near, off, every, right, counts):
+def _count_row(near, off, inside, right, counts):
+    """Count the pixels of a row that have foreground near and background near, and how many of them are right."""
     for x in range(near.size):
-        around = near[x] & off[x] & every[x]
+        around = near[x] & off[x] & inside[x]
         counts[0] += np.int64(_bits(around & right[x]))
         counts[1] += np.int64(_bits(around))
 
 
 @kernel
-def _around(wanted, every, right, halves):
-    """How many pixels of `right`, and of `every`, have wanted and other ones in the disc around them.
+def _count_around(expected, inside, right, halves):
+    """Count pixels of `right`, and of `inside`, with foreground and background in the disc around them.
 
-    Packed arrays; int64 (n,) each, by disc. The last rows of both sides are kept, each widened 0, 1, 2... times.
+    Arrays are packed. Returns int64 (n,) each, one number per disc. A ring buffer holds the last rows of foreground
+    and background, each widened 0, 1, 2... times.
     """
-    height, words = wanted.shape
+    height, words = expected.shape
     discs, reach = halves.shape[0], halves.shape[1] - 1
     rows, widths = 2 * reach + 1, halves.max() + 1
     wide = np.zeros((2, rows, widths, words), np.uint64)
@@ -133,7 +160,7 @@ def _around(wanted, every, right, halves):
         for side in range(2):
             latest = wide[side, y % rows]
             if y < height:
-                latest[0] = wanted[y] if side == 0 else every[y] & ~wanted[y]
+                latest[0] = expected[y] if side == 0 else inside[y] & ~expected[y]
                 for width in range(1, widths):
                     _widen(latest[width - 1], latest[width])
             else:
@@ -148,5 +175,5 @@ def _around(wanted, every, right, halves):
                 if width >= 0 and centre + row >= 0:
                     for side in range(2):
                         _collect(wide[side, (centre + row) % rows, width], near[side])
-            _count(near[0], near[1], every[centre], right[centre], counts[disc])
+            _count_row(near[0], near[1], inside[centre], right[centre], counts[disc])
     return counts[:, 0], counts[:, 1]

@@ -1,8 +1,8 @@
-"""Contours of a binary image: Suzuki and Abe, Topological structural analysis of digitized binary images by border
-following, CVGIP 1985, algorithm 1; point by point those of OpenCV's findContours with CHAIN_APPROX_NONE.
+"""Contours of a binary image, point by point those of OpenCV's findContours with CHAIN_APPROX_NONE.
 
-It is here, and not OpenCV's, since the errors of a map have thousands of small contours, each a Python object there.
-All is kept in one bit per pixel, so that it stays in the processor's cache.
+Suzuki and Abe, Topological structural analysis of digitized binary images by border following, CVGIP 1985, algorithm 1.
+The errors of a map have thousands of small contours, and OpenCV makes a Python object of each. This implementation
+returns them in a few arrays. All images have one bit per pixel, so that they fit into the processor's cache.
 """
 
 import numpy as np
@@ -10,29 +10,41 @@ import numpy as np
 from disbench.metrics.kernels import kernel
 
 ONE, LAST, NONE = np.uint64(1), np.uint64(63), np.uint64(0)
-# Masks of a sum of bits in parallel.
+# Masks and factor of a parallel sum of bits.
 PAIRS, FOURS, EIGHTS, SUM = map(np.uint64, (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 2**64 // 255))
-# Neighbours from the right on, against the clock: x, y. Bits 0 to 7 of a ring say which are foreground.
+# Offsets (x, y) of the neighbours, anticlockwise from the right. Bits 0 to 7 of a ring say which are foreground.
 AROUND = np.array([(1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1)], np.int32)
-# uint8 (8, 256): steps from a direction to the next foreground pixel, by ring.
-STEPS = np.array(
-    [[next((n for n in range(1, 9) if ring >> (start + n) % 8 & 1), 8) for ring in range(256)] for start in range(8)],
-    np.uint8,
-)
+
+
+def _steps_to_foreground(direction: int, ring: int) -> int:
+    """Return the steps from a direction to the next foreground pixel of a ring, 1 to 8."""
+    for steps in range(1, 8):
+        if ring >> (direction + steps) % 8 & 1:
+            return steps
+    return 8
+
+
+# uint8 (8, 256), by direction and ring.
+STEPS = np.array([[_steps_to_foreground(start, ring) for ring in range(256)] for start in range(8)], np.uint8)
 
 
 def contours(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Borders of the 8-connected regions of a packed image, uint64 (h, words).
+    """Trace the borders of the 8-connected regions of a packed image.
 
-    points: int32 (n, 2), x and y; spans: int64 (m, 2), start and stop of each contour in them; outer: int64 (m,), which
-    contour is the outer one of the same region, for a hole; for an outer one, itself. Before a region's holes, which
-    come in the reverse of the order in which they are found, comes its outer contour.
+    Args:
+        words: the image, uint64 (h, words), packed by disbench.metrics.bits.
+
+    Returns:
+        points: x and y of the contour points, int32 (n, 2).
+        spans: start and stop of each contour in the points, int64 (m, 2). Outer contours come first, then holes in
+            the reverse of the order in which they are met.
+        outer: index of the outer contour of the same region, int64 (m,). For an outer contour, its own index.
     """
     image = np.pad(words, 1)
     points, stops, outer = _trace(image.reshape(-1), image.view(np.uint8).reshape(-1), image.shape[1], AROUND, STEPS)
     spans = np.stack([np.append(0, stops[:-1]), stops], 1) if stops.size else np.empty((0, 2), np.int64)
-    hole = outer != np.arange(outer.size)
-    order = np.concatenate([np.flatnonzero(~hole), np.flatnonzero(hole)[::-1]])
+    is_hole = outer != np.arange(outer.size)
+    order = np.concatenate([np.flatnonzero(~is_hole), np.flatnonzero(is_hole)[::-1]])
     place = np.empty_like(order)
     place[order] = np.arange(order.size)
     return points, spans[order], place[outer[order]]
@@ -40,6 +52,7 @@ def contours(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @kernel
 def _count(word):
+    """Count the bits of a word."""
     word -= word >> ONE & PAIRS
     word = (word & FOURS) + (word >> np.uint64(2) & FOURS)
     word = word + (word >> np.uint64(4)) & EIGHTS
@@ -48,13 +61,13 @@ def _count(word):
 
 @kernel
 def _starts(image, at):
-    """The pixels of a word that start a run of foreground."""
+    """Return the pixels of a word that start a run of foreground."""
     return image[at] & ~(image[at] << ONE | image[at - 1] >> LAST)
 
 
 @kernel
 def _runs_before(image):
-    """int32, by word: how many runs of foreground start before it."""
+    """Return how many runs of foreground start before each word, int32."""
     runs = np.zeros(image.size, np.int32)
     for at in range(1, image.size - 1):
         runs[at + 1] = runs[at] + _count(_starts(image, at))
@@ -63,6 +76,7 @@ def _runs_before(image):
 
 @kernel
 def _longer(array):
+    """Copy an array into one of twice the length."""
     longer = np.empty((2 * len(array), *array.shape[1:]), array.dtype)
     longer[: len(array)] = array
     return longer
@@ -70,8 +84,21 @@ def _longer(array):
 
 @kernel
 def _trace(image, bits, stride, around, steps):
-    """image: words of the image in a frame of zeros, bits: the same by bytes, stride: words of a row."""
-    visited, passed = np.zeros_like(image), np.zeros_like(image)  # on a border; with known background on its right
+    """Trace all contours.
+
+    Args:
+        image: words of the image in a frame of zeros, flat.
+        bits: the same memory by bytes.
+        stride: words of a row.
+        around: AROUND.
+        steps: STEPS.
+
+    Returns:
+        points: int32 (n, 2); stops: where each contour ends in the points; outer: see contours(). Contours are in the
+        order in which they are met.
+    """
+    # A pixel is `visited` if it is on a border, and `passed` if a border has looked at the background on its right.
+    visited, passed = np.zeros_like(image), np.zeros_like(image)
     marks = visited.view(np.uint8), passed.view(np.uint8)
     runs = _runs_before(image)
     owners = np.empty(runs[-1] + 1, np.int32)  # a border through the first pixel of each run
@@ -83,18 +110,19 @@ def _trace(image, bits, stride, around, steps):
         if word == shifted:
             continue
         starts, behind = word & ~shifted, shifted & ~word
-        rest = ~NONE
+        unseen = ~NONE
         while True:
-            # The pixels that start a run of foreground, and those behind one, where no border was followed so far.
-            found = (starts & ~visited[at] | behind & ~(passed[at] << ONE | passed[at - 1] >> LAST)) & rest
-            if found == NONE:
+            # A border begins at a pixel that starts a run of foreground, or behind one that ends a run, if no border
+            # was followed there before.
+            begins = (starts & ~visited[at] | behind & ~(passed[at] << ONE | passed[at - 1] >> LAST)) & unseen
+            if begins == NONE:
                 break
-            bit = found & (~found + ONE)
-            rest = ~(bit | bit - ONE)
+            bit = begins & (~begins + ONE)
+            unseen = ~(bit | bit - ONE)
             first = 64 * at + _count(bit - ONE)
-            if bit & starts:
+            if bit & starts:  # an outer border, whose first pixel has background on its left
                 search, region = 4, borders
-            else:
+            else:  # a hole, whose first pixel has background on its right; the run belongs to a traced border
                 first, search = first - 1, 0
                 region = outer[owners[runs[at] + _count(starts & bit - ONE) - 1]]
             if borders == len(stops):
@@ -109,13 +137,13 @@ def _trace(image, bits, stride, around, steps):
 
 @kernel
 def _three(bits, byte, shift):
-    """Three neighbours in a row, which lie in two bytes at most."""
+    """Return three neighbours in a row, which lie in two bytes at most."""
     return (np.int64(bits[byte]) | np.int64(bits[byte + 1]) << 8) >> shift & 7
 
 
 @kernel
 def _ring(bits, at, stride):
-    """Which neighbours of the pixel at this bit are foreground, in the order of AROUND."""
+    """Return which neighbours of the pixel at this bit are foreground, in the order of AROUND."""
     byte, shift = at - 1 >> 3, at - 1 & 7
     above, row, below = (
         _three(bits, byte - 8 * stride, shift),
@@ -127,16 +155,36 @@ def _ring(bits, at, stride):
 
 @kernel
 def _follow(image, bits, stride, around, steps, marks, runs, owners, first, search, border, points, count):
-    """Mark a border and append its points; `search` is the direction of the background pixel beside the first one."""
+    """Mark a border and append its points.
+
+    Args:
+        image: words of the image, flat.
+        bits: the same memory by bytes.
+        stride: words of a row.
+        around: AROUND.
+        steps: STEPS.
+        marks: the visited and passed pixels, by bytes.
+        runs: runs of foreground before each word.
+        owners: for each run, a border through its first pixel; filled in.
+        first: bit of the first pixel.
+        search: direction from the first pixel to a background pixel of the border.
+        border: index of this border.
+        points: points of all borders so far, int32 (n, 2).
+        count: number of these points.
+
+    Returns:
+        The points, possibly in a longer array, and their number.
+    """
     visited, passed = marks
     x, y = np.int32(first % (64 * stride) - 64), np.int32(first // (64 * stride) - 1)
     ring = _ring(bits, first, stride)
+    # Look clockwise for the last pixel of the border, from which the first one is reached again.
     direction = search
     while True:
         direction = direction - 1 & 7
         if direction == search or ring >> direction & 1:
             break
-    alone = direction == search
+    is_single = direction == search  # a pixel without neighbours
     here, last = first, first + around[direction, 0] + 64 * stride * around[direction, 1]
     while True:
         if count == len(points):
@@ -149,11 +197,11 @@ def _follow(image, bits, stride, around, steps, marks, runs, owners, first, sear
             word = here >> 6
             before = (ONE << np.uint64(here & 63)) - ONE
             owners[runs[word] + _count(_starts(image, word) & before)] = border
-        if alone:
+        if is_single:
             passed[byte] |= bit
             return points, count
         direction += np.int64(steps[direction, ring])
-        if direction > 8:  # the pixel on the right was passed over
+        if direction > 8:  # the turn went past the pixel on the right, which is background
             passed[byte] |= bit
         direction &= 7
         ahead = here + around[direction, 0] + 64 * stride * around[direction, 1]

@@ -1,11 +1,11 @@
-"""Human correction efforts, HCE: Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
+"""Human correction efforts (HCE): Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
 
-How many clicks turn a map into its truth: points that draw the boundaries which are wrong, and one for each region
-that can be deleted or filled whole. The counts are those of the authors' code (github.com/xuebinqin/DIS,
-IS-Net/hce_metric_main.py), also for empty, full and constant arrays and single rows, with one exception: an error that
-covers the whole image is one region, as in PySODMetrics, where the authors' code counts none.
+HCE counts the clicks that turn a map into its truth: points along the boundaries to redraw, and one click for each
+region to delete or fill as a whole. The counts equal those of the authors' code (github.com/xuebinqin/DIS,
+IS-Net/hce_metric_main.py), also for empty, full and constant arrays and single rows. There is one exception: an error
+that covers the whole image is one region, as in PySODMetrics. The authors' code counts none.
 
-The skeleton, which no correction may lose, is that of scikit-image's skeletonize.
+No correction may lose the skeleton of the truth, which equals scikit-image's skeletonize.
 """
 
 from dataclasses import astuple, dataclass
@@ -19,10 +19,10 @@ from disbench.metrics.kernels import kernel
 from disbench.metrics.polylines import count_simplified
 from disbench.metrics.stretch import half_level, map_span
 from disbench.metrics.thinning import thin
-from disbench.metrics.validate import check_map
+from disbench.metrics.validate import check_map, check_not_binary
 
-GAMMA = 5  # errors that so many erosions remove are too thin to be corrected
-EPSILON = 2.0  # pixels by which a drawn boundary may deviate
+GAMMA = 5  # errors that this many erosions remove are too thin to be corrected
+EPSILON = 2.0  # pixels by which a redrawn boundary may deviate
 
 ONE, LAST = np.uint64(1), np.uint64(63)
 
@@ -31,9 +31,11 @@ ONE, LAST = np.uint64(1), np.uint64(63)
 class Effort:
     """Clicks that correct one map, in the order of the authors' tuple.
 
-    points: on the boundaries to be redrawn of what is wrongly foreground (false positive) or background (false
-        negative)
-    regions: to be deleted (false positive) or filled (false negative) whole, with no boundary to be redrawn
+    Attributes:
+        false_positive_points: points on boundaries to redraw, of parts that are wrongly foreground.
+        false_positive_regions: regions that are wrongly foreground and can be deleted as a whole.
+        false_negative_points: points on boundaries to redraw, of parts that are wrongly background.
+        false_negative_regions: regions that are wrongly background and can be filled as a whole.
     """
 
     false_positive_points: int
@@ -43,60 +45,81 @@ class Effort:
 
     @property
     def total(self) -> int:
-        """HCE of the image; that of a data set is the mean."""
+        """HCE of the image. HCE of a data set is the mean over images."""
         return sum(astuple(self))
 
 
 def effort(
-    mask: np.ndarray, truth: np.ndarray, skeleton: np.ndarray | None = None, mask_above: int | None = None
+    prediction: np.ndarray, truth: np.ndarray, skeleton: np.ndarray | None = None, prediction_above: int | None = None
 ) -> Effort:
-    """Efforts to correct one map, uint8 (h, w), to its truth, uint8 (h, w), foreground where > 128.
+    """Count the clicks that correct one map. Many threads may call this function.
 
-    skeleton: that of the truth as skeleton() gives it, to save the time of finding it
-    mask_above: the map is foreground where its level is greater, than 128 in the authors' code. None: where it is
-        above 0.5 when the map's minimum and maximum are stretched to 0 and 1, as in PySODMetrics
+    Args:
+        prediction: the map, uint8 (h, w).
+        truth: the truth, uint8 (h, w), foreground where > 128.
+        skeleton: the truth's skeleton(), to save the time of computing it.
+        prediction_above: the map is foreground where its level is above this one, 128 in the authors' code. None: it
+            is foreground where the stretched map is above 1/2, as in PySODMetrics.
 
-    May be called from many threads. Raises InputError for arrays of another type or shape, and for a truth or skeleton
-    of levels 0 and 1 only.
+    Returns:
+        The counts.
+
+    Raises:
+        InputError: for arrays of another type or shape, and for a truth or skeleton of levels 0 and 1.
     """
-    check_map("mask", mask)
-    wanted = _foreground("truth", truth)
-    bones = thin(wanted) if skeleton is None else _foreground("skeleton", skeleton)
-    for name, array in (("mask", mask), ("skeleton", skeleton)):
+    check_map("prediction", prediction)
+    expected = _pack_foreground("truth", truth)
+    bones = thin(expected) if skeleton is None else _pack_foreground("skeleton", skeleton)
+    for name, array in (("prediction", prediction), ("skeleton", skeleton)):
         if array is not None and array.shape != truth.shape:
-            raise InputError(f"{name} is {array.shape}, truth is {truth.shape}: both must have the same (h, w)")
-    found = pack(np.greater(mask, half_level(*map_span(mask)) if mask_above is None else mask_above, order="C"))
-    every = np.repeat(pack(np.ones((1, mask.shape[1]), bool)), len(mask), 0)
-    hits = wanted & found
-    # All but the eroded union. An error counts inside of that, and as far as GAMMA steps lead back out.
-    outside = _spread(every & ~(wanted | found), every, GAMMA)
-    spilled, missed = (_spread(wrong & ~outside, wrong, GAMMA) for wrong in (found & ~wanted, wanted & ~found))
-    missed |= bones & ~hits
+            raise InputError(f"{name} is {array.shape}, truth is {truth.shape}; both must have the same (h, w)")
+    above = half_level(*map_span(prediction)) if prediction_above is None else prediction_above
+    predicted = pack(np.greater(prediction, above, order="C"))
+    inside = np.repeat(pack(np.ones((1, prediction.shape[1]), bool)), len(prediction), 0)
+    hits = expected & predicted
+    # Errors count in the eroded union of map and truth, and as far as GAMMA steps lead back out of it.
+    outside = _dilate(inside & ~(expected | predicted), inside, GAMMA)
+    spilled, missed = predicted & ~expected, expected & ~predicted
+    spilled = _dilate(spilled & ~outside, spilled, GAMMA)
+    missed = _dilate(missed & ~outside, missed, GAMMA) | bones & ~hits
     return Effort(
-        *_corrections(spilled, _spread(hits | missed, every, 1)),
-        *_corrections(missed, _spread(every & ~(hits | spilled | missed), every, 1)),
+        *_count_corrections(spilled, _dilate(hits | missed, inside, 1)),
+        *_count_corrections(missed, _dilate(inside & ~(hits | spilled | missed), inside, 1)),
     )
 
 
+def effort_columns(
+    prediction: np.ndarray, truth: np.ndarray, skeleton: np.ndarray, prediction_above: int | None
+) -> dict[str, float]:
+    """Count as effort() does, for storage: HCE and its four parts by metric."""
+    clicks = effort(prediction, truth, skeleton, prediction_above)
+    return {
+        "hce": float(clicks.total),
+        "hce_fp_points": float(clicks.false_positive_points),
+        "hce_fp_regions": float(clicks.false_positive_regions),
+        "hce_fn_points": float(clicks.false_negative_points),
+        "hce_fn_regions": float(clicks.false_negative_regions),
+    }
+
+
 def skeleton(truth: np.ndarray) -> np.ndarray:
-    """uint8 (h, w), 255 on the skeleton of the truth, uint8 (h, w), foreground where > 128, and 0 elsewhere.
+    """Return the skeleton of a truth, uint8 (h, w) with foreground > 128, as uint8 (h, w), 0 or 255.
 
-    Equal to scikit-image's skeletonize(truth > 128). Raises InputError as effort() does.
+    The result equals scikit-image's skeletonize(truth > 128). Raises InputError as effort() does.
     """
-    return -unpack(thin(_foreground("truth", truth)), truth.shape[1])  # 1 becomes 255
+    return -unpack(thin(_pack_foreground("truth", truth)), truth.shape[1])  # 1 becomes 255
 
 
-def _foreground(name: str, array: np.ndarray) -> np.ndarray:
-    """Packed."""
+def _pack_foreground(name: str, array: np.ndarray) -> np.ndarray:
+    """Check a mask and return its foreground, packed."""
     check_map(name, array)
-    if array.max() == 1:
-        raise InputError(f"{name}: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
+    check_not_binary(name, array)
     return pack(np.greater(array, 128, order="C"))
 
 
 @kernel
-def _spread(words, within, steps):
-    """The packed pixels that so many steps, to one of four neighbours each and none out of `within`, reach."""
+def _dilate(words, within, steps):
+    """Return the packed pixels that `steps` steps to one of four neighbours reach without leaving `within`."""
     height, width = words.shape
     for _ in range(steps):
         before, words = words, np.empty_like(words)
@@ -112,27 +135,41 @@ def _spread(words, within, steps):
     return words
 
 
-def _corrections(errors: np.ndarray, shared: np.ndarray) -> tuple[int, int]:
-    """Points on the shared parts of the errors' boundaries, and number of regions of errors that share none; packed."""
-    # The authors take the tree of all contours; by region too, those of each come in the same order.
+def _count_corrections(errors: np.ndarray, shared: np.ndarray) -> tuple[int, int]:
+    """Count the clicks for one kind of error.
+
+    Args:
+        errors: the wrong pixels, packed.
+        shared: pixels at which a boundary of the errors must be redrawn, packed; cleared in part.
+
+    Returns:
+        The points on shared boundaries, and the number of regions of errors that have none.
+    """
+    # The authors follow the tree of all contours. Region by region, the contours of each come in the same order.
     points, spans, outer = contours(errors)
-    drawn, runs, shares = _shared(points, spans, shared.view(np.uint8))
-    whole = outer == np.arange(outer.size)
-    whole[outer[shares]] = False
-    return count_simplified(drawn, runs, EPSILON**2), int(np.count_nonzero(whole))
+    redrawn, runs, has_shared = _shared_runs(points, spans, shared.view(np.uint8))
+    is_region = outer == np.arange(outer.size)
+    is_region[outer[has_shared]] = False
+    return count_simplified(redrawn, runs, EPSILON**2), int(np.count_nonzero(is_region))
 
 
 @kernel
-def _shared(borders, spans, shared):
-    """The borders' points in `shared`: points int32 (n, 2), the start and stop of each run of them int64 (m, 2), and
-    which borders have any, bool.
+def _shared_runs(borders, spans, shared):
+    """Collect the points of borders that lie in `shared`.
 
-    borders: (x, y), those of border i from spans[i, 0] to spans[i, 1]
-    shared: packed, by bytes; cleared at each pixel that is taken, since no pixel is taken twice
+    Args:
+        borders: points (x, y) of all borders, int32 (n, 2).
+        spans: start and stop of each border in these points, int64 (m, 2).
+        shared: packed pixels by bytes. Each one that is taken is cleared, because no pixel is taken twice.
+
+    Returns:
+        points: the points in `shared`, int32 (k, 2).
+        runs: start and stop of each run of consecutive points, int64 (l, 2).
+        has_shared: which borders have any, bool (m,).
     """
     points = np.empty((2 * len(borders), 2), np.int32)
     runs = np.empty((len(borders), 2), np.int64)
-    shares = np.empty(len(spans), np.bool_)
+    has_shared = np.empty(len(spans), np.bool_)
     size, count = 0, 0
     for border in range(len(spans)):
         first, broken = count, True
@@ -150,12 +187,12 @@ def _shared(borders, spans, shared):
             points[size] = borders[at]
             size += 1
             runs[count - 1, 1] = size
-        shares[border] = count > first
-        # Where the last run stops next to the start of the first, the authors append the first one, reversed.
+        has_shared[border] = count > first
+        # If the last run stops next to the start of the first one, the authors append the first one, reversed.
         if count - first > 1 and np.abs(points[runs[first, 0]] - points[size - 1]).max() <= 1:
             head = points[runs[first, 0] : runs[first, 1]]
             points[size : size + len(head)] = head[::-1]
             size += len(head)
             count -= 1
             runs[first] = runs[count, 0], size
-    return points, runs[:count], shares
+    return points, runs[:count], has_shared

@@ -1,8 +1,9 @@
-"""Compiled loops over uint8 maps: what they share, and the level histograms.
+"""Compiled loops over uint8 maps: the decorators, moments and level histograms.
 
-Every kernel takes C-contiguous arrays and runs in one thread without the GIL; parallelism is over images. `mask` is
-the raw map (h, w); `foreground` (h, w) is 0 or 255, a byte mask. A kernel calls only kernels of its own file, since
-Numba's cache notices a change in the file of the caller, not of the callee.
+Every kernel takes flat arguments and C-contiguous arrays, and runs in one thread without the GIL. Images are processed
+in parallel, never parts of one image. `prediction` is the raw map (h, w). `foreground` (h, w) is 0 or 255, so that it
+also serves as a byte mask. A kernel calls only kernels of its own file, because Numba's cache notices changes in the
+file of the caller, but not in the file of the callee.
 """
 
 import numpy as np
@@ -10,15 +11,15 @@ from numba import njit
 
 U8, U32, U64 = np.uint8, np.uint32, np.uint64
 kernel = njit(nogil=True, cache=True)
-# A sum may be reordered into SIMD lanes; there are no NaN or infinities here that this could mistreat.
+# Sums may be reordered into SIMD lanes. There are no NaN or infinities here that this could mistreat.
 summing = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 
-BANKS = 4  # histograms that are filled in turn
+BANKS = 4  # histograms that are filled in turn; see _count_words
 
 
 @kernel
 def foreground_moments(foreground):
-    """Number of foreground pixels, sum of their rows, sum of their columns: exact integers."""
+    """Return the number of foreground pixels, the sum of their rows and the sum of their columns, as integers."""
     height, width = foreground.shape
     pixels, rows, columns = 0, 0, 0
     for y in range(height):
@@ -34,21 +35,23 @@ def foreground_moments(foreground):
 
 
 @kernel
-def _count_pixels(mask, foreground, start, stop, counts):
+def _count_pixels(prediction, foreground, start, stop, counts):
+    """Count pixels start..stop one by one."""
     for at in range(start, stop):
-        counts[(np.int64(foreground[at] & U8(1)) << 8) + mask[at]] += 1
+        counts[(np.int64(foreground[at] & U8(1)) << 8) + prediction[at]] += 1
 
 
 @kernel
-def _count_words(mask_words, foreground_words, start, stop, counts):
-    """Count words start..stop, 8 pixels each; most words are 0 or 255 throughout, and cost a comparison.
+def _count_words(prediction_words, foreground_words, start, stop, counts):
+    """Count words start..stop of 8 pixels each.
 
-    Neighbours go to different banks of 512: to increment the counter just written would wait for that write.
+    Most words are 0 or 255 throughout and cost one comparison. Neighbouring pixels go to different banks of 512
+    counters, because incrementing the counter that was just written would wait for that write.
     """
     zeros, ones = U64(0), ~U64(0)
     low, high = 0, 0
     for word in range(start, stop):
-        levels, inside = mask_words[word], foreground_words[word]
+        levels, inside = prediction_words[word], foreground_words[word]
         if levels == inside == zeros:
             low += 8
         elif levels == inside == ones:
@@ -66,29 +69,49 @@ def _count_words(mask_words, foreground_words, start, stop, counts):
 
 
 @kernel
-def _joint_histogram(mask, foreground, mask_words, foreground_words, width, row, column):
+def _joint_histogram(prediction, foreground, prediction_words, foreground_words, width, row, column):
+    """Count pixels, uint32 (4, BANKS * 512); flat arrays, the first words of each, and where the quadrants meet."""
     counts = np.zeros((4, BANKS * 512), np.uint32)
-    for y in range(mask.size // width):
+    for y in range(prediction.size // width):
         left, middle, right = y * width, y * width + column, (y + 1) * width
         quadrant = 0 if y < row else 2
         for start, stop in ((left, middle), (middle, right)):
-            # The words that lie wholly in start..stop, and what is left on either side.
+            # Count the words that lie wholly in start..stop, and the remaining pixels on either side one by one.
             first, last = (start + 7) >> 3, stop >> 3
             if first < last:
-                _count_pixels(mask, foreground, start, first << 3, counts[quadrant])
-                _count_words(mask_words, foreground_words, first, last, counts[quadrant])
+                _count_pixels(prediction, foreground, start, first << 3, counts[quadrant])
+                _count_words(prediction_words, foreground_words, first, last, counts[quadrant])
                 start = last << 3
-            _count_pixels(mask, foreground, start, stop, counts[quadrant])
+            _count_pixels(prediction, foreground, start, stop, counts[quadrant])
             quadrant += 1
     return counts
 
 
-def joint_histogram(mask, foreground, row, column):
-    """int64 (4, 2, 256): pixels by quadrant, by background/foreground, by level.
+def _as_words(pixels: np.ndarray) -> np.ndarray:
+    """View flat pixels as uint64, 8 pixels each, aligned; the last pixels that fill no word are dropped."""
+    return np.require(pixels[: pixels.size & ~7].view(U64), requirements="A")
 
-    Quadrants are row-major; rows below `row` are in the upper ones, columns below `column` in the left ones.
+
+def joint_histogram(prediction: np.ndarray, foreground: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Count pixels by quadrant, background/foreground and level.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        row: rows 0 to row - 1 are in the upper quadrants.
+        column: columns 0 to column - 1 are in the left quadrants.
+
+    Returns:
+        Counts, int64 (4, 2, 256), quadrants in row-major order.
     """
-    flat = mask.reshape(-1), foreground.reshape(-1)
-    words = [np.require(pixels[: pixels.size & ~7].view(U64), requirements="A") for pixels in flat]
-    counts = _joint_histogram(*flat, *words, mask.shape[1], row, column)
+    flat_prediction, flat_foreground = prediction.reshape(-1), foreground.reshape(-1)
+    counts = _joint_histogram(
+        flat_prediction,
+        flat_foreground,
+        _as_words(flat_prediction),
+        _as_words(flat_foreground),
+        prediction.shape[1],
+        row,
+        column,
+    )
     return counts.reshape(4, BANKS, 2, 256).sum(1, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What is measured of one image."""
+"""The Measurement of one image: all that the scores of a data set need from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,77 +6,108 @@ from dataclasses import dataclass
 import numpy as np
 
 from disbench.errors import InputError
-from disbench.metrics.catalogue import METRICS, PAPER, STANDARD, VARIANTS, Metric, MetricKeys, as_is, resolve_metrics  # noqa: F401
-from disbench.metrics.pixel_metrics import MapPair, compute_columns
+from disbench.metrics.catalogue import MetricKeys, resolve_metrics
+from disbench.metrics.map_pair import MapPair
+from disbench.metrics.pixel_metrics import StoredValue, compute_columns
 from disbench.metrics.protocols import get_protocol, parse_protocols
-from disbench.metrics.validate import check_map
+from disbench.metrics.validate import check_map, check_not_binary
 
-KERNEL_VERSION = "2"  # to be changed whenever any number can change
+KERNEL_VERSION = "2"  # change it whenever any score can change
 
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What a data set's scores need to know of one image.
+    """The sufficient statistics of one image.
 
-    fg_hist, bg_hist: uint32 (256,), pixels by level of the raw map on foreground, truth > 128, and background
-    values: column -> number, or curve over thresholds, of the measures that need pixels (disbench.metrics.pixels)
-    fg_half: fg_hist where foreground is what is above half of the truth's maximum; None where that is the same
+    Attributes:
+        height: rows of the truth.
+        width: columns of the truth.
+        fg_hist: foreground pixels (truth > 128) at each level of the raw map, uint32 (256,).
+        bg_hist: background pixels at each level of the raw map, uint32 (256,).
+        values: numbers and curves of the measures that need pixels, by column; see disbench.metrics.pixel_metrics.
+        fg_half: fg_hist for the foreground above half of the truth's maximum. None: it equals fg_hist.
     """
 
     height: int
     width: int
     fg_hist: np.ndarray
     bg_hist: np.ndarray
-    values: dict[str, float | list[float]]
+    values: dict[str, StoredValue]
     fg_half: np.ndarray | None = None
 
     def histograms(self, truth_above: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels by level on foreground and background, by a protocol's rule for the truth."""
+        """Return (foreground, background) pixels at each level, for a protocol's rule `truth_above`."""
         if truth_above is None and self.fg_half is not None:
             return self.fg_half, self.fg_hist + self.bg_hist - self.fg_half
         return self.fg_hist, self.bg_hist
 
 
 def measure(
-    mask: np.ndarray,
+    prediction: np.ndarray,
     truth: np.ndarray,
     protocol: str = "pysod",
     metrics: MetricKeys = None,
     thin: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Measurement:
-    """Measure one map, uint8 (h, w), against its truth, uint8 (h, w), for scores under a protocol, or several: "a,b".
+    """Measure one prediction map against its ground truth.
 
-    `metrics` are keys as in score(); only the optional ones among them make a difference. `thin` gives the skeleton of
-    a foreground, where it is kept for other maps (disbench.data.truths.skeleton). Without optional ones, needs at most
-    3 bytes per pixel of further memory (4 where a protocol makes maps binary), runs in one thread without the GIL, may
-    be called from many. Raises InputError for arrays of another type or shape, and for a truth of levels 0 and 1 only.
+    The function runs in one thread without the GIL, and many threads may call it. Without optional metrics it needs
+    at most 3 bytes of additional memory per pixel, or 4 if a protocol makes maps binary.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        truth: the ground truth, uint8 (h, w); foreground is 255.
+        protocol: names of the protocols to score under, as in "pysod,diffdis".
+        metrics: keys as in score(). Only optional ones matter, because all others are always measured.
+        thin: function that returns the skeleton of a foreground, to reuse skeletons between maps; see
+            disbench.data.truth_cache.load_skeleton. Default: compute the skeleton.
+
+    Returns:
+        The measurement, for score(), curves() and per_image().
+
+    Raises:
+        InputError: for arrays of another type or shape, and for a truth of levels 0 and 1.
+
+    Example:
+        >>> import numpy as np
+        >>> truth = np.zeros((4, 4), np.uint8)
+        >>> truth[1:3, 1:3] = 255
+        >>> int(measure(truth, truth).fg_hist[255])
+        4
     """
-    rules = [get_protocol(name) for name in parse_protocols(protocol)]
-    for name, array in (("mask", mask), ("truth", truth)):
-        check_map(name, array)
-    if mask.shape != truth.shape:
-        raise InputError(f"mask is {mask.shape}, truth is {truth.shape}: resize the mask to the truth's (h, w)")
-    mask = np.require(mask, requirements=["C", "W"])
-    plain = MapPair(mask, binarise_truth(truth, 128), truth, thin)
-    bg, fg = plain.raw_quadrants.sum(0)
+    protocols = [get_protocol(name) for name in parse_protocols(protocol)]
+    check_map("prediction", prediction)
+    check_map("truth", truth)
+    if prediction.shape != truth.shape:
+        raise InputError(
+            f"prediction is {prediction.shape}, truth is {truth.shape}; resize the prediction to the truth's (h, w)"
+        )
+    check_not_binary("truth", truth)
+    prediction = np.require(prediction, requirements=["C", "W"])
+    pair = MapPair(raw=prediction, foreground=binarise_truth(truth, 128), truth=truth, thin=thin)
+    bg, fg = pair.raw_quadrants.sum(0)
+    # Some protocols take the truth above half of its maximum. For nearly all truths that is the same foreground.
+    half_pair, fg_half = pair, None
     top = int(truth.max())
-    if top == 1:
-        raise InputError("truth: its levels are 0 and 1, so that no pixel is foreground; multiply it by 255")
-    halved, fg_half = plain, None
     if truth_rules_differ(truth, top):
-        halved = MapPair(mask, binarise_truth(truth, top // 2), truth, thin)
-        fg_half = halved.raw_quadrants.sum(0)[1].astype(np.uint32)
-    values = compute_columns(lambda p: halved if p.truth_above is None else plain, rules, resolve_metrics(metrics))
-    return Measurement(*mask.shape, fg.astype(np.uint32), bg.astype(np.uint32), values, fg_half)
+        half_pair = MapPair(raw=prediction, foreground=binarise_truth(truth, top // 2), truth=truth, thin=thin)
+        fg_half = half_pair.raw_quadrants.sum(0)[1].astype(np.uint32)
+    values = compute_columns(
+        lambda p: half_pair if p.truth_above is None else pair, protocols, resolve_metrics(metrics)
+    )
+    height, width = prediction.shape
+    return Measurement(height, width, fg.astype(np.uint32), bg.astype(np.uint32), values, fg_half)
 
 
 def binarise_truth(truth: np.ndarray, above: int) -> np.ndarray:
-    """uint8 (h, w): 255 where the truth's level is greater, else 0."""
-    found = np.greater(truth, above, order="C").view(np.uint8)
-    return np.negative(found, out=found)  # 1 becomes 255
+    """Return uint8 (h, w), 255 where the truth's level is above `above` and 0 elsewhere."""
+    foreground = np.greater(truth, above, order="C").view(np.uint8)
+    return np.negative(foreground, out=foreground)  # 1 becomes 255
 
 
 def truth_rules_differ(truth: np.ndarray, top: int) -> bool:
-    """Whether some level lies between 128 and half of the maximum, so that the two rules for the truth part."""
+    """Check whether some level lies between 128 and half of the maximum, `top`, so that the two rules differ."""
     low, high = sorted((128, top // 2))
-    return bool(((truth > low) & (truth <= high)).any()) if high - low > 1 else bool((truth == high).any())
+    if high - low > 1:
+        return bool(((truth > low) & (truth <= high)).any())
+    return bool((truth == high).any())

@@ -1,8 +1,9 @@
-"""Multi-scale IoU, MIoU: Ahmadzadeh et al., Multiscale IoU: a metric for evaluation of salient object detection with
-fine structures, ICIP 2021, as PySODMetrics 1.6.2 transcribes it, but for its overflow.
+"""Multi-scale IoU (MIoU).
 
-PySODMetrics counts the truth's edge pixels in float16, whose sums are rounded above 2048 and infinite above 65504: on
-masks of some megapixels a perfect map gets 0.7 to 0.95. Here all counts are exact.
+Ahmadzadeh et al., Multiscale IoU: a metric for evaluation of salient object detection with fine structures, ICIP 2021,
+as PySODMetrics 1.6.2 transcribes it, without its overflow. PySODMetrics sums the truth's edge pixels in float16, which
+rounds above 2048 and is infinite above 65504. For truths of some megapixels it gives a perfect map 0.7 to 0.95. Here
+all counts are exact.
 """
 
 import numpy as np
@@ -15,42 +16,56 @@ SCALES = 10  # grids of cells of 1, 2, 4... 512 pixels
 ONE, LAST = np.uint64(1), np.uint64(63)
 
 
-def multiscale_iou(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> dict[str, float]:
-    """Area under the curve, over grids ever coarser, of the share of the truth's edge cells that the map has too.
+def multiscale_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> dict[str, float]:
+    """Compute the area under the curve, over ever coarser grids, of the share of the truth's edge cells in the map.
 
-    Of two binary maps: "binary", where the map is above 1/2, and "adaptive", from twice its mean up. mask, foreground:
-    uint8 (h, w), foreground 0 or 255; lo, hi: the levels of the mask that stand for 0 and 1.
-    At each scale it is (|M ∩ T| + 1) / (|T| + 1), M and T the cells with an edge pixel of map and truth: pixels whose
-    Sobel response is not 0, with zeros outside of the image. In 0..1, more is better; 1 where truth is empty, whatever
-    the map is. False edges cost nothing.
+    At each scale the share is (|M ∩ T| + 1) / (|T| + 1), where M and T are the cells with an edge pixel of map and
+    truth. Edge pixels have a Sobel response other than 0, with zeros outside of the image. False edges cost nothing.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        lo: the level of the map that stands for 0.
+        hi: the level of the map that stands for 1.
+
+    Returns:
+        Scores in 0..1 of two binary maps; higher is better. "adaptive": the map from twice its mean up. "binary": the
+        map above 1/2. Both are 1 for an empty truth, whatever the map is.
     """
-    wanted = _pyramid(foreground)
-    maps = {"adaptive": mask >= adaptive_level(mask, lo, hi), "binary": mask > half_level(lo, hi)}
-    return {name: _area(_pyramid(found), wanted) for name, found in maps.items()}
+    expected = _edge_pyramid(foreground)
+    maps = {"adaptive": prediction >= adaptive_level(prediction, lo, hi), "binary": prediction > half_level(lo, hi)}
+    return {name: _area(_edge_pyramid(binary), expected) for name, binary in maps.items()}
 
 
-def multiscale_curve(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
-    """float64 (257,): the same of the map from threshold 0, 1... 256 up, of 256 levels when it is stretched."""
-    wanted, counts = _pyramid(foreground), joint_histogram(mask, foreground, 0, 0).sum((0, 1))
-    firsts = np.searchsorted(truncate_levels(lo, hi), np.arange(257))  # the lowest level at or above each threshold
-    below = np.append(0, counts.cumsum())[firsts]  # where as many pixels are, it is the same binary map
-    _, distinct, which = np.unique(below, return_index=True, return_inverse=True)
-    return np.array([_area(_pyramid(mask >= first), wanted) for first in firsts[distinct]])[which]
+def multiscale_curve(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
+    """Compute the measure of multiscale_iou() at thresholds 0 to 256 of the stretched map, float64 (257,).
+
+    Arguments are those of multiscale_iou(). The map is positive at or above a threshold.
+    """
+    expected, counts = _edge_pyramid(foreground), joint_histogram(prediction, foreground, 0, 0).sum((0, 1))
+    lowest = np.searchsorted(truncate_levels(lo, hi), np.arange(257))  # the lowest level at or above each threshold
+    below = np.append(0, counts.cumsum())[lowest]
+    # Thresholds with as many pixels below them share one binary map, which is scored once.
+    _, distinct, index = np.unique(below, return_index=True, return_inverse=True)
+    scores = [_area(_edge_pyramid(prediction >= level), expected) for level in lowest[distinct]]
+    return np.array(scores)[index]
 
 
-def _area(found: list[np.ndarray], wanted: list[np.ndarray]) -> float:
-    ratios = [(_pixels(f & w) + 1) / (_pixels(w) + 1) for f, w in zip(found, wanted, strict=True)]
+def _area(predicted: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """Return the area under the curve of the shares over the scales."""
+    ratios = [(_pixels(p & e) + 1) / (_pixels(e) + 1) for p, e in zip(predicted, expected, strict=True)]
     return float(np.trapezoid(ratios, dx=1 / (SCALES - 1)))
 
 
 def _pixels(words: np.ndarray) -> int:
+    """Count the pixels of a packed image."""
     return int(np.bitwise_count(words).sum(dtype=np.int64))
 
 
-def _pyramid(pixels: np.ndarray) -> list[np.ndarray]:
-    """Packed cells with an edge of each scale, a cell being the bit of its first pixel.
+def _edge_pyramid(pixels: np.ndarray) -> list[np.ndarray]:
+    """Return the cells with an edge, packed, at each scale. A cell is the bit of its first pixel.
 
-    Cells are counted from the last row and column, so columns and, at each scale, rows are added before the first.
+    Cells are counted from the last row and column. So columns, and rows at each scale, are added before the first.
     """
     left = -pixels.shape[1] % 64
     edges = _edges(pack(np.pad(pixels, ((0, 0), (left, 0)))))
@@ -70,16 +85,16 @@ def _pyramid(pixels: np.ndarray) -> list[np.ndarray]:
 
 
 def _either(cells: np.ndarray, axis: int) -> np.ndarray:
-    """The union of two neighbours each along the axis; the first may be alone."""
+    """Return the union of each pair of neighbours along the axis. The first cell may lack a partner."""
     if cells.shape[axis] % 2:
         cells = np.pad(cells, [(1, 0), (0, 0)] if axis == 0 else [(0, 0), (1, 0)])
     return cells[::2] | cells[1::2] if axis == 0 else cells[:, ::2] | cells[:, 1::2]
 
 
 def _edges(words: np.ndarray) -> np.ndarray:
-    """Packed pixels where a Sobel filter of the packed ones responds: 1, 2, 1 on either side do not add up to the same.
+    """Return the pixels where a Sobel filter responds, packed as its input is.
 
-    a + 2b + c is compared bit by bit: a ^ c, then b and a & c, which have the same weight.
+    The filter responds where the sums a + 2b + c on its two sides differ. Sums are compared bit by bit; see _digits.
     """
     rows = np.pad(words, ((1, 1), (0, 0)))
     above, below = rows[:-2], rows[2:]
@@ -91,18 +106,20 @@ def _edges(words: np.ndarray) -> np.ndarray:
 
 
 def _digits(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the binary digits of a + 2b + c, lowest first. Both b and the carry a & c have weight 2."""
     both = a & c
     return a ^ c, b ^ both, b & both
 
 
 def _from_left(words: np.ndarray) -> np.ndarray:
-    """Each pixel as its right neighbour sees it."""
+    """Return, at each pixel, its left neighbour."""
     moved = words << ONE
     moved[:, 1:] |= words[:, :-1] >> LAST
     return moved
 
 
 def _from_right(words: np.ndarray) -> np.ndarray:
+    """Return, at each pixel, its right neighbour."""
     moved = words >> ONE
     moved[:, :-1] |= words[:, 1:] << LAST
     return moved

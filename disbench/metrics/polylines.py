@@ -1,8 +1,8 @@
-"""Polylines with fewer points: Douglas and Peucker, Algorithms for the reduction of the number of points required to
-represent a digitized line or its caricature, Cartographica 1973, as OpenCV's approxPolyDP applies it to open ones.
+"""Simplified polylines, as OpenCV's approxPolyDP makes them of open polylines.
 
-It is here, and not OpenCV's, since a map has thousands of polylines of a few pixels each, and one call takes them all.
-Coordinates are whole and below 2^15, so that all comparisons are exact.
+Douglas and Peucker, Algorithms for the reduction of the number of points required to represent a digitized line or its
+caricature, Cartographica 1973. A map has thousands of polylines of a few pixels each, and one call here takes them
+all. Coordinates are integers below 2^15, so that all comparisons are exact.
 """
 
 import numpy as np
@@ -12,32 +12,39 @@ from disbench.metrics.kernels import kernel
 
 @kernel
 def count_simplified(points, runs, deviation2):
-    """Sum over the runs of points, int32 (n, 2), of the points that are left of each.
+    """Return the total number of points of all polylines after simplification.
 
-    runs: int64 (m, 2), start and stop of each; deviation2: square of how far the polyline may go from a point
+    Args:
+        points: points (x, y) of all polylines, int32 (n, 2).
+        runs: start and stop of each polyline in these points, int64 (m, 2).
+        deviation2: squared distance by which a simplified polyline may miss a point.
+
+    Returns:
+        The number of points.
     """
-    kept = np.empty(len(points) + 1, np.int64)
+    corners = np.empty(len(points) + 1, np.int64)
     open_parts = np.empty((len(points) + 2, 2), np.int64)
     total = 0
     for run in range(len(runs)):
         line = points[runs[run, 0] : runs[run, 1]]
-        count = _split(line, deviation2, kept, open_parts)
-        total += _straighten(line, deviation2, kept[:count])
+        count = _split(line, deviation2, corners, open_parts)
+        total += _straighten(line, deviation2, corners[:count])
     return total
 
 
 @kernel
 def _between(line, start, stop):
-    """x, y from one point to another; behind the last point comes the first."""
+    """Return the vector (x, y) from one point to another. Behind the last point comes the first."""
     first, last = line[start], line[stop % len(line)]
     return np.int64(last[0]) - np.int64(first[0]), np.int64(last[1]) - np.int64(first[1])
 
 
 @kernel
-def _split(line, deviation2, kept, open_parts):
-    """How many points are kept: where a part of the line goes too far from a segment, that is split at the farthest.
+def _split(line, deviation2, corners, open_parts):
+    """Fill `corners` with the indices of the points to keep, and return their number.
 
-    Fills kept with their indices. A line that ends where it starts is split at the point farthest from there first.
+    A segment is split at the farthest point if that lies too far from it. A line that ends where it starts is first
+    split at the point farthest from there. `open_parts` is memory for the segments that are not yet checked.
     """
     last = len(line) - 1
     open_parts[0] = 0, last
@@ -50,7 +57,7 @@ def _split(line, deviation2, kept, open_parts):
             if x * x + y * y > most:
                 most, farthest = x * x + y * y, i
         if most <= deviation2:
-            return 1  # the first, which is in kept[0] whatever that is: one point is not looked at again
+            return 1  # one point is not looked at again, so corners[0] need not be filled
         open_parts[0] = farthest, last + 1
         open_parts[1] = 0, farthest
         waiting = 2
@@ -72,29 +79,29 @@ def _split(line, deviation2, kept, open_parts):
             if distance > most:
                 most, farthest = distance, i
         if most <= deviation2 * length2:
-            kept[count] = start
+            corners[count] = start
             count += 1
         else:
             open_parts[waiting] = farthest, stop
             open_parts[waiting + 1] = start, farthest
             waiting += 2
     if not closed:
-        kept[count] = last
+        corners[count] = last
         count += 1
     return count
 
 
 @kernel
-def _straighten(line, deviation2, kept):
-    """How many points are left without those close to the slanted line from the point before to the one behind.
+def _straighten(line, deviation2, corners):
+    """Return the number of points without those close to the slanted line between their neighbours.
 
-    The point behind one that is dropped stays, and the next is judged from there.
+    The point behind a dropped one stays, and the next point is judged from there.
     """
-    left = len(kept)
+    left = len(corners)
     before, here = 0, 1
-    while here + 1 < len(kept) and left > 2:
-        x, y = _between(line, kept[before], kept[here + 1])
-        dx, dy = _between(line, kept[before], kept[here])
+    while here + 1 < len(corners) and left > 2:
+        x, y = _between(line, corners[before], corners[here + 1])
+        dx, dy = _between(line, corners[before], corners[here])
         onward = dx * (x - dx) + dy * (y - dy)
         if x != 0 and y != 0 and onward >= 0 and 2 * (dx * y - dy * x) ** 2 <= deviation2 * (x * x + y * y):
             left -= 1

@@ -1,8 +1,8 @@
 """S-measure: Fan et al., Structure-measure: a new way to evaluate foreground maps, ICCV 2017.
 
-All of it follows from one histogram per quadrant around the centroid of the truth. Moments are Python integers, which
-cannot overflow, so that "is this quadrant constant?" is decided exactly. PySODMetrics decides it on rounded sums and
-scores a constant quadrant, that should be 1, as 0 in some cases; these are the only ones where the two differ.
+S follows from one histogram per quadrant around the centroid of the truth. Moments are Python integers, which cannot
+overflow, so it is decided exactly whether a quadrant is constant. PySODMetrics decides that by rounded sums, and
+scores some constant quadrants as 0 that should be 1. The two differ only in these cases.
 """
 
 import math
@@ -10,32 +10,44 @@ import math
 import numpy as np
 
 from disbench.metrics.kernels import foreground_moments, joint_histogram
-from disbench.metrics.protocols import SAMPLE, Structure
-from disbench.metrics.thresholds import LEVELS
+from disbench.metrics.protocols import SAMPLE, StructureRules
+from disbench.metrics.stretch import LEVELS
 
 
-def quadrant_histograms(mask: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """int64 (4, 2, 256): pixels by quadrant (row-major), by background/foreground, by level.
+def quadrant_histograms(prediction: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+    """Count pixels by quadrant (row-major), background/foreground and level, int64 (4, 2, 256).
 
-    The upper left quadrant includes the centroid of the foreground, whose coordinates round half to even.
+    The upper left quadrant includes the centroid of the foreground, whose coordinates round half to even. Without
+    foreground, all pixels are in the lower right one.
     """
     pixels, rows, columns = foreground_moments(foreground)
     row, column = (round(rows / pixels) + 1, round(columns / pixels) + 1) if pixels else (0, 0)
-    return joint_histogram(mask, foreground, row, column)
+    return joint_histogram(prediction, foreground, row, column)
 
 
-def s_measure(counts: np.ndarray, lo: int, hi: int, rules: Structure = SAMPLE) -> float:
-    """S of one image from its quadrant histograms, with levels lo and hi standing for 0 and 1; finite for any map."""
+def s_measure(counts: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMPLE) -> float:
+    """Compute S of one image.
+
+    Args:
+        counts: the image's quadrant_histograms().
+        lo: the level that stands for 0.
+        hi: the level that stands for 1.
+        rules: how the protocol computes S.
+
+    Returns:
+        S, finite for every map.
+    """
     lo, hi = int(lo), int(hi)
     bg, fg = counts.sum(0)
     pixels, truth = int(counts.sum()), int(fg.sum())
     if truth in (0, pixels):
         mean = int((bg + fg) @ (LEVELS - lo)) / (pixels * (hi - lo))
         return mean if truth else 1 - mean
-    if rules.whole and (min(truth, pixels - truth) == 1 or counts.sum((1, 2)).min() < 2):
+    if rules.undefined_is_zero and (min(truth, pixels - truth) == 1 or counts.sum((1, 2)).min() < 2):
         return 0.0
     share = truth / pixels
-    objects = share * _object(fg, LEVELS - lo, hi - lo, rules) + (1 - share) * _object(bg, hi - LEVELS, hi - lo, rules)
+    inside, outside = _object(fg, LEVELS - lo, hi - lo, rules), _object(bg, hi - LEVELS, hi - lo, rules)
+    objects = share * inside + (1 - share) * outside
     regions = sum(
         int(quadrant.sum()) / pixels * _ssim(quadrant, lo, hi, rules) for quadrant in counts if quadrant.any()
     )
@@ -43,17 +55,17 @@ def s_measure(counts: np.ndarray, lo: int, hi: int, rules: Structure = SAMPLE) -
     return max(0.0, score) if rules.clamp else score
 
 
-def _object(counts: np.ndarray, levels: np.ndarray, scale: int, rules: Structure) -> float:
-    """Similarity of the pixels of one side to all ones; their standard deviation is 0 for one pixel."""
+def _object(counts: np.ndarray, levels: np.ndarray, scale: int, rules: StructureRules) -> float:
+    """Return the similarity of the pixels of one side to all ones. The deviation of one pixel is 0."""
     pixels, total, squares = (int(counts @ power) for power in (np.ones_like(levels), levels, levels**2))
     mean = total / (pixels * scale)
     freedom = max(pixels - 1, 1) if rules.sample else pixels
-    spread = math.sqrt((pixels * squares - total**2) / (pixels * freedom)) / scale
-    return 2 * mean / (mean**2 + 1 + spread + rules.eps)
+    deviation = math.sqrt((pixels * squares - total**2) / (pixels * freedom)) / scale
+    return 2 * mean / (mean**2 + 1 + deviation + rules.eps)
 
 
-def _ssim(quadrant: np.ndarray, lo: int, hi: int, rules: Structure) -> float:
-    """Structural similarity of one quadrant without its constants."""
+def _ssim(quadrant: np.ndarray, lo: int, hi: int, rules: StructureRules) -> float:
+    """Return the structural similarity of one quadrant, without its constants."""
     bg, fg = quadrant
     levels, scale = LEVELS - lo, hi - lo
     pixels, truth = int(quadrant.sum()), int(fg.sum())

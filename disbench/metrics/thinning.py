@@ -1,21 +1,22 @@
 """Skeletons: Zhang and Suen, A fast parallel algorithm for thinning digital patterns, CACM 1984, as in scikit-image.
 
-A pass looks at blocks of 64 x 8 pixels. What it removes is what scikit-image's table says (BSD-3-Clause, the
-scikit-image team), which is the rule of the paper but for 25 patterns of neighbours, written as a decision diagram.
+A pass removes the pixels that scikit-image's table names (BSD-3-Clause, the scikit-image team). The table is the rule
+of the paper except for 25 patterns of neighbours. Here it is written as a decision diagram on words of 64 pixels. A
+pass works on blocks of 64 x 8 pixels.
 """
 
 import numpy as np
 
 from disbench.metrics.kernels import kernel
 
-ROWS = 8  # of a block, which is one word wide
+ROWS = 8  # rows of a block, which is one word wide
 ONE, LAST, NONE = np.uint64(1), np.uint64(63), np.uint64(0)
 
 
 def thin(words: np.ndarray) -> np.ndarray:
-    """The skeleton of a packed image, uint64 (h, words), packed; equal to scikit-image's skeletonize."""
+    """Return the skeleton of a packed image, uint64 (h, words), packed. It equals scikit-image's skeletonize."""
     height, width = words.shape
-    blocks = -(-height // ROWS) + 2  # of a column of words, in a frame of empty ones
+    blocks = -(-height // ROWS) + 2  # blocks of a column of words, in a frame of empty blocks
     columns = np.zeros((width + 2, blocks * ROWS), np.uint64)
     bones = columns[1:-1, ROWS : ROWS + height]
     bones[:] = words.T
@@ -24,16 +25,18 @@ def thin(words: np.ndarray) -> np.ndarray:
 
 
 @kernel
-def _choose(which, one, other):
-    return other ^ which & (one ^ other)
+def _choose(condition, on_true, on_false):
+    """Choose bit by bit."""
+    return on_false ^ condition & (on_true ^ on_false)
 
 
 @kernel
 def _removable(nw, n, ne, e, se, s, sw, w):
-    """Where a pass removes pixels with these neighbours, but for the three patterns that _removed knows.
+    """Return where a pass removes pixels with these neighbours, except for the three patterns in _remove.
 
-    They are named as the first pass sees them; the second sees the image turned around. Each line chooses by one
-    neighbour between what is so if it is foreground and what is so if not; the last choice is made first.
+    The names of the neighbours are those of the first pass. The second pass sees the image turned by 180 degrees. Each
+    line decides by one neighbour between the result if it is foreground and the result if it is background. The last
+    decision comes first.
     """
     north, east = n & ~se, ~n & se
     corner, cut = north & ~s, east & s
@@ -48,37 +51,39 @@ def _removable(nw, n, ne, e, se, s, sw, w):
 
 
 @kernel
-def _removed(left, here, right, first, found):
-    """Fill in what a pass removes of a block; of it and its neighbours come its ROWS, and a row above and below.
+def _remove(left, here, right, is_first, removed):
+    """Fill in the pixels that a pass removes from a block.
 
-    Their number is taken from the array: the loop over a number that is known to LLVM becomes no vector instructions.
+    The block and its neighbours on the left and right come with one row more above and below. The number of rows is
+    taken from the array, because LLVM does not vectorise the loop over a constant number of rows.
     """
-    for i in range(found.size):
+    for i in range(removed.size):
         n, pixels, s = here[i], here[i + 1], here[i + 2]
         nw, w, sw = n << ONE | left[i] >> LAST, pixels << ONE | left[i + 1] >> LAST, s << ONE | left[i + 2] >> LAST
         ne, e, se = n >> ONE | right[i] << LAST, pixels >> ONE | right[i + 1] << LAST, s >> ONE | right[i + 2] << LAST
-        if first:
+        if is_first:
             also = n & ~(ne | e | se | s) & (nw & ~(sw | w) | ~nw & sw & w)
-            found[i] = pixels & (also | _removable(nw, n, ne, e, se, s, sw, w))
+            removed[i] = pixels & (also | _removable(nw, n, ne, e, se, s, sw, w))
         else:
             also = e & se & ~(nw | n | ne | s | sw | w)
-            found[i] = pixels & (also | _removable(se, s, sw, w, nw, n, ne, e))
+            removed[i] = pixels & (also | _removable(se, s, sw, w, nw, n, ne, e))
 
 
 @kernel
 def _thin(columns, blocks):
-    """Remove pixels in alternate passes, each at once, until neither pass removes any.
+    """Remove pixels in alternate passes, each pass at once, until neither pass removes any.
 
-    A block is looked at again in the two passes after a pixel in it or beside it has gone: `now` are the blocks near
-    what the last pass has removed, `before` those near what the one before it has, `near` has a block's last such pass.
+    A block is checked again in the two passes after a pixel in it or next to it was removed. `now` holds the blocks
+    near the removals of the last pass, and `before` the blocks near the removals of the pass before. `near` holds the
+    last pass that removed pixels near each block.
     """
     flat = columns.reshape(-1)
     size = columns.shape[0] * blocks
-    near = np.full(size, np.iinfo(np.int32).max, np.int32)  # blocks of the frame stay out
+    near = np.full(size, np.iinfo(np.int32).max, np.int32)  # blocks of the frame are never checked
     now, before = np.empty(size, np.int32), np.empty(size, np.int32)
     after, changed = np.empty(size, np.int32), np.empty(size, np.int32)
-    found = np.empty((size, ROWS), np.uint64)
-    count, earlier, this = 0, 0, 0
+    removed = np.empty((size, ROWS), np.uint64)
+    count, earlier, current = 0, 0, 0
     for k in range(1, columns.shape[0] - 1):
         for block in range(k * blocks + 1, (k + 1) * blocks - 1):
             near[block] = 0
@@ -88,20 +93,20 @@ def _thin(columns, blocks):
     while count > 0 or earlier > 0:
         total = count
         for i in range(earlier):
-            if near[before[i]] < this:
+            if near[before[i]] < current:
                 now[total] = before[i]
                 total += 1
-        this += 1
+        current += 1
         changes = 0
         for i in range(total):
             here = now[i] * ROWS - 1
             left, right = here - blocks * ROWS, here + blocks * ROWS
-            gone = found[changes]
-            _removed(
+            gone = removed[changes]
+            _remove(
                 flat[left : left + ROWS + 2],
                 flat[here : here + ROWS + 2],
                 flat[right : right + ROWS + 2],
-                this & 1,
+                current & 1,
                 gone,
             )
             if gone.any():
@@ -109,19 +114,19 @@ def _thin(columns, blocks):
                 changes += 1
         fresh = 0
         for i in range(changes):
-            block, gone = changed[i], found[i]
-            every = NONE
+            block, gone = changed[i], removed[i]
+            any_row = NONE
             for row in range(ROWS):
                 flat[block * ROWS + row] &= ~gone[row]
-                every |= gone[row]
+                any_row |= gone[row]
             top, bottom = gone[0], gone[ROWS - 1]
             for side in range(-1, 2):
                 edge = ~NONE if side == 0 else ONE if side < 0 else ONE << LAST
-                beside = block + side * blocks
-                for there, seen in ((beside - 1, top), (beside, every), (beside + 1, bottom)):
-                    if seen & edge != NONE and near[there] < this:
-                        near[there] = this
-                        after[fresh] = there
+                neighbour = block + side * blocks
+                for nearby, pixels in ((neighbour - 1, top), (neighbour, any_row), (neighbour + 1, bottom)):
+                    if pixels & edge != NONE and near[nearby] < current:
+                        near[nearby] = current
+                        after[fresh] = nearby
                         fresh += 1
         before, now, after = now, after, before
         earlier, count = count, fresh

@@ -1,49 +1,65 @@
 """Weighted F: Margolin, Zelnik-Manor and Tal, How to evaluate foreground maps?, CVPR 2014.
 
-`near` (h, w) is the vertical distance to the foreground. The small loops here and in `blurred` become SIMD code because
-most have a fixed length, select by byte masks instead of branches, and cast every result back to the width of its
-array. They take whole arrays, flat, with unsigned offsets: slices would be counted by reference, signed offsets checked
-for wrapping.
+`near` (h, w) is the vertical distance of each pixel to the foreground. The small loops here and in `blurred` become
+SIMD code for three reasons: most have a fixed length, they select by byte masks instead of branches, and they cast
+every result back to the width of its array. They take whole flat arrays and unsigned offsets, because slices would be
+reference-counted and signed offsets would be checked for wrapping.
 """
 
 import numpy as np
 
 from disbench.metrics.blurred import foreground_error
 from disbench.metrics.kernels import kernel, summing
-from disbench.metrics.thresholds import EPS
+from disbench.metrics.protocols import EPS
 
 U8, U16, U64, F64 = np.uint8, np.uint16, np.uint64, np.float64
 
-# Distances saturate here: the weight of an error is then within 1.3e-11 of its limit 2, and the square, even with
-# another one added, fits into 16 bits.
+# Distances saturate here. The weight of an error is then within 1.3e-11 of its limit 2. The sum of two squares of this
+# distance still fits into 16 bits.
 FAR = 181
 FAR2 = FAR * FAR
 BLOCK = 128  # columns whose distances are searched together
-BLOCKS = 2  # that lie within FAR to either side
+BLOCKS = 2  # blocks within FAR on either side
 STEP = 8  # offsets that are searched together; divides BLOCK
 
-# What an error on the background weighs, by squared distance to the foreground; 0 is the foreground.
+# The weight of an error on the background, by its squared distance to the foreground. Distance 0 is the foreground.
 IMPORTANCE = 2 - 0.5 ** (np.sqrt(np.arange(FAR**2 + 1)) / 5)
 IMPORTANCE[0] = 0
 
 
-def weighted_errors(mask: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> tuple[int, float, float]:
-    """Pixels of the foreground, and the sums of weighted errors on it and beside it, in 0..1 each.
+def weighted_errors(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> tuple[int, float, float]:
+    """Compute the three numbers from which weighted F follows.
 
-    mask, foreground: uint8 (h, w), foreground 0 or 255
-    lo, hi: the levels of the mask that stand for 0 and 1; none of its levels lies outside
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        lo: the level of the map that stands for 0; no level is lower.
+        hi: the level of the map that stands for 1; no level is higher.
+
+    Returns:
+        The number of foreground pixels, and the sums of weighted errors (each in 0..1) on foreground and background.
     """
     truth = np.count_nonzero(foreground)
     if truth == 0:
         return 0, 0.0, 0.0
     near = vertical_distance(foreground)
-    missed = foreground_error(mask, near, hi) / (hi - lo)
-    spilled = background_error(mask, near, lo, IMPORTANCE) / (hi - lo)
+    missed = foreground_error(prediction, near, hi) / (hi - lo)
+    spilled = background_error(prediction, near, lo, IMPORTANCE) / (hi - lo)
     return truth, missed, spilled
 
 
 def f_weighted(truth: int, missed: float, spilled: float, eps: float = EPS) -> float:
-    """Weighted F with beta = 1 of what weighted_errors() gives, eps added to divisors; 0 without foreground."""
+    """Compute weighted F with beta = 1.
+
+    Args:
+        truth: foreground pixels of the truth.
+        missed: sum of the weighted errors on the foreground.
+        spilled: sum of the weighted errors on the background.
+        eps: number added to divisors.
+
+    Returns:
+        Weighted F in 0..1. 0 without foreground.
+    """
     if truth == 0:
         return 0.0
     hits = truth - missed
@@ -52,14 +68,14 @@ def f_weighted(truth: int, missed: float, spilled: float, eps: float = EPS) -> f
 
 
 @kernel
-def _where(condition):
-    """A byte mask."""
+def _byte_mask(condition):
+    """Return 255 where the condition holds and 0 elsewhere."""
     return U8(U8(0) - U8(condition))
 
 
 @kernel
 def _from_above(foreground, above, here):
-    """Distance to the foreground at or above: 0 in it, else one more than in the row above, up to FAR."""
+    """Fill in the distances to the foreground at or above, up to FAR: 0, or one more than in the row above."""
     for x in range(here.size):
         further = U8(min(above[x], U8(FAR - 1)) + U8(1))
         here[x] = U8(further & U8(~foreground[x]))
@@ -67,13 +83,14 @@ def _from_above(foreground, above, here):
 
 @kernel
 def _from_below(below, here):
+    """Lower distances to the foreground below, one more than in the row below."""
     for x in range(here.size):
         here[x] = min(here[x], U8(below[x] + U8(1)))
 
 
 @kernel
 def vertical_distance(foreground):
-    """uint8 (h, w): rows to the nearest foreground pixel of the same column, up to FAR."""
+    """Return the rows to the nearest foreground pixel of the same column, uint8 (h, w), up to FAR."""
     height, width = foreground.shape
     near = np.empty_like(foreground)
     _from_above(foreground[0], np.full(width, U8(FAR)), near[0])
@@ -85,20 +102,20 @@ def vertical_distance(foreground):
 
 
 @kernel
-def _load(mask, near, at, lo, start, size, above, heights):
-    """Copy a block of a row: the levels above lo, and near. The greatest near of a pixel above lo is returned."""
+def _load(prediction, near, at, lo, start, size, above, heights):
+    """Copy a block of a row: the levels above lo, and near. Return the greatest near of a pixel above lo."""
     reach = U8(0)
     for x in range(size):
-        level, height = U8(mask[at + x] - lo), near[at + x]
+        level, height = U8(prediction[at + x] - lo), near[at + x]
         above[start + x] = level
         heights[start + x] = height
-        reach = max(reach, U8(height & _where(level != U8(0))))
+        reach = max(reach, U8(height & _byte_mask(level != U8(0))))
     return np.int64(reach)
 
 
 @kernel
 def _square(heights, start, squares, to):
-    """Squared distances of a block; the least of them is returned."""
+    """Fill in the squared distances of a block, and return the least."""
     least = U16(FAR2)
     for x in range(U64(BLOCK)):
         square = U16(U16(heights[start + x]) * U16(heights[start + x]))
@@ -109,6 +126,7 @@ def _square(heights, start, squares, to):
 
 @kernel
 def _start(squares, at, best):
+    """Begin with the squared vertical distances of a block."""
     for x in range(U64(BLOCK)):
         best[x] = squares[at + x]
 
@@ -120,19 +138,19 @@ def _capped_square(offset):
 
 @kernel
 def _relax(squares, at, offset, best):
-    """Squared distances of a block by way of the columns to either side, offset to offset + STEP - 1 away."""
+    """Lower the squared distances of a block by way of columns offset to offset + STEP - 1 away on either side."""
     left, right, offset = U64(at - offset), U64(at + offset), U64(offset)
     for x in range(U64(BLOCK)):
-        found = best[x]
+        least = best[x]
         for more in range(U64(STEP)):
             closer = min(squares[left + x - more], squares[right + x + more])
-            found = min(found, U16(closer + _capped_square(offset + more)))
-        best[x] = found
+            least = min(least, U16(closer + _capped_square(offset + more)))
+        best[x] = least
 
 
 @kernel
 def _farthest(best, above, start):
-    """The greatest distance of a pixel above level lo."""
+    """Return the greatest squared distance of a pixel above level lo."""
     greatest = U16(0)
     for x in range(U64(BLOCK)):
         needed = U16(U16(0) - U16(above[start + x] != U8(0)))
@@ -142,6 +160,7 @@ def _farthest(best, above, start):
 
 @summing
 def _weigh(best, above, start, weights):
+    """Return the sum of levels times weights over a block."""
     total = 0.0
     for x in range(U64(BLOCK)):
         total += F64(above[start + x]) * weights[U64(best[x])]
@@ -150,6 +169,7 @@ def _weigh(best, above, start, weights):
 
 @kernel
 def _sum(above, start):
+    """Return the sum of levels over a block."""
     total = U16(0)
     for x in range(U64(BLOCK)):
         total += U16(above[start + x])
@@ -157,14 +177,15 @@ def _sum(above, start):
 
 
 @kernel
-def background_error(mask, near, lo, weights):
-    """Sum of (mask - lo) * weights[squared distance to the foreground], weights[0] = 0 being the foreground itself.
+def background_error(prediction, near, lo, weights):
+    """Return the sum of (prediction - lo) * weights[squared distance to the foreground].
 
-    A distance matters only where the map is above lo. Blocks of columns are searched offset by offset, as long as the
-    farthest such pixel of the block could come closer, judged by the least vertical distance of the blocks beside it.
+    weights[0] = 0 stands for the foreground itself. A distance matters only where the map is above lo. A block of
+    columns is searched offset by offset, as long as its farthest such pixel could still come closer. The least
+    vertical distance of the neighbouring blocks bounds that.
     """
-    height, width = mask.shape
-    mask, near, lo = mask.reshape(-1), near.reshape(-1), U8(lo)
+    height, width = prediction.shape
+    prediction, near, lo = prediction.reshape(-1), near.reshape(-1), U8(lo)
     blocks = (width + BLOCK - 1) // BLOCK
     above, heights = np.zeros(blocks * BLOCK, U8), np.full(blocks * BLOCK, U8(FAR))
     squares = np.full((blocks + 2 * BLOCKS) * BLOCK, U16(FAR2))
@@ -176,7 +197,7 @@ def background_error(mask, near, lo, weights):
         for block in range(blocks):
             start = block * BLOCK
             size = U64(min(BLOCK, width - start))
-            reach[block] = _load(mask, near, U64(y * width + start), lo, U64(start), size, above, heights)
+            reach[block] = _load(prediction, near, U64(y * width + start), lo, U64(start), size, above, heights)
         if not reach.any():
             continue
         for block in range(blocks):
@@ -188,12 +209,12 @@ def background_error(mask, near, lo, weights):
                 continue
             start, at, i = U64(block * BLOCK), (block + BLOCKS) * BLOCK, block + BLOCKS
             _start(squares, U64(at), best)
-            far = least[i] == FAR2
-            for beside in range(BLOCKS):
-                # An offset of beside blocks and 1 to BLOCK columns leads into two blocks on either side.
-                closest = min(least[i - beside - 1], least[i - beside], least[i + beside], least[i + beside + 1])
-                offset = beside * BLOCK + 1
-                while offset <= (beside + 1) * BLOCK and closest + offset * offset < bound:
+            far = least[i] == FAR2  # saturated, until a search comes closer
+            for away in range(BLOCKS):
+                # An offset of `away` blocks and 1 to BLOCK columns leads into two blocks on either side.
+                closest = min(least[i - away - 1], least[i - away], least[i + away], least[i + away + 1])
+                offset = away * BLOCK + 1
+                while offset <= (away + 1) * BLOCK and closest + offset * offset < bound:
                     _relax(squares, at, offset, best)
                     bound = _farthest(best, above, start)
                     far = False

@@ -57,17 +57,17 @@ def build_columns(measurements: Sequence[Measurement], protocol: str = "pysod", 
 
 
 def _column(images: ImageScores, key: str) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    metric, rules = METRICS[key], images.rules
+    metric, rules = METRICS[key], images.protocol
     variant = VARIANTS.get(metric.variant)
     if variant is None:
-        return images.whole(metric), lambda means: means.max(1)
+        return images.stored_values(metric), lambda means: means.max(1)
     if variant.thresholds is not counts_at_all_thresholds and variant.pool is not Counts.pooled:
-        return images.each(metric)[:, None], lambda means: means[:, 0]
+        return images.per_image(metric)[:, None], lambda means: means[:, 0]
     if variant.pool is Counts.pooled:
         n = len(images.measurements)  # sums, as some protocols add a number to them
         inclusive = variant.thresholds is counts_above_half and metric.measure in rules.at_half
         counts = np.concatenate(images.counts(counts_from_half if inclusive else variant.thresholds), axis=1)
-        return counts, lambda means: binary.MEASURES[metric.measure](
+        return counts, lambda means: binary.BINARY_MEASURES[metric.measure](
             Counts(*(means[:, i : i + 1] * n for i in range(4))), rules, NO_EPS
         )[:, 0]
     if metric.measure in BETA2 and rules.f_of_means:

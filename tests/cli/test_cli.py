@@ -116,10 +116,10 @@ def test_complexity_ranks_and_cuts_a_folder(folder):
     (folder / "gt" / "a.png").replace(folder / "gt" / "c.png")  # a part that is cut anew may be of other files
     (folder / "im" / "a.jpg").replace(folder / "im" / "c.jpg")
     again = call("data", "complexity", folder, "--parts", "2", "--out", "cut")
-    assert (again.exit_code, "cut/part-1: of an earlier cut" in again.stderr) == (2, True)
+    assert (again.exit_code, "cut/part-1: exists" in again.stderr) == (2, True)
     assert len(list(folder.parent.glob("cut/*/*/*"))) == 4
     more = call("data", "complexity", folder, "--parts", "3")
-    assert (more.exit_code, more.stderr) == (2, "disbench: 2 images cannot be cut into 3 parts\n")
+    assert (more.exit_code, more.stderr) == (2, "disbench: 2 images cannot be cut into 3 parts; choose fewer parts\n")
 
 
 def test_lists_are_for_people_and_programs():

@@ -184,7 +184,7 @@ def test_maps_of_another_size_are_resized_only_where_the_protocol_does(folder):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--protocol", "mvnet"], "protocol: 'mvnet' is unknown, known are: pysod, diffdis"),
+        (["--protocol", "mvnet"], "protocol: 'mvnet' is unknown; known: pysod, diffdis"),
         (["--per-image", "each.txt"], "each.txt: the scores of every image go into a file .csv or .parquet"),
         (["--per-image", "no/each.csv"], "no/each.csv: there is no folder no; choose another place with --per-image"),
         (["--metrics", "hse"], "unknown metric 'hse'; did you mean mse or hce?"),

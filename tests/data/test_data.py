@@ -98,7 +98,7 @@ def test_any_folder_is_a_data_set_and_never_dis5k(tmp_path, make_pairs):
     assert (dataset.token, len(dataset.samples), dataset.title) == ("folder:DIS-TE1", 2, "DIS-TE1 (own folder)")
     assert find_dataset((folder / "im", folder / "gt")).splits == dataset.splits
     assert find_dataset((None, folder / "gt"), images=False).samples[0].image is None
-    with pytest.raises(InputError, match="leave --split away"):
+    with pytest.raises(InputError, match="omit --split"):
         find_dataset(folder, "DIS-VD")
     with pytest.raises(InputError, match="no such folder"):
         find_dataset(tmp_path / "nowhere")

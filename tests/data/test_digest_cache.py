@@ -1,10 +1,7 @@
-"""Digests that are kept: never of bytes that were changed, and whatever becomes of the cache."""
+"""Cached digests are never those of changed bytes, and a faulty cache is the same as none."""
 
 import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +11,7 @@ from disbench.data import digest_cache, hashing, identity
 from disbench.data.hashing import hash_file
 from disbench.data.identity import hash_splits
 from disbench.data.location import find_dataset
+from disbench.system.caches import cache_root
 
 LONG_AGO = 1_000_000_000 * 10**9
 
@@ -30,16 +28,16 @@ def read(monkeypatch):
     """The names of the files that are read."""
     names = []
 
-    def counted(path):
+    def hash_and_note(path):
         names.append(path.name)
         return hash_file(path)
 
-    monkeypatch.setattr(digest_cache, "file_digest", counted)
+    monkeypatch.setattr(digest_cache, "hash_file", hash_and_note)
     return names
 
 
-def kept():
-    return sorted(path for path in digest_cache.user_cache().glob("digests-*/*") if path.suffix != ".lock")
+def cache_files():
+    return sorted(cache_root().glob("digests-*/*"))
 
 
 def test_nothing_is_read_twice(folder, read):
@@ -52,14 +50,19 @@ def test_nothing_is_read_twice(folder, read):
 
 def _from_bytes(folder):
     pairs = identity.hash_pairs(find_dataset(folder).samples)
-    return {"d": {k: hashing.combine_digests((n, p[i]) for n, p in pairs.items()) for i, k in enumerate(("truths", "images"))}}
+    return {
+        "d": {
+            "truths": hashing.combine_digests((name, truth) for name, (truth, _) in pairs.items()),
+            "images": hashing.combine_digests((name, image) for name, (_, image) in pairs.items()),
+        }
+    }
 
 
-def rewritten(path):
+def rewrite(path):
     path.write_bytes(path.read_bytes()[::-1])
 
 
-def restored(path):
+def restore_date(path):
     """Other bytes of the same size under the old date, in the same file."""
     before = path.stat()
     with path.open("r+b") as file:
@@ -67,7 +70,7 @@ def restored(path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def exchanged(path):
+def exchange(path):
     """Another file of the same size and date in its place."""
     before, other = path.stat(), path.with_name("other")
     other.write_bytes(path.read_bytes()[::-1])
@@ -75,11 +78,11 @@ def exchanged(path):
     other.replace(path)
 
 
-def longer(path):
+def lengthen(path):
     path.write_bytes(path.read_bytes() + b" ")
 
 
-@pytest.mark.parametrize("change", [rewritten, restored, exchanged, longer])
+@pytest.mark.parametrize("change", [rewrite, restore_date, exchange, lengthen])
 def test_a_changed_file_is_read_again(folder, read, change):
     path = folder / "gt" / "a.png"
     os.utime(path, ns=(LONG_AGO, LONG_AGO))
@@ -94,12 +97,12 @@ def test_a_changed_file_is_read_again(folder, read, change):
     assert second["d"]["images"] == first["d"]["images"]
 
 
-def test_a_young_file_is_not_kept(folder, read, monkeypatch):
+def test_a_young_file_is_not_cached(folder, read, monkeypatch):
     monkeypatch.setattr(digest_cache, "RACY", 60 * 10**9)
     dataset = find_dataset(folder)
     assert hash_splits(dataset) == hash_splits(dataset)
     assert len(read) == 8
-    os.utime(folder / "gt" / "a.png", ns=(2**62, 2**62))  # nor one of the future
+    os.utime(folder / "gt" / "a.png", ns=(2**62, 2**62))  # nor is one from the future
     monkeypatch.setattr(digest_cache, "RACY", 0)
     hash_splits(dataset)
     hash_splits(dataset)
@@ -107,9 +110,10 @@ def test_a_young_file_is_not_kept(folder, read, monkeypatch):
 
 
 @pytest.mark.parametrize("data", [b"", b"x", b"00000000 {}", b"\xff" * 50, None])
-def test_a_broken_cache_is_as_none(folder, read, data):
+def test_a_damaged_cache_means_that_files_are_read(folder, read, data):
     first = hash_splits(find_dataset(folder))
-    for path in kept():
+    assert len(cache_files()) == 2
+    for path in cache_files():
         content = path.read_bytes()
         path.write_bytes(content.replace(b"0", b"1", 1) if data is None else data)
     assert hash_splits(find_dataset(folder)) == first
@@ -118,26 +122,11 @@ def test_a_broken_cache_is_as_none(folder, read, data):
     assert len(read) == 8
 
 
-def test_a_cache_that_cannot_be_written_is_as_none(folder, read, monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_written_means_that_files_are_read(folder, read, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "file"))
     assert hash_splits(find_dataset(folder)) == hash_splits(find_dataset(folder)) == _from_bytes(folder)
     assert len(read) == 8
-
-
-def test_of_several_processes_one_reads(folder, tmp_path):
-    (tmp_path / "count.py").write_text(
-        "import sys\nfrom disbench.data import find, known\nfrom disbench.data.digests import split_digests\n"
-        "known.RACY, plain, read = 0, known.file_digest, []\n"
-        "known.file_digest = lambda path: read.append(path) or plain(path)\n"
-        "print(split_digests(find(sys.argv[1]))['d']['truths'], len(read))\n"
-    )
-    environment = os.environ | {"PYTHONPATH": str(Path(digest_cache.__file__).parents[2])}
-    command = [sys.executable, str(tmp_path / "count.py"), str(folder)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
-    answers = [process.communicate()[0].split() for process in started]
-    assert len({truths for truths, _ in answers}) == 1
-    assert sorted(count for _, count in answers) == ["0", "0", "4"]
 
 
 def test_freezing_reads_everything(folder, read, monkeypatch):
@@ -145,23 +134,23 @@ def test_freezing_reads_everything(folder, read, monkeypatch):
 
     first = freeze_dataset(find_dataset(folder))
     hash_splits(find_dataset(folder))
-    monkeypatch.setattr(digest_cache, "_read", lambda place: pytest.fail("it trusts the cache"))
+    monkeypatch.setattr(digest_cache, "_load", lambda folder: pytest.fail("it trusts the cache"))
     assert freeze_dataset(find_dataset(folder)) == first
 
 
-def test_two_names_of_one_folder_do_not_wait_for_each_other(folder):
+def test_two_names_of_one_folder_share_a_cache_file(folder, read):
     (folder / "same").symlink_to(folder / "gt", target_is_directory=True)
-    program = "import sys; from pathlib import Path; from disbench.data import known\n"
-    program += "with known.digests({*map(Path, sys.argv[1:])}) as digest: print(digest(Path(sys.argv[2]) / 'a.png'))"
-    names = [str(folder / name) for name in ("gt", "same")]
-    done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True, timeout=60)
-    assert done.stdout.strip() == hash_file(folder / "gt/a.png"), done.stderr
+    for name in ("gt", "same"):
+        cache = digest_cache.DigestCache([folder / name])
+        assert cache.hash_file(folder / name / "a.png") == hash_file(folder / "gt" / "a.png")
+        cache.save()
+    assert (read, len(cache_files())) == (["a.png"], 1)
 
 
 def test_verify_reads_all_and_so_does_the_run_after_it(folder, read):
     hash_splits(find_dataset(folder))
     ran = CliRunner().invoke(main, ["data", "verify", "--data", str(folder)])
-    assert (ran.exit_code, kept()) == (0, [])
+    assert (ran.exit_code, cache_files()) == (0, [])
     read.clear()
     assert hash_splits(find_dataset(folder)) == _from_bytes(folder)
     assert sorted(read) == ["a.jpg", "a.png", "b.jpg", "b.png"]

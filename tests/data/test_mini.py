@@ -56,7 +56,17 @@ def test_the_edges_of_the_image_are_those_of_the_mask(scenes):
 
 
 def view(fill=0.5):
-    return View(0, 0, 0, 1000, fill, (0.5, 0.5), np.array([0, 0, 1.0]), 0.001, 1)
+    return View(
+        yaw=0,
+        pitch=0,
+        roll=0,
+        distance=1000,
+        fill=fill,
+        centre=(0.5, 0.5),
+        light=np.array([0, 0, 1.0]),
+        thinnest=0.001,
+        slim=1,
+    )
 
 
 def test_coverage_is_exact():

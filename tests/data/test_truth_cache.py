@@ -1,4 +1,4 @@
-"""What is kept about truths equals what is found anew, is never in the data set, and survives damage and company."""
+"""Cached results about truths equal computed ones, are never in the data set, and survive damage and company."""
 
 import subprocess
 import sys
@@ -42,11 +42,11 @@ def file(tmp_path, truth):
 
 @pytest.fixture
 def no_work(monkeypatch):
-    """From here on, nothing may be found anew."""
+    """From here on, nothing may be computed."""
 
     def forbid():
         monkeypatch.setattr(effort, "skeleton", None)
-        monkeypatch.setattr(truth_cache, "complexity", None)
+        monkeypatch.setattr(truth_cache, "measure_complexity", None)
 
     return forbid
 
@@ -55,15 +55,15 @@ def no_work(monkeypatch):
 @given(
     arrays.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 70)), elements=st.sampled_from([0, 130, 255]))
 )
-def test_a_skeleton_is_the_same_found_and_kept(mask):
+def test_a_cached_skeleton_equals_a_computed_one(mask):
     expected = effort.skeleton(mask)
     for _ in range(2):
-        found = truth_cache.load_skeleton(mask)
-        assert found.dtype == np.uint8
-        assert np.array_equal(found, expected)
+        bones = truth_cache.load_skeleton(mask)
+        assert bones.dtype == np.uint8
+        assert np.array_equal(bones, expected)
 
 
-def test_the_second_method_finds_nothing_anew(truth, file, no_work):
+def test_the_second_method_computes_nothing(truth, file, no_work):
     first = truth_cache.load_skeleton(truth), truth_cache.load_complexity(file)
     assert first[1] == measure_complexity(truth)
     no_work()
@@ -88,7 +88,7 @@ def test_content_is_the_key(tmp_path, truth, file, no_work):
     [lambda data: data[:-20], lambda data: b"", lambda data: data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]],
     ids=["cut", "empty", "one bit"],
 )
-def test_a_damaged_entry_is_found_again_and_mended(cache, truth, file, no_work, damage):
+def test_a_damaged_entry_is_computed_again_and_repaired(cache, truth, file, no_work, damage):
     expected = truth_cache.load_skeleton(truth), truth_cache.load_complexity(file)
     entries = {path: path.read_bytes() for path in cache.iterdir()}
     assert len(entries) == 2
@@ -108,9 +108,10 @@ def test_an_entry_of_another_shape_is_not_taken(cache, truth):
 
 def test_processes_at_once_agree_and_leave_whole_entries(cache, file):
     code = (
-        "import sys; from pathlib import Path; from disbench.data import truths\n"
+        "import sys; from pathlib import Path; from disbench.data import truth_cache\n"
         "from disbench.data.images import read_truth\n"
-        "path = Path(sys.argv[1]); print(int(truths.skeleton(read_truth(path)).sum()), truths.complexity_of(path))"
+        "path = Path(sys.argv[1])\n"
+        "print(int(truth_cache.load_skeleton(read_truth(path)).sum()), truth_cache.load_complexity(path))"
     )
     command = [sys.executable, "-c", code, file]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
@@ -150,7 +151,7 @@ def test_clearing_takes_every_version_and_leaves_data_sets(cache, truth, file):
         folder.mkdir()
         (folder / "x.png").write_bytes(b"12345")
     size = 5 + sum(path.stat().st_size for path in cache.iterdir())
-    said = CliRunner().invoke(main, ["data", "clear-cache"]).stdout
-    assert f"removed 2 files, {size / 1e6:.1f} MB" in said
+    output = CliRunner().invoke(main, ["data", "clear-cache"]).stdout
+    assert f"removed 2 files, {size / 1e6:.1f} MB" in output
     assert (mini / "x.png").exists()
     assert [*cache.iterdir(), *older.iterdir()] == []

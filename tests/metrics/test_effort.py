@@ -37,7 +37,7 @@ def test_skeleton_is_that_of_scikit_image(name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in COVERED])
 def test_the_authors_counts(name):
-    assert astuple(effort(*pair(name), mask_above=128)) == tuple(FROZEN["authors"][NAMES.index(name)])
+    assert astuple(effort(*pair(name), prediction_above=128)) == tuple(FROZEN["authors"][NAMES.index(name)])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +97,7 @@ def test_a_pass_removes_what_the_table_of_scikit_image_says(this):
             if pattern >> bit & 1:
                 block[3 * pattern + 1 + row] |= np.uint64(1 << 32 + column)
     found, beside = np.zeros(block.size - 2, np.uint64), np.zeros_like(block)
-    thinning._removed(beside, block, beside, this & 1, found)
+    thinning._remove(beside, block, beside, this & 1, found)
     assert (found[::3] >> np.uint64(32) & np.uint64(1)).tolist() == [
         passes & this > 0 for passes in naive_effort.REMOVABLE
     ]
@@ -108,7 +108,7 @@ def test_a_pass_removes_what_the_table_of_scikit_image_says(this):
 def test_effort_is_naive(pair, mask_above):
     mask, truth = pair
     bones = naive_effort.skeleton(truth > 128)
-    found = astuple(effort(mask, truth, mask_above=mask_above))
+    found = astuple(effort(mask, truth, prediction_above=mask_above))
     assert found == naive_effort.effort(mask, truth, bones, mask_above)
     assert {type(count) for count in found} == {int}
 
@@ -147,9 +147,9 @@ def test_threads_do_not_disturb_each_other():
 @pytest.mark.parametrize(
     ("arrays", "said"),
     [
-        ({"mask": np.zeros((4, 5))}, "mask: got float64 of shape (4, 5), wanted uint8 (h, w)"),
-        ({"mask": np.zeros((5, 4), np.uint8)}, "mask is (5, 4), truth is (4, 5)"),
-        ({"mask": np.zeros((0, 5), np.uint8)}, "at least one pixel"),
+        ({"prediction": np.zeros((4, 5))}, "prediction: got float64 of shape (4, 5), expected uint8 (h, w)"),
+        ({"prediction": np.zeros((5, 4), np.uint8)}, "prediction is (5, 4), truth is (4, 5)"),
+        ({"prediction": np.zeros((0, 5), np.uint8)}, "at least one pixel"),
         ({"truth": np.eye(4, 5, dtype=bool)}, "truth: got bool"),
         ({"truth": np.eye(4, 5, dtype=np.uint8)}, "truth: its levels are 0 and 1"),
         ({"skeleton": np.eye(4, 5, dtype=bool)}, "skeleton: got bool"),
@@ -158,7 +158,7 @@ def test_threads_do_not_disturb_each_other():
     ],
 )
 def test_bad_arrays_are_named(arrays, said):
-    good = {"mask": np.zeros((4, 5), np.uint8), "truth": np.zeros((4, 5), np.uint8)}
+    good = {"prediction": np.zeros((4, 5), np.uint8), "truth": np.zeros((4, 5), np.uint8)}
     with pytest.raises(InputError) as error:
         effort(**good | arrays)
     assert said in str(error.value)

@@ -122,15 +122,15 @@ def test_threads_do_not_disturb_each_other(images):
 @pytest.mark.parametrize(
     ("mask", "said"),
     [
-        (np.full((4, 5), np.nan), "mask: got float64 of shape (4, 5), wanted uint8 (h, w)"),
-        (np.full((4, 5), np.inf, np.float32), "mask: got float32"),
-        (np.zeros((4, 5), bool), "mask: got bool"),
-        (np.zeros((4, 5), np.uint16), "mask: got uint16"),
+        (np.full((4, 5), np.nan), "prediction: got float64 of shape (4, 5), expected uint8 (h, w)"),
+        (np.full((4, 5), np.inf, np.float32), "prediction: got float32"),
+        (np.zeros((4, 5), bool), "prediction: got bool"),
+        (np.zeros((4, 5), np.uint16), "prediction: got uint16"),
         (np.zeros((4, 5, 3), np.uint8), "of shape (4, 5, 3)"),
         (np.zeros(20, np.uint8), "of shape (20,)"),
         (np.zeros((0, 5), np.uint8), "at least one pixel"),
-        ([[0]], "mask: got a list"),
-        (np.zeros((5, 4), np.uint8), "mask is (5, 4), truth is (4, 5): resize"),
+        ([[0]], "prediction: got a list"),
+        (np.zeros((5, 4), np.uint8), "prediction is (5, 4), truth is (4, 5); resize"),
     ],
 )
 def test_a_bad_mask_is_named(mask, said):
@@ -161,7 +161,7 @@ def test_nothing_to_score():
 
 def test_an_unknown_protocol_answers_with_the_known_ones(images):
     for call in (lambda: measure(*images[0], "psyod"), lambda: make_signature("psyod", "dis5k", {})):
-        with pytest.raises(InputError, match="'psyod' is unknown, known are: pysod"):
+        with pytest.raises(InputError, match="'psyod' is unknown; known: pysod"):
             call()
 
 

@@ -90,7 +90,7 @@ def test_the_best_of_a_curve_follows_the_direction(measured):
 
 
 def test_only_what_is_asked_for_is_computed(measured, monkeypatch):
-    monkeypatch.setitem(binary.MEASURES, "e", None)
+    monkeypatch.setitem(binary.BINARY_MEASURES, "e", None)
     assert list(score(measured, metrics=["f_max", "mae"])) == ["f_max", "mae"]
 
 
@@ -100,7 +100,7 @@ def test_what_can_be_asked_for():
     assert set(resolve_metrics("all,hce")) == {*resolve_metrics("all"), "hce"}
     assert resolve_metrics("mae,f_max") == resolve_metrics(["mae", "f_max"]) == ("mae", "f_max")
     assert set(PAPER) < set(STANDARD) < set(METRICS)
-    assert {m.measure for m in METRICS.values() if m.variant} == binary.MEASURES.keys() < MEASURES.keys()
+    assert {m.measure for m in METRICS.values() if m.variant} == binary.BINARY_MEASURES.keys() < MEASURES.keys()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Agreement of the protocols with the scripts of their authors, whose answers goldens/make_protocols.py has frozen."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import naive_protocols
@@ -123,11 +124,11 @@ def test_what_protocols_share_is_computed_once(monkeypatch):
     calls = []
     weighted = pixel_metrics.PIXEL_METRICS["f_weighted"]
 
-    def counted(pair, rules):
-        calls.append(rules.name)
-        return weighted.values(pair, rules)
+    def count_inputs(pair, protocol):
+        calls.append(protocol.name)
+        return weighted.inputs(pair, protocol)
 
-    monkeypatch.setitem(pixel_metrics.PIXEL_METRICS, "f_weighted", pixel_metrics.PixelMetric(weighted.columns, counted, weighted.switches))
+    monkeypatch.setitem(pixel_metrics.PIXEL_METRICS, "f_weighted", replace(weighted, inputs=count_inputs))
     measure(*pair("wheel, typical"), ",".join(PROTOCOLS))
     assert calls == ["pysod", "diffdis", "mvanet", "mvanet-2024-11"]
 
@@ -203,5 +204,5 @@ def test_names_are_told_apart():
     assert parse_protocols("mvanet,pysod,mvanet") == ("mvanet", "pysod")
     assert parse_protocols("pysod, mvanet") == ("pysod", "mvanet")
     for wrong in ("mvanet,", ""):
-        with pytest.raises(InputError, match="is unknown, known are: pysod, diffdis, mvanet"):
+        with pytest.raises(InputError, match="is unknown; known: pysod, diffdis, mvanet"):
             parse_protocols(wrong)

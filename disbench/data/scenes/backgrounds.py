@@ -1,7 +1,7 @@
-"""What lies behind the objects: surfaces, gardens, skies, rooms.
+"""Backgrounds: surfaces, gardens, skies, rooms.
 
-Drawn at a fixed small size whatever the picture's, then enlarged: a background is softer than the object before it, as
-in a photograph. Only integer arithmetic and the 8-bit paths of OpenCV, which are exact on every machine.
+A background is drawn at a fixed small size and then enlarged, so that it is softer than the object before it, as in a
+photograph. Only integer arithmetic and the 8-bit paths of OpenCV are used, which are exact on every machine.
 """
 
 import colorsys
@@ -15,11 +15,15 @@ AA = cv2.LINE_AA
 
 
 def hsv(h, s, v) -> np.ndarray:
+    """Convert hue, saturation and value, 0..1 each, to RGB, int32 (3,) in 0..255. Hues repeat."""
     return np.rint(255 * np.array(colorsys.hsv_to_rgb(h % 1, s, v))).astype(np.int32)
 
 
 def noise(rng, size, cell, octaves=3, stretch=(1, 1)) -> np.ndarray:
-    """Value noise: int32 (h, w) in 0..255, blobs of about `cell` pixels, octaves half as large and strong."""
+    """Return value noise, int32 (h, w) in 0..255.
+
+    Blobs have about `cell` pixels. Each octave has blobs half as large and half as strong as the one before.
+    """
     total, weight = np.zeros(size, np.int32), 0
     for k in range(octaves):
         grid = [max(2, int(n * f / cell * 2**k) + 2) for n, f in zip(size, stretch, strict=True)]
@@ -31,32 +35,35 @@ def noise(rng, size, cell, octaves=3, stretch=(1, 1)) -> np.ndarray:
 
 
 def limit(values) -> np.ndarray:
+    """Clip to 0..255 and convert to uint8."""
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
 def ramp(values, low, high) -> np.ndarray:
-    """int (h, w) in 0..255 -> uint8 (h, w, 3) from one colour to the other."""
+    """Map int (h, w) in 0..255 to uint8 (h, w, 3), from one colour to the other."""
     low, high = np.asarray(low, np.int32), np.asarray(high, np.int32)
     return limit(low + (high - low) * np.arange(256)[:, None] // 255)[values]
 
 
 def blur(image, sigma) -> np.ndarray:
+    """Blur by a Gaussian of sigma pixels. Below 0.3 pixels the image is returned unchanged."""
     return cv2.GaussianBlur(image, (0, 0), sigma) if sigma > 0.3 else image
 
 
 def down(size, share=1.0) -> np.ndarray:
-    """0 at the top to 255 at `share` of the height."""
+    """Return int (h, w), 0 at the top to 255 at `share` of the height."""
     rows = np.minimum(np.arange(size[0]) * 255 // max(1, int(size[0] * share)), 255)
     return np.broadcast_to(rows[:, None], size)
 
 
 def jitter(rng, colour, spread) -> tuple[int, int, int]:
+    """Return a random colour near another one, brighter or darker by up to `spread`."""
     shift = int(rng.integers(-spread, spread + 1))
     return tuple(int(np.clip(c + shift + int(rng.integers(-spread // 4, spread // 4 + 1)), 0, 255)) for c in colour)
 
 
 def dapple(rng, image) -> np.ndarray:
-    """Light and shade over the whole background, some stops brighter or darker."""
+    """Spread light and shade over a background."""
     height, width = image.shape[:2]
     small = blur(noise(rng, (height // 8, width // 8), 32, 2).astype(np.uint8), 4)
     light = cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR_EXACT) + rng.integers(110, 230)
@@ -64,7 +71,7 @@ def dapple(rng, image) -> np.ndarray:
 
 
 def studio(rng, size):
-    """A paper backdrop and a spotlight."""
+    """Draw a paper backdrop and a spotlight."""
     h = rng.random()
     wall = hsv(h, rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9))
     floor = hsv(h + rng.uniform(-0.1, 0.1), rng.uniform(0.05, 0.5), rng.uniform(0.2, 0.9))
@@ -80,6 +87,7 @@ def studio(rng, size):
 
 
 def planks(rng, size):
+    """Draw planks with grain, upright or lying."""
     base = hsv(rng.uniform(0.04, 0.12), rng.uniform(0.15, 0.6), rng.uniform(0.3, 0.85))
     count = int(rng.integers(5, 11))
     image = np.zeros((*size, 3), np.uint8)
@@ -94,6 +102,7 @@ def planks(rng, size):
 
 
 def bricks(rng, size):
+    """Draw a brick wall."""
     base = hsv(rng.uniform(0.0, 0.09), rng.uniform(0.1, 0.65), rng.uniform(0.3, 0.85))
     image = ramp(noise(rng, size, 6, 2), base // 3 + 60, base // 3 + 110)
     high = int(rng.integers(28, 54))
@@ -105,10 +114,10 @@ def bricks(rng, size):
 
 
 def checkers(rng, size):
-    """A chequered floor that runs away from the viewer, under a wall."""
+    """Draw a chequered floor that runs away from the viewer, under a wall."""
     h, cells = rng.random(), int(rng.integers(8, 14))
-    one = hsv(h, rng.uniform(0, 0.4), rng.uniform(0.65, 0.95))
-    two = hsv(h + rng.uniform(0, 0.5), rng.uniform(0, 0.6), rng.uniform(0.1, 0.4))
+    light = hsv(h, rng.uniform(0, 0.4), rng.uniform(0.65, 0.95))
+    dark = hsv(h + rng.uniform(0, 0.5), rng.uniform(0, 0.6), rng.uniform(0.1, 0.4))
     wall = hsv(h + 0.5, rng.uniform(0.05, 0.35), rng.uniform(0.3, 0.85))
     image = ramp(noise(rng, size, 90, 2), wall * 4 // 5, wall)
     across = np.linspace(-1, 1, size[1])
@@ -116,11 +125,12 @@ def checkers(rng, size):
     below = np.linspace(0, 1, size[0])[:, None] - horizon
     far = 1 / np.maximum(below, 1e-3)
     odd = (np.floor(far * cells / 12) + np.floor(far * (across + rng.uniform(-1, 1)) * cells / 8)) % 2 == 0
-    floor = np.where(odd[..., None], one, two).astype(np.uint8)
+    floor = np.where(odd[..., None], light, dark).astype(np.uint8)
     return blur(np.where(below[..., None] > 0.09, floor, image), 0.8)
 
 
 def foliage(rng, size):
+    """Draw layers of leaves, the nearer ones brighter."""
     h, v = rng.uniform(0.15, 0.42), rng.uniform(0.4, 1.0)
     if rng.random() < 0.25:
         h = rng.uniform(0.0, 0.12)
@@ -135,6 +145,7 @@ def foliage(rng, size):
 
 
 def grass(rng, size):
+    """Draw blades of grass, the nearer ones taller."""
     h, v = rng.uniform(0.14, 0.36), rng.uniform(0.4, 0.85)
     image = ramp(down(size), hsv(h, 0.4, 0.7 * v), hsv(h, 0.7, 0.25))
     image = blur(np.clip(image * (0.6 + noise(rng, size, 60, 3) / 300)[..., None], 0, 255).astype(np.uint8), 2)
@@ -159,6 +170,7 @@ def grass(rng, size):
 
 
 def bokeh(rng, size):
+    """Draw discs of light far out of focus."""
     h = rng.random()
     image = ramp(
         noise(rng, size, 220, 2),
@@ -178,6 +190,7 @@ def bokeh(rng, size):
 
 
 def landscape(rng, size):
+    """Draw hills under a sky with clouds."""
     h = rng.uniform(0.52, 0.64) if rng.random() < 0.7 else rng.uniform(0.0, 0.1)
     v = rng.uniform(0.45, 1.0)
     sky = ramp(down(size, 0.7), hsv(h, rng.uniform(0.3, 0.7), 0.8 * v), hsv(h + 0.03, 0.12, v)).astype(np.int32)
@@ -196,6 +209,7 @@ def landscape(rng, size):
 
 
 def city(rng, size):
+    """Draw a skyline with lit windows."""
     h, v = rng.random(), rng.uniform(0.25, 0.9)
     image = ramp(down(size), hsv(h, 0.4, 0.6 * v), hsv(h + 0.1, 0.3, v))
     for k in range(26):
@@ -213,6 +227,7 @@ def city(rng, size):
 
 
 def plaster(rng, size):
+    """Draw a stained plaster wall."""
     base = hsv(rng.random(), rng.uniform(0.03, 0.4), rng.uniform(0.25, 0.9))
     image = ramp(noise(rng, size, 90, 5), base * 6 // 10, base * 11 // 10)
     stain = np.maximum(noise(rng, size, 200, 4, (0.6, 1.6)) - 150, 0)[..., None]
@@ -221,6 +236,7 @@ def plaster(rng, size):
 
 
 def pebbles(rng, size):
+    """Draw pebbles, lit from above."""
     h, v = rng.uniform(0.03, 0.6), rng.uniform(0.45, 0.95)
     image = ramp(noise(rng, size, 40, 2), hsv(h, 0.3, 0.1), hsv(h, 0.3, 0.25))
     for _ in range(700):
@@ -235,6 +251,7 @@ def pebbles(rng, size):
 
 
 def water(rng, size):
+    """Draw waves with glints."""
     h, v = rng.uniform(0.45, 0.65), rng.uniform(0.35, 0.85)
     waves = noise(rng, size, 70, 4, (4.0, 0.8))
     image = ramp(waves, hsv(h, 0.8, 0.35 * v), hsv(h + 0.02, 0.4, v))
@@ -243,7 +260,7 @@ def water(rng, size):
 
 
 def fabric(rng, size):
-    """Tartan: bands of threads in both directions."""
+    """Draw tartan: bands of threads in both directions."""
     h = rng.random()
     colours = [hsv(h + rng.uniform(-0.2, 0.5), rng.uniform(0.05, 0.55), rng.uniform(0.15, 0.9)) for _ in range(4)]
     period = int(rng.integers(60, 170))
@@ -257,7 +274,7 @@ def fabric(rng, size):
 
 
 def shelf(rng, size):
-    """Spines of books, out of focus."""
+    """Draw spines of books, out of focus."""
     image = np.full((*size, 3), 20, np.uint8)
     rows = int(rng.integers(2, 4))
     high = size[0] // rows
@@ -275,5 +292,5 @@ def shelf(rng, size):
     return blur(image, rng.uniform(3, 7))
 
 
-WALLS = {planks, bricks, plaster, fabric, pebbles}  # what a shadow falls on, right behind the object
+WALLS = {planks, bricks, plaster, fabric, pebbles}  # shadows fall on them right behind the object
 FLOORS = {studio, checkers}

@@ -14,24 +14,33 @@ from .parts import Ball, Part, Sheet, Tube
 
 SUPERSAMPLE = 4
 SHIFT = 4  # fractional bits of what OpenCV is given
-BANDS = 24  # at most, of different brightness, across a bar
-SLIMMED = 0.03  # object radii: of thicker bars, only this much of the radius is slimmed
-BEHIND = 0.03  # object radii: discs that round off a joint must not cover its other bar
+BANDS = 24  # greatest number of bands of different brightness across a bar
+SLIMMED = 0.03  # object radii; only this much of the radius of a bar can be slimmed
+BEHIND = 0.03  # object radii; discs that round off a joint are drawn behind, so that they do not cover its other bar
 RIM = np.linspace(0, 2 * np.pi, 24, endpoint=False)[:, None]
 
 
 @dataclass(frozen=True)
 class Paint:
+    """The surface of a part: RGB colour in 0..255, and the strength of its highlights in 0..1."""
     colour: tuple[float, float, float]
     gloss: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
-    """How the object is looked at: angles in radians, `distance` in object radii.
+    """How the object is viewed.
 
-    `fill`, `centre` and `thinnest` (the least diameter of a bar) are shares of the frame; `slim` 0..1 thins the bars.
-    `light` is a unit vector towards the lamp.
+    Attributes:
+        yaw: angle about the y axis, radians.
+        pitch: angle about the x axis, radians.
+        roll: angle about the z axis, radians.
+        distance: of the camera, in object radii.
+        fill: share of the frame that the object fills.
+        centre: centre of the object (x, y), as shares of the frame.
+        light: unit vector towards the lamp.
+        thinnest: least diameter of a bar, as a share of the frame.
+        slim: 0..1, how thick bars stay.
     """
 
     yaw: float
@@ -47,7 +56,7 @@ class View:
 
 @dataclass(frozen=True)
 class Stroke:
-    """What is drawn at one depth: polygons, or discs where there are `radii`, in 1/16 sub-pixels."""
+    """What is drawn at one depth: polygons, or discs if there are `radii`, in 1/16 sub-pixels."""
 
     depth: float
     colours: list[list[int]]
@@ -56,20 +65,23 @@ class Stroke:
 
 
 def fixed(values) -> np.ndarray:
+    """Convert sub-pixels to the fixed-point numbers that OpenCV takes."""
     return np.rint(np.asarray(values) * (1 << SHIFT)).astype(np.int32)
 
 
 def opaque(colours: np.ndarray) -> list:
-    """float (..., 3) -> lists of whole numbers, with full coverage as the fourth."""
+    """Convert colours, float (..., 3), to lists of integers with full coverage as the fourth."""
     alpha = np.full((*colours.shape[:-1], 1), 255)
     return np.concatenate([np.rint(colours).astype(int), alpha], -1).tolist()
 
 
 def unit(v: np.ndarray) -> np.ndarray:
+    """Scale vectors (..., 3) to length 1."""
     return v / np.sqrt(np.maximum((v * v).sum(-1, keepdims=True), 1e-18))
 
 
 def rotation(view: View) -> np.ndarray:
+    """Return the matrix (3, 3) that turns an object as the view says."""
     (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (view.yaw, view.pitch, view.roll))
     yaw = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     pitch = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
@@ -78,6 +90,7 @@ def rotation(view: View) -> np.ndarray:
 
 
 def all_points(parts: Sequence[Part]) -> np.ndarray:
+    """Return the points (n, 3) that span an object."""
     groups: list[np.ndarray] = []
     for part in parts:
         match part:
@@ -91,12 +104,12 @@ def all_points(parts: Sequence[Part]) -> np.ndarray:
 
 
 def extent(parts: Sequence[Part], view: View) -> np.ndarray:
-    """Width and height of the object as it is seen, in its own units."""
+    """Return the width and height of an object as seen, in its own units."""
     return np.ptp((all_points(parts) @ rotation(view).T)[:, :2], axis=0)
 
 
 class Camera:
-    """Turns, projects and fits the parts of one object into a frame of `size` (h, w) pixels, and lights them."""
+    """Turn, project and light the parts of one object, and fit them into a frame of `size` (h, w) pixels."""
 
     def __init__(self, parts: Sequence[Part], view: View, size: tuple[int, int], paints: Sequence[Paint]):
         self.view, self.paints, self.turn = view, paints, rotation(view)
@@ -112,13 +125,19 @@ class Camera:
         self.thinnest = view.thinnest * frame.min() / 2
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(n, 3) -> sub-pixel positions (n, 2), sub-pixels per unit (n,), turned points (n, 3) in object radii."""
+        """Project points (n, 3).
+
+        Returns sub-pixel positions (n, 2), sub-pixels per unit (n,), and turned points (n, 3) in object radii.
+        """
         turned = (points - self.middle) @ self.turn.T / self.reach
         zoom = self.scale / (self.view.distance - turned[:, 2])
         return turned[:, :2] * [1, -1] * zoom[:, None] + self.shift, zoom / self.reach, turned
 
     def shade(self, normal: np.ndarray, part: Part, depth) -> np.ndarray:
-        """Ambient, diffuse and specular light on unit normals (..., 3) -> colours (..., 3); less of it far away."""
+        """Light unit normals (..., 3), with ambient, diffuse and specular light that fades with distance.
+
+        Returns colours (..., 3).
+        """
         paint, light = self.paints[part.paint], self.view.light
         tone = part.tone * (0.86 + 0.18 * np.asarray(depth)[..., None])
         diffuse = np.maximum(normal @ light, 0)[..., None]
@@ -127,6 +146,7 @@ class Camera:
         return np.clip(body + 255 * paint.gloss * specular, 4, 255)
 
     def strokes(self, part: Part) -> Iterator[Stroke]:
+        """Yield the strokes that draw a part."""
         match part:
             case Tube():
                 return self.tube(part)
@@ -136,7 +156,7 @@ class Camera:
                 return self.ball(part)
 
     def tube(self, part: Tube) -> Iterator[Stroke]:
-        """Bands along the bar, each lit as the cylinder's surface there; discs close the ends."""
+        """Yield bands along a bar, each lit as the cylinder's surface there. Discs close the ends."""
         flat, zoom, turned = self.project(part.points)
         radius = part.radius - (1 - self.view.slim) * np.minimum(part.radius, SLIMMED * self.reach)
         radius = np.maximum(radius * zoom, self.thinnest)
@@ -169,6 +189,7 @@ class Camera:
             yield Stroke(depth, [row[i] for row in colours], quads[:, i, None])
 
     def sheet(self, part: Sheet) -> Iterator[Stroke]:
+        """Yield a polygon with its holes."""
         flats, _, turneds = zip(*(self.project(outline) for outline in part.outlines), strict=True)
         spokes = turneds[0] - turneds[0][0]
         normal = unit(np.cross(spokes, np.roll(spokes, -1, 0)).sum(0))
@@ -177,7 +198,7 @@ class Camera:
         yield Stroke(depth, [opaque(colour)], [[fixed(flat) for flat in flats]])
 
     def ball(self, part: Ball) -> Iterator[Stroke]:
-        """Discs that shrink towards the light."""
+        """Yield discs that shrink towards the light."""
         flat, zoom, turned = self.project(part.centre[None])
         radius, light = max(part.radius * zoom[0], self.thinnest), self.view.light
         share = np.arange(BANDS)[: int(np.clip(radius / 2, 1, BANDS)), None] / BANDS
@@ -188,7 +209,7 @@ class Camera:
 
 
 def draw(parts: Sequence[Part], view: View, size: tuple[int, int], paints: Sequence[Paint]) -> np.ndarray:
-    """-> uint8 (h, w, 4): colour multiplied by coverage, and coverage."""
+    """Draw parts, far to near. Returns uint8 (h, w, 4): colour multiplied by coverage, and coverage."""
     height, width = size
     camera = Camera(parts, view, size, paints)
     canvas = np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE, 4), np.uint8)

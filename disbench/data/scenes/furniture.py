@@ -9,7 +9,7 @@ from .parts import TAU, Part, arc, ball, bezier, level, mix, ring, rod, sheet, t
 
 
 def chair(rng, detail) -> list[Part]:
-    """A Windsor chair: turned legs, a saddle seat, a bow with spindles."""
+    """Build a Windsor chair: turned legs, a saddle seat, a bow with spindles."""
     spindles, thick = 5 + 2 * int(3 * detail), rng.uniform(0.018, 0.026)
     high, splay = rng.uniform(0.75, 1.0), rng.uniform(0.08, 0.16)
     parts: list[Part] = []
@@ -40,6 +40,7 @@ def chair(rng, detail) -> list[Part]:
 
 
 def bird_cage(rng, detail) -> list[Part]:
+    """Build a bird cage of bars under a dome."""
     bars, thick = 16 + 2 * int(7 * detail), rng.uniform(0.008, 0.012)
     high, r = rng.uniform(0.5, 0.8), 0.5
     hoops = (-0.75, 2), (-0.68, 1.2), (-0.1, 1.1), (high - 0.35, 1.4)
@@ -67,7 +68,7 @@ def bird_cage(rng, detail) -> list[Part]:
 
 
 def umbrella(rng, detail) -> list[Part]:
-    """Ribs and stretchers; a few of the panels still carry their cloth."""
+    """Build an umbrella of ribs and stretchers. A few of its panels still carry their cloth."""
     ribs, thick = 8 + 2 * int(3 * detail), rng.uniform(0.012, 0.016)
     drop = rng.uniform(0.35, 0.6)
     parts: list[Part] = [rod((0, -0.85, 0), (0, 0.62, 0), 0.016, 1, pieces=10)]
@@ -92,6 +93,7 @@ def umbrella(rng, detail) -> list[Part]:
 
 
 def chandelier(rng, detail) -> list[Part]:
+    """Build a chandelier of curved arms with candles."""
     arms, thick = 6 + 2 * int(2.5 * detail), rng.uniform(0.013, 0.018)
     parts: list[Part] = [
         rod((0, -0.35, 0), (0, 0.9, 0), 0.018, pieces=8),

@@ -7,7 +7,7 @@ from .parts import Part, ball, bezier, level, mix, ring, rod, sheet, tube, turn,
 
 
 def leaf(base, way, length, width, rng, paint=0) -> list[Part]:
-    """A pointed leaf in two halves, folded along its rib."""
+    """Build a pointed leaf in two halves, folded along its rib."""
     way = np.asarray(way) / np.sqrt(np.dot(way, way))
     side = np.cross(way, vector(rng.uniform(-0.4, 0.4), rng.uniform(-0.4, 0.4), 1))
     side /= np.sqrt(side @ side)
@@ -24,6 +24,7 @@ def leaf(base, way, length, width, rng, paint=0) -> list[Part]:
 
 
 def tree(rng, detail) -> list[Part]:
+    """Build a tree of ever thinner branches."""
     parts: list[Part] = []
     depth = 5 + int(1.99 * detail)
     leafy = rng.random() < 0.6
@@ -50,7 +51,7 @@ def tree(rng, detail) -> list[Part]:
 
 
 def fern(rng, detail) -> list[Part]:
-    """Fronds from one root, each a rib with pairs of leaflets, in a pot."""
+    """Build a fern: fronds from one root, each a rib with pairs of leaflets, in a pot."""
     fronds, pairs = 5 + int(4 * detail), 9 + int(8 * detail)
     parts: list[Part] = []
     for k in range(fronds):
@@ -71,7 +72,7 @@ def fern(rng, detail) -> list[Part]:
 
 
 def flower(rng, detail) -> list[Part]:
-    """A bunch of umbels: thin stalks that fan out into many small heads."""
+    """Build a bunch of umbels: thin stalks that fan out into many small heads."""
     parts: list[Part] = []
     for _ in range(2 + int(3 * detail)):
         top = vector(rng.uniform(-0.6, 0.6), rng.uniform(0.2, 0.8), rng.uniform(-0.3, 0.3))
@@ -94,7 +95,7 @@ def flower(rng, detail) -> list[Part]:
 
 
 def spider_web(rng, detail) -> list[Part]:
-    """Sagging threads between radii, in a fork of two twigs, with drops of dew and the spider."""
+    """Build sagging threads between radii, in a fork of two twigs, with drops of dew and the spider."""
     spokes, turns = 12 + int(8 * detail), 9 + int(9 * detail)
     angle = (np.arange(spokes) + rng.uniform(-0.2, 0.2, spokes)) * 2 * np.pi / spokes
     reach = rng.uniform(0.82, 1.0, spokes)
@@ -125,7 +126,7 @@ def spider_web(rng, detail) -> list[Part]:
 
 
 def dragonfly(rng, detail) -> list[Part]:
-    """An insect with veined wings."""
+    """Build an insect with veined wings."""
     parts: list[Part] = []
     veins, t = 6 + int(8 * detail), np.linspace(0, 1, 15)
     for side in (-1, 1):

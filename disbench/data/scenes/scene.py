@@ -1,7 +1,7 @@
 """One picture of DIS-Mini: an object, a view of it, paints, a background and light.
 
-A picture is a function of (SEED, stream, index) alone. Random numbers come from `integers`, `uniform` and `random`
-only: these are plain arithmetic on PCG64's bits, the same on every machine.
+A picture depends only on (SEED, stream, index). Random numbers come only from `integers`, `uniform` and `random`, which
+are plain arithmetic on PCG64's bits, the same on every machine.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,13 @@ ASPECTS = ((1, 1), (4, 3), (3, 4), (16, 9), (3, 2), (2, 3), (9, 16), (5, 4))
 
 @dataclass(frozen=True)
 class Scene:
-    """image uint8 (h, w, 3) RGB; truth uint8 (h, w), 0 or 255; name as DIS5K's: group, category and number."""
+    """A picture of DIS-Mini.
+
+    Attributes:
+        name: group, category and number, as in DIS5K.
+        image: RGB, uint8 (h, w, 3).
+        truth: mask, uint8 (h, w), 0 or 255.
+    """
 
     name: str
     image: np.ndarray
@@ -29,13 +35,14 @@ class Scene:
 
 
 def scene_size(rng: np.random.Generator, low: float, high: float) -> tuple[int, int]:
+    """Draw (height, width), even numbers, of a random aspect and low to high megapixels."""
     a, b = ASPECTS[rng.integers(0, len(ASPECTS))]
     side = np.sqrt(rng.uniform(low, high) * 1e6 / (a * b))
     return int(side * b) // 2 * 2, int(side * a) // 2 * 2
 
 
 def brightness(rng: np.random.Generator, behind: float) -> float:
-    """A luma, 0.12..0.8, well above or well below that of what is `behind`."""
+    """Draw a luma, 0.12..0.8, well above or well below the luma `behind` the object."""
     below, above = (0.12, behind - 0.2), (behind + 0.25, 0.8)
     if below[1] <= below[0] or (above[1] > above[0] and rng.random() < 0.5):
         return rng.uniform(min(above[0], 0.7), 0.8)
@@ -43,13 +50,13 @@ def brightness(rng: np.random.Generator, behind: float) -> float:
 
 
 def with_luma(colour: np.ndarray, wanted: float) -> np.ndarray:
-    """The colour mixed with black or white until its luma, 0..1, is as wanted."""
+    """Mix a colour with black or white until it has a luma, 0..1."""
     luma = colour @ [0.299, 0.587, 0.114] / 255
     return colour * wanted / luma if luma > wanted else colour + (255 - colour) * (wanted - luma) / (1.001 - luma)
 
 
 def pick_paints(rng: np.random.Generator, palette: str, bright: float) -> list[Paint]:
-    """Three paints: of the body, of its fittings (both about as `bright` as said, 0..1), and one that sets off."""
+    """Draw three paints: for the body and its fittings, both of a luma near `bright` (0..1), and a contrasting one."""
     u = rng.uniform
     gloss, accent = u(0.0, 0.15), u(0.1, 0.9)
     match palette:
@@ -72,13 +79,14 @@ def pick_paints(rng: np.random.Generator, palette: str, bright: float) -> list[P
 
 
 def hide(rng: np.random.Generator, paints: list[Paint], background: np.ndarray) -> list[Paint]:
-    """Camouflage: the background's own colours, some way brighter or darker."""
+    """Camouflage an object: give it the background's own colours, somewhat brighter or darker."""
     mean = background.reshape(-1, 3).mean(0)
     shift = rng.uniform(28, 45) * (1 if mean.mean() < 110 else -1)
     return [Paint(tuple((mean + shift + 0.12 * (np.array(p.colour) - mean)).tolist()), p.gloss / 3) for p in paints]
 
 
 def pick_view(rng: np.random.Generator, family: Family) -> View:
+    """Draw a view that suits the family of the object."""
     def turn(low, high):
         return float(np.radians(rng.uniform(low, high)))
 
@@ -99,7 +107,7 @@ def pick_view(rng: np.random.Generator, family: Family) -> View:
 
 
 def cast_shadow(rng, image, alpha, place, light) -> np.ndarray:
-    """Darkens the wall behind, or the floor below, by the blurred silhouette."""
+    """Darken the wall behind, or the floor below, by the blurred silhouette."""
     height, width = alpha.shape
     y, x = np.mgrid[:height, :width]
     side = np.sign(light[0])
@@ -118,7 +126,7 @@ def cast_shadow(rng, image, alpha, place, light) -> np.ndarray:
 
 
 def distant(rng, background) -> np.ndarray:
-    """Puts a second object into the background, far out of focus."""
+    """Put a second object into the background, far out of focus."""
     family = FAMILIES[rng.integers(0, len(FAMILIES))]
     paints = pick_paints(rng, family.palette, rng.uniform(0.2, 1))
     layer = draw(family.build(rng, rng.random()), pick_view(rng, family), background.shape[:2], paints)
@@ -127,7 +135,7 @@ def distant(rng, background) -> np.ndarray:
 
 
 def compose(rng, layer, background, place, light) -> tuple[np.ndarray, np.ndarray]:
-    """Puts the object before its background, with its shadow, some wear on it, and grain over all."""
+    """Put the object before its background, with its shadow, some wear on it, and grain over all."""
     alpha = layer[..., 3]
     height, width = alpha.shape
     small = background.shape[:2]
@@ -145,17 +153,19 @@ def compose(rng, layer, background, place, light) -> tuple[np.ndarray, np.ndarra
 
 
 def family_of(stream: str, index: int) -> int:
+    """Return the index of the family that a scene shows."""
     return (index * 7 + 3 * STREAMS[stream]) % len(FAMILIES)
 
 
 def scene_name(stream: str, index: int) -> str:
+    """Return the name of a scene, in the form of DIS5K's."""
     k = family_of(stream, index)
     family = FAMILIES[k]
     return f"{GROUPS.index(family.group) + 1}#{family.group}#{k + 1}#{family.category}#{stream}{index:04d}"
 
 
 def render(stream: str, index: int, megapixels: tuple[float, float] | None = None) -> Scene:
-    """One picture of "tr", "vd" or "te". `megapixels` is the range that its size is drawn from."""
+    """Render one scene of "tr", "vd" or "te". Its size is drawn from the range `megapixels`."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([SEED, STREAMS[stream], index])))
     size = scene_size(rng, *(megapixels or ((0.25, 0.3) if stream == "tr" else (1.0, 4.0))))
     family = FAMILIES[family_of(stream, index)]

@@ -9,6 +9,7 @@ from .parts import Part, arc, ball, bezier, box, level, mix, rod, sheet, tube, v
 
 
 def ladder(rng, detail) -> list[Part]:
+    """Build a stepladder."""
     rungs, thick = 7 + int(9 * detail), rng.uniform(0.016, 0.026)
     spread = rng.uniform(0.2, 0.45)
     parts: list[Part] = []
@@ -24,12 +25,14 @@ def ladder(rng, detail) -> list[Part]:
 
 
 def scroll(centre, radius, turns, sign, n=40) -> np.ndarray:
+    """Return the points of a spiral."""
     angle = np.linspace(0, turns * 2 * np.pi, n + 1)
     r = radius * (1 - 0.85 * np.linspace(0, 1, n + 1))
     return np.asarray(centre) + np.stack([sign * r * np.cos(angle), r * np.sin(angle), 0 * angle], -1)
 
 
 def gate(rng, detail) -> list[Part]:
+    """Build a wrought-iron gate with scrolls."""
     bars, thick = 7 + 2 * int(5 * detail), rng.uniform(0.014, 0.02)
     half, rise = rng.uniform(0.65, 0.95), rng.uniform(0.1, 0.4)
     xs = np.linspace(-half, half, bars)
@@ -54,7 +57,7 @@ def gate(rng, detail) -> list[Part]:
 
 
 def fence(rng, detail) -> list[Part]:
-    """Chain-link: a diagonal wire mesh in a frame of pipes."""
+    """Build a chain-link fence: a diagonal wire mesh in a frame of pipes."""
     cells, thick = 8 + int(12 * detail), rng.uniform(0.02, 0.03)
     half, high = rng.uniform(0.8, 1.25), 0.75
     step = 2 * high / cells
@@ -71,7 +74,7 @@ def fence(rng, detail) -> list[Part]:
 
 
 def lattice(low, high, thick, cross=True) -> list[Part]:
-    """One bay between two squares of four corners: posts, rails and diagonals."""
+    """Build one bay between two squares of four corners: posts, rails and diagonals."""
     parts: list[Part] = []
     for k in range(4):
         a, b, c, d = low[k], low[(k + 1) % 4], high[k], high[(k + 1) % 4]
@@ -82,11 +85,12 @@ def lattice(low, high, thick, cross=True) -> list[Part]:
 
 
 def square(y, half) -> list[np.ndarray]:
+    """Return the corners of a level square."""
     return [vector(x * half, y, z * half) for x, z in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
 
 
 def tower(rng, detail) -> list[Part]:
-    """An iron tower with the flare of an exponential, platforms and a mast."""
+    """Build an iron tower with the flare of an exponential, platforms and a mast."""
     bays, thick = 9 + int(8 * detail), rng.uniform(0.014, 0.02)
     flare = rng.uniform(2.0, 3.2)
     ys = -1 + 2 * (1 - (1 - np.linspace(0, 1, bays + 1)) ** 1.35)
@@ -106,7 +110,7 @@ def tower(rng, detail) -> list[Part]:
 
 
 def pylon(rng, detail) -> list[Part]:
-    """A power line's tower with three pairs of arms, insulators and cables."""
+    """Build a power line's tower with three pairs of arms, insulators and cables."""
     thick = rng.uniform(0.012, 0.017)
     ys = np.linspace(-1, 1, 9 + int(4 * detail))
     half = np.maximum(0.36 - 0.29 * (ys + 1) / 1.3, 0.07)
@@ -129,7 +133,7 @@ def pylon(rng, detail) -> list[Part]:
 
 
 def crane(rng, detail) -> list[Part]:
-    """A tower crane: mast, jib, counterweight, stays, hook."""
+    """Build a tower crane: mast, jib, counterweight, stays, hook."""
     thick, h = rng.uniform(0.011, 0.015), 0.055
     bays = 10 + int(6 * detail)
     parts: list[Part] = []
@@ -155,7 +159,7 @@ def crane(rng, detail) -> list[Part]:
 
 
 def bridge(rng, detail) -> list[Part]:
-    """A suspension bridge: two portals, main cables, hangers and a trussed deck."""
+    """Build a suspension bridge: two portals, main cables, hangers and a trussed deck."""
     thick, hangers = rng.uniform(0.014, 0.02), 22 + int(26 * detail)
     sag = rng.uniform(0.08, 0.16)
     parts: list[Part] = []
@@ -180,7 +184,7 @@ def bridge(rng, detail) -> list[Part]:
 
 
 def staircase(rng, detail) -> list[Part]:
-    """A spiral stair: treads about a post, balusters and a helical rail."""
+    """Build a spiral stair: treads about a post, balusters and a helical rail."""
     steps, twist = 14 + int(10 * detail), rng.uniform(1.1, 1.8)
     thick = rng.uniform(0.012, 0.018)
     parts: list[Part] = [rod((0, -1, 0), (0, 1.25, 0), 0.045, 1, pieces=30), ball((0, 1.27, 0), 0.06, 1)]

@@ -9,6 +9,7 @@ from .parts import TAU, Part, arc, ball, bezier, level, mix, rod, sheet, spoke, 
 
 
 def harp(rng, detail) -> list[Part]:
+    """Build a harp: a column, a neck, a sound box and strings."""
     strings, thick = 14 + int(16 * detail), rng.uniform(0.032, 0.045)
     pillar = bezier((-0.62, -0.95, 0), (-0.66, 0, 0), (-0.72, 0.7, 0), (-0.62, 1.02, 0), n=20)
     neck = bezier((-0.62, 1.02, 0), (-0.35, 1.15, 0), (-0.1, 0.4, 0), (0.3, 0.55, 0), (0.56, 0.72, 0), n=24)
@@ -29,7 +30,7 @@ def harp(rng, detail) -> list[Part]:
 
 
 def lyre(rng, detail) -> list[Part]:
-    """Two curved arms over a sound box, a yoke and strings."""
+    """Build a lyre: two curved arms over a sound box, a yoke and strings."""
     strings, thick = 5 + int(7 * detail), rng.uniform(0.03, 0.042)
     parts: list[Part] = []
     for s in (-1, 1):
@@ -54,7 +55,7 @@ def lyre(rng, detail) -> list[Part]:
 
 
 def gear_wheel(teeth, radius, arms, centre, phase) -> list[Part]:
-    """An extruded toothed disc with a rim, arms and a bore; `phase` turns it."""
+    """Build an extruded toothed disc with a rim, arms and a bore, turned by `phase`."""
     pitch = np.arange(teeth * 4) * TAU / (teeth * 4)
     depth = 2.6 * radius / teeth
     edge = radius + depth * np.array([-0.5, 0.5, 0.5, -0.5])[np.arange(teeth * 4) % 4]
@@ -75,7 +76,7 @@ def gear_wheel(teeth, radius, arms, centre, phase) -> list[Part]:
 
 
 def gears(rng, detail) -> list[Part]:
-    """A train of meshing gears, teeth between teeth."""
+    """Build a train of meshing gears."""
     module = rng.uniform(0.04, 0.055)
     parts: list[Part] = []
     at, way = vector(0, 0, 0), rng.uniform(-0.6, 0.6)
@@ -92,7 +93,7 @@ def gears(rng, detail) -> list[Part]:
 
 
 def chain(rng, detail) -> list[Part]:
-    """Links, every second one turned, along a curve that hangs or coils."""
+    """Build links along a curve that hangs or coils, every second one turned."""
     count = 12 + int(12 * detail)
     curl = rng.uniform(0.6, 1.5)
     t = np.linspace(0, 1, 400)
@@ -116,7 +117,7 @@ def chain(rng, detail) -> list[Part]:
 
 
 def rope(rng, detail) -> list[Part]:
-    """A knotted rope of twisted strands: the trefoil or one of its relatives."""
+    """Build a knotted rope of twisted strands: the trefoil or one of its relatives."""
     lobes, strands = 2 + int(rng.integers(0, 3)), 3
     t = np.linspace(0, TAU, 241)
     p, q = 2, 2 * lobes + 1
@@ -137,6 +138,7 @@ def rope(rng, detail) -> list[Part]:
 
 
 def spectacles(rng, detail) -> list[Part]:
+    """Build a pair of spectacles."""
     thick, r = rng.uniform(0.025, 0.045), rng.uniform(0.34, 0.4)
     squash = rng.uniform(0.75, 1.0)
     bridge = bezier((-0.14, 0.06, 0), (-0.08, 0.2, 0.04), (0.08, 0.2, 0.04), (0.14, 0.06, 0))
@@ -158,6 +160,7 @@ def spectacles(rng, detail) -> list[Part]:
 
 
 def whisk(rng, detail) -> list[Part]:
+    """Build a whisk of wire loops."""
     wires = 5 + int(6 * detail)
     parts: list[Part] = [
         rod((0, -1.32, 0), (0, -0.45, 0), (0.03, 0.065, 0.07, 0.06, 0.05, 0.045, 0.04), 1, pieces=18),

@@ -7,7 +7,7 @@ from .parts import Part, arc, ball, bezier, mix, rod, sheet, spoke, tube, turn, 
 
 
 def spoked_wheel(centre, radius, spokes, thick, width=0.03) -> list[Part]:
-    """A bicycle wheel in the xy plane: tyre, rim, hub and crossed spokes from both flanges."""
+    """Build a bicycle wheel in the xy plane: tyre, rim, hub and crossed spokes from both flanges."""
     centre = np.asarray(centre, np.float64)
     parts: list[Part] = [tube(arc(centre, radius), thick, 2), tube(arc(centre, radius - 1.6 * thick), thick * 0.6, 1)]
     for k in range(spokes):
@@ -21,6 +21,7 @@ def spoked_wheel(centre, radius, spokes, thick, width=0.03) -> list[Part]:
 
 
 def bicycle(rng, detail) -> list[Part]:
+    """Build a bicycle."""
     r = rng.uniform(0.33, 0.38)
     thick = rng.uniform(0.012, 0.018)
     rear, front, pedal = vector(-0.52, 0, 0), vector(0.56, 0, 0), vector(-0.09, -0.03, 0)
@@ -68,6 +69,7 @@ def bicycle(rng, detail) -> list[Part]:
 
 
 def wagon_wheel(rng, detail) -> list[Part]:
+    """Build a wooden wheel."""
     spokes = 8 + 2 * int(5 * detail)
     width, felloe = rng.uniform(0.03, 0.06), rng.uniform(0.03, 0.05)
     waist = rng.uniform(0.015, 0.022)
@@ -89,6 +91,7 @@ def wagon_wheel(rng, detail) -> list[Part]:
 
 
 def ferris_wheel(rng, detail) -> list[Part]:
+    """Build a Ferris wheel with gondolas on its supports."""
     cabins = 10 + 2 * int(4 * detail)
     thick, depth = rng.uniform(0.008, 0.012), 0.12
     parts: list[Part] = []
@@ -121,6 +124,7 @@ def ferris_wheel(rng, detail) -> list[Part]:
 
 
 def sailing_ship(rng, detail) -> list[Part]:
+    """Build a sailing ship with masts, sails and rigging."""
     masts = 1 + int(2.99 * detail)
     parts: list[Part] = []
     deck = bezier((-1.0, 0.12, 0), (-0.4, -0.08, 0), (0.5, -0.06, 0), (1.05, 0.16, 0), n=16)
@@ -154,7 +158,7 @@ def sailing_ship(rng, detail) -> list[Part]:
 
 
 def trolley(rng, detail) -> list[Part]:
-    """A wire trolley: a tapering basket of thin bars on a frame with four castors."""
+    """Build a wire trolley: a tapering basket of thin bars on a frame with four castors."""
     bars = 7 + int(8 * detail)
     thick = rng.uniform(0.011, 0.016)
     low = [vector(x, 0, z) for x, z in ((-0.42, -0.22), (0.42, -0.22), (0.42, 0.22), (-0.42, 0.22))]
@@ -184,7 +188,7 @@ def trolley(rng, detail) -> list[Part]:
 
 
 def windmill(rng, detail) -> list[Part]:
-    """A farm wind pump: a lattice tower with a many-bladed wheel and a vane."""
+    """Build a farm wind pump: a lattice tower with a many-bladed wheel and a vane."""
     blades = 12 + int(10 * detail)
     parts: list[Part] = []
     feet = [vector(x, -1.5, z) for x in (-0.42, 0.42) for z in (-0.42, 0.42)]
