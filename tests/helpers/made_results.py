@@ -43,6 +43,13 @@ def result(
         split: [Row(split, f"image {i}", measurement(quality - 0.03 * i, foreground), seconds, "") for i in range(n)]
         for split in splits
     }
-    name = make_signature("pysod", token, {split: n for split in splits})
-    meta = {"environment": {"cpu": "a CPU", "packages": {"numpy": "2.0"}}} if meta is None else meta
-    return Result(title, dataset, name, tuple(splits), rows, meta, folder, token)
+    return Result(
+        title=title,
+        dataset=dataset,
+        signature=make_signature("pysod", token, {split: n for split in splits}),
+        splits=tuple(splits),
+        rows=rows,
+        meta={"environment": {"cpu": "a CPU", "packages": {"numpy": "2.0"}}} if meta is None else meta,
+        folder=folder,
+        token=token,
+    )
