@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from disbench.metrics.measurement import Measurement, measure
     from disbench.metrics.protocols import PROTOCOLS
     from disbench.metrics.scoring import curves, per_image, score
+    from disbench.reports.api import report
     from disbench.runs.api import run, score_maps
     from disbench.runs.result import Result
     from disbench.stats.compare import compare
@@ -37,6 +38,7 @@ _EXPORTS = {
     "load": "inference.model:load_model",
     "measure": "metrics.measurement:measure",
     "per_image": "metrics.scoring:per_image",
+    "report": "reports.api:report",
     "run": "runs.api:run",
     "score": "metrics.scoring:score",
     "score_maps": "runs.api:score_maps",
@@ -53,6 +55,7 @@ __all__ = [
     "load",
     "measure",
     "per_image",
+    "report",
     "run",
     "score",
     "score_maps",

@@ -122,16 +122,16 @@ def load_part(path: Path, entry: Entry, one: Measured) -> Result:
     rows = {split: [row for row in measured if row.split == split] for split in one.splits}
     meta = {"environment": one.environment, "finished": one.finished, "truths": one.truths, "data": [where]}
     return Result(
-        entry.title,
-        entry.dataset,
-        one.signature,
-        tuple(one.splits),
-        rows,
-        meta | {"seconds": one.seconds},
-        file,
-        entry.token,
-        one.protocol,
-        size,
+        title=entry.title,
+        dataset=entry.dataset,
+        signature=one.signature,
+        splits=tuple(one.splits),
+        rows=rows,
+        meta=meta | {"seconds": one.seconds},
+        folder=file,
+        token=entry.token,
+        protocol=one.protocol,
+        size=size,
         identity=one.run,
     )
 

@@ -1,4 +1,4 @@
-"""Which images a qualitative grid shows: by a rule that leaves no room for picking favourites, or by name."""
+"""Selection of the images in a qualitative grid: by a rule, which leaves no room for favourites, or by name."""
 
 from __future__ import annotations
 
@@ -14,93 +14,136 @@ from disbench.metrics.scoring import per_image
 from disbench.runs.result import Result
 from disbench.runs.row_log import Row
 
-METRIC = "f_max"  # of one image; orders the cases and stands under each prediction
-RULES = {
+CASE_METRIC = "f_max"  # of a single image; it orders the cases and stands under each prediction
+# selection rule -> its description, where {first} is the title of the first method
+SELECTION_RULES = {
     "spread": "The middles of equal shares of the images, ordered by the F of {first}.",
     "disagreement": "The images on which the F of the best and of the worst method lie furthest apart.",
     "gain": "The images on which the F of {first} lies furthest above the best of the others.",
     "loss": "The images on which the F of {first} lies furthest below the best of the others.",
 }
-NAMED = "Images chosen by name."
+SELECTED_BY_NAME = "Images chosen by name."
 NO_CASES = "no case to show: it needs the data set, and the maps, which `disbench run` and `disbench score --save` keep"
+MAX_LABEL = 20  # characters of a shortened name
+
+ImageKey = tuple[str, str]  # subset, image
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the grid. `masks` and `scores` are by method title; the first mask has its errors shown."""
+    """One row of the grid.
+
+    Attributes:
+        sample: image and ground truth.
+        masks: title of the method -> saved prediction map. The grid shows the errors of the first map.
+        scores: title of the method -> CASE_METRIC of the map.
+    """
 
     sample: Sample
     masks: dict[str, Path]
     scores: dict[str, float]
 
 
-def make_cases(results: Sequence[Result], samples: Iterable[Sample], n: int = 6, how: str = "spread") -> list[Case]:
-    """The chosen cases of the first result, with the saved maps of all; none where images or maps are not at hand."""
-    known = {(sample.split, sample.name): sample for sample in samples if sample.image}
-    scores = [_scores(result) for result in results]
-    found = []
-    for row in choose_cases(results, n, how):
-        key = row.split, row.name
-        if key not in known or results[0].mask(row) is None:
+def make_cases(
+    results: Sequence[Result], samples: Iterable[Sample], n: int = 6, selection: str = "spread"
+) -> list[Case]:
+    """Collect the files of selected images.
+
+    Args:
+        results: the first decides which images are selected.
+        samples: images and ground truths. Cases without an image file are skipped.
+        n: number of images, if a rule selects them.
+        selection: as in `select_rows`.
+
+    Returns:
+        A case for each selected image with a saved map of the first result.
+    """
+    sample_of_image = {(sample.split, sample.name): sample for sample in samples if sample.image}
+    scores = [_score_images(result) for result in results]
+    cases = []
+    for row in select_rows(results, n, selection):
+        key = row.key
+        if key not in sample_of_image or results[0].mask(row) is None:
             continue
-        masks, values = {}, {}
-        for result, own in zip(results, scores, strict=True):
-            if key in own and (path := result.mask(row)):
-                masks[result.title], values[result.title] = path, own[key]
-        found.append(Case(known[key], masks, values))
-    return found
+        case = Case(sample_of_image[key], {}, {})
+        for result, result_scores in zip(results, scores, strict=True):
+            path = result.mask(row)
+            if key in result_scores and path:
+                case.masks[result.title] = path
+                case.scores[result.title] = result_scores[key]
+        cases.append(case)
+    return cases
 
 
-def choose_cases(results: Sequence[Result], n: int = 6, how: str = "spread") -> list[Row]:
-    """`n` rows of the first result by one of RULES, or those named in `how` with commas between.
+def select_rows(results: Sequence[Result], n: int = 6, selection: str = "spread") -> list[Row]:
+    """Select images of the first result.
 
-    A name is whole, with or without its subset, or a part that no other image has. InputError for another, and where a
-    rule needs a second method.
+    Args:
+        results: the methods that a rule compares.
+        n: number of images, if a rule selects them.
+        selection: a rule in SELECTION_RULES, or names of images, separated by commas. A name may include the subset.
+            Part of a name is enough if no other image has it.
+
+    Returns:
+        Rows of the first result.
+
+    Raises:
+        InputError: for an unknown or ambiguous name, and for a rule that compares methods if there is only one.
     """
     rows = [row for split in results[0].splits for row in results[0].rows[split]]
-    if how not in RULES:
-        return [_named(name, rows) for name in ([how] if how in {row.name for row in rows} else how.split(","))]
-    scores = [_scores(result) for result in results]
-    if how == "spread":
-        values = np.array([scores[0][row.split, row.name] for row in rows])
+    if selection not in SELECTION_RULES:
+        # A whole name may contain a comma.
+        names = [selection] if selection in {row.name for row in rows} else selection.split(",")
+        return [_find_row(name, rows) for name in names]
+    scores = [_score_images(result) for result in results]
+    if selection == "spread":
+        values = np.array([scores[0][row.key] for row in rows])
         order = np.argsort(-values, kind="stable")
         n = min(n, len(rows))
         return [rows[order[int((i + 0.5) * len(rows) / n)]] for i in range(n)]
     if len(results) < 2:
-        raise InputError(f"--cases {how} compares methods: give at least two runs")
-    rows = [row for row in rows if all((row.split, row.name) in one for one in scores)]
-    values = np.array([[one[row.split, row.name] for row in rows] for one in scores]).reshape(len(scores), -1)
-    over = values[0] - values[1:].max(axis=0)
-    weight = {"disagreement": np.ptp(values, axis=0), "gain": over, "loss": -over}[how]
-    return [rows[i] for i in np.argsort(-weight, kind="stable")[:n]]
+        raise InputError(f"--cases {selection} compares methods: give at least two runs")
+    rows = [row for row in rows if all(row.key in result_scores for result_scores in scores)]
+    values = np.array([[result_scores[row.key] for row in rows] for result_scores in scores])
+    values = values.reshape(len(scores), -1)  # which keeps its shape without common images
+    advantage = values[0] - values[1:].max(axis=0)
+    priority = {"disagreement": np.ptp(values, axis=0), "gain": advantage, "loss": -advantage}[selection]
+    return [rows[i] for i in np.argsort(-priority, kind="stable")[:n]]
 
 
-def describe_selection(first: str, how: str) -> str:
-    """How the cases were chosen, in a sentence."""
-    return RULES.get(how, NAMED).format(first=first)
+def describe_selection(first: str, selection: str) -> str:
+    """Describe in a sentence how the cases were selected; `first` is the title of the first method."""
+    return SELECTION_RULES.get(selection, SELECTED_BY_NAME).format(first=first)
 
 
 def shorten_name(name: str) -> str:
-    """What tells images apart in a file name: 'Category id' of DIS5K's group#Group#category#Category#id."""
-    parts = name.split("#")
-    label = f"{parts[3]} {parts[-1]}" if len(parts) >= 5 else name
-    return label if len(label) <= 20 else f"{label[:9]}…{label[-10:]}"
+    """Shorten the name of an image for print.
+
+    Names of DIS5K, group#Group#category#Category#id, become 'Category id'.
+    """
+    fields = name.split("#")
+    label = f"{fields[3]} {fields[-1]}" if len(fields) >= 5 else name
+    return label if len(label) <= MAX_LABEL else f"{label[:9]}…{label[-10:]}"
 
 
-def _scores(result: Result) -> dict[tuple[str, str], float]:
+def _score_images(result: Result) -> dict[ImageKey, float]:
     rows = [row for split in result.splits for row in result.rows[split]]
-    values = per_image([row.measurement for row in rows], result.protocol, [METRIC])[METRIC]
-    return {(row.split, row.name): float(value) for row, value in zip(rows, values, strict=True)}
+    values = per_image([row.measurement for row in rows], result.protocol, [CASE_METRIC])[CASE_METRIC]
+    return {row.key: float(value) for row, value in zip(rows, values, strict=True)}
 
 
-def _named(name: str, rows: Sequence[Row]) -> Row:
+def _find_row(name: str, rows: Sequence[Row]) -> Row:
     name = name.strip()
-    for same in (lambda row: name in (row.name, f"{row.split}/{row.name}"), lambda row: name and name in row.name):
-        found = [row for row in rows if same(row)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            some = ", ".join(f"{row.split}/{row.name}" for row in found[:3])
-            raise InputError(f"--cases {name}: {len(found)} images have this in their names, such as {some}; say more")
-    raise InputError(f"--cases {name}: no such image or rule; {suggest_names(name, [*RULES, *(row.name for row in rows)])}")
-
+    matches = [row for row in rows if name in (row.name, f"{row.split}/{row.name}")]
+    if not matches and name:
+        matches = [row for row in rows if name in row.name]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        examples = ", ".join(f"{row.split}/{row.name}" for row in matches[:3])
+        raise InputError(
+            f"--cases {name}: {len(matches)} images have this in their names, such as {examples}; "
+            "give more of the name, or its subset"
+        )
+    hint = suggest_names(name, [*SELECTION_RULES, *(row.name for row in rows)])
+    raise InputError(f"--cases {name}: no such image or rule; {hint}")

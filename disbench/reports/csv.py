@@ -5,34 +5,39 @@ import io
 from collections.abc import Iterator
 
 from disbench.errors import escape_csv_formula
-from disbench.reports.table import KNOWN, Table
+from disbench.reports.options import FormatOptions
+from disbench.reports.table import PRINTABLE_METRICS, Table
 
 FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "value", "n", "signature", "low", "high")
 
 
-def render_csv(table: Table) -> str:
-    """Records of FIELDS, names inert; `value` reads back as the very same float. What was not scored has no record. low
-    and high are the ends of the 95 % interval; what is not known is empty."""
+def render_csv(table: Table, options: FormatOptions | None = None) -> str:
+    """Render a table as CSV, with the columns FIELDS.
+
+    `value` reads back as the very same float. `low` and `high` are the ends of the 95 % interval. Missing scores have
+    no record, and unknown fields are empty. Names that a spreadsheet would take for formulas are escaped.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
     for record in make_records(table):
-        writer.writerow(map(_cell, record))
+        writer.writerow(map(_format_field, record))
     return file.getvalue()
 
 
-def _cell(field: str | float | int) -> str | int:
+def _format_field(field: str | float | int) -> str | int:
     if isinstance(field, str):
         return escape_csv_formula(field)
     return repr(field) if isinstance(field, float) else field
 
 
 def make_records(table: Table) -> Iterator[tuple[str | float | int, ...]]:
-    """The values of FIELDS for each score."""
+    """Yield the values of FIELDS for each score of a table."""
     for line in table.lines:
-        direction = KNOWN[line.metric].direction
+        direction = PRINTABLE_METRICS[line.metric].direction
         for column, signature, cell in zip(table.columns, table.signatures, line.cells, strict=True):
-            if cell.value is not None:
-                value = float(cell.value)
-                ends = map(float, cell.interval) if cell.interval else ("", "")
-                yield table.title, line.split, line.metric, direction, *column, value, line.n or "", signature, *ends
+            if cell.value is None:
+                continue
+            low, high = map(float, cell.interval) if cell.interval else ("", "")
+            score = float(cell.value)
+            yield table.title, line.split, line.metric, direction, *column, score, line.n or "", signature, low, high

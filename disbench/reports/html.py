@@ -1,125 +1,181 @@
-"""The report as one HTML file that needs nothing else: no network, no script or picture outside it."""
+"""The report as one HTML file that needs nothing else: no network, and no script or picture outside it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from disbench.errors import InputError
 from disbench.metrics.catalogue import METRICS, STANDARD, paper_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.metrics.scoring import per_image
+from disbench.reports.cases import NO_CASES, Case, describe_selection, shorten_name
+from disbench.reports.options import HtmlOptions
 from disbench.reports.page import encode_data_uri, render_page
-from disbench.reports.plots import SCALE, collect_trades, curve_panels, plot_by_complexity
-from disbench.reports.table import ARROWS, KNOWN, MISSING, Table
-from disbench.reports.times import Key, group_by_environment, own_times, run_id
+from disbench.reports.plots import compare_times, plot_by_complexity, plot_curves
+from disbench.reports.report import Report
+from disbench.reports.scales import SIDE
+from disbench.reports.table import ARROWS, MISSING, PRINTABLE_METRICS, Table
+from disbench.reports.times import collect_times, group_by_environment, run_id
 from disbench.runs.result import Result, drop_other_protocols
-from disbench.runs.times import Times, flatten_environment
-
-if TYPE_CHECKING:
-    from disbench.reports.cases import Case
+from disbench.runs.times import flatten_environment
 
 STAGES = ("prepare", "infer", "restore")
-PLOTTED = 16  # subsets whose curves a page can hold; the categories of DIS5K are 225
+MAX_CURVE_SUBSETS = 16  # the curves of more subsets make a page too large; the categories of DIS5K are 225
+PICTURE_WIDTH, SMALL_PICTURE_WIDTH = 420, 300  # pixels in a report, with at most 4 methods and with more
+GRID_PICTURE_WIDTH = 720  # pixels in a grid page
 
 
 def list_explained(shown: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
-    """The measures of a page: those shown at first, then the standard ones that all results hold."""
-    standard = [key for key in STANDARD if results and all(result.holds(key) for result in results)]
-    return tuple(dict.fromkeys(key for key in (*shown, *standard) if key in METRICS))
+    """Return the metrics of a page: those shown at first, then the standard ones that all results have."""
+    standard = [key for key in STANDARD if results and all(result.has_metric(key) for result in results)]
+    return tuple(key for key in dict.fromkeys((*shown, *standard)) if key in METRICS)
 
 
-def render_html(
-    every: Table,
-    shown: Sequence[str],
-    results: Sequence[Result] = (),
-    cases: Sequence[Case] = (),
-    ranks: Mapping[tuple[str, str], float] | None = None,
-    ruled: Mapping[Key, Times] | None = None,
-) -> str:
-    """The page of a table, which shows the metrics `shown` at first; with the results behind it, which are its last
-    columns, also curves, times, environment and the score of every image.
+def render_html(report: Report, options: HtmlOptions | None = None) -> str:
+    """Render a report as a page.
 
-    `cases`: the qualitative grid; `ranks`: (subset, image) -> complexity, for scores against it; `ruled`: times in the
-    place of the results' own (disbench.report.times.ruled). All from outside is escaped.
+    The page shows the metrics of the report at first, and others on request. With results, it also has curves, times,
+    environments, and the score of every image. All text from outside is escaped.
     """
-    measured = _measured(every, shown, len(results)) if results else None
-    scored = {(line.split, k) for line in every.lines for k, cell in enumerate(line.cells) if cell.value is not None}
-    splits = [split for split, _ in every.groups]
-    whole = [split for split in splits if all((split, k) in scored for k in range(len(every.columns)))]
-    drawn = [split for split, _ in measured.groups] if measured and len(measured.groups) <= PLOTTED else []
+    options = options or HtmlOptions()
+    results = report.results
+    shown = list(dict.fromkeys(line.metric for line in report.build_table(confidence=False).lines))
+    full_table = report.build_table(list_explained(shown, results))
+    content = _describe_table(full_table, shown) | _describe_runs(results, options)
+    if results:
+        measured_table = _measured_part(full_table, shown, len(results))
+        content |= _describe_results(measured_table, results, options, content["times"])
+    styles, scripts = ("base.css", "report.css"), ("base.js", "report.js")
+    return render_page("report.html.j2", styles, scripts, **content)
+
+
+def _describe_table(full_table: Table, shown: Sequence[str]) -> dict[str, Any]:
+    """Return what the page shows of any table."""
+    scored = {
+        (line.split, column)
+        for line in full_table.lines
+        for column, cell in enumerate(line.cells)
+        if cell.value is not None
+    }
+    splits = [split for split, _ in full_table.groups]
+    columns = range(len(full_table.columns))
+    complete = [split for split in splits if all((split, column) in scored for column in columns)]
+    metrics = dict.fromkeys(line.metric for line in full_table.lines)
+    return {
+        "table": replace(full_table, lines=tuple(line for line in full_table.lines if line.metric in shown)),
+        "full_table": full_table,
+        "shown": shown,
+        "scored": scored,
+        "start": (complete or splits)[-1],  # the subset that is shown at first
+        "explained": [PRINTABLE_METRICS[key] for key in metrics],
+        "synthetic": any("|dis-mini-" in signature for signature in full_table.signatures),
+        "metrics": PRINTABLE_METRICS,
+        "arrows": ARROWS,
+        "missing": MISSING,
+        "scale": SIDE,
+        "stages": STAGES,
+        "methods": (),
+        "plots": [],
+        "time_comparison": None,
+        "complexity_plots": [],
+        "images": None,
+    }
+
+
+def _describe_runs(results: Sequence[Result], options: HtmlOptions) -> dict[str, Any]:
+    """Return the pictures, times and environments of the page."""
     runs = drop_other_protocols(results)
-    times = own_times(runs) if ruled is None else ruled
+    times = collect_times(runs) if options.times is None else options.times
     records = [flatten_environment(run) for run in runs]
-    names = dict.fromkeys(name for one in records for name in one)
-    return render_page(
-        "report.html.j2",
-        ("base.css", "report.css"),
-        ("base.js", "report.js"),
-        table=replace(every, lines=tuple(line for line in every.lines if line.metric in shown)),
-        every=every,
-        shown=shown,
-        explained=[KNOWN[key] for key in dict.fromkeys(line.metric for line in every.lines)],
-        synthetic=any("|dis-mini-" in signature for signature in every.signatures),
-        scored=scored,
-        start=(whole or splits)[-1],
-        metrics=KNOWN,
-        arrows=ARROWS,
-        missing=MISSING,
-        scale=SCALE,
-        methods=measured.methods if measured else (),
-        plots=[(split, curve_panels(results, split)) for split in drawn],
-        trade=collect_trades(measured, results, times) if measured else None,
-        intricate=plot_by_complexity(measured, results, ranks) if measured and ranks else [],
-        stages=STAGES,
-        times=[(run.title, times[run_id(run)]) for run in runs if run_id(run) in times],
-        ruled=ruled is not None,
-        comparable=len(group_by_environment([one.record for one in times.values()])) < 2,
-        machines=[run.title for run in runs],
-        records=[(name, [str(one.get(name, MISSING)) for one in records]) for name in names],
-        images=format_image_scores(results, measured.methods) if measured else None,
-        pictures=[render_pictures(case, 420 if len(case.masks) <= 4 else 300) for case in cases],
+    fields = dict.fromkeys(field for record in records for field in record)
+    return {
+        "times": times,
+        "time_rows": [(run.title, times[run_id(run)]) for run in runs if run_id(run) in times],
+        "is_timed_apart": options.times is not None,  # by `disbench time`
+        "comparable": len(group_by_environment([entry.record for entry in times.values()])) < 2,
+        "machines": [run.title for run in runs],
+        "records": [(field, [str(record.get(field, MISSING)) for record in records]) for field in fields],
+        "pictures": [
+            render_pictures(case, PICTURE_WIDTH if len(case.masks) <= 4 else SMALL_PICTURE_WIDTH)
+            for case in options.cases
+        ],
+    }
+
+
+def _describe_results(
+    table: Table, results: Sequence[Result], options: HtmlOptions, times: dict[Any, Any]
+) -> dict[str, Any]:
+    """Return the plots and the scores of images; `table` has the columns of `results`."""
+    splits = [split for split, _ in table.groups]
+    return {
+        "methods": table.methods,
+        "plots": [(split, plot_curves(results, split)) for split in splits if len(splits) <= MAX_CURVE_SUBSETS],
+        "time_comparison": compare_times(table, results, times),
+        "complexity_plots": plot_by_complexity(table, results, options.complexity) if options.complexity else [],
+        "images": format_image_scores(results, table.methods),
+    }
+
+
+def _measured_part(full_table: Table, shown: Sequence[str], columns: int) -> Table:
+    """Return the last columns of a table, in the metrics shown."""
+    lines = [replace(line, cells=line.cells[-columns:]) for line in full_table.lines if line.metric in shown]
+    return replace(
+        full_table,
+        columns=full_table.columns[-columns:],
+        signatures=full_table.signatures[-columns:],
+        lines=tuple(line for line in lines if any(cell.value is not None for cell in line.cells)),
     )
 
 
-def _measured(every: Table, shown: Sequence[str], columns: int) -> Table:
-    """The last columns of a table, in the metrics shown."""
-    lines = [replace(line, cells=line.cells[-columns:]) for line in every.lines if line.metric in shown]
-    scored = tuple(line for line in lines if any(cell.value is not None for cell in line.cells))
-    return replace(every, columns=every.columns[-columns:], signatures=every.signatures[-columns:], lines=scored)
+def render_grid_page(cases: Sequence[Case], selection: str) -> str:
+    """Render the qualitative grid as a page of its own, with larger pictures than in a report.
 
+    Args:
+        cases: rows of the grid.
+        selection: how the cases were selected; see disbench.reports.cases.select_rows.
 
-def render_grid_page(cases: Sequence[Case], how: str) -> str:
-    """The grid as a page of its own, its pictures larger than in a report. InputError where there is no case."""
-    from disbench.reports.cases import NO_CASES, describe_selection
-
+    Raises:
+        InputError: if there are no cases.
+    """
     if not cases:
         raise InputError(NO_CASES)
-    shown = [render_pictures(case, 720) for case in cases]
-    styles, scripts = ("base.css", "report.css"), ("base.js",)
-    return render_page("grid.html.j2", styles, scripts, pictures=shown, rule=describe_selection(shown[0]["first"], how))
+    pictures = [render_pictures(case, GRID_PICTURE_WIDTH) for case in cases]
+    rule = describe_selection(pictures[0]["first"], selection)
+    return render_page(
+        "grid.html.j2", ("base.css", "report.css"), ("base.js",), pictures=pictures, selection_rule=rule
+    )
 
 
 def format_image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str, Any]:
-    """The scores of every image as data for a page's script: values[metric][method][image], None where missing."""
-    keys = sorted({(row.split, row.name) for r in results for split in r.splits for row in r.rows[split]})
-    place = {key: i for i, key in enumerate(keys)}
-    columns = paper_metrics(get_protocol(result.protocol) for result in results)
-    shown = [key for key in columns if all(result.holds(key) for result in results)]
-    values: dict[str, list[list[float | None]]] = {metric: [] for metric in shown}
+    """Return the scores of every image as data for a page's script.
+
+    Args:
+        results: a method each.
+        methods: the heading of each method.
+
+    Returns:
+        methods; metrics; images: (subset, name) of each; values: metric -> method -> image -> score, None if missing.
+    """
+    keys = sorted({row.key for result in results for split in result.splits for row in result.rows[split]})
+    index_of_image = {key: i for i, key in enumerate(keys)}
+    candidates = paper_metrics(get_protocol(result.protocol) for result in results)
+    metrics = [key for key in candidates if all(result.has_metric(key) for result in results)]
+    values: dict[str, list[list[float | None]]] = {metric: [] for metric in metrics}
     for result in results:
         rows = [row for split in result.splits for row in result.rows[split]]
-        scores = per_image([row.measurement for row in rows], result.protocol, shown)
-        for metric in shown:
+        scores = per_image([row.measurement for row in rows], result.protocol, metrics)
+        for metric in metrics:
             column: list[float | None] = [None] * len(keys)
             for row, value in zip(rows, scores[metric], strict=True):
-                column[place[row.split, row.name]] = round(float(value), 4)
+                column[index_of_image[row.key]] = round(float(value), 4)
             values[metric].append(column)
     return {
         "methods": methods,
         "metrics": [
-            {"key": key, "symbol": METRICS[key].symbol, "higher": METRICS[key].direction == "higher"} for key in shown
+            {"key": key, "symbol": METRICS[key].symbol, "higher": METRICS[key].direction == "higher"}
+            for key in metrics
         ],
         "images": keys,
         "values": values,
@@ -127,10 +183,23 @@ def format_image_scores(results: Sequence[Result], methods: Sequence[str]) -> di
 
 
 def render_pictures(case: Case, width: int) -> dict[str, Any]:
-    """One case of the grid: its name, and (title, score, data URI) of each picture, `width` pixels wide."""
-    from disbench.reports.cases import shorten_name
+    """Render one case of the grid for a template.
+
+    Args:
+        case: its files are read.
+        width: pixels of the longer side of a picture.
+
+    Returns:
+        split, name (shortened), full (name), first (title of the first method), and tiles: (title, score, data URI).
+    """
     from disbench.reports.tiles import make_tiles
 
-    found = [(title, case.scores.get(title), encode_data_uri(tile)) for title, tile in make_tiles(case, width).items()]
-    names = {"split": case.sample.split, "name": shorten_name(case.sample.name), "full": case.sample.name}
-    return names | {"first": next(iter(case.masks)), "tiles": found}
+    return {
+        "split": case.sample.split,
+        "name": shorten_name(case.sample.name),
+        "full": case.sample.name,
+        "first": next(iter(case.masks)),
+        "tiles": [
+            (title, case.scores.get(title), encode_data_uri(tile)) for title, tile in make_tiles(case, width).items()
+        ],
+    }

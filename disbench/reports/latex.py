@@ -1,19 +1,19 @@
-"""The table as LaTeX (booktabs), to \\input or to compile by itself.
+r"""The table as LaTeX (booktabs), to \input or to compile by itself.
 
-Best, second, tied with the best and intervals are macros, declared with \\providecommand, so a paper can restyle them.
+The marks and intervals are macros, declared with \providecommand, so that a paper can restyle them.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
-from disbench.reports.table import BRACKETS, KNOWN, Cell, Table
+from disbench.reports.options import LatexOptions
+from disbench.reports.table import INTERVALS_NOTE, PRINTABLE_METRICS, Cell, Table
 
 ARROWS = {"higher": r"\uparrow", "lower": r"\downarrow"}
-WIDE = 6  # methods from which the table spans both columns of a page
+WIDE = 6  # number of methods from which the table spans both columns of a page
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -43,36 +43,59 @@ ESCAPES = {
 }
 
 
-def render_latex(table: Table, standalone: bool = False, intervals: bool = False) -> str:
-    """A table environment; with `standalone`, a document around it; with `intervals`, those behind the scores."""
-    printed = partial(format_cell, intervals=intervals)
+def render_latex(table: Table, options: LatexOptions | None = None) -> str:
+    """Render a table as a LaTeX table environment, or as a whole document if options.standalone."""
+    options = options or LatexOptions()
+
+    def render_cell(cell: Cell, digits: int) -> str:
+        return format_cell(cell, digits, intervals=options.intervals)
+
     values = {
-        "caption": f"{table.caption} {BRACKETS}" if intervals else table.caption,
-        "standalone": standalone,
+        "caption": f"{table.caption} {INTERVALS_NOTE}" if options.intervals else table.caption,
+        "standalone": options.standalone,
+        "intervals": options.intervals,
         "marked": True,
-        "tied": any(cell.tied for line in table.lines for cell in line.cells),
-        "intervals": intervals,
+        "tied": any(cell.tied for cell in table.cells),
         "notes": table.provenance,
     }
-    if table.turned:
-        rows = [
-            [escape_latex(method), *(printed(line.cells[k], KNOWN[line.metric].digits) for line in table.lines)]
-            for k, method in enumerate(table.methods)
-        ]
-        head = ["Method", *(format_symbol(line.metric) for line in table.lines)]
-        return _filled("lines.tex.j2", head=head, rows=rows, columns="l" + "c" * len(table.lines), wide=False, **values)
-    wide = len(table.methods) >= WIDE
-    return _filled("table.tex.j2", table=table, known=KNOWN, cell=printed, symbol=format_symbol, wide=wide, **values)
+    if not table.transposed:
+        return _fill_template(
+            "table.tex.j2",
+            table=table,
+            metrics=PRINTABLE_METRICS,
+            cell=render_cell,
+            symbol=format_symbol,
+            wide=len(table.methods) >= WIDE,
+            **values,
+        )
+    head = ["Method", *(format_symbol(line.metric) for line in table.lines)]
+    rows = []
+    for column, method in enumerate(table.methods):
+        scores = [render_cell(line.cells[column], PRINTABLE_METRICS[line.metric].digits) for line in table.lines]
+        rows.append([escape_latex(method), *scores])
+    columns = "l" + "c" * len(table.lines)
+    return _fill_template("lines.tex.j2", head=head, rows=rows, columns=columns, wide=False, **values)
 
 
-def format_lines(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], columns: str, standalone: bool) -> str:
-    """The same around any lines of cells, which are LaTeX already; `columns` as a tabular takes them."""
+def format_lines(
+    caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], columns: str, standalone: bool
+) -> str:
+    r"""Render any lines of cells as a table environment.
+
+    Args:
+        caption: plain text.
+        head: headings, which are LaTeX already.
+        rows: cells, which are LaTeX already.
+        columns: the column specification of the tabular.
+        standalone: a document that compiles, in place of a table to \input.
+    """
     off = dict.fromkeys(("marked", "tied", "intervals", "wide"), False)
     values = {"caption": caption, "head": head, "rows": rows, "columns": columns, "standalone": standalone, "notes": ()}
-    return _filled("lines.tex.j2", **values, **off)
+    return _fill_template("lines.tex.j2", **values, **off)
 
 
-def _filled(template: str, **values: Any) -> str:
+def _fill_template(template: str, **values: Any) -> str:
+    # Jinja's usual {{ and {% are common in LaTeX.
     environment = jinja2.Environment(
         block_start_string="((*",
         block_end_string="*))",
@@ -91,30 +114,38 @@ def _filled(template: str, **values: Any) -> str:
 
 
 def format_symbol(metric: str) -> str:
-    """A measure with the direction in which it is better."""
-    return f"${KNOWN[metric].latex} {ARROWS[KNOWN[metric].direction]}$"
+    """Return the symbol of a metric, with an arrow in the direction of better scores."""
+    entry = PRINTABLE_METRICS[metric]
+    return f"${entry.latex} {ARROWS[entry.direction]}$"
 
 
-def format_cell(one: Cell, digits: int, intervals: bool) -> str:
-    text = escape_latex(one.text)
-    if one.rank:
-        text = f"\\{one.rank}{{{text}}}"
-    if one.tied:
+def format_cell(cell: Cell, digits: int, *, intervals: bool) -> str:
+    """Return a score with the macros of its marks, and of its interval if `intervals`."""
+    text = escape_latex(cell.text)
+    if cell.rank:
+        text = f"\\{cell.rank}{{{text}}}"
+    if cell.tied:
         text = f"\\tied{{{text}}}"
-    if intervals and one.interval:
-        text += "\\ci" + "".join(f"{{{end:.{digits}f}}}" for end in one.interval)
+    if intervals and cell.interval:
+        low, high = cell.interval
+        text += f"\\ci{{{low:.{digits}f}}}{{{high:.{digits}f}}}"
     return text
 
 
 def escape_latex(text: str) -> str:
-    """Text from outside as LaTeX that prints it.
+    """Escape text from outside, so that LaTeX prints it as it is.
 
-    pdflatex stops at a character it has no font for; beyond Latin, such a character is printed as its code point.
+    pdflatex stops at characters without a font, so characters beyond Latin are printed as their code points.
     """
-    characters = (ESCAPES.get(c) or (c if " " <= c <= "ſ" else f"[U+{ord(c):04X}]") for c in " ".join(text.split()))
-    return "".join(characters).replace("--", "-{}-")  # two hyphens would print as a dash
+    return "".join(map(_escape_char, " ".join(text.split()))).replace("--", "-{}-")  # two hyphens would print a dash
+
+
+def _escape_char(char: str) -> str:
+    if char in ESCAPES:
+        return ESCAPES[char]
+    return char if " " <= char <= "ſ" else f"[U+{ord(char):04X}]"
 
 
 def allow_breaks(signature: str) -> str:
-    """An escaped signature that may break after each field and subset."""
+    """Escape a signature, and let lines break after each of its fields and subsets."""
     return escape_latex(signature).replace(r"\textbar{}", r"\textbar\allowbreak{}").replace(",", r",\allowbreak{}")

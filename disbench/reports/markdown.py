@@ -1,59 +1,76 @@
 """The table as GitHub-flavoured Markdown."""
 
 import re
+from collections.abc import Iterable
 
 from disbench.errors import escape_control_chars
-from disbench.reports.table import ARROWS, BRACKETS, KNOWN, Cell, Table, TableLine
+from disbench.reports.options import MarkdownOptions
+from disbench.reports.table import ARROWS, INTERVALS_NOTE, PRINTABLE_METRICS, Cell, Table, TableLine
 
 # GitHub's sanitizer keeps <ins> and drops <u>.
 MARKS = {"best": "**{}**", "second": "<ins>{}</ins>", None: "{}"}
 
 
-def render_markdown(table: Table, intervals: bool = False) -> str:
-    """A table; with `intervals`, those of 95 % behind the scores."""
+def render_markdown(table: Table, options: MarkdownOptions | None = None) -> str:
+    """Render a table as Markdown, with its caption and signatures."""
+    options = options or MarkdownOptions()
     lines = [f"### {escape_markdown(table.title)}", ""]
-    if table.turned:
-        lines += [_line(["Method", *map(_metric, table.lines)]), "| :-- |" + " --: |" * len(table.lines)]
-        for k, method in enumerate(table.methods):
-            lines.append(_line([escape_markdown(method), *(_mark(line, line.cells[k], intervals) for line in table.lines)]))
+    if table.transposed:
+        lines += _format_methods_as_rows(table, options)
     else:
-        head = ["Subset", "Metric", *map(escape_markdown, table.methods)]
-        lines += [_line(head), "| :-- | :-- |" + " --: |" * len(table.methods)]
-        for _, group in table.groups:
-            lines += [_line(_cells(line, table.label(line) if line is group[0] else "", intervals)) for line in group]
-    lines += ["", escape_markdown(f"{table.caption} {BRACKETS}" if intervals else table.caption)]
+        lines += _format_methods_as_columns(table, options)
+    caption = f"{table.caption} {INTERVALS_NOTE}" if options.intervals else table.caption
+    lines += ["", escape_markdown(caption)]
     for methods, signature in table.provenance:
+        heading = f"Signature ({escape_markdown(methods)}):" if methods else "Signature:"
         # An indented block shows a signature as it is, whatever its characters.
-        lines += ["", f"Signature ({escape_markdown(methods)}):" if methods else "Signature:", "", f"    {_flat(signature)}"]
+        lines += ["", heading, "", f"    {_flatten(signature)}"]
     return "\n".join(lines) + "\n"
 
 
 def escape_markdown(text: str) -> str:
-    """Text from outside, with no character left that Markdown or HTML would act on."""
-    return re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", _flat(text))
+    """Escape text from outside, so that Markdown and HTML show it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", _flatten(text))
 
 
-def _cells(line: TableLine, split: str, intervals: bool) -> list[str]:
-    return [escape_markdown(split), _metric(line), *(_mark(line, cell, intervals) for cell in line.cells)]
+def _format_methods_as_rows(table: Table, options: MarkdownOptions) -> Iterable[str]:
+    yield _join_cells(["Method", *map(_format_metric, table.lines)])
+    yield "| :-- |" + " --: |" * len(table.lines)
+    for column, method in enumerate(table.methods):
+        scores = [_format_score(line, line.cells[column], options) for line in table.lines]
+        yield _join_cells([escape_markdown(method), *scores])
 
 
-def _metric(line: TableLine) -> str:
-    metric = KNOWN[line.metric]
+def _format_methods_as_columns(table: Table, options: MarkdownOptions) -> Iterable[str]:
+    yield _join_cells(["Subset", "Metric", *map(escape_markdown, table.methods)])
+    yield "| :-- | :-- |" + " --: |" * len(table.methods)
+    for _, group in table.groups:
+        for line in group:
+            subset = table.subset_label(line) if line is group[0] else ""
+            scores = [_format_score(line, cell, options) for cell in line.cells]
+            yield _join_cells([escape_markdown(subset), _format_metric(line), *scores])
+
+
+def _format_metric(line: TableLine) -> str:
+    metric = PRINTABLE_METRICS[line.metric]
     return f"{metric.symbol} {ARROWS[metric.direction]}"
 
 
-def _mark(line: TableLine, cell: Cell, intervals: bool) -> str:
-    text = MARKS[cell.rank].format(escape_markdown(cell.text)) + (" ≈" if cell.tied else "")
-    if not intervals or not cell.interval:
-        return text
-    digits, (low, high) = KNOWN[line.metric].digits, cell.interval
-    return f"{text} [{low:.{digits}f}, {high:.{digits}f}]"
+def _format_score(line: TableLine, cell: Cell, options: MarkdownOptions) -> str:
+    text = MARKS[cell.rank].format(escape_markdown(cell.text))
+    if cell.tied:
+        text += " ≈"
+    if options.intervals and cell.interval:
+        low, high = cell.interval
+        digits = PRINTABLE_METRICS[line.metric].digits
+        text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return text
 
 
-def _line(cells: list[str]) -> str:
+def _join_cells(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _flat(text: str) -> str:
-    """On one line, and without what would steer a terminal that it is printed on."""
+def _flatten(text: str) -> str:
+    """Put text on one line, without characters that would steer a terminal it is printed on."""
     return escape_control_chars(" ".join(text.split()))

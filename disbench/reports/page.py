@@ -1,4 +1,7 @@
-"""Pages that need nothing else: style and script inside, and a policy under which the browser runs no other."""
+"""Pages that need no other file.
+
+Style and script are inside the page, and its content security policy lets the browser run no others.
+"""
 
 from __future__ import annotations
 
@@ -20,34 +23,57 @@ GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha"
 
 
 def render_page(template: str, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
-    """A template filled with values, all escaped; `styles` and `scripts` are files beside it, put in as they are.
+    """Fill a template with values, which are escaped.
 
-    The policy allows those very texts by their digests, so a script that came in by a name would not run.
+    The policy allows style and script by their digests, so a script that came in with a name would not run.
+
+    Args:
+        template: file name in templates/.
+        styles: files in templates/, inserted as they are.
+        scripts: files in templates/, inserted as they are.
+        values: variables of the template.
     """
-    style, script = ("\n".join((TEMPLATES / name).read_text("utf-8") for name in names) for names in (styles, scripts))
-    allowed = {"style": Markup(style), "style_digest": _digest(style), "script": Markup(script)}
-    return _environment().get_template(template).render(**allowed, script_digest=_digest(script), **values)
+    style, script = _join_files(styles), _join_files(scripts)
+    page = _make_environment().get_template(template)
+    return page.render(
+        style=Markup(style),
+        style_digest=_hash_text(style),
+        script=Markup(script),
+        script_digest=_hash_text(script),
+        **values,
+    )
 
 
 def format_symbol_html(latex: str) -> Markup:
-    """A metric's LaTeX symbol, a letter or a word with at most one subscript and one superscript, as HTML."""
-    part = r"(\{.*?\}|\\[a-z]+|.)"
-    letters = r"(?:\\mathrm\{(\w+)\}|(\\mathcal\{M\}|.+?))"
-    word, letter, below, above = re.fullmatch(rf"{letters}(?:_{part})?(?:\^{part})?", latex).groups(default="")
+    """Return the LaTeX symbol of a metric as HTML.
+
+    A symbol is a letter or a word, with at most one subscript and one superscript.
+    """
+    script = r"(\{.*?\}|\\[a-z]+|.)"
+    base = r"(?:\\mathrm\{(\w+)\}|(\\mathcal\{M\}|.+?))"
+    match = re.fullmatch(rf"{base}(?:_{script})?(?:\^{script})?", latex)
+    if match is None:
+        raise ValueError(f"{latex}: not a symbol with at most one subscript and one superscript")
+    word, letter, below, above = match.groups(default="")
     letter, below, above = (GREEK.get(text, text) for text in (letter, below.strip("{}"), above.strip("{}")))
-    scripts = Markup('<span class="scripts"><sup>{}</sup><sub>{}</sub></span>').format(above, below)
-    base = word or Markup("<i>{}</i>").format(letter)
-    return Markup("{}{}").format(base, scripts if above or below else "")
+    symbol = word or Markup("<i>{}</i>").format(letter)
+    if not above and not below:
+        return Markup("{}").format(symbol)
+    return Markup('{}<span class="scripts"><sup>{}</sup><sub>{}</sub></span>').format(symbol, above, below)
 
 
 def encode_data_uri(pixels: np.ndarray) -> str:
-    """uint8 (h, w, 3) RGB as a picture inside a page."""
+    """Encode a picture, uint8 (h, w, 3) RGB, as a data URI for a page."""
     _, data = cv2.imencode(".webp", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, 80])
     return f"data:image/webp;base64,{b64encode(data.tobytes()).decode()}"
 
 
+def _join_files(names: Sequence[str]) -> str:
+    return "\n".join((TEMPLATES / name).read_text("utf-8") for name in names)
+
+
 @cache
-def _environment() -> jinja2.Environment:
+def _make_environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         autoescape=True,
         trim_blocks=True,
@@ -59,5 +85,5 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _digest(text: str) -> str:
+def _hash_text(text: str) -> str:
     return b64encode(sha256(text.encode()).digest()).decode()

@@ -1,65 +1,91 @@
-"""What a run leaves for people: an HTML report, a LaTeX table and a qualitative grid, beside its scores."""
+"""The report files of a finished run, and the images and ground truths that pictures need."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from disbench.data.dataset import Sample
+from disbench.data.dataset import DataLocation, Sample
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
 from disbench.metrics.catalogue import MetricKeys
-from disbench.reports import grid
-from disbench.reports.cases import Case, make_cases
+from disbench.reports.cases import Case, ImageKey, make_cases
+from disbench.reports.grid import write_grid
+from disbench.reports.options import HtmlOptions
 from disbench.reports.render import write_report
+from disbench.reports.report import Report
 from disbench.runs.result import Result, drop_other_protocols
 from disbench.system.progress import Progress
 
 
 def publish_run(results: Sequence[Result], metrics: MetricKeys = None) -> dict[str, Path]:
-    """Write the reports of `results` into the folder of the last, whose errors the grid shows. Kind -> path."""
+    """Write an HTML report, a LaTeX table and a qualitative grid into the folder of the last result.
+
+    The grid is written if images and maps are available. It shows the errors of the last result.
+
+    Returns:
+        Kind of file -> its path.
+    """
     folder = results[-1].folder / "report"
     folder.mkdir(exist_ok=True)
-    found, known = select_pictures(results), rank_complexity(results)
+    cases = select_cases(results)
+    report = Report(results, metrics=metrics)
     paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
-    for path in paths.values():
-        write_report(path, results, cases=found, ranks=known, metrics=metrics)
-    if found:
+    write_report(
+        paths["HTML report"], report, options=HtmlOptions(cases=cases, complexity=load_complexity_ranks(results))
+    )
+    write_report(paths["LaTeX table"], report)
+    if cases:
         paths["Qualitative grid"] = folder / "grid.png"
-        grid.write_grid(paths["Qualitative grid"], found)
+        write_grid(paths["Qualitative grid"], cases)
     return paths
 
 
-def select_pictures(results: Sequence[Result], n: int = 6, how: str = "spread") -> list[Case]:
-    """Cases for the last result, the one of interest, as in the paper's tables; see disbench.report.cases.choose."""
-    return make_cases(drop_other_protocols(results)[::-1], find_samples(results[-1]), n, how)
+def select_cases(results: Sequence[Result], n: int = 6, selection: str = "spread") -> list[Case]:
+    """Select cases by the last result, which is the method of interest, as in the paper's tables.
+
+    Args:
+        results: the methods to show.
+        n: number of images, if a rule selects them.
+        selection: as in disbench.reports.cases.select_rows.
+
+    Returns:
+        Cases with the maps of the last result first; none if images or maps are not available.
+    """
+    return make_cases(drop_other_protocols(results)[::-1], find_samples(results[-1]), n, selection)
 
 
-def rank_complexity(results: Sequence[Result], progress: Progress | None = None) -> dict[tuple[str, str], float]:
-    """(subset, image) -> complexity, where the truths are still at hand; else none, and a report has no such plot."""
+def load_complexity_ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[ImageKey, float]:
+    """Return (subset, image) -> complexity for the images of the first result.
+
+    Empty if its ground truths are not available, so that a report omits the plot.
+    """
     from disbench.runs.grouping import measure_complexities
 
     rows = [row for split in results[0].splits for row in results[0].rows[split]]
     try:
-        found = measure_complexities(results[0], rows, progress)
+        complexities = measure_complexities(results[0], rows, progress)
     except InputError:
         return {}
-    return {(row.split, row.name): one.rank for row, one in zip(rows, found, strict=True)}
+    return {row.key: complexity.rank for row, complexity in zip(rows, complexities, strict=True)}
 
 
 def find_all_samples(results: Sequence[Result]) -> list[Sample]:
-    """The files behind the rows of all runs, as `samples` finds them."""
-    found: list[Sample] = []
+    """Return the samples of all results, each subset once; see `find_samples`."""
+    samples: list[Sample] = []
     for result in results:
-        missing = set(result.splits) - {sample.split for sample in found}
-        found += [sample for sample in find_samples(result) if sample.split in missing] if missing else []
-    return found
+        missing = set(result.splits) - {sample.split for sample in samples}
+        if missing:
+            samples += [sample for sample in find_samples(result) if sample.split in missing]
+    return samples
 
 
 def find_samples(result: Result) -> list[Sample]:
-    """The files behind a run's rows, where its data set is still at hand; else none, and a report has no pictures."""
-    where = result.meta["data"]
-    images, truths = map(Path, where) if len(where) == 2 else (None, None)
+    """Return the images and ground truths behind a result; none if its data set is no longer available."""
+    locations = result.meta["data"]
+    location: DataLocation = locations[0]
+    if len(locations) == 2:  # images and ground truths have folders of their own
+        location = (Path(locations[0]), Path(locations[1]))
     split = None if result.token.startswith("folder:") else ",".join(result.splits)
     try:
-        return find_dataset((images, truths) if truths else where[0], split).samples
+        return find_dataset(location, split).samples
     except InputError:
         return []

@@ -1,8 +1,8 @@
-"""Published tables, and runs beside them, in the one Table that every format prints."""
+"""Published tables as columns of a report, next to which runs may stand."""
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
@@ -10,60 +10,138 @@ from disbench.errors import InputError
 from disbench.leaderboard import entry
 from disbench.leaderboard.audit import Published, apply_corrections, collect_published, parse_number, read_tables
 from disbench.metrics.catalogue import METRICS, MetricKeys, resolve_metrics
-from disbench.reports.table import KNOWN, MISSING, REPORTED, Cell, Table, TableLine, build_table, sort_lines
+from disbench.reports.table import (
+    MISSING,
+    PRINTABLE_METRICS,
+    REPORTED,
+    Cell,
+    Table,
+    TableLine,
+    build_table,
+    sort_lines,
+)
 from disbench.runs.result import Result
 
-PRINTED = {**SPLIT_COUNTS, OVERALL: sum(SPLIT_COUNTS[split] for split in TEST_SPLITS)}
+IMAGE_COUNTS = {**SPLIT_COUNTS, OVERALL: sum(SPLIT_COUNTS[split] for split in TEST_SPLITS)}  # of DIS5K
+EMPTY_CELL = Cell(value=None, text=MISSING, rank=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishedSelection:
+    """Which published columns a report shows, and how. It is false if it selects none.
+
+    Attributes:
+        entries: files of leaderboard entries, whose published columns are shown.
+        tables: names of shipped tables, which are shown whole; see `shipped_tables`.
+        corrected: numbers as the audit corrects them. False: as printed.
+        citation: text that a table's citation must contain, for the columns of entries. "" is in every citation.
+    """
+
+    entries: Sequence[Path] = ()
+    tables: Sequence[str] = ()
+    corrected: bool = False
+    citation: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.entries or self.tables)
+
+    @property
+    def dataset(self) -> str:
+        """The title of the data set. All shipped tables are about DIS5K."""
+        return entry.read_entry(self.entries[0]).dataset if self.entries else "DIS5K"
+
+    def load(self) -> list[Published]:
+        """Return the selected tables: named tables first, then the tables of entries."""
+        tables = select_tables(self.tables, corrected=self.corrected)
+        if self.entries:
+            tables += tables_of_entries(self.entries, self.citation, corrected=self.corrected)
+        return tables
 
 
 def shipped_tables() -> dict[str, Published]:
-    """The tables that disbench ships whole, as diffdis-table-3: its file's name, then its own."""
+    """Return name -> table for the whole tables that disbench ships, as in diffdis-table-3."""
+    tables: dict[str, Published] = {}
     files = sorted((entry.BOARDS_ROOT / "tables").glob("*.json")) if entry.BOARDS_ROOT else []
-    tables = [(f"{file.stem} {table.table}", table) for file in files for table in read_tables(file)]
-    return {re.sub(r"\W+", "-", name).strip("-").lower(): table for name, table in tables}
+    for file in files:
+        for table in read_tables(file):
+            name = re.sub(r"\W+", "-", f"{file.stem} {table.table}").strip("-").lower()
+            tables[name] = table
+    return tables
 
 
-def select_tables(names: Iterable[str], mend: bool = False) -> list[Published]:
-    """Tables of `named`, as the audit corrects them if `mend`. InputError for an unknown name."""
-    known = shipped_tables()
-    found = []
+def select_tables(names: Iterable[str], *, corrected: bool = False) -> list[Published]:
+    """Return shipped tables by name, or raise InputError for an unknown name."""
+    shipped = shipped_tables()
+    tables = []
     for name in names:
-        if name not in known:
-            raise InputError(f"{name}: no such published table; known: {', '.join(known)}")
-        found.append(apply_corrections(known[name]) if mend else known[name])
-    return found
+        if name not in shipped:
+            raise InputError(f"{name}: no such published table; known: {', '.join(shipped)}")
+        tables.append(apply_corrections(shipped[name]) if corrected else shipped[name])
+    return tables
 
 
-def tables_of_entries(paths: Iterable[Path], mend: bool = False, source: str = "") -> list[Published]:
-    """The published tables that entries have columns of, with those columns alone, the fullest first.
+def tables_of_entries(paths: Iterable[Path], citation: str = "", *, corrected: bool = False) -> list[Published]:
+    """Return the published tables that entries have columns of, reduced to these columns.
 
-    mend: as the audit corrects them; source: those alone whose citation has this text. InputError for entries of
-    several data sets, and where no table is left.
+    Args:
+        paths: files of leaderboard entries.
+        citation: text that a table's citation must contain, in any case.
+        corrected: numbers as the audit corrects them.
+
+    Returns:
+        Tables, those with most columns first.
+
+    Raises:
+        InputError: for entries of several data sets, and if no table is left.
     """
     paths = list(paths)
     entries = [entry.read_entry(path) for path in paths]
-    several = {entry.dataset for entry in entries}
-    if len(several) > 1:
-        raise InputError(f"entries of {' and '.join(sorted(several))}: make one report for each data set")
-    held = {(entry.title, one.source.paper, one.source.table) for entry in entries for one in entry.reported}
-    found = []
+    datasets = sorted({each.dataset for each in entries})
+    if len(datasets) > 1:
+        raise InputError(f"entries of {' and '.join(datasets)}: make one report for each data set")
+    columns_of_entries = {
+        (each.title, reported.source.paper, reported.source.table) for each in entries for reported in each.reported
+    }
+    tables = []
     for table in collect_published(paths):
-        if source.casefold() not in f"{table.table} of {table.paper}".casefold():
+        if citation.casefold() not in f"{table.table} of {table.paper}".casefold():
             continue
-        table = apply_corrections(table) if mend else table
-        kept = {k: cells for k, cells in table.columns.items() if (k, table.paper, table.table) in held}
-        found.append(replace(table, columns=kept))
-    if not found:
-        raise InputError(f"--source {source}: none of the tables is by this" if source else "nothing is reported there")
-    return sorted(found, key=lambda table: -len(table.columns))
+        if corrected:
+            table = apply_corrections(table)  # before columns go, because corrections compare columns
+        columns = {
+            method: cells
+            for method, cells in table.columns.items()
+            if (method, table.paper, table.table) in columns_of_entries
+        }
+        tables.append(replace(table, columns=columns))
+    if not tables and citation:
+        raise InputError(f"--source {citation}: none of the tables has this in its citation")
+    if not tables:
+        raise InputError("none of the entries has published numbers; give entries that report some")
+    return sorted(tables, key=lambda table: -len(table.columns))
 
 
 def add_published(
-    tables: Sequence[Published], dataset: str, results: Sequence[Result], metrics: MetricKeys = None, mended: bool = False
+    tables: Sequence[Published],
+    dataset: str,
+    results: Sequence[Result],
+    metrics: MetricKeys = None,
+    *,
+    corrected: bool = False,
 ) -> Table:
-    """One Table of published columns, then of results. Marks of the former are theirs; ranks are within a table or
-    protocol. What is no measure, as seconds, is there whatever `metrics`. InputError where results are of another data
-    set, or must not stand side by side.
+    """Build a table of published columns, followed by a column for each result.
+
+    Marks of published columns are those of the publication. Measured columns are ranked among those of one protocol.
+
+    Args:
+        tables: published tables.
+        dataset: title of the data set of the published tables.
+        results: runs on the same data set, which may be none.
+        metrics: keys of the metrics to show. Quantities that are not metrics, as seconds, are always shown.
+        corrected: whether `tables` were corrected, for the notes.
+
+    Raises:
+        InputError: for results on another data set or not comparable, and if no line is left.
     """
     measured = build_table(results, metrics) if results else None
     if measured and measured.title != dataset:
@@ -71,46 +149,53 @@ def add_published(
             f"{results[0].title} is scored on {measured.title}, the published numbers are of {dataset}; "
             "make one report for each data set"
         )
-    names = [f"[{k}]" if k > 1 else REPORTED for k in range(1, len(tables) + 1)]
-    heads = [(method, name) for name, table in zip(names, tables, strict=True) for method in table.columns]
+    labels = [f"[{number}]" if number > 1 else REPORTED for number in range(1, len(tables) + 1)]
+    columns = [(method, label) for label, table in zip(labels, tables, strict=True) for method in table.columns]
     keys = resolve_metrics(metrics) if metrics else None
-    cells = {
-        (split, metric): [_cell(table, method, split, metric) for table in tables for method in table.columns]
+    published_cells = {
+        (split, metric): [
+            _make_cell(table, method, split, metric) for table in tables for method in table.columns
+        ]
         for table in tables
         for split, metric in table.lines
         if keys is None or metric in keys or metric not in METRICS
     }
-    below = {(line.split, line.metric): line for line in measured.lines} if measured else {}
+    measured_lines = {(line.split, line.metric): line for line in measured.lines} if measured else {}
     lines = []
-    for split, metric in sort_lines([*cells, *below]):
-        own = below.get((split, metric))
-        left = cells.get((split, metric), [NOTHING] * len(heads))
-        right = own.cells if own else (NOTHING,) * len(results)
-        lines.append(TableLine(split, metric, own.n if own else PRINTED.get(split, 0), (*left, *right)))
+    for split, metric in sort_lines([*published_cells, *measured_lines]):
+        measured_line = measured_lines.get((split, metric))
+        left = published_cells.get((split, metric), [EMPTY_CELL] * len(columns))
+        right = measured_line.cells if measured_line else (EMPTY_CELL,) * len(results)
+        n = measured_line.n if measured_line else IMAGE_COUNTS.get(split, 0)
+        lines.append(TableLine(split=split, metric=metric, n=n, cells=(*left, *right)))
     if not lines:
-        raise InputError(f"{', '.join(keys)}: not in these tables; leave --metrics away")
-    printed = not mended and not results
-    how = "" if printed else "; corrected where it contradicts itself" if mended else "; as printed"
-    sources = [f"{name}: {one.table} of {one.paper}" for name, one in zip(names, tables, strict=True)]
-    signatures = [source for source, one in zip(sources, tables, strict=True) for _ in one.columns]
+        raise InputError(f"{', '.join(keys or ())}: not in these tables; omit --metrics")
+    sources = [f"{label}: {table.table} of {table.paper}" for label, table in zip(labels, tables, strict=True)]
+    signatures = [source for source, table in zip(sources, tables, strict=True) for _ in table.columns]
+    as_printed = not corrected and not results
+    treatment = _describe_treatment(as_printed=as_printed, corrected=corrected)
     return Table(
         title=dataset,
-        columns=(*heads, *(measured.columns if measured else ())),
+        columns=(*columns, *(measured.columns if measured else ())),
         signatures=(*signatures, *(measured.signatures if measured else ())),
         lines=tuple(lines),
-        notes=tuple(f"{source[0].upper()}{source[1:]}{how}." for source in sources),
-        printed=printed,
+        notes=tuple(f"{source[0].upper()}{source[1:]}{treatment}." for source in sources),
+        as_printed=as_printed,
     )
 
 
-NOTHING = Cell(None, MISSING, None)
+def _describe_treatment(*, as_printed: bool, corrected: bool) -> str:
+    if as_printed:
+        return ""  # the caption says so for the whole table
+    return "; corrected where it contradicts itself" if corrected else "; as printed"
 
 
-def _cell(table: Published, method: str, split: str, metric: str) -> Cell:
-    text, value = table.text(method, split, metric), parse_number(table.text(method, split, metric))
+def _make_cell(table: Published, method: str, split: str, metric: str) -> Cell:
+    text = table.text(method, split, metric)
     if text is None:
-        return NOTHING
-    mark = table.mark(method, split, metric)
-    if value is None or metric not in KNOWN or mark not in ("best", "second", None):  # a mark becomes a macro
+        return EMPTY_CELL
+    value, mark = parse_number(text), table.mark(method, split, metric)
+    # Text and mark come from outside. A mark becomes a LaTeX macro, so only known ones may pass.
+    if value is None or metric not in PRINTABLE_METRICS or mark not in ("best", "second", None):
         raise InputError(f"{metric} of {method} on {split} is {text!r} ({mark}); see `disbench leaderboard check`")
-    return Cell(float(value), text, mark)
+    return Cell(value=float(value), text=text, rank=mark)

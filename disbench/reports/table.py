@@ -1,4 +1,7 @@
-"""Results -> the layout of the paper's Table 2: subsets and measures as lines, methods as columns, Overall last."""
+"""The table of a report, as every format prints it.
+
+The layout is that of the paper's Table 2: a line for each subset and metric, a column for each method, Overall last.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,37 @@ from disbench.runs.comparable import check_comparable, count_images
 from disbench.runs.result import Result
 
 MISSING = "–"
-BRACKETS = "In brackets: 95 % intervals, bootstrapped over images."
-REPORTED = "reported"  # in the place of the protocol of what is published alone; of further tables: [2], [3]
-BY = {
+INTERVALS_NOTE = "In brackets: 95 % intervals, bootstrapped over images."
+REPORTED = "reported"  # the "protocol" of the first published table; further tables have [2], [3]
+GROUPING_NAMES = {
     "complexity": "complexity, isoperimetric quotient times dominant points, which ranks DIS-TE1 to DIS-TE4",
     "size": "size, in megapixels",
     "category": "the category in their names",
 }
 ARROWS = {"higher": "↑", "lower": "↓"}
-_SECONDS = ("seconds", "seconds", r"\mathrm{seconds}", "lower", "per image, as printed", "its source", "seconds")
-KNOWN = METRICS | {"seconds": Metric(*_SECONDS, digits=2)}  # and what published tables have beside
+_SECONDS = Metric(
+    key="seconds",
+    symbol="seconds",
+    latex=r"\mathrm{seconds}",
+    direction="lower",
+    formula="per image, as printed",
+    reference="its source",
+    measure="seconds",
+    digits=2,
+)
+PRINTABLE_METRICS = METRICS | {"seconds": _SECONDS}  # published tables have seconds, too
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One score as printed; `value` is None where the method has no whole subset to score.
+    """A score as printed.
 
-    rank: "best", "second" or None; interval: of 95 %, if known; tied: not significantly worse than the best
-    (disbench.report.confidence)
+    Attributes:
+        value: the score; None if the method was not scored on the whole subset.
+        text: the score as printed.
+        rank: "best", "second" or None.
+        interval: lower and upper end of the 95 % interval; None if unknown.
+        tied: not significantly worse than the best; see disbench.reports.confidence.
     """
 
     value: float | None
@@ -42,7 +58,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableLine:
-    """One measure on one subset of `n` images, 0 where they are not known; a cell per method."""
+    """One metric on one subset.
+
+    Attributes:
+        split: the subset.
+        metric: key of the metric.
+        n: number of images in the subset; 0 if unknown.
+        cells: a cell for each column of the table.
+    """
 
     split: str
     metric: str
@@ -50,14 +73,19 @@ class TableLine:
     cells: tuple[Cell, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
-    """What every format prints. A column is a method under a protocol; `columns`, (method, protocol), and `signatures`
-    have one entry for each. A rank is among the columns of one protocol.
+    """The table of a report. A column is a method under a protocol.
 
-    by: what the subsets are groups by, with their number, as in complexity/4; "" where they are those of the data set.
-    notes: sentences of the caption on where its numbers are from; printed: its marks are those of a publication
-    turned: of one subset, to be printed with methods as lines and measures as columns
+    Attributes:
+        title: the data set.
+        columns: (method, protocol) of each column.
+        signatures: the signature of each column, or the citation of a published one.
+        lines: in the order of printing.
+        by: the grouping, as "complexity/4", if groups of images take the place of subsets; "" otherwise.
+        notes: sentences of the caption about the sources of published numbers.
+        as_printed: the marks are those of a publication.
+        transposed: to be printed with methods as lines and metrics as columns; there is one subset only.
     """
 
     title: str
@@ -66,21 +94,29 @@ class Table:
     lines: tuple[TableLine, ...]
     by: str = ""
     notes: tuple[str, ...] = ()
-    printed: bool = False
-    turned: bool = False
+    as_printed: bool = False
+    transposed: bool = False
 
-    def label(self, line: TableLine) -> str:
-        """The subset of a line where a format shows no number of images: that of a group is known from nowhere else."""
+    def subset_label(self, line: TableLine) -> str:
+        """Return the name of a line's subset, for formats that do not print numbers of images.
+
+        A group of images gets its number, because a reader could not look it up.
+        """
         return f"{line.split} ({line.n:,})" if self.by else line.split
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """What heads the columns: the method, with the protocol where there are several, or the note on its source."""
-        several = len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1
-        return tuple(
-            f"{method} {protocol}" if protocol.startswith("[") else f"{method} ({protocol})" if several else method
-            for method, protocol in self.columns
-        )
+        """The headings of the columns: the method, and what tells it apart from other columns of the method."""
+        has_several = self._has_several_protocols
+        headings = []
+        for method, protocol in self.columns:
+            if protocol.startswith("["):
+                headings.append(f"{method} {protocol}")
+            elif has_several:
+                headings.append(f"{method} ({protocol})")
+            else:
+                headings.append(method)
+        return tuple(headings)
 
     @property
     def groups(self) -> list[tuple[str, list[TableLine]]]:
@@ -88,64 +124,83 @@ class Table:
         return [(split, list(lines)) for split, lines in groupby(self.lines, lambda line: line.split)]
 
     @property
+    def cells(self) -> list[Cell]:
+        """All cells, line by line."""
+        return [cell for line in self.lines for cell in line.cells]
+
+    @property
     def caption(self) -> str:
         """How to read the table, in plain text."""
-        subset = f" (subset: {self.lines[0].split})" if self.turned else ""
-        parts = [f"Scores on {self.title}{subset}. ↑: higher is better, ↓: lower is better."]
-        ranks = {cell.rank for line in self.lines for cell in line.cells} - {None}
+        subset = f" (subset: {self.lines[0].split})" if self.transposed else ""
+        sentences = [f"Scores on {self.title}{subset}. ↑: higher is better, ↓: lower is better."]
+        ranks = {cell.rank for cell in self.cells} - {None}
         if ranks:
-            shared = (
-                "as printed, among the methods of a source" if self.printed else "scores equal in print share a mark"
+            ties = (
+                "as printed, among the methods of a source" if self.as_printed else "scores equal in print share a mark"
             )
             second = ", the second underlined" if "second" in ranks else ""
-            parts.append(f"The best score of each measure on a subset is bold{second}; {shared}.")
-        if any(cell.tied for line in self.lines for cell in line.cells):
-            parts.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
-        parts += self.notes
+            sentences.append(f"The best score of each measure on a subset is bold{second}; {ties}.")
+        if any(cell.tied for cell in self.cells):
+            sentences.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
+        sentences += self.notes
         if self.by:
-            parts.append(f"Images are grouped by {BY[self.by.split('/')[0]]}; a group is scored by itself.")
-        if len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1:
-            parts.append("In brackets: the protocol; only scores of one protocol compare.")
+            grouping = GROUPING_NAMES[self.by.split("/")[0]]
+            sentences.append(f"Images are grouped by {grouping}; a group is scored by itself.")
+        if self._has_several_protocols:
+            sentences.append("In brackets: the protocol; only scores of one protocol compare.")
         pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
         if pooled and not all(map(is_published, self.columns)):
             pool = f"all {pooled:,} images of {TEST_SPLITS[0]} to {TEST_SPLITS[-1]}"
-            parts.append(f"{OVERALL}: one score over {pool}, not a mean of their scores.")
-        if any(cell.value is None for line in self.lines for cell in line.cells):
-            parts.append(f"{MISSING}: not scored.")
-        return " ".join(parts)
+            sentences.append(f"{OVERALL}: one score over {pool}, not a mean of their scores.")
+        if any(cell.value is None for cell in self.cells):
+            sentences.append(f"{MISSING}: not scored.")
+        return " ".join(sentences)
 
     @property
     def provenance(self) -> list[tuple[str, str]]:
-        """(methods, signature) pairs of what was measured; methods is "" where one signature holds for all columns."""
-        columns = list(zip(self.methods, self.columns, self.signatures, strict=True))
-        measured = [(m, s) for m, column, s in columns if not is_published(column)]
-        if len(set(self.signatures)) == 1:
-            return [("", s) for _, s in measured[:1]]
-        return [
-            (", ".join(m for m, s in measured if s == signature), signature)
-            for signature in dict.fromkeys(s for _, s in measured)
+        """(methods, signature) of the measured columns; methods is "" if all columns have the same signature."""
+        measured = [
+            (method, signature)
+            for method, column, signature in zip(self.methods, self.columns, self.signatures, strict=True)
+            if not is_published(column)
         ]
+        if len(set(self.signatures)) == 1:
+            return [("", signature) for _, signature in measured[:1]]
+        methods: dict[str, list[str]] = {}
+        for method, signature in measured:
+            methods.setdefault(signature, []).append(method)
+        return [(", ".join(names), signature) for signature, names in methods.items()]
+
+    @property
+    def _has_several_protocols(self) -> bool:
+        return len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1
 
 
 def is_published(column: tuple[str, str]) -> bool:
-    """Whether a column, (method, protocol), is of a published table."""
+    """Return whether a column, (method, protocol), is of a published table."""
     return column[1] == REPORTED or column[1].startswith("[")
 
 
 def build_table(results: Sequence[Result], metrics: MetricKeys = None) -> Table:
-    """The table of some results, in each subset a line for each metric (None: the paper's five, E as the protocols do).
+    """Build the table of results.
 
-    InputError where the results must not stand side by side.
+    Args:
+        results: a column each, in this order.
+        metrics: keys of the metrics to show. Default: the paper's five, E as the protocols compute it.
+
+    Raises:
+        InputError: for an unknown metric, and for results that must not stand in one table.
     """
     check_comparable(results)
-    metrics = resolve_metrics(metrics or paper_metrics(get_protocol(result.protocol) for result in results))
+    keys = resolve_metrics(metrics or paper_metrics(get_protocol(result.protocol) for result in results))
     columns = tuple((result.title, result.protocol) for result in results)
-    scores = [result.scores(metrics) for result in results]
+    scores = [result.scores(keys) for result in results]
     lines = []
-    for split, metric in sort_lines((split, metric) for score in scores for split in score for metric in metrics):
+    for split, metric in sort_lines((split, key) for by_subset in scores for split in by_subset for key in keys):
         n = max(count_images(result, split) for result in results)
-        values = [score.get(split, {}).get(metric) for score in scores]
-        lines.append(make_line(split, metric, n, values, [protocol for _, protocol in columns]))
+        values = [by_subset.get(split, {}).get(metric) for by_subset in scores]
+        cells = make_cells(metric, values, [protocol for _, protocol in columns])
+        lines.append(TableLine(split=split, metric=metric, n=n, cells=cells))
     return Table(
         title=results[0].dataset,
         columns=columns,
@@ -156,27 +211,41 @@ def build_table(results: Sequence[Result], metrics: MetricKeys = None) -> Table:
 
 
 def sort_lines(lines: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """(subset, metric) each once: subsets in DIS5K's order, then others by name, Overall last; metrics as they come."""
-    found = list(dict.fromkeys(lines))
-    order = [*SPLIT_COUNTS, *sorted({split for split, _ in found} - SPLIT_COUNTS.keys() - {OVERALL}), OVERALL]
-    metrics = list(dict.fromkeys(metric for _, metric in found))
-    return sorted(found, key=lambda one: (order.index(one[0]), metrics.index(one[1])))
+    """Sort (subset, metric) pairs and drop duplicates.
+
+    Subsets are in DIS5K's order, then others by name, Overall last. Metrics stay in the order of the input.
+    """
+    pairs = list(dict.fromkeys(lines))
+    other_splits = {split for split, _ in pairs} - SPLIT_COUNTS.keys() - {OVERALL}
+    splits = [*SPLIT_COUNTS, *sorted(other_splits), OVERALL]
+    metrics = list(dict.fromkeys(metric for _, metric in pairs))
+    return sorted(pairs, key=lambda pair: (splits.index(pair[0]), metrics.index(pair[1])))
 
 
-def make_line(
-    split: str, metric: str, n: int, values: Sequence[float | None], protocols: Sequence[str] | None = None
-) -> TableLine:
-    """A line with its best and second of each protocol marked, on the values as printed: all that tie share a place.
+def make_cells(
+    metric: str, values: Sequence[float | None], protocols: Sequence[str] | None = None
+) -> tuple[Cell, ...]:
+    """Make the cells of a line, with the best and the second score of each protocol marked.
 
-    A lone score is not marked: it was compared with nothing.
+    Scores that print the same share a rank. A single score has no rank, because it was compared with nothing.
+
+    Args:
+        metric: key of the metric.
+        values: the score of each column; None if it is missing.
+        protocols: the protocol of each column. Default: one protocol for all.
     """
     protocols = protocols or [""] * len(values)
-    texts = [MISSING if value is None else f"{value:.{KNOWN[metric].digits}f}" for value in values]
-    ranks = {}
+    digits = PRINTABLE_METRICS[metric].digits
+    texts = [MISSING if value is None else f"{value:.{digits}f}" for value in values]
+    ranks = {}  # (protocol, text) -> rank
     for protocol in set(protocols):
         scored = [text for text, p in zip(texts, protocols, strict=True) if p == protocol and text != MISSING]
-        places = sorted(set(scored), key=float, reverse=METRICS[metric].direction == "higher")
-        if len(scored) > 1:
-            ranks |= zip([(protocol, place) for place in places], ("best", "second"), strict=False)
-    columns = zip(values, texts, protocols, strict=True)
-    return TableLine(split, metric, n, tuple(Cell(value, text, ranks.get((p, text))) for value, text, p in columns))
+        if len(scored) < 2:
+            continue
+        best_first = sorted(set(scored), key=float, reverse=METRICS[metric].direction == "higher")
+        for text, rank in zip(best_first, ("best", "second"), strict=False):
+            ranks[protocol, text] = rank
+    return tuple(
+        Cell(value=value, text=text, rank=ranks.get((protocol, text)))
+        for value, text, protocol in zip(values, texts, protocols, strict=True)
+    )

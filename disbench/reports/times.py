@@ -1,6 +1,6 @@
-"""Time per image: of runs and leaderboard entries, or by the rules of `disbench time` of the same model.
+"""Time per image in reports: as runs recorded it, or as `disbench time` measured the same models.
 
-Medians, so that the first, slow images do not count for more.
+All times are medians, so that the first images, which are slow, do not count for more.
 """
 
 from __future__ import annotations
@@ -18,78 +18,99 @@ from disbench.system.environment import first_difference, flatten_record
 if TYPE_CHECKING:
     from disbench.timing.record import Timing
 
-Key = tuple[Path, str]  # of a run: the same under every protocol
+RunId = tuple[Path, str]  # folder and title: the same for a run under every protocol
 
 
-def run_id(result: Result) -> Key:
+def run_id(result: Result) -> RunId:
+    """Return what identifies the run behind a result."""
     return result.folder, result.title
 
 
-def own_times(results: Sequence[Result]) -> dict[Key, Times]:
-    """The times of those that were timed."""
-    return {run_id(result): times for result in results if (times := stage_times(result))}
+def collect_times(results: Sequence[Result]) -> dict[RunId, Times]:
+    """Return run -> recorded times, for the runs that recorded any."""
+    times = {run_id(result): stage_times(result) for result in results}
+    return {run: stages for run, stages in times.items() if stages}
 
 
-def match_timings(results: Sequence[Result], paths: Sequence[Path]) -> dict[Key, Times]:
-    """What `disbench time` wrote in files, or in all .json files of folders, of the models of some results.
+def match_timings(results: Sequence[Result], paths: Sequence[Path]) -> dict[RunId, Times]:
+    """Assign the files of `disbench time` to the runs of the same models.
 
-    InputError for files that do not compare with each other, for what is not for a report, for a file of a model that
-    is none of the results', and for two of one.
+    Args:
+        results: the runs.
+        paths: files, or folders whose .json files are read.
+
+    Returns:
+        Run -> times, for the runs that were timed.
+
+    Raises:
+        InputError: for files that do not compare with each other, quick timings, timings whose audit failed, a timing
+            that matches no run, and two timings of one run.
     """
     from disbench.timing import record
 
     timings = record.read_timings(paths)
-    for file, one in timings.items():
-        if one.quick:
+    for file, timing in timings.items():
+        if timing.quick:
             raise InputError(f"{file}: timed with --quick, which is not for a report; time it again without")
-        if failed := [what for what, held in one.audit.items() if not held]:
+        failed = [rule for rule, has_passed in timing.audit.items() if not has_passed]
+        if failed:
             raise InputError(f"{file}: its audit failed ({failed[0]}), so these are not the times of what was scored")
     record.check_same_conditions(timings)
-    found: dict[Key, Times] = {}
-    owners: dict[Key, Path] = {}
-    for file, one in timings.items():
-        mine = [run_id(result) for result in results if _differs(one, result) is None]
-        if not mine:
-            why = _why(one, results)
-            raise InputError(f"{file}: times {one.title}, but no run is of its model, weights and options{why}")
-        if mine[0] in owners:
+    times: dict[RunId, Times] = {}
+    files: dict[RunId, Path] = {}
+    for file, timing in timings.items():
+        runs = [run_id(result) for result in results if _differing_key(timing, result) is None]
+        if not runs:
+            reason = _explain_mismatch(timing, results)
+            raise InputError(f"{file}: times {timing.title}, but no run is of its model, weights and options{reason}")
+        if runs[0] in files:
             raise InputError(
-                f"{file}: times {one.title} as {owners[mine[0]]} does; give one of the two, by its file's name"
+                f"{file}: times {timing.title} as {files[runs[0]]} does; give one of the two files by name"
             )
-        owners |= dict.fromkeys(mine, file)
-        found |= dict.fromkeys(mine, _times(one))
-    return found
+        files |= dict.fromkeys(runs, file)
+        times |= dict.fromkeys(runs, _make_times(timing))
+    return times
 
 
-def _times(one: Timing) -> Times:
-    stages = {stage: spread.p50 for stage, spread in one.spreads.items()}
-    rate = max((rate, size) for size, rate in one.throughput.items())
-    return Times(stages, stages.pop("whole"), len(one.raw["whole"]), flatten_record(one.environment), rate)
+def _make_times(timing: Timing) -> Times:
+    stages = {stage: summary.p50 for stage, summary in timing.spreads.items()}
+    return Times(
+        total=stages.pop("whole"),
+        stages=stages,
+        n=len(timing.raw["whole"]),
+        record=flatten_record(timing.environment),
+        rate=max((rate, batch_size) for batch_size, rate in timing.throughput.items()),
+    )
 
 
-def _differs(one: Timing, result: Result) -> str | None:
-    """What of its identity a result has otherwise than the model that was timed, if anything."""
-    names = one.identity.keys() | (result.identity.keys() - RUN_ONLY_KEYS)  # a size that one alone was given is one, too
-    return next((name for name in sorted(names) if result.identity.get(name) != one.identity.get(name)), None)
+def _differing_key(timing: Timing, result: Result) -> str | None:
+    """Return the first key in which the identities of a timed model and a run differ, or None.
+
+    A key that only one of the two has, such as a size, is a difference too.
+    """
+    keys = timing.identity.keys() | (result.identity.keys() - RUN_ONLY_KEYS)
+    return next((key for key in sorted(keys) if result.identity.get(key) != timing.identity.get(key)), None)
 
 
-def _why(one: Timing, results: Sequence[Result]) -> str:
+def _explain_mismatch(timing: Timing, results: Sequence[Result]) -> str:
     for result in results:
-        if "model" in one.identity and result.identity.get("model") == one.identity["model"]:
-            name = _differs(one, result)
-            return f"; {name} of {result.title} is {result.identity.get(name)!r}, not {one.identity.get(name)!r}"
+        if "model" in timing.identity and result.identity.get("model") == timing.identity["model"]:
+            key = _differing_key(timing, result)
+            return f"; {key} of {result.title} is {result.identity.get(key)!r}, not {timing.identity.get(key)!r}"
     return ""
 
 
-
-
-
 def group_by_environment(records: Sequence[Mapping[str, Any]]) -> list[list[int]]:
-    """The places of records in groups of one environment each, in which times compare; the largest first."""
+    """Group records of one environment, in which times compare.
+
+    Returns:
+        Groups of indices, the largest group first.
+    """
     groups: list[list[int]] = []
-    for i, one in enumerate(records):
+    for i, record in enumerate(records):
         for group in groups:
-            if all(first_difference(one, records[k]) is None for k in group):
+            # A record that lacks a field agrees with any value of it, so agreement with one member is not enough.
+            if all(first_difference(record, records[k]) is None for k in group):
                 group.append(i)
                 break
         else:
@@ -98,12 +119,20 @@ def group_by_environment(records: Sequence[Mapping[str, Any]]) -> list[list[int]
 
 
 def label_groups(times: Sequence[Times], groups: Sequence[Sequence[int]]) -> list[str]:
-    """A name for each group of `alike`: its device, and where that is another's too, what tells the two apart."""
-    whole = [{name: value for i in group for name, value in times[i].record.items()} for group in groups]
+    """Name each group of `group_by_environment` by its device, and by what sets it apart on the same device."""
+    records = [{key: value for i in group for key, value in times[i].record.items()} for group in groups]
     devices = [times[group[0]].device for group in groups]
-    names = []
-    for mine, device in zip(whole, devices, strict=True):
-        rivals = [other for other, of in zip(whole, devices, strict=True) if of == device and other is not mine]
-        apart = [n for n in mine if any(n in other and other[n] != mine[n] for other in rivals)]
-        names.append(device + (f" ({', '.join(f'{n} {mine[n]}' for n in apart[:3])})" if apart else ""))
-    return names
+    labels = []
+    for record, device in zip(records, devices, strict=True):
+        rivals = [
+            other
+            for other, other_device in zip(records, devices, strict=True)
+            if other_device == device and other is not record
+        ]
+        differences = [
+            f"{key} {record[key]}"
+            for key in record
+            if any(key in rival and rival[key] != record[key] for rival in rivals)
+        ]
+        labels.append(f"{device} ({', '.join(differences[:3])})" if differences else device)
+    return labels

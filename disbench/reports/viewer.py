@@ -1,9 +1,9 @@
-"""The viewer: a folder to open in a browser, that needs no server; method against method, pixel by pixel.
+"""The viewer: a folder to open in a browser, which compares methods pixel by pixel and needs no server.
 
-    index.html              the page, with the scores of every image in it
-    pictures/00000/         the files of one image: image, truth, a map for each method, thumb.webp
+    index.html              the page, with the scores of every image
+    pictures/00000/         the files of one image: image, ground truth, a map for each method, thumb.webp
 
-Files that a browser shows as they are become hard links where the file system allows, so they take no space.
+Files that a browser can show become hard links if the file system allows, so they take no space.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -31,41 +30,55 @@ from disbench.system.cores import count_cores
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
-WIDE, HIGH = 240, 180  # pixels into which a thumbnail fits
-STRIP = 16000  # pixels of a WebP's side
-SHOWN = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}  # what a browser shows, if it is that
-ORIENTATION = 0x0112
-MARK = ".disbench-view"  # a folder with it may be made anew
+THUMBNAIL = 240, 180  # pixels of width and height that a thumbnail fits into
+MAX_STRIP = 16000  # pixels of a WebP's side
+BROWSER_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}  # suffix -> format by content
+ORIENTATION = 0x0112  # EXIF tag
+MARKER = ".disbench-view"  # marks a folder of pictures that a viewer may replace
 
 
-def write_viewer(out: Path, results: Sequence[Result], samples: Iterable[Sample], progress: Progress | None = None) -> Path:
-    """The viewer of some runs in the folder `out`, made anew if it holds one; its index.html.
+def write_viewer(
+    out: Path, results: Sequence[Result], samples: Iterable[Sample], progress: Progress | None = None
+) -> Path:
+    """Write the viewer of runs into a folder, in place of an earlier viewer.
 
-    InputError where maps or images are not at hand, where runs must not stand side by side, and where `out` holds
-    anything else.
+    Args:
+        out: a folder that holds a viewer, is empty, or does not exist.
+        results: a method each; their maps must be saved.
+        samples: images and ground truths of all results.
+        progress: is called with (done, total, label).
+
+    Returns:
+        The path of index.html.
+
+    Raises:
+        InputError: for missing maps or images, results that are not comparable, a folder with other files, and a
+            folder that cannot be written.
     """
     check_comparable(results)
     data = format_image_scores(results, [result.title for result in results])
-    known = {(sample.split, sample.name): sample for sample in samples if sample.image}
-    if lost := next((key for key in data["images"] if key not in known), None):
+    sample_of_image = {(sample.split, sample.name): sample for sample in samples if sample.image}
+    missing = next((key for key in data["images"] if key not in sample_of_image), None)
+    if missing:
         raise InputError(
-            f"no image of {'/'.join(lost)} at hand; the data set must be where it was when the runs were made"
+            f"{'/'.join(missing)}: its image is missing; the data set must be where it was when the runs were made"
         )
-    maps = [_maps(result) for result in results]
+    maps = [_find_maps(result) for result in results]
     jobs = [
-        (known[key], [own.get(key) for own in maps], out / "pictures" / f"{i:05}")
+        (sample_of_image[key], [method_maps.get(key) for method_maps in maps], out / "pictures" / f"{i:05}")
         for i, key in enumerate(data["images"])
     ]
+    sizes, files = [], []
     try:
-        _clear(out)
-        drawn: list[dict[str, Any]] = []
+        _clear_folder(out)
         with ThreadPoolExecutor(count_cores()) as pool:
-            for one in pool.map(lambda job: _picture(*job), jobs):
-                drawn.append(one)
+            for size, file in pool.map(lambda job: _write_pictures(*job), jobs):
+                sizes.append(size)
+                files.append(file)
                 if progress:
-                    progress(len(drawn), len(jobs), "Drawing thumbnails")
-        data |= {key: [one[key] for one in drawn] for key in drawn[0]}
-        data["labels"] = [shorten_name(name) for _, name in data["images"]]
+                    progress(len(files), len(jobs), "Drawing thumbnails")
+        labels = [shorten_name(name) for _, name in data["images"]]
+        data |= {"sizes": sizes, "files": files, "labels": labels}
         styles, scripts = ("base.css", "view.css"), ("base.js", "stage.js", "view.js")
         text = render_page("view.html.j2", styles, scripts, title=results[0].dataset, data=data)
         write_atomic(out / "index.html", text.encode())
@@ -74,69 +87,92 @@ def write_viewer(out: Path, results: Sequence[Result], samples: Iterable[Sample]
     return out / "index.html"
 
 
-def _maps(result: Result) -> dict[tuple[str, str], Path]:
-    """(subset, image) -> saved map."""
-    found = {(row.split, row.name): result.mask(row) for rows in result.rows.values() for row in rows}
-    if None in found.values():
-        raise InputError(f"{result.title}: its maps were not kept; give the command of its run again with --save")
-    return found
+def _find_maps(result: Result) -> dict[tuple[str, str], Path]:
+    """Return (subset, image) -> saved prediction map."""
+    maps: dict[tuple[str, str], Path] = {}
+    for rows in result.rows.values():
+        for row in rows:
+            path = result.mask(row)
+            if path is None:
+                raise InputError(
+                    f"{result.title}: its maps were not saved; repeat the command of its run with --save"
+                )
+            maps[row.key] = path
+    return maps
 
 
-def _clear(out: Path) -> None:
-    """Make room in `out`; whatever a viewer did not put there is left alone."""
-    mark = out / "pictures" / MARK
-    if out.is_dir() and any(out.iterdir()) and not mark.exists():
+def _clear_folder(out: Path) -> None:
+    """Remove an earlier viewer from `out`. Other files stay, and are an InputError."""
+    marker = out / "pictures" / MARKER
+    if out.is_dir() and any(out.iterdir()) and not marker.exists():
         raise InputError(f"{out}: holds other files; give --out a folder of its own")
     (out / "index.html").unlink(missing_ok=True)  # first, so that a page never lacks its pictures
     shutil.rmtree(out / "pictures", ignore_errors=True)
-    mark.parent.mkdir(parents=True)
-    mark.touch()
+    marker.parent.mkdir(parents=True)
+    marker.touch()
 
 
-def _picture(sample: Sample, maps: list[Path | None], folder: Path) -> dict[str, Any]:
-    """Put the files of one image into its folder; (height, width) and the name of the image's file."""
+def _write_pictures(sample: Sample, maps: list[Path | None], folder: Path) -> tuple[tuple[int, int], str]:
+    """Write the files of one image into its folder. Return (height, width) and the name of the image's file."""
     folder.mkdir(parents=True)
     image, truth = read_image(sample.image), read_truth(sample.truth)
-    height, width = truth.shape
-    if _as_it_is(sample.image):
-        file = f"image{sample.image.suffix.lower()}"
-        _place(sample.image, folder / file)
-    else:
-        file = "image.png"
-        write_atomic(folder / file, cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
-    if _as_it_is(sample.truth) and read_header(sample.truth)[0] == "L" and np.array_equal(read_map(sample.truth), truth):
-        _place(sample.truth, folder / "truth.png")
+    file = _write_image(sample.image, image, folder)
+    if _is_browser_image(sample.truth) and _is_plain_map(sample.truth, truth):
+        _link_or_copy(sample.truth, folder / "truth.png")
     else:
         write_map(folder / "truth.png", truth)
-    scale = min(WIDE / width, HIGH / height, STRIP / (len(maps) + 2) / width)
+    height, width = truth.shape
+    scale = min(THUMBNAIL[0] / width, THUMBNAIL[1] / height, MAX_STRIP / (len(maps) + 2) / width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = cv2.resize(truth, size, interpolation=cv2.INTER_AREA)
-    tiles = [cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.cvtColor(small, cv2.COLOR_GRAY2RGB)]
+    small_truth = cv2.resize(truth, size, interpolation=cv2.INTER_AREA)
+    small_image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    tiles = [small_image, cv2.cvtColor(small_truth, cv2.COLOR_GRAY2RGB)]
     for k, path in enumerate(maps):
         if path is None:
-            tiles.append(np.zeros_like(tiles[0]))
+            tiles.append(np.zeros_like(small_image))
             continue
         mask = read_map(path)
         if mask.shape != truth.shape:
-            raise InputError(f"{path}: {mask.shape} where the truth has {truth.shape} (height, width)")
-        _place(path, folder / f"{k}.png")
-        tiles.append(colour_errors(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), small))
+            raise InputError(
+                f"{path}: {mask.shape} where the ground truth has {truth.shape} (height, width); "
+                "resize the map to its ground truth"
+            )
+        _link_or_copy(path, folder / f"{k}.png")
+        tiles.append(colour_errors(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), small_truth))
     strip = cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR)
     write_atomic(folder / "thumb.webp", cv2.imencode(".webp", strip, [cv2.IMWRITE_WEBP_QUALITY, 80])[1].tobytes())
-    return {"sizes": (height, width), "files": file}
+    return (height, width), file
 
 
-def _as_it_is(path: Path) -> bool:
-    """Whether a browser shows this file as it was scored: a format it knows, not to be rotated by EXIF."""
+def _write_image(path: Path, pixels: np.ndarray, folder: Path) -> str:
+    """Link an image into a folder, or convert it to PNG if browsers would show it differently. Return its name."""
+    if _is_browser_image(path):
+        name = f"image{path.suffix.lower()}"
+        _link_or_copy(path, folder / name)
+    else:
+        name = "image.png"
+        encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
+        write_atomic(folder / name, encoded.tobytes())
+    return name
+
+
+def _is_plain_map(path: Path, truth: np.ndarray) -> bool:
+    """Return whether a ground truth file holds its levels as they are, in 8-bit grey."""
+    return read_header(path)[0] == "L" and np.array_equal(read_map(path), truth)
+
+
+def _is_browser_image(path: Path) -> bool:
+    """Return whether a browser shows a file as it was scored: in a known format, and not rotated by EXIF."""
     from PIL import Image
 
-    if path.suffix.lower() not in SHOWN:
+    if path.suffix.lower() not in BROWSER_FORMATS:
         return False
     with Image.open(path) as image:
-        return image.format == SHOWN[path.suffix.lower()] and image.getexif().get(ORIENTATION, 1) == 1
+        has_expected_format = image.format == BROWSER_FORMATS[path.suffix.lower()]
+        return has_expected_format and image.getexif().get(ORIENTATION, 1) == 1
 
 
-def _place(source: Path, target: Path) -> None:
+def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), target)
     except OSError:  # another file system, or one without links

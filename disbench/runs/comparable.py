@@ -1,4 +1,4 @@
-"""Which results may stand side by side."""
+"""Which results may stand in one table: same data set, same images, same rules, same kernel."""
 
 from __future__ import annotations
 
@@ -10,21 +10,38 @@ from disbench.runs.result import Result
 
 
 def count_images(result: Result, split: str) -> int:
-    """Images behind a score of this result."""
-    return sum(len(result.rows.get(s, ())) for s in (TEST_SPLITS if split == OVERALL else (split,)))
+    """Return the number of images behind a score of this result."""
+    splits = TEST_SPLITS if split == OVERALL else (split,)
+    return sum(len(result.rows.get(name, ())) for name in splits)
 
 
 def check_comparable(results: Sequence[Result]) -> None:
-    """InputError unless all are of one data set, those of one protocol by the same rules, all by the same kernel, and
-    of the same images in the subsets they share.
+    """Check that results may stand in one table.
+
+    They must share the data set, the kernel, the rules of each protocol, and the images of each common subset.
+
+    Raises:
+        InputError: names the first two results that differ, and how.
     """
     if not results:
         raise InputError("nothing to report: give at least one finished run")
+    _check_titles(results)
+    _check_rules(results)
+    _check_images(results)
+
+
+def _check_titles(results: Sequence[Result]) -> None:
     columns = [(result.title, result.protocol) for result in results]
-    if twice := {column for column in columns if columns.count(column) > 1}:
-        title, protocol = twice.pop()
-        where = " and ".join(str(r.folder) for r in results if (r.title, r.protocol) == (title, protocol))
-        raise InputError(f"two results are called {title!r}, {where}; leave one away, or give each a title: TITLE=RUN")
+    duplicates = {column for column in columns if columns.count(column) > 1}
+    if duplicates:
+        column = duplicates.pop()
+        folders = " and ".join(str(result.folder) for result in results if (result.title, result.protocol) == column)
+        raise InputError(
+            f"two results are called {column[0]!r}: {folders}; omit one of them, or give each a title: TITLE=RUN"
+        )
+
+
+def _check_rules(results: Sequence[Result]) -> None:
     first = results[0]
     for other in results[1:]:
         if other.dataset != first.dataset:
@@ -32,32 +49,41 @@ def check_comparable(results: Sequence[Result]) -> None:
                 f"{first.title} is scored on {first.dataset} and {other.title} on {other.dataset}; "
                 "make one report for each data set"
             )
-        like = next(result for result in results if result.protocol == other.protocol)
-        if _rules(other) != _rules(like) or _kernel(other) != _kernel(first):
+        peer = next(result for result in results if result.protocol == other.protocol)
+        if _rules(other) != _rules(peer) or _kernel(other) != _kernel(first):
             raise InputError(
-                f"{like.title} ({like.signature}) and {other.title} ({other.signature}) are scored by different "
+                f"{peer.title} ({peer.signature}) and {other.title} ({other.signature}) are scored by different "
                 "rules; score both with the same kernel and protocol"
             )
-    holders: dict[str, Result] = {}
+
+
+def _check_images(results: Sequence[Result]) -> None:
+    holders: dict[str, Result] = {}  # subset -> the first result that has it
     for result in results:
         for split in result.splits:
             holder = holders.setdefault(split, result)
             if _truths(result, split) != _truths(holder, split):
+                counts = count_images(holder, split), count_images(result, split)
                 raise InputError(
-                    f"{holder.title} ({count_images(holder, split)} images) and {result.title} ({count_images(result, split)}) are "
+                    f"{holder.title} ({counts[0]} images) and {result.title} ({counts[1]}) are "
                     f"scored on different images of {split}; score both on the same subset"
                 )
 
 
 def _truths(result: Result, split: str) -> list[tuple[str, int, int, int]]:
-    """Name, size and foreground pixels of every truth: as much as a run knows of what it was scored against."""
-    measured = ((row.name, row.measurement) for row in result.rows[split])
-    return [(name, m.height, m.width, int(m.fg_hist.sum())) for name, m in measured]
+    """Return name, height, width and number of foreground pixels of every ground truth.
+
+    A run stores no more about its ground truths than these.
+    """
+    measurements = ((row.name, row.measurement) for row in result.rows[split])
+    return [(name, m.height, m.width, int(m.fg_hist.sum())) for name, m in measurements]
 
 
 def _rules(result: Result) -> list[str]:
-    """The signature's fields without those that may differ: the subsets; the version, since the kernel's decides
-    numbers; and the size, which says how many maps were resized, by the protocol's rule.
+    """Return the fields of the signature that must agree.
+
+    Free to differ: the subsets; the version, because the kernel's version decides numbers; and the size, which says how
+    many maps were resized by the protocol's rule.
     """
     free = ("disbench:", "size:", *(f"{split}:" for split in result.splits))
     return [field for field in result.signature.split("|") if not field.startswith(free)]

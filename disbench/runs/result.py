@@ -86,7 +86,8 @@ class Result:
         if self.size not in ("native", f"{resize}:{self.size.rpartition(':')[2]}"):
             advice = f"score them with --protocol {protocol}" if resize else "resize the maps yourself and score those"
             raise InputError(
-                f"{self.folder}: its maps were resized ({self.size}), unlike protocol {protocol} does; {advice}"
+                f"{self.folder}: its maps were resized ({self.size}), which is not what protocol {protocol} does; "
+                f"{advice}"
             )
         counts = {split: len(rows) for split, rows in self.rows.items()}
         return replace(self, protocol=protocol, signature=make_signature(protocol, self.token, counts, self.size))

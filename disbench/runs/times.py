@@ -1,4 +1,4 @@
-"""The stage times of a run."""
+"""The stage times of a run: median seconds per image, and the environment they were measured in."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from disbench.runs.result import Result
 from disbench.system.environment import flatten_record
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Times:
-    """Median seconds per image over `n` images, of each stage and of all together; record: what in, flat.
+    """Median seconds per image.
 
-    rate: images per second of inference, and the size of batch that it is largest at, where that was measured
+    Attributes:
+        stages: seconds of each stage.
+        total: seconds of all stages together: the median of sums, not the sum of medians.
+        n: number of timed images.
+        record: the environment, as a flat mapping from field to value.
+        rate: images per second of inference, and the batch size with the largest rate. None if not measured.
     """
 
     stages: dict[str, float]
@@ -25,11 +30,12 @@ class Times:
 
     @property
     def device(self) -> str:
+        """The name of the GPU, or of the CPU if none was used."""
         return str(self.record.get("gpu") or self.record.get("cpu") or "–")
 
 
 def flatten_environment(result: Result) -> dict[str, Any]:
-    """What a run was timed in, flat."""
+    """Return the environment of a run as a flat mapping, the number of workers included."""
     values = flatten_record(result.meta.get("environment", {}))
     if "workers" in result.meta:
         values["workers"] = result.meta["workers"]
@@ -37,12 +43,21 @@ def flatten_environment(result: Result) -> dict[str, Any]:
 
 
 def stage_times(result: Result) -> Times | None:
-    """The times of a run, or those that an entry was submitted with; None for maps that were not predicted here."""
-    rows = [row.seconds for split in result.splits for row in result.rows[split]]
-    if any(rows):
-        stages = {stage: median(row[stage] for row in rows) for stage in rows[0]}
-        return Times(stages, median(sum(row.values()) for row in rows), len(rows), flatten_environment(result))
-    if "total" not in (submitted := result.meta.get("seconds", {})):
+    """Return the times of a run, or of the run behind a leaderboard entry.
+
+    None for prediction maps that were made by another program.
+    """
+    seconds = [row.seconds for split in result.splits for row in result.rows[split]]
+    environment = flatten_environment(result)
+    if any(seconds):
+        return Times(
+            stages={stage: median(image[stage] for image in seconds) for stage in seconds[0]},
+            total=median(sum(image.values()) for image in seconds),
+            n=len(seconds),
+            record=environment,
+        )
+    submitted = dict(result.meta.get("seconds", {}))
+    if "total" not in submitted:
         return None
-    stages = {stage: value for stage, value in submitted.items() if stage != "total"}
-    return Times(stages, submitted["total"], len(rows), flatten_environment(result))
+    total = submitted.pop("total")
+    return Times(stages=submitted, total=total, n=len(seconds), record=environment)

@@ -26,7 +26,9 @@ from made_results import result
 from disbench import __version__
 from disbench.cli.main import MOVED, main
 from disbench.data.dataset import TEST_SPLITS
+from disbench.reports.published import PublishedSelection
 from disbench.reports.render import render_report
+from disbench.reports.report import Report
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 SHAPES = json.loads((GOLDENS / "json.json").read_text("utf-8"))
@@ -194,22 +196,22 @@ def check_rows(found, expected):
 
 @pytest.mark.parametrize(("format", "name"), [("markdown", "table.md"), ("latex", "table.tex")])
 def test_a_table_as_text(results, format, name):
-    golden(name, render_report(results, format))
+    golden(name, render_report(Report(results), format))
 
 
 def test_a_published_table_as_text():
-    golden("published.md", render_report([], "markdown", tables=["diffdis-table-3"]))
+    golden("published.md", render_report(Report(published=PublishedSelection(tables=["diffdis-table-3"])), "markdown"))
 
 
 def test_a_table_as_csv(results):
-    found = csv.reader(io.StringIO(render_report(results, "csv")))
+    found = csv.reader(io.StringIO(render_report(Report(results), "csv")))
     expected = csv.reader(io.StringIO((GOLDENS / "reports" / "table.csv").read_text("utf-8")))
     check_rows(list(found), list(expected))
 
 
 def test_a_table_as_a_workbook(results):
     openpyxl = pytest.importorskip("openpyxl")
-    book = openpyxl.load_workbook(io.BytesIO(render_report(results, "xlsx")))
+    book = openpyxl.load_workbook(io.BytesIO(render_report(Report(results), "xlsx")))
     expected = json.loads((GOLDENS / "reports" / "table.xlsx.json").read_text("utf-8"))
     assert book.sheetnames == list(expected)
     for sheet in book:
@@ -250,7 +252,7 @@ def words(page):
 
 
 def test_the_headings_and_numbers_of_a_page(results):
-    golden("page.txt", words(render_report(results, "html")))
+    golden("page.txt", words(render_report(Report(results), "html")))
 
 
 # -- The command line

@@ -16,7 +16,9 @@ from disbench.data.dataset import TEST_SPLITS
 from disbench.doctor import adapter
 from disbench.metrics.catalogue import METRICS
 from disbench.reports import terminal
+from disbench.reports.options import LatexOptions
 from disbench.reports.render import render_report
+from disbench.reports.report import Report
 from disbench.stats.compare import MethodScore, compare
 
 OWN = """
@@ -127,11 +129,11 @@ def test_a_narrow_terminal_loses_no_digit(tmp_path, monkeypatch):
 
 def test_a_tie_does_not_lie_on_the_interval_in_latex(tmp_path):
     results = [make_run(tmp_path / "runs", seed=s, title=t) for s, t in ((0, "A"), (1, "B"))]
-    tex = render_report(results, "latex", intervals=True)
+    tex = render_report(Report(results), "latex", LatexOptions(intervals=True))
     assert r"\tied{" in tex and "rlap" not in tex
-    assert "rlap" in render_report(results, "latex")
+    assert "rlap" in render_report(Report(results), "latex")
     both = [results[0], results[1].with_protocol("mvanet")]
-    assert r"A (pysod): \texttt{" in render_report(both, "latex", metrics="f_max")
+    assert r"A (pysod): \texttt{" in render_report(Report(both, metrics="f_max"), "latex")
 
 
 def test_per_image_scores_have_a_place_before_any_work(folder, tmp_path, monkeypatch):

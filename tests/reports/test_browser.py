@@ -10,7 +10,9 @@ from made_results import HOSTILE, measurement, result
 
 from disbench.data.dataset import Sample
 from disbench.reports import tiles, viewer
+from disbench.reports.options import HtmlOptions
 from disbench.reports.render import write_report
+from disbench.reports.report import Report
 from disbench.runs.manifest import mask_path
 from disbench.runs.row_log import Row
 
@@ -33,7 +35,7 @@ def report(tmp_path_factory):
     path = tmp_path_factory.mktemp("report") / "report.html"
     runs = [result("middle", 0.8), result("best", 0.9), result(HOSTILE, 0.7)]
     ranks = {(row.split, row.name): 10.0 * int(row.name[-1]) for rows in runs[0].rows.values() for row in rows}
-    write_report(path, runs, ranks=ranks)
+    write_report(path, Report(runs), options=HtmlOptions(complexity=ranks))
     return path
 
 

@@ -18,12 +18,12 @@ from made_results import HOSTILE, MINI, result
 from disbench.cli.main import main
 from disbench.data.dataset import TEST_SPLITS
 from disbench.errors import InputError
-from disbench.metrics.scoring import curves as curves_of
-from disbench.reports import curves
+from disbench.metrics import scoring
+from disbench.reports import curves, curves_figure
 
 
 def drawn(results, split=None):
-    return curves.draw_figure(results[0].dataset, *curves.collect_curves(results, split))
+    return curves_figure.draw_figure(curves.collect_curves(results, split))
 
 
 def lines(axes):
@@ -33,32 +33,32 @@ def lines(axes):
 
 def test_csv_and_json_read_back_as_the_scores():
     results = [result("A", 0.9), result(HOSTILE, 0.8)]
-    split, found = curves.collect_curves(results)
-    assert split == "Overall"
-    records = list(csv.DictReader(io.StringIO(curves.curves_to_csv(MINI, split, found))))
-    whole = json.loads(curves.curves_to_json(MINI, split, found))
+    curve_set = curves.collect_curves(results)
+    assert (curve_set.dataset, curve_set.split) == (MINI, "Overall")
+    records = list(csv.DictReader(io.StringIO(curves.curves_to_csv(curve_set))))
+    whole = json.loads(curves.curves_to_json(curve_set))
     assert len(records) == 2 * 256
-    for one, method in zip(results, whole["methods"], strict=True):
-        scores = one.scores()["Overall"]
-        own = [record for record in records if record["method"] == one.title]
-        assert [int(record["threshold"]) for record in own] == list(range(256))
+    for run, method in zip(results, whole["methods"], strict=True):
+        scores = run.scores()["Overall"]
+        run_records = [record for record in records if record["method"] == run.title]
+        assert [int(record["threshold"]) for record in run_records] == list(range(256))
         for name in curves.MEASURES:
-            assert [float(record[name]) for record in own] == method[name]
+            assert [float(record[name]) for record in run_records] == method[name]
         assert max(method["f"]) == scores["f_max"]
         assert np.mean(method["e"]) == pytest.approx(scores["e_mean"], rel=1e-12)
         assert method["n"] == 12
-        assert {record["signature"] for record in own} == {method["signature"]} == {one.signature}
+        assert {record["signature"] for record in run_records} == {method["signature"]} == {run.signature}
 
 
 def test_the_subset_is_overall_else_the_first_that_all_share():
-    every, one = result("A"), result("B", splits=("DIS-TE2", "DIS-TE3"))
-    assert curves.collect_curves([every])[0] == "Overall"
-    assert curves.collect_curves([every, one])[0] == "DIS-TE2"
-    assert curves.collect_curves([every, one], "DIS-TE3")[0] == "DIS-TE3"
+    every, short = result("A"), result("B", splits=("DIS-TE2", "DIS-TE3"))
+    assert curves.collect_curves([every]).split == "Overall"
+    assert curves.collect_curves([every, short]).split == "DIS-TE2"
+    assert curves.collect_curves([every, short], "DIS-TE3").split == "DIS-TE3"
     with pytest.raises(InputError, match=r"Overall: B was not scored on it; .*DIS-TE2"):
-        curves.collect_curves([every, one], "Overall")
+        curves.collect_curves([every, short], "Overall")
     with pytest.raises(InputError, match="no whole subset"):
-        curves.collect_curves([one, result("C", splits=("DIS-TE4",))])
+        curves.collect_curves([short, result("C", splits=("DIS-TE4",))])
 
 
 def test_what_must_not_stand_side_by_side_is_refused():
@@ -81,19 +81,19 @@ def test_three_panels_with_every_method_and_its_maximum_marked():
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert [label.split()[0] for label in labels] == ["B", "C", "A"]
     assert [label.split()[1] for label in labels] == [
-        f"{one.scores()['DIS-TE1']['f_max']:.3f}" for one in (results[1], results[2], results[0])
+        f"{run.scores()['DIS-TE1']['f_max']:.3f}" for run in (results[1], results[2], results[0])
     ]
-    said = " ".join(text.get_text() for text in figure.texts)
-    assert MINI in said
-    assert "DIS-TE1 · 3 images" in said
-    assert results[0].signature in said.replace(" ", "")
+    texts = " ".join(text.get_text() for text in figure.texts)
+    assert MINI in texts
+    assert "DIS-TE1 · 3 images" in texts
+    assert results[0].signature in texts.replace(" ", "")
 
 
 def test_the_mark_on_precision_and_recall_is_where_f_is_largest(tmp_path):
     run = make_run(tmp_path)
     axes = drawn([run], "DIS-TE1").axes[0]
     (line,), (mark,) = lines(axes), [line for line in axes.lines if len(line.get_xdata()) == 1]
-    values = curves_of(run.measurements("DIS-TE1"), "pysod", ("precision", "recall", "f", "e"))
+    values = scoring.curves(run.measurements("DIS-TE1"), "pysod", ("precision", "recall", "f", "e"))
     best = int(values["f"].argmax())
     assert best not in {int(values[other].argmax()) for other in ("precision", "recall", "e")}
     point = [values["recall"][best], values["precision"][best]]
@@ -103,7 +103,7 @@ def test_the_mark_on_precision_and_recall_is_where_f_is_largest(tmp_path):
 
 
 def test_methods_are_told_apart_also_without_colour():
-    styles = [curves._line(k) | curves._mark(k) for k in range(28)]
+    styles = [curves_figure._mark_style(k) | curves_figure._line_style(k) for k in range(28)]
     assert len({str(style) for style in styles}) == 28
     for a, b in pairwise(styles):
         assert a["linestyle"] != b["linestyle"] and a["marker"] != b["marker"]
@@ -157,5 +157,5 @@ def test_the_command_draws_runs_under_titles(tmp_path, make_pairs, monkeypatch):
 
 def test_numbers_need_no_matplotlib():
     heavy = {"torch", "matplotlib", "pandas", "scipy.stats"}
-    code = f"import sys, disbench.report.curves; print(*{heavy} & set(sys.modules))"
+    code = f"import sys, disbench.reports.curves; print(*{heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""

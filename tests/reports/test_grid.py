@@ -26,15 +26,15 @@ A, B, C = (
 
 
 @pytest.mark.parametrize(
-    ("how", "expected"),
+    ("selection", "expected"),
     [("disagreement", [1, 3]), ("gain", [3, 0]), ("loss", [1, 2]), ("image 2,DIS-TE1/image 0", [2, 0]), ("e 3", [3])],
 )
-def test_cases_are_chosen_by_rule_or_name(how, expected):
-    assert [row.name for row in cases.choose_cases([A, B, C], 2, how)] == [f"image {i}" for i in expected]
+def test_cases_are_chosen_by_rule_or_name(selection, expected):
+    assert [row.name for row in cases.select_rows([A, B, C], 2, selection)] == [f"image {i}" for i in expected]
 
 
 @pytest.mark.parametrize(
-    ("runs", "how", "words"),
+    ("runs", "selection", "words"),
     [
         ([A], "gain", "at least two runs"),
         ([A], "imaje 2", "did you mean image 2"),
@@ -42,9 +42,9 @@ def test_cases_are_chosen_by_rule_or_name(how, expected):
         ([A], "image 1,", "no such image"),
     ],
 )
-def test_what_cannot_be_chosen_is_told(runs, how, words):
+def test_a_selection_without_a_meaning_is_refused(runs, selection, words):
     with pytest.raises(InputError, match=words):
-        cases.choose_cases(runs, 2, how)
+        cases.select_rows(runs, 2, selection)
 
 
 @pytest.fixture

@@ -11,18 +11,23 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fake_runs import make_run
+from table_cells import intervals, tied
 
 from disbench.cli.main import main
 from disbench.data.dataset import TEST_SPLITS
 from disbench.errors import InputError
 from disbench.leaderboard.entry import Citation, Entry, Reported, find_entries, list_entries, read_entry, write_entry
 from disbench.reports import confidence, table
+from disbench.reports.formats import FORMATS
 from disbench.reports.inputs import load_inputs
-from disbench.reports.published import add_published, shipped_tables, tables_of_entries
-from disbench.reports.render import FORMATS, render_report
+from disbench.reports.options import LatexOptions, MarkdownOptions
+from disbench.reports.published import PublishedSelection, add_published, shipped_tables, tables_of_entries
+from disbench.reports.render import render_report
+from disbench.reports.report import Report
 from disbench.stats.compare import compare
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parent.parent
+REPORTS = TESTS.parent / "reports"
 HOSTILE = r'<script>alert(1)</script> #&_%${}~^\|`*"--' + "'β中"
 
 
@@ -97,9 +102,11 @@ def test_the_table_fits_one_page(tmp_path, name):
 
 @pytest.mark.parametrize("format", ["html", "latex", "markdown", "csv"])
 def test_reports_of_the_repository_are_not_stale(format):
-    """Mend: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done"""
-    path = TESTS.parent / "reports" / f"dis5k{FORMATS[format]}"
-    assert path.read_text() == render_report([], format, standalone=True, entries=list_entries("dis5k"))
+    """To render them anew: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done"""
+    path = REPORTS / f"dis5k{FORMATS[format].suffix}"
+    report = Report(published=PublishedSelection(entries=list_entries("dis5k")))
+    options = LatexOptions(standalone=True) if format == "latex" else None
+    assert path.read_text() == render_report(report, format, options)
 
 
 @pytest.mark.parametrize("name", shipped_tables())
@@ -208,19 +215,19 @@ def test_intervals_and_ties_are_shown(tmp_path):
     kinds = (("A", 0.8, 0), ("B", 0.79, 4), ("C", 0.3, 5))
     runs = [make_run(tmp_path, name, quality, title=name, seed=seed) for name, quality, seed in kinds]
     built = confidence.add_confidence(table.build_table(runs, "mae"), runs)
-    ends, tied = confidence.intervals(built), confidence.tied(built)
+    ends, ties = intervals(built), tied(built)
     assert set(ends) == {("DIS-TE1", "mae", i) for i in range(3)}
-    (tie,) = tied
+    (tie,) = ties
     best = min(range(3), key=lambda i: runs[i].scores()["DIS-TE1"]["mae"])
     assert tie[2] == ({0, 1} - {best}).pop()
     low, high = ends[tie]
-    row = render_report(runs, "markdown", metrics="mae", intervals=True).splitlines()[4]
+    row = render_report(Report(runs, metrics="mae"), "markdown", MarkdownOptions(intervals=True)).splitlines()[4]
     assert f" ≈ [{low:.3f}, {high:.3f}]" in row
-    tex = render_report(runs, "latex", metrics="mae", intervals=True)
+    tex = render_report(Report(runs, metrics="mae"), "latex", LatexOptions(intervals=True))
     assert re.search(r"\\tied\{\\second\{0\.\d+\}\}" + re.escape(rf"\ci{{{low:.3f}}}{{{high:.3f}}}"), tex)
     assert r"\providecommand{\tied}" in tex
-    assert "[" not in render_report(runs, "markdown", metrics="mae").splitlines()[4]
-    records = list(csv.DictReader(io.StringIO(render_report(runs, "csv", metrics="mae"))))
+    assert "[" not in render_report(Report(runs, metrics="mae"), "markdown").splitlines()[4]
+    records = list(csv.DictReader(io.StringIO(render_report(Report(runs, metrics="mae"), "csv"))))
     assert [(float(r["low"]), float(r["high"])) for r in records] == [ends["DIS-TE1", "mae", i] for i in range(3)]
 
 
@@ -230,23 +237,23 @@ def test_intervals_and_ties_are_those_of_a_comparison_within_each_protocol(tmp_p
     protocols = ("pysod", "mvanet")
     every = [run.with_protocol(protocol) for run in runs for protocol in protocols]
     built = confidence.add_confidence(table.build_table(every, "f_max,mae"), every)
-    ends, tied = confidence.intervals(built), confidence.tied(built)
+    ends, ties = intervals(built), tied(built)
     assert len(ends) == 2 * 6
     found = {}
     for protocol in protocols:
         for line in compare([run.with_protocol(protocol) for run in runs], "f_max,mae"):
-            for title, one in line.scores.items():
+            for title, score in line.scores.items():
                 column = built.columns.index((title, protocol))
-                assert ends["DIS-TE1", line.metric, column] == pytest.approx((one.low, one.high), abs=1e-9)
-                found["DIS-TE1", line.metric, column] = one.tied and not one.best
-    assert tied == {place for place, is_tied in found.items() if is_tied}
-    assert len(tied) == 4  # one in each line of each protocol
+                assert ends["DIS-TE1", line.metric, column] == pytest.approx((score.low, score.high), abs=1e-9)
+                found["DIS-TE1", line.metric, column] = score.tied and not score.best
+    assert ties == {place for place, is_tied in found.items() if is_tied}
+    assert len(ties) == 4  # a tie in each line of each protocol
     apart = [runs[0].with_protocol("pysod"), runs[1].with_protocol("mvanet")]
     built = confidence.add_confidence(table.build_table(apart, "f_max,mae"), apart)
-    assert confidence.tied(built) == set()  # neither has a rival of its own protocol
+    assert tied(built) == set()  # neither has a rival of its own protocol
     ours = {(metric, 0): ends["DIS-TE1", metric, 0] for metric in ("f_max", "mae")}
     theirs = {(metric, 1): ends["DIS-TE1", metric, 3] for metric in ("f_max", "mae")}
-    assert {(metric, i): pair for (_, metric, i), pair in confidence.intervals(built).items()} == ours | theirs
+    assert {(metric, i): pair for (_, metric, i), pair in intervals(built).items()} == ours | theirs
 
 
 def test_the_fullest_table_comes_first(tmp_path):
@@ -278,7 +285,8 @@ def test_names_and_numbers_from_outside_are_escaped_or_refused(tmp_path):
     content = json.loads(list_entries()[0].read_text()) | {"model": "x", "title": HOSTILE}
     content["reported"][0]["source"]["title"] = HOSTILE
     path.write_text(json.dumps(content))
-    texts = {format: render_report([], format, entries=find_entries([str(path)])) for format in ("html", "latex", "markdown", "csv")}
+    report = Report(published=PublishedSelection(entries=find_entries([str(path)])))
+    texts = {format: render_report(report, format) for format in ("html", "latex", "markdown", "csv")}
     assert "<script>alert" not in texts["html"] + texts["markdown"]
     assert r"\textless{}script\textgreater{}" in texts["latex"]
     assert next(csv.DictReader(io.StringIO(texts["csv"])))["method"] == HOSTILE
@@ -287,7 +295,7 @@ def test_names_and_numbers_from_outside_are_escaped_or_refused(tmp_path):
         bad["reported"][0][kind].setdefault("DIS-VD", {})["mae"] = r"input{x}"
         path.write_text(json.dumps(bad))
         with pytest.raises(InputError, match="leaderboard check"):
-            render_report([], "latex", entries=[path])
+            render_report(Report(published=PublishedSelection(entries=[path])), "latex")
 
 
 def test_an_entry_that_measured_nothing_gives_no_results(tmp_path):

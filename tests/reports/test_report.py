@@ -23,14 +23,13 @@ from disbench.errors import InputError
 from disbench.metrics.catalogue import METRICS, PAPER
 from disbench.metrics.scoring import per_image
 from disbench.reports import cases, grid, latex, markdown, page, table, tiles
-from disbench.reports.render import FORMATS, render_report, write_report
+from disbench.reports.formats import FORMATS
+from disbench.reports.options import HtmlOptions, LatexOptions, MarkdownOptions
+from disbench.reports.render import render_report, write_report
+from disbench.reports.report import Report
 from disbench.runs.manifest import mask_path
 
 TEXT = [format for format in FORMATS if format != "xlsx"]
-
-
-
-
 
 
 @pytest.fixture
@@ -62,7 +61,7 @@ def saved(tmp_path):
     ],
 )
 def test_marks_follow_the_printed_value_and_its_direction(metric, values, ranks):
-    assert [cell.rank for cell in table.make_line("DIS-VD", metric, 470, values).cells] == ranks
+    assert [cell.rank for cell in table.make_cells(metric, values)] == ranks
 
 
 def test_layout_has_subsets_in_order_overall_last_and_a_dash_for_what_is_missing():
@@ -80,17 +79,17 @@ def test_layout_has_subsets_in_order_overall_last_and_a_dash_for_what_is_missing
 
 @pytest.mark.parametrize("format", TEXT)
 def test_every_format_shows_the_metrics_asked_for(format):
-    found = [result("A", 0.9), result("B", 0.8)]
-    text = render_report(found, format, metrics="ber_min,iou_whole")
+    results = [result("A", 0.9), result("B", 0.8)]
+    text = render_report(Report(results, metrics="ber_min,iou_whole"), format)
     symbols = {"latex": r"\mathrm{BER}^{min}", "html": "BER min", "markdown": "BER min", "csv": "ber_min"}
     assert symbols[format] in text
-    built = table.build_table(found, "ber_min,iou_whole")
+    built = table.build_table(results, "ber_min,iou_whole")
     assert [line.metric for line in built.lines[:2]] == ["ber_min", "iou_whole"]
     assert {line.cells[0].rank for line in built.lines} == {"best"}
 
 
 def test_html_explains_the_standard_metrics_and_those_shown():
-    text = render_report([result()], "html", metrics="mae,iou_whole")
+    text = render_report(Report([result()], metrics="mae,iou_whole"), "html")
     assert "10 measures, and what they are" in text
     assert METRICS["iou_whole"].formula in text
     assert METRICS["kappa_max"].reference not in text
@@ -120,26 +119,26 @@ def test_what_must_not_stand_side_by_side_is_refused_by_name(other, named):
 
 def test_nothing_to_report_is_an_input_error():
     with pytest.raises(InputError, match="nothing to report"):
-        render_report([], "csv")
+        render_report(Report([]), "csv")
 
 
 @pytest.mark.parametrize("format", TEXT)
 def test_every_format_carries_title_scores_and_each_signature(format):
     results = [result("A", 0.9), result("B", 0.8, splits=("DIS-VD", *TEST_SPLITS))]
-    text = render_report(results, format)
+    text = render_report(Report(results), format)
     assert MINI in text
-    for one in results:
-        shown = {"html": escape, "latex": latex.allow_breaks}.get(format, str)(one.signature)
+    for run in results:
+        shown = {"html": escape, "latex": latex.allow_breaks}.get(format, str)(run.signature)
         assert shown in text
-        mae = one.scores()["Overall"]["mae"]
+        mae = run.scores()["Overall"]["mae"]
         assert (repr(mae) if format == "csv" else f"{mae:.3f}") in text
 
 
 def test_csv_reads_back_exactly():
     results = [result(HOSTILE, 0.9), result("B", 0.8, splits=("DIS-TE1",))]
-    records = list(csv.DictReader(io.StringIO(render_report(results, "csv"))))
+    records = list(csv.DictReader(io.StringIO(render_report(Report(results), "csv"))))
     assert len(records) == len(PAPER) * (5 + 1)
-    scores = {one.title: one.scores() for one in results}
+    scores = {run.title: run.scores() for run in results}
     for record in records:
         assert float(record["value"]) == scores[record["method"]][record["split"]][record["metric"]]
         assert record["direction"] == METRICS[record["metric"]].direction
@@ -161,7 +160,7 @@ def test_printed_scores_are_those_worked_out_by_hand(format):
         "s_measure": 0.87,
         "mae": 0.13 * 0.75,
     }
-    text = render_report([result("A", splits=("DIS-TE1",))], format, metrics=",".join(expected))
+    text = render_report(Report([result("A", splits=("DIS-TE1",))], metrics=",".join(expected)), format)
     if format == "csv":
         records = {record["metric"]: record for record in csv.DictReader(io.StringIO(text))}
         assert {key: float(record["value"]) for key, record in records.items()} == pytest.approx(expected, abs=1e-9)
@@ -174,7 +173,8 @@ def test_printed_scores_are_those_worked_out_by_hand(format):
 @settings(max_examples=50, deadline=None)
 @given(st.text(min_size=1, max_size=20))
 def test_markdown_rows_keep_their_columns_whatever_a_method_is_called(title):
-    rows = [line for line in markdown.render_markdown(table.build_table([result(title)])).splitlines() if line.startswith("|")]
+    text = markdown.render_markdown(table.build_table([result(title)]))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows} == {4}
     assert not re.search(r"(?<!\\)(?:\\\\)*<(?!/?ins>)", "".join(rows))
 
@@ -191,7 +191,8 @@ def test_latex_escapes_everything_active(text):
 @pytest.mark.parametrize("standalone", [True, False])
 def test_latex_compiles(tmp_path, standalone):
     methods = [result(f"{HOSTILE} {k}", 0.5 + 0.04 * k, dataset=HOSTILE) for k in range(12)]
-    (tmp_path / "table.tex").write_text(render_report(methods, "latex", standalone=standalone))
+    options = LatexOptions(standalone=standalone)
+    (tmp_path / "table.tex").write_text(render_report(Report(methods), "latex", options))
     document = r"""\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,multirow,graphicx}
 \begin{document}\input{table}\end{document}"""
     (tmp_path / "paper.tex").write_text(document)
@@ -199,7 +200,7 @@ def test_latex_compiles(tmp_path, standalone):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Overfull" not in done.stdout
-    (tmp_path / "table.tex").write_text(render_report([result()], "latex", standalone=standalone, metrics="all"))
+    (tmp_path / "table.tex").write_text(render_report(Report([result()], metrics="all"), "latex", options))
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0 and "Float too large" not in done.stdout  # it has more lines than a page
 
@@ -228,7 +229,8 @@ def test_html_needs_nothing_else_and_escapes_names(saved):
     run, samples = saved
     names = {"title": HOSTILE, "meta": {"environment": {HOSTILE: HOSTILE}}, "dataset": HOSTILE}
     run = replace(run, **names)
-    text = render_report([run, replace(run, title="B")], "html", cases=cases.make_cases([run], samples, 3))
+    options = HtmlOptions(cases=cases.make_cases([run], samples, 3))
+    text = render_report(Report([run, replace(run, title="B")]), "html", options)
     page = Page(text)
     assert page.tags.count("script") == 2  # the data and the page's own
     assert [link for link in page.links if not link.startswith(("#", "data:image/webp;base64,"))] == []
@@ -238,7 +240,7 @@ def test_html_needs_nothing_else_and_escapes_names(saved):
 
 def test_html_lists_every_image_with_its_scores():
     results = [result("A", 0.9), result("B", 0.8, splits=("DIS-TE2",))]
-    listed = Page(render_report(results, "html")).data
+    listed = Page(render_report(Report(results), "html")).data
     assert len(listed["images"]) == 12
     expected = per_image(results[1].measurements("DIS-TE2"))["mae"]
     column = listed["values"]["mae"][1]
@@ -248,8 +250,8 @@ def test_html_lists_every_image_with_its_scores():
 
 def test_html_says_when_times_do_not_compare():
     other = result("B", meta={"environment": {"cpu": "another CPU"}})
-    assert "these times do not compare" in render_report([result("A"), other], "html")
-    assert "were timed in the same environment" in render_report([result("A"), result("B")], "html")
+    assert "these times do not compare" in render_report(Report([result("A"), other]), "html")
+    assert "were timed in the same environment" in render_report(Report([result("A"), result("B")]), "html")
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
@@ -259,18 +261,18 @@ def test_every_symbol_becomes_html(metric):
 
 def test_cases_go_from_easy_to_hard_without_the_extremes():
     run = result(splits=("DIS-TE1",), n=9)
-    assert [row.name for row in cases.choose_cases([run], 3)] == ["image 1", "image 4", "image 7"]
-    assert len(cases.choose_cases([run], 20)) == 9
+    assert [row.name for row in cases.select_rows([run], 3)] == ["image 1", "image 4", "image 7"]
+    assert len(cases.select_rows([run], 20)) == 9
 
 
 def test_grid_is_one_row_per_case_at_the_width_asked_for(saved, tmp_path):
     run, samples = saved
-    chosen = cases.make_cases([run], samples, 3)
-    figure = grid.draw_grid(chosen, width=4)
+    selected = cases.make_cases([run], samples, 3)
+    figure = grid.draw_grid(selected, width=4)
     assert len(figure.axes) == 3 * 4
     figure.savefig(tmp_path / "grid.png")
     assert cv2.imread(str(tmp_path / "grid.png")).shape[1] == 4 * 300
-    assert {tile.shape[1] for tile in tiles.make_tiles(chosen[0], 64).values()} == {64}
+    assert {tile.shape[1] for tile in tiles.make_tiles(selected[0], 64).values()} == {64}
     with pytest.raises(InputError, match="--save"):
         grid.draw_grid(cases.make_cases([run], []))
 
@@ -290,15 +292,20 @@ def test_a_map_of_another_size_is_named(saved):
 
 
 def test_write_takes_the_format_from_the_suffix(tmp_path):
-    write_report(tmp_path / "report.md", [result()])
-    assert (tmp_path / "report.md").read_text() == render_report([result()], "markdown")
+    write_report(tmp_path / "report.md", Report([result()]))
+    assert (tmp_path / "report.md").read_text() == render_report(Report([result()]), "markdown")
     with pytest.raises(InputError, match=r"\.docx"):
-        write_report(tmp_path / "report.docx", [result()])
+        write_report(tmp_path / "report.docx", Report([result()]))
 
 
 def test_reports_load_no_heavy_library():
     code = (
-        "import sys, disbench.report, disbench.report.html, disbench.report.latex, disbench.report.markdown;"
+        "import sys, disbench.reports.api, disbench.reports.html, disbench.reports.latex, disbench.reports.markdown;"
         "print(*{'torch', 'matplotlib', 'pandas', 'scipy.stats'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == ""
+
+
+def test_options_of_another_format_are_refused():
+    with pytest.raises(TypeError, match="latex takes LatexOptions, not MarkdownOptions"):
+        render_report(Report([result()]), "latex", MarkdownOptions(intervals=True))

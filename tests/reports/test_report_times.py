@@ -1,4 +1,4 @@
-"""Times in the HTML report: of leaderboard entries, and by the rules of `disbench time` in the place of runs' own."""
+"""Times in the HTML report: of runs, of leaderboard entries, and as `disbench time` measured them."""
 
 import re
 from dataclasses import replace
@@ -10,11 +10,10 @@ from fake_runs import make_run
 from made_results import result
 
 from disbench.cli.main import main
-from disbench.leaderboard.evidence import load_measured as measured
-from disbench.leaderboard.evidence import submit_run
+from disbench.leaderboard.evidence import load_measured, submit_run
 from disbench.reports import plots, table
 from disbench.reports.terminal import print_results_table
-from disbench.reports.times import own_times
+from disbench.reports.times import collect_times
 from disbench.runs.manifest import read_manifest, write_manifest
 from disbench.runs.result import load_run
 from disbench.runs.times import stage_times
@@ -29,7 +28,7 @@ def call(*arguments):
 
 
 def timing_of(run, scale=1.0, **changed):
-    """What `disbench time` would write of a run's model, with `whole` at 2, 3 and 40 ms times scale."""
+    """What `disbench time` would write about the model of a run; `whole` takes 2, 3 and 40 ms times scale."""
     seconds = [0.002 * scale, 0.003 * scale, 0.04 * scale]
     raw = {"prepare": [1e-4] * 3, "infer": [0.001 * scale] * 3, "restore": [1e-4] * 3, "whole": seconds}
     content = {
@@ -69,7 +68,7 @@ def files(runs, tmp_path):
 def test_the_total_is_the_median_of_sums_and_not_the_sum_of_medians():
     run = result(splits=("DIS-TE1",), n=3)
     seconds = [{"prepare": prepare, "infer": infer} for prepare, infer in ((1.0, 9.0), (2.0, 1.0), (3.0, 2.0))]
-    rows = [replace(row, seconds=own) for row, own in zip(run.rows["DIS-TE1"], seconds, strict=True)]
+    rows = [replace(row, seconds=stages) for row, stages in zip(run.rows["DIS-TE1"], seconds, strict=True)]
     times = stage_times(replace(run, rows={"DIS-TE1": rows}))
     assert (times.stages, times.total, times.n) == ({"prepare": 2, "infer": 2}, 5, 3)
 
@@ -89,22 +88,22 @@ def test_an_entry_stands_against_time_as_the_run_that_it_was_submitted_from(runs
     manifest = read_manifest(runs[0].folder)
     write_manifest(runs[0].folder, replace(manifest, meta=manifest.meta | {"workers": 3}))
     entry = submit_run(load_run(runs[0].folder), tmp_path / "boards")
-    (found,) = measured(entry)
-    own = stage_times(load_run(runs[0].folder))
-    assert stage_times(found) == own and own.record["workers"] == 3
-    board, other = replace(found, title="Board"), load_run(runs[1].folder)
-    drawn = plots.collect_trades(table.build_table([board, other]), [board, other], own_times([board, other]))
-    (plot,) = drawn.plots
-    assert [dot.label for dot in plot.panels["mae"].dots] == ["Board", "B"]
-    assert f"{1000 * own.total:,.1f} ms per image on a CPU" in plot.panels["mae"].dots[0].title
+    (measured,) = load_measured(entry)
+    recorded = stage_times(load_run(runs[0].folder))
+    assert stage_times(measured) == recorded and recorded.record["workers"] == 3
+    board, other = replace(measured, title="Board"), load_run(runs[1].folder)
+    drawn = plots.compare_times(table.build_table([board, other]), [board, other], collect_times([board, other]))
+    (group,) = drawn.environments
+    assert [dot.label for dot in group.plots["mae"].dots] == ["Board", "B"]
+    assert f"{1000 * recorded.total:,.1f} ms per image on a CPU" in group.plots["mae"].dots[0].title
     elsewhere = replace(board, meta=board.meta | {"environment": {"cpu": "another CPU"}})
-    apart = plots.collect_trades(table.build_table([elsewhere, other]), [elsewhere, other], own_times([elsewhere, other]))
-    assert (apart.plots, apart.alone) == ([], ["Board on another CPU", "B on a CPU"])
+    apart = plots.compare_times(table.build_table([elsewhere, other]), [elsewhere, other], collect_times([elsewhere, other]))
+    assert (apart.environments, apart.unmatched) == ([], ["Board on another CPU", "B on a CPU"])
     page = call("report", "--format", "html", f"Board={entry}", runs[1].folder).stdout
     assert "timed on a CPU</figcaption>" in page and '<th scope="row">Board</th>' in page
 
 
-def test_timings_take_the_place_of_the_runs_own_times(runs, files):
+def test_timings_take_the_place_of_the_times_of_runs(runs, files):
     page = report(runs, "--times", files).stdout
     assert "by the rules of <code>disbench time</code>" in page
     first, second = re.findall(r"F\S* max [\d.]+ [^<]*ms per image[^<]*", page)[1::-1]
@@ -112,8 +111,8 @@ def test_timings_take_the_place_of_the_runs_own_times(runs, files):
     assert "6.0 ms per image, 400.25 images/s at batch 2" in second
     assert ">800.50</td><td>2</td>" in page and "packages torch</th><td>2</td>" in page
     assert "<script>alert" not in page
-    one = report(runs, "--times", files / "0.json").stdout
-    assert "One alone was timed" in one and "Not timed: B." in one and "400.25" not in one
+    page = report(runs, "--times", files / "0.json").stdout
+    assert "One alone was timed" in page and "Not timed: B." in page and "400.25" not in page
 
 
 @pytest.mark.parametrize(
@@ -137,7 +136,7 @@ def test_two_timings_of_one_run_and_times_without_a_place_are_refused(runs, file
     record.write_timing(tmp_path / "again.json", timing_of(runs[0]))
     twice = report(runs, "--times", files, "--times", tmp_path / "again.json")
     assert twice.exit_code == 2 and "give one of the two" in twice.stderr
-    assert "in an HTML report alone" in call("report", "--times", files, runs[0].folder).stderr
+    assert "only an HTML report shows times" in call("report", "--times", files, runs[0].folder).stderr
     assert "no timings in it" in report(runs, "--times", runs[0].folder / "shards").stderr
 
 

@@ -9,6 +9,7 @@ from made_results import HOSTILE, result
 
 from disbench.errors import InputError
 from disbench.reports.render import render_report, write_report
+from disbench.reports.report import Report
 
 openpyxl = pytest.importorskip("openpyxl")
 FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "#N/A", '=HYPERLINK("http://x")', "\x07\x1b[31m"]
@@ -16,7 +17,7 @@ FORMULAS = ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "#N/A", '=HYPERLINK(
 
 def test_scores_are_numbers_and_names_are_text():
     runs = [result(title, 0.9 - 0.02 * k) for k, title in enumerate([HOSTILE, *FORMULAS])]
-    book = openpyxl.load_workbook(io.BytesIO(render_report(runs, "xlsx")))
+    book = openpyxl.load_workbook(io.BytesIO(render_report(Report(runs), "xlsx")))
     sheet = book["Scores"]
     head = [cell.value for cell in sheet[1][3:]]
     assert head == [HOSTILE, *FORMULAS[:-1], r"\x07\x1b[31m"]
@@ -35,8 +36,8 @@ def test_scores_are_numbers_and_names_are_text():
 
 def test_records_are_those_of_the_csv():
     runs = [result("A"), result("B", 0.8, splits=("DIS-TE1",))]
-    rows = list(openpyxl.load_workbook(io.BytesIO(render_report(runs, "xlsx")))["Records"].values)
-    expected = list(csv.reader(io.StringIO(render_report(runs, "csv"))))
+    rows = list(openpyxl.load_workbook(io.BytesIO(render_report(Report(runs), "xlsx")))["Records"].values)
+    expected = list(csv.reader(io.StringIO(render_report(Report(runs), "csv"))))
     assert [list(map(str, row[:6] + row[7:9])) for row in rows] == [row[:6] + row[7:9] for row in expected]
     assert [row[6] for row in rows[1:]] == pytest.approx([float(row[6]) for row in expected[1:]], rel=1e-15)
 
@@ -44,5 +45,5 @@ def test_records_are_those_of_the_csv():
 def test_without_openpyxl_one_line_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "openpyxl", None)
     with pytest.raises(InputError, match=r"pip install .disbench\[xlsx\]"):
-        write_report(tmp_path / "t.xlsx", [result()])
+        write_report(tmp_path / "t.xlsx", Report([result()]))
     assert not list(tmp_path.iterdir())

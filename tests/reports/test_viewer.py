@@ -67,7 +67,7 @@ def test_every_image_has_its_files_as_they_were_scored(scene, tmp_path):
     assert "<script>alert" not in index.read_text()
 
 
-def test_a_folder_of_other_files_is_left_alone_and_its_own_is_made_anew(scene, tmp_path):
+def test_a_folder_of_other_files_is_refused_and_an_earlier_viewer_is_replaced(scene, tmp_path):
     run, samples, _ = scene
     other = tmp_path / "other" / "pictures"
     other.mkdir(parents=True)
@@ -81,12 +81,12 @@ def test_a_folder_of_other_files_is_left_alone_and_its_own_is_made_anew(scene, t
     assert sorted(path.name for path in (index.parent / "pictures").glob("0*")) == ["00000", "00001", "00002"]
 
 
-def test_what_is_missing_is_told(scene, tmp_path):
+def test_missing_images_and_maps_are_reported(scene, tmp_path):
     run, samples, _ = scene
-    with pytest.raises(InputError, match="no image of DIS-TE1/image 2 at hand"):
+    with pytest.raises(InputError, match="DIS-TE1/image 2: its image is missing"):
         viewer.write_viewer(tmp_path / "out", [run], samples[:2])
     run.mask(run.rows["DIS-TE1"][1]).unlink()
-    with pytest.raises(InputError, match="its maps were not kept; give the command of its run again with --save"):
+    with pytest.raises(InputError, match="its maps were not saved; repeat the command of its run with --save"):
         viewer.write_viewer(tmp_path / "out", [run], samples)
     assert not (tmp_path / "out").exists()
 
@@ -99,7 +99,7 @@ def test_scored_maps_are_viewed_where_they_were_kept(tmp_path, make_pairs, monke
     (scored,) = json.loads(call(*score).stdout)
     lost = call("view", scored["run"], run.folder, "--out", tmp_path / "out")
     assert (lost.exit_code, lost.stderr.count("\n")) == (2, 1)
-    assert "copy: its maps were not kept" in lost.stderr
+    assert "copy: its maps were not saved" in lost.stderr
     assert call(*score, "--save").exit_code == 0
     done = call("view", scored["run"], run.folder, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output

@@ -230,9 +230,11 @@ def test_overall_pools_the_four_test_splits_only():
 
     splits = ("DIS-VD", "DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
     rows = {split: [row(split, 50 + 40 * k)] for k, split in enumerate(splits)}
-    result = Result("t", "DIS5K", "s", splits, rows, {}, None, "dis5k")
+    result = Result(
+        title="t", dataset="DIS5K", signature="s", splits=splits, rows=rows, meta={}, folder=None, token="dis5k"
+    )
     assert result.scores()["Overall"] == score([rows[s][0].measurement for s in splits[1:]])
-    partial = Result("t", "DIS5K", "s", splits[:4], {s: rows[s] for s in splits[:4]}, {}, None, "dis5k")
+    partial = replace(result, splits=splits[:4], rows={s: rows[s] for s in splits[:4]})
     assert "Overall" not in partial.scores()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from fake_runs import make_run
+from table_cells import intervals
 
 from disbench.cli.main import main
 from disbench.data.dataset import TEST_SPLITS
@@ -106,7 +107,7 @@ def test_ten_images_have_intervals_and_tests_and_nine_have_none(tmp_path, n, eno
     entry = make_measured(two[0], "mae").scores["DIS-TE1"]["mae"]
     assert [end is not None for end in entry[1:]] == [enough] * 2
     reported = confidence.add_confidence(table.build_table(two, "mae"), two)
-    assert len(confidence.intervals(reported)) == 2 * enough
+    assert len(intervals(reported)) == 2 * enough
 
 
 def test_images_of_overall_are_named_by_their_own_subset(tmp_path):

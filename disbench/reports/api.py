@@ -1,0 +1,130 @@
+"""The public function `disbench.report`, which does what the command of that name does."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from disbench.errors import InputError
+from disbench.metrics.catalogue import MetricKeys
+from disbench.metrics.protocols import parse_protocols
+from disbench.reports.formats import FORMATS, format_from_suffix, get_format
+from disbench.reports.inputs import TitledSource, classify_inputs, load_inputs
+from disbench.reports.options import FormatOptions, HtmlOptions, LatexOptions, MarkdownOptions
+from disbench.reports.output import write_output
+from disbench.reports.published import PublishedSelection
+from disbench.reports.render import render_report
+from disbench.reports.report import Report
+from disbench.runs.result import Result, load_latest
+from disbench.system.progress import Progress
+
+ReportSource = str | PathLike[str] | Result
+TitledReportSource = tuple[str | None, ReportSource]  # with the title that its column gets
+
+
+def report(
+    runs: ReportSource | Sequence[ReportSource | TitledReportSource] = (),
+    *,
+    format: str | None = None,
+    out: str | PathLike[str] | None = None,
+    metrics: MetricKeys = None,
+    protocol: str | None = None,
+    standalone: bool = False,
+    intervals: bool = False,
+    corrected: bool = False,
+    source: str = "",
+    by: str | None = None,
+    parts: int | None = None,
+    times: Sequence[str | PathLike[str]] = (),
+    progress: Progress | None = None,
+) -> str | bytes:
+    r"""Make one table of runs and published scores.
+
+    Args:
+        runs: run folders, results, leaderboard entries (files, or names of methods on DIS5K), leaderboards (folders
+            or names) and published tables (by name, as "diffdis-table-3"). A pair (title, run) sets a title. Default:
+            the latest finished run of every method under ./runs.
+        format: "html", "latex", "markdown", "csv" or "xlsx". Default: the format of the suffix of `out`, or Markdown.
+        out: a file to write. Default: none.
+        metrics: keys of the metrics to show, as "f_max,mae". Default: the paper's five.
+        protocol: evaluation protocols, as "pysod,diffdis". Default: the protocol of each run.
+        standalone: a LaTeX document that compiles, in place of a table to \input.
+        intervals: 95 % intervals of measured scores in LaTeX and Markdown. Other formats always have them.
+        corrected: published numbers as `disbench leaderboard audit` corrects them.
+        source: text that a citation must contain, for the published columns of leaderboard entries.
+        by: "complexity", "size" or "category", to group the images of all subsets.
+        parts: number of equal parts by complexity or size. Default: 4.
+        times: files or folders of `disbench time`, whose times an HTML report shows in place of those of the runs.
+        progress: is called with (done, total, label).
+
+    Returns:
+        The report: text, or the bytes of a workbook.
+
+    Raises:
+        InputError: for unknown or unreadable runs, for results that must not stand in one table, and for options that
+            do not go together.
+    """
+    out = Path(out) if out is not None else None
+    name = _choose_format(format, out)
+    if parts and not by:
+        raise InputError("--parts needs --by")
+    if times and name != "html":
+        raise InputError("--times: only an HTML report shows times; `disbench times` prints them side by side")
+    inputs = classify_inputs(_list_sources(runs))
+    results = load_inputs(inputs.measured)
+    if not inputs.tables and not inputs.entries and not results:
+        results = load_latest(Path("runs"))
+    protocols = parse_protocols(protocol) if protocol else None
+    results = [result.with_protocol(key) for result in results for key in protocols or [result.protocol]]
+    if by and (inputs.entries or inputs.tables):
+        raise InputError("--by: published scores have no images to group; omit --by, or the entries and tables")
+    options: FormatOptions = FORMATS[name].options()
+    if name == "latex":
+        options = LatexOptions(standalone=standalone, intervals=intervals)
+    elif name == "markdown":
+        options = MarkdownOptions(intervals=intervals)
+    elif name == "html":
+        options = _collect_html_options(results, [Path(path) for path in times], progress)
+    if by:
+        from disbench.runs.grouping import group_images
+
+        results = group_images(results, by, parts, progress)
+    published = PublishedSelection(
+        entries=inputs.entries, tables=inputs.tables, corrected=corrected, citation=source
+    )
+    content = render_report(Report(results, published, metrics), name, options)
+    if out is not None:
+        write_output(out, content)
+    return content
+
+
+def _choose_format(format: str | None, out: Path | None) -> str:
+    if format:
+        return get_format(format).name
+    return format_from_suffix(out).name if out else "markdown"
+
+
+def _list_sources(runs: ReportSource | Sequence[ReportSource | TitledReportSource]) -> list[TitledSource]:
+    """Return (title or None, path or result) for every source."""
+    sources: list[TitledSource] = []
+    for run in [runs] if isinstance(runs, (str, PathLike, Result)) else runs:
+        title, source = run if isinstance(run, tuple) else (None, run)
+        sources.append((title, source if isinstance(source, Result) else Path(source)))
+    return sources
+
+
+def _collect_html_options(
+    results: Sequence[Result], timings: Sequence[Path], progress: Progress | None
+) -> HtmlOptions:
+    """Collect pictures, complexity and times; without results, there are none."""
+    times = None
+    if timings:
+        from disbench.reports.times import match_timings
+
+        times = match_timings(results, timings)
+    if not results:
+        return HtmlOptions(times=times)
+    from disbench.reports.publish import load_complexity_ranks, select_cases
+
+    return HtmlOptions(
+        cases=select_cases(results), complexity=load_complexity_ranks(results, progress), times=times
+    )

@@ -1,0 +1,52 @@
+"""A report: results, published tables next to them, and the metrics to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from disbench.metrics.catalogue import MetricKeys
+from disbench.reports.published import PublishedSelection, add_published
+from disbench.reports.table import Table, build_table
+from disbench.runs.result import Result
+
+
+@dataclass(frozen=True)
+class Report:
+    """The content of a report, in whatever format.
+
+    Attributes:
+        results: runs and measured leaderboard entries, a column each.
+        published: published tables, whose columns come first.
+        metrics: keys of the metrics to show. None: the paper's five, E as the protocols compute it.
+    """
+
+    results: Sequence[Result] = ()
+    published: PublishedSelection = field(default_factory=PublishedSelection)
+    metrics: MetricKeys = None
+
+    def build_table(self, metrics: MetricKeys = None, *, confidence: bool = True) -> Table:
+        """Build the table of the report.
+
+        Args:
+            metrics: keys of the metrics to show. Default: those of the report.
+            confidence: whether measured cells get 95 % intervals and ties, which need a bootstrap.
+
+        Raises:
+            InputError: for an unknown metric, and for results that must not stand in one table.
+        """
+        metrics = metrics or self.metrics
+        if self.published:
+            tables = self.published.load()
+            table = add_published(
+                tables, self.published.dataset, self.results, metrics, corrected=self.published.corrected
+            )
+            # The tables of ablations have one subset, and are printed with a method per line.
+            table = replace(table, transposed=bool(self.published.tables) and len(table.groups) == 1)
+        else:
+            table = build_table(self.results, metrics)
+        if not self.results or not confidence:
+            return table
+        from disbench.reports.confidence import add_confidence
+
+        return add_confidence(table, self.results)
