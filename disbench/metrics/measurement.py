@@ -68,7 +68,7 @@ def measure(
     Raises:
         InputError: for arrays of another type or shape, and for a truth of levels 0 and 1.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth = np.zeros((4, 4), np.uint8)
         >>> truth[1:3, 1:3] = 255

@@ -79,7 +79,7 @@ def score(measurements: Sequence[Measurement], protocol: str = "pysod", metrics:
         InputError: for an empty data set, an unknown metric, and a metric that needs pixels but was not measured
             under this protocol.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from disbench.metrics.measurement import measure
         >>> truth = np.zeros((4, 4), np.uint8)
