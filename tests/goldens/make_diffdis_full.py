@@ -1,4 +1,4 @@
-"""Freeze the output of the authors' U-Net at full size: python make_diffdis_full.py DiffDIS (a checkout, commit d119034).
+"""Freeze the output of the authors' U-Net at full size: python make_diffdis_full.py DiffDIS (a checkout of d119034).
 
 Writes diffdis/full.npy, float32 (2, 4, 16, 16), under the weights and inputs of tests/helpers/drawn_weights.py. The
 authors' diffusers needs transformers 4 and huggingface_hub 0.26.5 or older. The file here was made with torch 2.13.0 on

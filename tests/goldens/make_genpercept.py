@@ -2,8 +2,8 @@
 
 GenPercept is a checkout (commit 7cff083), TORCHVISION the package's folder of an unpacked wheel (0.26.0; its compiled
 part, which would have to fit torch, is not needed). Writes genpercept/answers.npz: the maps of both versions from the
-networks of tests/helpers/tiny_genpercept.py, and the steps of each version before and after the networks. The files here
-were made with torch 2.13.0 and diffusers 0.42.1 on a CPU.
+networks of tests/helpers/tiny_genpercept.py, and the steps of each version before and after the networks. The files
+here were made with torch 2.13.0 and diffusers 0.42.1 on a CPU.
 """
 
 import hashlib

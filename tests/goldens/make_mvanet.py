@@ -1,8 +1,8 @@
 """Freeze the outputs of MVANet's unchanged original code: python make_mvanet.py FOLDER (a checkout of edecec5).
 
-Writes mvanet/keys.json.gz, the keys of the networks for training and for prediction, and mvanet/answers.npz: logits of a
-square and of an oblong image under the weights of tests/helpers/filled_weights.py; and the inputs of the six passes and
-the saved map of predict.py. Needs einops and ttach. The files here were made with torch 2.13.0 on a CPU. Stand-ins
+Writes mvanet/keys.json.gz, the keys of the networks for training and for prediction, and mvanet/answers.npz: logits of
+a square and of an oblong image under the weights of tests/helpers/filled_weights.py; and the inputs of the six passes
+and the saved map of predict.py. Needs einops and ttach. The files here were made with torch 2.13.0 on a CPU. Stand-ins
 replace further imports, and CUDA is omitted.
 """
 
