@@ -1,7 +1,7 @@
-"""Decoding grey PNGs against OpenCV and Pillow: paired CPU time of one thread, for a truth and maps of a network.
+"""Decoding of grey PNGs compared with OpenCV and Pillow: paired CPU time of one thread, for ground truths and maps.
 
-All are timed in turn, on the same bytes, in one process, so only the ratios mean anything. Pillow's files are what most
-methods leave (adaptive filters), OpenCV's are filtered by Sub alone.
+All decoders are timed in turn, on the same bytes, in one process, so only the ratios are meaningful. Pillow's files
+resemble those of most methods (adaptive filters); OpenCV's files only use the filter Sub.
 
     python benchmarks/decode.py [--runs 7] [--sizes 2048x2048,3000x4000]
 """
@@ -25,12 +25,12 @@ DECODERS = {
 }
 
 
-def draw(height: int, width: int) -> dict[str, np.ndarray]:
+def draw_pictures(height: int, width: int) -> dict[str, np.ndarray]:
     truth = draw_truth(height, width, "wheels")
     return {"truth": truth} | {flavour: draw_mask(truth, flavour) for flavour in ("typical", "noisy")}
 
 
-def files(pixels: np.ndarray) -> dict[str, bytes]:
+def encode(pixels: np.ndarray) -> dict[str, bytes]:
     Image.fromarray(pixels).save(file := io.BytesIO(), "png")
     return {"Pillow": file.getvalue(), "OpenCV": cv2.imencode(".png", pixels)[1].tobytes()}
 
@@ -43,8 +43,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     print("size       map      written by      KB   disbench  OpenCV / disbench  Pillow / disbench (range)")
     for size in options.sizes.split(","):
-        for kind, pixels in draw(*map(int, size.split("x"))).items():
-            for writer, data in files(pixels).items():
+        for kind, pixels in draw_pictures(*map(int, size.split("x"))).items():
+            for writer, data in encode(pixels).items():
                 assert all(np.array_equal(decode(data), pixels) for decode in DECODERS.values())
                 rounds = [[seconds(decode, data) for decode in DECODERS.values()] for _ in range(options.runs)]
                 ours, *_ = (statistics.median(column) for column in zip(*rounds, strict=True))

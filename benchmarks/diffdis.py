@@ -1,8 +1,8 @@
-"""DiffDIS at full size, as disbench runs it against the same network run as the authors' pipeline does.
+"""DiffDIS at full size, run as disbench does and as the authors' pipeline does.
 
-Counts floating-point operations (one multiplication and addition are two) without computing anything, then times both
-on the CPU in turn, with random weights, which cost the same. The authors' way: mask and edge rows through the whole
-U-Net, the injections for every row, both decoded in three channels.
+Counts floating-point operations without computing anything (a multiplication and an addition count as two), then times
+both on the CPU in turn, with random weights, which cost the same. The authors run mask and edge rows through the whole
+U-Net and the injections for every row, and decode both in three channels.
 
     python benchmarks/diffdis.py [--size 1024] [--time-at 256] [--narrow 1] [--runs 3] [--threads 1]
 """
@@ -32,7 +32,7 @@ VAE = {
 
 @torch.inference_mode()
 def official(unet, vae, text, image, noise):
-    """The authors' single_infer: mask and edge, mean of three channels."""
+    """Run the authors' single_infer: mask and edge, mean of three channels."""
     scales = [latent.repeat(2, 1, 1, 1) for latent in conditioning.conditions(vae, image)]
     x_t = noise.repeat(2, 1, 1, 1)
     injections = unet.injections(scales)
@@ -46,18 +46,18 @@ def ours(unet, vae, text, image, noise):
 
 
 def build(device: str, narrow: int = 1):
-    """The U-Net, the VAE as it is and with its last convolution folded, and the text's embedding, at full size.
+    """Build U-Net, VAE, VAE with its last convolution folded, and the prompt's embedding.
 
-    Or with so many times fewer channels in every layer.
+    narrow: divisor of the channels of every layer.
     """
     full = json.loads((CONFIGS / "configs.json").read_text())["FULL"]
-    full, vae = (
+    unet_config, vae_config = (
         config | {"block_out_channels": [width // narrow for width in config["block_out_channels"]]}
         for config in (full, VAE)
     )
     with torch.device(device):
-        unet = DiffDISUNet.from_config(full).eval()
-        whole, folded = AutoencoderKL(**vae).eval(), AutoencoderKL(**vae).eval()
+        unet = DiffDISUNet.from_config(unet_config).eval()
+        whole, folded = AutoencoderKL(**vae_config).eval(), AutoencoderKL(**vae_config).eval()
         if device != "meta":
             folded.load_state_dict(whole.state_dict())
         conditioning.fold_mean(folded)
@@ -65,9 +65,9 @@ def build(device: str, narrow: int = 1):
 
 
 def inputs(size: int, device: str):
-    return torch.zeros(1, 3, size, size, device=device).uniform_(-1, 1), torch.zeros(
-        1, 4, size // 8, size // 8, device=device
-    ).normal_()
+    image = torch.zeros(1, 3, size, size, device=device).uniform_(-1, 1)
+    noise = torch.zeros(1, 4, size // 8, size // 8, device=device).normal_()
+    return image, noise
 
 
 def flops(function, *args) -> float:
@@ -79,8 +79,8 @@ def flops(function, *args) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=1024, help="pixels at which operations are counted")
-    parser.add_argument("--time-at", type=int, default=256, help="pixels at which both are timed; 0 not to")
-    parser.add_argument("--narrow", type=int, default=1, help="times fewer channels, for a machine of less memory")
+    parser.add_argument("--time-at", type=int, default=256, help="pixels at which both are timed; 0: not timed")
+    parser.add_argument("--narrow", type=int, default=1, help="divisor of the channels, for a machine with less memory")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -88,7 +88,8 @@ def main() -> None:
 
     unet, whole, folded, text = build("meta", options.narrow)
     image, noise = inputs(options.size, "meta")
-    theirs, mine = flops(official, unet, whole, text, image, noise), flops(ours, unet, folded, text, image, noise)
+    theirs = flops(official, unet, whole, text, image, noise)
+    mine = flops(ours, unet, folded, text, image, noise)
     print(f"{options.size} pixels: {theirs:.2f} TFLOP as the authors, {mine:.2f} here, {1 - mine / theirs:.0%} fewer")
     if not options.time_at:
         return

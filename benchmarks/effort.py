@@ -1,7 +1,7 @@
-"""Human correction efforts against PySODMetrics 1.6.2: paired CPU time of one thread, and agreement.
+"""Human correction efforts compared with PySODMetrics 1.6.2: paired CPU time of one thread, and agreement.
 
-Both are timed in turn, on the same arrays, in one process, so only the ratios mean anything. Run it as score.py, on
-the same pairs:
+Both are timed in turn, on the same arrays, in one process, so only the ratios are meaningful. The environment and the
+pairs are those of score.py:
 
     PYTHONPATH=. pair-env/bin/python benchmarks/effort.py [--runs 3] [--sizes 1024x1024,2048x2048,3000x4000]
 """
@@ -28,7 +28,7 @@ def peer(mask: np.ndarray, truth: np.ndarray) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="timed pairs per image")
-    parser.add_argument("--images", type=int, default=2, help="images per row, each of another kind")
+    parser.add_argument("--images", type=int, default=2, help="images per row, of different kinds")
     parser.add_argument("--sizes", default="1024x1024,2048x2048,3000x4000")
     options = parser.parse_args()
     warnings.filterwarnings("ignore")

@@ -1,12 +1,12 @@
-"""The further measures against PySODMetrics 1.6.2 and BiRefNet's evaluation: paired CPU time of one thread, agreement.
+"""Further measures compared with PySODMetrics 1.6.2 and BiRefNet's evaluation: paired CPU time, and agreement.
 
-All are timed in turn, on the same arrays, in one process, so only the ratios mean anything. Run it as score.py, on
-maps of its kind mixed, with Pillow, and with a checkout of https://github.com/ZhengPeng7/BiRefNet:
+All are timed in turn, on the same arrays, in one process, so only the ratios are meaningful. The environment is that of
+score.py with Pillow; it also needs a checkout of https://github.com/ZhengPeng7/BiRefNet:
 
     PYTHONPATH=. pair-env/bin/python benchmarks/measures.py BiRefNet/evaluation/metrics.py [--sizes 1024x1024,2048x2048]
 
-PySODMetrics' multi-scale IoU is taken with edge maps in float64, since its own overflow. Its size-invariant measures
-take minutes, so they are left out above --most pixels, and its curve of multi-scale IoU is left out altogether.
+PySODMetrics' multi-scale IoU gets edge maps in float64, since its own overflow. Its size-invariant measures take
+minutes, so they are skipped above --most pixels. Its curve of multi-scale IoU is always skipped.
 """
 
 import argparse
@@ -45,9 +45,9 @@ def sizes(mask, truth):
     f.add_handler("f", sod.FmeasureHandler(True, True, with_binary=True, beta=0.3))
     mae.step(mask, truth)
     f.step(mask, truth)
-    found = f.get_results()["f"]
-    curves = found["dynamic"][0]
-    return [mae.maes[0], curves.max(-1).mean(), curves.mean(-1).mean(), found["adaptive"], found["binary"]]
+    results = f.get_results()["f"]
+    curves = results["dynamic"][0]
+    return [mae.maes[0], curves.max(-1).mean(), curves.mean(-1).mean(), results["adaptive"], results["binary"]]
 
 
 def context(mask, truth):
@@ -56,10 +56,13 @@ def context(mask, truth):
     return [metric.scores[0]]
 
 
-def rows(birefnet: dict) -> dict[str, tuple[Callable | None, Callable]]:
-    """name -> (the other code, of mask and truth; ours, of mask, foreground, lo, hi), each to its numbers."""
+def list_measures(birefnet: dict) -> dict[str, tuple[Callable | None, Callable]]:
+    """Return the other code's function and disbench's by measure; both return numbers.
 
-    def stepped(name, numbers):
+    The former takes mask and truth, the latter mask, foreground, lowest and highest level.
+    """
+
+    def step_metric(name, numbers):
         def answer(mask, truth):
             metric = birefnet[name]()
             metric.step(mask, truth)
@@ -68,9 +71,12 @@ def rows(birefnet: dict) -> dict[str, tuple[Callable | None, Callable]]:
         return answer
 
     return {
-        "boundary IoU, BiRefNet's": (stepped("BIoUMeasure", "bious"), lambda *args: grey_boundary_iou(*args)),
+        "boundary IoU, BiRefNet's": (step_metric("BIoUMeasure", "bious"), grey_boundary_iou),
         "boundary IoU, binary": (None, lambda *args: [boundary_iou(*args)]),
-        "mBA": (stepped("MBAMeasure", "bas"), lambda mask, foreground, *_: [mean_boundary_accuracy(mask, foreground)]),
+        "mBA": (
+            step_metric("MBAMeasure", "bas"),
+            lambda mask, foreground, *_: [mean_boundary_accuracy(mask, foreground)],
+        ),
         "multi-scale IoU": (multiscale, lambda *args: list(multiscale_iou(*args).values())),
         "multi-scale IoU, curve": (None, lambda *args: list(multiscale_curve(*args))),
         "size-invariant MAE, F": (sizes, lambda *args: list(size_invariant(*args).values())),
@@ -83,12 +89,14 @@ def main() -> None:
     parser.add_argument("birefnet", help="evaluation/metrics.py of BiRefNet")
     parser.add_argument("--runs", type=int, default=3, help="timed pairs per image")
     parser.add_argument("--sizes", default="1024x1024,2048x2048")
-    parser.add_argument("--most", type=int, default=2**20, help="pixels up to which sizes are measured by PySODMetrics")
+    parser.add_argument(
+        "--most", type=int, default=2**20, help="pixels above which PySODMetrics' size-invariant measures are skipped"
+    )
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
     cv2.setNumThreads(1)
     sys.modules["tqdm"] = Mock()  # for progress bars
-    measures = rows(runpy.run_path(options.birefnet))
+    measures = list_measures(runpy.run_path(options.birefnet))
     for _, ours in measures.values():
         ours(*np.eye(16, dtype=np.uint8)[None].repeat(2, 0) * 255, 0, 255)  # compile
     print("size       flavour  measure                     theirs     disbench   ratio (range)   greatest difference")

@@ -1,7 +1,7 @@
-"""Further memory at the peak of measure(), and of PySODMetrics 1.6.2 where it is installed, per pixel. Linux only.
+"""Additional peak memory of measure(), and of PySODMetrics 1.6.2 if it is installed, per pixel. Linux only.
 
-Each number comes from a process of its own, in which only the pair is in memory and the kernels are compiled: the peak
-of its resident memory, as the kernel of the system counts it, less what was resident before the call.
+Each number comes from a separate process that holds only the pair and has compiled the kernels: its peak resident
+memory, as the operating system counts it, minus the resident memory before the call.
 
     python benchmarks/memory.py [--sizes 1024x1024,2048x2048,3000x4000]
 """
@@ -29,22 +29,22 @@ def peer(mask: np.ndarray, truth: np.ndarray) -> None:
 CALLS = {"disbench": measure, "PySODMetrics": peer}
 
 
-def _resident(which: str) -> int:
-    """VmRSS, now, or VmHWM, at the highest, in bytes."""
-    return int(re.search(rf"{which}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+def resident_bytes(field: str) -> int:
+    """Return the resident memory: VmRSS, the present one, or VmHWM, the peak."""
+    return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
 
-def further(name: str, height: int, width: int, flavour: str) -> int:
-    """Bytes."""
+def additional_bytes(name: str, height: int, width: int, flavour: str) -> int:
+    """Return the additional peak memory of one call."""
     warnings.filterwarnings("ignore")
     truth = draw_truth(height, width, "mixed")
     mask = draw_mask(truth, flavour)
     CALLS[name](mask[:64, :64].copy(), np.eye(64, dtype=np.uint8) * 255)  # compile, import
-    ctypes.CDLL(None).malloc_trim(0)  # what was freed could be used again, unseen
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    before = _resident("VmRSS")
+    ctypes.CDLL(None).malloc_trim(0)  # the call could reuse freed memory without a trace
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    before = resident_bytes("VmRSS")
     CALLS[name](mask, truth)
-    return _resident("VmHWM") - before
+    return resident_bytes("VmHWM") - before
 
 
 def main() -> None:
@@ -56,8 +56,8 @@ def main() -> None:
         for flavour in ("typical", "noisy"):
             for name in CALLS if find_spec("py_sod_metrics") else ["disbench"]:
                 with get_context("spawn").Pool(1) as fresh:
-                    found = fresh.apply(further, (name, height, width, flavour))
-                amount = f"{found / 2**20:6.1f} MiB {found / height / width:5.1f} bytes/pixel"
+                    extra = fresh.apply(additional_bytes, (name, height, width, flavour))
+                amount = f"{extra / 2**20:6.1f} MiB {extra / height / width:5.1f} bytes/pixel"
                 print(f"{size:10} {flavour:8} {name:13} {amount}")
 
 

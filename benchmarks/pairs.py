@@ -1,4 +1,4 @@
-"""Pairs that the benchmarks work on: truths with thin structure, and what networks of several kinds make of them."""
+"""Pairs for the benchmarks: ground truths with thin structures, and maps as networks of several kinds predict them."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -6,11 +6,11 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-NETWORK = (1024, 1024)  # at what size the maps are made, before they are resized to the truth's
-# Blur of the truth, gain, how much of it is wrong, noise, lowest and highest level.
+NETWORK = (1024, 1024)  # size at which maps are generated before they are resized to the ground truth's
+# Blur of the ground truth, gain, amount of errors, noise, lowest and highest level.
 FLAVOURS = {
     "typical": (0.9, 13.0, 1.5, 0.0, 0, 255),
-    "noisy": (1.1, 7.0, 1.3, 0.8, 3, 248),  # no pixel is sure, so every one needs its distance
+    "noisy": (1.1, 7.0, 1.3, 0.8, 3, 248),  # no pixel is certain, so each needs its distance
     "sharp": (0.4, 30.0, 0.8, 0.0, 0, 255),
     "poor": (2.0, 7.0, 2.5, 0.0, 0, 255),
 }
@@ -29,7 +29,7 @@ def _towards(angle: float) -> np.ndarray:
 
 
 def _wheels(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> None:
-    """Rims and hubs of spokes, on a frame."""
+    """Draw wheels with spokes on a frame."""
     scale = size.min()
     for _ in range(3):
         centre, radius = rng.uniform(0.2, 0.8, 2) * size, rng.uniform(0.15, 0.32) * scale
@@ -42,7 +42,7 @@ def _wheels(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> No
 
 
 def _mesh(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> None:
-    """A net of crossing threads, cut out by a frame."""
+    """Draw a net of crossing threads within a frame."""
     scale, tilt = size.min(), rng.uniform(0.3, 1.2)
     step, width = rng.uniform(0.012, 0.03) * scale, scale / rng.integers(600, 2000)
     for angle in (tilt, -tilt):
@@ -56,7 +56,7 @@ def _mesh(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> None
 
 
 def _tree(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> None:
-    """A trunk whose branches branch, down to twigs one pixel wide."""
+    """Draw a tree whose branches fork down to twigs of one pixel."""
     scale = size.min()
     branches = [(size * (0.5, 0.97), -np.pi / 2, 0.2 * scale, 0.022 * scale)]
     for _ in range(9000):
@@ -71,7 +71,7 @@ def _tree(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> None
 
 
 def _lattice(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> None:
-    """A scaffold: bars, and thinner braces across its cells."""
+    """Draw a scaffold of bars with thinner braces across its cells."""
     scale, (columns, rows) = size.min(), (int(rng.integers(8, 18)), int(rng.integers(12, 30)))
     corners = np.stack(np.meshgrid(np.linspace(0.2, 0.8, columns), np.linspace(0.08, 0.92, rows)), -1) * size
     for row, below in pairwise(corners):
@@ -84,7 +84,7 @@ def _lattice(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> N
 
 
 def _mixed(truth: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> None:
-    """All over: a tree, a scaffold, bodies with holes, hairs."""
+    """Draw a tree, a scaffold, bodies with holes, and hairs."""
     scale = size.min()
     _tree(truth, size, rng)
     _lattice(truth, size, rng)
@@ -103,13 +103,14 @@ KINDS: dict[str, Callable] = {"wheels": _wheels, "mesh": _mesh, "tree": _tree, "
 
 
 def draw_truth(height: int, width: int, kind: str, seed: int = 0) -> np.ndarray:
+    """Generate a ground truth of one of KINDS, uint8 (height, width) of 0 and 255."""
     truth = np.zeros((height, width), np.uint8)
     KINDS[kind](truth, np.array([width, height]), np.random.default_rng(seed))
     return truth
 
 
 def draw_mask(truth: np.ndarray, flavour: str, seed: int = 0) -> np.ndarray:
-    """What a network makes of it: soft edges, parts missed and invented, resized from the network's own size."""
+    """Generate a network's map: soft edges, missed and invented areas, resized from the network's size."""
     blur, gain, wrong, noise, low, high = FLAVOURS[flavour]
     rng = np.random.default_rng(seed)
 

@@ -1,6 +1,6 @@
-"""By how much the protocols move the scores of the same maps, as the tables of docs/protocols.md.
+"""How much the protocols change the scores of the same maps: the tables of docs/protocols.md.
 
-Takes a run that was measured for all of them and kept its maps, as this makes one on DIS-Mini:
+Takes a run with its maps that was measured for all protocols, as this command makes it on DIS-Mini:
 
     disbench run --model diffdis --data mini --alone --metrics f_max,hce \
         --protocol pysod,birefnet,mvanet,mvanet-2024-11,mvanet-2024,isnet,diffdis
@@ -25,21 +25,22 @@ from disbench.runs.result import Result, load_run
 KEYS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e_adaptive", "s_measure", "mae", "hce",
         "iou_binary", "ber_binary", "accuracy_binary", "dice_soft")  # fmt: skip
 PIXELS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_mean", "e_adaptive", "s_measure", "mae")
-RULES = {"opencv-bilinear": "birefnet", "pillow-bicubic": "mvanet, mvanet-2024-11, mvanet-2024, diffdis"}
-LONGEST = 1024  # what maps are reduced to before a rule brings them back
+RESIZES = {"opencv-bilinear": "birefnet", "pillow-bicubic": "mvanet, mvanet-2024-11, mvanet-2024, diffdis"}
+LONGEST = 1024  # longest side to which maps are reduced before a method enlarges them again
 
 
 def print_table(keys: tuple[str, ...], first: dict[str, float], rows: dict[str, dict[str, float]], label: str) -> None:
-    """Markdown: the first row's scores, and the differences of the others to it."""
+    """Print Markdown: the scores of the first row, and the differences of the other rows from them."""
     print("| | " + " | ".join(METRICS[key].symbol for key in keys) + " |")
     print("| :-- |" + " --: |" * len(keys))
     print(f"| {label} | " + " | ".join(f"{first[key]:.{4 if first[key] < 2 else 1}f}" for key in keys) + " |")
     for name, scores in rows.items():
-        print(f"| {name} | " + " | ".join(moved(scores[key] - first[key], first[key]) for key in keys) + " |")
+        differences = [format_difference(scores[key] - first[key], first[key]) for key in keys]
+        print(f"| {name} | {' | '.join(differences)} |")
     print()
 
 
-def moved(difference: float, value: float) -> str:
+def format_difference(difference: float, value: float) -> str:
     if difference == 0:
         return "0"
     if abs(difference) < 5e-5:
@@ -47,20 +48,20 @@ def moved(difference: float, value: float) -> str:
     return f"{difference:+.4f}" if abs(value) < 2 else f"{difference:+.1f}"
 
 
-def resizing(result: Result) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
-    """Scores of the maps as they are, and of the same reduced to LONGEST and brought back by each rule."""
-    found: dict[str, list] = {name: [] for name in ("", *RULES)}
+def score_resized(result: Result) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the scores of the maps, and of the maps reduced to LONGEST and enlarged by each method of RESIZES."""
+    measurements: dict[str, list] = {name: [] for name in ("", *RESIZES)}
     rows = {(row.split, row.name): row for split in result.splits for row in result.rows[split]}
     for sample in find_samples(result):
         mask, truth = read_map(result.mask(rows[sample.split, sample.name])), read_truth(sample.truth)
         scale = min(1, LONGEST / max(mask.shape))
         size = [max(1, round(side * scale)) for side in mask.shape[::-1]]
         small = cv2.resize(mask, size, interpolation=cv2.INTER_AREA)
-        found[""].append(measure(mask, truth))
-        for rule in RULES:
-            found[rule].append(measure(resize_map(small, truth.shape, rule), truth))
-    scores = {name: score(measured, metrics=PIXELS) for name, measured in found.items()}
-    return scores.pop(""), {f"{rule} ({RULES[rule]})": values for rule, values in scores.items()}
+        measurements[""].append(measure(mask, truth))
+        for resize in RESIZES:
+            measurements[resize].append(measure(resize_map(small, truth.shape, resize), truth))
+    scores = {name: score(measured, metrics=PIXELS) for name, measured in measurements.items()}
+    return scores.pop(""), {f"{resize} ({RESIZES[resize]})": values for resize, values in scores.items()}
 
 
 def main() -> None:
@@ -68,11 +69,11 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     result = load_run(parser.parse_args().run)
     split = OVERALL if OVERALL in result.scores(["mae"]) else result.splits[0]
-    scores = {name: result.under(name).scores(KEYS)[split] for name in PROTOCOLS}
+    scores = {name: result.with_protocol(name).scores(KEYS)[split] for name in PROTOCOLS}
     print(f"{result.title} on {result.dataset}, {split}, {len(result.measurements(split))} images\n")
     print_table(KEYS, scores.pop("pysod"), scores, "pysod")
-    as_is, rows = resizing(result)
-    print_table(PIXELS, as_is, rows, "as they are")
+    unchanged, rows = score_resized(result)
+    print_table(PIXELS, unchanged, rows, "as they are")
 
 
 if __name__ == "__main__":

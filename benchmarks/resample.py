@@ -1,4 +1,4 @@
-"""Bootstrap of the five measures of the paper: CPU time of so many resamples of so many images, on random scores.
+"""Bootstrap of the paper's five measures: CPU time for random scores.
 
 OMP_NUM_THREADS=1 python benchmarks/resample.py [--images 2000] [--resamples 10000] [--runs 3]
 """
@@ -14,15 +14,21 @@ from disbench.metrics.measurement import Measurement
 from disbench.stats.resample import RESAMPLES, bca_intervals, bootstrap_scores, build_columns, randomise_pairs
 
 
-def measurements(n: int, seed: int) -> list[Measurement]:
+def draw_measurements(n: int, seed: int) -> list[Measurement]:
     rng = np.random.default_rng(seed)
     return [
-        Measurement(1000, 1000, *histograms, dict(zip(("s_measure", "f_weighted"), rng.random(2), strict=True)))
-        for histograms in rng.integers(0, 4000, (n, 2, 256), dtype=np.uint32)
+        Measurement(
+            height=1000,
+            width=1000,
+            fg_hist=foreground,
+            bg_hist=background,
+            values=dict(zip(("s_measure", "f_weighted"), rng.random(2), strict=True)),
+        )
+        for foreground, background in rng.integers(0, 4000, (n, 2, 256), dtype=np.uint32)
     ]
 
 
-def timed(function, runs: int) -> str:
+def time_function(function, runs: int) -> str:
     seconds = []
     for _ in range(runs):
         start = time.process_time()
@@ -37,13 +43,14 @@ def main() -> None:
     parser.add_argument("--resamples", type=int, default=RESAMPLES)
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
-    found = [measurements(args.images, seed) for seed in (0, 1)]
-    one, two = (build_columns(measured, metrics=PAPER) for measured in found)
+    methods = [draw_measurements(args.images, seed) for seed in (0, 1)]
+    left, right = (build_columns(measured, metrics=PAPER) for measured in methods)
     print(f"{args.resamples:,} resamples, {args.images:,} images, {len(PAPER)} measures; CPU seconds, median (range):")
-    print("  per-image columns from histograms:", timed(lambda: build_columns(found[0], metrics=PAPER), args.runs))
-    print("  intervals of one method:", timed(lambda: bca_intervals(one, args.resamples), args.runs))
-    print("  two methods together:", timed(lambda: bootstrap_scores([one, two], args.resamples), args.runs))
-    print("  their paired test:", timed(lambda: randomise_pairs(one, two, args.resamples), args.runs))
+    columns = time_function(lambda: build_columns(methods[0], metrics=PAPER), args.runs)
+    print("  per-image columns from histograms:", columns)
+    print("  intervals of one method:", time_function(lambda: bca_intervals(left, args.resamples), args.runs))
+    print("  two methods together:", time_function(lambda: bootstrap_scores([left, right], args.resamples), args.runs))
+    print("  their paired test:", time_function(lambda: randomise_pairs(left, right, args.resamples), args.runs))
 
 
 if __name__ == "__main__":

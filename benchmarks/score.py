@@ -1,8 +1,8 @@
-"""The five measures of the paper against PySODMetrics 1.6.2: paired CPU time of one thread, and agreement.
+"""The paper's five measures compared with PySODMetrics 1.6.2: paired CPU time of one thread, and agreement.
 
-Both are timed in turn, on the same arrays, in one process, so only the ratios mean anything. "From files" adds the
-decoding of truth and map, PNGs as Pillow writes them, by OpenCV for PySODMetrics. PySODMetrics pins packages of its
-own; make an environment for the comparison and run it from the root of the checkout:
+Both are timed in turn, on the same arrays, in one process, so only the ratios are meaningful. "From files" includes the
+decoding of ground truth and map, which are PNGs of Pillow, by OpenCV for PySODMetrics. PySODMetrics pins its packages,
+so make an environment for the comparison and run it from the root of the checkout:
 
     python -m venv pair-env && pair-env/bin/pip install pysodmetrics==1.6.2 numba deflate pillow pyarrow
     PYTHONPATH=. pair-env/bin/python benchmarks/score.py [--runs 3] [--sizes 1024x1024,2048x2048,3000x4000]
@@ -15,7 +15,7 @@ import tempfile
 import warnings
 from pathlib import Path
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before NumPy is loaded
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # must be set before NumPy is imported
 
 import cv2
 import numpy as np
@@ -38,16 +38,16 @@ PEERS = (
 
 
 def peer(mask: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
-    found = {}
+    results = {}
     for metric in (cls() for cls in PEERS):
         metric.step(mask, truth)
-        found |= metric.get_results()
+        results |= metric.get_results()
     return {
-        "f": found["fm"]["curve"][::-1],
-        "e": found["em"]["curve"][::-1],
-        "s_measure": found["sm"],
-        "f_weighted": found["wfm"],
-        "mae": found["mae"],
+        "f": results["fm"]["curve"][::-1],
+        "e": results["em"]["curve"][::-1],
+        "s_measure": results["sm"],
+        "f_weighted": results["wfm"],
+        "mae": results["mae"],
     }
 
 
@@ -64,13 +64,13 @@ def read(mask: Path, truth: Path) -> tuple[np.ndarray, np.ndarray]:
     return read_map(mask), read_truth(truth)
 
 
-def middle(values: list[float]) -> str:
+def format_ratios(values: list[float]) -> str:
     return f"{statistics.median(values):6.0f} ({min(values):.0f}-{max(values):.0f})".ljust(16)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3, help="timed rounds per image; there is one of each kind")
+    parser.add_argument("--runs", type=int, default=3, help="timed rounds per image; one image of each kind")
     parser.add_argument("--sizes", default="1024x1024,2048x2048,3000x4000")
     parser.add_argument("--flavours", default=",".join(FLAVOURS))
     options = parser.parse_args()
@@ -86,9 +86,9 @@ def main() -> None:
             for kind in KINDS:
                 truth = draw_truth(height, width, kind)
                 mask = draw_mask(truth, flavour)
-                found, expected = ours(mask, truth), peer(mask, truth)
+                scores, expected = ours(mask, truth), peer(mask, truth)
                 for key, value in expected.items():
-                    difference = float(np.abs(found[key] - value).max())
+                    difference = float(np.abs(scores[key] - value).max())
                     differences[key] = max(difference, differences.get(key, 0.0))
                 with tempfile.TemporaryDirectory() as folder:
                     files = Path(folder, "mask.png"), Path(folder, "truth.png")
@@ -105,9 +105,11 @@ def main() -> None:
                         for _ in range(options.runs)
                     ]
             slow, fast, decoding, sooner = (statistics.median(column) * 1e3 for column in zip(*rounds, strict=True))
+            ratios = format_ratios([a / b for a, b, _, _ in rounds])
+            ratios_from_files = format_ratios([(a + c) / (b + d) for a, b, c, d in rounds])
             print(
-                f"{size:10} {flavour:8} {slow:9.0f} ms {fast:6.1f} ms {middle([a / b for a, b, _, _ in rounds])}",
-                f"{decoding:5.0f} ms {sooner:5.1f} ms {middle([(a + c) / (b + d) for a, b, c, d in rounds])}",
+                f"{size:10} {flavour:8} {slow:9.0f} ms {fast:6.1f} ms {ratios}",
+                f"{decoding:5.0f} ms {sooner:5.1f} ms {ratios_from_files}",
                 ", ".join(f"{key} {value:.0e}" for key, value in differences.items()),
                 flush=True,
             )

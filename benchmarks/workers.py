@@ -1,7 +1,7 @@
-"""Two worker threads against one on a folder of saved maps: wall time, and whether the scores are the same bytes.
+"""Two worker threads compared with one on a folder of maps: wall time, and whether the scores are the same bytes.
 
-A control comes first: two busy processes must do nearly twice the work of one, else the machine has no second core to
-spare, and the ratio says nothing.
+As a control, two busy processes must do nearly twice the work of one. Otherwise the machine has no idle second core,
+and the ratio is meaningless.
 
     python benchmarks/workers.py [--runs 3] [--images 100] [--size 2048x2048]
 """
@@ -22,33 +22,33 @@ from disbench.runs.api import score_maps
 
 
 def work(seconds: float) -> int:
-    """How much a process gets done in that time."""
-    done, end = 0, time.perf_counter() + seconds
+    """Return the amount of work that a process does in this time."""
+    rounds, end = 0, time.perf_counter() + seconds
     while time.perf_counter() < end:
         sum(range(10000))
-        done += 1
-    return done
+        rounds += 1
+    return rounds
 
 
-def control(seconds: float = 1.0) -> float:
-    """The work of two processes at once, as a multiple of one's, from the second of two rounds."""
+def measure_two_processes(seconds: float = 1.0) -> float:
+    """Return the work of two concurrent processes as a multiple of one process's, from the second of two rounds."""
     with get_context("spawn").Pool(2) as pool:
         for _ in range(2):
-            alone = pool.apply(work, [seconds])
+            single = pool.apply(work, [seconds])
             both = pool.map(work, [seconds] * 2, chunksize=1)
-    return sum(both) / alone
+    return sum(both) / single
 
 
-def draw(folder: Path, images: int, height: int, width: int) -> None:
-    """As many pairs as asked for, of one pair per kind and flavour."""
+def draw_folder(folder: Path, images: int, height: int, width: int) -> None:
+    """Write pairs of all kinds and flavours; further ones are hard links to them."""
     for name in ("gt", "maps"):
         (folder / name).mkdir()
-    drawn = list(itertools.product(KINDS, FLAVOURS))
+    variants = list(itertools.product(KINDS, FLAVOURS))
     for i in range(images):
-        pair, first = (folder / f"gt/{i:03}.png", folder / f"maps/{i:03}.png"), i % len(drawn)
+        pair, first = (folder / f"gt/{i:03}.png", folder / f"maps/{i:03}.png"), i % len(variants)
         if i == first:
-            truth = draw_truth(height, width, drawn[i][0])
-            for file, pixels in zip(pair, (truth, draw_mask(truth, drawn[i][1])), strict=True):
+            truth = draw_truth(height, width, variants[i][0])
+            for file, pixels in zip(pair, (truth, draw_mask(truth, variants[i][1])), strict=True):
                 Image.fromarray(pixels).save(file)
         else:
             for file in pair:
@@ -64,7 +64,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        draw(folder, options.images, *map(int, options.size.split("x")))
+        draw_folder(folder, options.images, *map(int, options.size.split("x")))
         rounds, outs = [], itertools.count()
 
         def score(workers: int) -> tuple[float, bytes]:
@@ -73,17 +73,17 @@ def main() -> None:
             (result,) = score_maps(folder / "maps", title="maps", data=folder, out=out, workers=workers)
             return time.perf_counter() - start, (result.folder / "scores.parquet").read_bytes()
 
-        score(2)  # compiles, and hashes the truths
-        print(f"control: two processes do {control():.2f} times the work of one")
+        score(2)  # compiles kernels, and hashes the ground truths
+        print(f"control: two processes do {measure_two_processes():.2f} times the work of one")
         for _ in range(options.runs):
-            (one, expected), (two, found) = score(1), score(2)
-            assert found == expected, "the scores differ"
-            rounds.append((one, two))
-        one, two = (statistics.median(column) for column in zip(*rounds, strict=True))
+            (single, expected), (double, table) = score(1), score(2)
+            assert table == expected, "the scores differ"
+            rounds.append((single, double))
+        single, double = (statistics.median(column) for column in zip(*rounds, strict=True))
         ratios = sorted(a / b for a, b in rounds)
-        print(f"control: two processes do {control():.2f} times the work of one")
-        print(f"{options.images} pairs of {options.size}: one worker {one:.2f} s, two workers {two:.2f} s,", end=" ")
+        print(f"control: two processes do {measure_two_processes():.2f} times the work of one")
         print(
+            f"{options.images} pairs of {options.size}: one worker {single:.2f} s, two workers {double:.2f} s,",
             f"{statistics.median(ratios):.2f} times as fast ({ratios[0]:.2f}-{ratios[-1]:.2f}), the same scores.parquet"
         )
 

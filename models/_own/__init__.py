@@ -1,1 +1,1 @@
-"""Adapters for models that have no folder: ONNX, TorchScript and torch.export files, Hugging Face, a Python file."""
+"""Adapters for models without a folder: ONNX, TorchScript and torch.export files, Hugging Face, a Python file."""

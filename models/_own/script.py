@@ -1,7 +1,7 @@
-"""A TorchScript file behind disbench's Protocol.
+"""A TorchScript file behind disbench's Predictor interface.
 
-Its tensors are read without Python's unpickler, but it is a program, which torch runs: it can read and write files, so
-take one only from people whom you would let run a program here.
+Its tensors are read without Python's unpickler. But the file is a program that torch runs and that can read and write
+files, so only use files from people whose programs you would run.
 """
 
 import zipfile
@@ -15,32 +15,42 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.models._own import steps
-from disbench.models._parts import device as devices
+from disbench.models._parts.device import choose_device
 from disbench.models._parts.weights import first_line
 from disbench.registry.card import Card
 
 
 class Predictor:
-    """`output`: the way to the map in what the module answers, as 0, mask or 0.2, and :CHANNEL; the first else."""
+    """Predict with a TorchScript file.
+
+    Args:
+        card: Card of the file.
+        weights: Always None.
+        device: Device; default: the best one.
+        output: Path of the map in the module's output, such as 0, mask or 0.2, and :CHANNEL; default: the first.
+        options: Options of steps.Steps.
+    """
 
     def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
-        self.path, self.device = Path(card.source), devices.pick(device)
-        self.module, said = self.load()
-        self.steps = steps.read(card.title, options, ("output",), **said)
-        if said and self.steps.size != said["size"]:
-            raise InputError(f"{self.path}: works at {'x'.join(map(str, said['size']))} alone; leave size away")
-        self.name, self.channel = steps.output_named(output)
-        self.identity = {"source": steps.digest(self.path), "steps": asdict(self.steps), "output": output}
+        self.path, self.device = Path(card.source), choose_device(device)
+        self.module, fixed_size = self.load()
+        defaults = {"size": fixed_size} if fixed_size else {}
+        self.steps = steps.parse_steps(card.title, options, ("output",), **defaults)
+        if fixed_size and self.steps.size != fixed_size:
+            height, width = fixed_size
+            raise InputError(f"{self.path}: works only at {height}x{width}; omit --option size")
+        self.name, self.channel = steps.parse_output(output)
+        self.identity = {"source": steps.hash_model_file(self.path), "steps": asdict(self.steps), "output": output}
 
-    def load(self) -> tuple[Any, dict[str, Any]]:
-        """The module on its device, and what its file says of the steps."""
+    def load(self) -> tuple[Any, tuple[int, int] | None]:
+        """Load the module to its device; return it and the only working size (H, W), None if any works."""
         if not _is_torchscript(self.path):
             raise InputError(
-                f"{self.path}: no TorchScript; if it holds weights alone, they need the network that they belong to: "
+                f"{self.path}: no TorchScript; if it holds only weights, name their network: "
                 f"--model NAME --weights {self.path}"
             )
         try:
-            return torch.jit.load(self.path, map_location=self.device).eval(), {}
+            return torch.jit.load(self.path, map_location=self.device).eval(), None
         except Exception as error:
             raise InputError(f"{self.path}: cannot be loaded ({first_line(error)})") from None
 
@@ -50,10 +60,11 @@ class Predictor:
 
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
-        """(b, 3, H, W) -> (b, H', W'), as the module answers it."""
-        return steps.single_channel(picked(self.module(batch), self.name), self.channel)
+        """(b, 3, H, W) -> the module's map (b, H', W')."""
+        return steps.select_channel(select_tensor(self.module(batch), self.name), self.channel)
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """(H', W') -> uint8 (h, w)."""
         return self.steps.restore(output.float().cpu().numpy(), size)
 
 
@@ -64,15 +75,17 @@ def _is_torchscript(path: Path) -> bool:
         return any("/code/" in name for name in archive.namelist())
 
 
-def picked(answer: Any, name: str) -> Tensor:
-    """The tensor at "0.mask" of nested lists and dicts; the first where the name ends before a tensor."""
-    rest = [key for key in name.split(".") if key]
-    while not isinstance(answer, Tensor):
-        keys = list(answer) if isinstance(answer, dict) else [str(i) for i in range(len(answer))]
-        key = rest.pop(0) if rest else keys[0]
+def select_tensor(output: Any, name: str) -> Tensor:
+    """Return the tensor at a path such as "0.mask" in nested lists and dicts; by default always the first."""
+    path = [key for key in name.split(".") if key]
+    while not isinstance(output, Tensor):
+        keys = list(output) if isinstance(output, dict) else [str(i) for i in range(len(output))]
+        key = path.pop(0) if path else keys[0]
         if key not in keys:
-            raise InputError(f"--option output={name}: no {key!r} in the network's answer; known: {', '.join(keys)}")
-        answer = answer[key] if isinstance(answer, dict) else answer[int(key)]
-    if rest:
-        raise InputError(f"--option output={name}: there is a tensor before {rest[0]!r}")
-    return answer
+            raise InputError(
+                f"--option output={name}: no {key!r} in the network's output; available: {', '.join(keys)}"
+            )
+        output = output[key] if isinstance(output, dict) else output[int(key)]
+    if path:
+        raise InputError(f"--option output={name}: ends at a tensor before {path[0]!r}; shorten it")
+    return output

@@ -1,4 +1,4 @@
-"""The device that a network runs on."""
+"""The device that a network runs on, and process-wide settings of torch and glibc."""
 
 import ctypes
 import os
@@ -13,24 +13,24 @@ from disbench.errors import InputError
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
-def pick(name: str | None) -> str:
-    """The device of that name, or the best there is; InputError for one that is not on this machine."""
-    keep_memory()
+def choose_device(name: str | None) -> str:
+    """Return the named device, or by default the best one of this machine; InputError if the device is missing."""
+    keep_freed_memory()
     if name is None:
         if torch.cuda.is_available():
-            local = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID")  # one of several on this machine
+            local = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID")  # rank on this machine
             return f"cuda:{int(local) % torch.cuda.device_count()}" if local else "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:  # AssertionError: a torch built without CUDA
+    except (RuntimeError, AssertionError) as error:  # AssertionError: torch was built without CUDA
         raise InputError(f"--device {name}: not on this machine ({error})") from None
     return name
 
 
 @contextmanager
 def matmul_precision(name: str) -> Iterator[None]:
-    """torch's setting for float32 matrix products, in this block alone: it is one for the whole process."""
+    """Set torch's precision of float32 matrix products within the block; the setting is global to the process."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(name)
     try:
@@ -39,12 +39,15 @@ def matmul_precision(name: str) -> Iterator[None]:
         torch.set_float32_matmul_precision(before)
 
 
-def keep_memory() -> None:
-    """Have glibc keep up to 2 GiB of freed memory in this process. Elsewhere nothing is done.
+def keep_freed_memory() -> None:
+    """Make glibc keep up to 2 GiB of freed memory in this process; no effect on other systems.
 
-    Else each large activation is mapped, cleared page by page and unmapped again: DiffDIS-Mini at 768 pixels takes 1.57
-    times as much CPU time on one thread without this, and a fifth less memory (benchmarks/freed_memory.py).
+    By default each large activation is mapped, cleared page by page and unmapped again, which costs CPU time
+    (benchmarks/freed_memory.py measures it).
     """
     if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+pick = choose_device  # former name, for models/diffdis and models/_training

@@ -1,68 +1,98 @@
-"""What the predictors of feed-forward networks share: weights from a file, a square working size, title, identity."""
+"""The common base of feed-forward networks' predictors: weights from a file, square working size, title, identity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from disbench.errors import InputError
-from disbench.models._parts import device as devices
-from disbench.models._parts import weights as files
+from disbench.models._parts.device import choose_device
+from disbench.models._parts.weights import (
+    State,
+    build_untrained,
+    digest_tensors,
+    find_weights,
+    load_module,
+    parse_size,
+    read_training_size,
+    read_weights,
+    strip_prefixes,
+)
 from disbench.registry.card import Card
 
-State = dict[str, Tensor]
+UNTRAINED = "untrained"
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What --weights names: the tensors of a file by their names in the network, or None: as drawn from seed 0.
+    """The file that --weights names.
 
-    `size`: pixels a side that it was trained at, where the file says so.
+    Attributes:
+        path: The file, or "untrained".
+        state: Tensors by their names in the network; None for weights drawn from seed 0.
+        size: Training size in pixels per side, if the file has one.
     """
 
     path: Path
     state: State | None
     size: str = ""
 
-    def into(self, make: Callable[[], nn.Module]) -> Any:
-        """The network that `make` makes, with these weights; InputError where they are another's."""
-        return files.untrained(make) if self.state is None else files.build(make, self.state, self.path)
+    def fill(self, build: Callable[[], nn.Module]) -> Any:
+        """Build the network with these weights; InputError if they belong to another network."""
+        return build_untrained(build) if self.state is None else load_module(build, self.state, self.path)
 
-    def at(self, size: str, default: int, multiple: int = 32) -> tuple[str, int]:
-        """The size to work at, as the option says, else the file, else the card: "" for the last, and in pixels."""
-        said_by = "--option size" if size else f"{self.path}: its size"
-        return size or self.size, files.working_size(size or self.size, default, multiple, said_by)
+    def working_size(self, option: str, default: int, multiple: int = 32) -> tuple[str, int]:
+        """Choose the working size: the option, otherwise the file's, otherwise the card's.
 
-    def classes(self, name: str) -> int:
-        """As many as the tensor of that name has rows: 1, or 2, background and foreground; InputError for more."""
+        Args:
+            option: Value of --option size, "" if missing.
+            default: Size of the card, pixels per side.
+            multiple: The size must be a multiple of this.
+
+        Returns:
+            The size as text, "" for the card's, and in pixels per side.
+        """
+        origin = "--option size" if option else f"{self.path}: its size"
+        size = option or self.size
+        return size, parse_size(size, default, multiple, origin)
+
+    def count_classes(self, name: str) -> int:
+        """Return the number of rows of a tensor, 1 if it is missing; InputError for more than 2."""
         classes = len(self.state[name]) if self.state and name in self.state else 1
         if classes > 2:
-            raise InputError(f"{self.path}: tells {classes} classes apart; a map needs 1, or background and foreground")
+            raise InputError(f"{self.path}: has {classes} classes; a map needs 1, or 2 (background and foreground)")
         return classes
 
 
-def opened(weights: str, named: Callable[[State], State] = dict) -> Weights:
-    """A path or Hugging Face's owner/name/file, read without running code, or "untrained".
+def open_weights(weights: str, convert: Callable[[State], State] = dict) -> Weights:
+    """Read a weights file without running code in it.
 
-    `named` gives tensors the names that they have in the network, and leaves out those that are not in it.
+    Args:
+        weights: A path, Hugging Face's owner/name/file, or "untrained".
+        convert: Renames tensors to the network's names, and drops those that the network lacks.
     """
-    if weights == "untrained":
+    if weights == UNTRAINED:
         return Weights(Path(weights), None)
-    path = files.find(weights, ())
-    return Weights(path, named(files.unwrapped(files.read(path))), files.trained_at(path))
+    path = find_weights(weights, ())
+    return Weights(path, convert(strip_prefixes(read_weights(path))), read_training_size(path))
 
 
-class Network:
-    """A network behind disbench's Protocol, which a predictor completes by prepare, infer and restore.
+class NetworkPredictor:
+    """A network behind disbench's Predictor interface; subclasses add prepare, infer and restore.
 
-    `net` is in eval mode on `device`, `size` is (H, W). `kind` stands in the title; `chosen` are further options that
-    change a map.
+    Attributes:
+        device: Device of the network.
+        size: Working size (H, W) in pixels.
+        title: Title of the method in reports.
+        identity: Everything next to the card that decides the maps.
+        net: The network, in eval mode on `device`.
     """
 
-    memory_format = torch.contiguous_format
+    memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
+    multiple: ClassVar[int] = 32  # the working size is a multiple of this
 
     def __init__(
         self,
@@ -71,15 +101,27 @@ class Network:
         net: nn.Module,
         device: str | None,
         size: str,
-        multiple: int = 32,
-        kind: str = "",
-        **chosen: str,
+        *,
+        variant: str = "",
+        **options: str,
     ):
-        self.device = devices.pick(device)
-        size, side = weights.at(size, card.pipeline["size"], multiple)
+        """Move the network to its device and describe it.
+
+        Args:
+            card: Card of the method.
+            weights: The file that `net` was filled from.
+            net: The network, in eval mode.
+            device: Device; default: the best one.
+            size: Value of --option size, "" if missing.
+            variant: Suffix of the title.
+            options: Further options that change a map.
+        """
+        self.device = choose_device(device)
+        size, side = weights.working_size(size, card.pipeline["size"], self.multiple)
         self.size = (side, side)
-        # Which of the checkpoints of a method it is, no file says: its name has to.
-        self.title = f"{card.title}{kind} ({weights.path.name}{f', {size} px' if size else ''})"
-        self.identity = {"weights": files.digest(sorted(net.state_dict().items()))} | chosen
+        # No file says which of a method's checkpoints it is, so the title has the file's name.
+        details = f"{weights.path.name}, {size} px" if size else weights.path.name
+        self.title = f"{card.title}{variant} ({details})"
+        self.identity: dict[str, Any] = {"weights": digest_tensors(sorted(net.state_dict().items()))} | options
         self.identity |= {"size": size} if size else {}
         self.net = net.to(self.device, memory_format=self.memory_format)

@@ -1,6 +1,6 @@
-"""Res2Net-50 v1b, 26w 4s (Gao et al., TPAMI 2021), under its authors' names: a deep stem, pooled shortcuts.
+"""Res2Net-50 v1b, 26w 4s (Gao et al., TPAMI 2021), under its authors' names: a deep stem and pooled shortcuts.
 
-A block splits its channels into four parts; all but the last are convolved, each with the one before added to it.
+A block splits its channels into four groups. All but the last are convolved, each after the previous result is added.
 """
 
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ PLAIN = tuple((1,) * count for count in BLOCKS)
 
 
 class Res2Net(nn.Module):
-    """(b, 3, h, w) -> the pooled stem and the four stages, at 1/4, 1/4, 1/8, 1/16 and 1/32.
+    """(b, 3, h, w) -> features of the pooled stem and of the four stages, at 1/4, 1/4, 1/8, 1/16 and 1/32 of the size.
 
-    dilations: for each stage one number per block, of all its 3x3 convolutions. Without a classifier.
+    dilations: for each stage one number per block, for all its 3x3 convolutions. There is no classifier.
     """
 
     channels = (64, *(width * EXPANSION for width in WIDTHS))
-    surplus, drawn, own = ("fc.",), (), ()  # as in ResNet
+    surplus, added, replaced = ("fc.",), (), ()  # as in ResNet
 
     def __init__(self, dilations: Sequence[Sequence[int]] = PLAIN):
         super().__init__()
@@ -37,6 +37,7 @@ class Res2Net(nn.Module):
             self.add_module(f"layer{index + 1}", nn.Sequential(*blocks))
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """(b, 3, h, w) -> five features (b, c, h', w'), finest first."""
         features = [self.maxpool(self.relu(self.bn1(self.conv1(x))))]
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             features.append(stage(features[-1]))
@@ -44,30 +45,35 @@ class Res2Net(nn.Module):
 
 
 class Block(nn.Module):
-    """1x1, the parts' 3x3, 1x1. The first of a stage adds no part to another, and pools the last."""
+    """1x1, grouped 3x3 and 1x1 convolutions.
 
-    def __init__(self, into: int, width: int, stride: int, dilation: int, first: bool = False):
+    The first block of a stage adds no group to the next one, and pools the last group.
+    """
+
+    def __init__(self, into: int, width: int, stride: int, dilation: int, *, first: bool = False):
         super().__init__()
-        self.first, self.part, out = first, width * 26 // 64, width * EXPANSION
-        self.conv1 = nn.Conv2d(into, self.part * SCALE, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(self.part * SCALE)
+        self.first, self.group_width, out = first, width * 26 // 64, width * EXPANSION
+        self.conv1 = nn.Conv2d(into, self.group_width * SCALE, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(self.group_width * SCALE)
         self.convs = nn.ModuleList(
-            nn.Conv2d(self.part, self.part, 3, stride, dilation, dilation, bias=False) for _ in range(SCALE - 1)
+            nn.Conv2d(self.group_width, self.group_width, 3, stride, dilation, dilation, bias=False)
+            for _ in range(SCALE - 1)
         )
-        self.bns = nn.ModuleList(nn.BatchNorm2d(self.part) for _ in range(SCALE - 1))
+        self.bns = nn.ModuleList(nn.BatchNorm2d(self.group_width) for _ in range(SCALE - 1))
         self.pool = nn.AvgPool2d(3, stride, 1) if first else nn.Identity()
-        self.conv3 = nn.Conv2d(self.part * SCALE, out, 1, bias=False)
+        self.conv3 = nn.Conv2d(self.group_width * SCALE, out, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(out)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _shortcut(into, out, stride) if first else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        *parts, last = self.relu(self.bn1(self.conv1(x))).split(self.part, 1)
-        done = []
-        for part, convolution, norm in zip(parts, self.convs, self.bns, strict=True):
-            y = part if self.first or not done else done[-1] + part
-            done.append(self.relu(norm(convolution(y))))
-        y = self.bn3(self.conv3(torch.cat((*done, self.pool(last)), 1)))
+        """(b, into, h, w) -> (b, 4 * width, h / stride, w / stride)."""
+        *groups, last = self.relu(self.bn1(self.conv1(x))).split(self.group_width, 1)
+        outputs = []
+        for group, convolution, norm in zip(groups, self.convs, self.bns, strict=True):
+            y = group if self.first or not outputs else outputs[-1] + group
+            outputs.append(self.relu(norm(convolution(y))))
+        y = self.bn3(self.conv3(torch.cat((*outputs, self.pool(last)), 1)))
         return self.relu(y + self.downsample(x))
 
 

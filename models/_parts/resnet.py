@@ -1,6 +1,6 @@
 """ResNet-18, 34 and 50 (He et al., CVPR 2016) without a classifier, under torchvision's names.
 
-Baselines differ in the stem, in dilation and in how pooling rounds; `entry` may be overridden for another stem.
+Baselines differ in the stem, in dilation and in how pooling rounds. A subclass may override `entry` for another stem.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,16 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class ResNet(nn.Module):
-    """(b, 3, h, w) -> the stem's output and that of the four stages, at 1/2, 1/4, 1/8, 1/16 and 1/32.
+    """(b, 3, h, w) -> features of the stem and of the four stages, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size.
 
-    strides: of each stage. dilations: for each stage one number per block, of the block's first 3x3 convolution; None
-    for 1 throughout. stem: how many channels leave `conv1`, which may be replaced by any module that halves the size.
+    strides: of each stage. dilations: for each stage one number per block, for the block's first 3x3 convolution; None
+    for 1 throughout. stem: output channels of `conv1`, which a subclass may replace by any module that halves the size.
     """
 
-    # Starts of names, for `backbones`: what published files have beside these tensors, what they do not have, and what
-    # is not torchvision's.
-    surplus: tuple[str, ...] = ("fc.",)
-    drawn: tuple[str, ...] = ()
-    own: tuple[str, ...] = ()
+    # Prefixes of tensor names, for `backbones`.
+    surplus: tuple[str, ...] = ("fc.",)  # only in published files
+    added: tuple[str, ...] = ()  # missing in published files
+    replaced: tuple[str, ...] = ()  # of another shape or kind than torchvision's
 
     def __init__(
         self,
@@ -49,9 +48,11 @@ class ResNet(nn.Module):
             self.add_module(f"layer{index + 1}", nn.Sequential(*blocks))
 
     def entry(self, x: Tensor) -> Tensor:
+        """(b, 3, h, w) -> the stem's features (b, stem, h/2, w/2)."""
         return self.relu(self.bn1(self.conv1(x)))
 
     def forward(self, x: Tensor) -> list[Tensor]:
+        """(b, 3, h, w) -> five features (b, c, h', w'), finest first."""
         features = [self.entry(x)]
         x = self.maxpool(features[0])
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
@@ -75,13 +76,14 @@ class Basic(nn.Module):
         self.downsample = _shortcut(into, width, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, into, h, w) -> (b, width, h / stride, w / stride)."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1, with the stride in the middle, as torchvision has it."""
+    """1x1, 3x3 and 1x1 convolutions, with the stride in the middle as in torchvision."""
 
     expansion = 4
 
@@ -98,6 +100,7 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(into, out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, into, h, w) -> (b, 4 * width, h / stride, w / stride)."""
         y = self.relu(self.bn1(self.conv1(x)))
         y = self.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))

@@ -1,6 +1,6 @@
-"""Tensors and modules from local paths or Hugging Face ids; a failure is an InputError that names the file.
+"""Read, check and write weights: local files, Hugging Face downloads, state dicts.
 
-Reading any file here runs no code of it.
+Reading a file never runs code in it. Every failure is an InputError that names the file.
 """
 
 import hashlib
@@ -19,124 +19,165 @@ from torch import Tensor, nn
 
 from disbench.errors import InputError
 
-NESTS = ("state_dict", "model_state", "model")  # where trainers keep the weights beside their own state
-WRAPPERS = ("module.", "_orig_mod.")  # what distributed training and torch.compile put before every name
-SIZE = "disbench.size"  # a key of a .safetensors file's metadata
+NESTS = ("state_dict", "model_state", "model")  # keys under which trainers keep the weights, next to their own state
+WRAPPERS = ("module.", "_orig_mod.")  # prefixes that distributed training and torch.compile put before every name
+SIZE = "disbench.size"  # key in a .safetensors file's metadata: the training size in pixels
+MAX_LISTED = 3  # differing tensors that an error names
 State = dict[str, Tensor]
 
 
-def find(name: str, wanted: tuple[str, ...]) -> Path:
-    """The path itself, or the Hugging Face download of owner/name/file, or of what is `wanted` in owner/name.
+def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
+    """Return a local path, or download from Hugging Face.
 
-    InputError where neither is to be had. What would lie in a folder that is here is looked for nowhere else.
+    A name whose parent folder exists is only looked for locally.
+
+    Args:
+        name: A path, `owner/name/file` for one file, or `owner/name` for the files that match `patterns`.
+        patterns: File names or globs to download from `owner/name`.
+
+    Raises:
+        InputError: Neither the path nor the download exists.
     """
     if (path := Path(name)).exists():
         return path
     remote = re.fullmatch(r"([\w-][\w.-]*/[\w.-]+)(?:/(.+))?", name)
-    if not remote or path.parent.is_dir():  # out/isnet.pth has the form of owner/name, but out is here
+    if not remote or path.parent.is_dir():  # out/isnet.pth looks like owner/name, but out/ is a local folder
         raise InputError(f"{name}: no such file or folder")
     repository, file = remote.groups()
     try:
         if file:
             return Path(hf_hub_download(repository, file))
-        return Path(snapshot_download(repository, allow_patterns=list(wanted)))
+        return Path(snapshot_download(repository, allow_patterns=list(patterns)))
     except (OSError, ValueError) as error:
-        raise InputError(f"{name}: no such path, nor to be had from Hugging Face ({first_line(error)})") from error
+        raise InputError(f"{name}: no such path, and not available from Hugging Face ({first_line(error)})") from error
 
 
-def read(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors file, or of what torch.save made of a state dict, bare or under one of NESTS."""
+def read_weights(path: Path) -> State:
+    """Read the tensors of a .safetensors file, or of a state dict that torch.save wrote.
+
+    The state dict may be nested under one of NESTS.
+    """
     if path.is_dir():
-        raise InputError(f"{path}: a folder; weights are one file here")
+        raise InputError(f"{path}: is a folder; give a single weights file")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with warnings.catch_warnings(action="ignore"):  # of a pickle that it then refuses
+        with warnings.catch_warnings(action="ignore"):  # warnings about a pickle that torch then refuses
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's unpickler fails on damaged bytes in whatever way they lead it to
-        # torch's own words advise to load with code allowed, which is no advice for a file from outside.
-        refused = "damaged, or more than tensors: no code is run" if isinstance(error, pickle.UnpicklingError) else None
-        raise InputError(f"{path}: not a readable weights file ({refused or first_line(error)})") from error
+    except Exception as error:  # on damaged bytes torch's unpickler raises errors of many types
+        # torch's own message suggests loading with code allowed, which is bad advice for an untrusted file.
+        is_refused = isinstance(error, pickle.UnpicklingError)
+        cause = "damaged, or more than tensors, whose code is never run" if is_refused else first_line(error)
+        raise InputError(f"{path}: not a readable weights file ({cause})") from error
     if isinstance(state, dict):
         state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
     if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise InputError(f"{path}: more than weights in it; a state dict of tensors is needed")
+        raise InputError(f"{path}: holds more than weights; save a state dict of tensors")
     return state
 
 
-def unwrapped(state: dict[str, Tensor], prefixes: tuple[str, ...] = WRAPPERS) -> dict[str, Tensor]:
-    """The same tensors under their names without the prefixes, in whatever order they come."""
+def strip_prefixes(state: State, prefixes: tuple[str, ...] = WRAPPERS) -> State:
+    """Remove the prefixes from all tensor names, in any order and number."""
     wrapping = re.compile(f"^(?:{'|'.join(map(re.escape, prefixes))})+")
     return {wrapping.sub("", name): tensor for name, tensor in state.items()}
 
 
-def build(make: Callable[[], nn.Module], state: dict[str, Tensor], path: Path) -> Any:
-    """What `make` makes, in float32 and eval mode, with the tensors read from `path`, neither more nor fewer.
+def load_module(build: Callable[[], nn.Module], state: State, path: Path) -> Any:
+    """Build a module and fill it with the tensors of a file.
 
-    InputError with the first that differ where they are another network's, or hold NaN or infinity.
+    Args:
+        build: Constructor of the module, called on the meta device.
+        state: Tensors of the file, exactly those of the module.
+        path: File to name in errors.
+
+    Returns:
+        The module, in eval mode and with the dtypes of its constructor.
+
+    Raises:
+        InputError: Names or shapes differ, or a value is not finite.
     """
-    with torch.device("meta"):  # no time lost on drawing what the file replaces
-        module = make()
-    module.load_state_dict(matched(module.state_dict(), state, path, f"this {type(module).__name__}"), assign=True)
+    with torch.device("meta"):  # the file replaces all values, so none are drawn
+        module = build()
+    module.load_state_dict(match_state(module.state_dict(), state, path, f"this {type(module).__name__}"), assign=True)
     return module.eval()
 
 
-def matched(expected: State, state: State, path: Path, of: str) -> State:
-    """The tensors read from `path` for those expected, of their types; InputError as `build` says."""
-    if wrong := list(_differences(expected, state)):
-        some = ", ".join(wrong[:3])
-        raise InputError(f"{path}: not the weights of {of}; {len(wrong)} tensors differ: {some} ...")
-    if wrong := next((k for k, x in state.items() if x.is_floating_point() and not x.isfinite().all()), None):
-        raise InputError(f"{path}: values of {wrong} are not finite; the file is damaged, or of a training that failed")
+def match_state(expected: State, state: State, path: Path, network_title: str) -> State:
+    """Return the tensors of a file for the expected names, converted to the expected dtypes.
+
+    Args:
+        expected: State dict of the network.
+        state: Tensors of the file.
+        path: File to name in errors.
+        network_title: Network to name in errors.
+
+    Raises:
+        InputError: Names or shapes differ, or a value is not finite.
+    """
+    if differences := list(_differences(expected, state)):
+        listed = ", ".join(differences[:MAX_LISTED])
+        raise InputError(f"{path}: not the weights of {network_title}; {len(differences)} tensors differ: {listed} ...")
+    if name := next((k for k, x in state.items() if x.is_floating_point() and not x.isfinite().all()), None):
+        raise InputError(f"{path}: values of {name} are not finite; the file is damaged, or its training failed")
     return {name: state[name].to(tensor.dtype) for name, tensor in expected.items()}
 
 
-def untrained(make: Callable[[], nn.Module], seed: int = 0) -> Any:
-    """What `make` makes, in eval mode, as drawn from the seed; torch's global generator stays as it is."""
+def build_untrained(build: Callable[[], nn.Module], seed: int = 0) -> Any:
+    """Build a module in eval mode with weights drawn from the seed; torch's global generator is left unchanged."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return make().eval()
+        return build().eval()
 
 
-def saved(module: nn.Module, about: dict[str, str] | None = None) -> bytes:
-    """Its state as a .safetensors file; a tensor that has several names is written under each.
+def to_safetensors(module: nn.Module, metadata: dict[str, str] | None = None) -> bytes:
+    """Serialise a module's state as a .safetensors file; a tensor with several names is written under each.
 
-    `about`: what the file says beside them, as `trained_at` reads it.
+    `metadata` goes into the file's header; `read_training_size` reads its SIZE.
     """
-    state, places = {}, set()
+    state, addresses = {}, set()
     for name, tensor in module.state_dict().items():
         tensor = tensor.cpu().contiguous()
-        state[name] = tensor.clone() if tensor.data_ptr() in places else tensor
-        places.add(tensor.data_ptr())
-    return save(state, about)
+        state[name] = tensor.clone() if tensor.data_ptr() in addresses else tensor
+        addresses.add(tensor.data_ptr())
+    return save(state, metadata)
 
 
-def trained_at(path: Path) -> str:
-    """Pixels a side that a network was trained at here, as its .safetensors file says; "" for any other file.
+def read_training_size(path: Path) -> str:
+    """Return the training size (pixels per side) in a .safetensors file's metadata; "" if the file has none.
 
-    InputError for what can be no size.
+    InputError for a value that cannot be a size.
     """
     if path.suffix != ".safetensors":
         return ""
     with safe_open(path, "pt") as file:
         size = (file.metadata() or {}).get(SIZE, "")
     if size and not re.fullmatch(r"[1-9]\d{0,3}", size):
-        raise InputError(f"{path}: its {SIZE} is {size[:20]!r}, which is no size in pixels; save it without")
+        raise InputError(f"{path}: its {SIZE} is {size[:20]!r}, not a size in pixels; save the file without it")
     return size
 
 
-def working_size(text: str, default: int, multiple: int = 32, said_by: str = "--option size") -> int:
-    """What an option or a file says, for networks that were trained at another size than the authors'."""
+def parse_size(text: str, default: int, multiple: int = 32, origin: str = "--option size") -> int:
+    """Parse a working size in pixels per side.
+
+    Args:
+        text: The number, or "" for the default.
+        default: Size of the card.
+        multiple: The size must be a multiple of this.
+        origin: Option or file to name in the error.
+
+    Raises:
+        InputError: Not a positive multiple.
+    """
     if not text:
         return default
     if not text.isdecimal() or int(text) < 1 or int(text) % multiple:
-        raise InputError(f"{said_by}={text}: pixels a side, a multiple of {multiple}")
+        raise InputError(f"{origin}={text}: must be pixels per side, a multiple of {multiple}")
     return int(text)
 
 
-def digest(tensors: Iterable[tuple[str, Tensor]], kind: str = "") -> str:
-    """SHA-256 of names and values in the order given: the same for the same tensors in another form of file."""
-    sha = hashlib.sha256(kind.encode())
+def digest_tensors(tensors: Iterable[tuple[str, Tensor]], prefix: str = "") -> str:
+    """Return the SHA-256 of names and values in the given order, independent of the file format."""
+    sha = hashlib.sha256(prefix.encode())
     for name, tensor in tensors:
         sha.update(name.encode())
         sha.update(tensor.cpu().contiguous().numpy())
@@ -144,14 +185,20 @@ def digest(tensors: Iterable[tuple[str, Tensor]], kind: str = "") -> str:
 
 
 def first_line(error: Exception) -> str:
+    """Return the first line of an error's message."""
     return str(error).partition("\n")[0]
 
 
-def _differences(expected: dict[str, Tensor], found: dict[str, Tensor]) -> Iterator[str]:
-    for name in sorted(expected.keys() | found.keys()):
-        if name not in found:
+def _differences(expected: State, state: State) -> Iterator[str]:
+    for name in sorted(expected.keys() | state.keys()):
+        if name not in state:
             yield f"{name} is missing"
         elif name not in expected:
             yield f"{name} is unknown"
-        elif found[name].shape != expected[name].shape:
-            yield f"{name} is {tuple(found[name].shape)} instead of {tuple(expected[name].shape)}"
+        elif state[name].shape != expected[name].shape:
+            yield f"{name} is {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
+
+
+# Former names, for models/diffdis and models/_training.
+find, read, unwrapped, build, matched = find_weights, read_weights, strip_prefixes, load_module, match_state
+untrained, saved, digest = build_untrained, to_safetensors, digest_tensors

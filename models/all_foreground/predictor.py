@@ -1,12 +1,16 @@
-"""Every pixel is foreground: the floor of max F, the foreground's share."""
+"""The trivial baseline: every pixel is foreground. Its max F is the least that max F can be."""
 
 import numpy as np
 
+from disbench.registry.card import Card
+
 
 class AllForeground:
+    """Predict foreground everywhere."""
+
     device = "cpu"
 
-    def __init__(self, card, weights: str | None, device: str | None):
+    def __init__(self, card: Card, weights: str | None, device: str | None):
         self.identity: dict = {}
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -18,4 +22,5 @@ class AllForeground:
         return np.ones(batch[:, 0].shape, np.float32)
 
     def restore(self, output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """float32 (h, w) -> uint8 (h, w), 255 everywhere."""
         return np.full(size, 255, np.uint8)

@@ -1,7 +1,7 @@
 """BSA-Net, the boundary-guided separated attention network (Zhu et al., AAAI 2022), under its checkpoints' names.
 
-The authors' code has no licence: this is built anew from the paper, from the names in their checkpoints and from their
-layers' outputs. Layers of theirs that no output depends on are left out, see UNUSED.
+The authors' code has no licence. This is rebuilt from the paper, from the names in their checkpoints and from the
+outputs of their layers. Layers that no output depends on are omitted, see UNUSED.
 """
 
 import re
@@ -21,9 +21,9 @@ UNUSED = re.compile(
 
 
 class Maps(NamedTuple):
-    """Logits (b, 1, h, w), finest level first. `refined[0]` is the prediction; the others are there for training.
+    """Logits (b, 1, h, w), finest level first. `refined[0]` is the prediction; the others are for training.
 
-    A refined map is the sum of its level's and all coarser ones'; that the two in the middle are so too is inferred.
+    A refined map is the sum of those of its level and all coarser ones. For the two in the middle this is inferred.
     """
 
     refined: list[Tensor]
@@ -34,8 +34,8 @@ class Maps(NamedTuple):
 class BSANet(nn.Module):
     """(b, 3, h, w), normalised, sides multiples of 32 -> Maps.
 
-    Levels 1 to 4 are the backbone's stages. Layers of attention are named by the level below, whose background they
-    start from: `ra41_conv` says where the object is at level 3.
+    Levels 1 to 4 are the backbone's stages. Attention layers are named by the level below, whose background they start
+    from: `ra41_conv` finds the object at level 3.
     """
 
     def __init__(self):
@@ -46,7 +46,7 @@ class BSANet(nn.Module):
             self.add_module(f"RME{level}", Context(into))
             self.add_module(f"SA{level}", ShuffleAttention(WIDTH))
         self.edge_conv_cat = Layer(4 * WIDTH, WIDTH)
-        self.edge_linear = _map()
+        self.edge_linear = _map_head()
         for level in range(1, 4):
             self.add_module(f"ra{level + 1}1_conv", Layer(WIDTH, 1))
             self.add_module(f"ra{level + 1}_conv", Layer(WIDTH, WIDTH))
@@ -56,9 +56,10 @@ class BSANet(nn.Module):
         for index in range(1, 8):
             self.add_module(f"spade{index}", Guide(WIDTH))
         for index in range(1, 9):
-            self.add_module(f"linearr{index}", _map())
+            self.add_module(f"linearr{index}", _map_head())
 
     def forward(self, x: Tensor) -> Maps:
+        """(b, 3, h, w) -> Maps of logits (b, 1, h, w)."""
         features = self.backbone(x)[1:]
         edge = self._edge(features)
         context = [self.get_submodule(f"RME{level}")(feature) for level, feature in enumerate(features, 1)]
@@ -74,27 +75,27 @@ class BSANet(nn.Module):
         return self.edge_linear(self.edge_conv_cat(torch.cat(edges, 1)))
 
     def _separate(self, context: list[Tensor]) -> tuple[dict[int, tuple[Tensor, Tensor]], list[Tensor]]:
-        """Background and foreground at levels 3, 2, 1, and the coarse maps."""
+        """Return background and foreground features at levels 3, 2 and 1, and the coarse maps."""
         background, streams = context[3], {}
         coarse = [self.linearr4(background)]
         for level in (3, 2, 1):
             feature = context[level - 1]
-            object_ = self.get_submodule(f"ra{level + 1}1_conv")(_resized(background, feature.shape[-2:])).sigmoid()
-            background = self.get_submodule(f"ra{level + 1}_conv")((1 - object_) * feature)
-            streams[level] = background, self.get_submodule(f"rra{level + 1}_conv")(object_ * feature)
+            objectness = self.get_submodule(f"ra{level + 1}1_conv")(_resized(background, feature.shape[-2:])).sigmoid()
+            background = self.get_submodule(f"ra{level + 1}_conv")((1 - objectness) * feature)
+            streams[level] = background, self.get_submodule(f"rra{level + 1}_conv")(objectness * feature)
             coarse.insert(0, self.get_submodule(f"linearr{level}")(background))
         return streams, coarse
 
     def _refine(self, streams: dict[int, tuple[Tensor, Tensor]], deepest: Tensor, edge: Tensor) -> list[Tensor]:
-        """All levels at the size of the finest, guided by the edge and fused from coarse to fine."""
+        """Return the refined maps: all levels at the finest size, guided by the edge, fused from coarse to fine."""
         size = edge.shape[-2:]
         fused = self.SA4(self.spade4(_resized(deepest, size), edge))
         refined = [self.linearr8(fused)]
         for level in (3, 2, 1):
             background, foreground = (_resized(stream, size) for stream in streams[level])
-            share = self.get_submodule(f"msca{level}")(background + foreground)
-            background = self.get_submodule(f"spade{level}")(share * background, edge)
-            foreground = self.get_submodule(f"spade{level + 4}")((1 - share) * foreground, edge)
+            weight = self.get_submodule(f"msca{level}")(background + foreground)
+            background = self.get_submodule(f"spade{level}")(weight * background, edge)
+            foreground = self.get_submodule(f"spade{level + 4}")((1 - weight) * foreground, edge)
             attended = self.get_submodule(f"SA{level}")(background + foreground)
             fused = self.get_submodule(f"fusion{level}")(attended, fused)
             refined.insert(0, refined[0] + self.get_submodule(f"linearr{level + 4}")(fused))
@@ -102,7 +103,7 @@ class BSANet(nn.Module):
 
 
 class Layer(nn.Sequential):
-    """A convolution that keeps the size, and its norm."""
+    """A convolution that keeps the size, with norm."""
 
     def __init__(self, into: int, out: int, size: tuple[int, int] = (3, 3)):
         convolution = nn.Conv2d(into, out, size, padding=(size[0] // 2, size[1] // 2), bias=False)
@@ -110,7 +111,7 @@ class Layer(nn.Sequential):
 
 
 class Context(nn.Module):
-    """The residual multi-scale feature extractor: four branches, each looking at the sum of the input and the last."""
+    """Residual multi-scale feature extractor: four branches; each adds the previous result to the input."""
 
     def __init__(self, into: int):
         super().__init__()
@@ -123,6 +124,7 @@ class Context(nn.Module):
         self.conv_cat = nn.Conv2d(4 * WIDTH, WIDTH, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, into, h, w) -> (b, 64, h, w)."""
         narrow, branches = self.conv(x), [self.branch1(x)]
         for branch in (self.branch2, self.branch3, self.branch4):
             branches.append(branch(narrow + branches[-1]))
@@ -130,7 +132,7 @@ class Context(nn.Module):
 
 
 class ChannelAttention(nn.Module):
-    """MS-CAM (Dai et al., WACV 2021): how much of each channel at each place, in (0, 1), by that place and by all."""
+    """MS-CAM (Dai et al., WACV 2021): a weight in (0, 1) per channel and pixel, from local and global features."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -138,11 +140,12 @@ class ChannelAttention(nn.Module):
         self.global_att = nn.Sequential(nn.AdaptiveAvgPool2d(1), *_bottleneck(width))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, c, h, w) -> weights (b, c, h, w)."""
         return (self.local_att(x) + self.global_att(x)).sigmoid()
 
 
 class Guide(nn.Module):
-    """The boundary guider: what the edge says scales and shifts normalised features (SPADE, Park et al., CVPR 2019)."""
+    """Boundary guider: the edge scales and shifts normalised features (SPADE, Park et al., CVPR 2019)."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -152,12 +155,13 @@ class Guide(nn.Module):
         self.mlp_beta = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor, edge: Tensor) -> Tensor:
+        """(b, c, h, w) and edge logits (b, 1, h, w) -> (b, c, h, w)."""
         shared = self.mlp_shared(edge)
         return self.param_free_norm(x) * (1 + self.mlp_gamma(shared)) + self.mlp_beta(shared)
 
 
 class ShuffleAttention(nn.Module):
-    """SA-Net's unit (Zhang and Yang, ICASSP 2021): of each group half the channels are gated whole, half by place."""
+    """SA-Net's unit (Zhang and Yang, ICASSP 2021): half of each group is gated by channel, half by pixel."""
 
     groups = 8
 
@@ -169,6 +173,7 @@ class ShuffleAttention(nn.Module):
         self.gn = nn.GroupNorm(half, half)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, c, h, w) -> (b, c, h, w)."""
         b, c, h, w = x.shape
         channels, places = x.reshape(b * self.groups, -1, h, w).chunk(2, 1)
         channels = channels * (self.cweight * channels.mean((2, 3), keepdim=True) + self.cbias).sigmoid()
@@ -178,20 +183,23 @@ class ShuffleAttention(nn.Module):
 
 
 class Fusion(nn.Module):
+    """Fuse the features of a level with the fused features of the coarser levels."""
+
     def __init__(self):
         super().__init__()
         self.cat_conv = Layer(2 * WIDTH, WIDTH)
 
     def forward(self, x: Tensor, coarser: Tensor) -> Tensor:
+        """Two features (b, 64, h, w) -> (b, 64, h, w)."""
         return torch.relu(self.cat_conv(torch.cat((x, x * coarser), 1)))
 
 
-def used(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A checkpoint without the tensors that no output depends on."""
+def drop_unused(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Drop the tensors that no output depends on from a checkpoint."""
     return {name: tensor for name, tensor in state.items() if not UNUSED.match(name)}
 
 
-def _map() -> nn.Conv2d:
+def _map_head() -> nn.Conv2d:
     return nn.Conv2d(WIDTH, 1, 3, padding=1)
 
 

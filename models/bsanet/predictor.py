@@ -1,4 +1,4 @@
-"""BSA-Net behind disbench's Protocol, with the authors' own steps before and after the network."""
+"""BSA-Net behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
 import numpy as np
 import torch
@@ -6,28 +6,32 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import Network, opened
-from disbench.models.bsanet.network import BSANet, used
+from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models.bsanet.network import BSANet, drop_unused
 from disbench.registry.card import Card
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])
 
 
-class Predictor(Network):
-    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0.
+class Predictor(NetworkPredictor):
+    """Predict with BSA-Net.
 
-    `size`: pixels a side.
+    Args:
+        card: Card of the method.
+        weights: A file that the authors' trainer saves, or "untrained" for weights drawn from seed 0.
+        device: Device; default: the best one.
+        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
     """
 
-    memory_format = torch.channels_last  # faster on the CPU too
+    memory_format = torch.channels_last  # also faster on the CPU
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = opened(weights, used)
-        super().__init__(card, file, file.into(BSANet), device, size)
+        file = open_weights(weights, drop_unused)
+        super().__init__(card, file, file.fill(BSANet), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, H, W), resized with antialiasing in 8 bit and then normalised by channel."""
+        """uint8 (h, w, 3) -> float32 (3, H, W), resized with antialiasing in 8 bit, then normalised by channel."""
         resized = np.array(Image.fromarray(image).resize(self.size, Image.Resampling.BILINEAR))
         return ((torch.from_numpy(resized) / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 
@@ -37,7 +41,7 @@ class Predictor(Network):
         return self.net(batch).refined[0][:, 0]
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """Logits (H, W) -> uint8 (h, w): resized corner to corner, sigmoid, stretched from min to max, rounded."""
+        """Logits (H, W) -> uint8 (h, w): resized with aligned corners, sigmoid, stretched from min to max, rounded."""
         resized = functional.interpolate(output[None, None], size, mode="bilinear", align_corners=True)[0, 0].sigmoid()
         low, high = resized.aminmax()
         return ((resized - low) / (high - low + 1e-8) * 255).round().to(torch.uint8).cpu().numpy()

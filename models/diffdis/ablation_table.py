@@ -28,7 +28,8 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 def rows(trained: Sequence[Trained]) -> list[dict]:
     """Per row: name, tables, against, what it is scored on, and for each of METRICS values, mean, half; of F-max also
-    the difference."""
+    the difference.
+    """
     by_name = {one.row.name: one for one in trained}
     found = []
     for one in trained:

@@ -1,4 +1,4 @@
-"""The network after FP-DIS' abstract behind disbench's Protocol; the steps around it are ours as well."""
+"""The network after FP-DIS' abstract behind disbench's Predictor interface; the steps around it are disbench's too."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import Network, opened
+from disbench.models._parts.network import NetworkPredictor, open_weights
 from disbench.models.fp_dis.network import FPDIS
 from disbench.registry.card import Card
 
@@ -14,15 +14,22 @@ MEAN = torch.tensor([0.485, 0.456, 0.406])
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])
 
 
-class Predictor(Network):
-    """`weights`: of `disbench train`, or "untrained" for a network as drawn from seed 0; `size`: pixels a side."""
+class Predictor(NetworkPredictor):
+    """Predict with the network after FP-DIS' abstract.
+
+    Args:
+        card: Card of the method.
+        weights: A file of `disbench train`, or "untrained" for weights drawn from seed 0.
+        device: Device; default: the best one.
+        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+    """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = opened(weights)
-        super().__init__(card, file, file.into(FPDIS), device, size, kind=", unofficial")
+        file = open_weights(weights)
+        super().__init__(card, file, file.fill(FPDIS), device, size, variant=", unofficial")
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit and then normalised by channel."""
+        """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit, then normalised by channel."""
         resized = torch.from_numpy(cv2.resize(image, self.size, interpolation=cv2.INTER_LINEAR))
         return ((resized / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 

@@ -1,6 +1,6 @@
-"""Training of the network after FP-DIS' abstract, by a loss of our own, since theirs is not in it.
+"""Training of the network after FP-DIS' abstract, with a loss of disbench, since the abstract has none.
 
-Binary cross entropy and IoU of each of the four maps, all with a weight of 1.
+The loss is binary cross entropy and IoU of each of the four maps, all with a weight of 1.
 """
 
 from torch import Tensor, nn
@@ -12,14 +12,19 @@ from disbench.models.fp_dis.predictor import DEVIATION, MEAN
 
 
 class Training(supervised.Training):
+    """The network after FP-DIS' abstract and its loss."""
+
     stages = ("fp_dis",)
     multiple = 32
 
     def network(self, stage: str, size: int) -> nn.Module:
+        """Build the untrained network."""
         return FPDIS()
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """(b, 3, h, w) and (b, 1, h, w), both in [0, 1] -> the terms of the loss."""
         return {"maps": plain(net(supervised.normalised(images, MEAN, DEVIATION)), masks)}
 
     def predict(self, net: nn.Module, images: Tensor) -> Tensor:
+        """(b, 3, h, w) in [0, 1] -> (b, h, w) in [0, 1]."""
         return net(supervised.normalised(images, MEAN, DEVIATION))[0][:, 0].sigmoid()

@@ -1,7 +1,7 @@
-"""GenPercept (Xu et al., ICLR 2025): Stable Diffusion 2.1's own networks, one step, no noise.
+"""GenPercept (Xu et al., ICLR 2025): Stable Diffusion 2.1's networks in one step, without noise.
 
-The U-Net takes the image's latent in the noise's place at t = 1, and the answer's latent is minus what it predicts: in
-the paper's terms beta is 1 throughout, so that v-prediction leaves -v.
+The U-Net takes the image's latent in place of the noise at t = 1, and minus its output is the latent of the map. In the
+paper's terms beta is 1 throughout, so v-prediction leaves -v.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from disbench.models.diffdis.conditioning import encode
 
-# Stable Diffusion 2.1's, where they are not diffusers' defaults.
+# Stable Diffusion 2.1's configurations, as far as they differ from diffusers' defaults.
 UNET = {"cross_attention_dim": 1024, "attention_head_dim": [5, 10, 20, 20], "use_linear_projection": True}
 VAE = {
     "block_out_channels": [128, 256, 512, 512],
@@ -24,15 +24,18 @@ VAE = {
 
 @dataclass(frozen=True)
 class Networks:
-    """`text` is the empty prompt's embedding, (1, L, C)."""
+    """U-Net, VAE, and `text`, the empty prompt's embedding (1, L, C)."""
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     text: Tensor
 
     def __call__(self, image: Tensor) -> Tensor:
-        """(b, 3, H, W) in [-1, 1] -> the answer's pixels (b, 3, H', W'), about in [-1, 1], sides rounded down to 8."""
+        """Predict the map's pixels.
+
+        (b, 3, H, W) in [-1, 1] -> (b, 3, H', W'), about in [-1, 1], with sides rounded down to multiples of 8.
+        """
         latent = encode(self.vae, image)
         steps = torch.ones(len(latent), dtype=torch.long, device=latent.device)
-        answer = -self.unet(latent, steps, encoder_hidden_states=self.text.expand(len(latent), -1, -1)).sample
-        return self.vae.decode(answer / self.vae.config.scaling_factor).sample
+        predicted = -self.unet(latent, steps, encoder_hidden_states=self.text.expand(len(latent), -1, -1)).sample
+        return self.vae.decode(predicted / self.vae.config.scaling_factor).sample

@@ -1,4 +1,4 @@
-"""GenPercept behind disbench's Protocol: one pass, as both of its authors' scripts for DIS make it."""
+"""GenPercept behind disbench's Predictor interface: one pass, as in both of its authors' scripts for DIS."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,18 +8,24 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError
-from disbench.models._parts import device as devices
-from disbench.models._parts.weights import digest
+from disbench.models._parts.device import choose_device
+from disbench.models._parts.weights import digest_tensors
 from disbench.models.genpercept.network import Networks
 from disbench.models.genpercept.steps import V1, V2
-from disbench.models.genpercept.weights import BASE, load, untrained
+from disbench.models.genpercept.weights import BASE, build_untrained, load_networks
 from disbench.registry.card import Card
 
 
 class Predictor:
-    """`weights`: what `weights.load` takes, or "untrained" for version 2 as drawn from seed 0.
+    """Predict with GenPercept, version 1 or 2.
 
-    `processing_res`: pixels of the longer side, 0 for the image's own size; `base` and `prompt`: see `weights.load`.
+    Args:
+        card: Card of the method.
+        weights: A folder or name that `weights.load_networks` takes, or "untrained" for version 2 drawn from seed 0.
+        device: Device; default: the best one.
+        processing_res: Pixels of the longer side, 0 for the image's size; default: the card's.
+        base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2.
+        prompt: File of the empty prompt's embedding, for version 1; default: empty_text_embed.npy in the folder.
     """
 
     def __init__(
@@ -31,17 +37,21 @@ class Predictor:
         base: str = BASE,
         prompt: str | None = None,
     ):
-        self.device = devices.pick(device)
-        self.longest = card.pipeline["size"] if processing_res is None else _pixels(processing_res)
-        version, networks = ("v2", untrained()) if weights == "untrained" else load(weights, base, prompt)
+        self.device = choose_device(device)
+        self.longest = card.pipeline["size"] if processing_res is None else _parse_pixels(processing_res)
+        if weights == "untrained":
+            version, networks = "v2", build_untrained()
+        else:
+            version, networks = load_networks(weights, base, prompt)
         self.steps = {"v1": V1, "v2": V2}[version]
         self.title = f"{card.title} {version} ({Path(weights).name})"
-        self.identity = {"weights": digest(_tensors(networks)), "version": version}
+        self.identity = {"weights": digest_tensors(_named_tensors(networks)), "version": version}
         if self.longest != card.pipeline["size"]:
             self.identity["processing_res"] = self.longest
             self.title += f", processing_res {self.longest}"
-        parts = networks.unet, networks.vae, networks.text
-        self.networks = Networks(*(part.to(self.device) for part in parts))
+        self.networks = Networks(
+            networks.unet.to(self.device), networks.vae.to(self.device), networks.text.to(self.device)
+        )
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W) in [-1, 1]."""
@@ -49,21 +59,24 @@ class Predictor:
 
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
-        """(b, 3, H, W) -> (b, H', W') in [0, 1], or of version 1 (b, 3, H', W') in [-1, 1]; sides rounded down to 8."""
-        return self.steps.answer(self.networks(batch))
+        """(b, 3, H, W) -> (b, H', W') in [0, 1], or (b, 3, H', W') in [-1, 1] for version 1.
+
+        Sides are rounded down to multiples of 8.
+        """
+        return self.steps.postprocess(self.networks(batch))
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """One output -> uint8 (h, w)."""
+        """An output of `infer` -> uint8 (h, w)."""
         return self.steps.restore(output, size)
 
 
-def _pixels(text: str | int) -> int:
+def _parse_pixels(text: str | int) -> int:
     if not str(text).isdecimal():
-        raise InputError(f"processing_res {text!r}: a number of pixels is needed, or 0 for the image's own size")
+        raise InputError(f"processing_res {text!r}: must be a number of pixels, or 0 for the image's own size")
     return int(text)
 
 
-def _tensors(networks: Networks) -> Iterator[tuple[str, Tensor]]:
+def _named_tensors(networks: Networks) -> Iterator[tuple[str, Tensor]]:
     for name in ("unet", "vae"):
         for key, tensor in sorted(getattr(networks, name).state_dict().items()):
             yield f"{name}.{key}", tensor

@@ -1,4 +1,4 @@
-"""IFA, the implicit feature alignment function (Hu et al., ECCV 2022), key-compatible with what its trainer saves."""
+"""IFA, the implicit feature alignment function (Hu et al., ECCV 2022), under the names in its trainer's checkpoints."""
 
 from itertools import pairwise
 
@@ -13,9 +13,9 @@ FREQUENCIES = 6
 
 
 class IFA(nn.Module):
-    """(b, 3, h, w), normalised, of any size -> logits (b, classes, h, w), and an auxiliary head's, there for training.
+    """(b, 3, h, w), normalised, of any size -> logits (b, classes, h, w), and those of an auxiliary head for training.
 
-    The authors' one configuration: ResNet-50 with strides of 4 to 32, and no pyramid pooling.
+    This is the authors' only configuration: ResNet-50 with strides of 4 to 32, without pyramid pooling.
     """
 
     def __init__(self, classes: int):
@@ -32,15 +32,17 @@ class IFA(nn.Module):
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, 3, h, w) -> logits and auxiliary logits, (b, classes, h, w) each."""
         features = self.encoder(x)[1:]
         logits, auxiliary = self.decoder(features), self.auxor.aux(features[2])
-        return enlarged(logits, x.shape[-2:]), enlarged(auxiliary, x.shape[-2:])
+        return enlarge(logits, x.shape[-2:]), enlarge(auxiliary, x.shape[-2:])
 
 
 class Backbone(ResNet):
-    """ResNet-50 with three 3x3 convolutions at its entry; its last stage is dilated though it halves the size."""
+    """ResNet-50 with a stem of three 3x3 convolutions; its last stage is dilated although it halves the size."""
 
-    own = ("conv1.", "bn1.", "layer1.0.conv1.", "layer1.0.bn1.", "layer1.0.downsample.")  # the stem is twice as wide
+    # The stem has twice the channels of torchvision's.
+    replaced = ("conv1.", "bn1.", "layer1.0.conv1.", "layer1.0.bn1.", "layer1.0.downsample.")
 
     def __init__(self):
         super().__init__(50, dilations=[(1,) * 3, (1,) * 4, (1,) * 6, (2, 2, 4)], stem=128, ceil_mode=True)
@@ -51,7 +53,7 @@ class Backbone(ResNet):
 
 
 class Decoder(nn.Module):
-    """Four features, fine to coarse, (b, 256 to 2048, ...) -> logits (b, classes, h, w) on the finest grid."""
+    """Reduce four features, fine to coarse, to 256 channels and align them on the finest grid."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -61,13 +63,13 @@ class Decoder(nn.Module):
         self.ifa = Alignment(classes)
 
     def forward(self, features: list[Tensor]) -> Tensor:
+        """Four features (b, 256 to 2048, h', w'), finest first -> logits (b, classes, h, w)."""
         reduce = (self.enc1, self.enc2, self.enc3, self.head)
         return self.ifa([reduced(x) for reduced, x in zip(reduce, features, strict=True)])
 
 
 class Alignment(nn.Module):
-    """Each point of the finest grid gets the nearest feature of each level and how far away that is, and from both
-    a perceptron's answer."""
+    """A perceptron on each point's nearest feature of every level and the offset to it."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -79,16 +81,17 @@ class Alignment(nn.Module):
         self.imnet = nn.Sequential(*layers, nn.Conv1d(WIDTH, classes, 1))
 
     def forward(self, features: list[Tensor]) -> Tensor:
+        """Four features (b, 256, h', w'), finest first -> logits (b, classes, h, w)."""
         size = features[0].shape[-2:]
-        known = []
+        aligned = []
         for level, feature in enumerate(features, 1):
-            away, nearest = nearest_features(feature, size)
-            known += [self.get_submodule(f"pos{level}")(away), nearest]
-        return self.imnet(torch.cat(known, 1)).unflatten(2, size)
+            offset, nearest = nearest_features(feature, size)
+            aligned += [self.get_submodule(f"pos{level}")(offset), nearest]
+        return self.imnet(torch.cat(aligned, 1)).unflatten(2, size)
 
 
 class Position(nn.Module):
-    """(b, 2, n) -> (b, 26, n): the same, and sines and cosines of it at learned frequencies, at first 1 to 64."""
+    """Encode offsets by themselves and their sines and cosines at learned frequencies, initially 1 to 64."""
 
     def __init__(self):
         super().__init__()
@@ -96,27 +99,34 @@ class Position(nn.Module):
         self.emb = nn.Parameter(torch.block_diag(octaves, octaves))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, 2, n) -> (b, 26, n)."""
         y = self.emb @ x
         return torch.cat((x, y.sin(), y.cos()), 1)
 
 
 def nearest_features(x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """(b, c, H, W) -> of each of n = h * w points: the way (b, 2, n) to it from the nearest of x, and that (b, c, n).
+    """Find the nearest feature of each of n = h * w points, and the offset to the point from it.
 
-    The way is down and right, in units of half a pixel of x.
+    Args:
+        x: Features (b, c, H, W).
+        size: Grid (h, w) of the points.
+
+    Returns:
+        Offsets (b, 2, n), down and right in units of half a pixel of x, and features (b, c, n).
     """
-    points, own = (_centres(grid, x).expand(len(x), -1, -1, -1) for grid in (size, x.shape[-2:]))
-    grid = points.flip(1).permute(0, 2, 3, 1)  # grid_sample has x before y
-    nearest, origin = (functional.grid_sample(y, grid, mode="nearest", align_corners=False) for y in (x, own))
+    points, centres = (_centres(grid, x).expand(len(x), -1, -1, -1) for grid in (size, x.shape[-2:]))
+    grid = points.flip(1).permute(0, 2, 3, 1)  # grid_sample takes x before y
+    nearest, origin = (functional.grid_sample(y, grid, mode="nearest", align_corners=False) for y in (x, centres))
     scale = x.new_tensor(x.shape[-2:])[:, None, None]
     return ((points - origin) * scale).flatten(2), nearest.flatten(2)
 
 
-def enlarged(x: Tensor, size: tuple[int, int]) -> Tensor:
+def enlarge(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize bilinearly with aligned corners."""
     return functional.interpolate(x, size, mode="bilinear", align_corners=True)
 
 
 def _centres(size: tuple[int, int], like: Tensor) -> Tensor:
-    """(2, h, w): y and x of pixels' centres, between -1 and 1."""
+    """Return y and x of the pixels' centres in [-1, 1], (2, h, w)."""
     axes = [(2 * torch.arange(side).to(like) + 1) / side - 1 for side in size]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))

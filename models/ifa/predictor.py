@@ -1,14 +1,14 @@
-"""IFA behind disbench's Protocol. Its authors never ran it on DIS5K: the steps around it are those of their evaluation.
+"""IFA behind disbench's Predictor interface, with the steps of the authors' evaluation.
 
-That evaluation averages six scales; here is one, the size that DIS papers give.
+The authors never ran it on DIS5K. Their evaluation averages six scales; this uses one, the size that DIS papers state.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from disbench.models._parts.network import Network, opened
-from disbench.models.ifa.network import IFA, enlarged
+from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models.ifa.network import IFA, enlarge
 from disbench.registry.card import Card
 
 MEAN = np.array([123.675, 116.28, 103.53])
@@ -16,23 +16,27 @@ DEVIATION = np.array([58.395, 57.12, 57.375])
 CLASSES = "decoder.ifa.imnet.9.bias"
 
 
-class Predictor(Network):
-    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0.
+class Predictor(NetworkPredictor):
+    """Predict with IFA, with one or two classes.
 
-    `size`: pixels a side.
+    Args:
+        card: Card of the method.
+        weights: A file that the authors' trainer saves, or "untrained" for one class, drawn from seed 0.
+        device: Device; default: the best one.
+        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
     """
 
-    memory_format = torch.channels_last  # faster on the CPU too
+    memory_format = torch.channels_last  # also faster on the CPU
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = opened(weights)
-        classes = file.classes(CLASSES)
-        super().__init__(card, file, file.into(lambda: IFA(classes)), device, size)
+        file = open_weights(weights)
+        classes = file.count_classes(CLASSES)
+        super().__init__(card, file, file.fill(lambda: IFA(classes)), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64 and only then resized."""
+        """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64, then resized."""
         normalised = torch.from_numpy(((image - MEAN) / DEVIATION).astype(np.float32))
-        return enlarged(normalised.permute(2, 0, 1)[None], self.size)[0]
+        return enlarge(normalised.permute(2, 0, 1)[None], self.size)[0]
 
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
@@ -42,5 +46,5 @@ class Predictor(Network):
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
         """(H, W) in [0, 1] -> uint8 (h, w): resized and rounded."""
-        resized = enlarged(output[None, None], size)[0, 0]
+        resized = enlarge(output[None, None], size)[0, 0]
         return (resized * 255).round().to(torch.uint8).cpu().numpy()

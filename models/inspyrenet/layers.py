@@ -1,4 +1,4 @@
-"""What InSPyReNet is made of, under the names in its checkpoints."""
+"""Layers of InSPyReNet, under the names in its checkpoints."""
 
 from collections import OrderedDict
 
@@ -8,13 +8,14 @@ from torch.nn import functional
 
 
 class Layer(nn.Sequential):
-    """A convolution that keeps the size, its norm, and ReLU where it is `active`."""
+    """A convolution that keeps the size, with norm by default, and with ReLU if `active`."""
 
     def __init__(
         self,
         into: int,
         out: int,
         size: int | tuple[int, int],
+        *,
         dilation: int = 1,
         norm: bool = True,
         active: bool = False,
@@ -28,9 +29,9 @@ class Layer(nn.Sequential):
 
 
 class AxisAttention(nn.Module):
-    """Self-attention along "h" or "w", added to its input; (b, c, h, w) -> the same.
+    """Self-attention along axis "h" or "w", added to its input.
 
-    As in the authors' code the axis is made the last by a view, not a transposition: where it is "h", its members are
+    As in the authors' code a view, not a transposition, makes the axis the last one. So along "h" the members are
     runs of pixels rather than rows.
     """
 
@@ -43,6 +44,7 @@ class AxisAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, c, h, w) -> (b, c, h, w)."""
         length = x.shape[2] if self.axis == "h" else x.shape[3]
         layers = (self.query_conv, self.key_conv, self.value_conv)
         query, key, value = (layer(x).reshape(len(x), -1, length).transpose(1, 2) for layer in layers)
@@ -51,7 +53,7 @@ class AxisAttention(nn.Module):
 
 
 class Branch(nn.Module):
-    """A wide receptive field: `reach` x 1 and 1 x `reach`, attention along both axes, and 3x3 at that dilation."""
+    """A wide receptive field: `reach` x 1 and 1 x `reach`, attention along both axes, and a 3x3 dilated by `reach`."""
 
     def __init__(self, into: int, width: int, reach: int):
         super().__init__()
@@ -63,12 +65,13 @@ class Branch(nn.Module):
         self.Wattn = AxisAttention(width, "w")
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, into, h, w) -> (b, width, h, w)."""
         x = self.conv2(self.conv1(self.conv0(x)))
         return self.conv3(self.Hattn(x) + self.Wattn(x))
 
 
 class Context(nn.Module):
-    """The encoder of parallel axial attention (UACANet's PAA-e) for one level; (b, into, h, w) -> (b, width, h, w)."""
+    """The encoder of parallel axial attention (UACANet's PAA-e) for one level."""
 
     def __init__(self, into: int, width: int):
         super().__init__()
@@ -78,12 +81,13 @@ class Context(nn.Module):
         self.conv_res = Layer(into, width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, into, h, w) -> (b, width, h, w)."""
         branches = [branch(x) for branch in (self.branch0, self.branch1, self.branch2, self.branch3)]
         return torch.relu(self.conv_cat(torch.cat(branches, 1)) + self.conv_res(x))
 
 
 class Decoder(nn.Module):
-    """PAA-d: levels, finest first -> features and logits of the first map, both at the size of the finest."""
+    """UACANet's PAA-d: predict the first map from the deepest levels."""
 
     def __init__(self, width: int):
         super().__init__()
@@ -94,6 +98,7 @@ class Decoder(nn.Module):
         self.Wattn = AxisAttention(width, "w")
 
     def forward(self, levels: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Three features (b, width, h', w'), finest first -> features and logits of the first map, finest size."""
         size = levels[0].shape[-2:]
         levels = [functional.interpolate(x, size, mode="bilinear", align_corners=True) for x in reversed(levels)]
         x = self.conv1(torch.cat(levels, 1))
@@ -102,13 +107,13 @@ class Decoder(nn.Module):
 
 
 class ContextAttention(nn.Module):
-    """Scale-invariant context attention (SICA): pixels look at what the regions of the coarser map hold in sum.
+    """Scale-invariant context attention (SICA): pixels attend to the sums over regions of the coarser map.
 
-    Sums run over a grid of `side` x `side`, whatever the size of the image: so the side is part of the function, and
-    float16 is too small for them. `after`: a Laplacian map comes with the coarser one.
+    Sums run over a grid of `side` x `side` for any image size. So the side is part of the function, and float16
+    overflows. has_laplacian: a Laplacian map comes with the coarser map.
     """
 
-    def __init__(self, into: int, width: int, side: int, after: bool):
+    def __init__(self, into: int, width: int, side: int, *, has_laplacian: bool):
         super().__init__()
         self.side = side
         self.conv_query = nn.Sequential(Layer(into, width, 3, active=True), Layer(width, width, 3, active=True))
@@ -119,20 +124,29 @@ class ContextAttention(nn.Module):
         self.conv_out3 = Layer(width, width, 3, active=True)
         self.conv_out4 = Layer(width, 1, 1)
         self.threshold = nn.Parameter(torch.tensor([0.5]))
-        if after:
+        if has_laplacian:
             self.lthreshold = nn.Parameter(torch.tensor([0.5]))
 
     def forward(self, x: Tensor, saliency: Tensor, laplacian: Tensor | None) -> tuple[Tensor, Tensor]:
-        """-> features, and the Laplacian map of this size."""
+        """Refine the features of a level.
+
+        Args:
+            x: Features (b, into, h, w).
+            saliency: Logits of the coarser map, (b, 1, h', w').
+            laplacian: Laplacian map of the coarser level, (b, 1, h', w'), or None.
+
+        Returns:
+            Features (b, width, h, w), and the Laplacian map of this level (b, 1, h, w).
+        """
         size, grid = x.shape[-2:], (self.side, self.side)
-        sure = resized(saliency, size).sigmoid() - self.threshold
-        regions = [sure.clip(0, 1), (-sure).clip(0, 1), self.threshold - sure.abs()]
+        margin = resize(saliency, size).sigmoid() - self.threshold
+        regions = [margin.clip(0, 1), (-margin).clip(0, 1), self.threshold - margin.abs()]
         if laplacian is not None:
-            detail = resized(laplacian, size).sigmoid() - self.lthreshold
+            detail = resize(laplacian, size).sigmoid() - self.lthreshold
             regions += [detail.clip(0, 1), (-detail).clip(0, 1)]
-        weights = resized(torch.cat(regions, 1), grid).flatten(2)
-        # Another view for a transposition: these are no pixels' channels, but checkpoints are trained so.
-        features = resized(x, grid).reshape(len(x), self.side**2, -1)
+        weights = resize(torch.cat(regions, 1), grid).flatten(2)
+        # A view in place of a transposition: this mixes pixels and channels, but checkpoints are trained with it.
+        features = resize(x, grid).reshape(len(x), self.side**2, -1)
         contexts = (weights @ features).transpose(1, 2)[..., None]
         layers = ((self.conv_query, x), (self.conv_key, contexts), (self.conv_value, contexts))
         query, key, value = (layer(y).flatten(2).transpose(1, 2) for layer, y in layers)
@@ -141,5 +155,6 @@ class ContextAttention(nn.Module):
         return x, self.conv_out4(x)
 
 
-def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize bilinearly without aligned corners."""
     return functional.interpolate(x, size, mode="bilinear", align_corners=False)

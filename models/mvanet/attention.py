@@ -1,4 +1,4 @@
-"""How MVANet's views of an image look at one another, under the names of its checkpoints."""
+"""Attention between MVANet's views of an image, under the names of its checkpoints."""
 
 import math
 from functools import lru_cache
@@ -11,7 +11,7 @@ WIDTH = 128
 
 
 class Attention(nn.Module):
-    """nn.MultiheadAttention of one head, batch first, without the weights that it would also answer."""
+    """nn.MultiheadAttention with one head, batch first, which does not return its weights."""
 
     def __init__(self):
         super().__init__()
@@ -21,6 +21,7 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Queries (b, n, c), keys and values (b, m, c) -> (b, n, c)."""
         layers = zip((query, key, value), self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3), strict=True)
         q, k, v = (functional.linear(*layer)[:, None] for layer in layers)
         return self.out_proj(functional.scaled_dot_product_attention(q, k, v)[:, 0])
@@ -38,40 +39,42 @@ class Views(nn.Module):
         self.norm1 = nn.LayerNorm(WIDTH)
         self.norm2 = nn.LayerNorm(WIDTH)
 
-    def after(self, x: Tensor, first: nn.Linear, second: nn.Linear) -> Tensor:
+    def feed_forward(self, x: Tensor, first: nn.Linear, second: nn.Linear) -> Tensor:
+        """Normalise, and add a two-layer perceptron: (b, n, c) -> (b, n, c)."""
         x = self.norm1(x)
         return self.norm2(x + second(first(x).relu()))
 
 
 class Localisation(Views):
-    """MCLM: the whole looks at its quarters, pooled to three sizes; then each quarter at its part of the whole.
+    """MCLM: the whole and its quarters attend to one another.
 
-    (5b, c, h, w) -> the same.
+    The whole attends to its quarters, pooled to three sizes. Then each quarter attends to its area of the whole.
     """
 
     def __init__(self):
         super().__init__(5, ((3, 4), (5, 6)))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(5b, c, h, w) -> (5b, c, h, w)."""
         h, w = x.shape[-2:]
-        near, far = _near_and_far(x)
-        pools = _pooled(joined(near), h, w, (1, 4, 8))
-        places = torch.cat([_places(*pool.shape[-2:], x.device) for pool in pools])
-        seen, whole = _tokens(pools), _tokens([far])
-        whole = whole + self.attention[0](whole + _places(h, w, x.device), seen + places, seen)
-        far = self.after(whole, self.linear5, self.linear6).transpose(1, 2).unflatten(2, (h, w))
+        near, far = _split_views(x)
+        pools = _pool(join_quarters(near), h, w, (1, 4, 8))
+        positions = torch.cat([_positions(*pool.shape[-2:], x.device) for pool in pools])
+        context, whole = _tokens(pools), _tokens([far])
+        whole = whole + self.attention[0](whole + _positions(h, w, x.device), context + positions, context)
+        far = self.feed_forward(whole, self.linear5, self.linear6).transpose(1, 2).unflatten(2, (h, w))
 
-        own, parts = _tokens([near]), _tokens([quarters(far)])
-        looks = zip(self.attention[1:], own.chunk(4), parts.chunk(4), strict=True)
-        own = own + torch.cat([attention(query, part, part) for attention, query, part in looks])
-        near = self.after(own, self.linear3, self.linear4).transpose(1, 2).unflatten(2, (h, w))
+        tokens, context = _tokens([near]), _tokens([quarters(far)])
+        views = zip(self.attention[1:], tokens.chunk(4), context.chunk(4), strict=True)
+        tokens = tokens + torch.cat([attention(query, key, key) for attention, query, key in views])
+        near = self.feed_forward(tokens, self.linear3, self.linear4).transpose(1, 2).unflatten(2, (h, w))
         return torch.cat((near, far))
 
 
 class Refinement(Views):
-    """MCRM: each quarter, weighed by what the whole finds salient, looks at its part of the whole, pooled to three.
+    """MCRM: each quarter attends to its area of the whole.
 
-    (5b, c, h, w) -> the same.
+    Quarters are weighted by the salience of the whole. The whole is pooled to three sizes.
     """
 
     def __init__(self):
@@ -79,57 +82,58 @@ class Refinement(Views):
         self.sal_conv = nn.Conv2d(WIDTH, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """(5b, c, h, w) -> (5b, c, h, w)."""
         h, w = x.shape[-2:]
-        near, far = _near_and_far(x)
+        near, far = _split_views(x)
         salient = self.sal_conv(far).sigmoid()
         near = near * quarters(functional.interpolate(salient, scale_factor=2))
-        parts = quarters(far)
-        seen = _tokens(_pooled(parts, h, w, (2, 4, 8)))
-        own = _tokens([near])
-        looks = zip(self.attention, own.chunk(4), seen.chunk(4), strict=True)
-        own = own + torch.cat([attention(query, part, part) for attention, query, part in looks])
-        near = self.after(own, self.linear3, self.linear4).transpose(1, 2).unflatten(2, (h, w))
-        return torch.cat((near, far + joined(near)[..., ::2, ::2]))
+        context = _tokens(_pool(quarters(far), h, w, (2, 4, 8)))
+        tokens = _tokens([near])
+        views = zip(self.attention, tokens.chunk(4), context.chunk(4), strict=True)
+        tokens = tokens + torch.cat([attention(query, key, key) for attention, query, key in views])
+        near = self.feed_forward(tokens, self.linear3, self.linear4).transpose(1, 2).unflatten(2, (h, w))
+        return torch.cat((near, far + join_quarters(near)[..., ::2, ::2]))
 
 
 def quarters(x: Tensor) -> Tensor:
-    """(b, c, 2h, 2w) -> (4b, c, h, w), by rows."""
+    """Cut (b, c, 2h, 2w) into quarters, by rows: (4b, c, h, w)."""
     b, c, h, w = x.shape
     return x.view(b, c, 2, h // 2, 2, w // 2).permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
 
 
-def joined(x: Tensor) -> Tensor:
-    """(4b, c, h, w) -> (b, c, 2h, 2w)."""
+def join_quarters(x: Tensor) -> Tensor:
+    """Join quarters (4b, c, h, w): (b, c, 2h, 2w)."""
     _, c, h, w = x.shape
     return x.view(2, 2, -1, c, h, w).permute(2, 3, 0, 4, 1, 5).reshape(-1, c, 2 * h, 2 * w)
 
 
-def _near_and_far(x: Tensor) -> tuple[Tensor, Tensor]:
+def _split_views(x: Tensor) -> tuple[Tensor, Tensor]:
+    """(5b, c, h, w) -> the quarters (4b, c, h, w) and the whole (b, c, h, w)."""
     b = len(x) // 5
     return x[: 4 * b], x[4 * b :]
 
 
 def _tokens(maps: list[Tensor]) -> Tensor:
-    """Maps (b, c, h, w) of any size -> (b, all their pixels, c)."""
+    """Flatten maps (b, c, h, w) of any size: (b, all their pixels, c)."""
     return torch.cat([x.flatten(2) for x in maps], 2).transpose(1, 2)
 
 
-def _pooled(x: Tensor, h: int, w: int, ratios: tuple[int, ...]) -> list[Tensor]:
-    """x pooled to these parts of (h, w), but for those of which nothing is left."""
-    sizes = [(round(h / ratio), round(w / ratio)) for ratio in ratios]  # half to even, as the authors'
+def _pool(x: Tensor, h: int, w: int, ratios: tuple[int, ...]) -> list[Tensor]:
+    """Pool x to these fractions of (h, w); sizes of 0 are skipped."""
+    sizes = [(round(h / ratio), round(w / ratio)) for ratio in ratios]  # rounds half to even, as in the authors' code
     return [functional.adaptive_avg_pool2d(x, size) for size in sizes if all(size)]
 
 
 @lru_cache(maxsize=64)
 @torch.inference_mode(False)
-def _places(h: int, w: int, device: torch.device) -> Tensor:
-    """Sines and cosines of the middle of each pixel, by rows: (h * w, c)."""
+def _positions(h: int, w: int, device: torch.device) -> Tensor:
+    """Return sines and cosines of the centre of each pixel, by rows: (h * w, c)."""
     waves = 10000 ** (2 * (torch.arange(WIDTH // 2) // 2) / (WIDTH // 2))
 
-    def along(length: int) -> Tensor:
-        at = (torch.arange(length) + 0.5) / (length + 1e-6) * 2 * math.pi
-        angles = at[:, None] / waves
+    def encode(length: int) -> Tensor:
+        centres = (torch.arange(length) + 0.5) / (length + 1e-6) * 2 * math.pi
+        angles = centres[:, None] / waves
         return torch.stack((angles[:, 0::2].sin(), angles[:, 1::2].cos()), 2).flatten(1)
 
-    rows, columns = along(h)[:, None].expand(h, w, -1), along(w).expand(h, w, -1)
+    rows, columns = encode(h)[:, None].expand(h, w, -1), encode(w).expand(h, w, -1)
     return torch.cat((rows, columns), 2).flatten(0, 1).to(device)

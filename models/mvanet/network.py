@@ -1,7 +1,7 @@
 """MVANet (Yu et al., CVPR 2024), key-compatible with the authors' checkpoints; unlike their code it takes batches.
 
-An image is seen in five views of half its size: its four quarters and the whole. They lie side by side in a batch, view
-by view: (5b, ...) or, without the whole, (4b, ...).
+A network sees five views of an image at half its size: its four quarters and the whole. The views follow one another in
+a batch: (5b, ...), or (4b, ...) without the whole.
 """
 
 import re
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from disbench.models._parts.swin import SIZES, Swin
-from disbench.models.mvanet.attention import WIDTH, Localisation, Refinement, joined, quarters
+from disbench.models.mvanet.attention import WIDTH, Localisation, Refinement, join_quarters, quarters
 
-# What earlier generations of checkpoints call some layers, and the last calls them.
+# Names of layers in earlier generations of checkpoints, and in the last one.
 LATER = {"multifieldcrossatt.linear1": "linear5", "multifieldcrossatt.linear2": "linear6"}
 LATER |= {f"dec_blk{level}.linear{i}": f"linear{i + 2}" for level in range(1, 5) for i in (1, 2)}
 
@@ -40,41 +40,42 @@ class MVANet(nn.Module):
         self.output = nn.Sequential(nn.Conv2d(WIDTH, 1, 3, padding=1))
 
     def forward(self, image: Tensor) -> Tensor:
+        """(b, 3, h, w) -> logits (b, 1, h, w)."""
         whole = functional.interpolate(image, scale_factor=0.5, mode="bilinear")
         features = self.backbone(torch.cat((quarters(image), whole)))
         x = self.multifieldcrossatt(self.output5(features.pop()))
         for level in (4, 3, 2, 1):
-            beside = self.get_submodule(f"output{level}")(features.pop())
-            x = self.get_submodule(f"dec_blk{level}")(beside + _resized(x, beside))
+            skip = self.get_submodule(f"output{level}")(features.pop())
+            x = self.get_submodule(f"dec_blk{level}")(skip + _resize_like(x, skip))
             x = self.get_submodule(f"conv{level}")(x)
-        near, far = joined(x[: -len(image)]), x[-len(image) :]
-        x = self.insmask_head(near + _resized(far, near))
+        near, far = join_quarters(x[: -len(image)]), x[-len(image) :]
+        x = self.insmask_head(near + _resize_like(far, near))
         shallow = self.shallow(image)
-        x = self.upsample1(_doubled(x + _resized(shallow, x)))
-        x = self.upsample2(_doubled(x + _resized(shallow, x)))
+        x = self.upsample1(_double(x + _resize_like(shallow, x)))
+        x = self.upsample2(_double(x + _resize_like(shallow, x)))
         return self.output(x)
 
 
-def renamed(state: dict[str, Tensor], sides: bool = False) -> dict[str, Tensor]:
-    """A checkpoint of any generation under the names of the last; with the `sides`, which only training has, or not."""
-    found = {}
+def rename_layers(state: dict[str, Tensor], *, sides: bool = False) -> dict[str, Tensor]:
+    """Give a checkpoint of any generation the names of the last; keep its `sides` only for training."""
+    renamed = {}
     for name, tensor in state.items():
         layer, last = name.rpartition(".")[::2]
         if later := LATER.get(layer):
             name = f"{layer.rpartition('.')[0]}.{later}.{last}"
         if sides or not re.match(r"sideout[1-5]\.", name):
-            found[name] = tensor
-    return found
+            renamed[name] = tensor
+    return renamed
 
 
 def _layer(into: int, out: int, activation: nn.Module) -> tuple[nn.Module, ...]:
     return nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), activation
 
 
-def _doubled(x: Tensor) -> Tensor:
+def _double(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2)
 
 
-def _resized(x: Tensor, like: Tensor) -> Tensor:
+def _resize_like(x: Tensor, like: Tensor) -> Tensor:
     size = like.shape[-2:]
     return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)

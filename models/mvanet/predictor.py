@@ -1,4 +1,4 @@
-"""MVANet behind disbench's Protocol, with the authors' own steps before and after the network."""
+"""MVANet behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
 from itertools import product
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.errors import InputError
-from disbench.models._parts.network import Network, opened
-from disbench.models._parts.swin import learned
-from disbench.models.mvanet.network import MVANet, renamed
+from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.swin import drop_buffers
+from disbench.models.mvanet.network import MVANet, rename_layers
 from disbench.registry.card import Card
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])
-# Mirrored or not, and the size of the image. The authors changed theirs on 2025-02-28.
+# Each pass: mirrored or not, and the scale of the image. The authors changed their scales on 2025-02-28.
 PASSES = {
     "2025": list(product((False, True), (0.75, 1, 1.125))),
     "2024": list(product((False, True), (0.75, 1, 1.25))),
@@ -24,23 +24,30 @@ PASSES = {
 }
 
 
-class Predictor(Network):
-    """`weights`: the authors' file, or "untrained" for a network as drawn from seed 0.
+class Predictor(NetworkPredictor):
+    """Predict with MVANet.
 
-    passes: whose logits are averaged; "2025", the authors' six, "2024", those of the paper's time, or "one", as it is
-    where a `size` is given, or the file has one: pixels a side, a multiple of 128.
+    Args:
+        card: Card of the method.
+        weights: The authors' file, or "untrained" for weights drawn from seed 0.
+        device: Device; default: the best one.
+        passes: Passes to average: "2025", the authors' six; "2024", their six at the time of the paper; or "one".
+            Default: "one" if an option or the file has a working size, otherwise "2025".
+        size: Working size in pixels per side, a multiple of 128; default: the file's, otherwise the card's.
     """
+
+    multiple = 128
 
     def __init__(self, card: Card, weights: str, device: str | None, passes: str = "", size: str = ""):
         if passes and passes not in PASSES:
-            raise InputError(f"passes={passes}: one of {', '.join(PASSES)}")
-        file = opened(weights, lambda state: renamed(learned(state)))
+            raise InputError(f"passes={passes}: must be one of {', '.join(PASSES)}")
+        file = open_weights(weights, lambda state: rename_layers(drop_buffers(state)))
         passes = passes or ("one" if size or file.size else "2025")
-        super().__init__(card, file, file.into(MVANet), device, size, 128, passes=passes)
+        super().__init__(card, file, file.fill(MVANet), device, size, passes=passes)
         self.passes = PASSES[passes]
         if any(self.size[0] * scale % 128 for _, scale in self.passes):
             raise InputError(
-                f"--option size={self.size[0]}: not with passes={passes}, whose sizes must be multiples of 128"
+                f"--option size={self.size[0]}: not with passes={passes}, whose scaled sizes must be multiples of 128"
             )
         self.title += f", passes {passes}" if passes != "2025" else ""
 
@@ -51,15 +58,15 @@ class Predictor(Network):
 
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
-        """(b, 3, H, W) -> (b, H, W) in [0, 1], from the mean of the passes' logits."""
-        return torch.stack([self._pass(batch, *one) for one in self.passes]).mean(0)[:, 0].sigmoid()
+        """(b, 3, H, W) -> (b, H, W) in [0, 1], from the mean of the logits of all passes."""
+        return torch.stack([self._run_pass(batch, *settings) for settings in self.passes]).mean(0)[:, 0].sigmoid()
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) -> uint8 (h, w): truncated to 8 bit, only then resized."""
+        """(H, W) -> uint8 (h, w): truncated to 8 bit, then resized."""
         levels = Image.fromarray((output * 255).to(torch.uint8).cpu().numpy())
         return np.array(levels.resize(size[::-1], Image.Resampling.BILINEAR))
 
-    def _pass(self, batch: Tensor, mirrored: bool, scale: float) -> Tensor:
+    def _run_pass(self, batch: Tensor, mirrored: bool, scale: float) -> Tensor:
         image = batch.flip(-1) if mirrored else batch
         size = tuple(batch.shape[-2:])
         logits = _resized(self.net(_resized(image, tuple(int(side * scale) for side in size))), size)

@@ -1,8 +1,8 @@
-"""MVANet's training (Yu et al., CVPR 2024), by the loss of the authors' train.py: F3Net's of fifteen maps.
+"""MVANet's training (Yu et al., CVPR 2024), with the loss of the authors' train.py: F3Net's loss of fifteen maps.
 
-The last map and five at the sides of the quarters, put together, count 1; five of the whole and the four by which
-quarters are weighed 0.3. The four are given their sigmoid, and the loss takes it once more: so in their code. Their
-dropout of 0.1 within the attentions is left out; they start from a Swin trained on ImageNet.
+The last map and five maps of the joined quarters have a weight of 1. Five maps of the whole, and the four maps that
+weight the quarters, have 0.3. The four get a sigmoid here and another one in the loss, as in the authors' code. The
+authors' dropout of 0.1 within the attentions is omitted. The authors start from a Swin trained on ImageNet.
 """
 
 from torch import Tensor, nn
@@ -11,15 +11,15 @@ from torch.nn import functional
 from disbench.models._parts import swin
 from disbench.models._training import supervised
 from disbench.models._training.losses import structure
-from disbench.models.mvanet.attention import WIDTH, joined
-from disbench.models.mvanet.network import MVANet, renamed
+from disbench.models.mvanet.attention import WIDTH, join_quarters
+from disbench.models.mvanet.network import MVANet, rename_layers
 from disbench.models.mvanet.predictor import DEVIATION, MEAN
 
-SHARE = 0.3
+SIDE_WEIGHT = 0.3
 
 
 class MVANetWithSides(MVANet):
-    """As the authors save it; `run` leaves the sides out."""
+    """MVANet with the side outputs of the authors' checkpoints, which `run` drops."""
 
     def __init__(self):
         super().__init__()
@@ -28,13 +28,17 @@ class MVANetWithSides(MVANet):
 
 
 class Training(supervised.Training):
+    """MVANet's network and loss."""
+
     stages = ("mvanet",)
     multiple = 128
 
     def network(self, stage: str, size: int) -> nn.Module:
+        """Build the untrained network."""
         return MVANetWithSides()
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
+        """(b, 3, h, w) and (b, 1, h, w), both in [0, 1] -> the terms of the loss."""
         levels = {"multifieldcrossatt": 5, "conv4": 4, "conv3": 3, "conv2": 2, "conv1": 1}
         weighings = [f"dec_blk{level}.sal_conv" for level in (4, 3, 2, 1)]
         with supervised.watched(net, *levels, *weighings, "output5") as seen:
@@ -42,21 +46,23 @@ class Training(supervised.Training):
         near, far = [], []
         for name, level in levels.items():
             side, views = net.get_submodule(f"sideout{level}"), seen[name]
-            near.append(joined(side(views[: -len(images)])))
-            # The coarsest whole is taken before it has looked at its quarters.
+            near.append(join_quarters(side(views[: -len(images)])))
+            # The coarsest whole is taken before it attends to its quarters.
             far.append(side((seen["output5"] if level == 5 else views)[-len(images) :]))
         salient = [functional.interpolate(seen[name].sigmoid(), scale_factor=2) for name in weighings]
         return {
             "maps": _structure([last, *near], masks),
-            "whole": SHARE * _structure(far, masks),
-            "salient": SHARE * _structure(salient, masks),
+            "whole": SIDE_WEIGHT * _structure(far, masks),
+            "salient": SIDE_WEIGHT * _structure(salient, masks),
         }
 
     def predict(self, net: nn.Module, images: Tensor) -> Tensor:
+        """(b, 3, h, w) in [0, 1] -> (b, h, w) in [0, 1]."""
         return net(supervised.normalised(images, MEAN, DEVIATION))[:, 0].sigmoid()
 
     def learned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        return renamed(swin.learned(state), sides=True)
+        """Convert a checkpoint to start from to the names of this network."""
+        return rename_layers(swin.drop_buffers(state), sides=True)
 
 
 def _structure(maps: list[Tensor], masks: Tensor) -> Tensor:

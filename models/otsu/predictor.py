@@ -1,13 +1,17 @@
-"""Otsu's threshold: what no network at all reaches."""
+"""Otsu's threshold on luminance (IEEE Trans. SMC 1979): a baseline without a network."""
 
 import cv2
 import numpy as np
 
+from disbench.registry.card import Card
+
 
 class Otsu:
+    """Threshold the luminance by Otsu's method; needs no weights."""
+
     device = "cpu"
 
-    def __init__(self, card, weights: str | None, device: str | None):
+    def __init__(self, card: Card, weights: str | None, device: str | None):
         self.identity: dict = {}
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
@@ -19,6 +23,7 @@ class Otsu:
         return np.stack([_foreground(grey) for grey in batch[:, 0]]).astype(np.float32)
 
     def restore(self, output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """float32 (h, w) -> uint8 (h, w), 0 or 255."""
         return (output * 255).astype(np.uint8)
 
 

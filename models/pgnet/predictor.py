@@ -1,4 +1,4 @@
-"""PGNet behind disbench's Protocol, with the authors' own steps before and after the network."""
+"""PGNet behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
 import cv2
 import numpy as np
@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import Network, opened
-from disbench.models._parts.swin import learned
+from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.swin import drop_buffers
 from disbench.models.pgnet.network import PGNet
 from disbench.registry.card import Card
 
@@ -15,18 +15,22 @@ MEAN = np.array([124.55, 118.90, 102.94])
 DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
-class Predictor(Network):
-    """`weights`: what the authors' trainer saves, or "untrained" for a network as drawn from seed 0.
+class Predictor(NetworkPredictor):
+    """Predict with PGNet.
 
-    `size`: pixels a side.
+    Args:
+        card: Card of the method.
+        weights: A file that the authors' trainer saves, or "untrained" for weights drawn from seed 0.
+        device: Device; default: the best one.
+        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
     """
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = opened(weights, learned)
-        super().__init__(card, file, file.into(PGNet), device, size)
+        file = open_weights(weights, drop_buffers)
+        super().__init__(card, file, file.fill(PGNet), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64 and only then resized."""
+        """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64, then resized."""
         normalised = (image.astype(np.float32) - MEAN) / DEVIATION
         resized = cv2.resize(normalised, self.size, interpolation=cv2.INTER_LINEAR)
         return torch.from_numpy(resized.astype(np.float32)).permute(2, 0, 1).contiguous()

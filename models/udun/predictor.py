@@ -1,4 +1,4 @@
-"""UDUN behind disbench's Protocol, with the authors' own steps before and after the network."""
+"""UDUN behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
 import cv2
 import numpy as np
@@ -6,29 +6,34 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import Network, opened
-from disbench.models.udun.network import UDUN, depth_of
+from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models.udun.network import UDUN, detect_depth
 from disbench.registry.card import Card
 
 MEAN = np.array([124.55, 118.90, 102.94])
 DEVIATION = np.array([56.77, 55.97, 57.50])
 
 
-class Predictor(Network):
-    """`weights`: the authors' file, with any of the backbones, or "untrained" for ResNet-50 as drawn from seed 0.
+class Predictor(NetworkPredictor):
+    """Predict with UDUN, with any of its ResNet backbones.
 
-    `size`: pixels a side, a multiple of 128.
+    Args:
+        card: Card of the method.
+        weights: The authors' file, or "untrained" for ResNet-50 drawn from seed 0.
+        device: Device; default: the best one.
+        size: Working size in pixels per side, a multiple of 128; default: the file's, otherwise the card's.
     """
 
-    memory_format = torch.channels_last  # faster on the CPU too
+    memory_format = torch.channels_last  # also faster on the CPU
+    multiple = 128
 
     def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = opened(weights)
-        depth = depth_of(file.state) if file.state else 50
-        super().__init__(card, file, file.into(lambda: UDUN(depth)), device, size, 128, f"-R{depth}")
+        file = open_weights(weights)
+        depth = detect_depth(file.state) if file.state else 50
+        super().__init__(card, file, file.fill(lambda: UDUN(depth)), device, size, variant=f"-R{depth}")
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64 and only then resized."""
+        """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64, then resized."""
         normalised = (image.astype(np.float32) - MEAN) / DEVIATION
         resized = cv2.resize(normalised, self.size, interpolation=cv2.INTER_LINEAR)
         return torch.from_numpy(resized.astype(np.float32)).permute(2, 0, 1).contiguous()

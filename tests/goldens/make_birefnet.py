@@ -1,9 +1,9 @@
-"""What BiRefNet's authors' own code answers, run as it is: python make_birefnet.py NEW OLD (25cb930, e65bfa0).
+"""Freeze the outputs of BiRefNet's unchanged original code: python make_birefnet.py NEW OLD (25cb930, e65bfa0).
 
-Writes birefnet/*.json.gz, the keys of their state dicts, and birefnet/answers.npz: logits under the weights of
-tests/filled.py, with Swin-L and with Swin-T, and with Swin-T by the code before it changed the order of patches; and
-what inference.py feeds a network and saves. Needs einops. torch 2.13.0 on a CPU made the files here. What else their
-code imports is stood in for: torchvision's deformable convolution by tests/naive_deform.py.
+Writes birefnet/*.json.gz, the keys of the authors' state dicts, and birefnet/answers.npz: logits under the weights of
+tests/helpers/filled_weights.py, with Swin-L and with Swin-T, and with Swin-T by the code before it changed the order of
+patches; and the input and the saved map of inference.py. Needs einops. The files here were made with torch 2.13.0 on a
+CPU. Stand-ins replace further imports: tests/reference/naive_deform.py replaces torchvision's deformable convolution.
 """
 
 import gzip
@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
 from naive_deform import deform_conv2d
 from stand_ins import evaluating, timm_layers, transforms
 

@@ -1,7 +1,8 @@
-"""What the authors' U-Net answers at full size: python make_diffdis_full.py DiffDIS (a checkout, commit d119034).
+"""Freeze the output of the authors' U-Net at full size: python make_diffdis_full.py DiffDIS (a checkout of d119034).
 
-Writes diffdis/full.npy, float32 (2, 4, 16, 16), under the weights and inputs of tests/drawn.py. Their diffusers
-needs transformers 4 and huggingface_hub 0.26.5 or older; torch 2.13.0 on a CPU made the file here.
+Writes diffdis/full.npy, float32 (2, 4, 16, 16), under the weights and inputs of tests/helpers/drawn_weights.py. The
+authors' diffusers needs transformers 4 and huggingface_hub 0.26.5 or older. The file here was made with torch 2.13.0 on
+a CPU.
 """
 
 import json
@@ -11,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 sys.path.insert(0, str(Path(sys.argv[1]) / "diffusers-0.30.2" / "src"))
 
 from diffusers import UNet2DConditionModel_diffdis
-from drawn import draw, fill
+from drawn_weights import draw, fill
 
 GOLDENS = Path(__file__).parent / "diffdis"
 # As in run_inference.py.

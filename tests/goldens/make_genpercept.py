@@ -1,9 +1,9 @@
-"""What GenPercept's authors' own pipelines answer: python make_genpercept.py GenPercept TORCHVISION
+"""Freeze the outputs of GenPercept's original pipelines: python make_genpercept.py GenPercept TORCHVISION
 
 GenPercept is a checkout (commit 7cff083), TORCHVISION the package's folder of an unpacked wheel (0.26.0; its compiled
 part, which would have to fit torch, is not needed). Writes genpercept/answers.npz: the maps of both versions from the
-networks of tests/tiny_genpercept.py, and what each feeds its networks and makes of their answer. torch 2.13.0 and
-diffusers 0.42.1 on a CPU made the files here.
+networks of tests/helpers/tiny_genpercept.py, and the steps of each version before and after the networks. The files
+here were made with torch 2.13.0 and diffusers 0.42.1 on a CPU.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ import torch
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 import tiny_genpercept as tiny
-from filled import GOLDENS, probe_image, probe_photo
+from filled_weights import GOLDENS, probe_image, probe_photo
 
 PHOTO = (1500, 2100)
 SMALL = probe_photo("genpercept", 90, 120)
@@ -28,12 +28,12 @@ SMALL = probe_photo("genpercept", 90, 120)
 
 def first(folder: Path) -> dict[str, np.ndarray]:
     pipeline = theirs(folder / "GenPercept_v1", "genpercept.pipeline_genpercept").GenPerceptPipeline
-    unet, vae = tiny.parts()
+    unet, vae = tiny.build_networks()
     pipe = pipeline(unet=unet, vae=vae, empty_text_embed=torch.from_numpy(tiny.prompt()).float()[None])
 
     def run(image: np.ndarray, size: int) -> np.ndarray:
-        found = pipe(Image.fromarray(image), mode="seg", processing_res=size, show_progress_bar=False)
-        return np.asarray(found.pred_colored)
+        output = pipe(Image.fromarray(image), mode="seg", processing_res=size, show_progress_bar=False)
+        return np.asarray(output.pred_colored)
 
     maps = {f"v1_map{size}": run(SMALL, size) for size in (64, 0)}
     answer = (probe_image("map/genpercept", 544, 768, 3) / 2).clip(-1, 1)
@@ -45,16 +45,16 @@ def second(folder: Path) -> dict[str, np.ndarray]:
     stand_in("genpercept.models.dpt_head", DPTNeckHeadForUnetAfterUpsampleIdentity=type("Head", (), {}))
     pipeline = theirs(folder, "genpercept.genpercept_pipeline").GenPerceptPipeline
     scheduler = import_module("src.customized_modules.ddim").DDIMSchedulerCustomized
-    unet, vae = tiny.parts()
+    unet, vae = tiny.build_networks()
     with tempfile.TemporaryDirectory() as work:
-        base = tiny.base(Path(work))
+        base = tiny.write_base(Path(work))
         text = CLIPTextModel.from_pretrained(base / "text_encoder"), CLIPTokenizer.from_pretrained(base / "tokenizer")
     scheduler = scheduler.from_pretrained(folder / "hf_configs" / "scheduler_beta_1.0_1.0")
     pipe = pipeline(unet=unet, vae=vae, scheduler=scheduler, text_encoder=text[0], tokenizer=text[1])
 
     def run(image: np.ndarray, size: int | None) -> np.ndarray:
-        found = pipe(Image.fromarray(image), mode="dis", color_map=None, processing_res=size, show_progress_bar=False)
-        return (found.pred_np * 255.0).astype(np.uint8)  # as run.py saves it
+        output = pipe(Image.fromarray(image), mode="dis", color_map=None, processing_res=size, show_progress_bar=False)
+        return (output.pred_np * 255.0).astype(np.uint8)  # as run.py saves it
 
     maps = {f"v2_map{size}": run(SMALL, size) for size in (64, 0)}
     answer = (probe_image("map/genpercept", 544, 768, 1) / 4 + 0.5).clip(0, 1)
@@ -78,8 +78,9 @@ def around(version: str, pipe, answer: torch.Tensor, run) -> dict[str, np.ndarra
 
 def theirs(folder: Path, name: str) -> ModuleType:
     """A module of one of the two packages of the same name."""
-    for known in [known for known in sys.modules if known.startswith("genpercept") and not known.endswith("dpt_head")]:
-        del sys.modules[known]
+    loaded = [name for name in sys.modules if name.startswith("genpercept") and not name.endswith("dpt_head")]
+    for module in loaded:
+        del sys.modules[module]
     sys.path.insert(0, str(folder))
     return import_module(name)
 

@@ -65,7 +65,7 @@ def pairs():
     """name -> (mask, truth)"""
     blob, thick, ring, slab = blobs(97, 131), blobs(150, 190, 2, 0, 14), rings(160, 160), slabs(110, 120)
     thin, hair, many = wheel(150, 200), hairs(140, 180), blobs(90, 120, 3, 0.0, 2)
-    small, one = blobs(40, 52, 5, 0.0, 4), at(33, 47, (20, 11))
+    small, point = blobs(40, 52, 5, 0.0, 4), at(33, 47, (20, 11))
     grey = np.random.default_rng(8).integers(100, 160, (45, 67), np.uint8)
     dashes = np.where(np.arange(77) % 9 < 4, 255, 0).astype(np.uint8)
     return {
@@ -99,9 +99,9 @@ def pairs():
         "grains, nothing found": (full(120, 160, 0), grains(120, 160, 1)),
         "grains, typical": (soft(grains(90, 130, 2), 11), grains(90, 130, 2)),
         "grains for grains": (grains(80, 100, 3), grains(80, 100, 4)),
-        "one pixel, typical": (soft(one, 13), one),
-        "one pixel, missed": (full(33, 47, 0), one),
-        "all but one pixel": (soft(255 - one, 16), 255 - one),
+        "one pixel, typical": (soft(point, 13), point),
+        "one pixel, missed": (full(33, 47, 0), point),
+        "all but one pixel": (soft(255 - point, 16), 255 - point),
         "grey truth": (levels(45, 67, 6), grey),
         "no truth, typical": (soft(small, 14), full(40, 52, 0)),
         "no truth, nothing found": (full(40, 52, 0), full(40, 52, 128)),

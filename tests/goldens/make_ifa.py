@@ -1,8 +1,8 @@
-"""What IFA's authors' own code answers: python make_ifa.py IFA (a checkout, commit 70baac8).
+"""Freeze the outputs of IFA's original code: python make_ifa.py IFA (a checkout, commit 70baac8).
 
-Writes ifa/*.json.gz, the keys of its state dicts with 1, 2 and 19 classes, and ifa/answers.npz: both its outputs under
-the weights of tests/filled.py, and what eval.py feeds a network and makes of its answer. torch 2.13.0 on a CPU made
-the files here. Their code puts tensors on a GPU and imports a class that it does not define.
+Writes ifa/*.json.gz, the keys of its state dicts with 1, 2 and 19 classes, and ifa/answers.npz: both outputs under the
+weights of tests/helpers/filled_weights.py, and the steps of eval.py before and after the network. The files here were
+made with torch 2.13.0 on a CPU. The original code puts tensors on a GPU and imports a class that it does not define.
 """
 
 import gzip
@@ -19,8 +19,8 @@ import torch
 import yaml
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
 
 OUT = GOLDENS / "ifa"
 STRIDES = {1: 2, 2: 8, 19: 16}

@@ -1,9 +1,9 @@
-"""What InSPyReNet's authors' own code answers, run as it is: python make_inspyrenet.py InSPyReNet (commit 692ad8a).
+"""Freeze the outputs of InSPyReNet's unchanged original code: python make_inspyrenet.py InSPyReNet (commit 692ad8a).
 
-Writes inspyrenet/*.json.gz, the keys of their state dicts; scales.json, by which weights depart from the rule of
-tests/filled.py; and answers.npz: maps of both backbones under such weights, two pyramids blended, and what the
-configurations for DIS5K feed a network and save. torch 2.13.0 on a CPU and kornia 0.9.0 made the files here; easydict
-is needed too.
+Writes inspyrenet/*.json.gz, the keys of the state dicts; scales.json, the scales of some weights of
+tests/helpers/filled_weights.py; and answers.npz: maps of both backbones under such weights, two blended pyramids, and
+the input and the saved map of the configurations for DIS5K. The files here were made with torch 2.13.0 on a CPU and
+kornia 0.9.0. Also needs easydict.
 """
 
 import gzip
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo, scaled
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo, scaled
 from stand_ins import timm_layers, transforms
 
 OUT = GOLDENS / "inspyrenet"
@@ -48,9 +48,9 @@ def fill(net: torch.nn.Module, name: str) -> None:
 def maps(name: str, net: torch.nn.Module, **images: torch.Tensor) -> dict[str, np.ndarray]:
     with torch.no_grad():
         sample = net(images)
-    found = {f"d{3 - i}": x for i, x in enumerate(sample["saliency"])}
-    found |= {f"p{2 - i}": x for i, x in enumerate(sample["laplacian"])} | {"pred": sample["pred"]}
-    return {f"{name}_{key}": thinned(x).numpy() for key, x in found.items()}
+    outputs = {f"d{3 - i}": x for i, x in enumerate(sample["saliency"])}
+    outputs |= {f"p{2 - i}": x for i, x in enumerate(sample["laplacian"])} | {"pred": sample["pred"]}
+    return {f"{name}_{key}": thinned(x).numpy() for key, x in outputs.items()}
 
 
 def thinned(x: torch.Tensor) -> torch.Tensor:
@@ -71,9 +71,9 @@ def protocol(folder: Path) -> dict[str, np.ndarray]:
             for key in sorted(sample.keys() & {"image", "image_resized"}):
                 answers[f"{config}_{name}_{key}_size"] = np.array(sample[key].shape[2:])
                 answers[f"{config}_{name}_{key}"] = sample[key][0, :, 5::32, 7::32].numpy()
-    found = probe_logits("inspyrenet", 1024, 1024).sigmoid()
-    found = (found - found.min()) / (found.max() - found.min() + 1e-8)
-    saved = (to_numpy(found, PHOTOS["wide"]) * 255).astype(np.uint8)
+    saliency = probe_logits("inspyrenet", 1024, 1024).sigmoid()
+    saliency = (saliency - saliency.min()) / (saliency.max() - saliency.min() + 1e-8)
+    saved = (to_numpy(saliency, PHOTOS["wide"]) * 255).astype(np.uint8)
     return answers | {"saved": saved[::12, ::12], "saved_sha256": np.array(hashlib.sha256(saved.tobytes()).hexdigest())}
 
 

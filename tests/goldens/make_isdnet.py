@@ -1,9 +1,9 @@
-"""What ISDNet's authors' own code answers: python make_isdnet.py ISDNet (a checkout, commit 7341335; needs mmcv 1.7.2).
+"""Freeze the outputs of ISDNet's original code: python make_isdnet.py ISDNet (commit 7341335; needs mmcv 1.7.2).
 
 Writes isdnet/*.json.gz, the keys with 1, 2 and 7 classes, and isdnet/answers.npz: the logits under the weights of
-tests/filled.py, with 7 classes of an image whose sides 4 does not divide. Their two configurations of ResNet-18 differ
-in the number of classes alone. torch 2.13.0 on a CPU made the files here. mmcv's compiled part and torchvision are
-stood in for, and mmcv's version, which their code holds to be too new.
+tests/helpers/filled_weights.py; the image for 7 classes has sides that are no multiples of 4. The two original
+configurations of ResNet-18 differ only in the number of classes. The files here were made with torch 2.13.0 on a CPU.
+Stand-ins replace mmcv's compiled part, torchvision, and mmcv's version, which the original code rejects as too new.
 """
 
 import gzip
@@ -16,9 +16,9 @@ import mmcv
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from filled import GOLDENS, probe_image
-from test_isdnet import filled
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from filled_weights import GOLDENS, probe_image
+from isdnet_weights import filled
 
 OUT = GOLDENS / "isdnet"
 CONFIG = "configs/isdnet/isdnet_r18-d8_1224x1224_80k_DeepGlobe.py"

@@ -1,8 +1,8 @@
-"""What IS-Net's authors' own code answers, run as it is: python make_isnet.py DIS/IS-Net (a checkout, commit b6764e2).
+"""Freeze the outputs of IS-Net's unchanged original code: python make_isnet.py DIS/IS-Net (a checkout, commit b6764e2).
 
-Writes isnet/*.json.gz, the keys of their state dicts, and isnet/answers.npz: the six maps and features of both networks
-under the weights of tests/filled.py, and what Inference.py feeds a network and saves. torch 2.13.0 on a CPU made the
-files here. torchvision, scikit-image and tqdm are stood in for, so that nothing else is needed.
+Writes isnet/*.json.gz, the keys of the state dicts, and isnet/answers.npz: the six maps and features of both networks
+under the weights of tests/helpers/filled_weights.py, and the input and the saved map of Inference.py. The files here
+were made with torch 2.13.0 on a CPU. Stand-ins replace torchvision, scikit-image and tqdm.
 """
 
 import gzip
@@ -18,8 +18,8 @@ from types import ModuleType
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
 
 OUT = GOLDENS / "isnet"
 PHOTO = (1500, 2100)

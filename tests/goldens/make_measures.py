@@ -61,9 +61,9 @@ def size_f(mask, truth):
     metric = sod.SizeInvarianceFmeasureV2()
     metric.add_handler("f", sod.FmeasureHandler(True, True, with_binary=True, beta=0.3))
     metric.step(mask, truth)
-    found = metric.get_results()["f"]
-    curves = np.atleast_2d(found["dynamic"][0])
-    return curves.max(-1).mean(), curves.mean(-1).mean(), found["adaptive"], found["binary"]
+    results = metric.get_results()["f"]
+    curves = np.atleast_2d(results["dynamic"][0])
+    return curves.max(-1).mean(), curves.mean(-1).mean(), results["adaptive"], results["binary"]
 
 
 def context(mask, truth):

@@ -1,9 +1,9 @@
-"""What MVANet's authors' own code answers, run as it is: python make_mvanet.py FOLDER (a checkout of edecec5).
+"""Freeze the outputs of MVANet's unchanged original code: python make_mvanet.py FOLDER (a checkout of edecec5).
 
-Writes mvanet/keys.json.gz, the keys of what they train and of what they predict with, and mvanet/answers.npz: logits of
-a square and of an oblong image under the weights of tests/filled.py; and what predict.py feeds a network in its six
-passes, and saves. Needs einops and ttach. torch 2.13.0 on a CPU made the files here. What else their code imports is
-stood in for, and CUDA is left out.
+Writes mvanet/keys.json.gz, the keys of the networks for training and for prediction, and mvanet/answers.npz: logits of
+a square and of an oblong image under the weights of tests/helpers/filled_weights.py; and the inputs of the six passes
+and the saved map of predict.py. Needs einops and ttach. The files here were made with torch 2.13.0 on a CPU. Stand-ins
+replace further imports, and CUDA is omitted.
 """
 
 import gzip
@@ -19,8 +19,8 @@ import torch
 from PIL import Image
 from torch import nn
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
 from stand_ins import evaluating, timm_layers, transforms
 
 OUT = GOLDENS / "mvanet"
@@ -28,11 +28,11 @@ OUT = GOLDENS / "mvanet"
 PROBES = {"square": ("mvanet", 256, 256), "oblong": ("mvanet_rect", 384, 640)}
 
 
-def theirs(folder: Path, path: str, **given) -> dict:
-    """What one of their files defines, without CUDA, and without an import that `given` replaces."""
+def theirs(folder: Path, path: str, **replacements) -> dict:
+    """What one of their files defines, without CUDA, and without an import that `replacements` replaces."""
     code = (folder / path).read_text().replace("'cuda'", "'cpu'").replace(".cuda()", "").replace("volatile=True", "")
     code = code.replace("torch.cuda.set_device(0)", "").replace("from .SwinTransformer import SwinB", "")
-    names = {"__name__": path, **given}
+    names = {"__name__": path, **replacements}
     exec(compile(code, path, "exec"), names)
     return names
 

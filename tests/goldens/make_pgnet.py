@@ -1,8 +1,8 @@
-"""What PGNet's authors' own code answers: python make_pgnet.py PGNet (a checkout, commit fe79ada).
+"""Freeze the outputs of PGNet's original code: python make_pgnet.py PGNet (a checkout, commit fe79ada).
 
 Writes pgnet/pgnet.json.gz, the keys of its state dict, and pgnet/answers.npz: its four outputs under the weights of
-tests/filled.py, and what test.py feeds a network and saves. torch 2.13.0 on a CPU made the files here. timm, the
-backbones' files and the GPU are stood in for, and a photo for what is read.
+tests/helpers/filled_weights.py, and the input and the saved map of test.py. The files here were made with torch 2.13.0
+on a CPU. Stand-ins replace timm, the backbones' files, the GPU, and the photo that is read.
 """
 
 import gzip
@@ -20,8 +20,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from filled import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
+from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo
 
 OUT = GOLDENS / "pgnet"
 PHOTO = (1500, 2100)
@@ -36,8 +36,8 @@ def network(build) -> dict[str, np.ndarray]:
     learned = {key: shape for key, shape in keys.items() if not key.endswith(TABLES)}
     net.load_state_dict(checkpoint(learned, gain=1.0), strict=False)
     with torch.no_grad():
-        mask, own, other, attention = (x[0, 0].numpy() for x in net(probe_image("pgnet", 256, 320)))
-    return {"mask": mask[::2, ::2], "own": own, "other": other, "attention": attention[::8, ::8]}
+        mask, local, overall, attention = (x[0, 0].numpy() for x in net(probe_image("pgnet", 256, 320)))
+    return {"mask": mask[::2, ::2], "own": local, "other": overall, "attention": attention[::8, ::8]}
 
 
 def protocol(script: ModuleType) -> dict[str, np.ndarray]:

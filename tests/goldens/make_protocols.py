@@ -45,7 +45,7 @@ KEYS = (
 
 def more():
     """name -> (mask, truth): truths of which the two rules make different foregrounds, and maps of other sizes."""
-    found = blobs(40, 50, 31)
+    blob = blobs(40, 50, 31)
     grey = cv2.GaussianBlur(blobs(70, 90, 21), (0, 0), 1.5)
     graded = grey.copy()
     graded[40:50, 20:40] = 128
@@ -61,10 +61,10 @@ def more():
         "half way": (np.where(levels(40, 50, 25) > 127, 69, np.where(hairs(40, 50) > 0, 35, 1)).astype(np.uint8),
                      hairs(40, 50, 3)),
         "range 71 to 189": (soft(hair, 26, low=71, high=189), hair),
-        "all wrong": (255 - found, found),
+        "all wrong": (255 - blob, blob),
         # Level 81 is at threshold 136, but at 135 in single precision, where the other map has what is wrong.
-        "right at 136": (with_one(np.where(found, 81, 1), found, 151), found),
-        "wrong at 135": (with_one(np.where(found, 136, levels(40, 50, 33) % 2 * 135), found, 255), found),
+        "right at 136": (with_one(np.where(blob, 81, 1), blob, 151), blob),
+        "wrong at 135": (with_one(np.where(blob, 136, levels(40, 50, 33) % 2 * 135), blob, 255), blob),
         "constant 128": (full(120, 151, 128), hair),
         "a map too small": (small[0], thin),
         "a map too large": (soft(wheel(280, 360), 27), thin),
@@ -85,10 +85,10 @@ def write(folder, images):
 
 
 def module(name, **members):
-    made = types.ModuleType(name)
-    made.__dict__.update(members)
-    sys.modules[name] = made
-    return made
+    stand_in = types.ModuleType(name)
+    stand_in.__dict__.update(members)
+    sys.modules[name] = stand_in
+    return stand_in
 
 
 def tested(clone, script, maps, truths, metrics, fixed=None):
@@ -97,11 +97,11 @@ def tested(clone, script, maps, truths, metrics, fixed=None):
     maps, truths: where the script looks for them; fixed: a placeholder in it for the folder of the maps
     """
 
-    def run(chosen):
+    def run(samples):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            write(root / "saved_model/MVANet/Model_80" / maps, [mask for mask, _ in chosen])
-            write(root / "data" / truths, [truth for _, truth in chosen])
+            write(root / "saved_model/MVANet/Model_80" / maps, [mask for mask, _ in samples])
+            write(root / "data" / truths, [truth for _, truth in samples])
             nowhere = {name: str(root / "none") + "/" for name in ("diste1", "diste2", "diste3", "diste4", "disvd")}
             module("torchvision"), module("torchvision.transforms", Compose=MagicMock(), ToTensor=MagicMock())
             module("utils")
@@ -116,16 +116,16 @@ def tested(clone, script, maps, truths, metrics, fixed=None):
             before = Path.cwd()
             os.chdir(root)
             try:
-                found = {"__name__": "__main__"}
+                names = {"__name__": "__main__"}
                 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                    exec(compile(code, script, "exec"), found)
+                    exec(compile(code, script, "exec"), names)
             finally:
                 os.chdir(before)
             keys = {"f_max": "maxf", "f_adaptive": "meanf", "e_adaptive": "em", "s_measure": "sm", "f_weighted": "wfm"}
             keys |= {"mae": "MAE", "hce": "hce", "iou_binary": "m_iou", "ber_binary": "ber"}
             keys |= {"accuracy_binary": "acc", "dice_soft": "m_dice"}
-            found = {key: found[name] for key, name in keys.items()}
-            return {key: value for key, value in found.items() if not isinstance(value, MagicMock)}
+            scores = {key: names[name] for key, name in keys.items()}
+            return {key: value for key, value in scores.items() if not isinstance(value, MagicMock)}
 
     return run
 
@@ -133,16 +133,16 @@ def tested(clone, script, maps, truths, metrics, fixed=None):
 def birefnet(clone):
     evaluator = runpy.run_path(str(clone / "evaluation/metrics.py"))["evaluator"]
 
-    def run(chosen):
+    def run(samples):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
-            write(root / "pred", [mask for mask, _ in chosen])
-            write(root / "gt", [truth for _, truth in chosen])
+            write(root / "pred", [mask for mask, _ in samples])
+            write(root / "gt", [truth for _, truth in samples])
             lists = [sorted(map(str, (root / kind).iterdir())) for kind in ("gt", "pred")]
             em, sm, fm, mae, _, wfm, hce, _, _ = evaluator(*lists, metrics=["S", "MAE", "E", "F", "WF", "HCE"])
-        found = {"f_max": fm["curve"].max(), "f_adaptive": fm["adp"], "e_max": em["curve"].max()}
-        found |= {"e_mean": em["curve"].mean(), "e_adaptive": em["adp"], "s_measure": sm}
-        return found | {"f_weighted": wfm, "mae": mae, "hce": hce}
+        scores = {"f_max": fm["curve"].max(), "f_adaptive": fm["adp"], "e_max": em["curve"].max()}
+        scores |= {"e_mean": em["curve"].mean(), "e_adaptive": em["adp"], "s_measure": sm}
+        return scores | {"f_weighted": wfm, "mae": mae, "hce": hce}
 
     return run
 
@@ -160,9 +160,9 @@ def isnet(clone):
     score = names["f1_mae_torch"]
 
     def scored(*arguments):
-        found = score(*arguments)
-        best.append(found[2].max())
-        return found
+        scores = score(*arguments)
+        best.append(scores[2].max())
+        return scores
 
     names["f1_mae_torch"] = scored
 
@@ -173,13 +173,13 @@ def isnet(clone):
         def eval(self):
             pass
 
-        def compute_loss(self, found, label):
+        def compute_loss(self, maps, label):
             return torch.zeros(()), torch.zeros(())
 
-    def run(chosen):
+    def run(samples):
         with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder), [truth for _, truth in chosen])
-            dataset = MagicMock(__len__=lambda self: len(chosen))
+            write(Path(folder), [truth for _, truth in samples])
+            dataset = MagicMock(__len__=lambda self: len(samples))
             paths = sorted(map(str, Path(folder).iterdir()))
             dataset.dataset = {"ori_gt_path": paths, "im_name": paths, "data_name": paths}
             batches = [
@@ -189,7 +189,7 @@ def isnet(clone):
                     "label": torch.zeros(1),
                     "shape": torch.tensor([truth.shape]),
                 }
-                for i, (mask, truth) in enumerate(chosen)
+                for i, (mask, truth) in enumerate(samples)
             ]
             best.clear()
             options = {"model_digit": "full", "batch_size_valid": 1, "valid_out_dir": "", "max_epoch_num": 1}
@@ -197,20 +197,20 @@ def isnet(clone):
                 f, mae, *_ = code["valid"](Net(), [batches], [dataset], options)
         effort = [
             sum(official["relax_HCE"](truth, mask, skeletonize(truth > 128)))
-            for mask, truth in ((m, t * 255 if t.max() == 1 else t) for m, t in chosen)
+            for mask, truth in ((m, t * 255 if t.max() == 1 else t) for m, t in samples)
         ]
         return {"f_max": f[0], "mae": mae[0], "hce": np.mean(effort), "f_alone": np.mean(best)}
 
     return run
 
 
-def answers(run, chosen):
+def answers(run, samples):
     try:
-        found = run(chosen)
+        scores = run(samples)
     except Exception as error:
         print(f"  {type(error).__name__}: {error}")
-        found = {}
-    return [float(found.get(key, np.nan)) for key in KEYS]
+        scores = {}
+    return [float(scores.get(key, np.nan)) for key in KEYS]
 
 
 if __name__ == "__main__":
@@ -236,9 +236,9 @@ if __name__ == "__main__":
     for name, run in runs.items():
         print(name)
         frozen[name] = [answers(run, [pair]) for pair in every.values()]
-        frozen[f"{name} sets"] = [answers(run, [every[n] for n in chosen]) for chosen in sets.values()]
-    for i, chosen in enumerate(sets.values()):
-        frozen[f"set{i}"] = chosen
+        frozen[f"{name} sets"] = [answers(run, [every[n] for n in names]) for names in sets.values()]
+    for i, names in enumerate(sets.values()):
+        frozen[f"set{i}"] = names
     for name, (mask, truth) in extra.items():
         frozen |= {f"mask {name}": mask, f"truth {name}": truth}
     np.savez_compressed(HERE / "protocols.npz", **{key: np.array(value) for key, value in frozen.items()})

@@ -84,7 +84,7 @@ def pairs():
     thin, hair, blob, many = wheel(200, 300), hairs(181, 257), blobs(97, 131), blobs(120, 160, 3, 0.0, 2)
     lines, dots, lone = stripes(60, 97, 8), grid_of_dots(50, 70, 10), at(210, 300, (3, 5))
     ramp = np.tile(np.arange(131, dtype=np.uint8), (97, 1))
-    small, one = blobs(40, 52, 5, 0.0, 4), at(33, 47, (20, 11))
+    small, point = blobs(40, 52, 5, 0.0, 4), at(33, 47, (20, 11))
     grey = np.random.default_rng(8).integers(100, 160, (45, 67), np.uint8)
     return {
         "wheel, typical": (soft(thin, 1, noise=0.1), thin),
@@ -111,9 +111,9 @@ def pairs():
         "stripes of rows, noise": (levels(97, 60, 2), np.ascontiguousarray(lines.T)),
         "dots, noise": (levels(50, 70, 3), dots),
         "far from the only pixel": (levels(210, 300, 4) // 16 * 16, lone),
-        "one pixel, typical": (soft(one, 13), one),
-        "one pixel, constant 77": (full(33, 47, 77), one),
-        "one pixel, constant 128": (full(33, 47, 128), one),
+        "one pixel, typical": (soft(point, 13), point),
+        "one pixel, constant 77": (full(33, 47, 77), point),
+        "one pixel, constant 128": (full(33, 47, 128), point),
         "two pixels, noise": (levels(21, 34, 5), at(21, 34, (2, 2), (18, 30))),
         "grey truth": (levels(45, 67, 6), grey),
         "no truth, typical": (soft(small, 14), full(40, 52, 0)),
@@ -122,7 +122,7 @@ def pairs():
         "all truth, typical": (soft(small, 15), full(40, 52, 255)),
         "all truth, perfect": (full(40, 52, 255), full(40, 52, 129)),
         "all truth, constant": (full(40, 52, 9), full(40, 52, 255)),
-        "all but one pixel": (soft(255 - one, 16), 255 - one),
+        "all but one pixel": (soft(255 - point, 16), 255 - point),
         "foreground at the border": (soft(small, 17), np.pad(full(36, 48, 0), 2, constant_values=255)),
         "centroid in the last row": (levels(30, 41, 7), at(30, 41, *((29, x) for x in range(3, 30)))),
         "one row": (levels(1, 77, 8), np.where(np.arange(77) % 9 < 4, 255, 0).astype(np.uint8)[None]),
@@ -135,22 +135,22 @@ def pairs():
 
 
 def answers(mask, truth):
-    found = {}
+    results = {}
     for cls in (sod.Fmeasure, sod.Emeasure, sod.Smeasure, sod.WeightedFmeasure, sod.MAE):
         metric = cls()
         metric.step(mask, truth)
-        found |= metric.get_results()
+        results |= metric.get_results()
     return {
         # From threshold 255 down in PySODMetrics, from 0 up here.
-        "precision": found["pr"]["p"][::-1],
-        "recall": found["pr"]["r"][::-1],
-        "f": found["fm"]["curve"][::-1],
-        "e": found["em"]["curve"][::-1],
-        "f_adaptive": found["fm"]["adp"],
-        "e_adaptive": found["em"]["adp"],
-        "s_measure": found["sm"],
-        "f_weighted": found["wfm"],
-        "mae": found["mae"],
+        "precision": results["pr"]["p"][::-1],
+        "recall": results["pr"]["r"][::-1],
+        "f": results["fm"]["curve"][::-1],
+        "e": results["em"]["curve"][::-1],
+        "f_adaptive": results["fm"]["adp"],
+        "e_adaptive": results["em"]["adp"],
+        "s_measure": results["sm"],
+        "f_weighted": results["wfm"],
+        "mae": results["mae"],
     }
 
 

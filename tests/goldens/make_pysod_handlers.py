@@ -31,20 +31,21 @@ def answers(frozen, sample_based):
         measure.add_handler(name, handler(True, True, with_binary=True, sample_based=sample_based, **options))
     for mask, truth in frozen:
         measure.step(mask, truth)
-    found = measure.get_results()
-    return {name: {**one, "dynamic": one["dynamic"][::-1]} for name, one in found.items()}
+    results = measure.get_results()
+    return {name: {**result, "dynamic": result["dynamic"][::-1]} for name, result in results.items()}
 
 
 if __name__ == "__main__":
     frozen = list(pairs().values())
-    each = [answers([pair], True) for pair in frozen]
+    per_pair = [answers([pair], True) for pair in frozen]
     images, pixels = answers(frozen, True), answers(frozen, False)
     numbers = {}
     for name in HANDLERS:
         numbers |= {
-            f"{name} curves": [one[name]["dynamic"][::17] for one in each],  # of 256 thresholds 16, both ends included
-            f"{name} adaptive": [one[name]["adaptive"] for one in each],
-            f"{name} binary": [one[name]["binary"] for one in each],
+            # 16 of 256 thresholds, both ends included.
+            f"{name} curves": [row[name]["dynamic"][::17] for row in per_pair],
+            f"{name} adaptive": [row[name]["adaptive"] for row in per_pair],
+            f"{name} binary": [row[name]["binary"] for row in per_pair],
             f"{name} curve": images[name]["dynamic"],
             f"{name} scores": [images[name]["adaptive"], images[name]["binary"], pixels[name]["binary"]],
         }

@@ -1,7 +1,7 @@
-"""Checkpoints and probes made from names alone, the same on every machine: what the baselines' goldens were made with.
+"""Checkpoints and probes generated from names, equal on every machine; the baselines' goldens were made with them.
 
-A value is the top 24 bits of SplitMix64 in counter mode, keyed by SHA-256 of "disbench-v1|name"; a tensor depends on
-its name and shape, not on the others. So a file of 44 million parameters is kept as its list of keys.
+A value is the top 24 bits of SplitMix64 in counter mode, keyed by SHA-256 of "disbench-v1|name". A tensor depends only
+on its name and shape, so a file of 44 million parameters is stored as its list of keys.
 """
 
 import gzip
@@ -19,7 +19,7 @@ BLOCK = 1 << 20
 
 
 def uniform(name: str, count: int) -> np.ndarray:
-    """float64 (count,) in [0, 1), exact in float32."""
+    """Generate float64 (count,) in [0, 1), exact in float32."""
     seed = np.frombuffer(hashlib.sha256(f"disbench-v1|{name}".encode()).digest()[:8], "<u8")
     blocks = (np.arange(low, min(low + BLOCK, count), dtype=np.uint64) + np.uint64(1) for low in range(0, count, BLOCK))
     return np.concatenate([_hash(seed + block * np.uint64(0x9E3779B97F4A7C15)) for block in blocks])
@@ -32,7 +32,7 @@ def _hash(z: np.ndarray) -> np.ndarray:
 
 
 def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
-    """float32, at a scale that keeps activations near 1; `gain` is the standard deviation over 1/sqrt(fan-in)."""
+    """Generate a float32 tensor that keeps activations near 1; `gain` is its deviation over 1 / sqrt(fan-in)."""
     last = name.rpartition(".")[2]
     if last == "running_mean" or (len(shape) < 2 and last.endswith("bias")):
         low, high = -0.1, 0.1
@@ -48,12 +48,12 @@ def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
 
 
 def read_keys(path: Path) -> dict[str, list[int]]:
-    """The authors' state dict: name -> shape."""
+    """Read the shapes of the authors' state dict by name."""
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
 def checkpoint(keys: dict[str, list[int]], gain: float) -> dict[str, Tensor]:
-    """What the authors' file would hold; whole numbers, which no output here depends on, are 0."""
+    """Generate the authors' file; whole numbers, which no tested output depends on, are 0."""
     whole = ("num_batches_tracked", "relative_position_index")
     return {
         name: torch.zeros(shape, dtype=torch.int64) if name.endswith(whole) else weight(name, tuple(shape), gain)
@@ -62,7 +62,7 @@ def checkpoint(keys: dict[str, list[int]], gain: float) -> dict[str, Tensor]:
 
 
 def probe_image(name: str, height: int, width: int, channels: int = 3) -> Tensor:
-    """A normalised network input (1, channels, h, w): waves and noise, in multiples of 1/64."""
+    """Generate a normalised network input (1, channels, h, w): waves and noise, in multiples of 1/64."""
     y = ((np.arange(height) + 0.5) / height)[:, None]
     x = ((np.arange(width) + 0.5) / width)[None]
     planes = []
@@ -77,7 +77,7 @@ def probe_image(name: str, height: int, width: int, channels: int = 3) -> Tensor
 
 
 def probe_photo(name: str, height: int, width: int) -> np.ndarray:
-    """A uint8 RGB picture (h, w, 3): ramps, an inverted disc and noise, by integers alone."""
+    """Generate a uint8 RGB photo (h, w, 3): ramps, an inverted disc and noise, with integers only."""
     noise = np.floor(uniform(f"rgb8/{name}", height * width * 3) * 64).astype(np.int64).reshape(height, width, 3)
     y, x = np.mgrid[:height, :width]
     ramps = (y * 255 // max(1, height - 1), x * 255 // max(1, width - 1), (y + x) * 255 // max(1, height + width - 2))
@@ -87,20 +87,20 @@ def probe_photo(name: str, height: int, width: int) -> np.ndarray:
 
 
 def probe_logits(name: str, height: int, width: int) -> Tensor:
-    """What a network might answer, (1, 1, h, w), before its sigmoid."""
+    """Generate the logits of a map, (1, 1, h, w)."""
     return 3 * probe_image(f"map/{name}", height, width, 1)
 
 
 def scaled(state: dict[str, Tensor], factors: dict[str, float]) -> dict[str, Tensor]:
-    """The same, but for layers whose inputs are not near 1."""
+    """Scale the tensors of layers whose inputs are not near 1."""
     return {name: tensor * factors.get(name, 1) for name, tensor in state.items()}
 
 
 def loss_maps(name: str, *sides: int) -> list[Tensor]:
-    """Logits (2, 1, side, side), one for each side."""
+    """Generate logits (2, 1, side, side) for each side."""
     return [torch.cat([probe_logits(f"{name}/{i}/{b}", side, side) for b in (0, 1)]) for i, side in enumerate(sides)]
 
 
 def loss_masks(side: int) -> Tensor:
-    """(2, 1, side, side) of 0 and 1."""
+    """Generate a ground truth (2, 1, side, side) of 0 and 1."""
     return (loss_maps("mask", side)[0] > 0).float()

@@ -1,11 +1,11 @@
-"""Small ONNX files."""
+"""Small ONNX files for tests."""
 
 import numpy as np
 import pytest
 
 
 def onnx_file(path, shape=("b", 3, "h", "w"), kind=1):
-    """The same, node by node; torch's own exporter would ask for one more package."""
+    """Write an ONNX file of test_external_models.Bright; torch's exporter would need another package."""
     onnx = pytest.importorskip("onnx")
     node, value = onnx.helper.make_node, onnx.helper.make_tensor_value_info
     constants = [onnx.numpy_helper.from_array(np.array(v, np.float32), k) for k, v in (("half", 0.5), ("gain", 20.0))]

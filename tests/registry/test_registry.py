@@ -112,7 +112,7 @@ def test_a_process_with_a_network_keeps_freed_memory():
     """A large tensor, which glibc else maps apart from its heap and unmaps again, is in the heap."""
     code = """if True:
         import ctypes, torch
-        from disbench.models._parts import device
+        from disbench.models._parts.device import choose_device
         libc = ctypes.CDLL(None)
         class Counts(ctypes.Structure):
             _fields_ = [(f"count{i}", ctypes.c_size_t) for i in range(10)]
@@ -120,7 +120,7 @@ def test_a_process_with_a_network_keeps_freed_memory():
         apart = lambda: libc.mallinfo2().count3
         before, one = apart(), torch.empty(1 << 26)
         between = apart()
-        device.pick("cpu")
+        choose_device("cpu")
         two = torch.empty(1 << 26)
         print(between - before, apart() - between)
     """

@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 
 from disbench.errors import InputError
 from disbench.inference.model import load_model
-from disbench.models._parts import weights
-from disbench.models._parts.swin import learned
-from disbench.models.birefnet.network import BiRefNet, cut
+from disbench.models._parts.swin import drop_buffers
+from disbench.models._parts.weights import load_module
+from disbench.models.birefnet.network import BiRefNet, cut_patches
 from disbench.registry.loading import get_card
 
 ANSWERS = np.load(GOLDENS / "birefnet" / "answers.npz")
@@ -42,7 +42,7 @@ def assert_answers(logits, name):
 @torch.inference_mode()
 def test_the_network_answers_as_the_authors(tmp_path):
     state = checkpoint(read_keys(GOLDENS / "birefnet" / "large.json.gz"), gain=1.55)
-    net = weights.build(lambda: BiRefNet(patches="current"), learned(state), tmp_path)
+    net = load_module(lambda: BiRefNet(patches="current"), drop_buffers(state), tmp_path)
     assert sum(p.numel() for p in net.parameters()) == get_card("birefnet").parameters
     assert_answers(net(probe_image("birefnet", 256, 320)), "large")
 
@@ -50,14 +50,14 @@ def test_the_network_answers_as_the_authors(tmp_path):
 @pytest.mark.parametrize(("patches", "answer"), [("current", "tiny"), ("legacy", "legacy")])
 @torch.inference_mode()
 def test_the_lite_network_answers_as_the_authors_before_and_since_patches_changed(tiny, patches, answer):
-    found = load_model("birefnet", str(tiny), "cpu", patches=patches)
-    assert_answers(found.predictor.net(probe_image("birefnet_lite", 256, 320)), answer)
-    assert found.title == f"BiRefNet-lite (lite.pth), {patches} patches"
+    model = load_model("birefnet", str(tiny), "cpu", patches=patches)
+    assert_answers(model.predictor.net(probe_image("birefnet_lite", 256, 320)), answer)
+    assert model.title == f"BiRefNet-lite (lite.pth), {patches} patches"
 
 
 def test_patches_lie_in_channels_as_asked():
     image = torch.arange(2 * 4 * 6.0).view(1, 2, 4, 6)  # two colours; 2 x 2 patches of 2 x 3
-    corners = [cut(image, torch.zeros(2, 3), order)[0, :, 0, 0].tolist() for order in ("current", "legacy")]
+    corners = [cut_patches(image, torch.zeros(2, 3), order)[0, :, 0, 0].tolist() for order in ("current", "legacy")]
     assert corners == [[0, 3, 12, 15, 24, 27, 36, 39], [0, 24, 12, 36, 3, 27, 15, 39]]
 
 
@@ -65,7 +65,7 @@ def test_patches_lie_in_channels_as_asked():
 def test_keys_and_shapes_are_the_authors(size):
     with torch.device("meta"):
         state = BiRefNet(size).state_dict()
-    keys = learned(read_keys(GOLDENS / "birefnet" / f"{size}.json.gz"))
+    keys = drop_buffers(read_keys(GOLDENS / "birefnet" / f"{size}.json.gz"))
     assert {name: list(tensor.shape) for name, tensor in state.items()} == keys
 
 
@@ -84,7 +84,7 @@ def test_the_saved_map_is_that_of_the_authors(model, monkeypatch):
 
 
 def test_a_file_without_tables_is_the_same_network_and_the_order_of_patches_another(model, tiny, tmp_path):
-    save_file(learned(torch.load(tiny)), tmp_path / "a.safetensors")
+    save_file(drop_buffers(torch.load(tiny)), tmp_path / "a.safetensors")
     assert load_model("birefnet", str(tmp_path / "a.safetensors"), "cpu").identity == model.identity
     assert load_model("birefnet", str(tiny), "cpu", patches="current").identity != model.identity
 
@@ -95,8 +95,8 @@ def test_a_photo_becomes_a_map_of_its_size(model, monkeypatch):
     assert (mask.shape, mask.dtype) == ((90, 70), np.uint8)
 
 
-def test_what_is_not_there_is_refused(tiny, tmp_path):
-    with pytest.raises(InputError, match="patches=new: one of legacy, current"):
+def test_unknown_options_and_weights_are_refused(tiny, tmp_path):
+    with pytest.raises(InputError, match="patches=new: must be one of legacy, current"):
         load_model("birefnet", str(tiny), "cpu", patches="new")
     torch.save({"bb.norm0.bias": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"other\.pth: not the weights of this BiRefNet; .*bb\.layers\.0"):

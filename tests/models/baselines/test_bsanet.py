@@ -1,6 +1,6 @@
-"""BSA-Net against outputs of its authors' network (commit f2367ea) under weights that tests/filled.py makes from names.
+"""BSA-Net against outputs of its authors' network (commit f2367ea), with weights of tests/helpers/filled_weights.py.
 
-No script here makes tests/goldens/bsanet, since it would lean on code that its authors give no licence for.
+No script makes tests/goldens/bsanet, since it would depend on code without a licence.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe
 
 from disbench.errors import InputError
 from disbench.inference.model import load_model
-from disbench.models.bsanet.network import BSANet, used
+from disbench.models.bsanet.network import BSANet, drop_unused
 from disbench.registry.loading import get_card
 
 ANSWERS = np.load(GOLDENS / "bsanet" / "answers.npz")
@@ -51,13 +51,13 @@ def test_network(model):
 def test_names_and_parameters_are_the_authors():
     with torch.device("meta"):
         net = BSANet()
-    assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == used(KEYS)
+    assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == drop_unused(KEYS)
     assert sum(p.numel() for p in net.parameters()) == get_card("bsanet").parameters
     learned = (shape for name, shape in KEYS.items() if not name.endswith(("_mean", "_var", "_tracked")))
     assert sum(map(math.prod, learned)) == 32_584_518
 
 
-def test_protocol(model):
+def test_the_steps_before_and_after_the_network_are_the_authors(model):
     photo = probe_photo("protocol", 1500, 2100)
     prepared = model.predictor.prepare(photo)
     assert prepared.shape == (3, 384, 384) and prepared.dtype == torch.float32

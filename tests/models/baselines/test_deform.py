@@ -38,7 +38,7 @@ def test_without_offsets_it_is_a_convolution_however_it_is_split(samples, monkey
 
 def test_it_is_split_for_a_cpus_cache_alone(monkeypatch):
     parts, sample = [], functional.grid_sample
-    monkeypatch.setattr(functional, "grid_sample", lambda *given, **how: parts.append(1) or sample(*given, **how))
+    monkeypatch.setattr(functional, "grid_sample", lambda *args, **kwargs: parts.append(1) or sample(*args, **kwargs))
     for device in ("cpu", "meta"):
         shapes = (1, 64, 8, 99), (1, 98, 8, 99), (1, 49, 8, 99), (1, 64, 7, 7)
         deform_conv2d(*(torch.zeros(shape, device=device) for shape in shapes))

@@ -15,7 +15,7 @@ from disbench.errors import InputError
 from disbench.inference.model import load_model
 from disbench.models.genpercept import weights
 from disbench.models.genpercept.network import UNET, VAE, AutoencoderKL, UNet2DConditionModel
-from disbench.models.genpercept.steps import V1, V2, fitted
+from disbench.models.genpercept.steps import V1, V2, fit_size
 from disbench.registry.loading import get_card
 
 ANSWERS = np.load(GOLDENS / "genpercept" / "answers.npz")
@@ -31,8 +31,8 @@ PROBES = {
 def folders(tmp_path_factory):
     """Weights of both versions, in one folder, and the base."""
     root = tmp_path_factory.mktemp("genpercept")
-    tiny.second(tiny.first(root / "both"))
-    return root / "both", tiny.base(root / "base")
+    tiny.write_v2(tiny.write_v1(root / "both"))
+    return root / "both", tiny.write_base(root / "base")
 
 
 def model(folders, version, **options):
@@ -52,16 +52,16 @@ def test_version_2_maps_as_the_authors(folders, size):
     assert_levels(model(folders, "v2", processing_res=size).predict(SMALL), ANSWERS[f"v2_map{size}"])
 
 
-def assert_levels(found, expected):
+def assert_levels(levels, expected):
     """Summing in another order may carry a level over the edge that truncating has."""
-    assert found.shape == expected.shape
-    away = np.abs(found.astype(int) - expected)
+    assert levels.shape == expected.shape
+    away = np.abs(levels.astype(int) - expected)
     assert away.max() <= 1 and away.mean() < 0.01
 
 
 @pytest.mark.parametrize(("version", "steps"), [("v1", V1), ("v2", V2)])
 def test_the_networks_are_fed_what_the_authors_feed(version, steps):
-    prepared = steps.prepare(PHOTO, get_card("genpercept").protocol["size"])
+    prepared = steps.prepare(PHOTO, get_card("genpercept").pipeline["size"])
     assert prepared.shape == tuple(ANSWERS[f"{version}_shape"][1:])
     assert np.abs(prepared[:, ::16, ::16].numpy() - ANSWERS[f"{version}_input"]).max() <= 1e-6
 
@@ -90,8 +90,8 @@ def test_version_1_is_greyed_by_the_weights_of_colours(colour, level):
 def test_version_2_takes_the_mean_of_the_channels_and_truncates(colour, answer, level):
     """The mean is clipped, its channels are not."""
     pixels = torch.tensor(colour, dtype=torch.float32).view(1, 3, 1, 1).expand(1, 3, 4, 4)
-    torch.testing.assert_close(V2.answer(pixels), torch.full((1, 4, 4), answer))
-    assert (V2.restore(V2.answer(pixels)[0], (4, 4)) == level).all()
+    torch.testing.assert_close(V2.postprocess(pixels), torch.full((1, 4, 4), answer))
+    assert (V2.restore(V2.postprocess(pixels)[0], (4, 4)) == level).all()
 
 
 def test_identities_and_titles_tell_versions_and_sizes(folders):
@@ -103,14 +103,14 @@ def test_identities_and_titles_tell_versions_and_sizes(folders):
     assert first.title == "GenPercept v1 (unet_dis_v1)"
     assert small.title == "GenPercept v1 (unet_dis_v1), processing_res 64"
     assert second.title == "GenPercept v2 (unet_dis_v2)"
-    assert len({str(sorted(one.identity.items(), key=str)) for one in (first, small, second)}) == 3
+    assert len({str(sorted(model.identity.items(), key=str)) for model in (first, small, second)}) == 3
 
 
 def test_sizes_are_truncated_and_threads_refused():
-    assert fitted((1500, 2100), 768) == (548, 768)
-    assert fitted((30, 40), 768) == (576, 768)
-    with pytest.raises(InputError, match=r"4000 x 20: its shorter side .* less than 8 pixels at processing_res=768"):
-        fitted((20, 4000), 768)
+    assert fit_size((1500, 2100), 768) == (548, 768)
+    assert fit_size((30, 40), 768) == (576, 768)
+    with pytest.raises(InputError, match=r"4000 x 20: its shorter side .* fewer than 8 pixels at processing_res=768"):
+        fit_size((20, 4000), 768)
 
 
 def test_the_card_counts_stable_diffusions_parameters():
@@ -132,20 +132,20 @@ def test_untrained_is_the_same_every_time(monkeypatch):
 
 
 def test_a_folder_of_one_version_is_enough(folders, tmp_path):
-    assert load_model("genpercept", str(tiny.first(tmp_path)), "cpu").identity == model(folders, "v1").identity
+    assert load_model("genpercept", str(tiny.write_v1(tmp_path)), "cpu").identity == model(folders, "v1").identity
 
 
-def test_two_versions_in_one_folder_have_to_be_told_apart(folders, tmp_path):
-    with pytest.raises(InputError, match=r"both: .*more than one, so name one of unet_dis_v1, unet_dis_v2"):
+def test_two_versions_in_one_folder_need_a_choice(folders, tmp_path):
+    with pytest.raises(InputError, match=r"both: .*has several \(unet_dis_v1, unet_dis_v2\); name one"):
         load_model("genpercept", str(folders[0]), "cpu")
-    with pytest.raises(InputError, match="in unet_dis_v1, unet_dis_v2, unet is needed, here is none"):
+    with pytest.raises(InputError, match="in one of unet_dis_v1, unet_dis_v2, unet, but has none"):
         load_model("genpercept", str(tmp_path), "cpu")
 
 
 def test_the_prompt_of_version_1_is_asked_for(tmp_path):
-    folder = tiny.first(tmp_path / "v1")
+    folder = tiny.write_v1(tmp_path / "v1")
     shutil.move(folder / "empty_text_embed.npy", tmp_path / "moved.npy")
-    with pytest.raises(InputError, match=r"empty_text_embed\.npy: get it from https://github\.com/aim-uofa/"):
+    with pytest.raises(InputError, match=r"empty_text_embed\.npy: missing; get it from https://github\.com/aim-uofa/"):
         load_model("genpercept", str(folder), "cpu")
     load_model("genpercept", str(folder), "cpu", prompt=str(tmp_path / "moved.npy"))
     for content in (b"", b"text"):
@@ -158,7 +158,7 @@ def test_the_prompt_of_version_1_is_asked_for(tmp_path):
 
 
 def test_wrong_options_and_bases_are_named(folders, tmp_path):
-    with pytest.raises(InputError, match="processing_res 'large': a number of pixels is needed"):
+    with pytest.raises(InputError, match="processing_res 'large': must be a number of pixels"):
         model(folders, "v1", processing_res="large")
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: no unet/ of Stable Diffusion 2\.1"):

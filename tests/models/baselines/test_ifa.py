@@ -20,14 +20,15 @@ def keys(classes):
 
 
 @pytest.fixture(scope="module")
-def one():
+def one_class():
     """What a trainer would save with one class."""
     return checkpoint(keys(1), gain=1.0)
 
 
-def of_classes(one, classes):
-    """The same with another number of classes: its last layers are the only ones whose shapes say it."""
-    return one | checkpoint({name: shape for name, shape in keys(classes).items() if shape != keys(1)[name]}, gain=1.0)
+def of_classes(one_class, classes):
+    """The same with another number of classes, which changes only the shapes of the last layers."""
+    last_layers = {name: shape for name, shape in keys(classes).items() if shape != keys(1)[name]}
+    return one_class | checkpoint(last_layers, gain=1.0)
 
 
 def saved(path, state):
@@ -36,10 +37,10 @@ def saved(path, state):
 
 
 @pytest.mark.parametrize(("classes", "stride"), [(1, 2), (2, 8), (19, 16)])
-def test_the_network_answers_as_the_authors(one, classes, stride):
+def test_the_network_answers_as_the_authors(one_class, classes, stride):
     with torch.device("meta"):
         net = IFA(classes).eval()
-    net.load_state_dict(of_classes(one, classes), assign=True)
+    net.load_state_dict(of_classes(one_class, classes), assign=True)
     with torch.inference_mode():
         outputs = net(probe_image("ifa", 193, 257))
     for name, answer in zip(("logits", "aux"), outputs, strict=True):
@@ -54,8 +55,8 @@ def test_the_card_counts_its_parameters():
     assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == keys(1)
 
 
-def test_protocol(one, tmp_path):
-    model = load_model("ifa", saved(tmp_path / "two.pth", of_classes(one, 2)), "cpu").predictor
+def test_the_steps_before_and_after_the_network_are_the_authors(one_class, tmp_path):
+    model = load_model("ifa", saved(tmp_path / "two.pth", of_classes(one_class, 2)), "cpu").predictor
     photo = probe_photo("protocol", 640, 640)
     assert np.abs(model.prepare(photo)[:, ::16, ::16].numpy() - ANSWERS["input"]).max() <= 1e-6
     answer = torch.cat([probe_logits(name, 1024, 1024) for name in ("ifa_0", "ifa_1")], 1)
@@ -66,28 +67,28 @@ def test_protocol(one, tmp_path):
     assert len(np.unique(levels)) > 200
 
 
-def test_one_class_is_a_sigmoid(one, tmp_path):
-    model = load_model("ifa", saved(tmp_path / "one.pth", one), "cpu")
+def test_one_class_is_a_sigmoid(one_class, tmp_path):
+    model = load_model("ifa", saved(tmp_path / "one.pth", one_class), "cpu")
     logits = torch.tensor([0.0, math.log(3), -math.log(3)]).view(1, 1, 1, 3)
     model.predictor.net = lambda batch: (logits, None)
     torch.testing.assert_close(model.predictor.infer(None), torch.tensor([[[0.5, 0.75, 0.25]]]))
     assert model.title == "IFA (one.pth)"
 
 
-def test_what_is_no_map_of_a_foreground_is_refused(one, tmp_path):
-    with pytest.raises(InputError, match=r"city\.pth: tells 19 classes apart"):
-        load_model("ifa", saved(tmp_path / "city.pth", of_classes(one, 19)), "cpu")
+def test_what_is_no_map_of_a_foreground_is_refused(one_class, tmp_path):
+    with pytest.raises(InputError, match=r"city\.pth: has 19 classes"):
+        load_model("ifa", saved(tmp_path / "city.pth", of_classes(one_class, 19)), "cpu")
     with pytest.raises(InputError, match=r"other\.pth: not the weights of this IFA"):
         load_model("ifa", saved(tmp_path / "other.pth", {"weight": torch.zeros(1)}), "cpu")
 
 
 def test_nearest_features_say_how_far_away_they_are():
     x = torch.arange(6.0).view(1, 1, 2, 3)
-    away, nearest = nearest_features(x, (4, 6))
+    offset, nearest = nearest_features(x, (4, 6))
     assert torch.equal(nearest.view(4, 6), x[0, 0].repeat_interleave(2, 0).repeat_interleave(2, 1))
     # A point is a quarter of a coarse pixel from its centre, in each direction: half of half a pixel.
-    assert torch.allclose(away.view(2, 4, 6)[0, :, 0], torch.tensor([-0.5, 0.5, -0.5, 0.5]))
-    assert torch.allclose(away.view(2, 4, 6)[1, 0], torch.tensor([-0.5, 0.5] * 3), atol=1e-6)
+    assert torch.allclose(offset.view(2, 4, 6)[0, :, 0], torch.tensor([-0.5, 0.5, -0.5, 0.5]))
+    assert torch.allclose(offset.view(2, 4, 6)[1, 0], torch.tensor([-0.5, 0.5] * 3), atol=1e-6)
 
 
 def test_positions_begin_at_frequencies_of_1_to_64():

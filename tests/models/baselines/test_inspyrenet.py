@@ -13,11 +13,11 @@ from torch.nn import functional
 
 from disbench.errors import InputError
 from disbench.inference.model import load_model
-from disbench.models._parts import weights
-from disbench.models._parts.swin import learned
+from disbench.models._parts.swin import drop_buffers
+from disbench.models._parts.weights import load_module
 from disbench.models.inspyrenet.network import InSPyReNet
 from disbench.models.inspyrenet.predictor import PRESETS, Preset
-from disbench.models.inspyrenet.pyramid import TRANSITIONS, largest, transition
+from disbench.models.inspyrenet.pyramid import TRANSITIONS, dilate, transition
 from disbench.registry.loading import get_card
 
 torch.set_num_threads(1)
@@ -43,29 +43,29 @@ def file(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def models(file):
-    """Of every preset, with the small backbone."""
+    """A model of each preset, with the small backbone."""
     return {preset: load_model("inspyrenet", file, "cpu", preset=preset) for preset in PRESETS}
 
 
 def assert_answers(name, pyramid):
-    found = {f"d{3 - i}": x for i, x in enumerate(pyramid.saliency)}
-    found |= {f"p{2 - i}": x for i, x in enumerate(pyramid.laplacian)}
-    for key, x in found.items():
+    maps = {f"d{3 - i}": x for i, x in enumerate(pyramid.saliency)}
+    maps |= {f"p{2 - i}": x for i, x in enumerate(pyramid.laplacian)}
+    for key, x in maps.items():
         assert_close(x, ANSWERS[f"{name}_{key}"], key)
 
 
-def assert_close(found, expected, what):
+def assert_close(answer, expected, title):
     """Within 1e-4 of the largest: summing in another order moves it by a twentieth of it, other weights by hundreds."""
-    step = max(1, *(side // 32 for side in found.shape[2:]))
-    found = found[0, 0, ::step, ::step].numpy()
-    assert found.shape == expected.shape, what
-    assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max(), what
+    step = max(1, *(side // 32 for side in answer.shape[2:]))
+    answer = answer[0, 0, ::step, ::step].numpy()
+    assert answer.shape == expected.shape, title
+    assert np.abs(answer - expected).max() <= 1e-4 * np.abs(expected).max(), title
 
 
 @torch.inference_mode()
 def test_with_swin_it_answers_as_the_authors(tmp_path):
-    state = learned(released("swin"))
-    net = weights.build(lambda: InSPyReNet("SwinB", 1024), state, tmp_path)
+    state = drop_buffers(released("swin"))
+    net = load_module(lambda: InSPyReNet("SwinB", 1024), state, tmp_path)
     assert_answers("swin", net(probe_image("inspyrenet", 256, 256)))
     assert get_card("inspyrenet").parameters == sum(x.numel() for x in net.parameters())
 
@@ -90,18 +90,18 @@ def test_with_res2net_it_answers_as_the_authors(small):
 
 def test_two_sizes_are_blended_as_by_the_authors(small):
     below = functional.pad(SQUARE, (0, LARGE.shape[3] - SQUARE.shape[3]))
-    found = small.infer(torch.cat((LARGE, below), 2))[None]
-    assert_close(found, ANSWERS["blended_pred"], "pred")
+    blended = small.infer(torch.cat((LARGE, below), 2))[None]
+    assert_close(blended, ANSWERS["blended_pred"], "pred")
 
 
-@pytest.mark.parametrize("across", TRANSITIONS)
-def test_transitions_are_where_opencv_sees_them(across):
+@pytest.mark.parametrize("diameter", TRANSITIONS)
+def test_transitions_are_where_opencv_sees_them(diameter):
     x = 4 * (probe_logits("transition", 60, 80) - 4)
-    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
-    assert np.array_equal(largest(x, across)[0, 0], cv2.dilate(x[0, 0].numpy(), ellipse))
+    ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter))
+    assert np.array_equal(dilate(x, diameter)[0, 0], cv2.dilate(x[0, 0].numpy(), ellipse))
     sure = x[0, 0].sigmoid().numpy()
     expected = cv2.dilate(sure, ellipse) - cv2.erode(sure, ellipse) > 0.5
-    assert np.array_equal(transition(x, across)[0, 0], expected)
+    assert np.array_equal(transition(x, diameter)[0, 0], expected)
     assert 0.05 < expected.mean() < 0.95
 
 
@@ -109,7 +109,7 @@ def test_transitions_are_where_opencv_sees_them(across):
 def test_keys_and_shapes_are_the_authors(name):
     with torch.device("meta"):
         state = InSPyReNet(BACKBONES[name], 384).state_dict()
-    assert {key: list(tensor.shape) for key, tensor in state.items()} == learned(KEYS[name])
+    assert {key: list(tensor.shape) for key, tensor in state.items()} == drop_buffers(KEYS[name])
 
 
 @pytest.mark.parametrize("photo", PHOTOS)
@@ -141,9 +141,9 @@ def test_a_larger_copy_of_512_pixels_adds_nothing(models, photo, shape):
 
 
 def test_the_saved_map_is_that_of_the_authors(models):
-    found = probe_logits("inspyrenet", 1024, 1024)[0, 0].sigmoid()
-    found = (found - found.min()) / (found.max() - found.min() + 1e-8)
-    saved = models["DIS5K"].predictor.restore(found, PHOTOS["wide"])
+    saliency = probe_logits("inspyrenet", 1024, 1024)[0, 0].sigmoid()
+    saliency = (saliency - saliency.min()) / (saliency.max() - saliency.min() + 1e-8)
+    saved = models["DIS5K"].predictor.restore(saliency, PHOTOS["wide"])
     assert np.array_equal(saved[::12, ::12], ANSWERS["saved"])
     assert hashlib.sha256(saved.tobytes()).hexdigest() == str(ANSWERS["saved_sha256"])
 

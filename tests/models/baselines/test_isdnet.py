@@ -11,8 +11,8 @@ from isdnet_weights import filled
 
 from disbench.errors import InputError
 from disbench.inference.model import load_model
-from disbench.models._parts import weights
-from disbench.models.isdnet.layers import details
+from disbench.models._parts.weights import load_module
+from disbench.models.isdnet.layers import laplacian_details
 from disbench.models.isdnet.network import ISDNet
 from disbench.registry.loading import get_card
 
@@ -20,8 +20,6 @@ from disbench.registry.loading import get_card
 def saved(path, state):
     torch.save({"state_dict": {f"module.{name}": tensor for name, tensor in state.items()}, "meta": {"iter": 1}}, path)
     return str(path)
-
-
 
 
 def of_classes(classes):
@@ -32,9 +30,10 @@ def of_classes(classes):
 @pytest.fixture(scope="module")
 def states():
     """Number of classes -> what a trainer would save; but for the last layers they are the same."""
-    one = filled(of_classes(1))
-    differ = {n: {key: shape for key, shape in of_classes(n).items() if [*one[key].shape] != shape} for n in (1, 2, 7)}
-    return {n: one | checkpoint(keys, gain=1.0) for n, keys in differ.items()}
+    one_class = filled(of_classes(1))
+    shapes = {key: [*x.shape] for key, x in one_class.items()}
+    differ = {n: {key: shape for key, shape in of_classes(n).items() if shapes[key] != shape} for n in (1, 2, 7)}
+    return {n: one_class | checkpoint(keys, gain=1.0) for n, keys in differ.items()}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +41,7 @@ def states():
     [(1, ("isdnet", 256, 320), 2), (2, ("isdnet", 256, 320), 8), (7, ("isdnet_odd", 201, 330), 8)],
 )
 def test_the_network_answers_as_the_authors(classes, probe, stride, states, tmp_path):
-    net = weights.build(lambda: ISDNet(classes), states[classes], tmp_path)
+    net = load_module(lambda: ISDNet(classes), states[classes], tmp_path)
     with torch.inference_mode():
         answer = net(probe_image(*probe))[0, :, ::stride, ::stride].numpy()
     expected = np.load(GOLDENS / "isdnet" / "answers.npz")[f"c{classes}"]
@@ -65,7 +64,7 @@ def test_two_classes_give_the_softmax_of_the_second(states, tmp_path):
 
 def test_more_classes_have_no_map(states, tmp_path):
     path = saved(tmp_path / "seven.pth", states[7])
-    with pytest.raises(InputError, match=r"seven\.pth: tells 7 classes apart"):
+    with pytest.raises(InputError, match=r"seven\.pth: has 7 classes"):
         load_model("isdnet", path, "cpu")
 
 
@@ -97,9 +96,9 @@ def test_the_working_size_is_the_cards():
 def test_a_map_is_resized_before_its_sigmoid_and_rounded(small):
     assert (small.restore(torch.zeros(8, 8), (4, 6)) == 128).all()  # 127.5, to the even neighbour
     logits = np.array([[-2.0, 1.0], [4.0, 0.5]], np.float32)
-    found = small.restore(torch.from_numpy(logits), (4, 6))
+    levels = small.restore(torch.from_numpy(logits), (4, 6))
     resized = cv2.resize(logits, (6, 4), interpolation=cv2.INTER_LINEAR).astype(np.float64)
-    assert np.array_equal(found, np.rint(255 / (1 + np.exp(-resized))))
+    assert np.array_equal(levels, np.rint(255 / (1 + np.exp(-resized))))
 
 
 @pytest.mark.parametrize(("answers", "levels"), [([math.log(3)], 191), ([-1.0, -1.0 - math.log(3)], 64)])
@@ -112,9 +111,9 @@ def test_one_class_is_a_sigmoid_and_two_are_a_softmax(small, monkeypatch, answer
 
 def test_details_are_what_halving_loses():
     ramp = torch.arange(48, dtype=torch.float32).expand(1, 3, 32, 48)
-    assert details(ramp)[..., 12:-12, 12:-12].abs().max() < 1e-4
+    assert laplacian_details(ramp)[..., 12:-12, 12:-12].abs().max() < 1e-4
     point = torch.zeros(1, 3, 32, 48)
     point[..., 16, 16] = 1
     # Along each axis (1 4 6 4 1)/16 blurs, every other is kept, and (1 6 1)/8 of them come back at the point.
-    assert details(point)[0, :3, 16, 16].tolist() == pytest.approx([1 - ((6 * 6 + 1 + 1) / 16 / 8) ** 2] * 3)
-    assert details(torch.ones(1, 3, 33, 47)).abs().max() < 1e-6
+    assert laplacian_details(point)[0, :3, 16, 16].tolist() == pytest.approx([1 - ((6 * 6 + 1 + 1) / 16 / 8) ** 2] * 3)
+    assert laplacian_details(torch.ones(1, 3, 33, 47)).abs().max() < 1e-6

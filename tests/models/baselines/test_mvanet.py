@@ -9,8 +9,8 @@ from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe
 
 from disbench.errors import InputError
 from disbench.inference.model import load_model
-from disbench.models._parts.swin import learned
-from disbench.models.mvanet.network import MVANet, renamed
+from disbench.models._parts.swin import drop_buffers
+from disbench.models.mvanet.network import MVANet, rename_layers
 from disbench.models.mvanet.predictor import PASSES
 from disbench.registry.loading import get_card
 
@@ -57,7 +57,7 @@ def test_a_batch_is_answered_as_each_of_it(model):
 def test_keys_and_shapes_are_the_authors():
     with torch.device("meta"):
         net = MVANet()
-    keys = learned({name: KEYS["trained"][name] for name in KEYS["kept"]})
+    keys = drop_buffers({name: KEYS["trained"][name] for name in KEYS["kept"]})
     assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == keys
     assert sum(p.numel() for p in net.parameters()) == get_card("mvanet").parameters
 
@@ -73,7 +73,7 @@ def test_earlier_generations_of_names_are_the_same_network(released, earlier):
         layer, _, last = name.rpartition(".")
         state[f"{layer.rpartition('.')[0]}.{earlier[layer]}.{last}" if layer in earlier else name] = tensor
     assert state.keys() != released.keys()
-    found = renamed(state)
+    found = rename_layers(state)
     assert found.keys() == set(KEYS["kept"])
     assert all(tensor is released[name] for name, tensor in found.items())
 
@@ -116,7 +116,7 @@ def test_other_passes_are_another_model(theirs, model):
 
 
 def test_what_is_not_there_is_refused(released, theirs, tmp_path):
-    with pytest.raises(InputError, match="passes=two: one of 2025, 2024, one"):
+    with pytest.raises(InputError, match="passes=two: must be one of 2025, 2024, one"):
         load_model("mvanet", theirs, "cpu", passes="two")
     state = released | {"shallow.0.weight": released["shallow.0.weight"][:, :1]}
     torch.save({name: tensor for name, tensor in state.items() if name != "conv4.1.bias"}, tmp_path / "other.pth")

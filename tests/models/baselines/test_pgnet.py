@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from disbench.errors import InputError
 from disbench.inference.model import load_model
-from disbench.models._parts.swin import learned
+from disbench.models._parts.swin import drop_buffers
 from disbench.models.pgnet.network import PGNet
 from disbench.registry.loading import get_card
 
@@ -22,8 +22,8 @@ KEYS = read_keys(GOLDENS / "pgnet" / "pgnet.json.gz")
 def theirs(tmp_path_factory):
     """A file as the authors' trainer saves it, with the tables that follow from the size."""
     path = tmp_path_factory.mktemp("pgnet") / "model-32"
-    tables = {name: torch.zeros(shape) for name, shape in KEYS.items() if name not in learned(KEYS)}
-    state = checkpoint(learned(KEYS), gain=1.0) | tables
+    tables = {name: torch.zeros(shape) for name, shape in KEYS.items() if name not in drop_buffers(KEYS)}
+    state = checkpoint(drop_buffers(KEYS), gain=1.0) | tables
     torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
     return path
 
@@ -36,12 +36,12 @@ def model(theirs):
 def test_network(model):
     batch = probe_image("pgnet", 256, 320)
     with torch.inference_mode():
-        logits, own, other, attention = model.predictor.net(batch)
+        logits, local, overall, attention = model.predictor.net(batch)
     assert logits.shape == (1, 1, 64, 80)
     got = {
         "mask": functional.interpolate(logits, batch.shape[-2:], mode="bilinear")[0, 0, ::2, ::2],
-        "own": own[0, 0],
-        "other": other[0, 0],
+        "own": local[0, 0],
+        "other": overall[0, 0],
         "attention": attention[0, 0, ::8, ::8],
     }
     for name, answer in got.items():
@@ -49,7 +49,7 @@ def test_network(model):
         assert np.abs(answer.numpy() - expected).max() <= 5e-5 * np.abs(expected).max(), name
 
 
-def test_protocol(model):
+def test_the_steps_before_and_after_the_network_are_the_authors(model):
     photo = probe_photo("protocol", 1500, 2100)
     prepared = model.predictor.prepare(photo)
     assert prepared.shape == (3, 1024, 1024) and prepared.dtype == torch.float32
@@ -63,7 +63,7 @@ def test_protocol(model):
 def test_keys_shapes_and_their_count_are_the_authors():
     with torch.device("meta"):
         net = PGNet()
-    assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == learned(KEYS)
+    assert {name: list(tensor.shape) for name, tensor in net.state_dict().items()} == drop_buffers(KEYS)
     assert get_card("pgnet").parameters == sum(p.numel() for p in net.parameters())
 
 

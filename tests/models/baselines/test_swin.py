@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disbench.models._parts.swin import HEAD, SIZES, Attention, Swin, learned
+from disbench.models._parts.swin import HEAD, SIZES, Attention, Swin, drop_buffers
 
 # Of the authors' networks for ImageNet, with windows of 7 and a classifier.
 PARAMETERS = {"tiny": 28_288_354, "base": 87_768_224, "large": 196_532_476}
@@ -64,7 +64,7 @@ def test_parameters_are_those_of_the_authors(size):
 
 @pytest.mark.parametrize("norms", [True, False])
 def test_features_of_any_size(norms):
-    net = Swin(HEAD, (2, 1, 1), 3, norms).eval()
+    net = Swin(HEAD, (2, 1, 1), 3, norms=norms).eval()
     with torch.inference_mode():
         features = net(torch.rand(2, 3, 45, 29))
     after = [(HEAD, 12, 8), (2 * HEAD, 6, 4), (4 * HEAD, 3, 2)]
@@ -84,7 +84,7 @@ def test_names_are_the_authors_less_what_is_computed():
         "norm1.weight",
     } <= names
     tables = dict.fromkeys(("layers.0.blocks.1.attn_mask", "layers.0.blocks.0.attn.relative_position_index"))
-    assert learned(dict.fromkeys(names) | tables).keys() == names
+    assert drop_buffers(dict.fromkeys(names) | tables).keys() == names
 
 
 def test_what_inference_leaves_behind_serves_training():

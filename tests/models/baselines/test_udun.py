@@ -1,6 +1,6 @@
-"""UDUN against outputs of its authors' network (commit c1f83d7) under weights that tests/filled.py makes from names.
+"""UDUN against outputs of its authors' network (commit c1f83d7), with weights of tests/helpers/filled_weights.py.
 
-No script here makes tests/goldens/udun, since it would lean on code that its authors give no licence for.
+No script makes tests/goldens/udun, since it would depend on code without a licence.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def test_network(model):
         assert np.abs(answer.numpy() - expected).max() <= 1e-4 * np.abs(expected).max(), name
 
 
-def test_protocol(model):
+def test_the_steps_before_and_after_the_network_are_the_authors(model):
     photo = probe_photo("protocol", 1500, 2100)
     prepared = model.predictor.prepare(photo)
     assert prepared.shape == (3, 1024, 1024) and prepared.dtype == torch.float32
@@ -64,15 +64,15 @@ def test_card_names_the_parameters_of_the_network():
 
 
 @pytest.mark.parametrize("depth", [18, 34])
-def test_a_smaller_backbone_is_told_from_its_file(depth, tmp_path):
+def test_a_smaller_backbone_is_detected_from_its_file(depth, tmp_path):
     net = UDUN(depth).eval()
     path = tmp_path / "smaller.pth"
     torch.save({f"module.{name}": tensor for name, tensor in net.state_dict().items()}, path)
-    found = load_model("udun", str(path), "cpu").predictor
-    assert f"R{depth}" in found.title
+    predictor = load_model("udun", str(path), "cpu").predictor
+    assert f"R{depth}" in predictor.title
     batch = probe_image("udun", 128, 256)
     with torch.inference_mode():
-        assert torch.equal(found.infer(batch), net.to(memory_format=torch.channels_last)(batch)[2][:, 0])
+        assert torch.equal(predictor.infer(batch), net.to(memory_format=torch.channels_last)(batch)[2][:, 0])
 
 
 def test_another_network_is_refused(theirs, tmp_path):

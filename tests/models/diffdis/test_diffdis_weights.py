@@ -177,7 +177,7 @@ def code(folder, state, base):
 
 def optimiser(folder, state, base):
     torch.save({"state": {0: torch.zeros(1)}}, folder / "optimiser.pt")
-    return folder / "optimiser.pt", "optimiser.pt: more than weights in it"
+    return folder / "optimiser.pt", "optimiser.pt: holds more than weights"
 
 
 def wrong_width(folder, state, base):
@@ -218,7 +218,7 @@ def test_foreign_files_are_named(make, state, base, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["owner/name", "owner/name/unet.safetensors"])
 def test_id_that_cannot_be_fetched(name, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(InputError, match=f"{name}: no such path, nor to be had from Hugging Face"):
+    with pytest.raises(InputError, match=f"{name}: no such path, and not available from Hugging Face"):
         weights.load(name)
 
 

@@ -1,4 +1,4 @@
-"""docs/add-a-model.md: what it shows works as it is shown."""
+"""The example of docs/add-a-model.md works as shown there."""
 
 import json
 import re
@@ -17,13 +17,13 @@ def call(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
-def test_the_python_file_is_fit(tmp_path, monkeypatch):
+def test_doctor_accepts_the_python_file(tmp_path, monkeypatch):
     (tmp_path / "my_model.py").write_text(PYTHON)
     small = [(image[::8, ::8].copy(), truth[::8, ::8].copy()) for image, truth in adapter.sample_pictures(2)]
     monkeypatch.setattr(adapter, "sample_pictures", lambda: small)
     ran = call("doctor", "--model", tmp_path / "my_model.py", "--option", "size=64", "--json")
-    failed = [one["check"] for one in json.loads(ran.stdout)["checks"] if not one["ok"]]
-    assert failed in ([], ["score"])  # its weights are as drawn
+    failed = [check["check"] for check in json.loads(ran.stdout)["checks"] if not check["ok"]]
+    assert failed in ([], ["score"])  # its weights are untrained
 
 
 def test_the_folder_is_listed_and_described(tmp_path, monkeypatch):
@@ -37,8 +37,8 @@ def test_the_folder_is_listed_and_described(tmp_path, monkeypatch):
     assert model.load_model("thin_net", "thin.pth").title == "ThinNet"
 
 
-def test_the_table_of_options_is_whole():
+def test_the_table_of_options_is_complete():
     rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)?) \| (.*?) \|", TEXT, re.M))
     assert {name for key in rows for name in re.findall(r"\w+", key)} == {*OPTIONS, "output"}
-    for key, known in (("resize", RESIZES), ("activation", ACTIVATIONS), ("stretch", STRETCHES)):
-        assert re.findall(r"`([\w-]+)`", rows[f"`{key}`"]) == list(known)
+    for key, choices in (("resize", RESIZES), ("activation", ACTIVATIONS), ("stretch", STRETCHES)):
+        assert re.findall(r"`([\w-]+)`", rows[f"`{key}`"]) == list(choices)

@@ -1,6 +1,7 @@
 """Models without a folder: an ONNX, TorchScript or torch.export file, a Hugging Face repository, a Python file."""
 
 import json
+import sys
 import zipfile
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from disbench.cli.main import main
 from disbench.errors import InputError
 from disbench.inference.model import load_model
 from disbench.models._own import steps
+from disbench.models._own.export import _is_size
 
 IMAGE = np.full((24, 32, 3), 40, np.uint8)
 IMAGE[6:18, 8:24] = 220
@@ -25,7 +27,7 @@ PLAIN = {"mean": "0", "std": "1"}
 
 
 class Bright(nn.Module):
-    """Logits of brightness at half size, twice: nested as IS-Net's answer is, and a map of two channels."""
+    """Logits of brightness at half size, as nested outputs and as a map of two channels."""
 
     def forward(self, x):
         y = 20 * (nn.functional.avg_pool2d(x.mean(1, keepdim=True), 2) - 0.5)
@@ -34,7 +36,7 @@ class Bright(nn.Module):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """One network in every form of file."""
+    """One network in every format."""
     folder, net, x = tmp_path_factory.mktemp("own"), Bright().eval(), torch.zeros(1, 3, 24, 32)
     torch.jit.trace(net, x).save(folder / "bright.pt")
     torch.export.save(torch.export.export(net, (x,)), folder / "bright.pt2")
@@ -42,41 +44,39 @@ def files(tmp_path_factory):
     return folder
 
 
-
-
 @pytest.mark.parametrize(
     ("name", "output", "channel"),
     [("bright.onnx", "map", "both:1"), ("bright.pt", "0.1", "1:1"), ("bright.pt2", "0.1", "1:1")],
 )
-def test_one_network_in_every_form_of_file(files, name, output, channel):
+def test_one_network_has_the_same_maps_in_every_format(files, name, output, channel):
     if name.endswith("onnx"):
         pytest.importorskip("onnxruntime")
     path = str(files / name)
     size = {} if name.endswith("pt2") else {"size": "24x32"}
     logits = disbench.load(path, device="cpu", activation="sigmoid", **size, **PLAIN)
     mask = logits.predict(IMAGE)
-    for chosen in (output, channel):
-        model = disbench.load(path, device="cpu", output=chosen, **size, **PLAIN)
+    for selected in (output, channel):
+        model = disbench.load(path, device="cpu", output=selected, **size, **PLAIN)
         assert np.array_equal(model.predict(IMAGE), mask)
         assert model.identity != logits.identity
     assert mask.dtype == np.uint8 and ((mask > 127) == OBJECT).all()
-    two = np.stack([logits.predictor.prepare(one) for one in (IMAGE, 255 - IMAGE)])
+    two = np.stack([logits.predictor.prepare(image) for image in (IMAGE, 255 - IMAGE)])
     if name != "bright.onnx":
         two = torch.from_numpy(two)
-    answers = np.stack([np.asarray(one) for one in logits.predictor.infer(two)])
+    answers = np.stack([np.asarray(output) for output in logits.predictor.infer(two)])
     np.testing.assert_allclose(answers[0], -answers[1], atol=1e-5)
-    with pytest.raises(InputError, match=r"values from -\d.* to \d.*give --option activation=sigmoid"):
+    with pytest.raises(InputError, match=r"values range from -\d.* to \d.*give --option activation=sigmoid"):
         disbench.load(path, device="cpu", **size, **PLAIN).predict(IMAGE)
     with pytest.raises(InputError, match="output"):
         disbench.load(path, device="cpu", output="7", **size, **PLAIN).predict(IMAGE)
 
 
-def test_a_file_that_is_bound_to_a_size_says_so(files, tmp_path):
+def test_a_file_with_a_fixed_size_accepts_no_other(files, tmp_path):
     pytest.importorskip("onnxruntime")
     fixed = str(onnx_file(tmp_path / "fixed.onnx", (1, 3, 24, 32)))
     assert disbench.load(fixed, device="cpu").predictor.steps.size == (24, 32)
     for path in (fixed, str(files / "bright.pt2")):
-        with pytest.raises(InputError, match="works at 24x32 alone"):
+        with pytest.raises(InputError, match="works only at 24x32; omit --option size"):
             disbench.load(path, device="cpu", size="64")
 
 
@@ -94,7 +94,7 @@ def test_an_onnx_file_of_another_kind_is_refused(tmp_path, shape, kind, why):
         disbench.load(str(onnx_file(tmp_path / "a.onnx", shape, kind)), device="cpu")
 
 
-def test_run_and_its_key(files, tmp_path, monkeypatch, make_pairs):
+def test_a_run_resumes_under_its_key(files, tmp_path, monkeypatch, make_pairs):
     monkeypatch.chdir(tmp_path)
     make_pairs(tmp_path / "mine", ["a"])
 
@@ -131,13 +131,13 @@ def test_every_option_is_in_the_key(files):
     }
     plain = disbench.load(path, device="cpu").identity
     changed = [disbench.load(path, device="cpu", **{key: value}).identity for key, value in keys.items()]
-    assert all(one != plain for one in changed)
+    assert all(identity != plain for identity in changed)
 
 
-# -- What must not run
+# -- Code that must not run
 
 
-def spoilt(source, path, **files):
+def spoil_archive(source, path, **files):
     """A copy of an archive with some of its files replaced, or added."""
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w") as new:
         root = old.namelist()[0].split("/")[0]
@@ -169,9 +169,9 @@ def test_an_exported_file_runs_nothing_when_it_is_loaded(files, tmp_path):
     }
     for name, (content, why) in cases.items():
         with pytest.raises(InputError, match=why):
-            disbench.load(spoilt(path, bad, **{name: content}))
+            disbench.load(spoil_archive(path, bad, **{name: content}))
     with pytest.raises(InputError, match="two files of one name"):
-        disbench.load(spoilt(path, bad, **{"models/MODEL.json": b"{}"}))
+        disbench.load(spoil_archive(path, bad, **{"models/MODEL.json": b"{}"}))
 
 
 @pytest.mark.parametrize(
@@ -182,15 +182,13 @@ def test_an_exported_file_runs_nothing_when_it_is_loaded(files, tmp_path):
         for text in ("exit()", "s0.x", "().__class__", 'Symbol("a")', "eval('1')", "lambda: 0", "s0[0]", "")
     ],
 )
-def test_sizes_are_arithmetic_alone(text, fine):
-    from disbench.models._own.export import _is_size
-
+def test_sizes_are_only_arithmetic(text, fine):
     assert _is_size(text) == fine
 
 
 def test_a_pickle_is_no_torchscript(tmp_path):
     torch.save(Trap(), tmp_path / "a.pt")
-    with pytest.raises(InputError, match=r"no TorchScript; .*--model NAME --weights"):
+    with pytest.raises(InputError, match=r"no TorchScript; .*name their network: --model NAME --weights"):
         disbench.load(str(tmp_path / "a.pt"))
     (tmp_path / "b.pt2").write_bytes(b"x")
     with pytest.raises(InputError, match="not a file of torch"):
@@ -204,24 +202,24 @@ def test_a_pickle_is_no_torchscript(tmp_path):
     ("option", "why"),
     [
         ({"size": "0"}, "HEIGHTxWIDTH"),
-        ({"mean": "1,2"}, "one number, or three"),
-        ({"std": "0"}, "one number, or three"),
-        ({"resize": "nearest"}, "known: opencv-linear"),
-        ({"colour": "1"}, "no option 'colour'; known: output, size"),
+        ({"mean": "1,2"}, "must be one number, or three"),
+        ({"std": "0"}, "must be one number, or three"),
+        ({"resize": "nearest"}, "must be one of opencv-linear"),
+        ({"colour": "1"}, "no option 'colour'; available: output, size"),
         ({"output": "0:x"}, "NAME:CHANNEL"),
     ],
 )
-def test_a_wrong_option_is_told(files, option, why):
+def test_a_wrong_option_is_reported(files, option, why):
     with pytest.raises(InputError, match=why):
         disbench.load(str(files / "bright.pt"), device="cpu", **option)
 
 
-def test_steps():
+def test_steps_resize_normalise_and_restore():
     plain = steps.Steps(size=None, multiple=16, mean=(0, 0, 0), std=(1, 1, 1))
     assert plain.prepare(IMAGE[:20, :31]).shape == (3, 16, 32)
     assert np.array_equal(replace(plain, multiple=1).prepare(IMAGE)[0], IMAGE[..., 0].astype(np.float32) / 255)
-    for how in steps.RESIZES:
-        x = steps.Steps(size=(12, 16), resize=how).prepare(IMAGE)
+    for resize in steps.RESIZES:
+        x = steps.Steps(size=(12, 16), resize=resize).prepare(IMAGE)
         assert (x.shape, x.dtype) == ((3, 12, 16), np.float32)
     grey = np.linspace(0.2, 0.6, 12, dtype=np.float32).reshape(3, 4)
     assert np.array_equal(plain.restore(grey, (3, 4)), np.rint(grey * 255))
@@ -286,22 +284,24 @@ def segformer(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub") / "tiny"
     torch.manual_seed(0)
     net = transformers.SegformerForSemanticSegmentation(config)
-    net.decode_head.classifier.weight.data *= 100  # as drawn, all classes are equal
+    net.decode_head.classifier.weight.data *= 100  # initial weights make all classes equal
     net.save_pretrained(folder)
-    said = {"size": {"height": 64, "width": 96}, "image_mean": [0.5] * 3, "image_std": [0.25] * 3, "resample": 3}
-    (folder / "preprocessor_config.json").write_text(json.dumps(said))
+    settings = {"size": {"height": 64, "width": 96}, "image_mean": [0.5] * 3, "image_std": [0.25] * 3, "resample": 3}
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return folder
 
 
 def test_a_hugging_face_folder(segformer):
-    with pytest.raises(InputError, match=r"3 classes; say which are foreground: .*wall, cat, dog"):
+    with pytest.raises(InputError, match=r"has 3 classes; name the foreground's: .*wall, cat, dog"):
         load_model(f"hf:{segformer}", device="cpu")
     model = load_model(f"hf:{segformer}", device="cpu", foreground="cat, 2")
-    assert model.predictor.steps == steps.Steps((64, 96), 1, (0.5,) * 3, (0.25,) * 3, "pillow-bicubic")
+    assert model.predictor.steps == steps.Steps(
+        size=(64, 96), mean=(0.5,) * 3, std=(0.25,) * 3, resize="pillow-bicubic"
+    )
     other = load_model(f"hf:{segformer}", device="cpu", foreground="wall")
-    a, b = (one.predict(cv2.resize(IMAGE, (50, 40))).astype(int) for one in (model, other))
+    a, b = (loaded.predict(cv2.resize(IMAGE, (50, 40))).astype(int) for loaded in (model, other))
     assert a.shape == (40, 50)
-    assert np.abs(a + b - 255).max() <= 1  # the classes' probabilities are all of 1
+    assert np.abs(a + b - 255).max() <= 1  # the classes' probabilities sum to 1
     assert a.std() > 0
 
 
@@ -317,11 +317,9 @@ def test_code_of_a_repository_is_never_run(segformer, tmp_path):
 @pytest.mark.parametrize(
     ("name", "package", "extra"), [("a.onnx", "onnxruntime", "onnx"), ("hf:a/b", "transformers", "models")]
 )
-def test_what_is_not_installed_is_named(name, package, extra, tmp_path, monkeypatch):
-    import sys
-
+def test_a_missing_package_is_named(name, package, extra, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    for module in [module for module in sys.modules if module.startswith("disbench.registry.discovery._own")]:
+    for module in [module for module in sys.modules if module.startswith("disbench.models._own")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.onnx").touch()
@@ -330,6 +328,6 @@ def test_what_is_not_installed_is_named(name, package, extra, tmp_path, monkeypa
 
 
 def test_an_exported_network_moves_to_the_device(files):
-    """The meta device stands for a GPU, which nothing here has."""
+    """The meta device stands for a GPU."""
     predictor = disbench.load(str(files / "bright.pt2"), None, "meta", output="1:1", **PLAIN).predictor
     assert predictor.infer(torch.empty(2, 3, 24, 32, device="meta")).is_meta

@@ -35,7 +35,7 @@ from disbench.models._training.losses import bce, bce_of_logits, iou_of_logits
 from disbench.models._training.supervised import Recipe
 from disbench.models.isnet.train import Training as ISNetTraining
 from disbench.models.udun.train import Training as UDUNTraining
-from disbench.models.udun.train import trunks_of
+from disbench.models.udun.train import make_trunks
 from disbench.registry import discovery
 
 torch.set_num_threads(1)
@@ -162,7 +162,7 @@ def test_losses_are_what_they_say():
 @given(arrays(np.float32, (2, 1, 9, 12), elements=st.sampled_from([0.0, 0.25, 1.0])))
 def test_a_trunk_is_a_part_of_its_truth(masks):
     masks = torch.from_numpy(masks)
-    trunks = trunks_of(masks)
+    trunks = make_trunks(masks)
     assert ((trunks >= 0) & (trunks <= masks)).all()
     for mask, trunk in zip(masks, trunks, strict=True):
         if (mask > 0.5).any():
@@ -317,7 +317,7 @@ def test_a_mistake_is_told(tmp_path, make_pairs, monkeypatch, arguments, why):
 
 def test_a_size_must_fit():
     for name in (c.name for c in discovery.list_cards().values() if c.training):
-        with pytest.raises(InputError, match=r"--option size=100: pixels a side, a multiple of"):
+        with pytest.raises(InputError, match=r"--option size=100: must be pixels per side, a multiple of"):
             disbench.load(name, "untrained", "cpu", size="100")
     model = disbench.load("isnet", "untrained", "cpu", size="32")
     assert model.title == "IS-Net (untrained, 32 px)"
@@ -333,7 +333,8 @@ def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
     assert (model.title, model.identity, model.predictor.size) == (asked.title, asked.identity, (64, 64))
     assert model.title == "FP-DIS, unofficial (own.safetensors, 64 px)"
     assert disbench.load("fp_dis", str(said), "cpu", size="96").predictor.size == (96, 96)
-    for size, why in (("100", "its size=100: pixels a side, a multiple of 32"), ("9" * 9, "is no size in pixels")):
+    fault = "its size=100: must be pixels per side, a multiple of 32"
+    for size, why in (("100", fault), ("9" * 9, "not a size in pixels")):
         said.write_bytes(saved(net, {SIZE: size}))
         with pytest.raises(InputError, match=rf"own\.safetensors.*{why}"):
             disbench.load("fp_dis", str(said), "cpu")
@@ -342,7 +343,9 @@ def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
 def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):
     for name in ("mvanet", "inspyrenet"):
         monkeypatch.setattr(
-            import_module(f"disbench.models.{name}.predictor"), "opened", lambda *_: Weights(Path("w"), None, "128")
+            import_module(f"disbench.models.{name}.predictor"),
+            "open_weights",
+            lambda *_: Weights(Path("w"), None, "128"),
         )
     mvanet = disbench.load("mvanet", "w", "cpu")
     assert (mvanet.title, mvanet.predictor.size) == ("MVANet (w, 128 px), passes one", (128, 128))

@@ -17,11 +17,11 @@ from disbench.errors import InputError
 from disbench.models._parts.swin import SIZES
 from disbench.models._parts.weights import saved
 from disbench.models._training import losses
-from disbench.models.birefnet.layers import resized
-from disbench.models.birefnet.train import laplacian, of_map
+from disbench.models.birefnet.layers import resize_like
+from disbench.models.birefnet.train import laplacian, map_loss
 from disbench.models.bsanet.network import Maps
-from disbench.models.ifa.train import hard
-from disbench.models.inspyrenet.pyramid import Pyramid, reduced
+from disbench.models.ifa.train import hard_pixel_loss
+from disbench.models.inspyrenet.pyramid import Pyramid, reduce
 from disbench.models.isdnet.train import affinity
 from disbench.models.pgnet import network
 from disbench.models.pgnet.train import pairs
@@ -153,7 +153,7 @@ def test_a_prediction_is_the_sigmoid_of_the_networks_map_of_a_normalised_picture
 
 
 def test_six_passes_need_sizes_of_their_own():
-    with pytest.raises(InputError, match="size=256: not with passes=2025, whose sizes must be multiples"):
+    with pytest.raises(InputError, match="size=256: not with passes=2025, whose scaled sizes must be multiples"):
         disbench.load("mvanet", "untrained", "cpu", passes="2025", size="256")
 
 
@@ -163,10 +163,13 @@ def test_six_passes_need_sizes_of_their_own():
 def test_losses_are_the_authors():
     """Of logits, in tests/goldens/losses.json; which outputs of a network they are taken of is not held by it."""
     found = {
-        "birefnet": sum(of_map(resized(x, loss_masks(40)), loss_masks(40)) for x in loss_maps("birefnet", 40, 20)),
+        "birefnet": sum(
+            map_loss(resize_like(x, loss_masks(40)), loss_masks(40)) for x in loss_maps("birefnet", 40, 20)
+        ),
         "mvanet": losses.structure(*loss_maps("mvanet", 40), loss_masks(40)),
         "ifa": sum(
-            hard(x, loss_masks(40), kept=1000) * w for x, w in zip(loss_maps("ifa", 40, 40), (1, 0.4), strict=True)
+            hard_pixel_loss(x, loss_masks(40), min_pixels=1000) * w
+            for x, w in zip(loss_maps("ifa", 40, 40), (1, 0.4), strict=True)
         ),
     }
     # As the whole networks are trained, with one that answers so.
@@ -310,8 +313,8 @@ def test_ssim_window_by_window():
 
 def test_birefnets_parts():
     masks = (drawn(2, 1, 32, 32) > 0.5).float()
-    assert of_map(200 * masks - 100, masks).item() == pytest.approx(0, abs=1e-3)
-    nothing = of_map(masks * 0, masks).item()
+    assert map_loss(200 * masks - 100, masks).item() == pytest.approx(0, abs=1e-3)
+    nothing = map_loss(masks * 0, masks).item()
     half, count = masks * 0 + 0.5, masks.sum((1, 2, 3))
     iou = (count / 2 / (512 + count / 2)).sum().item()
     ssim = losses.ssim(half, masks).item()
@@ -328,15 +331,15 @@ def test_hard_pixels():
     logits = torch.tensor([3.0, 1.0, -1.0, 0.0]).view(1, 1, 2, 2)
     masks = torch.ones(1, 1, 2, 2)
     each = functional.binary_cross_entropy_with_logits(logits, masks, reduction="none").flatten()
-    assert hard(logits, masks, 0.7, 1) == pytest.approx(each[2:].mean())  # those that are given at most 0.7
-    assert hard(logits, masks, 0.1, 3) == pytest.approx(each[1:].mean())  # the hardest three
-    assert hard(logits, masks) == pytest.approx(each.mean())
+    assert hard_pixel_loss(logits, masks, 0.7, 1) == pytest.approx(each[2:].mean())  # those that are given at most 0.7
+    assert hard_pixel_loss(logits, masks, 0.1, 3) == pytest.approx(each[1:].mean())  # the hardest three
+    assert hard_pixel_loss(logits, masks) == pytest.approx(each.mean())
 
 
 def test_pyramids_and_pairs():
     image = drawn(1, 1, 16, 25)
     blurred = cv2.GaussianBlur(image[0, 0].numpy(), (7, 7), 1, borderType=cv2.BORDER_REFLECT_101)
-    np.testing.assert_allclose(reduced(image)[0, 0], blurred[::2, ::2], rtol=1e-5)
+    np.testing.assert_allclose(reduce(image)[0, 0], blurred[::2, ::2], rtol=1e-5)
     x = drawn(2, 1, 3, 4)
     points = x.flatten(1)
     torch.testing.assert_close(pairs(x)[:, 0], points[:, :, None] * points[:, None])

@@ -1,1 +1,1 @@
-"""A plug-in of disbench: a folder per model, each with a card."""
+"""A plug-in of disbench: one folder with a card per model."""
