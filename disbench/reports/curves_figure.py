@@ -11,7 +11,7 @@ import numpy as np
 
 from disbench.errors import escape_control_chars
 from disbench.metrics.catalogue import METRICS
-from disbench.reports.curves import PANELS, CurvePanel, CurveSet, MethodCurves
+from disbench.reports.curve_sets import PANELS, CurvePanel, CurveSet, MethodCurves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,11 +47,11 @@ class _Layout:
     def height(self) -> float:
         return HEAD + PANEL + AXIS + self.legend + self.foot
 
-    def panel_box(self, k: int) -> list[float]:
+    def panel_box(self, k: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of the k-th panel, relative to the figure."""
         side = (self.width - LEFT - RIGHT - (len(PANELS) - 1) * PANEL_GAP) / len(PANELS)
         left, bottom = LEFT + k * (side + PANEL_GAP), self.height - HEAD - PANEL
-        return [left / self.width, bottom / self.height, side / self.width, PANEL / self.height]
+        return left / self.width, bottom / self.height, side / self.width, PANEL / self.height
 
 
 def draw_figure(curve_set: CurveSet, width: float = 7.2) -> Figure:
@@ -76,7 +76,7 @@ def draw_figure(curve_set: CurveSet, width: float = 7.2) -> Figure:
     legend_rows = -(-len(methods) // columns)
     notes = _make_notes(methods, width)
     layout = _Layout(width, legend=0.28 + LEGEND_LINE * legend_rows, foot=0.12 + NOTE_LINE * len(notes))
-    style = {"pdf.fonttype": 42, "font.family": "DejaVu Sans", "font.size": 7, "axes.unicode_minus": False}
+    style: dict[str, Any] = {"pdf.fonttype": 42, "font.family": "DejaVu Sans", "font.size": 7, "axes.unicode_minus": False}
     with mpl.rc_context(style):
         figure = Figure(figsize=(width, layout.height), dpi=300, facecolor="white")
         for k, panel in enumerate(PANELS):
@@ -92,7 +92,7 @@ def draw_figure(curve_set: CurveSet, width: float = 7.2) -> Figure:
 
 
 def _add_headings(figure: Figure, layout: _Layout, curve_set: CurveSet) -> None:
-    style = {"va": "top", "parse_math": False}
+    style: dict[str, Any] = {"va": "top", "parse_math": False}
     title = _shorten(escape_control_chars(curve_set.dataset), MAX_DATASET)
     left, top = LEFT / layout.width, 1 - 0.1 / layout.height
     figure.text(left, top, title, ha="left", color=INK, fontsize=9.5, weight="bold", **style)
@@ -121,7 +121,7 @@ def _add_legend(figure: Figure, layout: _Layout, handles: Sequence[Line2D], colu
 
 
 def _add_notes(figure: Figure, layout: _Layout, notes: Sequence[str]) -> None:
-    style = {"ha": "left", "va": "bottom", "color": SOFT, "parse_math": False, "fontsize": 4.6}
+    style: dict[str, Any] = {"ha": "left", "va": "bottom", "color": SOFT, "parse_math": False, "fontsize": 4.6}
     for k, note in enumerate(reversed(notes)):
         figure.text(LEFT / layout.width, (0.07 + NOTE_LINE * k) / layout.height, note, **style)
 

@@ -11,7 +11,7 @@ from disbench.data.complexity import split_equally
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.scoring import curves, score
 from disbench.reports.cases import ImageKey
-from disbench.reports.curves import PANELS
+from disbench.reports.curve_sets import PANELS
 from disbench.reports.scales import SIDE, linear_scale, log_scale, place_labels
 from disbench.reports.table import Cell, Table
 from disbench.reports.times import RunId, Times, group_by_environment, label_groups, run_id
@@ -98,7 +98,7 @@ class TimeComparison:
 
 
 def plot_curves(results: Sequence[Result], split: str) -> list[Plot]:
-    """Plot the panels of disbench.reports.curves for the results that have a subset."""
+    """Plot the panels of disbench.reports.curve_sets for the results that have a subset."""
     fractions = [(SIDE * k // 5, f"{k / 5:.1f}") for k in range(6)]
     thresholds = [(place, str(51 * k)) for k, (place, _) in enumerate(fractions)]
     y_ticks = [(SIDE - place, text) for place, text in fractions]

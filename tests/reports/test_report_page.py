@@ -49,7 +49,8 @@ def test_only_what_was_timed_alike_stands_against_time():
     runs[3].rows["DIS-TE1"][:] = [replace(row, seconds={}) for row in runs[3].rows["DIS-TE1"]]
     comparison = plots.compare_times(table.build_table(runs), runs, collect_times(runs))
     (group,) = comparison.environments
-    assert (group.environment, group.split, comparison.unmatched, comparison.untimed) == ("a CPU", "DIS-TE1", ["B on a GPU"], ["D"])
+    assert (group.environment, group.split) == ("a CPU", "DIS-TE1")
+    assert (comparison.unmatched, comparison.untimed) == (["B on a GPU"], ["D"])
     assert [dot.label for dot in group.plots["f_max"].dots] == ["A", "C"]
     assert "30.0 ms per image on a CPU" in group.plots["mae"].dots[1].title
     text = render_report(Report(runs), "html")
@@ -64,10 +65,12 @@ def test_only_what_was_timed_alike_stands_against_time():
 
 def test_each_environment_has_a_plot_of_its_own():
     other = ENVIRONMENT | {"threads": 2, "packages": {"torch": "2"}}
-    environments = {"A": ENVIRONMENT | {"threads": 1}, "B": ENVIRONMENT | {"threads": 1}, "C": other, "D": other, "E": other}
-    runs = [timed(name, 0.01 * (k + 1), 0.8, environment) for k, (name, environment) in enumerate(environments.items())]
+    single = ENVIRONMENT | {"threads": 1}
+    environments = {"A": single, "B": single, "C": other, "D": other, "E": other}
+    runs = [timed(name, 0.01 * k, 0.8, environment) for k, (name, environment) in enumerate(environments.items(), 1)]
     comparison = plots.compare_times(table.build_table(runs), runs, collect_times(runs))
-    assert [(group.environment, [dot.label for dot in group.plots["mae"].dots]) for group in comparison.environments] == [
+    labels = [(group.environment, [dot.label for dot in group.plots["mae"].dots]) for group in comparison.environments]
+    assert labels == [
         ("a CPU (threads 2)", ["C", "D", "E"]),
         ("a CPU (threads 1)", ["A", "B"]),
     ]

@@ -97,7 +97,8 @@ def test_an_entry_stands_against_time_as_the_run_that_it_was_submitted_from(runs
     assert [dot.label for dot in group.plots["mae"].dots] == ["Board", "B"]
     assert f"{1000 * recorded.total:,.1f} ms per image on a CPU" in group.plots["mae"].dots[0].title
     elsewhere = replace(board, meta=board.meta | {"environment": {"cpu": "another CPU"}})
-    apart = plots.compare_times(table.build_table([elsewhere, other]), [elsewhere, other], collect_times([elsewhere, other]))
+    results = [elsewhere, other]
+    apart = plots.compare_times(table.build_table(results), results, collect_times(results))
     assert (apart.environments, apart.unmatched) == ([], ["Board on another CPU", "B on a CPU"])
     page = call("report", "--format", "html", f"Board={entry}", runs[1].folder).stdout
     assert "timed on a CPU</figcaption>" in page and '<th scope="row">Board</th>' in page
