@@ -31,7 +31,7 @@ MAX_DATASET = 70  # characters of the data set's title
 LEFT, RIGHT, PANEL_GAP = 0.34, 0.12, 0.28
 HEAD, PANEL, AXIS = 0.52, 2.05, 0.38  # heights of the headings, of a panel, and of the labels under it
 LEGEND_LINE, NOTE_LINE = 0.155, 0.085
-LEGEND_LETTER, LEGEND_MARGIN = 0.055, 0.93  # widths of a letter, and of a legend column beside its title
+LEGEND_LETTER, LEGEND_MARGIN = 0.055, 0.93  # widths of a letter, and of a legend column next to its title
 NOTE_LETTERS_PER_INCH = 24.5
 
 
@@ -76,8 +76,8 @@ def draw_figure(curve_set: CurveSet, width: float = 7.2) -> Figure:
     legend_rows = -(-len(methods) // columns)
     notes = _make_notes(methods, width)
     layout = _Layout(width, legend=0.28 + LEGEND_LINE * legend_rows, foot=0.12 + NOTE_LINE * len(notes))
-    style: dict[str, Any] = {"pdf.fonttype": 42, "font.family": "DejaVu Sans", "font.size": 7, "axes.unicode_minus": False}
-    with mpl.rc_context(style):
+    fonts: dict[Any, Any] = {"pdf.fonttype": 42, "font.family": "DejaVu Sans", "font.size": 7}
+    with mpl.rc_context(fonts | {"axes.unicode_minus": False}):
         figure = Figure(figsize=(width, layout.height), dpi=300, facecolor="white")
         for k, panel in enumerate(PANELS):
             axes = figure.add_axes(layout.panel_box(k))

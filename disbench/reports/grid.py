@@ -80,8 +80,8 @@ def draw_grid(cases: Sequence[Case], width: float = 7.0, selection: str = "sprea
 
     def put_text(text: str, x: float, y: float, **style: Any) -> None:
         """Put text at (x, y) inches from the top left corner."""
-        default: dict[str, Any] = {"fontsize": HEAD_SIZE, "ha": "center", "va": "center", "color": "#222", "parse_math": False}
-        figure.text(x / width, 1 - y / height, text, **default | style)
+        default: dict[str, Any] = {"fontsize": HEAD_SIZE, "ha": "center", "va": "center", "color": "#222"}
+        figure.text(x / width, 1 - y / height, text, parse_math=False, **default | style)
 
     centres = [LEFT + k * (side + GAP) + side / 2 for k in range(len(columns))]
     for head, x in zip(heads, centres, strict=True):

@@ -50,7 +50,7 @@ def test_csv_and_json_read_back_as_the_scores():
         assert {record["signature"] for record in run_records} == {method["signature"]} == {run.signature}
 
 
-def test_the_subset_is_overall_else_the_first_that_all_share():
+def test_the_default_subset_is_overall_or_the_first_that_all_share():
     full, short = result("A"), result("B", splits=("DIS-TE2", "DIS-TE3"))
     assert curve_sets.collect_curves([full]).split == "Overall"
     assert curve_sets.collect_curves([full, short]).split == "DIS-TE2"
@@ -61,7 +61,7 @@ def test_the_subset_is_overall_else_the_first_that_all_share():
         curve_sets.collect_curves([short, result("C", splits=("DIS-TE4",))])
 
 
-def test_what_must_not_stand_side_by_side_is_refused():
+def test_results_that_are_not_comparable_are_refused():
     with pytest.raises(InputError, match="DIS5K"):
         curve_sets.collect_curves([result("A"), result("B", dataset="DIS5K", token="dis5k")])
 
@@ -102,7 +102,7 @@ def test_the_mark_on_precision_and_recall_is_where_f_is_largest(tmp_path):
     assert line.get_ydata().tolist() == values["precision"].tolist()
 
 
-def test_methods_are_told_apart_also_without_colour():
+def test_methods_differ_also_without_colour():
     styles = [curves_figure._mark_style(k) | curves_figure._line_style(k) for k in range(28)]
     assert len({str(style) for style in styles}) == 28
     for a, b in pairwise(styles):

@@ -145,7 +145,7 @@ def test_a_published_table_of_one_subset_has_methods_as_lines_in_every_format():
     assert "second underlined" not in texts["markdown"]
 
 
-def test_published_tables_stand_beside_each_other_and_a_run(tmp_path):
+def test_published_tables_stand_next_to_each_other_and_a_run(tmp_path):
     run = make_run(tmp_path, splits=("DIS-VD",), title="Mine", data=("DIS5K", "dis5k"))
     text = call("report", "diffdis-table-4", "diffdis-table-5", run.folder).stdout
     rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
@@ -186,7 +186,7 @@ def measured(tmp_path):
     return board, run
 
 
-def test_measured_columns_stand_beside_reported_ones_and_are_ranked_apart(measured):
+def test_measured_columns_stand_next_to_reported_columns_and_are_ranked_apart(measured):
     board, run = measured
     runs, data = board.parent / "runs", ("DIS5K", "dis5k")
     other = make_run(runs, "isnet", 0.4, splits=TEST_SPLITS[:2], title="IS-Net", data=data)
@@ -201,7 +201,7 @@ def test_measured_columns_stand_beside_reported_ones_and_are_ranked_apart(measur
     assert text.count("Signature (MVANet (pysod), IS-Net (pysod)):") == 1
 
 
-def test_what_is_of_another_data_set_does_not_stand_beside_entries(tmp_path):
+def test_runs_on_another_data_set_are_not_reported_with_entries(tmp_path):
     run = make_run(tmp_path)
     result = call("report", "mvanet", run.folder)
     assert result.exit_code == 2
@@ -270,7 +270,7 @@ def test_the_fullest_table_comes_first(tmp_path):
     assert [record["method"] for record in records] == ["B", "C", "A"]
 
 
-def test_tables_of_two_papers_are_told_apart():
+def test_tables_of_two_papers_have_different_headings():
     from disbench.leaderboard.audit import Published
 
     cells = {"DIS-VD": {"mae": "0.029"}}

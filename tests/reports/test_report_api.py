@@ -21,9 +21,9 @@ def records(text):
 
 def test_paths_results_and_titles_become_columns_in_their_order(runs):
     text = disbench.report([str(runs[1].folder), runs[0], ("Mine", runs[0].folder)], format="csv", metrics="mae")
-    found = [(record["method"], float(record["value"])) for record in records(text)]
+    columns = [(record["method"], float(record["value"])) for record in records(text)]
     mae = [run.scores("mae")["DIS-TE1"]["mae"] for run in runs]
-    assert found == [("B", mae[1]), ("A", mae[0]), ("Mine", mae[0])]
+    assert columns == [("B", mae[1]), ("A", mae[0]), ("Mine", mae[0])]
 
 
 def test_a_single_run_needs_no_list(runs):
