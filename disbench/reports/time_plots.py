@@ -81,13 +81,11 @@ def compare_times(table: Table, results: Sequence[Result], times: Mapping[RunId,
     return TimeComparison(environments, unmatched, [table.methods[i] for i in candidates if i not in timed])
 
 
-def _plot_against_time(
-    table: Table, metric_key: str, cells: Sequence[Cell], times: Mapping[int, Times]
-) -> Plot:
+def _plot_against_time(table: Table, metric_key: str, cells: Sequence[Cell], times: Mapping[int, Times]) -> Plot:
     """Plot the columns of a line that have times; `times` is by column."""
     metric = METRICS[metric_key]
     names = [table.methods[i] for i in times]
-    values = [cells[i].value for i in times]
+    values = [_require_score(cells[i]) for i in times]
     milliseconds = [1000 * method_times.total for method_times in times.values()]
     intervals = [cells[i].interval for i in times]
     x_scale = log_scale(milliseconds)
@@ -117,6 +115,11 @@ def _plot_against_time(
         dots=dots,
         front=f"M{front[0][0]} {front[0][1]}{steps}H{SIDE}",
     )
+
+
+def _require_score(cell: Cell) -> float:
+    assert cell.value is not None  # the subset of a plot is common to all its methods
+    return cell.value
 
 
 def _format_score(cell: Cell, metric_key: str) -> str:
