@@ -116,13 +116,15 @@ def describe_selection(first: str, selection: str) -> str:
     return SELECTION_RULES.get(selection, SELECTED_BY_NAME).format(first=first)
 
 
-def shorten_name(name: str) -> str:
-    """Shorten the name of an image for print.
-
-    Names of DIS5K, group#Group#category#Category#id, become 'Category id'.
-    """
+def label_image(name: str) -> str:
+    """Return what sets an image apart: 'Category id' for DIS5K's group#Group#category#Category#id, or the name."""
     fields = name.split("#")
-    label = f"{fields[3]} {fields[-1]}" if len(fields) >= 5 else name
+    return f"{fields[3]} {fields[-1]}" if len(fields) >= 5 else name
+
+
+def shorten_name(name: str) -> str:
+    """Shorten the name of an image to MAX_LABEL characters, by `label_image` and an ellipsis."""
+    label = label_image(name)
     return label if len(label) <= MAX_LABEL else f"{label[:9]}…{label[-10:]}"
 
 

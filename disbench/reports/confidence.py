@@ -32,7 +32,8 @@ def add_confidence(table: Table, results: Sequence[Result]) -> Table:
         for column, cell in enumerate(cells):
             if (line.split, line.metric, column) in confidence:
                 score, is_tied = confidence[line.split, line.metric, column]
-                cells[column] = replace(cell, interval=(score.low, score.high), tied=is_tied)
+                interval = None if score.low is None or score.high is None else (score.low, score.high)
+                cells[column] = replace(cell, interval=interval, tied=is_tied)
         lines.append(replace(line, cells=tuple(cells)))
     return replace(table, lines=tuple(lines))
 

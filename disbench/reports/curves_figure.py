@@ -11,7 +11,7 @@ import numpy as np
 
 from disbench.errors import escape_control_chars
 from disbench.metrics.catalogue import METRICS
-from disbench.reports.curves import PANELS, CurvePanel, CurveSet, MethodCurves
+from disbench.reports.curve_sets import PANELS, CurvePanel, CurveSet, MethodCurves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ MAX_DATASET = 70  # characters of the data set's title
 LEFT, RIGHT, PANEL_GAP = 0.34, 0.12, 0.28
 HEAD, PANEL, AXIS = 0.52, 2.05, 0.38  # heights of the headings, of a panel, and of the labels under it
 LEGEND_LINE, NOTE_LINE = 0.155, 0.085
-LEGEND_LETTER, LEGEND_MARGIN = 0.055, 0.93  # widths of a letter, and of a legend column beside its title
+LEGEND_LETTER, LEGEND_MARGIN = 0.055, 0.93  # widths of a letter, and of a legend column next to its title
 NOTE_LETTERS_PER_INCH = 24.5
 
 
@@ -47,11 +47,11 @@ class _Layout:
     def height(self) -> float:
         return HEAD + PANEL + AXIS + self.legend + self.foot
 
-    def panel_box(self, k: int) -> list[float]:
+    def panel_box(self, k: int) -> tuple[float, float, float, float]:
         """Return left, bottom, width and height of the k-th panel, relative to the figure."""
         side = (self.width - LEFT - RIGHT - (len(PANELS) - 1) * PANEL_GAP) / len(PANELS)
         left, bottom = LEFT + k * (side + PANEL_GAP), self.height - HEAD - PANEL
-        return [left / self.width, bottom / self.height, side / self.width, PANEL / self.height]
+        return left / self.width, bottom / self.height, side / self.width, PANEL / self.height
 
 
 def draw_figure(curve_set: CurveSet, width: float = 7.2) -> Figure:
@@ -76,8 +76,8 @@ def draw_figure(curve_set: CurveSet, width: float = 7.2) -> Figure:
     legend_rows = -(-len(methods) // columns)
     notes = _make_notes(methods, width)
     layout = _Layout(width, legend=0.28 + LEGEND_LINE * legend_rows, foot=0.12 + NOTE_LINE * len(notes))
-    style = {"pdf.fonttype": 42, "font.family": "DejaVu Sans", "font.size": 7, "axes.unicode_minus": False}
-    with mpl.rc_context(style):
+    fonts: dict[Any, Any] = {"pdf.fonttype": 42, "font.family": "DejaVu Sans", "font.size": 7}
+    with mpl.rc_context(fonts | {"axes.unicode_minus": False}):
         figure = Figure(figsize=(width, layout.height), dpi=300, facecolor="white")
         for k, panel in enumerate(PANELS):
             axes = figure.add_axes(layout.panel_box(k))
@@ -92,7 +92,7 @@ def draw_figure(curve_set: CurveSet, width: float = 7.2) -> Figure:
 
 
 def _add_headings(figure: Figure, layout: _Layout, curve_set: CurveSet) -> None:
-    style = {"va": "top", "parse_math": False}
+    style: dict[str, Any] = {"va": "top", "parse_math": False}
     title = _shorten(escape_control_chars(curve_set.dataset), MAX_DATASET)
     left, top = LEFT / layout.width, 1 - 0.1 / layout.height
     figure.text(left, top, title, ha="left", color=INK, fontsize=9.5, weight="bold", **style)
@@ -121,7 +121,7 @@ def _add_legend(figure: Figure, layout: _Layout, handles: Sequence[Line2D], colu
 
 
 def _add_notes(figure: Figure, layout: _Layout, notes: Sequence[str]) -> None:
-    style = {"ha": "left", "va": "bottom", "color": SOFT, "parse_math": False, "fontsize": 4.6}
+    style: dict[str, Any] = {"ha": "left", "va": "bottom", "color": SOFT, "parse_math": False, "fontsize": 4.6}
     for k, note in enumerate(reversed(notes)):
         figure.text(LEFT / layout.width, (0.07 + NOTE_LINE * k) / layout.height, note, **style)
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from disbench.errors import InputError
 from disbench.reports.cases import NO_CASES, Case, describe_selection, shorten_name
 from disbench.reports.output import write_output
@@ -82,8 +80,8 @@ def draw_grid(cases: Sequence[Case], width: float = 7.0, selection: str = "sprea
 
     def put_text(text: str, x: float, y: float, **style: Any) -> None:
         """Put text at (x, y) inches from the top left corner."""
-        default = {"fontsize": HEAD_SIZE, "ha": "center", "va": "center", "color": "#222", "parse_math": False}
-        figure.text(x / width, 1 - y / height, text, **default | style)
+        default: dict[str, Any] = {"fontsize": HEAD_SIZE, "ha": "center", "va": "center", "color": "#222"}
+        figure.text(x / width, 1 - y / height, text, parse_math=False, **default | style)
 
     centres = [LEFT + k * (side + GAP) + side / 2 for k in range(len(columns))]
     for head, x in zip(heads, centres, strict=True):
@@ -113,7 +111,7 @@ def draw_grid(cases: Sequence[Case], width: float = 7.0, selection: str = "sprea
     note = "Under each prediction: the image's largest F over all thresholds."
     put_text(note, LEFT, height - 0.08, fontsize=6, ha="left")
     colours = {"false foreground": FALSE_POSITIVE, "missed foreground": FALSE_NEGATIVE}
-    handles = [Patch(facecolor=np.array(colour) / 255, label=label) for label, colour in colours.items()]
+    handles = [Patch(facecolor=(r / 255, g / 255, b / 255), label=label) for label, (r, g, b) in colours.items()]
     legend = figure.legend(handles=handles, loc="lower right", ncols=2, fontsize=6, frameon=False, borderaxespad=0.2)
     for text in legend.get_texts():
         text.set_parse_math(False)  # a $ in a name is a $

@@ -13,10 +13,11 @@ from disbench.metrics.scoring import per_image
 from disbench.reports.cases import NO_CASES, Case, describe_selection, shorten_name
 from disbench.reports.options import HtmlOptions
 from disbench.reports.page import encode_data_uri, render_page
-from disbench.reports.plots import compare_times, plot_by_complexity, plot_curves
+from disbench.reports.plots import plot_by_complexity, plot_curves
 from disbench.reports.report import Report
 from disbench.reports.scales import SIDE
 from disbench.reports.table import ARROWS, MISSING, PRINTABLE_METRICS, Table
+from disbench.reports.time_plots import compare_times
 from disbench.reports.times import collect_times, group_by_environment, run_id
 from disbench.runs.result import Result, drop_other_protocols
 from disbench.runs.times import flatten_environment
@@ -27,10 +28,10 @@ PICTURE_WIDTH, SMALL_PICTURE_WIDTH = 420, 300  # pixels in a report, with at mos
 GRID_PICTURE_WIDTH = 720  # pixels in a grid page
 
 
-def list_explained(shown: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
+def list_explained(shown_metrics: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
     """Return the metrics of a page: those shown at first, then the standard ones that all results have."""
     standard = [key for key in STANDARD if results and all(result.has_metric(key) for result in results)]
-    return tuple(key for key in dict.fromkeys((*shown, *standard)) if key in METRICS)
+    return tuple(key for key in dict.fromkeys((*shown_metrics, *standard)) if key in METRICS)
 
 
 def render_html(report: Report, options: HtmlOptions | None = None) -> str:
@@ -41,17 +42,17 @@ def render_html(report: Report, options: HtmlOptions | None = None) -> str:
     """
     options = options or HtmlOptions()
     results = report.results
-    shown = list(dict.fromkeys(line.metric for line in report.build_table(confidence=False).lines))
-    full_table = report.build_table(list_explained(shown, results))
-    content = _describe_table(full_table, shown) | _describe_runs(results, options)
+    shown_metrics = list(dict.fromkeys(line.metric for line in report.build_table(confidence=False).lines))
+    full_table = report.build_table(list_explained(shown_metrics, results))
+    content = _describe_table(full_table, shown_metrics) | _describe_runs(results, options)
     if results:
-        measured_table = _measured_part(full_table, shown, len(results))
+        measured_table = _measured_part(full_table, shown_metrics, len(results))
         content |= _describe_results(measured_table, results, options, content["times"])
     styles, scripts = ("base.css", "report.css"), ("base.js", "report.js")
     return render_page("report.html.j2", styles, scripts, **content)
 
 
-def _describe_table(full_table: Table, shown: Sequence[str]) -> dict[str, Any]:
+def _describe_table(full_table: Table, shown_metrics: Sequence[str]) -> dict[str, Any]:
     """Return what the page shows of any table."""
     scored = {
         (line.split, column)
@@ -64,9 +65,9 @@ def _describe_table(full_table: Table, shown: Sequence[str]) -> dict[str, Any]:
     complete = [split for split in splits if all((split, column) in scored for column in columns)]
     metrics = dict.fromkeys(line.metric for line in full_table.lines)
     return {
-        "table": replace(full_table, lines=tuple(line for line in full_table.lines if line.metric in shown)),
+        "table": replace(full_table, lines=tuple(line for line in full_table.lines if line.metric in shown_metrics)),
         "full_table": full_table,
-        "shown": shown,
+        "shown": shown_metrics,
         "scored": scored,
         "start": (complete or splits)[-1],  # the subset that is shown at first
         "explained": [PRINTABLE_METRICS[key] for key in metrics],
@@ -118,9 +119,9 @@ def _describe_results(
     }
 
 
-def _measured_part(full_table: Table, shown: Sequence[str], columns: int) -> Table:
+def _measured_part(full_table: Table, shown_metrics: Sequence[str], columns: int) -> Table:
     """Return the last columns of a table, in the metrics shown."""
-    lines = [replace(line, cells=line.cells[-columns:]) for line in full_table.lines if line.metric in shown]
+    lines = [replace(line, cells=line.cells[-columns:]) for line in full_table.lines if line.metric in shown_metrics]
     return replace(
         full_table,
         columns=full_table.columns[-columns:],

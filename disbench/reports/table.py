@@ -106,7 +106,7 @@ class Table:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """The headings of the columns: the method, and what tells it apart from other columns of the method."""
+        """The headings of the columns: the method, with its protocol or source if needed."""
         has_several = self._has_several_protocols
         headings = []
         for method, protocol in self.columns:

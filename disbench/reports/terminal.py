@@ -10,6 +10,7 @@ from rich.text import Text
 
 from disbench.errors import escape_control_chars
 from disbench.metrics.catalogue import METRICS, Metric, MetricKeys
+from disbench.reports.cases import label_image
 from disbench.reports.table import ARROWS, Table, build_table
 from disbench.runs.result import Result, drop_other_protocols
 from disbench.runs.times import stage_times
@@ -110,7 +111,7 @@ def _difference_cells(difference: Difference | None, metric: Metric, n: int) -> 
     p_values = ("", "")
     if difference.p is not None and difference.adjusted is not None:
         p_values = _format_p(difference.p), _format_p(difference.adjusted)
-    images = ", ".join(_short_name(name) for name, _ in difference.decisive[:2])
+    images = ", ".join(label_image(name) for name, _ in difference.decisive[:2])
     decided_by = f"{difference.carried_by} of {n}: {images}" if images else ""
     return _number(difference, metric, "+"), *p_values, _make_text(decided_by)
 
@@ -122,12 +123,6 @@ def _number(score: MethodScore | Difference, metric: Metric, sign: str = "") -> 
     if score.low is None or score.high is None:
         return value
     return f"{value} [{score.low:{sign}.{digits}f}, {score.high:{sign}.{digits}f}]"
-
-
-def _short_name(name: str) -> str:
-    """Shorten a name of DIS5K, group#Group#category#Category#id, to 'Category id'."""
-    fields = name.split("#")
-    return f"{fields[3]} {fields[-1]}" if len(fields) >= 5 else name
 
 
 def _format_p(p: float) -> str:

@@ -94,8 +94,8 @@ def _differing_key(timing: Timing, result: Result) -> str | None:
 
 def _explain_mismatch(timing: Timing, results: Sequence[Result]) -> str:
     for result in results:
-        if "model" in timing.identity and result.identity.get("model") == timing.identity["model"]:
-            key = _differing_key(timing, result)
+        key = _differing_key(timing, result)
+        if key and "model" in timing.identity and result.identity.get("model") == timing.identity["model"]:
             return f"; {key} of {result.title} is {result.identity.get(key)!r}, not {timing.identity.get(key)!r}"
     return ""
 

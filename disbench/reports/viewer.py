@@ -114,6 +114,7 @@ def _clear_folder(out: Path) -> None:
 
 def _write_pictures(sample: Sample, maps: list[Path | None], folder: Path) -> tuple[tuple[int, int], str]:
     """Write the files of one image into its folder. Return (height, width) and the name of the image's file."""
+    assert sample.image is not None  # write_viewer reports missing images
     folder.mkdir(parents=True)
     image, truth = read_image(sample.image), read_truth(sample.truth)
     file = _write_image(sample.image, image, folder)

@@ -176,7 +176,8 @@ def test_maps_of_another_size_are_resized_only_where_the_protocol_does(folder):
         expected = [measure(*pair, name) for pair in pairs(folder, PROTOCOLS[name].resize)]
         assert one["scores"]["mine"] == score(expected, name)
         assert one["signature"].endswith(f"|size:{one['size']}")
-    assert "maps: maps resized to the sizes of their ground truths (opencv-bilinear:1)" in scored("--protocol", "birefnet,mvanet")
+    printed = scored("--protocol", "birefnet,mvanet")
+    assert "maps: maps resized to the sizes of their ground truths (opencv-bilinear:1)" in printed
     another = call("report", found[0]["run"], "--protocol", "mvanet")
     assert another.exit_code == 2 and "resized (opencv-bilinear:1)" in another.stderr
 

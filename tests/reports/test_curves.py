@@ -19,11 +19,11 @@ from disbench.cli.main import main
 from disbench.data.dataset import TEST_SPLITS
 from disbench.errors import InputError
 from disbench.metrics import scoring
-from disbench.reports import curves, curves_figure
+from disbench.reports import curve_sets, curves, curves_figure
 
 
 def drawn(results, split=None):
-    return curves_figure.draw_figure(curves.collect_curves(results, split))
+    return curves_figure.draw_figure(curve_sets.collect_curves(results, split))
 
 
 def lines(axes):
@@ -33,16 +33,16 @@ def lines(axes):
 
 def test_csv_and_json_read_back_as_the_scores():
     results = [result("A", 0.9), result(HOSTILE, 0.8)]
-    curve_set = curves.collect_curves(results)
+    curve_set = curve_sets.collect_curves(results)
     assert (curve_set.dataset, curve_set.split) == (MINI, "Overall")
     records = list(csv.DictReader(io.StringIO(curves.curves_to_csv(curve_set))))
-    whole = json.loads(curves.curves_to_json(curve_set))
+    parsed = json.loads(curves.curves_to_json(curve_set))
     assert len(records) == 2 * 256
-    for run, method in zip(results, whole["methods"], strict=True):
+    for run, method in zip(results, parsed["methods"], strict=True):
         scores = run.scores()["Overall"]
         run_records = [record for record in records if record["method"] == run.title]
         assert [int(record["threshold"]) for record in run_records] == list(range(256))
-        for name in curves.MEASURES:
+        for name in curve_sets.MEASURES:
             assert [float(record[name]) for record in run_records] == method[name]
         assert max(method["f"]) == scores["f_max"]
         assert np.mean(method["e"]) == pytest.approx(scores["e_mean"], rel=1e-12)
@@ -50,31 +50,31 @@ def test_csv_and_json_read_back_as_the_scores():
         assert {record["signature"] for record in run_records} == {method["signature"]} == {run.signature}
 
 
-def test_the_subset_is_overall_else_the_first_that_all_share():
-    every, short = result("A"), result("B", splits=("DIS-TE2", "DIS-TE3"))
-    assert curves.collect_curves([every]).split == "Overall"
-    assert curves.collect_curves([every, short]).split == "DIS-TE2"
-    assert curves.collect_curves([every, short], "DIS-TE3").split == "DIS-TE3"
+def test_the_default_subset_is_overall_or_the_first_that_all_share():
+    full, short = result("A"), result("B", splits=("DIS-TE2", "DIS-TE3"))
+    assert curve_sets.collect_curves([full]).split == "Overall"
+    assert curve_sets.collect_curves([full, short]).split == "DIS-TE2"
+    assert curve_sets.collect_curves([full, short], "DIS-TE3").split == "DIS-TE3"
     with pytest.raises(InputError, match=r"Overall: B was not scored on it; .*DIS-TE2"):
-        curves.collect_curves([every, short], "Overall")
+        curve_sets.collect_curves([full, short], "Overall")
     with pytest.raises(InputError, match="no whole subset"):
-        curves.collect_curves([short, result("C", splits=("DIS-TE4",))])
+        curve_sets.collect_curves([short, result("C", splits=("DIS-TE4",))])
 
 
-def test_what_must_not_stand_side_by_side_is_refused():
+def test_results_that_are_not_comparable_are_refused():
     with pytest.raises(InputError, match="DIS5K"):
-        curves.collect_curves([result("A"), result("B", dataset="DIS5K", token="dis5k")])
+        curve_sets.collect_curves([result("A"), result("B", dataset="DIS5K", token="dis5k")])
 
 
 def test_three_panels_with_every_method_and_its_maximum_marked():
     results = [result("A", 0.7), result("B", 0.9), result("C", 0.8, splits=TEST_SPLITS)]
     figure = drawn(results, "DIS-TE1")
-    assert len(figure.axes) == len(curves.PANELS)
+    assert len(figure.axes) == len(curve_sets.PANELS)
     for axes, measure in zip(figure.axes, ("precision", "f", "e"), strict=True):
-        shown = {line.get_color(): line for line in lines(axes)}
+        drawn_lines = {line.get_color(): line for line in lines(axes)}
         marks = {line.get_color(): line for line in axes.lines if len(line.get_xdata()) == 1}
-        assert len(shown) == len(marks) == 3
-        for colour, line in shown.items():
+        assert len(drawn_lines) == len(marks) == 3
+        for colour, line in drawn_lines.items():
             assert marks[colour].get_xdata()[0] in line.get_xdata()
             if measure != "precision":
                 assert marks[colour].get_ydata()[0] == line.get_ydata().max()
@@ -102,7 +102,7 @@ def test_the_mark_on_precision_and_recall_is_where_f_is_largest(tmp_path):
     assert line.get_ydata().tolist() == values["precision"].tolist()
 
 
-def test_methods_are_told_apart_also_without_colour():
+def test_methods_differ_also_without_colour():
     styles = [curves_figure._mark_style(k) | curves_figure._line_style(k) for k in range(28)]
     assert len({str(style) for style in styles}) == 28
     for a, b in pairwise(styles):

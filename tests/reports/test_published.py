@@ -53,32 +53,32 @@ def latex_cells(text):
     }
     symbols[r"\mathcal{M}"] = "mae"
     head = re.search(r"Subset & Metric & (.*) \\\\", text)[1].split(" & ")
-    found, subset = {}, None
+    cells, subset = {}, None
     for line in text.splitlines():
         if start := re.match(r"\\multirow\{5\}\{\*\}\{(.*)\}", line):
             subset = start[1]
         elif row := re.match(r"  & \$(.*) \\(?:up|down)arrow\$ & (.*) \\\\", line):
             for method, cell in zip(head, row[2].split(" & "), strict=True):
                 mark, digits = re.fullmatch(r"(?:\\(best|second)\{)?([\d.]+)\}?", cell).groups()
-                found[subset, symbols[row[1]], method] = digits, mark or ""
-    return found
+                cells[subset, symbols[row[1]], method] = digits, mark or ""
+    return cells
 
 
 def test_latex_has_table_2_cell_for_cell_in_its_order():
-    found = latex_cells(call("report", "--format", "latex", "--source", "2410.10105", "dis5k").stdout)
+    cells = latex_cells(call("report", "--format", "latex", "--source", "2410.10105", "dis5k").stdout)
     expected = golden()
-    assert found == expected
-    every = latex_cells(call("report", "--format", "latex", *list_entries("dis5k")).stdout)
-    assert {key: cell for key, cell in every.items() if "[" not in key[2]} == expected
-    assert {key[2] for key in every if "[" in key[2]} == {"LawDIS-S [2]", "LawDIS-R [2]", "PDFNet [3]"}
-    assert list(dict.fromkeys(method for _, _, method in found)) == list(dict.fromkeys(m for _, _, m in expected))
-    assert list(dict.fromkeys(key[:2] for key in found)) == list(dict.fromkeys(key[:2] for key in expected))
+    assert cells == expected
+    all_cells = latex_cells(call("report", "--format", "latex", *list_entries("dis5k")).stdout)
+    assert {key: cell for key, cell in all_cells.items() if "[" not in key[2]} == expected
+    assert {key[2] for key in all_cells if "[" in key[2]} == {"LawDIS-S [2]", "LawDIS-R [2]", "PDFNet [3]"}
+    assert list(dict.fromkeys(method for _, _, method in cells)) == list(dict.fromkeys(m for _, _, m in expected))
+    assert list(dict.fromkeys(key[:2] for key in cells)) == list(dict.fromkeys(key[:2] for key in expected))
 
 
 def test_a_corrected_table_differs_where_the_audit_says():
     text = call("report", "--format", "latex", "--corrected", "--source", "2410", "dis5k").stdout
-    found, printed = latex_cells(text), golden()
-    assert {key: cell for key, cell in found.items() if cell != printed[key]} == {
+    cells, printed = latex_cells(text), golden()
+    assert {key: cell for key, cell in cells.items() if cell != printed[key]} == {
         ("DIS-TE4", "s_measure", "IFA"): ("0.811", ""),
         ("DIS-TE4", "s_measure", "PGNet"): ("0.841", ""),
         ("DIS-TE4", "s_measure", "InSPyReNet"): ("0.905", "best"),
@@ -102,7 +102,7 @@ def test_the_table_fits_one_page(tmp_path, name):
 
 @pytest.mark.parametrize("format", ["html", "latex", "markdown", "csv"])
 def test_reports_of_the_repository_are_not_stale(format):
-    """To render them anew: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done"""
+    """Remedy: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done."""
     path = REPORTS / f"dis5k{FORMATS[format].suffix}"
     report = Report(published=PublishedSelection(entries=list_entries("dis5k")))
     options = LatexOptions(standalone=True) if format == "latex" else None
@@ -111,10 +111,10 @@ def test_reports_of_the_repository_are_not_stale(format):
 
 @pytest.mark.parametrize("name", shipped_tables())
 def test_a_published_table_is_found_by_its_name_cell_for_cell(name):
-    whole = shipped_tables()[name]
+    published = shipped_tables()[name]
     printed = {
         (method, subset, metric): float(text)
-        for method, cells in whole.columns.items()
+        for method, cells in published.columns.items()
         for subset, row in cells.items()
         for metric, text in row.items()
     }
@@ -124,28 +124,28 @@ def test_a_published_table_is_found_by_its_name_cell_for_cell(name):
 
 
 def test_a_published_table_of_one_subset_has_methods_as_lines_in_every_format():
-    whole = shipped_tables()["diffdis-table-4"]
-    assert [metric for _, metric in whole.lines] == ["f_max", "e_mean", "s_measure", "mae", "seconds"]
+    published = shipped_tables()["diffdis-table-4"]
+    assert [metric for _, metric in published.lines] == ["f_max", "e_mean", "s_measure", "mae", "seconds"]
     texts = {f: call("report", "--format", f, "diffdis-table-4").stdout for f in ("latex", "markdown", "html")}
     forms = {"latex": (r"\best{%s}", " & ", r" \\"), "markdown": ("**%s**", " | ", " |")}
     for format, (best, between, end) in forms.items():
-        for method in whole.columns:
+        for method in published.columns:
             lines = (line.removeprefix("| ") for line in texts[format].splitlines())
             row = next(line for line in lines if line.startswith(method + between))
             expected = [
-                best % whole.text(method, *line) if whole.mark(method, *line) else whole.text(method, *line)
-                for line in whole.lines
+                best % published.text(method, *line) if published.mark(method, *line) else published.text(method, *line)
+                for line in published.lines
             ]
             assert row.removesuffix(end).split(between)[1:] == expected
     shown = re.findall(r'<td data-metric="(\w+)"( class="best")?[^>]*><span>([\d.]+)</span>', texts["html"])
-    cells = [(m, s, metric) for m in whole.columns for s, metric in whole.lines]
+    cells = [(m, s, metric) for m in published.columns for s, metric in published.lines]
     assert [(k, bool(mark), text) for k, mark, text in shown] == [
-        (cell[2], whole.mark(*cell) == "best", whole.text(*cell)) for cell in cells
+        (cell[2], published.mark(*cell) == "best", published.text(*cell)) for cell in cells
     ]
     assert "second underlined" not in texts["markdown"]
 
 
-def test_published_tables_stand_beside_each_other_and_a_run(tmp_path):
+def test_published_tables_stand_next_to_each_other_and_a_run(tmp_path):
     run = make_run(tmp_path, splits=("DIS-VD",), title="Mine", data=("DIS5K", "dis5k"))
     text = call("report", "diffdis-table-4", "diffdis-table-5", run.folder).stdout
     rows = [line for line in text.splitlines() if line.startswith("| ")][2:]
@@ -186,9 +186,10 @@ def measured(tmp_path):
     return board, run
 
 
-def test_measured_columns_stand_beside_reported_ones_and_are_ranked_apart(measured):
+def test_measured_columns_stand_next_to_reported_columns_and_are_ranked_apart(measured):
     board, run = measured
-    other = make_run(board.parent / "runs", "isnet", 0.4, splits=TEST_SPLITS[:2], title="IS-Net", data=("DIS5K", "dis5k"))
+    runs, data = board.parent / "runs", ("DIS5K", "dis5k")
+    other = make_run(runs, "isnet", 0.4, splits=TEST_SPLITS[:2], title="IS-Net", data=data)
     text = call("report", board / "mvanet.json", board / "diffdis.json", other.folder).stdout
     head, _, first = (line.split(" | ") for line in text.splitlines()[2:5])
     assert head[2:] == ["MVANet (reported)", "DiffDIS (reported)", "MVANet (pysod)", "IS-Net (pysod) |"]
@@ -200,7 +201,7 @@ def test_measured_columns_stand_beside_reported_ones_and_are_ranked_apart(measur
     assert text.count("Signature (MVANet (pysod), IS-Net (pysod)):") == 1
 
 
-def test_what_is_of_another_data_set_does_not_stand_beside_entries(tmp_path):
+def test_runs_on_another_data_set_are_not_reported_with_entries(tmp_path):
     run = make_run(tmp_path)
     result = call("report", "mvanet", run.folder)
     assert result.exit_code == 2
@@ -235,18 +236,18 @@ def test_intervals_and_ties_are_those_of_a_comparison_within_each_protocol(tmp_p
     kinds = (("A", 0.8, 0), ("B", 0.79, 4), ("C", 0.3, 5))
     runs = [make_run(tmp_path, name, quality, title=name, seed=seed) for name, quality, seed in kinds]
     protocols = ("pysod", "mvanet")
-    every = [run.with_protocol(protocol) for run in runs for protocol in protocols]
-    built = confidence.add_confidence(table.build_table(every, "f_max,mae"), every)
+    results = [run.with_protocol(protocol) for run in runs for protocol in protocols]
+    built = confidence.add_confidence(table.build_table(results, "f_max,mae"), results)
     ends, ties = intervals(built), tied(built)
     assert len(ends) == 2 * 6
-    found = {}
+    expected_ties = {}
     for protocol in protocols:
         for line in compare([run.with_protocol(protocol) for run in runs], "f_max,mae"):
             for title, score in line.scores.items():
                 column = built.columns.index((title, protocol))
                 assert ends["DIS-TE1", line.metric, column] == pytest.approx((score.low, score.high), abs=1e-9)
-                found["DIS-TE1", line.metric, column] = score.tied and not score.best
-    assert ties == {place for place, is_tied in found.items() if is_tied}
+                expected_ties["DIS-TE1", line.metric, column] = score.tied and not score.best
+    assert ties == {place for place, is_tied in expected_ties.items() if is_tied}
     assert len(ties) == 4  # a tie in each line of each protocol
     apart = [runs[0].with_protocol("pysod"), runs[1].with_protocol("mvanet")]
     built = confidence.add_confidence(table.build_table(apart, "f_max,mae"), apart)
@@ -269,7 +270,7 @@ def test_the_fullest_table_comes_first(tmp_path):
     assert [record["method"] for record in records] == ["B", "C", "A"]
 
 
-def test_tables_of_two_papers_are_told_apart():
+def test_tables_of_two_papers_have_different_headings():
     from disbench.leaderboard.audit import Published
 
     cells = {"DIS-VD": {"mae": "0.029"}}

@@ -111,7 +111,7 @@ def test_overall_is_not_shown_where_a_test_subset_is_missing_everywhere():
         (result("A"), ["'A'"]),
     ],
 )
-def test_what_must_not_stand_side_by_side_is_refused_by_name(other, named):
+def test_results_that_are_not_comparable_are_refused_by_name(other, named):
     with pytest.raises(InputError) as error:
         table.build_table([result("A"), other])
     assert [word for word in named if word not in str(error.value)] == []

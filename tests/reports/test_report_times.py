@@ -11,7 +11,7 @@ from made_results import result
 
 from disbench.cli.main import main
 from disbench.leaderboard.evidence import load_measured, submit_run
-from disbench.reports import plots, table
+from disbench.reports import table, time_plots
 from disbench.reports.terminal import print_results_table
 from disbench.reports.times import collect_times
 from disbench.runs.manifest import read_manifest, write_manifest
@@ -92,12 +92,13 @@ def test_an_entry_stands_against_time_as_the_run_that_it_was_submitted_from(runs
     recorded = stage_times(load_run(runs[0].folder))
     assert stage_times(measured) == recorded and recorded.record["workers"] == 3
     board, other = replace(measured, title="Board"), load_run(runs[1].folder)
-    drawn = plots.compare_times(table.build_table([board, other]), [board, other], collect_times([board, other]))
+    drawn = time_plots.compare_times(table.build_table([board, other]), [board, other], collect_times([board, other]))
     (group,) = drawn.environments
     assert [dot.label for dot in group.plots["mae"].dots] == ["Board", "B"]
     assert f"{1000 * recorded.total:,.1f} ms per image on a CPU" in group.plots["mae"].dots[0].title
     elsewhere = replace(board, meta=board.meta | {"environment": {"cpu": "another CPU"}})
-    apart = plots.compare_times(table.build_table([elsewhere, other]), [elsewhere, other], collect_times([elsewhere, other]))
+    results = [elsewhere, other]
+    apart = time_plots.compare_times(table.build_table(results), results, collect_times(results))
     assert (apart.environments, apart.unmatched) == ([], ["Board on another CPU", "B on a CPU"])
     page = call("report", "--format", "html", f"Board={entry}", runs[1].folder).stdout
     assert "timed on a CPU</figcaption>" in page and '<th scope="row">Board</th>' in page
@@ -112,7 +113,7 @@ def test_timings_take_the_place_of_the_times_of_runs(runs, files):
     assert ">800.50</td><td>2</td>" in page and "packages torch</th><td>2</td>" in page
     assert "<script>alert" not in page
     page = report(runs, "--times", files / "0.json").stdout
-    assert "One alone was timed" in page and "Not timed: B." in page and "400.25" not in page
+    assert "Only one method was timed" in page and "Not timed: B." in page and "400.25" not in page
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 // Dark or light: as the system says, until the reader chooses.
 const root = document.documentElement;
-const kept = {
+const storedTheme = {
   get: () => { try { return localStorage.getItem("disbench-theme"); } catch { return null; } },
-  set: value => { try { localStorage.setItem("disbench-theme", value); } catch { /* a page that may store nothing */ } },
+  set: value => { try { localStorage.setItem("disbench-theme", value); } catch { /* storage may be disabled */ } },
 };
 const system = matchMedia("(prefers-color-scheme: dark)");
 const theme = document.createElement("button");
@@ -16,17 +16,17 @@ function paint() {
   theme.setAttribute("aria-label", `Switch to ${dark ? "light" : "dark"} colours`);
   return dark;
 }
-if (["light", "dark"].includes(kept.get())) root.dataset.theme = kept.get();
+if (["light", "dark"].includes(storedTheme.get())) root.dataset.theme = storedTheme.get();
 paint();
 theme.addEventListener("click", () => {
   root.dataset.theme = paint() ? "light" : "dark";
-  kept.set(root.dataset.theme);
+  storedTheme.set(root.dataset.theme);
   paint();
 });
 system.addEventListener("change", paint);
 document.body.prepend(theme);
 
-// A picture opens large.
+// A click opens a picture large.
 const dialog = document.querySelector("dialog");
 for (const button of document.querySelectorAll("[data-zoom]")) {
   button.addEventListener("click", () => {

@@ -1,7 +1,7 @@
-// What only works with a script shows only with one.
+// Controls that need the script are hidden without it.
 for (const control of document.querySelectorAll("form[hidden], fieldset[hidden]")) control.hidden = false;
 
-// Scores: one tab stop per table; arrow keys move, and the line below shows the cell at full precision.
+// Scores: one tab stop per table. Arrow keys move, and the line below shows the cell at full precision.
 for (const table of document.querySelectorAll(".scores, .standings")) {
   const detail = table.parentElement.nextElementSibling;
   const cells = () => [...table.tBodies].flatMap(body => [...body.rows]).filter(row => !row.hidden)
@@ -27,7 +27,7 @@ for (const table of document.querySelectorAll(".scores, .standings")) {
   });
 }
 
-// A heading that sorts: `start` is the direction of its first press. Calls sort(index, ascending).
+// Headings that sort. `starts` returns whether the first click sorts in ascending order. Calls sort(index, ascending).
 function sortable(row, starts, sort) {
   [...row.cells].forEach((cell, index) => {
     const button = document.createElement("button");
@@ -85,7 +85,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// Plots: one subset, or one measure, at a time; a legend hides its method everywhere.
+// Plots: one subset or measure at a time. A click in a legend hides the method in every plot.
 for (const input of document.querySelectorAll("[data-shows]")) {
   const kind = input.dataset.shows;
   const show = () => {
@@ -133,10 +133,10 @@ function imageList({ methods, metrics, images, values }) {
 
   function draw() {
     const wanted = form.name.value.toLowerCase();
-    const found = images.map((_, image) => image).filter(image =>
+    const matches = images.map((_, image) => image).filter(image =>
       (!form.split.value || images[image][0] === form.split.value) && images[image][1].toLowerCase().includes(wanted));
-    found.sort((a, b) => compare(value(a, column), value(b, column), ascending) || a - b);
-    body.replaceChildren(...found.slice(0, shown).map(image => {
+    matches.sort((a, b) => compare(value(a, column), value(b, column), ascending) || a - b);
+    body.replaceChildren(...matches.slice(0, shown).map(image => {
       const line = document.createElement("tr");
       titles.forEach((_, index) => {
         const cell = line.insertCell(), content = value(image, index);
@@ -147,8 +147,8 @@ function imageList({ methods, metrics, images, values }) {
       });
       return line;
     }));
-    section.querySelector("[role=status]").textContent = `${Math.min(shown, found.length)} of ${found.length} images`;
-    more.hidden = shown >= found.length;
+    section.querySelector("[role=status]").textContent = `${Math.min(shown, matches.length)} of ${matches.length} images`;
+    more.hidden = shown >= matches.length;
   }
 
   more.addEventListener("click", () => { shown += 4 * page; draw(); });

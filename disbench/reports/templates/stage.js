@@ -1,4 +1,4 @@
-// The stage: two layers over each other, moved and magnified together. Zoom is in device pixels per image pixel.
+// The stage: two layers on top of each other, which move and zoom together. Zoom is in device pixels per image pixel.
 const stage = document.getElementById("stage");
 const view = { x: 0, y: 0, zoom: 1, width: 1, height: 1, fitted: true }; // x, y: the image point in the stage's middle
 const MOST = 32;
@@ -11,7 +11,7 @@ function image(src) {
   return element;
 }
 
-// Two maps in the colours of the errors: the first alone, the second alone, both.
+// Two maps in the colours of errors: foreground only in the first, only in the second, in both.
 function tinted(first, second) {
   const layer = (kind, ...sources) => {
     const group = document.createElement("div");
@@ -46,7 +46,7 @@ function place() {
   document.querySelector(".zoom output").textContent = `${shown < 10 ? shown.toFixed(1) : Math.round(shown)} %`;
 }
 
-// Magnify, with the image point under (x, y) of the stage staying there; its middle if not given.
+// Zoom around (x, y) of the stage, whose image point stays in place. Default: the middle of the stage.
 function zoom(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
   const [right, down] = [x - stage.clientWidth / 2, y - stage.clientHeight / 2];
   const [px, py] = [view.x + right / scale(), view.y + down / scale()];
@@ -68,7 +68,7 @@ function slide(percent) {
   document.getElementById("slide").value = at;
 }
 
-// One pointer moves the image or the edge, two magnify.
+// One pointer moves the image or the edge, two pointers zoom.
 const pointers = new Map();
 let onEdge = false;
 stage.addEventListener("pointerdown", event => {

@@ -1,19 +1,19 @@
-// The gallery of all images, and one image on the stage. What is shown is in the address: a link leads back to it.
+// The gallery of all images, and one image on the stage. The address holds the state, so that a link restores it.
 const data = JSON.parse(document.getElementById("data").textContent);
 const { methods, metrics, images, values } = data;
 const [gallery, cards, viewer] = ["gallery", "cards", "viewer"].map(id => document.getElementById(id));
 const form = document.querySelector("form");
 form.hidden = false;
 const LAYERS = ["@image", "@truth", ...methods.map((_, k) => `${k}`)]; // the tiles of a thumbnail, in this order
-const named = layer => layer === "@image" ? "Image" : layer === "@truth" ? "Ground truth" : methods[layer];
+const layerName = layer => layer === "@image" ? "Image" : layer === "@truth" ? "Ground truth" : methods[layer];
 const last = methods.length - 1;
 const start = { a: `${last}`, b: last > 0 ? `${last - 1}` : "@truth", measure: metrics[0].key, order: "worst",
   split: "", name: "", mode: "slider", errors: "", image: "", at: "" };
 const state = { ...start };
-let order = []; // the images found, as they stand in the gallery
+let order = []; // the images in the gallery, in their order
 
 for (const select of document.querySelectorAll("select[name=a], select[name=b]")) {
-  for (const layer of LAYERS) select.append(new Option(named(layer), layer));
+  for (const layer of LAYERS) select.append(new Option(layerName(layer), layer));
 }
 for (const metric of metrics) form.measure.append(new Option(metric.symbol, metric.key));
 for (const split of new Set(images.map(([split]) => split))) form.split.append(new Option(split, split));
@@ -22,10 +22,10 @@ const score = (image, layer, measure = state.measure) => layer.startsWith("@") ?
 const text = value => value === null || value === undefined ? "" : value.toFixed(3);
 const file = (image, layer) => `pictures/${String(image).padStart(5, "0")}/` +
   (layer === "@image" ? data.files[image] : layer === "@truth" ? "truth.png" : `${layer}.png`);
-const there = (image, layer) => layer.startsWith("@") || score(image, layer) !== null;
+const hasMap = (image, layer) => layer.startsWith("@") || score(image, layer) !== null;
 
-// A card of each image, made once; later only texts and order change.
-const made = images.map(([split, name], image) => {
+// A card for each image, which is created once. Afterwards only texts and order change.
+const cardOf = images.map(([split, name], image) => {
   const card = document.createElement("a"), row = document.createElement("span"), line = document.createElement("p");
   card.className = "card";
   card.title = `${split}/${name}`;
@@ -79,16 +79,16 @@ function drawGallery() {
   order.sort((x, y) => (keys[x] === null) - (keys[y] === null) || keys[x] - keys[y] || x - y);
   cards.style.setProperty("--a", LAYERS.indexOf(state.a));
   cards.style.setProperty("--b", LAYERS.indexOf(state.b));
-  const rest = address({ ...state, image: "", at: "" });
+  const galleryAddress = address({ ...state, image: "", at: "" });
   for (const image of order) {
-    const [x, y] = made[image].querySelectorAll("b");
+    const [x, y] = cardOf[image].querySelectorAll("b");
     x.textContent = text(score(image, state.a));
     y.textContent = text(score(image, state.b));
     x.parentElement.hidden = !x.textContent;
     y.parentElement.hidden = !y.textContent;
-    made[image].href = `${rest === "#" ? rest : `${rest}&`}image=${encodeURIComponent(images[image].join("/"))}`;
+    cardOf[image].href = `${galleryAddress === "#" ? galleryAddress : `${galleryAddress}&`}image=${encodeURIComponent(images[image].join("/"))}`;
   }
-  cards.replaceChildren(...order.map(image => made[image]));
+  cards.replaceChildren(...order.map(image => cardOf[image]));
   document.getElementById("count").textContent = `${order.length} of ${images.length} images.`;
 }
 
@@ -106,27 +106,27 @@ function drawViewer() {
   viewer.querySelector("[name=errors]").checked = Boolean(state.errors);
   Object.assign(view, { width, height });
   const errors = layer => state.errors && !layer.startsWith("@");
-  const shown = layer => !there(now, layer) ? []
+  const shown = layer => !hasMap(now, layer) ? []
     : errors(layer) ? tinted(file(now, layer), file(now, "@truth")) : [image(file(now, layer))];
-  const differ = mode === "difference" && there(now, a) && there(now, b);
+  const differ = mode === "difference" && hasMap(now, a) && hasMap(now, b);
   fill("a", differ ? tinted(file(now, a), file(now, b)) : shown(a), width, height);
   fill("b", mode === "difference" ? [] : shown(b), width, height);
   stage.dataset.mode = mode;
   stage.dataset.shown = "a";
   clearInterval(blinking);
   if (mode === "blink" && !matchMedia("(prefers-reduced-motion: reduce)").matches) blinking = setInterval(flip, 700);
-  const label = layer => `${named(layer)} ${there(now, layer) ? text(score(now, layer)) : "(no map)"}`.trim();
-  stage.querySelector(".name.a").textContent = differ ? `${named(a)} against ${named(b)}` : label(a);
+  const label = layer => `${layerName(layer)} ${hasMap(now, layer) ? text(score(now, layer)) : "(no map)"}`.trim();
+  stage.querySelector(".name.a").textContent = differ ? `${layerName(a)} against ${layerName(b)}` : label(a);
   stage.querySelector(".name.b").textContent = label(b);
   stage.setAttribute("aria-label", `${state.image}: ${label(a)}, ${label(b)}, ${mode}`);
-  colours(differ ? [`only ${named(a)}`, `only ${named(b)}`]
+  colours(differ ? [`only ${layerName(a)}`, `only ${layerName(b)}`]
     : errors(a) || errors(b) ? ["false foreground", "missed foreground"] : []);
   drawScores(now);
   place();
   const index = order.indexOf(now);
-  for (const beside of [order[index + 1], order[index - 1]]) {
-    if (beside === undefined) continue;
-    for (const layer of new Set([a, b, "@truth"])) if (there(beside, layer)) image(file(beside, layer)); // loads ahead
+  for (const neighbour of [order[index + 1], order[index - 1]]) {
+    if (neighbour === undefined) continue;
+    for (const layer of new Set([a, b, "@truth"])) if (hasMap(neighbour, layer)) image(file(neighbour, layer)); // loads ahead
   }
 }
 
@@ -142,9 +142,9 @@ function drawScores(now) {
   viewer.querySelector("#scores img").src = file(now, "@image");
   const table = viewer.querySelector("#scores table"), head = document.createElement("tr");
   const cell = (kind, content, row) => {
-    const one = document.createElement(kind);
-    one.textContent = content;
-    row.append(one);
+    const element = document.createElement(kind);
+    element.textContent = content;
+    row.append(element);
   };
   cell("th", "", head);
   for (const metric of metrics) cell("th", `${metric.symbol} ${metric.higher ? "↑" : "↓"}`, head);
@@ -159,15 +159,15 @@ function drawScores(now) {
 
 function flip() { stage.dataset.shown = stage.dataset.shown === "b" ? "a" : "b"; }
 
-// The address: methods by their titles, so that a link holds where others are added.
-const outward = layer => layer.startsWith("@") ? layer : methods[layer];
-const inward = word => word.startsWith("@") ? (LAYERS.includes(word) ? word : null)
+// The address names methods by their titles, so that a link stays valid when methods are added.
+const layerToWord = layer => layer.startsWith("@") ? layer : methods[layer];
+const wordToLayer = word => word.startsWith("@") ? (LAYERS.includes(word) ? word : null)
   : methods.includes(word) ? `${methods.indexOf(word)}` : null;
 
 function address(wanted) {
   const words = new URLSearchParams();
   for (const [key, value] of Object.entries(wanted)) {
-    if (value !== start[key]) words.set(key, key === "a" || key === "b" ? outward(value) : value);
+    if (value !== start[key]) words.set(key, key === "a" || key === "b" ? layerToWord(value) : value);
   }
   return `#${words}`;
 }
@@ -177,7 +177,7 @@ function read() {
   Object.assign(state, start);
   for (const key of Object.keys(start)) {
     const word = words.get(key);
-    if (word !== null) state[key] = key === "a" || key === "b" ? inward(word) ?? start[key] : word;
+    if (word !== null) state[key] = key === "a" || key === "b" ? wordToLayer(word) ?? start[key] : word;
   }
   if (!(state.measure in values)) state.measure = start.measure;
   if (![...form.order.options].some(option => option.value === state.order)) state.order = start.order;
@@ -201,7 +201,7 @@ function draw() {
   else clearInterval(blinking);
 }
 
-// Change what is shown; a new image from the gallery is a step to go back from, all else is not.
+// Change the state. Only opening an image from the gallery is a step in the browser's history.
 function change(wanted) {
   Object.assign(state, wanted);
   history.replaceState(null, "", address(state));
@@ -216,17 +216,17 @@ function step(by) {
 function back() {
   const now = current();
   change({ image: "", at: "" });
-  made[now].scrollIntoView({ block: "nearest" });
-  made[now].focus();
+  cardOf[now].scrollIntoView({ block: "nearest" });
+  cardOf[now].focus();
 }
 
-const keep = () => { if (state.image) {
+const storePosition = () => { if (state.image) {
   state.at = view.fitted ? "" : [view.x, view.y, view.zoom].map(value => Number(value.toFixed(3))).join(",");
   history.replaceState(null, "", address(state));
 } };
 let waiting = 0;
-const later = () => { clearTimeout(waiting); waiting = setTimeout(keep, 200); };
-for (const kind of ["pointerup", "wheel", "keyup"]) stage.addEventListener(kind, later);
+const storeLater = () => { clearTimeout(waiting); waiting = setTimeout(storePosition, 200); };
+for (const kind of ["pointerup", "wheel", "keyup"]) stage.addEventListener(kind, storeLater);
 
 form.addEventListener("input", event => change({ [event.target.name]: event.target.value }));
 form.addEventListener("submit", event => event.preventDefault());
@@ -234,9 +234,9 @@ viewer.addEventListener("change", event => {
   const { name, value, checked } = event.target;
   if (name) change({ [name]: name === "errors" ? (checked ? "1" : "") : value });
 });
-const fit = () => { view.fitted = true; place(); keep(); };
+const fit = () => { view.fitted = true; place(); storePosition(); };
 const swap = () => change({ a: state.b, b: state.a });
-const zoomed = factor => { zoom(factor); keep(); };
+const zoomed = factor => { zoom(factor); storePosition(); };
 const actions = { back, previous: () => step(-1), next: () => step(1), swap, fit, out: () => zoomed(0.5), in: () => zoomed(2),
   one: () => zoomed(1 / view.zoom) };
 for (const [id, action] of Object.entries(actions)) document.getElementById(id).addEventListener("click", action);
@@ -248,7 +248,7 @@ const keys = { Escape: back, ArrowLeft: () => step(-1), ArrowRight: () => step(1
 addEventListener("keydown", event => {
   if (!state.image || event.ctrlKey || event.metaKey || event.altKey) return;
   const { target, key } = event, arrows = key.startsWith("Arrow");
-  if (target.tagName === "SELECT" && key !== "Escape") return; // they have a use for letters and arrows
+  if (target.tagName === "SELECT" && key !== "Escape") return; // selects need letters and arrows
   if (arrows && ["range", "radio"].includes(target.type)) return;
   if (key === " " && ["BUTTON", "INPUT"].includes(target.tagName)) return;
   const action = keys[key.length === 1 ? key.toLowerCase() : key];

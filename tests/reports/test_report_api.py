@@ -1,0 +1,80 @@
+"""`disbench.report`: what it takes, what it returns and writes, and what it refuses."""
+
+import csv
+import io
+
+import pytest
+from fake_runs import make_run
+
+import disbench
+from disbench.errors import InputError
+
+
+@pytest.fixture
+def runs(tmp_path):
+    return [make_run(tmp_path / "runs", name, quality, title=name) for name, quality in (("A", 0.8), ("B", 0.5))]
+
+
+def records(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_paths_results_and_titles_become_columns_in_their_order(runs):
+    text = disbench.report([str(runs[1].folder), runs[0], ("Mine", runs[0].folder)], format="csv", metrics="mae")
+    columns = [(record["method"], float(record["value"])) for record in records(text)]
+    mae = [run.scores("mae")["DIS-TE1"]["mae"] for run in runs]
+    assert columns == [("B", mae[1]), ("A", mae[0]), ("Mine", mae[0])]
+
+
+def test_a_single_run_needs_no_list(runs):
+    (record,) = records(disbench.report(runs[0], format="csv", metrics="mae"))
+    assert (record["method"], record["split"]) == ("A", "DIS-TE1")
+    assert disbench.report(runs[0].folder, format="csv", metrics="mae") == disbench.report(
+        [runs[0]], format="csv", metrics="mae"
+    )
+
+
+def test_names_are_entries_and_published_tables():
+    text = disbench.report("mvanet", format="csv", metrics="f_max", source="2410.10105")
+    assert {(r["method"], r["protocol"]) for r in records(text)} == {("MVANet", "reported")}
+    assert {r["split"]: r["value"] for r in records(text)}["DIS-VD"] == "0.913"
+    assert "seconds" in {r["metric"] for r in records(disbench.report(["diffdis-table-4"], format="csv"))}
+
+
+def test_a_report_is_written_in_the_format_of_the_suffix_and_returned(runs, tmp_path):
+    out = tmp_path / "table.tex"
+    text = disbench.report(runs, out=out, standalone=True)
+    assert text.startswith("\\documentclass")
+    assert out.read_text() == text
+    assert disbench.report(runs).startswith("### ")  # Markdown without a file
+
+
+def test_a_protocol_gives_a_column_for_each_of_its_names(runs):
+    text = disbench.report(runs[:1], format="csv", metrics="f_max", protocol="pysod,mvanet")
+    assert [record["protocol"] for record in records(text)] == ["pysod", "mvanet"]
+
+
+def test_without_runs_the_latest_are_reported(runs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert {record["method"] for record in records(disbench.report(format="csv"))} == {"A", "B"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"format": "docx"}, "unknown format 'docx'; known: html, latex"),
+        ({"out": "table.docx"}, "no format has this suffix"),
+        ({"parts": 3}, "--parts needs --by"),
+        ({"times": ["timings"], "format": "csv"}, "only an HTML report shows times"),
+        ({"protocol": "nobody"}, "nobody"),
+        ({"metrics": "nothing"}, "nothing"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(runs, options, words):
+    with pytest.raises(InputError, match=words):
+        disbench.report(runs, **options)
+
+
+def test_published_scores_are_not_grouped():
+    with pytest.raises(InputError, match="published scores have no images to group"):
+        disbench.report("mvanet", by="size")
