@@ -21,8 +21,17 @@ BY = {
     "category": "the category in their names",
 }
 ARROWS = {"higher": "↑", "lower": "↓"}
-_SECONDS = ("seconds", "seconds", r"\mathrm{seconds}", "lower", "per image, as printed", "its source", "seconds")
-KNOWN = METRICS | {"seconds": Metric(*_SECONDS, digits=2)}  # and what published tables have beside
+_SECONDS = Metric(
+    key="seconds",
+    symbol="seconds",
+    latex=r"\mathrm{seconds}",
+    direction="lower",
+    formula="per image, as printed",
+    reference="its source",
+    measure="seconds",
+    digits=2,
+)
+KNOWN = METRICS | {"seconds": _SECONDS}  # and what published tables have beside
 
 
 @dataclass(frozen=True)
