@@ -51,7 +51,8 @@ def _image_data(file: memoryview) -> bytes | None:
     """Join the contents of all IDAT chunks. None if a chunk is damaged, misplaced, missing, or alters the levels."""
     if file[: len(START)] != START:
         return None
-    parts, last, at = [], b"", 8
+    parts: list[memoryview] = []
+    last, at = b"", 8
     while at + 12 <= len(file):
         length, kind = struct.unpack_from(">I4s", file, at)
         end = at + 8 + length

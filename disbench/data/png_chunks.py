@@ -40,7 +40,9 @@ def keep_essential_chunks(path: Path, png: np.ndarray) -> tuple[bytes, bool]:
         InputError: if a chunk is damaged, missing or part of an animation, or if there are fewer pixels than the header
             says, which Pillow would fill up.
     """
-    essential, kinds, stream, at = [png[:8]], [], [], 8
+    essential, stream = [png[:8]], []
+    kinds: list[bytes] = []
+    at = 8
     while at + 12 <= png.size and kinds[-1:] != [b"IEND"]:
         length, kind = struct.unpack_from(">I4s", png, at)
         end = at + 8 + length

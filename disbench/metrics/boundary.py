@@ -43,7 +43,8 @@ def boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: in
     """
     binary = np.where(prediction > half_level(lo, hi), np.uint8(255), np.uint8(0))
     predicted, expected = _inner_boundary(binary), _inner_boundary(foreground)
-    return np.count_nonzero(predicted & expected) / max(np.count_nonzero(predicted | expected), 1)
+    hits, union = int(np.count_nonzero(predicted & expected)), int(np.count_nonzero(predicted | expected))
+    return hits / max(union, 1)
 
 
 def grey_boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:

@@ -11,6 +11,8 @@ PySODMetrics fails for a full truth and for 64 or more targets, confuses overlap
 NaN for MAE if the boxes cover the image.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -18,11 +20,11 @@ from disbench.metrics.binary import BINARY_MEASURES
 from disbench.metrics.kernels import kernel
 from disbench.metrics.protocols import NO_EPS, PYSOD
 from disbench.metrics.stretch import LEVELS, stretch_levels
-from disbench.metrics.thresholds import Levels, counts_above_half, counts_at_adaptive, counts_at_all_thresholds
+from disbench.metrics.thresholds import Counts, Levels, counts_above_half, counts_at_adaptive, counts_at_all_thresholds
 
 SMALLEST = 50  # least number of pixels of a target
 BATCH = 1024  # targets whose histograms are in memory together
-F_VARIANTS = {
+F_VARIANTS: dict[str, tuple[Callable[[Levels], Counts], Callable[..., np.ndarray]]] = {
     "max": (counts_at_all_thresholds, np.max),
     "mean": (counts_at_all_thresholds, np.mean),
     "adaptive": (counts_at_adaptive, np.mean),
@@ -57,8 +59,13 @@ def size_invariant(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: 
         areas = inside.sum((1, 2))
         error += _error(inside, lo, hi, areas)
         inside[:, 0, lo] += prediction.size - areas
-        span = (np.full(len(inside), level) for level in (lo, hi))
-        levels = Levels(inside[:, 1], inside[:, 0], *span, np.tile(values, (len(inside), 1)))
+        levels = Levels(
+            fg=inside[:, 1],
+            bg=inside[:, 0],
+            lo=np.full(len(inside), lo),
+            hi=np.full(len(inside), hi),
+            stretched=np.tile(values, (len(inside), 1)),
+        )
         for name, (thresholds, reduce) in F_VARIANTS.items():
             f = BINARY_MEASURES["f"](thresholds(levels), PYSOD, NO_EPS)
             scores[name] += float(reduce(f, axis=1).sum())

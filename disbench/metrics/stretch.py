@@ -27,7 +27,7 @@ def truncate_levels(lo: int, hi: int) -> np.ndarray:
 
 def half_level(lo: int, hi: int) -> int:
     """Return the highest level whose value is at most 1/2."""
-    return np.count_nonzero(stretch_levels(lo, hi) <= 0.5) - 1
+    return int(np.count_nonzero(stretch_levels(lo, hi) <= 0.5)) - 1
 
 
 def adaptive_level(prediction: np.ndarray, lo: int, hi: int) -> int:

@@ -39,7 +39,7 @@ def weighted_errors(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi:
     Returns:
         The number of foreground pixels, and the sums of weighted errors (each in 0..1) on foreground and background.
     """
-    truth = np.count_nonzero(foreground)
+    truth = int(np.count_nonzero(foreground))
     if truth == 0:
         return 0, 0.0, 0.0
     near = vertical_distance(foreground)

@@ -23,10 +23,10 @@ def test_no_foreground_has_no_complexity():
 
 
 def test_a_square_is_one_contour_of_four_points():
-    found = measure_complexity(canvas(SQUARE))
-    assert (found.contours, found.points) == (1, 4)
-    assert found.ipq == pytest.approx((4 * 99) ** 2 / (4 * np.pi * 100 * 100))
-    assert found.rank == found.ipq * 4
+    complexity = measure_complexity(canvas(SQUARE))
+    assert (complexity.contours, complexity.points) == (1, 4)
+    assert complexity.ipq == pytest.approx((4 * 99) ** 2 / (4 * np.pi * 100 * 100))
+    assert complexity.rank == complexity.ipq * 4
 
 
 def test_a_disc_is_about_the_least_complex_shape():

@@ -33,7 +33,7 @@ def test_split_expressions(expression, names):
 
 
 @pytest.mark.parametrize("expression", ["DIS-TE5", "DIS-TE4..1", "test", ",", "DIS-TE1..9"])
-def test_an_unknown_split_answers_with_the_known(expression):
+def test_an_unknown_split_is_answered_with_the_known_ones(expression):
     with pytest.raises(InputError, match="DIS-TR, DIS-VD, DIS-TE1"):
         parse_splits(expression)
 

@@ -96,11 +96,11 @@ def tampered(draw):
             parts[at] = kind, contents[:place] + draw(st.binary(min_size=1, max_size=1)) + contents[place + 1 :]
         elif change == "header" and parts[0][0] == b"IHDR" and len(parts[0][1]) == 13:
             size = draw(st.sampled_from([0, 1, 7, 8, 20, 21, 22, 24, 300, 2**31 - 1, 2**31, 2**32 - 1]))
-            width, height, *rest = struct.unpack(">IIBBBBB", parts[0][1])
+            width, height, *fields = struct.unpack(">IIBBBBB", parts[0][1])
             width, height = draw(st.sampled_from([(size, height), (width, size), (width, height)]))
             which = draw(st.integers(0, 4))
-            rest[which] = draw(st.sampled_from([rest[which], 0, 1, 2, 3, 4, 6, 8, 16]))
-            parts[0] = b"IHDR", struct.pack(">IIBBBBB", width, height, *rest)
+            fields[which] = draw(st.sampled_from([fields[which], 0, 1, 2, 3, 4, 6, 8, 16]))
+            parts[0] = b"IHDR", struct.pack(">IIBBBBB", width, height, *fields)
         elif change == "cut":
             parts[at] = kind, contents[:place]
         elif change == "pad":

@@ -11,19 +11,19 @@ from disbench.metrics.boundary import boundary_iou, grey_boundary_iou, mean_boun
 
 @pytest.mark.parametrize("name", NAMES)
 def test_birefnets_boundary_iou(name):
-    found = grey_boundary_iou(*prepared(*frozen_pair(name)))
-    np.testing.assert_allclose([*found[::17], found.max(), found.mean()], frozen_answer("biou", name), 0, 1e-15)
+    curve = grey_boundary_iou(*prepared(*frozen_pair(name)))
+    np.testing.assert_allclose([*curve[::17], curve.max(), curve.mean()], frozen_answer("biou", name), 0, 1e-15)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_birefnets_mba(name):
     mask, foreground, *_ = prepared(*frozen_pair(name))
-    found, frozen = mean_boundary_accuracy(mask, foreground), frozen_answer("mba", name)
+    mba, frozen = mean_boundary_accuracy(mask, foreground), frozen_answer("mba", name)
     if foreground.all() or not foreground.any():
         assert np.isnan(frozen)
-        assert found == 0
+        assert mba == 0
     else:
-        assert found == frozen
+        assert mba == frozen
 
 
 @settings(max_examples=150, deadline=None)

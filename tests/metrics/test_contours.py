@@ -36,10 +36,10 @@ def by_region(lines, outer):
 @given(images())
 def test_contours_are_those_of_opencv_in_its_order_within_each_region(image):
     points, spans, outer = contours(pack(image))
-    found, hierarchy = cv2.findContours(image.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    expected, hierarchy = cv2.findContours(image.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     parents = [] if hierarchy is None else [i if parent < 0 else parent for i, parent in enumerate(hierarchy[0, :, 3])]
     ours = by_region([points[start:stop] for start, stop in spans], outer)
-    assert ours == by_region([line[:, 0] for line in found], parents)
+    assert ours == by_region([line[:, 0] for line in expected], parents)
 
 
 def test_many_contours():

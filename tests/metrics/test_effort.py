@@ -18,7 +18,7 @@ from disbench.metrics.effort import Effort, effort, skeleton
 
 FROZEN = dict(np.load(Path(__file__).parents[1] / "goldens" / "hce.npz"))
 NAMES = FROZEN["names"].tolist()
-# The whole image is one false positive or negative, of which the authors' code counts no region.
+# The whole image is one false positive or negative. The authors' code counts no region.
 COVERED = {"no truth, all found", "all truth, nothing found", "one pixel in all, missed"}
 
 
@@ -29,10 +29,10 @@ def pair(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_skeleton_is_that_of_scikit_image(name):
-    found = skeleton(pair(name)[1])
-    assert found.dtype == np.uint8
-    assert set(np.unique(found)) <= {0, 255}
-    assert ((found == 255) == FROZEN[f"skeleton{NAMES.index(name)}"]).all()
+    bones = skeleton(pair(name)[1])
+    assert bones.dtype == np.uint8
+    assert set(np.unique(bones)) <= {0, 255}
+    assert ((bones == 255) == FROZEN[f"skeleton{NAMES.index(name)}"]).all()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in COVERED])
@@ -84,22 +84,22 @@ def pairs(draw):
 @settings(max_examples=150, deadline=None)
 @given(SHAPES.flatmap(lambda shape: st.one_of(hnp.arrays(bool, shape), scenes(shape).map(lambda a: a > 128))))
 def test_skeleton_is_naive(foreground):
-    found = skeleton(foreground.view(np.uint8) * np.uint8(255))
-    assert ((found == 255) == naive_effort.skeleton(foreground)).all()
+    bones = skeleton(foreground.view(np.uint8) * np.uint8(255))
+    assert ((bones == 255) == naive_effort.skeleton(foreground)).all()
 
 
-@pytest.mark.parametrize("this", [1, 2])
-def test_a_pass_removes_what_the_table_of_scikit_image_says(this):
+@pytest.mark.parametrize("which_pass", [1, 2])
+def test_a_pass_removes_what_the_table_of_scikit_image_says(which_pass):
     block = np.zeros(3 * 256, np.uint64)
     for pattern in range(256):
         block[3 * pattern + 1] |= np.uint64(1 << 32)
         for bit, (row, column) in enumerate(naive_effort.RING):
             if pattern >> bit & 1:
                 block[3 * pattern + 1 + row] |= np.uint64(1 << 32 + column)
-    found, beside = np.zeros(block.size - 2, np.uint64), np.zeros_like(block)
-    thinning._remove(beside, block, beside, this & 1, found)
-    assert (found[::3] >> np.uint64(32) & np.uint64(1)).tolist() == [
-        passes & this > 0 for passes in naive_effort.REMOVABLE
+    removed, empty = np.zeros(block.size - 2, np.uint64), np.zeros_like(block)
+    thinning._remove(empty, block, empty, which_pass & 1, removed)
+    assert (removed[::3] >> np.uint64(32) & np.uint64(1)).tolist() == [
+        passes & which_pass > 0 for passes in naive_effort.REMOVABLE
     ]
 
 
@@ -108,23 +108,23 @@ def test_a_pass_removes_what_the_table_of_scikit_image_says(this):
 def test_effort_is_naive(pair, mask_above):
     mask, truth = pair
     bones = naive_effort.skeleton(truth > 128)
-    found = astuple(effort(mask, truth, prediction_above=mask_above))
-    assert found == naive_effort.effort(mask, truth, bones, mask_above)
-    assert {type(count) for count in found} == {int}
+    counts = astuple(effort(mask, truth, prediction_above=mask_above))
+    assert counts == naive_effort.effort(mask, truth, bones, mask_above)
+    assert {type(count) for count in counts} == {int}
 
 
 @settings(max_examples=50, deadline=None)
 @given(pairs(), st.data())
 def test_any_skeleton_is_taken_as_it_is(pair, data):
     bones = data.draw(hnp.arrays(bool, pair[0].shape))
-    found = effort(*pair, skeleton=bones.view(np.uint8) * np.uint8(255))
-    assert astuple(found) == naive_effort.effort(*pair, bones)
+    clicks = effort(*pair, skeleton=bones.view(np.uint8) * np.uint8(255))
+    assert astuple(clicks) == naive_effort.effort(*pair, bones)
 
 
-def test_a_ready_skeleton_changes_nothing_and_inputs_are_left_alone():
+def test_a_ready_skeleton_changes_nothing_and_inputs_are_not_changed():
     mask, truth = pair("wheel, poor")
     expected = effort(mask, truth)
-    bones, kept = skeleton(truth), (mask.copy(), truth.copy())
+    bones, copies = skeleton(truth), (mask.copy(), truth.copy())
     for array in (mask, truth, bones):
         array.flags.writeable = False
     assert effort(mask, truth, bones) == expected
@@ -133,19 +133,19 @@ def test_a_ready_skeleton_changes_nothing_and_inputs_are_left_alone():
     wide = np.zeros((truth.shape[0], 2 * truth.shape[1]), np.uint8)
     wide[:, ::2] = truth
     assert effort(mask, wide[:, ::2]) == expected
-    assert (mask == kept[0]).all()
-    assert (truth == kept[1]).all()
+    assert (mask == copies[0]).all()
+    assert (truth == copies[1]).all()
 
 
 def test_threads_do_not_disturb_each_other():
     names = NAMES[:10] * 3
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda name: effort(*pair(name)).total, names))
-    assert found == [FROZEN["pysod"][NAMES.index(name)] for name in names]
+        totals = list(pool.map(lambda name: effort(*pair(name)).total, names))
+    assert totals == [FROZEN["pysod"][NAMES.index(name)] for name in names]
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "message"),
     [
         ({"prediction": np.zeros((4, 5))}, "prediction: got float64 of shape (4, 5), expected uint8 (h, w)"),
         ({"prediction": np.zeros((5, 4), np.uint8)}, "prediction is (5, 4), truth is (4, 5)"),
@@ -157,11 +157,11 @@ def test_threads_do_not_disturb_each_other():
         ({"skeleton": np.zeros((4, 6), np.uint8)}, "skeleton is (4, 6), truth is (4, 5)"),
     ],
 )
-def test_bad_arrays_are_named(arrays, said):
+def test_bad_arrays_are_named(arrays, message):
     good = {"prediction": np.zeros((4, 5), np.uint8), "truth": np.zeros((4, 5), np.uint8)}
     with pytest.raises(InputError) as error:
         effort(**good | arrays)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 

@@ -33,11 +33,11 @@ def test_histograms_are_of_raw_levels_by_truth():
 def test_a_perfect_map():
     truth = np.zeros((20, 30), np.uint8)
     truth[5:9, 3:20] = 255
-    found = score([measure(truth, truth)])
+    scores = score([measure(truth, truth)])
     for key in ("f_max", "f_adaptive", "f_weighted", "s_measure"):
-        assert found[key] == pytest.approx(1, abs=1e-12)
-    assert found["mae"] == 0
-    assert found["e_max"] == found["e_adaptive"] == pytest.approx(600 / 599)
+        assert scores[key] == pytest.approx(1, abs=1e-12)
+    assert scores["mae"] == 0
+    assert scores["e_max"] == scores["e_adaptive"] == pytest.approx(600 / 599)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (2, 2), (13, 17)])
@@ -51,10 +51,11 @@ def test_everything_is_finite(shape, truth, mask):
         target[0, 0] = target[-1, -1] = 255
     else:
         target[:] = truth
-    given = np.arange(target.size, dtype=np.uint8).reshape(shape) if mask == "ramp" else np.full(shape, mask, np.uint8)
-    m = measure(given, target)
-    found = {**score([m]), **curves([m])}
-    for key, value in found.items():
+    ramp = np.arange(target.size, dtype=np.uint8).reshape(shape)
+    prediction = ramp if mask == "ramp" else np.full(shape, mask, np.uint8)
+    m = measure(prediction, target)
+    results = {**score([m]), **curves([m])}
+    for key, value in results.items():
         assert np.isfinite(value).all(), key
         assert np.min(value) >= 0, key
         assert np.max(value) <= max(1, target.size / max(target.size - 1, 1)) + 1e-12, key
@@ -63,11 +64,11 @@ def test_everything_is_finite(shape, truth, mask):
 def test_no_foreground():
     rng = np.random.default_rng(0)
     mask, truth = rng.integers(0, 256, (10, 12), np.uint8), np.full((10, 12), 128, np.uint8)
-    found = score([measure(mask, truth)])
+    scores = score([measure(mask, truth)])
     mean = (mask / 1.0 - mask.min()).mean() / (int(mask.max()) - int(mask.min()))
-    assert found["f_max"] == found["f_weighted"] == 0
-    assert found["mae"] == pytest.approx(mean)
-    assert found["s_measure"] == pytest.approx(1 - mean)
+    assert scores["f_max"] == scores["f_weighted"] == 0
+    assert scores["mae"] == pytest.approx(mean)
+    assert scores["s_measure"] == pytest.approx(1 - mean)
 
 
 def test_a_constant_quadrant_is_similar_whatever_its_level():
@@ -79,25 +80,25 @@ def test_a_constant_quadrant_is_similar_whatever_its_level():
 
 
 def test_data_set_scores_are_maxima_of_mean_curves_and_means_of_the_rest(images):
-    found = [measure(*pair) for pair in images]
-    scores, every, mean = score(found), per_image(found), curves(found)
-    assert tuple(scores) == tuple(every) == STANDARD
-    assert scores["f_max"] == mean["f"].max() < every["f_max"].mean()
-    assert scores["e_max"] == mean["e"].max() < every["e_max"].mean()
+    measured = [measure(*pair) for pair in images]
+    scores, by_image, mean = score(measured), per_image(measured), curves(measured)
+    assert tuple(scores) == tuple(by_image) == STANDARD
+    assert scores["f_max"] == mean["f"].max() < by_image["f_max"].mean()
+    assert scores["e_max"] == mean["e"].max() < by_image["e_max"].mean()
     assert scores["f_mean"] == pytest.approx(mean["f"].mean())
-    assert scores["s_measure"] == pytest.approx(np.mean([m.values["s_measure"] for m in found]))
-    for i, m in enumerate(found):
-        assert {key: value[i] for key, value in every.items()} == pytest.approx(score([m]))
+    assert scores["s_measure"] == pytest.approx(np.mean([m.values["s_measure"] for m in measured]))
+    for i, m in enumerate(measured):
+        assert {key: value[i] for key, value in by_image.items()} == pytest.approx(score([m]))
 
 
-def test_a_threshold_counts_what_is_at_or_above_it():
+def test_levels_at_or_above_a_threshold_are_positive():
     truth = np.array([[0, 0, 255, 255]], np.uint8)
-    found = curves([measure(np.array([[0, 100, 100, 255]], np.uint8), truth)])
-    assert found["recall"][[0, 100, 101, 255]].tolist() == [1, 1, 0.5, 0.5]
-    assert found["precision"][[0, 100, 101, 255]].tolist() == [0.5, 2 / 3, 1, 1]
+    curve = curves([measure(np.array([[0, 100, 100, 255]], np.uint8), truth)])
+    assert curve["recall"][[0, 100, 101, 255]].tolist() == [1, 1, 0.5, 0.5]
+    assert curve["precision"][[0, 100, 101, 255]].tolist() == [0.5, 2 / 3, 1, 1]
 
 
-def test_inputs_are_left_alone_and_their_layout_does_not_matter(images):
+def test_inputs_are_not_changed_and_their_layout_does_not_matter(images):
     mask, truth = images[0]
     expected = numbers(measure(mask, truth))
     frozen = mask.copy()
@@ -106,11 +107,11 @@ def test_inputs_are_left_alone_and_their_layout_does_not_matter(images):
     wide[:, 1:87:2] = mask
     unaligned = np.zeros(mask.size + 1, np.uint8)[1:].reshape(mask.shape)
     unaligned[:] = mask
-    kept = mask.copy(), truth.copy()
+    copies = mask.copy(), truth.copy()
     for same in (frozen, np.asfortranarray(mask), wide[:, 1:87:2], unaligned):
         assert numbers(measure(same, np.asfortranarray(truth))) == expected
-    assert (mask == kept[0]).all()
-    assert (truth == kept[1]).all()
+    assert (mask == copies[0]).all()
+    assert (truth == copies[1]).all()
 
 
 def test_threads_do_not_disturb_each_other(images):
@@ -120,7 +121,7 @@ def test_threads_do_not_disturb_each_other(images):
 
 
 @pytest.mark.parametrize(
-    ("mask", "said"),
+    ("mask", "message"),
     [
         (np.full((4, 5), np.nan), "prediction: got float64 of shape (4, 5), expected uint8 (h, w)"),
         (np.full((4, 5), np.inf, np.float32), "prediction: got float32"),
@@ -133,23 +134,23 @@ def test_threads_do_not_disturb_each_other(images):
         (np.zeros((5, 4), np.uint8), "prediction is (5, 4), truth is (4, 5); resize"),
     ],
 )
-def test_a_bad_mask_is_named(mask, said):
+def test_a_bad_prediction_is_named(mask, message):
     with pytest.raises(InputError) as error:
         measure(mask, np.zeros((4, 5), np.uint8))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("truth", "said"),
+    ("truth", "message"),
     [
         (np.eye(4, dtype=bool), "truth: got bool"),
         (np.eye(4), "truth: got float64"),
         (np.eye(4, dtype=np.uint8), "multiply it by 255"),
     ],
 )
-def test_a_bad_truth_is_named(truth, said):
-    with pytest.raises(InputError, match=said):
+def test_a_bad_truth_is_named(truth, message):
+    with pytest.raises(InputError, match=message):
         measure(np.zeros((4, 4), np.uint8), truth)
 
 
@@ -159,7 +160,7 @@ def test_nothing_to_score():
             function([])
 
 
-def test_an_unknown_protocol_answers_with_the_known_ones(images):
+def test_an_unknown_protocol_is_answered_with_the_known_ones(images):
     for call in (lambda: measure(*images[0], "psyod"), lambda: make_signature("psyod", "dis5k", {})):
         with pytest.raises(InputError, match="'psyod' is unknown; known: pysod"):
             call()

@@ -19,14 +19,14 @@ from disbench.metrics.scoring import curves, per_image, score
 GOLDENS = Path(__file__).parents[1] / "goldens"
 FROZEN = dict(np.load(GOLDENS / "pysod_handlers.npz"))
 HANDLERS = [key.removesuffix(" curve") for key in FROZEN if key.endswith(" curve")]
-COHEN = "kappa"  # of which PySODMetrics' formula is another
+COHEN = "kappa"  # PySODMetrics has another formula
 
 
 @pytest.fixture(scope="module")
 def images():
-    kept = np.load(GOLDENS / "pysod.npz")
-    indices = [kept["names"].tolist().index(name) for name in FROZEN["names"]]
-    return [(kept[f"mask{i}"], kept[f"truth{i}"]) for i in indices]
+    stored = np.load(GOLDENS / "pysod.npz")
+    indices = [stored["names"].tolist().index(name) for name in FROZEN["names"]]
+    return [(stored[f"mask{i}"], stored[f"truth{i}"]) for i in indices]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_kappa_is_cohens_where_pysodmetrics_takes_another_marginal(images, measu
         chance = ((tp + fp) * (tp + fn) + (tn + fn) * (tn + tp)) / truth.size**2  # Cohen has tn + fp
         theirs.append(((tp + tn) / truth.size - chance) / (1 - chance) if chance != 1 else 0)
     assert FROZEN["kappa binary"] == pytest.approx(theirs, abs=1e-12)
-    expected = [naive_counts.half(*pair)["kappa"] for pair in images]
+    expected = [naive_counts.at_half(*pair)["kappa"] for pair in images]
     assert per_image(measured, metrics=["kappa_binary"])["kappa_binary"] == pytest.approx(expected, abs=1e-12)
 
 
@@ -77,14 +77,14 @@ def test_pooling_many_large_images_loses_nothing():
     m = measure(np.array([[255, 255, 0, 0]], np.uint8), np.array([[255, 0, 255, 0]], np.uint8))
     for levels in (m.fg_hist, m.bg_hist):
         levels *= 2**30
-    found = score([m] * 2000, metrics=["kappa_whole", "accuracy_whole", "iou_whole"])
-    assert found == {"kappa_whole": 0, "accuracy_whole": 0.5, "iou_whole": 1 / 3}
+    scores = score([m] * 2000, metrics=["kappa_whole", "accuracy_whole", "iou_whole"])
+    assert scores == {"kappa_whole": 0, "accuracy_whole": 0.5, "iou_whole": 1 / 3}
 
 
 def test_the_best_of_a_curve_follows_the_direction(measured):
     curve = curves(measured, measures=["ber", "iou"])
-    found = score(measured, metrics="ber_min,iou_max")
-    assert found == {"ber_min": curve["ber"].min(), "iou_max": curve["iou"].max()}
+    scores = score(measured, metrics="ber_min,iou_max")
+    assert scores == {"ber_min": curve["ber"].min(), "iou_max": curve["iou"].max()}
     assert {m.direction for m in METRICS.values() if m.variant == "min"} == {"lower"}
     assert {m.direction for m in METRICS.values() if m.variant == "max"} == {"higher"}
 
@@ -104,7 +104,7 @@ def test_what_can_be_asked_for():
 
 
 @pytest.mark.parametrize(
-    ("ask", "said"),
+    ("ask", "message"),
     [
         (lambda m: score([m], metrics="f_max,iou_maks"), "unknown metric 'iou_maks'; did you mean iou_max"),
         (lambda m: per_image([m], metrics=["ber_max"]), "did you mean .*ber_min"),
@@ -112,6 +112,6 @@ def test_what_can_be_asked_for():
         (lambda m: curves([m], measures=["?"]), "known: f, f1, e, iou"),
     ],
 )
-def test_an_unknown_key_answers_with_the_nearest(measured, ask, said):
-    with pytest.raises(InputError, match=said):
+def test_an_unknown_key_answers_with_the_nearest(measured, ask, message):
+    with pytest.raises(InputError, match=message):
         ask(measured[0])

@@ -1,5 +1,8 @@
-"""A thousand degenerate pairs against the papers' formulas: ragged sizes, single pixels, lines, grey truths, constant
-maps. Sizes straddle the widths at which the kernels change blocks, and the distance at which weights saturate."""
+"""A thousand degenerate pairs against the papers' formulas.
+
+Ragged sizes, single pixels, lines, grey truths and constant maps. Sizes straddle the widths at which the kernels change
+blocks, and the distance at which weights saturate.
+"""
 
 import naive
 import numpy as np
@@ -9,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 from disbench.metrics.measurement import measure
 from disbench.metrics.scoring import curves, per_image
 
-PAIRS, AT_ONCE = 1000, 50
+PAIRS, PER_TEST = 1000, 50
 
 
 def draw_shape(rng):
@@ -87,20 +90,20 @@ def draw(seed):
     else:
         truth = TRUTHS[rng.integers(len(TRUTHS))](rng, shape).astype(np.uint8) * np.uint8(255)
     if truth.max() == 1:
-        truth[0, 0] = 2  # else it would be refused
+        truth[0, 0] = 2  # a truth of 0 and 1 would be refused
     return MASKS[rng.integers(len(MASKS))](rng, truth > 128).clip(0, 255).astype(np.uint8), truth
 
 
-@pytest.mark.parametrize("first", range(0, PAIRS, AT_ONCE))
+@pytest.mark.parametrize("first", range(0, PAIRS, PER_TEST))
 def test_degenerate_pairs(first):
-    for seed in range(first, first + AT_ONCE):
+    for seed in range(first, first + PER_TEST):
         mask, truth = draw(seed)
         m = measure(mask, truth)
-        found = per_image([m])
-        assert found["f_weighted"][0] == pytest.approx(naive.f_weighted(mask, truth), abs=1e-11), seed
-        assert found["mae"][0] == pytest.approx(naive.mae(mask, truth), abs=1e-12), seed
+        scores = per_image([m])
+        assert scores["f_weighted"][0] == pytest.approx(naive.f_weighted(mask, truth), abs=1e-11), seed
+        assert scores["mae"][0] == pytest.approx(naive.mae(mask, truth), abs=1e-12), seed
         if mask.size < 300:  # fractions are slow
-            assert found["s_measure"][0] == pytest.approx(naive.s_measure(mask, truth), abs=1e-12), seed
+            assert scores["s_measure"][0] == pytest.approx(naive.s_measure(mask, truth), abs=1e-12), seed
         if seed % 10 == 0:
             curve, expected = curves([m]), naive.curves(mask, truth)
             for key in expected:

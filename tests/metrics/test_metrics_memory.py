@@ -1,4 +1,4 @@
-"""Further memory of measure() at its peak, as the system counts it, in a process where nothing was freed before."""
+"""Additional memory of measure() at its peak, as the system counts it, in a process that freed none before."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ MEASURE = f"""
 import ctypes, re
 from pathlib import Path
 import numpy as np
-from disbench.metrics import measure
+from disbench.metrics.measurement import measure
 
 def resident(which):
     return int(re.search(which + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
@@ -31,5 +31,5 @@ print((resident("VmHWM") - before) / mask.size)
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="counts as only Linux does")
 def test_at_most_four_bytes_per_pixel_and_at_least_the_one_of_the_distances():
-    found = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True)
-    assert 0.9 < float(found.stdout) < 4
+    process = subprocess.run([sys.executable, "-c", MEASURE], check=True, capture_output=True, text=True)
+    assert 0.9 < float(process.stdout) < 4

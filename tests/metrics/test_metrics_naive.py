@@ -12,7 +12,7 @@ from disbench.metrics.scoring import curves, per_image
 
 def check(mask, truth):
     m = measure(mask, truth)
-    found, curve = per_image([m]), curves([m])
+    scores, curve = per_image([m]), curves([m])
     for key, expected in naive.curves(mask, truth).items():
         np.testing.assert_allclose(curve[key], expected, rtol=0, atol=1e-12, err_msg=key)
     f_adaptive, e_adaptive = naive.adaptive(mask, truth)
@@ -23,7 +23,7 @@ def check(mask, truth):
         "f_weighted": naive.f_weighted(mask, truth),
         "mae": naive.mae(mask, truth),
     }
-    assert {key: found[key][0] for key in expected} == pytest.approx(expected, abs=1e-11)
+    assert {key: scores[key][0] for key in expected} == pytest.approx(expected, abs=1e-11)
 
 
 @settings(max_examples=80, deadline=None)

@@ -26,33 +26,33 @@ def pair(name):
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != SINGLE])
 def test_curves_are_equal_to_the_last_bit(name):
-    found = curves([measure(*pair(name))])
+    mean_curves = curves([measure(*pair(name))])
     for key in CURVES:
-        assert (found[key] == FROZEN[key][NAMES.index(name)]).all(), key
+        assert (mean_curves[key] == FROZEN[key][NAMES.index(name)]).all(), key
 
 
 @pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize("name", [name for name in NAMES if name != SINGLE])
 def test_numbers_agree(name, key):
-    found, frozen = per_image([measure(*pair(name))])[key][0], FROZEN[key][NAMES.index(name)]
+    score, frozen = per_image([measure(*pair(name))])[key][0], FROZEN[key][NAMES.index(name)]
     if key == "s_measure" and (name in CONSTANT_QUADRANTS or np.isnan(frozen)):
-        assert abs(found - frozen) > 1e-9 or np.isnan(frozen)
-        assert found == pytest.approx(naive.s_measure(*pair(name)), abs=1e-12)
+        assert abs(score - frozen) > 1e-9 or np.isnan(frozen)
+        assert score == pytest.approx(naive.s_measure(*pair(name)), abs=1e-12)
     else:
-        assert found == pytest.approx(frozen, abs=1e-9)
+        assert score == pytest.approx(frozen, abs=1e-9)
 
 
 def test_one_pixel_differs_only_in_e():
-    found = per_image([measure(*pair(SINGLE))])
-    assert {key: found[key][0] for key in ("e_max", "e_mean", "e_adaptive")} == pytest.approx(
+    scores = per_image([measure(*pair(SINGLE))])
+    assert {key: scores[key][0] for key in ("e_max", "e_mean", "e_adaptive")} == pytest.approx(
         {"e_max": 1, "e_mean": 41 / 256, "e_adaptive": 0}
     )
     for key in ("f_adaptive", "s_measure", "f_weighted", "mae"):
-        assert found[key][0] == pytest.approx(FROZEN[key][NAMES.index(SINGLE)], abs=1e-9)
+        assert scores[key][0] == pytest.approx(FROZEN[key][NAMES.index(SINGLE)], abs=1e-9)
 
 
 def test_mean_curves_are_equal_to_the_last_bit():
     names = [name for name in NAMES if name != SINGLE]
-    found = curves([measure(*pair(name)) for name in names])
+    mean_curves = curves([measure(*pair(name)) for name in names])
     for key in CURVES:
-        assert (found[key] == FROZEN[key][[NAMES.index(name) for name in names]].mean(0)).all(), key
+        assert (mean_curves[key] == FROZEN[key][[NAMES.index(name) for name in names]].mean(0)).all(), key

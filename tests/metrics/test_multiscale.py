@@ -12,34 +12,34 @@ from disbench.metrics.multiscale import multiscale_curve, multiscale_iou
 FEW = 2048
 
 
-def numbers(found):
-    return [found["adaptive"], found["binary"]]
+def numbers(scores):
+    return [scores["adaptive"], scores["binary"]]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pysodmetrics_with_exact_sums(name):
-    found = numbers(multiscale_iou(*prepared(*frozen_pair(name))))
-    np.testing.assert_allclose(found, frozen_answer("multiscale exact", name), 0, 1e-14)
+    scores = numbers(multiscale_iou(*prepared(*frozen_pair(name))))
+    np.testing.assert_allclose(scores, frozen_answer("multiscale exact", name), 0, 1e-14)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.endswith("enlarged")])
 def test_pysodmetrics_curve_with_exact_sums(name):
-    found = multiscale_curve(*prepared(*frozen_pair(name)))
-    answer = [*found[::16], found.max(), found.mean()]
+    curve = multiscale_curve(*prepared(*frozen_pair(name)))
+    answer = [*curve[::16], curve.max(), curve.mean()]
     np.testing.assert_allclose(answer, frozen_answer("multiscale curve", name), 0, 1e-14)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pysodmetrics_as_it_is(name):
     mask, truth = frozen_pair(name)
-    found, frozen = numbers(multiscale_iou(*prepared(mask, truth))), frozen_answer("multiscale", name)
+    scores, frozen = numbers(multiscale_iou(*prepared(mask, truth))), frozen_answer("multiscale", name)
     edges = naive_multiscale.edges(truth > 128).sum()
     if edges < FEW:
-        np.testing.assert_allclose(found, frozen, 0, 1e-14)
+        np.testing.assert_allclose(scores, frozen, 0, 1e-14)
     elif edges < 65504:
-        np.testing.assert_allclose(found, frozen, 2e-4)
+        np.testing.assert_allclose(scores, frozen, 2e-4)
     else:
-        assert (frozen < np.array(found) - 1e-3).all()
+        assert (frozen < np.array(scores) - 1e-3).all()
 
 
 def test_frozen_pairs_reach_both_sides_of_each_limit():
@@ -70,9 +70,9 @@ def test_fast_curve_is_naive(pair):
 def test_all_scales_of_a_large_image_are_naive():
     rng = np.random.default_rng(3)
     truth, mask = ((rng.random((1100, 1300)) < share).astype(np.uint8) * 255 for share in (1e-5, 3e-5))
-    found = multiscale_iou(mask, truth, 0, 255)["binary"]
-    assert found == pytest.approx(naive_multiscale.of_binary(mask > 0, truth > 0), abs=1e-14)
-    assert 0 < found < 0.9
+    score = multiscale_iou(mask, truth, 0, 255)["binary"]
+    assert score == pytest.approx(naive_multiscale.iou_of_binary(mask > 0, truth > 0), abs=1e-14)
+    assert 0 < score < 0.9
 
 
 def test_edges_of_the_scale():

@@ -20,7 +20,7 @@ SHAPES = (
     "biou_max", "biou_mean", "biou_binary", "mba", "msiou_adaptive", "msiou_binary", "msiou_max", "msiou_mean",
     "size_mae", "size_f_max", "size_f_mean", "size_f_adaptive", "size_f_binary", "context",
 )  # fmt: skip
-OF_CURVES = {"biou_max": "biou_mean", "msiou_max": "msiou_mean"}
+CURVE_METRICS = {"biou_max": "biou_mean", "msiou_max": "msiou_mean"}
 
 
 def test_each_is_in_the_registry_and_optional():
@@ -32,7 +32,7 @@ def test_each_is_in_the_registry_and_optional():
 
 @pytest.mark.parametrize("name", ["wheel, typical", "blobs, noise", "one row", "no truth, typical"])
 def test_scores_are_the_frozen_answers(name):
-    found = score([measure(*frozen_pair(name), metrics=SHAPES)], metrics=SHAPES)
+    scores = score([measure(*frozen_pair(name), metrics=SHAPES)], metrics=SHAPES)
     expected = {
         **dict(zip(SHAPES[:2], frozen_answer("biou", name)[-2:], strict=True)),
         "mba": np.nan_to_num(frozen_answer("mba", name)),
@@ -41,29 +41,29 @@ def test_scores_are_the_frozen_answers(name):
         "size_mae": frozen_answer("size mae", name),
         **dict(zip(SHAPES[9:13], frozen_answer("size f", name), strict=True)),
     }
-    assert {key: found[key] for key in expected} == pytest.approx(expected, abs=1e-12)
-    assert found["context"] == pytest.approx(frozen_answer("context", name), abs=1e-6)
+    assert {key: scores[key] for key in expected} == pytest.approx(expected, abs=1e-12)
+    assert scores["context"] == pytest.approx(frozen_answer("context", name), abs=1e-6)
 
 
 def test_a_data_set_has_the_mean_of_its_images():
     images = [
         measure(*frozen_pair(name), metrics=SHAPES) for name in ("wheel, typical", "blobs, noise", "hairs, noisy")
     ]
-    found, each = score(images, metrics=SHAPES), [score([image], metrics=SHAPES) for image in images]
+    scores, by_image = score(images, metrics=SHAPES), [score([image], metrics=SHAPES) for image in images]
     for key in SHAPES:
-        assert len({one[key] for one in each}) == 3
-        if key not in OF_CURVES:
-            assert found[key] == pytest.approx(np.mean([one[key] for one in each]))
+        assert len({image[key] for image in by_image}) == 3
+        if key not in CURVE_METRICS:
+            assert scores[key] == pytest.approx(np.mean([image[key] for image in by_image]))
 
 
-@pytest.mark.parametrize(("key", "mean"), OF_CURVES.items())
+@pytest.mark.parametrize(("key", "mean"), CURVE_METRICS.items())
 def test_a_maximum_is_that_of_the_mean_curve(key, mean):
     images = [measure(*frozen_pair(name), metrics=[key]) for name in ("wheel, typical", "blobs, noise", "hairs, noisy")]
     curves = np.array([image.values[key] for image in images])
-    found, each = score(images, metrics=[key, mean]), per_image(images, metrics=[key, mean])
-    assert found == pytest.approx({key: curves.mean(0).max(), mean: curves.mean()}, abs=1e-15)
-    assert each[key].tolist() == curves.max(1).tolist()
-    assert found[key] < each[key].mean() - 1e-3
+    scores, by_image = score(images, metrics=[key, mean]), per_image(images, metrics=[key, mean])
+    assert scores == pytest.approx({key: curves.mean(0).max(), mean: curves.mean()}, abs=1e-15)
+    assert by_image[key].tolist() == curves.max(1).tolist()
+    assert scores[key] < by_image[key].mean() - 1e-3
 
 
 def test_protocols_see_their_own_foreground_and_binary_maps():
@@ -92,8 +92,9 @@ def test_everything_is_in_range(shape, truth, mask):
         target[-1, -1] = 255
     else:
         target[:] = truth
-    given = np.arange(target.size, dtype=np.uint8).reshape(shape) if mask == "ramp" else np.full(shape, mask, np.uint8)
-    for key, value in score([measure(given, target, metrics=SHAPES)], metrics=SHAPES).items():
+    ramp = np.arange(target.size, dtype=np.uint8).reshape(shape)
+    prediction = ramp if mask == "ramp" else np.full(shape, mask, np.uint8)
+    for key, value in score([measure(prediction, target, metrics=SHAPES)], metrics=SHAPES).items():
         assert 0 <= value <= 1 + 1e-6, key
 
 
@@ -126,6 +127,6 @@ def test_the_command_line_knows_them(tmp_path, make_pairs):
         ",".join(SHAPES),
         "--json",
     )
-    (found,) = json.loads(call("score", maps, *arguments).stdout)
-    (scores,) = found["scores"].values()
+    (run,) = json.loads(call("score", maps, *arguments).stdout)
+    (scores,) = run["scores"].values()
     assert scores == pytest.approx(score(images, metrics=SHAPES), abs=1e-9)

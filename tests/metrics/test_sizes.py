@@ -13,8 +13,8 @@ F = ("max", "mean", "adaptive", "binary")
 
 
 def measured(mask, truth):
-    found = size_invariant(*prepared(mask, truth))
-    return found.pop("mae"), found
+    scores = size_invariant(*prepared(mask, truth))
+    return scores.pop("mae"), scores
 
 
 @pytest.mark.parametrize("name", NAMES)

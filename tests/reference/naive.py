@@ -1,4 +1,4 @@
-"""The measures once more, slow and plain, from the formulas of the papers: what the fast ones are held to.
+"""Slow, naive measures, from the formulas of the papers, to test the fast ones against.
 
 `mask` and `truth` are uint8 (h, w). Where a formula asks whether something is zero, it is evaluated in fractions.
 """
@@ -13,7 +13,7 @@ EPS = np.spacing(1.0)
 
 
 def stretched(mask):
-    """The map in 0..1: minimum to 0 and maximum to 1, unless it is constant."""
+    """Stretch a map to 0..1, minimum to 0 and maximum to 1, unless it is constant."""
     values = mask / 255
     if values.max() == values.min():
         return values
@@ -21,7 +21,7 @@ def stretched(mask):
 
 
 def fractions(mask):
-    """As stretched(), exactly."""
+    """Stretch as stretched() does, exactly."""
     low, high = (int(mask.min()), int(mask.max())) if mask.max() != mask.min() else (0, 255)
     exact = [Fraction(int(level) - low, high - low) for level in mask.ravel()]
     return np.array(exact, dtype=object).reshape(mask.shape)
@@ -84,7 +84,7 @@ def s_measure(mask, truth, population=False, eps=EPS, lowest=0.0):
     share = Fraction(int(foreground.sum()), foreground.size)
     objects = share * _object(values[foreground], population, eps)
     objects += (1 - share) * _object(1 - values[~foreground], population, eps)
-    row, column = (round(Fraction(int(where.sum()), where.size)) + 1 for where in np.nonzero(foreground))
+    row, column = (round(Fraction(int(axis.sum()), axis.size)) + 1 for axis in np.nonzero(foreground))
     regions = 0.0
     for rows in (slice(None, row), slice(row, None)):
         for columns in (slice(None, column), slice(column, None)):

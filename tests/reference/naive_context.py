@@ -1,4 +1,4 @@
-"""The context measure once more, slow and plain."""
+"""A slow, naive context measure."""
 
 import numpy as np
 from naive import stretched

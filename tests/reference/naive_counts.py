@@ -1,4 +1,4 @@
-"""The measures of binary maps once more, in fractions of whole counts, and how a data set's scores come of them.
+"""Slow, naive measures of binary maps, in fractions of integer counts, and scores of data sets.
 
 `mask` and `truth` are uint8 (h, w), `positive` is bool (h, w).
 """
@@ -13,12 +13,12 @@ import numpy as np
 def counts(positive, truth):
     foreground = truth > 128
     both = ((positive, foreground), (positive, ~foreground), (~positive, foreground), (~positive, ~foreground))
-    return [int((found & there).sum()) for found, there in both]
+    return [int((side & other).sum()) for side, other in both]
 
 
-@cache  # most thresholds part a map like the one before
+@cache  # most thresholds split a map as the previous one does
 def measures(tp, fp, fn, tn):
-    """name -> value, of all but E."""
+    """Return all measures but E by name."""
     n = tp + fp + fn + tn
     precision, recall, specificity = over(tp, tp + fp), over(tp, tp + fn), over(tn, tn + fp)
     # Cohen: what two raters agree on by chance, given how often each says yes and no.
@@ -43,36 +43,38 @@ def over(numerator, denominator):
     return Fraction(numerator) / denominator if denominator else Fraction(0)
 
 
-def every(mask, truth):
-    """name -> values at thresholds 0..255 of the stretched map."""
+def at_all_thresholds(mask, truth):
+    """Return values by name at thresholds 0..255 of the stretched map."""
     level = (naive.stretched(mask) * 255).astype(int)
-    rows = [at(level >= t, truth) for t in range(256)]
+    rows = [score_binary(level >= t, truth) for t in range(256)]
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def adaptive(mask, truth):
+def at_adaptive(mask, truth):
     values = naive.fractions(mask)
-    return at((values >= min(2 * values.mean(), 1)).astype(bool), truth)
+    return score_binary((values >= min(2 * values.mean(), 1)).astype(bool), truth)
 
 
-def half(mask, truth):
-    return at(naive.stretched(mask) > 0.5, truth)
+def at_half(mask, truth):
+    return score_binary(naive.stretched(mask) > 0.5, truth)
 
 
-def at(positive, truth):
-    found = {name: float(value) for name, value in measures(*counts(positive, truth)).items()}
-    return found | {"e": naive.e_measure(positive, truth)}
+def score_binary(positive, truth):
+    values = {name: float(value) for name, value in measures(*counts(positive, truth)).items()}
+    return values | {"e": naive.e_measure(positive, truth)}
 
 
 def score(pairs):
-    """Key -> score over (mask, truth) pairs."""
-    curves, own, fixed = ([find(*pair) for pair in pairs] for find in (every, adaptive, half))
+    """Return scores by key over (mask, truth) pairs."""
+    curves = [at_all_thresholds(*pair) for pair in pairs]
+    at_own_thresholds = [at_adaptive(*pair) for pair in pairs]
+    above_half = [at_half(*pair) for pair in pairs]
     scores = {"mse": np.mean([((naive.stretched(mask) - (truth > 128)) ** 2).mean() for mask, truth in pairs])}
     for name in curves[0]:
-        curve = np.mean([one[name] for one in curves], axis=0)
+        curve = np.mean([image[name] for image in curves], axis=0)
         best = {"min": curve.min()} if name in ("ber", "fpr") else {"max": curve.max()}
-        means = {"mean": curve.mean(), "adaptive": np.mean([one[name] for one in own])}
-        found = best | means | {"binary": np.mean([one[name] for one in fixed])}
-        scores |= {f"{name}_{variant}": value for variant, value in found.items()}
+        means = {"mean": curve.mean(), "adaptive": np.mean([image[name] for image in at_own_thresholds])}
+        variants = best | means | {"binary": np.mean([image[name] for image in above_half])}
+        scores |= {f"{name}_{variant}": value for variant, value in variants.items()}
     pooled = np.sum([counts(naive.stretched(mask) > 0.5, truth) for mask, truth in pairs], axis=0).tolist()
     return scores | {f"{name}_whole": float(value) for name, value in measures(*pooled).items()}

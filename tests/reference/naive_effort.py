@@ -1,4 +1,4 @@
-"""Human correction efforts once more, slow and plain: what the fast ones are held to. Arrays are bool (h, w)."""
+"""Slow, naive human correction efforts, to test the fast ones against. Arrays are bool (h, w)."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ DEPARTURES = {
 
 
 def removable(neighbours):
-    """Which passes of thinning remove a pixel with these neighbours, a sum of bits: the first (1), second (2), both."""
+    """Return which passes remove a pixel with these neighbours: 1 (the first), 2 (the second), 3 (both) or 0."""
     ring = [neighbours >> bit & 1 for bit in range(8)]
     _, north, _, east, _, south, _, west = ring
     departed = [passes for passes, those in DEPARTURES.items() if neighbours in those]
@@ -34,16 +34,16 @@ REMOVABLE = [removable(neighbours) for neighbours in range(256)]
 
 
 def skeleton(foreground):
-    """Every pixel is looked at in every pass; a pass removes its pixels at once."""
+    """Thin by checking every pixel in every pass. A pass removes its pixels at once."""
     image = np.pad(foreground, 1)
     before = None
     while before is None or (before != image).any():
         before = image.copy()
-        for this in (1, 2):
+        for current in (1, 2):
             removed = []
             for y, x in np.argwhere(image):
                 neighbours = sum(2**bit for bit, (row, column) in enumerate(RING) if image[y + row, x + column])
-                if REMOVABLE[neighbours] & this:
+                if REMOVABLE[neighbours] & current:
                     removed.append((y, x))
             for y, x in removed:
                 image[y, x] = False
@@ -51,13 +51,13 @@ def skeleton(foreground):
 
 
 def effort(mask, truth, skeleton, mask_above=None):
-    """The four counts; mask and truth are uint8."""
-    wanted = truth > 128
-    found = stretched(mask) > 0.5 if mask_above is None else mask > mask_above
-    core = binary_erosion(wanted | found, iterations=5, border_value=1)
-    spilled = substantial(found & ~wanted, core, ~wanted)
-    missed = substantial(wanted & ~found, core, ~found) | (skeleton & ~(wanted & found))
-    hits = wanted & found
+    """Return the four counts; mask and truth are uint8."""
+    expected = truth > 128
+    predicted = stretched(mask) > 0.5 if mask_above is None else mask > mask_above
+    core = binary_erosion(expected | predicted, iterations=5, border_value=1)
+    spilled = substantial(predicted & ~expected, core, ~expected)
+    missed = substantial(expected & ~predicted, core, ~predicted) | (skeleton & ~(expected & predicted))
+    hits = expected & predicted
     return *corrections(spilled, hits | missed), *corrections(missed, ~(hits | spilled | missed))
 
 

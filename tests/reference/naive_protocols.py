@@ -1,4 +1,4 @@
-"""What scripts other than PySODMetrics compute, slow and plain, of (mask, truth) pairs, uint8 (h, w) each."""
+"""Slow, naive versions of the scripts other than PySODMetrics, for (mask, truth) pairs, uint8 (h, w) each."""
 
 import naive
 import numpy as np
@@ -45,7 +45,7 @@ def birefnet_s(mask, truth):
     """S of github.com/ZhengPeng7/BiRefNet: where a variance or a mean is of nothing, max(0, NaN) is 0."""
     foreground = truth > 128
     if foreground.any() and not foreground.all():
-        row, column = (round(where.sum() / where.size) + 1 for where in map(np.asarray, np.nonzero(foreground)))
+        row, column = (round(axis.sum() / axis.size) + 1 for axis in map(np.asarray, np.nonzero(foreground)))
         quarters = [part[:, side] for part in (foreground[:row], foreground[row:])
                     for side in (slice(None, column), slice(column, None))]  # fmt: skip
         if min(foreground.sum(), (~foreground).sum()) == 1 or min(quarter.size for quarter in quarters) < 2:

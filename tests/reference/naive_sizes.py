@@ -1,4 +1,4 @@
-"""Size-invariant MAE and F once more, slow and plain."""
+"""Slow, naive size-invariant MAE and F."""
 
 import numpy as np
 from naive import precision_recall_f, stretched
@@ -9,9 +9,9 @@ def targets(foreground):
     """A box, as two slices, for each; the whole image if there is no foreground."""
     parts, count = label(foreground)
     areas = [(parts == part).sum() for part in range(1, count + 1)]
-    chosen = [area >= 50 or area == max(areas) < 50 for area in areas]
+    is_target = [area >= 50 or area == max(areas) < 50 for area in areas]
     boxes = find_objects(parts)
-    return [box for box, yes in zip(boxes, chosen, strict=True) if yes] or [(slice(None), slice(None))]
+    return [box for box, yes in zip(boxes, is_target, strict=True) if yes] or [(slice(None), slice(None))]
 
 
 def size_mae(mask, truth):
@@ -34,15 +34,15 @@ def size_f(mask, truth):
     scores = []
     for box in targets(truth > 128):
         # Outside of the box is the lowest level, which may be the only one inside; the range stays the whole map's.
-        inside, wanted = np.zeros(mask.shape, bool), np.zeros_like(truth)
+        inside, target = np.zeros(mask.shape, bool), np.zeros_like(truth)
         inside[box] = True
-        wanted[box] = truth[box]
+        target[box] = truth[box]
         part = np.where(inside, values, 0)
         levels = (part * 255).astype(int)
-        curve = [precision_recall_f(levels >= threshold, wanted)[2] for threshold in range(256)]
+        curve = [precision_recall_f(levels >= threshold, target)[2] for threshold in range(256)]
         exact = np.where(inside, mask.astype(int) - lo, 0)
         top = int(mask.max()) - lo if mask.min() < mask.max() else 255
         above = (exact * mask.size >= 2 * exact.sum()) | (exact == top)
-        f_adaptive, f_binary = (precision_recall_f(positive, wanted)[2] for positive in (above, part > 0.5))
+        f_adaptive, f_binary = (precision_recall_f(positive, target)[2] for positive in (above, part > 0.5))
         scores.append((max(curve), np.mean(curve), f_adaptive, f_binary))
     return dict(zip(("max", "mean", "adaptive", "binary"), np.mean(scores, 0).tolist(), strict=True))

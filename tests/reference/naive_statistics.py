@@ -1,4 +1,4 @@
-"""Resampling done slowly and plainly: disbench.score of data sets with images repeated, left out and exchanged."""
+"""Slow, naive resampling: scores of data sets with images repeated, left out and exchanged."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -10,14 +10,14 @@ from disbench.metrics.measurement import Measurement
 from disbench.metrics.scoring import score
 
 
-def resampled(of: Sequence[Measurement], counts: Sequence[int], protocol: str, key: str) -> float:
-    """The score of a data set in which each image stands so often."""
-    repeated = [m for m, count in zip(of, counts, strict=True) for _ in range(int(count))]
+def resampled(measurements: Sequence[Measurement], counts: Sequence[int], protocol: str, key: str) -> float:
+    """Return the score of a data set in which each image is repeated `counts` times."""
+    repeated = [m for m, count in zip(measurements, counts, strict=True) for _ in range(int(count))]
     return score(repeated, protocol, key)[key]
 
 
-def left_out(of: Sequence[Measurement], protocol: str, key: str) -> list[float]:
-    return [score([*of[:i], *of[i + 1 :]], protocol, key)[key] for i in range(len(of))]
+def left_out(measurements: Sequence[Measurement], protocol: str, key: str) -> list[float]:
+    return [score([*measurements[:i], *measurements[i + 1 :]], protocol, key)[key] for i in range(len(measurements))]
 
 
 def bca(value: float, replicates: Sequence[float], jackknife: Sequence[float]) -> tuple[float, float]:
@@ -48,9 +48,9 @@ def randomisation(first: Sequence[Measurement], second: Sequence[Measurement], p
 
 def rejected(p: Sequence[float], alpha: float) -> set[int]:
     """Holm's procedure, step by step: the hypotheses that it rejects at a level."""
-    order, found = sorted(range(len(p)), key=lambda i: p[i]), set()
+    order, rejections = sorted(range(len(p)), key=lambda i: p[i]), set()
     for rank, i in enumerate(order):
         if p[i] > alpha / (len(p) - rank):
             break
-        found.add(i)
-    return found
+        rejections.add(i)
+    return rejections

@@ -62,16 +62,37 @@ FAMILIES = (
     Family("Nature", "Fern", nature.fern, "plant", (*ROOM, *GARDEN), yaw=180, pitch=(0, 25)),
     Family("Nature", "Flower", nature.flower, "plant", (*ROOM, *GARDEN), yaw=180, pitch=(-10, 20)),
     Family("Nature", "SpiderWeb", nature.spider_web, "plant", GARDEN, yaw=35, pitch=(-15, 15), roll=15),
-    Family("Nature", "Dragonfly", nature.dragonfly, "plant", (*GARDEN, *TABLE, bg.water), yaw=35, pitch=(-30, 30), roll=60),
-    Family("Furniture", "Chair", furniture.chair, "wood", (*ROOM, bg.grass, bg.bricks), yaw=180, pitch=(5, 28), roll=6, slim=0.6),
+    Family(
+        "Nature", "Dragonfly", nature.dragonfly, "plant", (*GARDEN, *TABLE, bg.water),
+        yaw=35, pitch=(-30, 30), roll=60,
+    ),
+    Family(
+        "Furniture", "Chair", furniture.chair, "wood", (*ROOM, bg.grass, bg.bricks),
+        yaw=180, pitch=(5, 28), roll=6, slim=0.6,
+    ),
     Family("Furniture", "BirdCage", furniture.bird_cage, "metal", (*ROOM, bg.foliage), yaw=180, pitch=(-5, 25)),
     Family("Furniture", "Chandelier", furniture.chandelier, "metal", (*ROOM, bg.fabric), yaw=180, pitch=(-20, 8)),
-    Family("Furniture", "Umbrella", furniture.umbrella, "paint", (*STREET, bg.water, bg.bokeh), yaw=180, pitch=(-35, 25), roll=40),
+    Family(
+        "Furniture", "Umbrella", furniture.umbrella, "paint", (*STREET, bg.water, bg.bokeh),
+        yaw=180, pitch=(-35, 25), roll=40,
+    ),
     Family("Music", "Harp", tools.harp, "wood", ROOM, yaw=40),
     Family("Music", "Lyre", tools.lyre, "wood", (*ROOM, *TABLE), yaw=40, pitch=(-10, 15), roll=15),
-    Family("Machine", "Gear", tools.gears, "metal", (*TABLE, bg.bricks, bg.city), yaw=45, pitch=(-25, 30), roll=180, slim=1),
-    Family("Machine", "Chain", tools.chain, "metal", (*TABLE, bg.bricks, bg.water), yaw=60, pitch=(-40, 40), roll=45, slim=0.6),
-    Family("Tool", "Rope", tools.rope, "wood", (*TABLE, bg.water, bg.grass), yaw=60, pitch=(-50, 50), roll=180, slim=0.95),
+    Family(
+        "Machine", "Gear", tools.gears, "metal", (*TABLE, bg.bricks, bg.city),
+        yaw=45, pitch=(-25, 30), roll=180, slim=1,
+    ),
+    Family(
+        "Machine", "Chain", tools.chain, "metal", (*TABLE, bg.bricks, bg.water),
+        yaw=60, pitch=(-40, 40), roll=45, slim=0.6,
+    ),
+    Family(
+        "Tool", "Rope", tools.rope, "wood", (*TABLE, bg.water, bg.grass),
+        yaw=60, pitch=(-50, 50), roll=180, slim=0.95,
+    ),
     Family("Tool", "Whisk", tools.whisk, "metal", (*TABLE, bg.shelf, bg.checkers), yaw=180, pitch=(-35, 35), roll=60),
-    Family("Tool", "Spectacles", tools.spectacles, "paint", (*TABLE, bg.shelf, bg.bokeh), yaw=40, pitch=(5, 35), roll=15),
+    Family(
+        "Tool", "Spectacles", tools.spectacles, "paint", (*TABLE, bg.shelf, bg.bokeh),
+        yaw=40, pitch=(5, 35), roll=15,
+    ),
 )
