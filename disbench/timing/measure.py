@@ -125,7 +125,12 @@ class _Latencies:
 
 
 def _time_images(
-    model: Model, clock: Clock, images: Sequence[np.ndarray], digests: Sequence[str], rule: TimingRule, progress: Progress
+    model: Model,
+    clock: Clock,
+    images: Sequence[np.ndarray],
+    digests: Sequence[str],
+    rule: TimingRule,
+    progress: Progress,
 ) -> _Latencies:
     """Time images in turn, from the first again after the last, until the rule is met."""
     latencies = _Latencies()

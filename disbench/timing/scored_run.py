@@ -19,8 +19,8 @@ def check_same_model(model: Model, run: Result) -> None:
         # An option that only one of the two sets is a difference, too, even where its value is None.
         if key in timed and key in scored and timed[key] == scored[key]:
             continue
-        scored_value, timed_value = (repr(identity[key]) if key in identity else "missing" for identity in (scored, timed))
-        raise InputError(f"{run.folder}: is of another model: its {key} is {scored_value}, here {timed_value}")
+        values = [repr(identity[key]) if key in identity else "missing" for identity in (scored, timed)]
+        raise InputError(f"{run.folder}: is of another model: its {key} is {values[0]}, here {values[1]}")
 
 
 def read_map_digests(run: Result, samples: Sequence[Sample]) -> list[str]:

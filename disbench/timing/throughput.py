@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import count
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def measure_throughput(
 
 
 def _time_batches(
-    model: Model, clock: Clock, prepared: list, rule: TimingRule, progress: Progress
+    model: Model, clock: Clock, prepared: list[Any], rule: TimingRule, progress: Progress
 ) -> list[float]:
     """Time inference on one batch, repeatedly, after one call that warms up."""
     size = len(prepared)

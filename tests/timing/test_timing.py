@@ -24,7 +24,7 @@ from disbench.runs.manifest import RUN_ONLY_KEYS
 from disbench.system.clocks import EventClock, WallClock, make_clock
 from disbench.system.environment import describe_environment, measure_load
 from disbench.timing import caching, measure, record, rule, scored_run, throughput
-from disbench.timing.measure import TimingRequest, time_model
+from disbench.timing.measure import time_model
 from disbench.timing.record import summarise_latency
 
 
@@ -173,7 +173,8 @@ def test_a_whole_timing_on_cuda(dataset, fake, monkeypatch):
     assert timed.load["after"]["gpu_slow_by"] == ["idle", "hardware thermal slowdown"]
     assert "the GPU's hardware thermal slowdown" in timed.doubts
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert "driver" not in describe_environment("cuda:1") and measure_load("cuda:1")["gpu_slow_by"].startswith("unknown: ")
+    assert "driver" not in describe_environment("cuda:1")
+    assert measure_load("cuda:1")["gpu_slow_by"].startswith("unknown: ")
 
 
 def test_drift_outliers_load_and_a_slow_gpu_put_times_in_doubt(dataset, fake):
@@ -274,7 +275,8 @@ def test_the_commands_time_and_compare_and_refuse(dataset, tmp_path, monkeypatch
     assert "(inference, first image): 1: 1.00, 2: 2.00" in done.output
     assert "first call, which compiles and tunes: " in done.output
     assert "peak resident memory since the process began: " in done.output
-    done = invoke("time", "--model", "all_foreground", "--data", dataset.location, "--quick", "--out", baseline, "--json")
+    command = ("time", "--model", "all_foreground", "--data", dataset.location, "--quick", "--out", baseline)
+    done = invoke(*command, "--json")
     summary = json.loads(done.stdout)
     assert summary["title"] == "All foreground" and "raw" not in summary and summary["spreads"]["whole"]["n"] == 7
     assert "8.00 (8)" in invoke("times", otsu, baseline).output

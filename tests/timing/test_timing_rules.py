@@ -35,7 +35,8 @@ NAMES = [f"i{k:02}" for k in range(20)]  # more images than a timing takes
 
 def test_sixteen_of_more_images_are_drawn_by_the_seed(tmp_path, make_pairs):
     dataset, names = find_dataset(make_pairs(tmp_path / "mine", NAMES)), [f"mine/{name}" for name in NAMES]
-    first, again, other = (time_model(load_model("otsu"), dataset, replace(REQUEST, seed=seed)).images for seed in (0, 0, 1))
+    requests = [replace(REQUEST, seed=seed) for seed in (0, 0, 1)]
+    first, again, other = (time_model(load_model("otsu"), dataset, request).images for request in requests)
     assert len(first) == len(set(first)) == 16
     assert set(first) < set(names)
     assert set(first) != set(names[:16])
