@@ -11,7 +11,9 @@ import numpy as np
 
 from disbench.metrics.catalogue import PAPER
 from disbench.metrics.measurement import Measurement
-from disbench.stats.resample import RESAMPLES, bca_intervals, bootstrap_scores, build_columns, randomise_pairs
+from disbench.stats.intervals import bca_intervals
+from disbench.stats.resample import RESAMPLES, bootstrap_scores, build_columns
+from disbench.stats.significance import randomise_pairs
 
 
 def draw_measurements(n: int, seed: int) -> list[Measurement]:

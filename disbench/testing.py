@@ -1,18 +1,35 @@
-"""For tests of other projects: `pytest_plugins = ["disbench.testing"]` in their conftest.py gives disbench_check."""
+"""Pytest fixtures for other projects.
+
+`pytest_plugins = ["disbench.testing"]` in a conftest.py provides the fixture disbench_check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+if TYPE_CHECKING:
+    from disbench.metrics.catalogue import MetricKeys
+    from disbench.runs.result import Result
+
 
 @pytest.fixture
-def disbench_check():
-    """disbench_check(run, against, f_max=0.002, ...): fails where a score is worse than the baseline's by more than its
-    tolerance, with the table of `disbench check`; an InputError where nothing can be compared.
+def disbench_check() -> Callable[..., None]:
+    """Check a run against a baseline: disbench_check(run, against, f_max=0.002, ...).
+
+    Fails the test, with the table of `disbench check`, if a score is worse by more than its tolerance. Raises
+    InputError if nothing can be compared.
     """
     from disbench.leaderboard.regression import check_run, format_checks
 
-    def checked(run, against, metrics=None, **tolerances: float) -> None:
-        found = check_run(run, against, tolerances, metrics)
-        if not all(one.held for one in found):
-            pytest.fail(f"worse than {against}\n{format_checks(found)}", pytrace=False)
+    def check(
+        run: str | Path | Result, against: str | Path, metrics: MetricKeys = None, **tolerances: float
+    ) -> None:
+        checks = check_run(run, against, tolerances, metrics)
+        if not all(score_check.passed for score_check in checks):
+            pytest.fail(f"worse than {against}\n{format_checks(checks)}", pytrace=False)
 
-    return checked
+    return check

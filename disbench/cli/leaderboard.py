@@ -1,4 +1,4 @@
-"""The commands on numbers: leaderboard, submit, compare, check."""
+"""Commands on leaderboards: leaderboard show, check and audit; submit."""
 
 import sys
 from pathlib import Path
@@ -12,42 +12,45 @@ from disbench.system.console import print_json, print_table
 
 @click.group()
 def leaderboard():
-    """What is claimed of each method, beside what was measured."""
+    """Show and check what is claimed of each method, and what was measured."""
 
 
-entries = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...")
+entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...")
 
 
 @leaderboard.command()
-@entries
+@entries_argument
 @click.option("--split", default="Overall", show_default=True, help="The subset to show.")
-@click.option("--find", metavar="TEXT", help="Those alone whose name or paper has TEXT.")
-@click.option("--measured", is_flag=True, help="Those alone that were measured.")
+@click.option("--find", "text", default="", metavar="TEXT", help="Only entries whose name or paper contains TEXT.")
+@click.option("--measured", is_flag=True, help="Only entries with measured scores.")
 @metrics_option
 @json_option
-def show(entries, split, find, measured, metrics, as_json):
-    """Print entries, the best first; those of DIS5K if none is named."""
+def show(entries, split, text, measured, metrics, as_json):
+    """Print entries, the best first. Default: the entries on DIS5K."""
     import msgspec
 
-    from disbench.leaderboard.entry import find_entries as found
-    from disbench.leaderboard.entry import read_entry
+    from disbench.leaderboard.entry import find_entries, read_entry
     from disbench.leaderboard.show import HEAD, build_rows
 
-    text = (find or "").casefold()
-    chosen = [read_entry(path) for path in found(entries or ["dis5k"])]
-    chosen = [e for e in chosen if text in " ".join([e.model, e.title, *e.paper.values()]).casefold()]
-    chosen = [e for e in chosen if e.measured or not measured]
+    shown = []
+    for entry in map(read_entry, find_entries(entries or ["dis5k"])):
+        words = " ".join([entry.model, entry.title, *entry.paper.values()])
+        if text.casefold() in words.casefold() and (entry.measured or not measured):
+            shown.append(entry)
     if as_json:
-        print_json(msgspec.to_builtins(chosen))
+        print_json(msgspec.to_builtins(shown))
         return
-    head, lines = build_rows(chosen, split, metrics)
-    print_table((*HEAD, *head), lines)
+    head, rows = build_rows(shown, split, metrics)
+    print_table((*HEAD, *head), rows)
 
 
 @leaderboard.command("check")
-@entries
-def check_entries(entries):
-    """Validate entries. Words, whole subsets, same data, scores that follow from evidence. Exit status 1: faults."""
+@entries_argument
+def check(entries):
+    """Validate entries. Default: all shipped ones.
+
+    Checks names, whole subsets, the same ground truth, and scores against evidence. Exit status 1: faults.
+    """
     from disbench.leaderboard.check import check_entries
     from disbench.leaderboard.entry import find_entries, list_boards
 
@@ -63,15 +66,23 @@ def check_entries(entries):
 @click.argument("tables", nargs=-1, metavar="[ENTRY|BOARD|TABLES]...")
 @json_option
 def audit(tables, as_json):
-    """Test published tables against themselves. All that are known if none is named. Exit status 1: findings."""
+    """Audit published tables for contradictions in their own numbers.
+
+    Default: all shipped tables. Exit status 1: findings.
+    """
     import msgspec
 
-    from disbench.leaderboard.audit import audit_tables, collect_published
+    from disbench.leaderboard.audit import audit_tables
     from disbench.leaderboard.entry import BOARDS_ROOT, find_entries
+    from disbench.leaderboard.tables import collect_published
 
-    paths = find_entries(tables) if tables else [*find_entries(["dis5k"]), *sorted((BOARDS_ROOT / "tables").glob("*.json"))]
-    read = collect_published(paths)
-    findings = audit_tables(read)
+    if tables:
+        paths = find_entries(tables)
+    else:
+        paths = find_entries(["dis5k"])
+        paths += sorted((BOARDS_ROOT / "tables").glob("*.json")) if BOARDS_ROOT else []
+    published = collect_published(paths)
+    findings = audit_tables(published)
     if as_json:
         print_json(msgspec.to_builtins(findings))
     else:
@@ -80,23 +91,30 @@ def audit(tables, as_json):
             for finding in findings:
                 if finding.paper == paper:
                     click.echo(escape_control_chars(f"  {finding.table}: {finding.message}"))
-        cells = sum(len(row) for t in read for cells in t.columns.values() for row in cells.values())
-        click.echo(f"{len(read)} tables, {cells} numbers, {len(findings)} findings")
+        numbers = sum(len(row) for table in published for cells in table.columns.values() for row in cells.values())
+        click.echo(f"{len(published)} tables, {numbers} numbers, {len(findings)} findings")
     sys.exit(1 if findings else 0)
 
 
 @click.command()
 @click.argument("run", metavar="[TITLE=]RUN")
-@click.option("--to", default="leaderboards", show_default=True, type=click.Path(path_type=Path), help="Its folder.")
-@click.option("--as", "model", metavar="NAME", help="The entry's name; that of the run's model if not given.")
+@click.option(
+    "--to",
+    "root",
+    default="leaderboards",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The folder of leaderboards.",
+)
+@click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name of the run's model.")
 @metrics_option
-def submit(run, to, model, metrics):
+def submit(run, root, model, metrics):
     """Write a finished run into a leaderboard.
 
-    With it go the statistics of every image, from which its scores follow.
+    The statistics of every image are stored with it, so that its scores can be recomputed.
     """
     from disbench.leaderboard.evidence import submit_run
     from disbench.runs.result import load_run
 
     title, folder = parse_titled_path(run)
-    click.echo(submit_run(load_run(folder, title), to, model, metrics))
+    click.echo(submit_run(load_run(folder, title), root, model, metrics))

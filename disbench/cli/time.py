@@ -1,6 +1,9 @@
-"""Commands on time: time, times."""
+"""Commands that time models: time, times."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,104 +11,125 @@ from disbench.cli.options import add_options, data_options, json_option, model_o
 from disbench.system.console import print_json, print_table
 from disbench.system.progress import show_progress
 
+if TYPE_CHECKING:
+    from disbench.timing.record import Timing
+
 
 @click.command("time")
 @add_options(*model_options, *data_options)
 @click.option("--precision", help="Short for --option precision=...")
 @click.option("--size", help="Short for --option size=..., the side in pixels that the network works at.")
-@click.option("--batch", type=click.IntRange(1), help="Throughput at this size and 1; else at 1, 2, 4 ...")
-@click.option("--seed", default=0, show_default=True, help="Which images are drawn.")
-@click.option("--quick", is_flag=True, help="10 images and a second: a look, marked as such.")
-@click.option("--run", type=click.Path(path_type=Path), help="A scored run whose maps the timed ones must equal.")
-@click.option("--out", type=click.Path(path_type=Path), help="A new file; else timings/MODEL-DIGEST.json.")
+@click.option(
+    "--batch", type=click.IntRange(1), help="Batch size for throughput, next to 1. Default: 1, 2, 4 ... while faster."
+)
+@click.option("--seed", default=0, show_default=True, help="Decides which images are drawn.")
+@click.option("--quick", is_flag=True, help="Quick look: 10 images and 1 second. The file is marked as quick.")
+@click.option(
+    "--run", type=click.Path(path_type=Path), help="A scored run of the model; the timed maps must equal its maps."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The new file. Default: timings/MODEL-DIGEST.json."
+)
 @json_option
 def time(model, data, split, weights, options, precision, size, device, batch, seed, quick, run, out, as_json):
-    """Time a model. Warmed up, 100 images and 10 seconds at least, every value kept.
+    """Time a model after a warm-up, on at least 100 images and for at least 10 seconds.
 
-    Exit status 1: an audit failed, so the times are not those of the maps that were scored.
+    Every value is kept. Exit status 1: an audit failed, so the times are not those of the scored maps.
     """
     from disbench.data.location import find_dataset
     from disbench.errors import InputError
     from disbench.inference.model import load_model
     from disbench.runs.result import load_run
-    from disbench.timing import record, rule, timing
+    from disbench.timing import record, rule
+    from disbench.timing.measure import TimingRequest, time_model
 
     if out and out.exists():
-        raise InputError(f"--out {out}: is there already, and no timing takes another's place; give another name")
-    given = dict(options) | {k: v for k, v in (("precision", precision), ("size", size)) if v}
-    scored = load_run(run) if run else None
+        raise InputError(f"--out {out}: already exists, and timings are never overwritten; give another name")
+    predictor_options = dict(options)
+    predictor_options |= {name: value for name, value in (("precision", precision), ("size", size)) if value}
+    request = TimingRequest(
+        rule=rule.QUICK if quick else rule.FULL, batch=batch, run=load_run(run) if run else None, seed=seed
+    )
     with show_progress() as progress:
-        loaded = load_model(model, weights, device, **given)
-        dataset = find_dataset(data, split, progress=progress)
-        rule = rule.QUICK if quick else rule.FULL
-        timed = timing.time_model(loaded, dataset, rule, batch, scored, seed, progress)
+        loaded = load_model(model, weights, device, **predictor_options)
+        timing = time_model(loaded, find_dataset(data, split, progress=progress), request, progress)
     name = f"{loaded.name}-batch{batch}" if batch else loaded.name
-    out = out or record.next_free_path(Path("timings") / f"{name}-{record.hash_timing(timed)}.json")
-    record.write_timing(out, timed)
+    out = out or record.next_free_path(Path("timings") / f"{name}-{record.hash_timing(timing)}.json")
+    record.write_timing(out, timing)
     if as_json:
-        print_json(record.summarise_timing(timed) | {"file": str(out)})
+        print_json(record.summarise_timing(timing) | {"file": str(out)})
     else:
-        _show(timed)
+        _print_timing(timing)
         click.echo(out)
-    if failed := [what for what, held in timed.audit.items() if not held]:
+    failed = [check for check, passed in timing.audit.items() if not passed]
+    if failed:
         click.echo(f"disbench: audit failed: {', '.join(failed)}", err=True)
         raise SystemExit(1)
-    if batch and batch not in timed.throughput:
-        raise InputError(f"--batch {batch}: does not fit into the memory of {loaded.device}; {out} is without it")
+    if batch and batch not in timing.throughput:
+        raise InputError(
+            f"--batch {batch}: does not fit into the memory of {loaded.device}; {out} was written without it"
+        )
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @json_option
 def times(files, as_json):
-    """Put timings side by side, the fastest first. Files, or all in folders; refuses those of other conditions."""
+    """Compare timings, the fastest first. FILES are timings, or folders of timings.
+
+    Timings that were taken under different conditions are refused.
+    """
     from disbench.timing import record
 
-    found = record.read_timings(files)
-    record.check_same_conditions(found)
-    ranked = sorted(found.items(), key=lambda one: one[1].spreads["whole"].p50)
+    timings = record.read_timings(files)
+    record.check_same_conditions(timings)
+    ranked = dict(sorted(timings.items(), key=lambda item: item[1].spreads["whole"].p50))
     if as_json:
-        print_json([record.summarise_timing(timed) | {"file": str(path)} for path, timed in ranked])
+        print_json([record.summarise_timing(timing) | {"file": str(path)} for path, timing in ranked.items()])
         return
     head = ("model", "whole p50, ms", "p99", "infer p50, ms", "best images/s (batch)", "parameters, M", "GFLOPs")
+    titles = [timing.title for timing in timings.values()]
     rows = []
-    titles = [timed.title for timed in found.values()]
-    for path, timed in ranked:
-        title = timed.title if titles.count(timed.title) == 1 else f"{timed.title} ({path.name})"
-        whole, infer = timed.spreads["whole"], timed.spreads["infer"]
-        flops = "" if timed.flops is None else f"{timed.flops / 1e9:.1f}"
-        size, best = max(timed.throughput.items(), key=lambda one: one[1])
-        ms = (f"{1000 * x:.1f}" for x in (whole.p50, whole.p99, infer.p50))
-        rows.append((title, *ms, f"{best:.2f} ({size})", f"{timed.parameters / 1e6:.2f}", flops))
+    for path, timing in ranked.items():
+        is_unique = titles.count(timing.title) == 1
+        rows.append(_times_row(timing, timing.title if is_unique else f"{timing.title} ({path.name})"))
     print_table(head, rows)
 
 
-def _show(timed) -> None:
+def _times_row(timing: Timing, title: str) -> tuple[str, ...]:
+    whole, infer = timing.spreads["whole"], timing.spreads["infer"]
+    flops = "" if timing.flops is None else f"{timing.flops / 1e9:.1f}"
+    size, rate = max(timing.throughput.items(), key=lambda item: item[1])
+    latencies = [_milliseconds(seconds) for seconds in (whole.p50, whole.p99, infer.p50)]
+    return (title, *latencies, f"{rate:.2f} ({size})", f"{timing.parameters / 1e6:.2f}", flops)
+
+
+def _print_timing(timing: Timing) -> None:
     from disbench.timing.cost import list_products
 
-    quick = ", quick: not for a report" if timed.quick else ""
-    click.echo(f"{timed.title} on {timed.environment.get('gpu') or timed.environment['cpu']}{quick}")
-    head = ("stage", "images", "p50, ms", "p90", "p99", "outliers", "drift")
-    spreads = timed.spreads.items()
-    print_table(
-        head,
-        [
-            (k, str(s.n), *(f"{1000 * x:.1f}" for x in (s.p50, s.p90, s.p99)), str(s.outliers), f"{s.drift:.2f}")
-            for k, s in spreads
-        ],
-    )
-    rates = ", ".join(f"{size}: {rate:.2f}" for size, rate in timed.throughput.items())
+    quick = ", quick: not for a report" if timing.quick else ""
+    click.echo(f"{timing.title} on {timing.environment.get('gpu') or timing.environment['cpu']}{quick}")
+    rows = []
+    for stage, latency in timing.spreads.items():
+        percentiles = [_milliseconds(seconds) for seconds in (latency.p50, latency.p90, latency.p99)]
+        rows.append((stage, str(latency.n), *percentiles, str(latency.outliers), f"{latency.drift:.2f}"))
+    print_table(("stage", "images", "p50, ms", "p90", "p99", "outliers", "drift"), rows)
+    rates = ", ".join(f"{size}: {rate:.2f}" for size, rate in timing.throughput.items())
     click.echo(f"images/s by batch (inference, first image): {rates}")
-    above = timed.first_call - timed.spreads["whole"].p50
-    click.echo(f"first call, which compiles and tunes: {timed.first_call:.2f} s, {above:+.2f} s to the median")
-    since = " since the process began" if "resident" in timed.memory else ""
-    for kind, size in timed.memory.items():
+    above = timing.first_call - timing.spreads["whole"].p50
+    click.echo(f"first call, which compiles and tunes: {timing.first_call:.2f} s, {above:+.2f} s to the median")
+    since = " since the process began" if "resident" in timing.memory else ""
+    for kind, size in timing.memory.items():
         click.echo(f"peak {kind} memory{since}: {size / 2**20:.0f} MiB")
-    if timed.flops is not None:
-        missed = list_products(timed.uncounted)
-        rest = f", {' and '.join(missed)} not counted" if missed else ""
-        click.echo(f"parameters: {timed.parameters / 1e6:.2f} M; {timed.flops / 1e9:.1f} GFLOPs an image{rest}")
-    for what, held in timed.audit.items():
-        click.echo(f"{what}: {'yes' if held else 'NO'}")
-    if timed.doubts:
-        click.echo(f"{', '.join(timed.doubts)}: time it again")
+    if timing.flops is not None:
+        missed = list_products(timing.uncounted)
+        uncounted = f", {' and '.join(missed)} not counted" if missed else ""
+        click.echo(f"parameters: {timing.parameters / 1e6:.2f} M; {timing.flops / 1e9:.1f} GFLOPs per image{uncounted}")
+    for check, passed in timing.audit.items():
+        click.echo(f"{check}: {'yes' if passed else 'NO'}")
+    if timing.doubts:
+        click.echo(f"{', '.join(timing.doubts)}: time it again")
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.1f}"

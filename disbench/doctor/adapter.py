@@ -1,8 +1,7 @@
-"""Is an adapter fit? Its three stages on pictures of DIS-Mini, one verdict per thing that goes wrong in adapters."""
+"""Checks of a model's adapter: its three stages on images of DIS-Mini, with one verdict per common mistake."""
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,190 +9,205 @@ import msgspec
 import numpy as np
 
 from disbench.data import mini
+from disbench.doctor.verdict import Verdict
 from disbench.inference.model import Model
 from disbench.metrics.measurement import measure
 from disbench.metrics.scoring import score
 
-COUNT = 3  # pictures of DIS-Mini
-ODD = (37, 53)
-TOLERANCE = 1e-3  # of an output's range, between a picture alone and the same one in a batch
-Pair = tuple[np.ndarray, np.ndarray]
+COUNT = 3  # images of DIS-Mini
+ODD_SIZE = (37, 53)
+TOLERANCE = 1e-3  # of an output's range, between an image in a batch of two and in a batch of one
+MIN_MARGIN = 1e-3  # in max F, above a map that is all foreground
+
+Pair = tuple[np.ndarray, np.ndarray]  # image uint8 (h, w, 3), ground truth uint8 (h, w)
+Check = Callable[[Model, Sequence[Pair]], str]  # returns what it observed, or raises CheckError
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """One check: `found` is what is right or wrong, `fix` how to mend it where it is wrong."""
-
-    check: str
-    ok: bool
-    found: str
-    fix: str = ""
-
-
-class Wrong(Exception):
-    """What a check has found."""
+class CheckError(Exception):
+    """A check failed; the message says what was observed."""
 
 
 def sample_pictures(count: int = COUNT) -> list[Pair]:
-    """The first pictures of DIS-Mini's validation split, uint8 (h, w, 3), and their truths, drawn anew."""
+    """Render the first images of DIS-Mini's validation split, with their ground truth."""
     scenes = (mini.render(*member) for member in mini.list_members("DIS-VD")[:count])
     return [(scene.image, scene.truth) for scene in scenes]
 
 
-def diagnose(model: Model, pairs: Sequence[Pair]) -> Iterator[Verdict]:
-    """Every check of CHECKS in turn; one that fails stops no other. `pairs`: images and truths, at least two."""
+def diagnose_adapter(model: Model, pairs: Sequence[Pair]) -> Iterator[Verdict]:
+    """Run every check of CHECKS on at least two pairs. A failed check stops no other."""
     for name, check, fix in CHECKS:
         try:
             yield Verdict(name, True, check(model, pairs))
-        except Wrong as wrong:
-            yield Verdict(name, False, str(wrong), fix)
-        except Exception as error:  # an adapter is anyone's code, and may fail in any way
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(where.filename).name}:{where.lineno}"
-            message = str(error).partition("\n")[0]
-            yield Verdict(name, False, f"{type(error).__name__}: {message} ({place})", fix)
+        except CheckError as error:
+            yield Verdict(name, False, str(error), fix)
+        except Exception as error:  # an adapter is code of others and may fail in any way
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            first_line = str(error).partition("\n")[0]
+            message = f"{type(error).__name__}: {first_line} ({Path(frame.filename).name}:{frame.lineno})"
+            yield Verdict(name, False, message, fix)
 
 
-def _prepare(model: Model, pairs: Sequence[Pair]) -> str:
+def check_prepare(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that prepare returns a finite host array (c, H, W) and leaves the image unchanged."""
     image = pairs[0][0]
-    before = image.copy()
+    original = image.copy()
     prepared = model.predictor.prepare(image)
-    if not np.array_equal(image, before):
-        raise Wrong("it changes the picture that it is given")
+    if not np.array_equal(image, original):
+        raise CheckError("it modifies the image that it is given")
     if getattr(prepared, "ndim", None) != 3:
-        raise Wrong(f"it returns {_described(prepared)}, not (c, H, W)")
+        raise CheckError(f"it returns {_describe(prepared)}, not (c, H, W)")
     if str(getattr(prepared, "device", "cpu")) != "cpu":
-        raise Wrong(f"it returns a tensor on {prepared.device}; moving it there is the runner's, outside its time")
-    if not np.isfinite(_array(prepared)).all():
-        raise Wrong("it returns NaN or infinity")
-    return _described(prepared)
+        raise CheckError(f"it returns a tensor on {prepared.device}; the runner moves it there, and does not time that")
+    if not np.isfinite(_to_array(prepared)).all():
+        raise CheckError("it returns NaN or infinity")
+    return _describe(prepared)
 
 
-def _infer(model: Model, pairs: Sequence[Pair]) -> str:
-    output = _output(model, pairs[0][0])
+def check_infer(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that infer returns finite floats (b, H', W')."""
+    output = model.compute(model.predictor.prepare(pairs[0][0]))[0]
     if getattr(output, "ndim", None) != 2:
-        raise Wrong(f"of a batch of one it returns {_described(output)} after its first axis, not (H', W')")
+        raise CheckError(f"for a batch of one it returns {_describe(output)} after the first axis, not (H', W')")
     if "float" not in str(output.dtype):
-        raise Wrong(f"it returns {output.dtype}, not floats")
-    values = _array(output)
+        raise CheckError(f"it returns {output.dtype}, not floats")
+    values = _to_array(output)
     if not np.isfinite(values).all():
-        raise Wrong("it returns NaN or infinity")
+        raise CheckError("it returns NaN or infinity")
     low, high = float(values.min()), float(values.max())
-    kind = "in [0, 1]" if low >= 0 and high <= 1 else "logits, which restore must take to [0, 1]"
-    return f"{_described(output)} from {low:.3g} to {high:.3g}: {kind}"
+    kind = "in [0, 1]" if low >= 0 and high <= 1 else "logits, which restore must map to [0, 1]"
+    return f"{_describe(output)} from {low:.3g} to {high:.3g}: {kind}"
 
 
-def _restore(model: Model, pairs: Sequence[Pair]) -> str:
-    _fit(model.predict(pairs[0][0]), pairs[0][0].shape[:2])
-    return "uint8, at the picture's own size"
-
-
-def _repeatable(model: Model, pairs: Sequence[Pair]) -> str:
+def check_restore(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that restore returns a uint8 map of the image's size."""
     image = pairs[0][0]
-    if differs := _unlike(model.predict(image), model.predict(image)):
-        raise Wrong(f"the same picture twice gives other maps ({differs})")
-    return "the same picture twice gives the same map"
+    _check_map(model.predict(image), image.shape[:2])
+    return "uint8, at the size of the image"
 
 
-def _order(model: Model, pairs: Sequence[Pair]) -> str:
+def check_repeatable(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that the same image gives the same map twice."""
+    image = pairs[0][0]
+    difference = _describe_difference(model.predict(image), model.predict(image))
+    if difference:
+        raise CheckError(f"the same image gives different maps ({difference})")
+    return "the same image gives the same map twice"
+
+
+def check_order(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that a map does not depend on the images before."""
     images = [image for image, _ in pairs]
-    forth = [model.predict(image) for image in images]
-    back = [model.predict(image) for image in reversed(images)][::-1]
-    if differs := [d for a, b in zip(forth, back, strict=True) if (d := _unlike(a, b))]:
-        raise Wrong(f"in another order {len(differs)} of {len(images)} maps are others ({differs[0]})")
-    return "maps do not depend on what came before"
+    forward = [model.predict(image) for image in images]
+    backward = [model.predict(image) for image in reversed(images)][::-1]
+    differences = [_describe_difference(left, right) for left, right in zip(forward, backward, strict=True)]
+    differences = [difference for difference in differences if difference]
+    if differences:
+        raise CheckError(f"in reverse order {len(differences)} of {len(images)} maps differ ({differences[0]})")
+    return "maps do not depend on the order of the images"
 
 
-def _batch(model: Model, pairs: Sequence[Pair]) -> str:
+def check_batch(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that a batch of two gives the outputs of two batches of one."""
     image = pairs[0][0]
-    two = [model.predictor.prepare(one) for one in (image, np.ascontiguousarray(255 - image[:, ::-1]))]
-    if hasattr(two[0], "to"):
-        import torch
-
-        together = model.predictor.infer(torch.stack(two).to(model.device))
-    else:
-        together = model.predictor.infer(np.stack(two))
-    if len(together) != 2:
-        raise Wrong(f"of two pictures it returns {_described(together)}")
-    apart = np.stack([_array(model.compute(one)[0]) for one in two])
-    difference = np.abs(_array(together) - apart).max()
-    if difference > TOLERANCE * max(1.0, np.ptp(apart)):
-        raise Wrong(f"two at once differ from one by one by up to {difference:.3g}")
-    return f"two at once are what they are one by one, to {difference:.1g}"
+    images = (image, np.ascontiguousarray(255 - image[:, ::-1]))
+    prepared = [model.predictor.prepare(each) for each in images]
+    batched = model.predictor.infer(model.batch(prepared))
+    if len(batched) != 2:
+        raise CheckError(f"for two images it returns {_describe(batched)}")
+    single = np.stack([_to_array(model.compute(each)[0]) for each in prepared])
+    difference = np.abs(_to_array(batched) - single).max()
+    if difference > TOLERANCE * max(1.0, np.ptp(single)):
+        raise CheckError(f"a batch of two differs from two batches of one by up to {difference:.3g}")
+    return f"a batch of two equals two batches of one, to {difference:.1g}"
 
 
-def _sizes(model: Model, pairs: Sequence[Pair]) -> str:
-    for height, width in (ODD, ODD[::-1]):
-        _fit(model.predict(np.ascontiguousarray(pairs[0][0][:height, :width])), (height, width))
-    return f"{ODD[0]} x {ODD[1]} and {ODD[1]} x {ODD[0]} pixels work"
+def check_sizes(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that images with odd sides work."""
+    for height, width in (ODD_SIZE, ODD_SIZE[::-1]):
+        _check_map(model.predict(np.ascontiguousarray(pairs[0][0][:height, :width])), (height, width))
+    return f"{ODD_SIZE[0]} x {ODD_SIZE[1]} and {ODD_SIZE[1]} x {ODD_SIZE[0]} pixels work"
 
 
-def _plain(model: Model, pairs: Sequence[Pair]) -> str:
+def check_plain(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that images without colour or contrast work."""
     image = pairs[0][0]
     grey = np.repeat(image.mean(2, keepdims=True).astype(np.uint8), 3, axis=2)
-    for one in (grey, np.zeros_like(image), np.full_like(image, 255)):
-        _fit(model.predict(one), image.shape[:2])
-    return "a grey, a black and a white picture work"
+    for plain in (grey, np.zeros_like(image), np.full_like(image, 255)):
+        _check_map(model.predict(plain), image.shape[:2])
+    return "a grey, a black and a white image work"
 
 
-def _key(model: Model, pairs: Sequence[Pair]) -> str:
+def check_key(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that the identity can be hashed."""
     msgspec.json.encode(model.identity)
-    return "identity can be hashed into the run's key; it must hold all that decides a map: weights, sizes, options"
+    return "identity can be hashed into the run key; it must contain all that decides a map: weights, sizes, options"
 
 
-def _score(model: Model, pairs: Sequence[Pair]) -> str:
+def check_score(model: Model, pairs: Sequence[Pair]) -> str:
+    """Check that maps score better than all foreground."""
     maps = [model.predict(image) for image, _ in pairs]
     truths = [truth for _, truth in pairs]
-    found, inverse, floor = (
-        score([measure(one, truth) for one, truth in zip(some, truths, strict=True)], metrics="f_max")["f_max"]
-        for some in (maps, [255 - one for one in maps], [np.full_like(truth, 255) for truth in truths])
-    )
-    text = f"max F {found:.3f} on {len(pairs)} pictures of DIS-Mini, {floor:.3f} with all foreground"
-    if found <= floor + 1e-3:
-        raise Wrong(text + (f", {inverse:.3f} inverted" if inverse > found else ""))
-    return text
+    value = _score_maps(maps, truths)
+    floor = _score_maps([np.full_like(truth, 255) for truth in truths], truths)
+    message = f"max F {value:.3f} on {len(pairs)} images of DIS-Mini, {floor:.3f} with all foreground"
+    if value <= floor + MIN_MARGIN:
+        inverted = _score_maps([255 - mask for mask in maps], truths)
+        raise CheckError(message + (f", {inverted:.3f} inverted" if inverted > value else ""))
+    return message
 
 
-CHECKS: list[tuple[str, Callable[[Model, Sequence[Pair]], str], str]] = [
-    ("prepare", _prepare, "return a host array (c, H, W) of uint8 (h, w, 3) RGB, and leave that as it is"),
-    ("infer", _infer, "take (b, c, H, W) and return floats (b, H', W'): index the network's output, drop its channel"),
-    ("restore", _restore, "return a NumPy array, uint8, of the size that is passed as (height, width)"),
-    ("repeatable", _repeatable, "call eval(), and draw noise from a seed of the picture's own"),
-    ("order", _order, "keep no state between pictures"),
-    ("batch", _batch, "call eval(), and work on every row of the batch"),
-    ("odd sizes", _sizes, "resize or pad in prepare, and undo it in restore by the size that it is passed"),
+CHECKS: list[tuple[str, Check, str]] = [
+    ("prepare", check_prepare, "return a host array (c, H, W) for uint8 (h, w, 3) RGB, and do not modify the image"),
+    (
+        "infer",
+        check_infer,
+        "take (b, c, H, W) and return floats (b, H', W'): index the network's output, drop its channel",
+    ),
+    ("restore", check_restore, "return a NumPy array, uint8, of the size that is passed as (height, width)"),
+    ("repeatable", check_repeatable, "call eval(), and draw noise from a seed that depends only on the image"),
+    ("order", check_order, "keep no state between images"),
+    ("batch", check_batch, "call eval(), and process every row of the batch"),
+    ("odd sizes", check_sizes, "resize or pad in prepare, and undo it in restore by the size that is passed"),
     (
         "plain pictures",
-        _plain,
-        "look for a division by a spread of zero: of normalising, or of stretching from min to max",
+        check_plain,
+        "look for a division by zero: in a normalisation by the spread, or in stretching from min to max",
     ),
-    ("key", _key, "set self.identity to a dict with nothing but numbers, text, lists and dicts in it"),
-    ("score", _score, "are weights loaded, colours RGB, means and deviations those of the training, 255 foreground?"),
+    ("key", check_key, "set self.identity to a dict that contains only numbers, text, lists and dicts"),
+    (
+        "score",
+        check_score,
+        "check that weights are loaded, colours are RGB, mean and deviation are those of the training, foreground is 255",
+    ),
 ]
 
 
-def _output(model: Model, image: np.ndarray) -> Any:
-    return model.compute(model.predictor.prepare(image))[0]
+def _score_maps(maps: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> float:
+    measurements = [measure(mask, truth) for mask, truth in zip(maps, truths, strict=True)]
+    return score(measurements, metrics="f_max")["f_max"]
 
 
-def _fit(mask: Any, size: tuple[int, int]) -> None:
+def _check_map(mask: Any, size: tuple[int, ...]) -> None:
     if not isinstance(mask, np.ndarray) or mask.dtype != np.uint8 or mask.shape != size:
-        raise Wrong(f"of a picture {size[0]} high and {size[1]} wide it returns {_described(mask)}")
+        raise CheckError(f"for an image {size[0]} high and {size[1]} wide it returns {_describe(mask)}")
 
 
-def _unlike(a: np.ndarray, b: np.ndarray) -> str:
-    if a.shape != b.shape or np.array_equal(a, b):
-        return "" if a.shape == b.shape else f"{a.shape} and {b.shape}"
-    far = np.abs(a.astype(int) - b)
-    return f"{(far > 0).mean():.1%} of its pixels, by up to {far.max()} of 255"
+def _describe_difference(left: np.ndarray, right: np.ndarray) -> str:
+    """Describe how two maps differ; empty if they are equal."""
+    if left.shape != right.shape:
+        return f"{left.shape} and {right.shape}"
+    if np.array_equal(left, right):
+        return ""
+    distance = np.abs(left.astype(int) - right)
+    return f"{(distance > 0).mean():.1%} of the pixels, by up to {distance.max()} of 255"
 
 
-def _array(x: Any) -> np.ndarray:
-    return x.float().cpu().numpy() if hasattr(x, "cpu") else np.asarray(x)
+def _to_array(values: Any) -> np.ndarray:
+    return values.float().cpu().numpy() if hasattr(values, "cpu") else np.asarray(values)
 
 
-def _described(x: Any) -> str:
-    if not hasattr(x, "shape"):
-        return type(x).__name__
-    kind = "tensor" if hasattr(x, "cpu") else "array"
-    return f"{kind} {str(x.dtype).removeprefix('torch.')} {tuple(x.shape)}"
+def _describe(values: Any) -> str:
+    if not hasattr(values, "shape"):
+        return type(values).__name__
+    kind = "tensor" if hasattr(values, "cpu") else "array"
+    return f"{kind} {str(values.dtype).removeprefix('torch.')} {tuple(values.shape)}"

@@ -1,4 +1,4 @@
-"""Entries against what they must be: known words, whole subsets, known data, and values that follow from evidence."""
+"""Validation of entries: known names, whole subsets, the same ground truth, and scores that follow from evidence."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -7,134 +7,169 @@ from math import inf
 from pathlib import Path
 
 from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
-from disbench.data.mini import SPLITS as MINI
+from disbench.data.mini import SPLITS as MINI_COUNTS
 from disbench.errors import InputError, suggest_names
-from disbench.leaderboard.audit import parse_number, read_tables
 from disbench.leaderboard.entry import Cells, Entry, Measured, Reported, read_entry
-from disbench.leaderboard.evidence import has_scores, load_part
+from disbench.leaderboard.evidence import load_part, score_with_intervals
+from disbench.leaderboard.tables import Published, parse_number, read_tables
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.protocols import PROTOCOLS
 from disbench.runs.result import Result
 
-TOLERANCE = 1e-9  # the last bits of a mean depend on the machine
-WITHIN = 1e-4  # and an interval's ends, which are single numbers of resamples, on more of it
+SCORE_TOLERANCE = 1e-9  # the last bits of a mean depend on the machine
+INTERVAL_TOLERANCE = 1e-4  # the ends of an interval are single resamples, which depend on the machine more
 
 
 def check_entries(paths: Sequence[Path]) -> list[str]:
-    """One line for each fault in some entries; none where all hold."""
+    """Validate entries, each by itself and against each other. Returns one line for each fault."""
     faults: list[str] = []
-    truths: dict[tuple[str, str], tuple[str, Path]] = {}
+    tables = _read_whole_tables(paths)
     columns: dict[tuple[str, str, int], Path] = {}
-    beside = dict.fromkeys(file for path in paths for file in sorted((path.parent.parent / "tables").glob("*.json")))
-    tables = [table for file in beside for table in read_tables(file)]
+    truths: dict[tuple[str, str], tuple[str, Path]] = {}
     for path in paths:
         try:
             entry = read_entry(path)
         except InputError as error:
             faults.append(str(error))
             continue
-        faults += [f"{path}: {fault}" for fault in _entry(path, entry)]
-        for one in entry.reported:
-            whole = next((t for t in tables if (t.paper, t.table) == (one.source.paper, one.source.table)), None)
-            if whole:
-                for what, of, own in (("numbers", whole.columns, one.printed), ("marks", whole.marks, one.marks)):
-                    if of.get(entry.title, {}) != own:
-                        faults.append(f"{path}: its {what} are not those of {one.source.table} in tables/")
-            place = (one.source.title, one.source.table, one.source.column)
-            if place[2] < 1:
-                faults.append(f"{path}: column {place[2]} of {place[1]}; they are counted from 1")
-            elif place in columns:
-                faults.append(f"{path}: column {place[2]} of {place[1]} is that of {columns[place].name}, too")
-            columns.setdefault(place, path)
-        for one in entry.measured:
-            for split, digest in one.truths.items():
-                known, where = truths.setdefault((entry.token, split), (digest, path))
-                if known != digest:
-                    faults.append(f"{path}: its truths of {split} are not those of {where.name}")
+        entry_faults = list(_check_entry(path, entry))
+        for reported in entry.reported:
+            entry_faults += _check_against_table(entry, reported, tables)
+            entry_faults += _check_column(path, reported, columns)
+        for measured in entry.measured:
+            entry_faults += _check_truths(path, entry, measured, truths)
+        faults += [f"{path}: {fault}" for fault in entry_faults]
     return faults
 
 
-def _entry(path: Path, entry: Entry) -> Iterator[str]:
+def _read_whole_tables(paths: Sequence[Path]) -> dict[tuple[str, str], Published]:
+    """Read the published tables next to the leaderboards of some entries, by paper and table."""
+    files = dict.fromkeys(file for path in paths for file in sorted((path.parent.parent / "tables").glob("*.json")))
+    tables: dict[tuple[str, str], Published] = {}
+    for file in files:
+        for table in read_tables(file):
+            tables.setdefault((table.paper, table.table), table)
+    return tables
+
+
+def _check_against_table(
+    entry: Entry, reported: Reported, tables: dict[tuple[str, str], Published]
+) -> Iterator[str]:
+    whole = tables.get((reported.source.paper, reported.source.table))
+    if whole is None:
+        return
+    if whole.columns.get(entry.title, {}) != reported.printed:
+        yield f"its numbers are not those of {reported.source.table} in tables/"
+    if whole.marks.get(entry.title, {}) != reported.marks:
+        yield f"its marks are not those of {reported.source.table} in tables/"
+
+
+def _check_column(path: Path, reported: Reported, columns: dict[tuple[str, str, int], Path]) -> Iterator[str]:
+    """Check that no two entries claim one column of a table; `columns` collects them."""
+    source = reported.source
+    column = (source.title, source.table, source.column)
+    if source.column < 1:
+        yield f"column {source.column} of {source.table} does not exist; columns are counted from 1"
+    elif column in columns:
+        yield f"column {source.column} of {source.table} is that of {columns[column].name}, too"
+    columns.setdefault(column, path)
+
+
+def _check_truths(
+    path: Path, entry: Entry, measured: Measured, truths: dict[tuple[str, str], tuple[str, Path]]
+) -> Iterator[str]:
+    """Check that all entries were scored against the same ground truth; `truths` collects its digests."""
+    for split, digest in measured.truths.items():
+        expected, other = truths.setdefault((entry.token, split), (digest, path))
+        if digest != expected:
+            yield f"its truths of {split} are not those of {other.name}"
+
+
+def _check_entry(path: Path, entry: Entry) -> Iterator[str]:
     if entry.model != path.stem:
         yield f"it is the entry of {entry.model}, so it must be called {entry.model}.json"
-    for one in entry.reported:
-        yield from _reported(one)
+    for reported in entry.reported:
+        yield from _check_reported(reported)
     if not entry.reported and not entry.measured:
-        yield "nothing is reported, nothing measured"
-    parts = [(one.protocol, *sorted(one.splits)) for one in entry.measured]
+        yield "nothing is reported, and nothing is measured"
+    parts = [(measured.protocol, *sorted(measured.splits)) for measured in entry.measured]
     if len(set(parts)) < len(parts):
         yield "two measured parts are of the same subsets by the same protocol"
-    for one in entry.measured:
-        yield from _measured(one, entry.token)
+    for measured in entry.measured:
+        yield from _check_measured(measured, entry.token)
         try:
-            again = load_part(path, entry, one)
+            result = load_part(path, entry, measured)
         except InputError as error:
             yield str(error).removeprefix(f"{path}: ")
             continue
-        yield from _recomputed(one, again)
+        yield from _check_scores(measured, result)
 
 
-def _reported(one: Reported) -> Iterator[str]:
-    where = f"{one.source.table} of {one.source.title}"
-    if one.source.url and not one.source.url.startswith("https://"):
-        yield f"{where}: {one.source.url!r} is no https:// address"
-    if not re.fullmatch(r"\d{4}\.\d{4,5}", one.source.arxiv, re.ASCII):
-        yield f"{where}: {one.source.arxiv!r} is no number of arXiv, as 2410.10105"
-    if one.protocol is not None and one.protocol not in PROTOCOLS:
-        yield f"{where}: unknown protocol {one.protocol!r}; {suggest_names(one.protocol, PROTOCOLS)}"
-    yield from (f"{where}: {fault}" for fault in _words(one.printed))
-    for subset, row in one.printed.items():
-        bad = (f"{text!r} ({metric}, {subset})" for metric, text in row.items() if parse_number(text) is None)
-        yield from (f"{where}: {cell} is no number" for cell in bad)
-    for subset, row in one.marks.items():
+def _check_reported(reported: Reported) -> Iterator[str]:
+    source = reported.source
+    table = f"{source.table} of {source.title}"
+    if source.url and not source.url.startswith("https://"):
+        yield f"{table}: {source.url!r} is not an https:// address"
+    if not re.fullmatch(r"\d{4}\.\d{4,5}", source.arxiv, re.ASCII):
+        yield f"{table}: {source.arxiv!r} is not an arXiv number such as 2410.10105"
+    if reported.protocol is not None and reported.protocol not in PROTOCOLS:
+        yield f"{table}: unknown protocol {reported.protocol!r}; {suggest_names(reported.protocol, PROTOCOLS)}"
+    yield from (f"{table}: {fault}" for fault in _check_names(reported.printed))
+    for subset, row in reported.printed.items():
+        for metric, text in row.items():
+            if parse_number(text) is None:
+                yield f"{table}: {text!r} ({metric}, {subset}) is not a number"
+    for subset, row in reported.marks.items():
         for metric, mark in row.items():
             if mark not in ("best", "second"):
-                yield f"{where}: unknown mark {mark!r}; known: best, second"
-            if metric not in one.printed.get(subset, {}):
-                yield f"{where}: a mark but no number of {metric} on {subset}"
+                yield f"{table}: unknown mark {mark!r}; known: best, second"
+            if metric not in reported.printed.get(subset, {}):
+                yield f"{table}: a mark but no number of {metric} on {subset}"
 
 
-def _words(cells: Cells) -> Iterator[str]:
+def _check_names(cells: Cells) -> Iterator[str]:
     for subset, row in cells.items():
         if subset not in SPLIT_COUNTS and subset != OVERALL:
             yield f"unknown subset {subset!r}; {suggest_names(subset, [*SPLIT_COUNTS, OVERALL])}"
         yield from (f"unknown metric {key!r}; {suggest_names(key, METRICS)}" for key in row if key not in METRICS)
 
 
-def _measured(one: Measured, token: str) -> Iterator[str]:
-    counts = MINI if token.startswith("dis-mini-") else SPLIT_COUNTS
-    for split, n in one.splits.items():
+def _check_measured(measured: Measured, token: str) -> Iterator[str]:
+    counts = MINI_COUNTS if token.startswith("dis-mini-") else SPLIT_COUNTS
+    for split, n in measured.splits.items():
         if counts.get(split) != n:
             yield f"{split} has {counts.get(split)} images, {n} were scored: a subset is scored whole or not at all"
-    subsets = {*one.splits, *([OVERALL] if set(TEST_SPLITS) <= set(one.splits) else [])}
-    if set(one.scores) != subsets or set(one.truths) != set(one.splits):
-        yield f"its scores are of {', '.join(one.scores)} where its subsets are {', '.join(sorted(subsets))}"
-    if not all(one.scores.values()):
-        yield "a subset without scores"
-    if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in one.truths.values()):
-        yield "a digest of truths that is no SHA-256"
-    if one.seconds and not ("total" in one.seconds and all(0 <= value < inf for value in one.seconds.values())):
-        yield f"its seconds are no times: {one.seconds}"
+    subsets = {*measured.splits, *([OVERALL] if set(TEST_SPLITS) <= set(measured.splits) else [])}
+    if set(measured.scores) != subsets or set(measured.truths) != set(measured.splits):
+        yield f"its scores are of {', '.join(measured.scores)}, but its subsets are {', '.join(sorted(subsets))}"
+    if not all(measured.scores.values()):
+        yield "a subset has no scores"
+    if not all(re.fullmatch("[0-9a-f]{64}", digest) for digest in measured.truths.values()):
+        yield "a digest of truths is not a SHA-256 digest"
+    seconds = measured.seconds
+    if seconds and not ("total" in seconds and all(0 <= value < inf for value in seconds.values())):
+        yield f"its seconds are not times: {seconds}"
     try:
-        datetime.fromisoformat(one.finished)
+        datetime.fromisoformat(measured.finished)
     except ValueError:
-        yield f"finished: {one.finished!r} is no time"
+        yield f"finished: {measured.finished!r} is not a time"
 
 
-def _recomputed(one: Measured, result: Result) -> Iterator[str]:
-    for split, row in one.scores.items():
+def _check_scores(measured: Measured, result: Result) -> Iterator[str]:
+    """Check that scores and intervals follow from the evidence, which `result` was read from."""
+    for split, row in measured.scores.items():
         try:
-            found = has_scores(result, split, tuple(row))
+            recomputed = score_with_intervals(result, split, tuple(row))
         except (InputError, KeyError) as error:
             yield f"its scores on {split} cannot be computed: {error}"
             continue
-        for metric, (value, *ends) in row.items():
-            again, *new_ends = found[metric]
-            if abs(value - again) > TOLERANCE:
-                yield f"{metric} on {split} is {value}, its evidence gives {again}"
-            elif not all(map(_same, ends, new_ends)):
-                yield f"the interval of {metric} on {split} is {ends}, its evidence gives {new_ends}"
+        for metric, (value, *interval) in row.items():
+            expected, *expected_interval = recomputed[metric]
+            if abs(value - expected) > SCORE_TOLERANCE:
+                yield f"{metric} on {split} is {value}, its evidence gives {expected}"
+            elif not all(map(_is_same_end, interval, expected_interval)):
+                yield f"the interval of {metric} on {split} is {interval}, its evidence gives {expected_interval}"
 
 
-def _same(a: float | None, b: float | None) -> bool:
-    return a is b if a is None or b is None else abs(a - b) <= WITHIN
+def _is_same_end(left: float | None, right: float | None) -> bool:
+    return left is right if left is None or right is None else abs(left - right) <= INTERVAL_TOLERANCE

@@ -1,10 +1,10 @@
-"""Leaderboards: what is claimed of each method, with its source, beside what was measured, with its evidence.
+"""Entries of leaderboards: what is claimed of a method, with its source, and what was measured, with its evidence.
 
-    leaderboards/<data set>/<model>.json             one entry per file
-    leaderboards/<data set>/evidence/<digest>.parquet  the per-image statistics that measured values follow from
-    leaderboards/tables/<name>.json                  a published table that is no leaderboard, as an ablation
+    leaderboards/<data set>/<model>.json               one entry per file
+    leaderboards/<data set>/evidence/<digest>.parquet  the per-image statistics that measured scores follow from
+    leaderboards/tables/<name>.json                    a published table that is no leaderboard, such as an ablation
 
-Reported numbers are kept as printed, as text, so that what a paper rounds, marks or gets wrong can be told.
+Reported numbers are kept as printed, as text, so that roundings, marks and mistakes of a paper stay visible.
 """
 
 import json
@@ -16,21 +16,32 @@ from typing import Any
 
 import msgspec
 
-from disbench.data.mini import TITLE as MINI
+from disbench.data.mini import TITLE as MINI_TITLE
 from disbench.errors import InputError, suggest_names
 from disbench.system.files import write_atomic
 
 SCHEMA = 1
-_HERE = Path(__file__).parent.parent
-BOARDS_ROOT = next((p for p in (_HERE / "_shipped" / "leaderboards", _HERE.parent / "leaderboards") if p.is_dir()), None)
+_PACKAGE = Path(__file__).parent.parent
+_ROOTS = (_PACKAGE / "_shipped" / "leaderboards", _PACKAGE.parent / "leaderboards")  # installed, or a checkout
+BOARDS_ROOT = next((path for path in _ROOTS if path.is_dir()), None)
 
 Cells = dict[str, dict[str, str]]  # subset -> metric -> text
+Interval = tuple[float, float | None, float | None]  # score, and the ends of its interval; None: too few images
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Citation:
-    """Where a published number stands. heading: what the paper calls the method; column: its place, from 1; url: of
-    what was read, where it was not the paper itself."""
+    """Where a published number stands.
+
+    Attributes:
+        title: title of the paper.
+        venue: its venue and year.
+        arxiv: its arXiv number.
+        table: name of the table in the paper.
+        heading: what the paper calls the method.
+        column: the method's place in the table, from 1.
+        url: address of the source, if it was not the paper itself.
+    """
 
     title: str
     venue: str
@@ -42,15 +53,20 @@ class Citation:
 
     @property
     def paper(self) -> str:
-        """How it is cited, the same for all methods in its tables."""
+        """The paper's citation, the same for all methods in its tables."""
         return f"{self.title} ({self.venue}, arXiv:{self.arxiv})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reported:
-    """One column of a published table. printed: the digits; marks: "best" or "second", as the table sets them.
+    """One column of a published table.
 
-    protocol: by which it was likely made, None where nothing tells; because: what tells
+    Attributes:
+        source: where it was published.
+        protocol: the evaluation protocol that it was probably made with. None: unknown.
+        because: the reason to assume so.
+        printed: the printed texts.
+        marks: "best" or "second", as the table marks them.
     """
 
     source: Citation
@@ -60,21 +76,28 @@ class Reported:
     marks: Cells = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """The scores of one run, which follow from its evidence.
 
-    scores: subset -> metric -> (value, low, high), the 95 % interval; None where there are too few images for one
-    splits, truths: images, and the digest of their truths, by subset; seconds: medians per image by stage
-    environment: what the seconds were taken in, workers included, since times of another do not compare
-    evidence: SHA-256 of the file beside the entry; run: the model's own identity, as its run key hashes it
+    Attributes:
+        protocol: the evaluation protocol.
+        signature: what the scores depend on, as reports print it.
+        splits: subset -> number of images.
+        truths: subset -> digest of the ground truth.
+        scores: subset -> metric -> score with its 95 % interval.
+        seconds: stage -> median seconds per image; "total" is their sum's median.
+        environment: what the seconds were measured in, workers included.
+        run: the model's identity, as the run key hashes it.
+        finished: when the run finished, in ISO 8601.
+        evidence: SHA-256 of the evidence file, as hexadecimal digits.
     """
 
     protocol: str
     signature: str
     splits: dict[str, int]
     truths: dict[str, str]
-    scores: dict[str, dict[str, tuple[float, float | None, float | None]]]
+    scores: dict[str, dict[str, Interval]]
     seconds: dict[str, float]
     environment: dict[str, Any]
     run: dict[str, Any]
@@ -82,9 +105,20 @@ class Measured:
     evidence: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One method on one data set. model: its name, also in the registry if it is there."""
+    """One method on one data set.
+
+    Attributes:
+        model: name of the method; its name in the registry, if it is there.
+        title: name for people.
+        dataset: title of the data set.
+        token: the data set's token in signatures.
+        paper: what the card says of the method's paper.
+        reported: columns of published tables.
+        measured: scores of runs.
+        schema: version of this file format.
+    """
 
     model: str
     title: str
@@ -97,71 +131,80 @@ class Entry:
 
 
 def read_entry(path: Path) -> Entry:
-    """An entry from its file; InputError where it is none, or of a data set under another's name."""
+    """Read an entry; InputError for any other file, and for a token that is not of its data set."""
     try:
         data = path.read_bytes()
         entry = msgspec.json.decode(data, type=Entry)
-        json.loads(data, object_pairs_hook=_once)
+        json.loads(data, object_pairs_hook=_refuse_duplicates)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:  # msgspec's and json's are ValueErrors
+    except (OSError, ValueError) as error:  # errors of msgspec and json are ValueErrors
         raise InputError(f"{path}: not a leaderboard entry ({error})") from None
     if entry.schema != SCHEMA:
-        raise InputError(f"{path}: schema {entry.schema}, this disbench reads {SCHEMA}")
-    if entry.dataset != (MINI if entry.token.startswith("dis-mini-") else {"dis5k": "DIS5K"}.get(entry.token)):
+        raise InputError(f"{path}: has schema {entry.schema}, this disbench reads {SCHEMA}")
+    titles = {"dis5k": "DIS5K"}
+    title = MINI_TITLE if entry.token.startswith("dis-mini-") else titles.get(entry.token)
+    if entry.dataset != title:
         raise InputError(f"{path}: {entry.dataset!r} is not the data set of the token {entry.token!r}")
     return entry
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers of JSON differ on which of two values of a key counts."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a key stands twice among {', '.join(found)}")
-    return found
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object with a duplicate key: JSON readers differ on which of the two values counts."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError(f"a key stands twice among {', '.join(values)}")
+    return values
 
 
 def write_entry(path: Path, entry: Entry) -> None:
+    """Write an entry as indented JSON."""
     write_atomic(path, msgspec.json.format(msgspec.json.encode(entry), indent=1) + b"\n")
 
 
 def list_boards(root: Path | None = BOARDS_ROOT) -> dict[str, Path]:
-    """The leaderboards under a folder, by name."""
+    """List the leaderboards in a folder, by name."""
     folders = sorted(root.iterdir()) if root and root.is_dir() else []
     return {path.name: path for path in folders if path.is_dir() and path.name != "tables"}
 
 
 def list_entries(board: str | Path = "dis5k") -> list[Path]:
-    """The entries of a leaderboard: a folder, or the name of one that disbench ships."""
+    """List the entries of a leaderboard, which is a folder or the name of a shipped one."""
     folder = Path(board) if Path(board).is_dir() else list_boards().get(str(board))
     if folder is None:
         raise InputError(f"{board}: no such leaderboard; {suggest_names(str(board), list_boards())}")
-    found = sorted(folder.glob("*.json"))
-    if not found:
-        raise InputError(f"{folder}: no entries in it")
-    return found
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise InputError(f"{folder}: has no entries in it")
+    return paths
 
 
 def find_entries(arguments: Iterable[str]) -> list[Path]:
-    """The entries that arguments mean: a file, a folder of entries, a shipped leaderboard, or a method on DIS5K."""
-    found: list[Path] = []
+    """Find the entries that arguments name.
+
+    An argument is a file, a folder of entries, a shipped leaderboard, or a method on DIS5K.
+    """
+    paths: list[Path] = []
     for argument in arguments:
         path = Path(argument)
         if path.suffix == ".json":
-            found.append(path)
+            paths.append(path)
         elif path.is_dir() or argument in list_boards():
-            found += list_entries(argument)
+            paths += list_entries(argument)
         else:
-            known = {file.stem: file for file in list_entries()}
-            if argument not in known:
-                raise InputError(f"{argument}: no such folder, and no entry on DIS5K; {suggest_names(argument, known)}")
-            found.append(known[argument])
-    return list(dict.fromkeys(found))
+            entries = {file.stem: file for file in list_entries()}
+            if argument not in entries:
+                hint = suggest_names(argument, entries)
+                raise InputError(f"{argument}: no such folder, and no entry on DIS5K; {hint}")
+            paths.append(entries[argument])
+    return list(dict.fromkeys(paths))
 
 
 def evidence_path(path: Path, measured: Measured) -> Path:
-    """The file that holds the per-image statistics behind a measured part of the entry at `path`. InputError where its
-    digest is none: it names a file, which must not be another."""
+    """Return the evidence file of a measured part of the entry at `path`.
+
+    InputError if its digest is not a digest: it becomes part of a path, which must stay in the folder.
+    """
     if not re.fullmatch(r"[0-9a-f]{64}", measured.evidence):
-        raise InputError(f"{path}: {measured.evidence!r} is no SHA-256 of evidence")
+        raise InputError(f"{path}: {measured.evidence!r} is not a SHA-256 digest of evidence")
     return path.parent / "evidence" / f"{measured.evidence[:16]}.parquet"

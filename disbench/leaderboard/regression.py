@@ -1,6 +1,6 @@
-"""A run against a baseline: has any score become worse? For continuous integration; times are no part of it."""
+"""A run against a baseline: is any score worse? For continuous integration; times are not compared."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +12,24 @@ from disbench.runs.comparable import check_comparable
 from disbench.runs.result import Result, load_run
 from disbench.stats.compare import compare_subset
 
-TOLERANCE = 0.001  # one in the last digit that is printed; other machines differ by less
+TOLERANCE = 0.001  # one in the last printed digit; different machines differ by less
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoreCheck:
-    """One metric on one subset: old and new score, new less old with its 95 % interval (None: too few images)."""
+    """One metric on one subset, of a run and its baseline.
+
+    Attributes:
+        split: the subset.
+        metric: the metric's key.
+        n: number of images.
+        old: score of the baseline.
+        new: score of the run.
+        difference: new minus old.
+        low: lower end of the difference's 95 % interval. None: too few images.
+        high: upper end of the interval.
+        tolerance: how much worse the new score may be.
+    """
 
     split: str
     metric: str
@@ -30,8 +42,8 @@ class ScoreCheck:
     tolerance: float
 
     @property
-    def held(self) -> bool:
-        """Whether it is no worse than by the tolerance."""
+    def passed(self) -> bool:
+        """Whether the new score is worse by no more than the tolerance."""
         loss = -self.difference if METRICS[self.metric].direction == "higher" else self.difference
         return loss <= self.tolerance + 1e-12
 
@@ -42,65 +54,84 @@ def check_run(
     tolerances: Mapping[str, float] | None = None,
     metrics: MetricKeys = None,
 ) -> list[ScoreCheck]:
-    """Every metric on every subset of a baseline, old and new.
+    """Check every metric of a run on every subset of a baseline.
 
-    against: a run folder, or a leaderboard entry with its evidence beside it; tolerances: metric -> how much worse it
-    may be, "" for those not named, TOLERANCE else; metrics None: those of the entry, or of a table of its protocol.
+    Args:
+        run: a run, or its folder.
+        against: the baseline: a run folder, or a leaderboard entry with its evidence.
+        tolerances: metric -> how much worse it may be; "" for all other metrics. Default: 0.001.
+        metrics: metric keys. None: those of the entry, or those that papers of the run's protocol print.
 
-    InputError where nothing can be compared: other data, other rules, other images, a subset missing in the run.
+    Returns:
+        A check for each metric on each subset.
+
+    Raises:
+        InputError: if nothing can be compared: other data, rules or images, or a subset that the run lacks.
     """
     result = run if isinstance(run, Result) else load_run(run)
-    baseline, held = _baseline(Path(against), result)
-    given = dict(tolerances or {})
-    rest = given.pop("", TOLERANCE)
+    baseline, entry_metrics = _load_baseline(Path(against), result)
     result = result.with_protocol(baseline.protocol)
     baseline = replace(baseline, title="baseline" if result.title != "baseline" else "old baseline")
     missing = set(baseline.splits) - set(result.splits)
     if missing and baseline.dataset == result.dataset:
-        raise InputError(f"{result.folder}: it has no {', '.join(sorted(missing))}, which {against} has; run it whole")
+        raise InputError(f"{result.folder}: has no {', '.join(sorted(missing))}, which {against} has; run it whole")
     check_comparable([baseline, result])
-    found = []
+    checks = list(_check_scores(baseline, result, metrics or entry_metrics, tolerances or {}))
+    checked = list(dict.fromkeys(check.metric for check in checks))
+    unchecked = set(tolerances or {}) - {"", *checked}
+    if unchecked:
+        raise InputError(f"--tolerance {min(unchecked)}: not among the checked metrics, {', '.join(checked)}")
+    return checks
+
+
+def _check_scores(
+    baseline: Result, result: Result, metrics: MetricKeys, tolerances: Mapping[str, float]
+) -> Iterator[ScoreCheck]:
+    default_tolerance = tolerances.get("", TOLERANCE)
     for split in baseline.subsets:
-        for line in compare_subset([baseline, result], split, metrics or held):
-            (old, new), (difference,) = line.scores.values(), line.differences
-            ends = difference.low, difference.high
-            tolerance = given.get(line.metric, rest)
-            values = old.value, new.value, difference.value
-            found.append(ScoreCheck(split, line.metric, line.n, *values, *ends, tolerance))
-    if unknown := given.keys() - {one.metric for one in found}:
-        raise InputError(f"--tolerance {min(unknown)}: not among what is checked, {', '.join(_metrics(found))}")
-    return found
+        for comparison in compare_subset([baseline, result], split, metrics):
+            old, new = comparison.scores.values()
+            (difference,) = comparison.differences
+            yield ScoreCheck(
+                split=split,
+                metric=comparison.metric,
+                n=comparison.n,
+                old=old.value,
+                new=new.value,
+                difference=difference.value,
+                low=difference.low,
+                high=difference.high,
+                tolerance=tolerances.get(comparison.metric, default_tolerance),
+            )
 
 
-def format_checks(found: Sequence[ScoreCheck]) -> str:
-    """The lines of a check as text, what is worse marked, and the verdict last."""
+def format_checks(checks: Sequence[ScoreCheck]) -> str:
+    """Format checks as an aligned table. Worse scores are marked, and the last line is the verdict."""
     head = ("subset", "measure", "old", "new", "difference", "95 % interval", "may lose", "")
-    rows = [head, *map(_row, found)]
+    rows = [head, *map(_format_row, checks)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    worse = sum(not one.held for one in found)
-    return "\n".join([*lines, f"{worse} of {len(found)} scores worse" if worse else f"held: {len(found)} scores"])
+    worse = sum(not check.passed for check in checks)
+    lines.append(f"{worse} of {len(checks)} scores worse" if worse else f"held: {len(checks)} scores")
+    return "\n".join(lines)
 
 
-def _row(one: ScoreCheck) -> tuple[str, ...]:
-    ends = "–" if one.low is None else f"{one.low:+.4f} to {one.high:+.4f}"
-    values = f"{one.old:.4f}", f"{one.new:.4f}", f"{one.difference:+.4f}", ends, f"{one.tolerance:g}"
-    return (f"{one.split} ({one.n})", one.metric, *values, "" if one.held else "WORSE")
+def _format_row(check: ScoreCheck) -> tuple[str, ...]:
+    interval = "–" if check.low is None else f"{check.low:+.4f} to {check.high:+.4f}"
+    scores = f"{check.old:.4f}", f"{check.new:.4f}", f"{check.difference:+.4f}"
+    verdict = "" if check.passed else "WORSE"
+    return (f"{check.split} ({check.n})", check.metric, *scores, interval, f"{check.tolerance:g}", verdict)
 
 
-def _metrics(found: Sequence[ScoreCheck]) -> list[str]:
-    return list(dict.fromkeys(one.metric for one in found))
-
-
-def _baseline(path: Path, result: Result) -> tuple[Result, tuple[str, ...]]:
-    """The baseline, and the metrics that it holds, none where it is a run."""
+def _load_baseline(path: Path, result: Result) -> tuple[Result, tuple[str, ...]]:
+    """Load the baseline that fits a run best, and the metrics of its entry; no metrics for a run."""
     if path.suffix != ".json":
         return load_run(path), ()
     parts = list(zip(load_measured(path), read_entry(path).measured, strict=True))
-    fitting = [(one, part) for one, part in parts if set(one.splits) <= set(result.splits)]
+    fitting = [(baseline, part) for baseline, part in parts if set(baseline.splits) <= set(result.splits)]
     if not fitting:
-        of = "; ".join(", ".join(one.splits) for one, _ in parts) or "nothing"
-        raise InputError(f"{path}: it measures {of}, and {result.folder} has {', '.join(result.splits)}")
-    same = [pair for pair in fitting if pair[0].protocol == result.protocol] or fitting
-    one, part = max(same, key=lambda pair: len(pair[0].splits))
-    return one, tuple(dict.fromkeys(metric for row in part.scores.values() for metric in row))
+        measured = "; ".join(", ".join(baseline.splits) for baseline, _ in parts) or "nothing"
+        raise InputError(f"{path}: it measures {measured}, and {result.folder} has {', '.join(result.splits)}")
+    candidates = [pair for pair in fitting if pair[0].protocol == result.protocol] or fitting
+    baseline, part = max(candidates, key=lambda pair: len(pair[0].splits))
+    return baseline, tuple(dict.fromkeys(metric for row in part.scores.values() for metric in row))

@@ -1,44 +1,84 @@
-"""Entries as lines for a terminal."""
+"""Entries as rows of a table for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from disbench.errors import InputError, suggest_names
-from disbench.leaderboard.audit import parse_number
 from disbench.leaderboard.entry import Entry
+from disbench.leaderboard.tables import parse_number
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
 
 HEAD = ("method", "venue", "what", "by")
 MISSING = "–"
 
 
-def build_rows(entries: Sequence[Entry], split: str, metrics: MetricKeys = None) -> tuple[list[str], list[tuple[str, ...]]]:
-    """The symbols of the metrics, and a line for each reported and measured column that has one, best first.
+@dataclass(frozen=True)
+class _Row:
+    """One reported or measured part of an entry.
 
-    InputError for a subset that no column has.
+    Attributes:
+        head: the cells under HEAD.
+        texts: metric -> text.
+        rank: the number that rows are sorted by. None: missing.
+    """
+
+    head: tuple[str, ...]
+    texts: dict[str, str]
+    rank: float | None
+
+
+def build_rows(
+    entries: Sequence[Entry], split: str, metrics: MetricKeys = None
+) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Build the table of some entries on a subset.
+
+    Args:
+        entries: the entries.
+        split: a subset, or "Overall".
+        metrics: metric keys; rows are sorted by the first. None: those of the paper.
+
+    Returns:
+        The symbols of the metrics, and a row for each reported and measured part with scores, the best first.
+
+    Raises:
+        InputError: for a subset that no entry has.
     """
     keys = resolve_metrics(metrics or PAPER)
-    cells = [cells for e in entries for cells in (*(r.printed for r in e.reported), *(m.scores for m in e.measured))]
-    subsets = list(dict.fromkeys(subset for one in cells for subset in one))
+    subsets = _list_subsets(entries)
     if subsets and split not in subsets:
         raise InputError(f"--split {split}: none of these entries has it; {suggest_names(split, subsets)}")
-    lines = []
-    for entry in entries:
-        venue = entry.paper.get("venue", "")
-        for one in entry.reported:
-            values = one.printed.get(split, {})
-            head = entry.title, venue, "reported", f"arXiv:{one.source.arxiv}"
-            lines.append((parse_number(values.get(keys[0])), head, values))
-        for one in entry.measured:
-            scores = one.scores.get(split, {})
-            values = {key: _text(key, *scores[key]) for key in keys if key in scores}
-            lines.append((scores.get(keys[0], [None])[0], (entry.title, venue, "measured", one.protocol), values))
+    rows = [row for entry in entries for row in _list_rows(entry, split, keys) if row.texts]
     sign = -1 if METRICS[keys[0]].direction == "higher" else 1
-    lines.sort(key=lambda line: (line[0] is None, sign * float(line[0] or 0)))
-    lines = [(*head, *(values.get(key, MISSING) for key in keys)) for _, head, values in lines if values]
-    return [METRICS[key].symbol for key in keys], lines
+    rows.sort(key=lambda row: (row.rank is None, sign * (row.rank or 0)))
+    cells = [(*row.head, *(row.texts.get(key, MISSING) for key in keys)) for row in rows]
+    return [METRICS[key].symbol for key in keys], cells
 
 
-def _text(key: str, value: float, low: float | None, high: float | None) -> str:
+def _list_subsets(entries: Sequence[Entry]) -> list[str]:
+    subsets: dict[str, None] = {}
+    for entry in entries:
+        for reported in entry.reported:
+            subsets |= dict.fromkeys(reported.printed)
+        for measured in entry.measured:
+            subsets |= dict.fromkeys(measured.scores)
+    return list(subsets)
+
+
+def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
+    venue = entry.paper.get("venue", "")
+    for reported in entry.reported:
+        texts = reported.printed.get(split, {})
+        number = parse_number(texts.get(keys[0]))
+        head = (entry.title, venue, "reported", f"arXiv:{reported.source.arxiv}")
+        yield _Row(head, texts, None if number is None else float(number))
+    for measured in entry.measured:
+        scores = measured.scores.get(split, {})
+        texts = {key: _format_score(key, *scores[key]) for key in keys if key in scores}
+        rank = scores[keys[0]][0] if keys[0] in scores else None
+        yield _Row((entry.title, venue, "measured", measured.protocol), texts, rank)
+
+
+def _format_score(key: str, value: float, low: float | None, high: float | None) -> str:
     digits = METRICS[key].digits
-    ends = "" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
-    return f"{value:.{digits}f}{ends}"
+    interval = "" if low is None or high is None else f" [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{value:.{digits}f}{interval}"

@@ -8,7 +8,8 @@ from pathlib import Path
 from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
 from disbench.errors import InputError
 from disbench.leaderboard import entry
-from disbench.leaderboard.audit import Published, apply_corrections, collect_published, parse_number, read_tables
+from disbench.leaderboard.audit import apply_corrections
+from disbench.leaderboard.tables import Published, collect_published, parse_number, read_tables
 from disbench.metrics.catalogue import METRICS, MetricKeys, resolve_metrics
 from disbench.reports.table import (
     MISSING,

@@ -1,7 +1,10 @@
-"""Several methods on the same images: scores and differences with 95 % intervals, tests, ties with the best, and the
-images that decide a difference. All of it from stored statistics, seeded, so the same input gives the same output."""
+"""Comparison of several methods on the same images.
 
-from collections.abc import Callable, Sequence
+Scores and differences with 95 % intervals, tests, ties with the best, and the images that decide a difference. All of it
+is computed from stored statistics and seeded, so the same input gives the same output.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,27 +15,34 @@ from disbench.metrics.catalogue import METRICS, MetricKeys, paper_metrics, resol
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable
 from disbench.runs.result import Result, common_subsets
+from disbench.stats.decisive import Decisive, find_decisive
+from disbench.stats.intervals import bca_interval
 from disbench.stats.resample import (
     MIN_IMAGES,
     RESAMPLES,
     SEED,
     Columns,
-    adjust_holm,
-    bca_interval,
     bootstrap_scores,
     build_columns,
     jackknife_scores,
-    randomise_pairs,
 )
+from disbench.stats.significance import adjust_holm, randomise_pairs
 
 ALPHA = 0.05
-MAX_LISTED = 5  # images named per difference
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MethodScore:
-    """Of one method in one line. Without an interval where there are too few images. tied: not significantly worse than
-    the best of the line by the paired test, Holm-adjusted over the line; the best is tied with itself."""
+    """The score of one method.
+
+    Attributes:
+        value: the score.
+        low: lower end of its 95 % interval. None: too few images.
+        high: upper end of the interval.
+        best: whether it is the best of all methods.
+        tied: whether it is not significantly worse than the best, by the paired test with Holm's adjustment over the
+            methods. The best is tied with itself.
+    """
 
     value: float
     low: float | None = None
@@ -41,12 +51,19 @@ class MethodScore:
     tied: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Difference:
-    """Of one method less the first. p: of the paired randomisation test; adjusted: Holm's, over all tests of the call.
+    """The score of one method minus that of the first.
 
-    decisive: images (name, how much of the difference is due to it), the largest first
-    carried_by: without so many images, the most decisive ones, the difference would be none or of the other sign
+    Attributes:
+        method: the method's title.
+        value: the difference.
+        low: lower end of its 95 % interval. None: too few images.
+        high: upper end of the interval.
+        p: of the paired randomisation test. None: too few images.
+        adjusted: p with Holm's adjustment over all tests of the call.
+        decisive: (image, contribution to the difference), the most influential images first.
+        carried_by: how many of the most influential images must be removed before the difference disappears.
     """
 
     method: str
@@ -55,13 +72,21 @@ class Difference:
     high: float | None = None
     p: float | None = None
     adjusted: float | None = None
-    decisive: tuple[tuple[str, float], ...] = ()
+    decisive: Decisive = ()
     carried_by: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One metric on one subset of `n` images: a score for each method, a difference for each but the first."""
+    """One metric on one subset.
+
+    Attributes:
+        split: the subset.
+        metric: the metric's key.
+        n: number of images.
+        scores: method -> score.
+        differences: of every method but the first, from the first.
+    """
 
     split: str
     metric: str
@@ -74,127 +99,152 @@ def compare(
     results: Sequence[Result],
     metrics: MetricKeys = None,
     split: str | None = None,
+    *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> list[Comparison]:
-    """A line for each metric on each subset that all results have, or on `split`; differences are from the first.
+    """Compare runs, metric by metric and subset by subset.
 
-    `metrics` None: those of a table of their protocol. InputError where the results must not stand side by side, are of
-    several protocols, or share no subset.
+    Args:
+        results: at least two finished runs of one protocol on the same images. Differences are from the first.
+        metrics: metric keys. None: those that papers of the protocol print.
+        split: a subset, or "Overall". None: every subset that all results have.
+        resamples: bootstrap resamples, and random exchanges of each test.
+        seed: seed of both.
+
+    Returns:
+        A comparison for each metric on each subset.
+
+    Raises:
+        InputError: for results of different data sets, images, kernels or protocols, and for results that share no
+            subset.
     """
     if len(results) < 2:
         raise InputError("nothing to compare: give at least two finished runs")
-    lines = [line for name in _subsets(results, split) for line in compare_subset(results, name, metrics, resamples, seed)]
-    tests = [d for line in lines for d in line.differences if d.p is not None]
-    adjusted = dict(zip(map(id, tests), adjust_holm([d.p for d in tests]), strict=True))
-    return [
-        replace(line, differences=tuple(replace(d, adjusted=adjusted.get(id(d))) for d in line.differences))
-        for line in lines
-    ]
+    comparisons: list[Comparison] = []
+    for subset in _select_subsets(results, split):
+        comparisons += compare_subset(results, subset, metrics, resamples=resamples, seed=seed)
+    return _adjust_differences(comparisons)
 
 
 def compare_subset(
     results: Sequence[Result],
     split: str,
     metrics: MetricKeys = None,
+    *,
     resamples: int = RESAMPLES,
     seed: int = SEED,
     differences: bool = True,
 ) -> list[Comparison]:
-    """The lines of one subset, p not yet adjusted; without `differences`, scores alone, which is less work.
+    """Compare results of one protocol on a subset that all have. p is not adjusted.
 
-    All results must be of one protocol and have the subset.
+    Args:
+        results: the results. One is enough for its intervals.
+        split: a subset, or "Overall".
+        metrics: metric keys. None: those that papers of the protocol print.
+        resamples: bootstrap resamples, and random exchanges of each test.
+        seed: seed of both.
+        differences: whether to compute differences from the first, and the images that decide them.
+
+    Returns:
+        A comparison for each metric.
     """
     keys = resolve_metrics(metrics or paper_metrics([get_protocol(results[0].protocol)]))
-    of = [_columns(result, split, keys) for result in results]
-    names = [f"{row.split}/{row.name}" for s in (TEST_SPLITS if split == OVERALL else (split,)) for row in results[0].rows[s]]
-    values = [one.scores(one.values.mean(0, keepdims=True))[0] for one in of]
-    enough = len(names) >= MIN_IMAGES
-    drawn = bootstrap_scores(of, resamples, seed) if enough else []
-    left_out = [jackknife_scores(one) for one in of] if enough else []
-    tests = _Tests(of, resamples, seed)
-    lines = []
+    samples = _Samples([_read_columns(result, split, keys) for result in results], resamples, seed)
+    names = _name_images(results[0], split)
+    titles = [result.title for result in results]
+    comparisons = []
     for k, key in enumerate(keys):
-        column = [float(value[k]) for value in values]
-        best = int(np.argmax(column) if METRICS[key].direction == "higher" else np.argmin(column))
-        ends = [bca_interval(column[i], drawn[i][:, k], left_out[i][:, k]) for i in range(len(of))] if enough else []
-        tied = _tied(tests, best, k, len(of)) if enough else [False] * len(of)
-        scores = {
-            result.title: MethodScore(column[i], *(ends[i] if enough else ()), best=i == best, tied=tied[i])
-            for i, result in enumerate(results)
-        }
-        found = []
-        for i in range(1, len(of) if differences else 1):
-            decisive, carried = _decisive(of[0], of[i], key, names)
-            more = ()
-            if enough:
-                apart, without = (side[i][:, k] - side[0][:, k] for side in (drawn, left_out))
-                more = (*bca_interval(column[i] - column[0], apart, without), tests.p(0, i)[k])
-            one = Difference(results[i].title, column[i] - column[0], *more, decisive=decisive, carried_by=carried)
-            found.append(one)
-        lines.append(Comparison(split, key, len(names), scores, tuple(found)))
-    return lines
+        scores = dict(zip(titles, samples.score_methods(k, key), strict=True))
+        from_first: list[Difference] = []
+        if differences:
+            from_first = [samples.subtract_first(i, k, key, titles[i], names) for i in range(1, len(results))]
+        comparisons.append(
+            Comparison(split=split, metric=key, n=len(names), scores=scores, differences=tuple(from_first))
+        )
+    return comparisons
 
 
-def _columns(result: Result, split: str, keys: Sequence[str]) -> Columns:
+class _Samples:
+    """The resampled scores of some methods on the same images, and their paired tests, each computed once."""
+
+    def __init__(self, methods: Sequence[Columns], resamples: int, seed: int):
+        self.methods, self.resamples, self.seed = methods, resamples, seed
+        self.values = [columns.scores() for columns in methods]
+        self.enough = len(methods[0].values) >= MIN_IMAGES
+        self.resampled = bootstrap_scores(methods, resamples, seed) if self.enough else []
+        self.jackknifed = [jackknife_scores(columns) for columns in methods] if self.enough else []
+        self.tests: dict[tuple[int, int], list[float]] = {}
+
+    def p(self, i: int, j: int) -> list[float]:
+        """Test methods i and j against each other; returns p of each metric."""
+        pair = min(i, j), max(i, j)
+        if pair not in self.tests:
+            first, second = (self.methods[index] for index in pair)
+            self.tests[pair] = randomise_pairs(first, second, self.resamples, self.seed).tolist()
+        return self.tests[pair]
+
+    def score_methods(self, k: int, key: str) -> list[MethodScore]:
+        """Score every method by metric `key`, which is the k-th."""
+        values = [float(scores[k]) for scores in self.values]
+        best = int(np.argmax(values) if METRICS[key].direction == "higher" else np.argmin(values))
+        if not self.enough:
+            return [MethodScore(value=value, best=i == best) for i, value in enumerate(values)]
+        rivals = [i for i in range(len(values)) if i != best]
+        adjusted = dict(zip(rivals, adjust_holm([self.p(best, i)[k] for i in rivals]), strict=True))
+        scores = []
+        for i, value in enumerate(values):
+            low, high = bca_interval(value, self.resampled[i][:, k], self.jackknifed[i][:, k])
+            tied = i == best or adjusted[i] >= ALPHA
+            scores.append(MethodScore(value=value, low=low, high=high, best=i == best, tied=tied))
+        return scores
+
+    def subtract_first(self, i: int, k: int, key: str, title: str, names: Sequence[str]) -> Difference:
+        """Subtract the first method from method i by metric `key`, which is the k-th."""
+        decisive, carried_by = find_decisive(self.methods[0], self.methods[i], key, names)
+        value = float(self.values[i][k]) - float(self.values[0][k])
+        difference = Difference(method=title, value=value, decisive=decisive, carried_by=carried_by)
+        if not self.enough:
+            return difference
+        resampled = self.resampled[i][:, k] - self.resampled[0][:, k]
+        jackknifed = self.jackknifed[i][:, k] - self.jackknifed[0][:, k]
+        low, high = bca_interval(value, resampled, jackknifed)
+        return replace(difference, low=low, high=high, p=self.p(0, i)[k])
+
+
+def _adjust_differences(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """Fill in `adjusted`: Holm's p over all tests of all comparisons."""
+    p = [difference.p for comparison in comparisons for difference in comparison.differences]
+    adjusted = iter(adjust_holm([value for value in p if value is not None]))
+    adjusted_comparisons = []
+    for comparison in comparisons:
+        differences = [
+            difference if difference.p is None else replace(difference, adjusted=next(adjusted))
+            for difference in comparison.differences
+        ]
+        adjusted_comparisons.append(replace(comparison, differences=tuple(differences)))
+    return adjusted_comparisons
+
+
+def _read_columns(result: Result, split: str, keys: Sequence[str]) -> Columns:
     try:
         return build_columns(result.measurements(split), result.protocol, keys)
     except InputError as error:
         raise InputError(f"{result.folder}: {error}") from None
 
 
-class _Tests:
-    """The paired tests of some methods, each pair once for all metrics."""
-
-    def __init__(self, of: Sequence[Columns], resamples: int, seed: int):
-        self.of, self.options, self.found = of, (resamples, seed), {}
-
-    def p(self, i: int, j: int) -> list[float]:
-        pair = min(i, j), max(i, j)
-        if pair not in self.found:
-            self.found[pair] = randomise_pairs(*(self.of[k] for k in pair), *self.options).tolist()
-        return self.found[pair]
+def _name_images(result: Result, split: str) -> list[str]:
+    splits = TEST_SPLITS if split == OVERALL else (split,)
+    return [f"{row.split}/{row.name}" for name in splits for row in result.rows[name]]
 
 
-def _tied(tests: _Tests, best: int, k: int, methods: int) -> list[bool]:
-    others = [i for i in range(methods) if i != best]
-    adjusted = dict(zip(others, adjust_holm([tests.p(best, i)[k] for i in others]), strict=True))
-    return [i == best or adjusted[i] >= ALPHA for i in range(methods)]
-
-
-Decisive = tuple[tuple[str, float], ...]
-
-
-def _decisive(first: Columns, second: Columns, key: str, names: Sequence[str]) -> tuple[Decisive, int]:
-    """The images that a difference is due to, and how many, the most decisive first, it would be gone without.
-
-    What is due to an image is how much less of the difference is there without it, in parts that add up to the whole
-    for a mean, and nearly so for the maximum of a mean curve.
-    """
-    n, part = len(names), first.parts[key]
-
-    def apart(means_of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        a, b = (one.finish[key](means_of(one.values[:, part])) for one in (first, second))
-        return b - a
-
-    whole = apart(lambda v: v.mean(0, keepdims=True))[0]
-    if whole == 0 or n == 1:
-        return (), 0
-    due = (n * whole - (n - 1) * apart(lambda v: (v.sum(0) - v) / (n - 1))) / n
-    order = np.argsort(-due * np.sign(whole), kind="stable")
-    left = np.arange(n - 1, 0, -1)[:, None]
-    gone = apart(lambda v: (v.sum(0) - v[order[:-1]].cumsum(0)) / left) * np.sign(whole) <= 0
-    carried = int(gone.argmax()) + 1 if gone.any() else n
-    return tuple((names[i], float(due[i])) for i in order[:MAX_LISTED]), carried
-
-
-def _subsets(results: Sequence[Result], split: str | None) -> list[str]:
+def _select_subsets(results: Sequence[Result], split: str | None) -> list[str]:
     check_comparable(results)
     if len({result.protocol for result in results}) > 1:
         raise InputError("these results are of several protocols; choose one with --protocol")
-    common = common_subsets(results)
-    if not common:
+    shared = common_subsets(results)
+    if not shared:
         raise InputError("these results share no whole subset; choose results that do")
-    if split is not None and split not in common:
-        raise InputError(f"--split {split}: not a subset that all have; they share {', '.join(common)}")
-    return [split] if split else common
+    if split is not None and split not in shared:
+        raise InputError(f"--split {split}: not a subset of all results; they share {', '.join(shared)}")
+    return [split] if split else shared

@@ -1,15 +1,13 @@
-"""Scores of resampled data sets, from what is stored of each image: intervals and tests without an image.
+"""Scores of resampled data sets, from stored statistics of each image and without decoding one.
 
-Every score is a function of means over images: of numbers, of 256-long curves whose mean has the maximum, of counts. So
-B resamples of n images are one product of a (B, n) matrix of weights with an (n, k) matrix of such columns.
+Every score is a function of means over images: of numbers, of 256-long curves whose mean has the maximum, or of counts.
+So B resamples of n images are one product of a (B, n) matrix of weights with an (n, k) matrix of such columns.
 
-Efron and Tibshirani, An introduction to the bootstrap, 1993 (BCa: chapter 14); Noreen, Computer-intensive methods for
-testing hypotheses, 1989 (randomisation); Holm, A simple sequentially rejective multiple test procedure, 1979.
+Efron and Tibshirani, An introduction to the bootstrap, 1993.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
@@ -22,40 +20,67 @@ from disbench.metrics.thresholds import Counts, counts_above_half, counts_at_all
 
 RESAMPLES = 10_000
 SEED = 0
-LEVEL = 0.95
-CHUNK = 500  # resamples at a time: weights of 2,000 images are then 8 MB
-ROUNDING = 1e-6  # of single precision, relative to scores above 1: scores nearer than this are the same
-MIN_IMAGES = 10  # images below which an interval would say more than they do
+CHUNK = 500  # resamples at a time, so that the weights of 2,000 images take 8 MB
+MIN_IMAGES = 10  # with fewer images, an interval would suggest more than they can show
+# Relative to scores above 1. Resampled scores are computed in single precision; smaller differences are rounding.
+ROUNDING = 1e-6
+
+Reducer = Callable[[np.ndarray], np.ndarray]  # means of a metric's columns (b, k) -> scores (b,)
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What the scores of some images are made of.
+    """The numbers of some images that their scores are made of.
 
-    values: float64 (n, k); parts: metric -> slice of its columns; finish: metric -> function of means (b, its columns)
-    to scores (b,)
+    Attributes:
+        values: float64 (n, k), one row per image.
+        slices: metric -> its columns in `values`.
+        reducers: metric -> function from the means of its columns to scores.
     """
 
     values: np.ndarray
-    parts: dict[str, slice]
-    finish: dict[str, Callable[[np.ndarray], np.ndarray]]
+    slices: dict[str, slice]
+    reducers: dict[str, Reducer]
 
-    def scores(self, means: np.ndarray) -> np.ndarray:
-        """Means of the columns (b, k) -> scores (b, metrics)."""
-        return np.stack([self.finish[key](means[:, part]) for key, part in self.parts.items()], axis=1)
+    def reduce_means(self, means: np.ndarray) -> np.ndarray:
+        """Compute scores (b, metrics) from means of all columns (b, k)."""
+        scores = [self.reducers[key](means[:, columns]) for key, columns in self.slices.items()]
+        return np.stack(scores, axis=1)
+
+    def scores(self) -> np.ndarray:
+        """Compute the scores (metrics,) of all images."""
+        return self.reduce_means(self.values.mean(0, keepdims=True))[0]
+
+    def reduce_metric(self, key: str, average: Reducer) -> np.ndarray:
+        """Compute the scores (b,) of one metric, from the means (b, k) that `average` takes of its columns (n, k)."""
+        return self.reducers[key](average(self.values[:, self.slices[key]]))
 
 
 def build_columns(measurements: Sequence[Measurement], protocol: str = "pysod", metrics: MetricKeys = None) -> Columns:
-    """The columns of some metrics; InputError as disbench.score raises it."""
+    """Build the columns of some images.
+
+    Args:
+        measurements: the stored statistics, one per image.
+        protocol: the evaluation protocol.
+        metrics: metric keys. None: all that every run has.
+
+    Raises:
+        InputError: for an unknown name, and for a metric that was not measured.
+    """
     images = ImageScores(measurements, protocol)
-    values, parts, finish, at = [], {}, {}, 0
+    blocks: list[np.ndarray] = []
+    slices: dict[str, slice] = {}
+    reducers: dict[str, Reducer] = {}
+    start = 0
     for key in resolve_metrics(metrics):
-        block, function = _column(images, key)
-        values.append(block)
-        parts[key], finish[key] = slice(at, at := at + block.shape[1]), function
-    return Columns(np.concatenate(values, axis=1), parts, finish)
+        block, reducers[key] = _column(images, key)
+        slices[key] = slice(start, start + block.shape[1])
+        start += block.shape[1]
+        blocks.append(block)
+    return Columns(np.concatenate(blocks, axis=1), slices, reducers)
 
 
+# The columns (n, k) of one metric, and its reducer. Each case keeps the least that still determines the score.
 def _column(images: ImageScores, key: str) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     metric, rules = METRICS[key], images.protocol
     variant = VARIANTS.get(metric.variant)
@@ -71,111 +96,68 @@ def _column(images: ImageScores, key: str) -> tuple[np.ndarray, Callable[[np.nda
             Counts(*(means[:, i : i + 1] * n for i in range(4))), rules, NO_EPS
         )[:, 0]
     if metric.measure in BETA2 and rules.f_of_means:
-        sides = [images.values(name, counts_at_all_thresholds) for name in ("precision", "recall")]
-        middle, beta2 = sides[0].shape[1], BETA2[metric.measure](rules)
-        return np.concatenate(sides, axis=1), lambda means: variant.reduce(
-            binary.f_measure(means[:, :middle], means[:, middle:], beta2, rules.pooled_eps), axis=1
-        )
+        precision, recall = (images.values(name, counts_at_all_thresholds) for name in ("precision", "recall"))
+        middle, beta2 = precision.shape[1], BETA2[metric.measure](rules)
+
+        def reduce_f_of_means(means: np.ndarray) -> np.ndarray:
+            f = binary.f_measure(means[:, :middle], means[:, middle:], beta2, rules.pooled_eps)
+            return variant.reduce(f, axis=1)
+
+        return np.concatenate([precision, recall], axis=1), reduce_f_of_means
     curves = images.values(metric.measure, counts_at_all_thresholds)
     if metric.measure in BETA2 and rules.skip_empty:
+        # Images with an empty truth count for nothing, so the number of the others is resampled, too.
         filled = images.levels.fg.any(1).astype(float)[:, None]
-        return np.concatenate([curves * filled, filled], axis=1), lambda means: variant.reduce(
-            np.divide(means[:, :-1], means[:, -1:], out=np.zeros_like(means[:, :-1]), where=means[:, -1:] > 0), axis=1
-        )
+
+        def reduce_filled(means: np.ndarray) -> np.ndarray:
+            sums, share = means[:, :-1], means[:, -1:]
+            return variant.reduce(np.divide(sums, share, out=np.zeros_like(sums), where=share > 0), axis=1)
+
+        return np.concatenate([curves * filled, filled], axis=1), reduce_filled
     if variant.reduce is np.mean:
         return curves.mean(1)[:, None], lambda means: means[:, 0]
     return curves, lambda means: variant.reduce(means, axis=1)
 
 
-def draw_weights(n: int, resamples: int = RESAMPLES, seed: int = SEED):
-    """How often each of n images is drawn, float32 (CHUNK, n) at a time: multinomial counts, the same for a seed."""
+def draw_weights(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Iterator[np.ndarray]:
+    """Draw how often each of n images is in each resample: multinomial counts, the same for the same seed and n.
+
+    Yields:
+        float32 arrays (at most CHUNK, n), `resamples` rows in total.
+    """
     rng = np.random.default_rng([seed, n])
     for start in range(0, resamples, CHUNK):
         size = min(CHUNK, resamples - start)
+        # Each row draws from its own range of n numbers, so one bincount counts all rows.
         drawn = rng.integers(0, n, (size, n), dtype=np.int32) + np.arange(size, dtype=np.int32)[:, None] * n
         yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float32)
 
 
-def bootstrap_scores(of: Sequence[Columns], resamples: int = RESAMPLES, seed: int = SEED) -> list[np.ndarray]:
-    """Scores (resamples, metrics) of each of some methods on the same images, drawn alike for all: paired."""
-    n = len(of[0].values)
-    sides = [_single(one.values) for one in of]
-    found = [[] for _ in of]
-    for drawn in draw_weights(n, resamples, seed):
-        for one, (values, centre), scores in zip(of, sides, found, strict=True):
-            scores.append(one.scores((drawn @ values) / n + centre))
-    return [np.concatenate(scores) for scores in found]
+def bootstrap_scores(methods: Sequence[Columns], resamples: int = RESAMPLES, seed: int = SEED) -> list[np.ndarray]:
+    """Compute the scores of resampled data sets.
 
+    Args:
+        methods: the columns of each method, on the same images. All are resampled alike, so differences are paired.
+        resamples: number of resamples.
+        seed: seed of the resamples.
 
-def _single(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns less their means in single precision, and the means: what is rounded is the deviation alone."""
-    centre = values.mean(0)
-    return (values - centre).astype(np.float32), centre
-
-
-def jackknife_scores(of: Columns) -> np.ndarray:
-    """Scores (n, metrics) without each image in turn."""
-    n = len(of.values)
-    return of.scores((of.values.sum(0) - of.values) / (n - 1))
-
-
-def bca_interval(score: float, resampled: np.ndarray, left_out: np.ndarray) -> tuple[float, float]:
-    """The 95 % BCa interval of a score from its bootstrap and jackknife values, both 1-D.
-
-    It is that of percentiles, moved for the bias and the skew of the resampled scores; a maximum of a mean curve has
-    both, as every resample finds the maximum of its own noise.
+    Returns:
+        Scores (resamples, metrics) for each method.
     """
-    normal = NormalDist()
-    same = np.abs(resampled - score) <= ROUNDING * max(1, abs(score))
-    below = ((resampled < score) & ~same).mean() + same.mean() / 2
-    if not 0 < below < 1:  # the score is an extreme of its resamples: as when all images are alike
-        return tuple(np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist())
-    bias = normal.inv_cdf(below)
-    skewed = left_out.mean() - left_out
-    spread = (skewed**2).sum() ** 1.5
-    acceleration = (skewed**3).sum() / (6 * spread) if spread else 0.0
-    ends = []
-    for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
-        z = bias + normal.inv_cdf(share)
-        ends.append(normal.cdf(bias + z / (1 - acceleration * z)))
-    return tuple(np.quantile(resampled, ends).tolist())
+    n = len(methods[0].values)
+    # Only deviations from the mean are in single precision, so the rounding error is small next to the score.
+    centres = [columns.values.mean(0) for columns in methods]
+    deviations = [
+        (columns.values - centre).astype(np.float32) for columns, centre in zip(methods, centres, strict=True)
+    ]
+    chunks: list[list[np.ndarray]] = [[] for _ in methods]
+    for weights in draw_weights(n, resamples, seed):
+        for i, columns in enumerate(methods):
+            chunks[i].append(columns.reduce_means((weights @ deviations[i]) / n + centres[i]))
+    return [np.concatenate(scores) for scores in chunks]
 
 
-def bca_intervals(of: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> dict[str, tuple[float, float, float]]:
-    """metric -> (score, low, high)."""
-    scores = of.scores(of.values.mean(0, keepdims=True))[0]
-    (resampled,), left_out = bootstrap_scores([of], resamples, seed), jackknife_scores(of)
-    return {
-        key: (float(scores[k]), *bca_interval(scores[k], resampled[:, k], left_out[:, k])) for k, key in enumerate(of.parts)
-    }
-
-
-def randomise_pairs(first: Columns, second: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
-    """p (metrics,) of the hypothesis that both methods are the same: how often exchanging their maps, image by image at
-    random, makes them differ at least as much. The observed one counts among the exchanges, so p is never 0."""
-    n = len(first.values)
-    middle = (first.values.mean(0) + second.values.mean(0)) / 2
-    halves = ((second.values - first.values) / 2).astype(np.float32)
-
-    def apart(shift: np.ndarray) -> np.ndarray:
-        return np.abs(second.scores(middle + shift) - first.scores(middle - shift))
-
-    close = ROUNDING * np.maximum(1, np.abs(first.scores(middle[None])[0]))
-    observed = apart((second.values - first.values).mean(0, keepdims=True) / 2)[0]
-    rng = np.random.default_rng([seed, n, 1])
-    beyond = np.zeros(len(observed))
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        signs = rng.integers(0, 2, (size, n), dtype=np.int8).astype(np.float32) * 2 - 1
-        beyond += (apart(signs @ halves / n) >= observed - close).sum(0)
-    return (beyond + 1) / (resamples + 1)
-
-
-def adjust_holm(p: Sequence[float]) -> list[float]:
-    """p adjusted for the number of tests, so that all hypotheses below a level may be rejected together."""
-    order = sorted(range(len(p)), key=lambda i: p[i])
-    adjusted, highest = [0.0] * len(p), 0.0
-    for rank, i in enumerate(order):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[i]))
-        adjusted[i] = highest
-    return adjusted
+def jackknife_scores(columns: Columns) -> np.ndarray:
+    """Compute the scores (n, metrics) without each of the n images in turn."""
+    n = len(columns.values)
+    return columns.reduce_means((columns.values.sum(0) - columns.values) / (n - 1))

@@ -1,4 +1,4 @@
-"""A timing as it is stored, and its summary."""
+"""Timings as files: what `disbench time` writes, the summary for programs, and which timings may be compared."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,15 +17,23 @@ from disbench.system.nvidia import SLOWED
 from disbench.timing.rule import TimingRule
 
 SCHEMA = 1
-DRIFT, OUTLIERS, LOAD = 1.1, 0.05, 1.1  # either way; of all images; processes to a core: above, times are in doubt
+MAX_DRIFT = 1.1  # in either direction; beyond these three limits, times are in doubt
+MAX_OUTLIERS = 0.05  # of all images
+MAX_LOAD = 1.1  # processes per core
+OUTLIER = 10  # median absolute deviations
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LatencySummary:
-    """Of seconds per image.
+    """Distribution of the seconds per image of one stage.
 
-    outliers: how many lie further from the median than ten times the median distance from it
-    drift: the median of the last third over that of the first; far from 1, the machine changed meanwhile
+    Attributes:
+        n: number of values.
+        p50: median, in seconds.
+        p90: 90th percentile, in seconds.
+        p99: 99th percentile, in seconds.
+        outliers: values further from the median than ten times the median absolute deviation.
+        drift: median of the last third over the median of the first. Far from 1, the machine changed meanwhile.
     """
 
     n: int
@@ -36,18 +44,30 @@ class LatencySummary:
     drift: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One model on one machine; seconds, bytes, images per second.
+    """The times of one model on one machine, as stored in a file.
 
-    identity: what decides the maps, as in a run
-    environment: two timings compare where it agrees; load: before and after
-    raw: stage -> seconds of every image, in order; first_call: of the very first image, compiling included
-    throughput: batch size -> images per second of inference, of the first image; batch: the size that was asked for
-    memory: peak allocated and reserved on the device, or peak resident of the process on the CPU
-    flops: of one image, a multiplication and addition being two
-    uncounted: operators whose work is not among them, products and attention first
-    audit: what was checked, and whether it held
+    Attributes:
+        title: the model's title.
+        identity: what decides the maps, as in a run's manifest.
+        environment: hardware and software. Only timings whose environments agree are compared.
+        load: how busy the machine was "before" and "after".
+        dataset: title of the data set.
+        images: "subset/name" of the images, in order.
+        rule: the stopping rule.
+        quick: whether the rule was shorter than that of a report.
+        clock: "wall", or "events" on CUDA.
+        first_call: seconds of the very first image, compiling and tuning included.
+        raw: stage -> seconds of every image, in order.
+        throughput: batch size -> images per second of inference on the first image.
+        memory: bytes; peak "allocated" and "reserved" on the device, or peak "resident" of the process on the CPU.
+        parameters: parameters of all networks.
+        flops: floating-point operations for one image, a multiply-add being two. None: not counted.
+        uncounted: operators that are not part of `flops`, products and attention first.
+        audit: check -> whether it passed.
+        batch: the batch size that was asked for.
+        schema: version of this file format.
     """
 
     title: str
@@ -72,103 +92,126 @@ class Timing:
 
     @property
     def spreads(self) -> dict[str, LatencySummary]:
+        """The distribution of the seconds per image, by stage."""
         return {stage: summarise_latency(values) for stage, values in self.raw.items()}
 
     @property
     def doubts(self) -> list[str]:
-        """What says that the machine was not still or not alone; the times are then not to be relied on."""
-        both = [self.spreads[stage] for stage in ("infer", "whole")]
-        drift = max((one.drift for one in both), key=lambda drift: abs(drift - 1))
-        outliers, n = max((one.outliers, one.n) for one in both)
-        busiest = max(self.load.values(), key=lambda one: one.get("processes", 0), default={})
-        slow = {reason for one in self.load.values() for reason in one.get("gpu_slow_by", ())}
-        found = [] if 1 / DRIFT <= drift <= DRIFT else [f"drift {drift:.2f}"]
-        found += [f"{outliers} outliers of {n}"] if outliers > OUTLIERS * n else []
-        if busiest.get("processes", 0) > LOAD * busiest.get("cores", np.inf):
-            found.append(f"load {busiest['processes']} on {busiest['cores']} cores")
-        return found + [f"the GPU's {reason}" for reason in SLOWED.values() if reason in slow]
+        """Signs that the machine changed or was busy meanwhile, so that the times are not reliable."""
+        summaries = [summarise_latency(self.raw[stage]) for stage in ("infer", "whole")]
+        drift = max((summary.drift for summary in summaries), key=lambda drift: abs(drift - 1))
+        outliers, n = max((summary.outliers, summary.n) for summary in summaries)
+        busiest = max(self.load.values(), key=lambda load: load.get("processes", 0), default={})
+        slowdowns = {reason for load in self.load.values() for reason in load.get("gpu_slow_by", ())}
+        doubts = []
+        if not 1 / MAX_DRIFT <= drift <= MAX_DRIFT:
+            doubts.append(f"drift {drift:.2f}")
+        if outliers > MAX_OUTLIERS * n:
+            doubts.append(f"{outliers} outliers of {n}")
+        if busiest.get("processes", 0) > MAX_LOAD * busiest.get("cores", np.inf):
+            doubts.append(f"load {busiest['processes']} on {busiest['cores']} cores")
+        return doubts + [f"the GPU's {reason}" for reason in SLOWED.values() if reason in slowdowns]
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """Flat; two timings compare where it agrees."""
-        here = {"data": self.dataset, "images": self.images, "rule": asdict(self.rule), "clock": self.clock}
-        return flatten_record(self.environment | here)
+        """What two timings must agree in to be compared, as one flat record."""
+        measured = {"data": self.dataset, "images": self.images, "rule": asdict(self.rule), "clock": self.clock}
+        return flatten_record(self.environment | measured)
 
 
 def summarise_latency(seconds: list[float]) -> LatencySummary:
-    """Percentiles by linear interpolation, as NumPy's."""
+    """Summarise the seconds per image; percentiles by linear interpolation, as in NumPy."""
     values = np.array(seconds)
-    median = np.median(values)
-    away = np.abs(values - median)
+    p50, p90, p99 = (float(np.percentile(values, p)) for p in (50, 90, 99))
+    deviations = np.abs(values - np.median(values))
     third = max(1, len(values) // 3)
     return LatencySummary(
-        len(values),
-        *(float(np.percentile(values, p)) for p in (50, 90, 99)),
-        outliers=int(np.sum(away > 10 * np.median(away))),
+        n=len(values),
+        p50=p50,
+        p90=p90,
+        p99=p99,
+        outliers=int(np.sum(deviations > OUTLIER * np.median(deviations))),
         drift=float(np.median(values[-third:]) / np.median(values[:third])),
     )
 
 
 def hash_timing(timing: Timing) -> str:
-    """Of the model, the conditions and the batch: the same command on the same machine gives the same."""
-    what = msgspec.json.encode([timing.identity, timing.conditions, timing.batch], order="deterministic")
-    return hashlib.sha256(what).hexdigest()[:12]
+    """Hash model, conditions and batch size to 12 hexadecimal digits.
+
+    The digest is stable across repeats of the same command on the same machine.
+    """
+    content = msgspec.json.encode([timing.identity, timing.conditions, timing.batch], order="deterministic")
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def summarise_timing(timing: Timing) -> dict[str, Any]:
-    """Plain data for a program: everything but the raw values, and the spreads and doubts made of them."""
-    plain = msgspec.to_builtins(timing)
-    del plain["raw"]
-    spreads = {stage: asdict(found) for stage, found in timing.spreads.items()}
-    return plain | {"spreads": spreads, "doubts": timing.doubts}
+    """Return a timing as plain data for programs: summaries and doubts in place of the raw values."""
+    summary = msgspec.to_builtins(timing)
+    del summary["raw"]
+    summary["spreads"] = {stage: asdict(latency) for stage, latency in timing.spreads.items()}
+    summary["doubts"] = timing.doubts
+    return summary
 
 
 def next_free_path(path: Path) -> Path:
-    """The path, or where it is taken with the first free number behind it: a repeat is a timing of its own."""
+    """Return the path or, if it exists, the path with the first free number appended: no timing is overwritten."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
-    return path if not path.exists() else next(other for other in numbered if not other.exists())
+    return path if not path.exists() else next(candidate for candidate in numbered if not candidate.exists())
 
 
 def write_timing(path: Path, timing: Timing) -> None:
+    """Write a timing to a JSON file; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, msgspec.json.format(msgspec.json.encode(timing), indent=1))
 
 
 def read_timing(path: Path) -> Timing:
-    """InputError for a file that is no timing, or one of another version."""
+    """Read a timing; InputError for any other file, and for another version of the format."""
     try:
         timing = msgspec.json.decode(path.read_bytes(), type=Timing)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file or folder; `disbench time` writes timings") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a timing ({error}); `disbench time` writes them") from None
+        raise InputError(f"{path}: not a timing ({error}); `disbench time` writes timings") from None
     if timing.schema != SCHEMA:
-        raise InputError(f"{path}: schema {timing.schema}, this disbench reads {SCHEMA}; time the model again")
+        raise InputError(f"{path}: has schema {timing.schema}, this disbench reads {SCHEMA}; time the model again")
     if not (timing.raw.keys() >= {"whole", "infer"} and all(timing.raw.values()) and timing.throughput):
-        raise InputError(f"{path}: not a timing (values are missing); `disbench time` writes them")
+        raise InputError(f"{path}: not a timing (values are missing); `disbench time` writes timings")
     return timing
 
 
 def read_timings(paths: Sequence[Path]) -> dict[Path, Timing]:
-    """Those in files, and in all .json files of folders. InputError as of `read`, and where there is none."""
-    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+    """Read the timings in files, and in all .json files of folders.
+
+    Raises:
+        InputError: as for `read_timing`, and if there is no timing at all.
+    """
+    files: list[Path] = []
+    for path in paths:
+        files += sorted(path.glob("*.json")) if path.is_dir() else [path]
     if not files:
-        raise InputError(f"{paths[0]}: no timings in it; `disbench time` writes them")
+        raise InputError(f"{paths[0]}: has no timings in it; `disbench time` writes timings")
     return {file: read_timing(file) for file in files}
 
 
 def check_same_conditions(timings: dict[Path, Timing]) -> None:
-    """InputError with the first thing in which two timings differ that makes their times incomparable."""
-    for (first, one), (path, other) in combinations(timings.items(), 2):
-        a, b = one.conditions, other.conditions
-        if (key := first_difference(a, b)) is None:
+    """Raise InputError with the first condition that makes two timings incomparable."""
+    for (left_path, left), (right_path, right) in combinations(timings.items(), 2):
+        key = first_difference(left.conditions, right.conditions)
+        if key is None:
             continue
-        what = f"{key} is {b[key]!r}, not {a[key]!r}"
         if key == "images":
-            pairs = enumerate(zip_longest(b[key], a[key], fillvalue="none"), 1)
-            k, (mine, its) = next((k, pair) for k, pair in pairs if pair[0] != pair[1])
-            what = f"of its {len(b[key])} images, number {k} is {mine}, not {its} of {len(a[key])}"
+            difference = _describe_image_difference(left.images, right.images)
+        else:
+            difference = f"{key} is {right.conditions[key]!r}, not {left.conditions[key]!r}"
         raise InputError(
-            f"{path}: timed under other conditions than {first}: {what}; "
+            f"{right_path}: timed under other conditions than {left_path}: {difference}; "
             "time both on one machine, on the same images and by the same rule"
         )
+
+
+def _describe_image_difference(left: Sequence[str], right: Sequence[str]) -> str:
+    pairs = enumerate(zip_longest(left, right, fillvalue="none"), 1)
+    number, (expected, actual) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+    counts = "" if len(left) == len(right) else f" ({len(right)} images, not {len(left)})"
+    return f"image {number} is {actual}, not {expected}{counts}"

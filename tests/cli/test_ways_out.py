@@ -149,5 +149,5 @@ def test_no_model_is_said_to_be_none():
 
 
 def test_a_comparison_has_the_digits_of_its_measure():
-    assert terminal._number(MethodScore(842.5, 700.0, 901.25), METRICS["hce"]) == "842.5 [700.0, 901.2]"
-    assert terminal._number(MethodScore(0.5), METRICS["f_max"], "+") == "+0.5000"
+    assert terminal._number(MethodScore(value=842.5, low=700.0, high=901.25), METRICS["hce"]) == "842.5 [700.0, 901.2]"
+    assert terminal._number(MethodScore(value=0.5), METRICS["f_max"], "+") == "+0.5000"

@@ -1,4 +1,4 @@
-"""`disbench doctor`: each fault that an adapter may have is found by the check that is named after it."""
+"""`disbench doctor`: each fault of an adapter fails the check that is named after it."""
 
 import json
 import tomllib
@@ -10,9 +10,8 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from disbench.cli.doctor import EXTRAS
 from disbench.cli.main import main
-from disbench.doctor import adapter
+from disbench.doctor import adapter, installation
 from disbench.inference.model import Model
 
 
@@ -26,8 +25,8 @@ def pair(seed):
 PAIRS = [pair(seed) for seed in (0, 5, 9)]
 
 
-class Fit:
-    """A fit adapter; the classes below break it, each in one way."""
+class Adapter:
+    """A correct adapter, which BREAKS breaks in one way each."""
 
     device, calls = "cpu", 0
 
@@ -44,22 +43,23 @@ class Fit:
         return (output * 255).numpy().astype(np.uint8)
 
 
-def made(**methods):
-    return Model(SimpleNamespace(name="x", title="X", protocol={}, outside=None), type("Broken", (Fit,), methods)())
+def make_model(**methods):
+    card = SimpleNamespace(name="x", title="X", pipeline={}, external_path=None)
+    return Model(card, type("Broken", (Adapter,), methods)())
 
 
 def drift(self, batch):
     self.calls += 1
-    return Fit.infer(self, batch) * (1 - 0.1 * (self.calls % 2))
+    return Adapter.infer(self, batch) * (1 - 0.1 * (self.calls % 2))
 
 
 def remembered(self, batch):
-    before, self.calls = self.calls, float(batch.mean())
-    return Fit.infer(self, batch) * (0.5 if before > self.calls else 1)
+    previous, self.calls = self.calls, float(batch.mean())
+    return Adapter.infer(self, batch) * (0.5 if previous > self.calls else 1)
 
 
 def in_place(self, image):
-    prepared = Fit.prepare(self, image)
+    prepared = Adapter.prepare(self, image)
     image[:] = 0
     return prepared
 
@@ -68,19 +68,19 @@ def stretched(self, output, size):
     low, high = output.min(), output.max()
     if low == high:
         raise ZeroDivisionError("spread")
-    return Fit.restore(self, (output - low) / (high - low), size)
+    return Adapter.restore(self, (output - low) / (high - low), size)
 
 
 BREAKS = {
     "prepare": [
-        {"prepare": lambda self, image: Fit.prepare(self, image)[None]},
+        {"prepare": lambda self, image: Adapter.prepare(self, image)[None]},
         {"prepare": in_place},
-        {"prepare": lambda self, image: Fit.prepare(self, image) / 0 * 0},
+        {"prepare": lambda self, image: Adapter.prepare(self, image) / 0 * 0},
     ],
     "infer": [
-        {"infer": lambda self, batch: Fit.infer(self, batch)[:, None]},
-        {"infer": lambda self, batch: (Fit.infer(self, batch) > 0.5).int()},
-        {"infer": lambda self, batch: Fit.infer(self, batch).log() * torch.inf},
+        {"infer": lambda self, batch: Adapter.infer(self, batch)[:, None]},
+        {"infer": lambda self, batch: (Adapter.infer(self, batch) > 0.5).int()},
+        {"infer": lambda self, batch: Adapter.infer(self, batch).log() * torch.inf},
     ],
     "restore": [
         {"restore": lambda self, output, size: output.numpy()},
@@ -89,67 +89,67 @@ BREAKS = {
     "repeatable": [{"infer": drift}],
     "order": [{"infer": remembered}],
     "batch": [
-        {"infer": lambda self, batch: Fit.infer(self, batch[:1])},
-        {"infer": lambda self, batch: Fit.infer(self, batch - batch.mean())},
-        {"infer": lambda self, batch: Fit.infer(self, batch) * (0.99 if len(batch) > 1 else 1)},
+        {"infer": lambda self, batch: Adapter.infer(self, batch[:1])},
+        {"infer": lambda self, batch: Adapter.infer(self, batch - batch.mean())},
+        {"infer": lambda self, batch: Adapter.infer(self, batch) * (0.99 if len(batch) > 1 else 1)},
     ],
-    "odd sizes": [{"infer": lambda self, batch: Fit.infer(self, batch[..., : batch.shape[-1] // 16 * 16])}],
+    "odd sizes": [{"infer": lambda self, batch: Adapter.infer(self, batch[..., : batch.shape[-1] // 16 * 16])}],
     "plain pictures": [{"restore": stretched}],
-    "key": [{"identity": property(lambda self: {"net": Fit}, lambda self, value: None)}],
+    "key": [{"identity": property(lambda self: {"net": Adapter}, lambda self, value: None)}],
     "score": [
-        {"infer": lambda self, batch: 1 - Fit.infer(self, batch)},
+        {"infer": lambda self, batch: 1 - Adapter.infer(self, batch)},
         {"infer": lambda self, batch: batch[:, 0] * 0},
     ],
 }
 
 
-def test_a_fit_adapter_passes():
-    verdicts = list(adapter.diagnose(made(), PAIRS))
-    assert [one.check for one in verdicts if not one.ok] == []
-    assert [one.check for one in verdicts] == list(BREAKS)
+def test_a_correct_adapter_passes():
+    verdicts = list(adapter.diagnose_adapter(make_model(), PAIRS))
+    assert [verdict.check for verdict in verdicts if not verdict.ok] == []
+    assert [verdict.check for verdict in verdicts] == list(BREAKS)
 
 
-@pytest.mark.parametrize(("check", "methods"), [(check, one) for check, some in BREAKS.items() for one in some])
-def test_a_fault_is_found_and_stops_no_other_check(check, methods):
+@pytest.mark.parametrize(("check", "methods"), [(check, methods) for check, variants in BREAKS.items() for methods in variants])
+def test_a_fault_fails_its_check_and_stops_no_other(check, methods):
     pairs = [(image.copy(), truth) for image, truth in PAIRS]
-    verdicts = {one.check: one for one in adapter.diagnose(made(**methods), pairs)}
+    verdicts = {verdict.check: verdict for verdict in adapter.diagnose_adapter(make_model(**methods), pairs)}
     assert verdicts.keys() == BREAKS.keys()
     assert not verdicts[check].ok
-    assert verdicts[check].found and verdicts[check].fix
+    assert verdicts[check].message and verdicts[check].fix
 
 
 @pytest.mark.parametrize(("scale", "ok"), [(1 - 1e-2, False), (1 - 3e-3, False), (1 - 1e-4, True)])
 def test_a_batch_may_differ_by_a_thousandth_of_the_range(scale, ok):
-    """As sums in another order do; 1 % is a fault."""
-    model = made(infer=lambda self, batch: Fit.infer(self, batch) * (scale if len(batch) > 1 else 1))
-    verdicts = {one.check: one for one in adapter.diagnose(model, PAIRS)}
+    """Sums in another order differ by less; 1 % is a fault."""
+    model = make_model(infer=lambda self, batch: Adapter.infer(self, batch) * (scale if len(batch) > 1 else 1))
+    verdicts = {verdict.check: verdict for verdict in adapter.diagnose_adapter(model, PAIRS)}
     assert verdicts["batch"].ok == ok
-    assert [name for name, one in verdicts.items() if not one.ok] == ([] if ok else ["batch"])
+    assert [name for name, verdict in verdicts.items() if not verdict.ok] == ([] if ok else ["batch"])
 
 
-def test_the_command(monkeypatch):
+def test_the_command_prints_verdicts_and_exits_with_1_for_a_failed_check(monkeypatch):
     monkeypatch.setattr(adapter, "sample_pictures", lambda: PAIRS)
     good = CliRunner().invoke(main, ["doctor", "--model", "otsu"])
     assert good.exit_code == 0, good.output
-    assert "ok   batch: two at once are what they are one by one" in good.stdout
+    assert "ok   batch: a batch of two equals two batches of one" in good.stdout
     bad = CliRunner().invoke(main, ["doctor", "--model", "all_foreground", "--json"])
     assert bad.exit_code == 1
-    assert [one["check"] for one in json.loads(bad.stdout)["checks"] if not one["ok"]] == ["score"]
+    assert [check["check"] for check in json.loads(bad.stdout)["checks"] if not check["ok"]] == ["score"]
     unknown = CliRunner().invoke(main, ["doctor", "--model", "otzu"])
     assert (unknown.exit_code, unknown.stderr) == (2, "disbench: unknown model 'otzu'; did you mean otsu?\n")
 
 
-def test_its_pictures_are_those_of_dis_mini():
+def test_the_sample_images_are_those_of_dis_mini():
     ((image, truth),) = adapter.sample_pictures(1)
     assert (image.dtype, image.shape[:2], image.shape[2]) == (np.uint8, truth.shape, 3)
     assert set(np.unique(truth)) >= {0, 255}
 
 
-def test_an_installation(monkeypatch):
+def test_the_command_prints_the_installation(monkeypatch):
     record = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
     assert record["devices"][0] == "cpu"
     assert record["extras"]["models"]["torch"] == torch.__version__
-    monkeypatch.setattr("disbench.cli.doctor._version", lambda name: None if name == "onnxruntime" else "1")
+    monkeypatch.setattr(installation, "find_version", lambda name: None if name == "onnxruntime" else "1")
     shown = CliRunner().invoke(main, ["doctor"]).stdout
     assert "disbench[onnx]: without onnxruntime; pip install 'disbench[onnx]'" in shown
     assert "disbench[train]: complete" in shown
@@ -160,37 +160,37 @@ def test_the_extras_are_those_of_the_package():
     wanted = {
         extra: {name.split(">")[0] for name in names} for extra, names in project["optional-dependencies"].items()
     }
-    own = {extra: names - {"disbench[models]"} for extra, names in wanted.items() if extra not in ("all", "dev")}
-    assert own == {extra: set(names) for extra, names in EXTRAS.items()}
+    packages = {extra: names - {"disbench[models]"} for extra, names in wanted.items() if extra not in ("all", "dev")}
+    assert packages == {extra: set(names) for extra, names in installation.EXTRAS.items()}
 
 
-def test_the_gpu_is_held_to_the_cpu_by_checks_that_the_cpu_passes(monkeypatch):
+def test_the_cpu_passes_the_checks_of_a_gpu(monkeypatch):
     from disbench.doctor import gpu
 
     monkeypatch.setattr(gpu, "SIZE", "64")
-    verdicts = {one.check: one for one in gpu.diagnose("cpu")}
+    verdicts = {verdict.check: verdict for verdict in gpu.diagnose_gpu("cpu")}
     assert list(verdicts) == list(gpu.CHECKS)
-    assert [name for name, one in verdicts.items() if not one.ok and name != "clocks"] == []  # clocks: a loaded machine
+    assert [name for name, verdict in verdicts.items() if not verdict.ok and name != "clocks"] == []  # clocks: a loaded machine
     monkeypatch.setattr(gpu, "load_model", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("no kernel\nat")))
-    verdicts = {one.check: one for one in gpu.diagnose("cpu")}
-    assert not verdicts["maps in fp32"].ok and verdicts["maps in fp32"].found == "RuntimeError: no kernel"
+    verdicts = {verdict.check: verdict for verdict in gpu.diagnose_gpu("cpu")}
+    assert not verdicts["maps in fp32"].ok and verdicts["maps in fp32"].message == "RuntimeError: no kernel"
 
 
-def test_the_sensors_of_a_gpu(monkeypatch):
+def test_a_gpu_without_readable_sensors_fails_unless_a_package_is_missing(monkeypatch):
     from disbench.doctor import gpu
 
     monkeypatch.setattr(gpu, "find_spec", lambda name: None)
-    ok, found = gpu._sensors("cuda")
-    assert ok and "without nvidia-ml-py; pip install 'disbench[gpu]'" in found
+    ok, message = gpu.check_sensors("cuda")
+    assert ok and "without nvidia-ml-py; pip install 'disbench[gpu]'" in message
     monkeypatch.setattr(gpu, "find_spec", lambda name: name)
-    told = {"processes": 1, "gpu_mhz": 1980, "gpu_slow_by": []}
-    monkeypatch.setattr(gpu, "load", lambda device: told)
-    assert gpu._sensors("cuda") == (True, "gpu_mhz 1980, gpu_slow_by nothing")
-    told |= dict.fromkeys(("gpu_mhz", "gpu_slow_by"), "unknown: Not Supported")
-    assert not gpu._sensors("cuda")[0]
+    load = {"processes": 1, "gpu_mhz": 1980, "gpu_slow_by": []}
+    monkeypatch.setattr(gpu, "measure_load", lambda device: load)
+    assert gpu.check_sensors("cuda") == (True, "gpu_mhz 1980, gpu_slow_by nothing")
+    load |= dict.fromkeys(("gpu_mhz", "gpu_slow_by"), "unknown: Not Supported")
+    assert not gpu.check_sensors("cuda")[0]
 
 
-def test_without_a_gpu_the_check_of_one_says_so():
+def test_without_a_gpu_its_check_is_refused():
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is one here")

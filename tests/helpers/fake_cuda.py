@@ -1,13 +1,17 @@
-"""A CUDA device that only keeps count, for the clocks and timings that would run on one."""
+"""A fake CUDA device, for clocks and timings on machines without one."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 
 class FakeCuda:
-    """A device whose time passes only while it works, and which tells what it was asked in what order.
+    """A stand-in for torch.cuda and for pynvml. Its time passes only while it works.
 
-    It stands for torch.cuda, and for pynvml.
+    Methods that are called `# noqa: N802` have the names of torch and of NVML.
+
+    Attributes:
+        now: milliseconds of work so far.
+        log: the calls, in order.
     """
 
     def __init__(self):
@@ -21,7 +25,7 @@ class FakeCuda:
     def synchronize(self):
         self.log.append("synchronize")
 
-    def Event(self, enable_timing):
+    def Event(self, enable_timing):  # noqa: N802
         assert enable_timing
         return FakeEvent(self)
 
@@ -35,7 +39,7 @@ class FakeCuda:
         return 1980
 
     def temperature(self, name):
-        raise Exception("Not Supported")  # NVMLError is an Exception alone
+        raise Exception("Not Supported")  # NVMLError derives from Exception directly
 
     def utilization(self, name):
         return 7
@@ -50,17 +54,17 @@ class FakeCuda:
     def max_memory_reserved(self, name):
         return 4 << 20
 
-    def nvmlInit(self):
+    def nvmlInit(self):  # noqa: N802
         pass
 
-    def nvmlSystemGetDriverVersion(self):
+    def nvmlSystemGetDriverVersion(self):  # noqa: N802
         return "550.54.15"
 
-    def nvmlDeviceGetHandleByUUID(self, name):
+    def nvmlDeviceGetHandleByUUID(self, name):  # noqa: N802
         assert name == "GPU-uuid of cuda:1"
         return self
 
-    def nvmlDeviceGetCurrentClocksEventReasons(self, handle):
+    def nvmlDeviceGetCurrentClocksEventReasons(self, handle):  # noqa: N802
         return 0x41 if self.now else 0x1
 
     def work(self, milliseconds):
@@ -81,5 +85,5 @@ class FakeEvent:
         self.cuda.log.append("wait")
 
     def elapsed_time(self, end):
-        assert self.cuda.log[-1] == "wait", "read before the device has come to it"
+        assert self.cuda.log[-1] == "wait", "read before the device has reached it"
         return end.at - self.at

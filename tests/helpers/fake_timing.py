@@ -1,14 +1,16 @@
-"""A model and a clock whose times are known."""
+"""A predictor and a clock for timings, whose times are exact."""
 
 import numpy as np
 
+from disbench.timing.measure import TimingRequest
 from disbench.timing.rule import TimingRule
 
 SHORT = TimingRule(warm_images=2, warm_seconds=1e-9, images=7, seconds=1e-9)
+REQUEST = TimingRequest(rule=SHORT)
 
 
-class Fake:
-    """A predictor that is the mean of three channels, spoiled in one way."""
+class FakePredictor:
+    """Predicts the mean of three channels. flaw "random": every other map is darker."""
 
     device, identity = "cpu", {"weights": "none"}
 
@@ -28,7 +30,7 @@ class Fake:
 
 
 class Ticks:
-    """A device that takes a second for a batch as for one image, up to 8."""
+    """A clock by which a batch of up to 8 images takes one second, and a larger one proportionally longer."""
 
     name = "fake"
 

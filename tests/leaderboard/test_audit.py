@@ -8,8 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
-from disbench.leaderboard.audit import DIRECTIONS, Published, apply_corrections, audit_tables, collect_published
+from disbench.leaderboard.audit import apply_corrections, audit_tables
 from disbench.leaderboard.entry import BOARDS_ROOT, list_entries
+from disbench.leaderboard.rules import DIRECTIONS
+from disbench.leaderboard.tables import Published, collect_published
 
 METRICS = ("f_weighted", "e_mean", "mae")
 METHODS = ("A", "B", "C", "D")

@@ -126,7 +126,7 @@ ONE = ("measured", 0)
         (put(*ONE, "scores", value={}), "its scores are of"),
         (put(*ONE, "splits", "DIS-TE1", value=11), "a subset is scored whole"),
         (put(*ONE, "evidence", value="0" * 64), "cannot be read"),
-        (put(*ONE, "evidence", value="../../run"), "is no SHA-256"),
+        (put(*ONE, "evidence", value="../../run"), "is not a SHA-256"),
         (put(*ONE, "protocol", value="mine"), "'mine' is unknown"),
         (put(*ONE, "signature", value="disbench:1|x"), "its signature"),
         (put("model", value="other"), "must be called other.json"),
@@ -204,7 +204,7 @@ def test_changed_evidence_and_other_data_are_named(board, tmp_path):
 @pytest.mark.parametrize(
     ("keys", "value", "words"),
     [
-        (("printed", "DIS-VD", "f_max"), "high", "is no number"),
+        (("printed", "DIS-VD", "f_max"), "high", "is not a number"),
         (("printed", "DIS-VE"), {"f_max": "0.9"}, "unknown subset 'DIS-VE'"),
         (("printed", "DIS-VD", "f_maxx"), "0.9", "unknown metric 'f_maxx'"),
         (("marks", "DIS-VD", "f_max"), "third", "unknown mark"),

@@ -259,9 +259,12 @@ def test_intervals_and_ties_are_those_of_a_comparison_within_each_protocol(tmp_p
 
 def test_the_fullest_table_comes_first(tmp_path):
     for model, titles in (("a", ["Table 1"]), ("b", ["Table 2"]), ("c", ["Table 2"])):
-        sources = [Citation("A paper", "A venue", "2410.10105", title, model.upper(), ord(model)) for title in titles]
-        reported = tuple(Reported(source, None, "", {"DIS-VD": {"mae": "0.029"}}) for source in sources)
-        write_entry(tmp_path / f"{model}.json", Entry(model, model.upper(), "DIS5K", "dis5k", reported=reported))
+        paper = {"title": "A paper", "venue": "A venue", "arxiv": "2410.10105"}
+        sources = [Citation(**paper, table=title, heading=model.upper(), column=ord(model)) for title in titles]
+        printed = {"DIS-VD": {"mae": "0.029"}}
+        reported = tuple(Reported(source=source, protocol=None, because="", printed=printed) for source in sources)
+        entry = Entry(model=model, title=model.upper(), dataset="DIS5K", token="dis5k", reported=reported)
+        write_entry(tmp_path / f"{model}.json", entry)
     entries = sorted(tmp_path.glob("*.json"))
     first, second = tables_of_entries(entries)
     assert (first.table, list(first.columns)) == ("Table 2", ["B", "C"])
@@ -271,7 +274,7 @@ def test_the_fullest_table_comes_first(tmp_path):
 
 
 def test_tables_of_two_papers_have_different_headings():
-    from disbench.leaderboard.audit import Published
+    from disbench.leaderboard.tables import Published
 
     cells = {"DIS-VD": {"mae": "0.029"}}
     two = [Published(paper, "Table 1", {"A": cells}, {"A": {"DIS-VD": {"mae": "best"}}}) for paper in ("One", "Two")]

@@ -129,8 +129,8 @@ UNFOUNDED = {  # what reads evidence refuses it; `show` shows what is claimed
     "signature of another": (put(*MEASURED, "signature", value="x"), "its signature x is not that"),
     "maps that were resized": (replaced(b"size:native", b"size:pillow-bicubic:3"), "its signature"),
     "maps of any size": (replaced(b"size:native", b"size:.*<b>"), "its signature"),
-    "evidence above": (put(*MEASURED, "evidence", value="../../runs"), "'../../runs' is no SHA-256"),
-    "evidence elsewhere": (put(*MEASURED, "evidence", value="/etc/passwd"), "'/etc/passwd' is no SHA-256"),
+    "evidence above": (put(*MEASURED, "evidence", value="../../runs"), "'../../runs' is not a SHA-256"),
+    "evidence elsewhere": (put(*MEASURED, "evidence", value="/etc/passwd"), "'/etc/passwd' is not a SHA-256"),
     "evidence of another": (put(*MEASURED, "evidence", value="0" * 64), "0000000000000000.parquet"),
     "evidence missing": (instead(lambda path: None), "cannot be read"),
     "evidence changed": (lambda: evidence().write_bytes(evidence().read_bytes() + b" "), "another digest"),
@@ -165,7 +165,7 @@ LIES = {  # what `check` alone finds
     "no score": (put(*MEASURED, "scores", "DIS-VD", value={}), "a subset without scores"),
     "scores of more": (put(*MEASURED, "scores", "DIS-TE1", value={"mae": [0, 0, 0]}), "are of DIS-VD, DIS-TE1"),
     "truths of none": (put(*MEASURED, "truths", value={}), "its scores are of"),
-    "truths of anything": (put(*MEASURED, "truths", "DIS-VD", value="x"), "digest of truths that is no SHA-256"),
+    "truths of anything": (put(*MEASURED, "truths", "DIS-VD", value="x"), "digest of truths is not a SHA-256"),
     "faster than light": (put(*MEASURED, "seconds", "infer", value=-1.0), "are no times"),
     "time of a part alone": (put(*MEASURED, "seconds", value={"infer": 0.1}), "are no times"),
     "done at no time": (put(*MEASURED, "finished", value="\x1b[31m yesterday"), "'\\x1b[31m yesterday' is no time"),
@@ -173,12 +173,12 @@ LIES = {  # what `check` alone finds
     "nothing at all": (lambda: [put(key, value=[])() for key in ("measured", "reported")], "nothing is reported"),
     "column before the first": (put(*REPORTED, "source", "column", value=-7), "column -7"),
     "an address that acts": (put(*REPORTED, "source", "url", value="javascript:alert(1)"), "no https:// address"),
-    "a number that acts": (put(*REPORTED, "source", "arxiv", value="javascript:alert(1)"), "no number of arXiv"),
+    "a number that acts": (put(*REPORTED, "source", "arxiv", value="javascript:alert(1)"), "is not an arXiv number"),
     "unknown protocol, reported": (put(*REPORTED, "protocol", value="mine"), "unknown protocol 'mine'"),
-    "printed NaN": (put(*REPORTED, "printed", "DIS-VD", "f_max", value="NaN"), "'NaN' (f_max, DIS-VD) is no number"),
-    "printed power": (put(*REPORTED, "printed", "DIS-VD", "mae", value="1e999999999"), "is no number"),
-    "printed at length": (put(*REPORTED, "printed", "Overall", "mae", value="0." + "9" * 99), "is no number"),
-    "printed in full width": (put(*REPORTED, "printed", "DIS-VD", "mae", value="０.５"), "is no number"),
+    "printed NaN": (put(*REPORTED, "printed", "DIS-VD", "f_max", value="NaN"), "'NaN' (f_max, DIS-VD) is not a number"),
+    "printed power": (put(*REPORTED, "printed", "DIS-VD", "mae", value="1e999999999"), "is not a number"),
+    "printed at length": (put(*REPORTED, "printed", "Overall", "mae", value="0." + "9" * 99), "is not a number"),
+    "printed in full width": (put(*REPORTED, "printed", "DIS-VD", "mae", value="０.５"), "is not a number"),
     "a mark that is a macro": (put(*REPORTED, "marks", "DIS-VD", value={"mae": "input{x}"}), "unknown mark 'input{x}'"),
 }  # fmt: skip
 
@@ -289,7 +289,7 @@ def test_words_from_outside_are_inert(keys):
 def test_an_entry_with_a_wrong_digest_stays_whole_when_a_run_is_submitted():
     put(*MEASURED, "evidence", value="../../runs")()
     before = files()
-    refused(call("submit", run(), "--to", "board"), "is no SHA-256")
+    refused(call("submit", run(), "--to", "board"), "is not a SHA-256")
     assert files() == before
 
 

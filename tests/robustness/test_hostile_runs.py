@@ -232,7 +232,9 @@ def test_a_shard_with_a_line_of_another(run, line):
 def timing(**changes):
     raw = {stage: [0.1, 0.2, 0.3] for stage in ("prepare", "infer", "restore", "whole")}
     made = Timing(
-        "T", {}, {"cpu": "x"}, {}, "d", ["d/a"], FULL, False, "wall", 1.0, raw, {1: 2.0}, {}, 3, None, [], {}
+        title="T", identity={}, environment={"cpu": "x"}, load={}, dataset="d", images=["d/a"], rule=FULL, quick=False,
+        clock="wall", first_call=1.0, raw=raw, throughput={1: 2.0}, memory={}, parameters=3, flops=None, uncounted=[],
+        audit={},
     )  # fmt: skip
     write_timing(Path("t.json"), made)
     return json.dumps(json.loads(Path("t.json").read_bytes()) | changes).encode()

@@ -1,4 +1,4 @@
-"""Comparing runs: who is best, tied, different, and by which images; and a run against its baseline."""
+"""Comparing runs: the best, ties, differences and decisive images; and checking a run against its baseline."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ def call(*arguments):
 
 @pytest.fixture
 def runs(tmp_path):
-    """Good, a copy of it a little worse on every image, and one much worse."""
+    """Three runs: a good, a slightly worse and a much worse one."""
     good = make_run(tmp_path, "good", 0.8, title="Good")
     near = make_run(tmp_path, "near", 0.79, title="Near", seed=4)
     bad = make_run(tmp_path, "bad", 0.3, title="Bad", seed=5)
@@ -96,8 +96,8 @@ def test_decisive_images_add_up_and_carry_the_difference(runs):
     assert (same.differences[0].decisive, same.differences[0].carried_by, same.differences[0].p) == ((), 0, 1)
 
 
-def having(run, column):
-    """The same run with one more measure."""
+def add_column(run, column):
+    """Return the run with one more measure."""
     return replace(run, rows={
         split: [replace(row, measurement=replace(row.measurement, values=row.measurement.values | {column: 1.0}))
                 for row in rows]
@@ -105,7 +105,7 @@ def having(run, column):
     })  # fmt: skip
 
 
-def test_what_does_not_compare_is_refused(runs, tmp_path):
+def test_incomparable_runs_are_refused(runs, tmp_path):
     good, near, _ = runs
     for others, words in (
         ([], "at least two"),
@@ -116,12 +116,12 @@ def test_what_does_not_compare_is_refused(runs, tmp_path):
         with pytest.raises(InputError, match=words):
             compare([good, *others])
     with pytest.raises(InputError, match=f"{near.folder}: hce under protocol pysod was not measured"):
-        compare([having(good, "hce"), near], "hce")
+        compare([add_column(good, "hce"), near], "hce")
     with pytest.raises(InputError, match="they share DIS-TE1"):
         compare([good, near], split="Overall")
 
 
-def test_the_command_prints_takes_entries_and_cuts(runs, tmp_path):
+def test_the_command_prints_and_takes_entries_and_groups_images(runs, tmp_path):
     good, near, bad = runs
     shown = call("compare", good.folder, near.folder, bad.folder, "--metrics", "mae")
     assert shown.exit_code == 0, shown.output
@@ -129,9 +129,9 @@ def test_the_command_prints_takes_entries_and_cuts(runs, tmp_path):
     assert shown.stdout.count("tied") == 1
     call("submit", near.folder, "--to", tmp_path / "boards")
     entry = tmp_path / "boards" / "dis-mini" / "near.json"
-    found = [json.loads(call("compare", good.folder, b, "--json", "--seed", "3").stdout) for b in (near.folder, entry)]
-    assert found[0] == found[1]
-    assert [line["metric"] for line in found[0]] == list(PAPER)
+    outputs = [call("compare", good.folder, other, "--json", "--seed", "3").stdout for other in (near.folder, entry)]
+    assert outputs[0] == outputs[1]
+    assert [line["metric"] for line in json.loads(outputs[0])] == list(PAPER)
     cut = json.loads(call("compare", good.folder, bad.folder, "--by", "size", "--parts", "2", "--json").stdout)
     assert {line["n"] for line in cut} == {6}
     assert "nothing was measured" in call("compare", "mvanet", "birefnet").stderr
@@ -139,14 +139,14 @@ def test_the_command_prints_takes_entries_and_cuts(runs, tmp_path):
 
 @pytest.fixture
 def baseline(tmp_path):
-    """A submitted run: its entry, and the run."""
+    """Submit a run; returns its entry and the run."""
     run = make_run(tmp_path / "runs", splits=TEST_SPLITS)
     call("submit", run.folder, "--to", tmp_path / "boards")
     return tmp_path / "boards" / "dis-mini" / "diffdis.json", run
 
 
 def shifted(run, by):
-    """The same run with another S on every image."""
+    """Return the run with S shifted on every image."""
     rows = {
         split: [
             replace(
@@ -163,7 +163,7 @@ def shifted(run, by):
     return replace(run, rows=rows)
 
 
-def test_a_run_holds_against_itself_and_its_entry(baseline):
+def test_a_run_passes_against_itself_and_its_entry(baseline):
     entry, run = baseline
     for against in (entry, run.folder):
         result = call("check", run.folder, "--against", against)
@@ -171,7 +171,7 @@ def test_a_run_holds_against_itself_and_its_entry(baseline):
         assert "held: 25 scores" in result.stdout
 
 
-@pytest.mark.parametrize(("by", "tolerances", "held"), [
+@pytest.mark.parametrize(("by", "tolerances", "passed"), [
     (-0.0005, {}, True),
     (-0.0009, {}, True),
     (-0.0012, {}, False),
@@ -181,13 +181,13 @@ def test_a_run_holds_against_itself_and_its_entry(baseline):
     (-0.002, {"": 0.003, "s_measure": 0.001}, False),
     (0.002, {"": 0}, True),
 ])  # fmt: skip
-def test_worse_is_what_exceeds_the_tolerance_in_the_direction_of_the_measure(baseline, by, tolerances, held):
+def test_a_score_is_worse_if_it_exceeds_the_tolerance_in_the_direction_of_the_measure(baseline, by, tolerances, passed):
     entry, run = baseline
-    found = check_run(shifted(run, by), entry, tolerances)
-    assert all(one.held for one in found) is held
-    assert [one.difference for one in found if one.metric == "s_measure"] == pytest.approx([by] * 5)
-    one = next(one for one in found if one.metric == "s_measure")
-    assert (one.low, one.high) == pytest.approx((by, by), abs=1e-6)  # paired: it is the same on all images
+    checks = check_run(shifted(run, by), entry, tolerances)
+    assert all(check.passed for check in checks) is passed
+    assert [check.difference for check in checks if check.metric == "s_measure"] == pytest.approx([by] * 5)
+    first = next(check for check in checks if check.metric == "s_measure")
+    assert (first.low, first.high) == pytest.approx((by, by), abs=1e-6)  # paired: it is the same on all images
 
 
 def test_the_command_tolerates_a_loss_of_a_thousandth_by_default(baseline, tmp_path):
@@ -205,25 +205,26 @@ def test_the_command_tolerates_a_loss_of_a_thousandth_by_default(baseline, tmp_p
 
 
 @pytest.mark.parametrize("protocols", [("pysod", "mvanet"), ("mvanet", "pysod")])
-def test_the_baseline_is_the_measured_part_of_the_runs_own_protocol(tmp_path, protocols):
+def test_the_baseline_is_the_measured_part_by_the_protocol_of_the_run(tmp_path, protocols):
     run = make_run(tmp_path / "runs")
     for protocol in protocols:
         entry = submit_run(run.with_protocol(protocol), tmp_path / "boards", metrics="f_max,mae")
-    assert [one.protocol for one in read_entry(entry).measured] == list(protocols)
+    assert [measured.protocol for measured in read_entry(entry).measured] == list(protocols)
     for protocol in protocols:
         scores = run.with_protocol(protocol).scores("f_max,mae")["DIS-TE1"]
-        assert {one.metric: one.old for one in check_run(run.with_protocol(protocol), entry)} == pytest.approx(scores, abs=1e-12)
+        old = {check.metric: check.old for check in check_run(run.with_protocol(protocol), entry)}
+        assert old == pytest.approx(scores, abs=1e-12)
     assert run.with_protocol("pysod").scores("f_max") != run.with_protocol("mvanet").scores("f_max")
 
 
 def test_less_error_is_better(tmp_path):
     good, bad = (make_run(tmp_path, name, quality) for name, quality in (("g", 0.8), ("b", 0.4)))
-    for run, against, held in ((good, bad, True), (bad, good, False)):
-        (one,) = check_run(run, against.folder, metrics="mae")
-        assert one.held is held
+    for run, against, passed in ((good, bad, True), (bad, good, False)):
+        (check,) = check_run(run, against.folder, metrics="mae")
+        assert check.passed is passed
 
 
-def test_the_command_ends_with_1_for_worse_and_2_where_nothing_compares(baseline, tmp_path):
+def test_the_command_exits_with_1_for_worse_and_2_if_nothing_compares(baseline, tmp_path):
     entry, run = baseline
     worse = make_run(tmp_path / "runs", quality=0.5, splits=TEST_SPLITS)
     result = call("check", worse.folder, "--against", entry, "--tolerance", "mae=1", "--metrics", "mae,f_max")
@@ -231,7 +232,7 @@ def test_the_command_ends_with_1_for_worse_and_2_where_nothing_compares(baseline
     assert result.stdout.count("WORSE") == 5
     assert "5 of 10 scores worse" in result.stdout
     checked = json.loads(call("check", worse.folder, "--against", entry, "--json").stdout)
-    assert not any(one["held"] for one in checked)
+    assert not any(check["held"] for check in checked)
     for other, words in (
         (make_run(tmp_path / "o", n=11, splits=TEST_SPLITS), "different images"),
         (make_run(tmp_path / "o", splits=TEST_SPLITS[:1]), "it measures DIS-TE1"),
@@ -243,7 +244,7 @@ def test_the_command_ends_with_1_for_worse_and_2_where_nothing_compares(baseline
     for arguments, words in (
         (["--tolerance", "f_max"], "is not METRIC=NUMBER"),
         (["--tolerance", "f_maxx=1"], "unknown metric"),
-        (["--tolerance", "iou_max=1"], "not among what is checked"),
+        (["--tolerance", "iou_max=1"], "not among the checked metrics"),
         (["--tolerance", "-1"], "from 0 up"),
     ):
         result = call("check", run.folder, "--against", entry, *arguments)
@@ -255,10 +256,10 @@ def test_the_command_ends_with_1_for_worse_and_2_where_nothing_compares(baseline
     assert call("check", run.folder, "--against", entry).exit_code == 0  # it is read by the baseline's protocol
 
 
-def test_a_subset_that_the_run_lacks_is_no_comparison(tmp_path):
+def test_a_run_that_lacks_a_subset_of_the_baseline_is_refused(tmp_path):
     old = make_run(tmp_path / "old", splits=TEST_SPLITS)
     new = make_run(tmp_path / "new", splits=TEST_SPLITS[:2])
-    with pytest.raises(InputError, match="it has no DIS-TE3, DIS-TE4"):
+    with pytest.raises(InputError, match="has no DIS-TE3, DIS-TE4"):
         check_run(new, old.folder)
 
 
@@ -280,8 +281,8 @@ def test_the_fixture_fails_a_test_with_the_table(baseline, tmp_path, pytester):
     result.stdout.fnmatch_lines(["*worse than*diffdis.json*", "*WORSE*"])
 
 
-def test_weights_do_not_depend_on_what_is_compared(runs):
-    """An interval of a score is the same alone, in a comparison, and in an entry."""
+def test_weights_do_not_depend_on_the_compared_methods(runs):
+    """The interval of a score is the same whichever methods it is compared with."""
     good, near, bad = runs
     two, three = compare([good, near], "mae")[0], compare([good, near, bad], "mae")[0]
     assert two.scores["Good"].low == pytest.approx(three.scores["Good"].low, abs=1e-9)

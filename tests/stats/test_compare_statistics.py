@@ -1,4 +1,4 @@
-"""How a comparison uses the bootstrap, the paired test and Holm's adjustment; test_resample checks their formulas."""
+"""How a comparison uses the bootstrap, the paired test and Holm's adjustment. test_resample checks their formulas."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,7 @@ def call(*arguments):
 
 
 def shifted(run, by, title="Shifted", only=None):
-    """The same run with another S on every image, or on the image `only`, (subset, name)."""
+    """Return the run with S shifted on every image, or only on the image `only`, (subset, name)."""
 
     def move(row):
         if only and (row.split, row.name) != only:
@@ -36,7 +36,7 @@ def shifted(run, by, title="Shifted", only=None):
 
 @pytest.fixture
 def runs(tmp_path):
-    """The best, one a little worse, and one much worse."""
+    """Three runs: the best, a slightly worse and a much worse one."""
     settings = (("good", 0.8, 0), ("near", 0.79, 4), ("bad", 0.3, 5))
     return [make_run(tmp_path, name, quality, seed=seed, title=name) for name, quality, seed in settings]
 
@@ -46,11 +46,11 @@ def p_of(monkeypatch):
     """Replace the paired test: p_of(near, bad) sets the p of every metric of the best against either rival."""
 
     def set_p(near, bad):
-        def randomised(first, second, resamples, seed):
-            mae = max(side.scores(side.values.mean(0, keepdims=True))[0, -1] for side in (first, second))
+        def randomise_pairs(first, second, resamples, seed):
+            mae = max(columns.scores()[-1] for columns in (first, second))
             return np.array(bad if mae > 0.2 else near)
 
-        monkeypatch.setattr(comparison, "randomised", randomised)
+        monkeypatch.setattr(comparison, "randomise_pairs", randomise_pairs)
 
     return set_p
 
@@ -110,12 +110,23 @@ def test_ten_images_have_intervals_and_tests_and_nine_have_none(tmp_path, n, eno
     assert len(intervals(reported)) == 2 * enough
 
 
-def test_images_of_overall_are_named_by_their_own_subset(tmp_path):
+def test_images_of_overall_are_named_by_their_subset(tmp_path):
     run = make_run(tmp_path, splits=TEST_SPLITS)
     (line,) = compare([run, shifted(run, -0.3, only=("DIS-TE1", "003"))], "s_measure", "Overall")
     (difference,) = line.differences
     assert line.n == 48
     assert difference.decisive[0] == ("DIS-TE1/003", pytest.approx(-0.3 / 48))
+
+
+def test_identical_images_decide_nothing_and_rounding_is_no_difference(tmp_path):
+    run = make_run(tmp_path, splits=TEST_SPLITS)
+    comparisons = compare([run, shifted(run, -0.3, only=("DIS-TE1", "003"))], "s_measure")
+    (overall,) = (comparison for comparison in comparisons if comparison.split == "Overall")
+    (difference,) = overall.differences
+    assert difference.decisive == (("DIS-TE1/003", pytest.approx(-0.3 / 48)),)
+    assert difference.carried_by == 1
+    unchanged = [comparison.differences[0] for comparison in comparisons if comparison.split in TEST_SPLITS[1:]]
+    assert [(d.value, d.decisive, d.carried_by) for d in unchanged] == [(0, (), 0)] * 3
 
 
 def test_the_command_takes_a_seed_and_a_number_of_resamples(runs):

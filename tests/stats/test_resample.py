@@ -1,4 +1,4 @@
-"""Statistics: every resampled score is the score of the resampled data set; intervals, tests and Holm as defined."""
+"""Every resampled score is the score of the resampled data set; intervals, tests and Holm follow their definitions."""
 
 from dataclasses import replace
 
@@ -14,17 +14,9 @@ from disbench.metrics.catalogue import METRICS, PAPER
 from disbench.metrics.pixel_metrics import column_of_metric
 from disbench.metrics.protocols import PROTOCOLS, get_protocol
 from disbench.metrics.scoring import score
-from disbench.stats.resample import (
-    CHUNK,
-    adjust_holm,
-    bca_interval,
-    bca_intervals,
-    bootstrap_scores,
-    build_columns,
-    draw_weights,
-    jackknife_scores,
-    randomise_pairs,
-)
+from disbench.stats.intervals import bca_interval, bca_intervals
+from disbench.stats.resample import CHUNK, bootstrap_scores, build_columns, draw_weights, jackknife_scores
+from disbench.stats.significance import adjust_holm, randomise_pairs
 
 CURVES = {"biou_max": 256, "msiou_max": 257}  # of maps, stored as curves
 KEYS = [key for key, metric in METRICS.items() if not metric.optional] + [*CURVES]
@@ -36,59 +28,58 @@ KEYS = [key for key, metric in METRICS.items() if not metric.optional] + [*CURVE
 def test_a_resampled_score_is_that_of_the_resampled_data_set(protocol, drawn, empty):
     rng, counts = np.random.default_rng(0), np.bincount(drawn, minlength=6)
     columns_of = {column_of_metric(key, get_protocol(protocol)): size for key, size in CURVES.items()}
-    of = [
+    images = [
         replace(m, values=m.values | {name: rng.random(size).tolist() for name, size in columns_of.items()})
         for m in measurements(6, empty=empty)
     ]
-    found = build_columns(of, protocol, KEYS)
-    scores = found.scores((counts @ found.values / 6)[None])[0]
-    for key, value in zip(found.parts, scores, strict=True):
-        assert value == pytest.approx(naive.resampled(of, counts, protocol, key), abs=1e-12), key
+    columns = build_columns(images, protocol, KEYS)
+    scores = columns.reduce_means((counts @ columns.values / 6)[None])[0]
+    for key, value in zip(columns.slices, scores, strict=True):
+        assert value == pytest.approx(naive.resampled(images, counts, protocol, key), abs=1e-12), key
 
 
 @pytest.mark.parametrize("protocol", ["pysod", "mvanet", "isnet"])
 def test_bootstrap_jackknife_and_interval_equal_the_slow_way(protocol):
-    of = measurements(12, empty=1)
-    found = build_columns(of, protocol, ("f_max", "s_measure", "iou_whole"))
+    images = measurements(12, empty=1)
+    columns = build_columns(images, protocol, ("f_max", "s_measure", "iou_whole"))
     drawn = np.concatenate(list(draw_weights(12, 60, seed=3)))
     assert (drawn.sum(1) == 12).all()
-    (resampled,), left = bootstrap_scores([found], 60, seed=3), jackknife_scores(found)
-    for k, key in enumerate(found.parts):
-        slow = [naive.resampled(of, counts, protocol, key) for counts in drawn]
+    (resampled,), jackknifed = bootstrap_scores([columns], 60, seed=3), jackknife_scores(columns)
+    for k, key in enumerate(columns.slices):
+        slow = [naive.resampled(images, counts, protocol, key) for counts in drawn]
         np.testing.assert_allclose(resampled[:, k], slow, atol=2e-6)
-        slow_left = naive.left_out(of, protocol, key)
-        np.testing.assert_allclose(left[:, k], slow_left, atol=1e-8)
-        value = score(of, protocol, key)[key]
-        assert bca_interval(value, resampled[:, k], left[:, k]) == pytest.approx(
-            naive.bca(value, slow, slow_left), abs=1e-5
+        slow_jackknifed = naive.left_out(images, protocol, key)
+        np.testing.assert_allclose(jackknifed[:, k], slow_jackknifed, atol=1e-8)
+        value = score(images, protocol, key)[key]
+        assert bca_interval(value, resampled[:, k], jackknifed[:, k]) == pytest.approx(
+            naive.bca(value, slow, slow_jackknifed), abs=1e-5
         )
 
 
 def test_the_maximum_is_taken_of_each_resampled_mean_curve():
     """Not the resampled maximum of each image, nor the value at the threshold of the whole data set."""
-    of = measurements(20)
-    found = build_columns(of, metrics="f_max")
-    (resampled,) = bootstrap_scores([found], 200)
-    at = found.values.mean(0).argmax()
+    columns = build_columns(measurements(20), metrics="f_max")
+    (resampled,) = bootstrap_scores([columns], 200)
+    best_threshold = columns.values.mean(0).argmax()
     drawn = np.concatenate(list(draw_weights(20, 200)))
-    assert (resampled[:, 0] >= (drawn @ found.values / 20)[:, at] - 1e-6).all()
-    assert resampled.max() < (drawn @ found.values.max(1) / 20).max()
+    assert (resampled[:, 0] >= (drawn @ columns.values / 20)[:, best_threshold] - 1e-6).all()
+    assert resampled.max() < (drawn @ columns.values.max(1) / 20).max()
 
 
 def test_intervals_are_those_of_a_mean_where_the_score_is_one():
-    of = measurements(300)
-    values = np.array([m.values["s_measure"] for m in of])
-    value, low, high = bca_intervals(build_columns(of, metrics="s_measure"))["s_measure"]
+    images = measurements(300)
+    values = np.array([m.values["s_measure"] for m in images])
+    value, low, high = bca_intervals(build_columns(images, metrics="s_measure"))["s_measure"]
     half = 1.96 * values.std(ddof=1) / np.sqrt(300)
     assert value == pytest.approx(values.mean())
     assert (low, high) == pytest.approx((value - half, value + half), abs=0.12 * half)
 
 
 def test_the_same_seed_gives_the_same_and_another_does_not():
-    found = build_columns(measurements(15), metrics=PAPER)
-    assert bca_intervals(found, 700) == bca_intervals(found, 700)
-    assert bca_intervals(found, 700) != bca_intervals(found, 700, seed=1)
-    (few,), (more,) = bootstrap_scores([found], CHUNK), bootstrap_scores([found], 2 * CHUNK)
+    columns = build_columns(measurements(15), metrics=PAPER)
+    assert bca_intervals(columns, 700) == bca_intervals(columns, 700)
+    assert bca_intervals(columns, 700) != bca_intervals(columns, 700, seed=1)
+    (few,), (more,) = bootstrap_scores([columns], CHUNK), bootstrap_scores([columns], 2 * CHUNK)
     np.testing.assert_array_equal(few, more[:CHUNK])
 
 
@@ -99,13 +90,13 @@ def test_the_random_streams_stay_as_they_are():
     assert drawn.tolist() == [[0, 2, 1, 1, 1], [1, 3, 1, 0, 0]]
     assert np.concatenate(list(draw_weights(5, 2, seed=1))).tolist() != drawn.tolist()
     first, second = measurements(12, 0.7, seed=1), measurements(12, 0.74, seed=2)
-    p = randomise_pairs(*(build_columns(of, metrics="s_measure") for of in (first, second)), 1000, seed=0)
+    p = randomise_pairs(*(build_columns(images, metrics="s_measure") for images in (first, second)), 1000, seed=0)
     assert p[0] == pytest.approx(748 / 1001, abs=1e-9)
 
 
-def test_images_all_alike_leave_no_interval():
-    of = measurements(1) * 12
-    for value, low, high in bca_intervals(build_columns(of, metrics=PAPER), 300).values():
+def test_the_interval_of_identical_images_is_the_score():
+    images = measurements(1) * 12
+    for value, low, high in bca_intervals(build_columns(images, metrics=PAPER), 300).values():
         assert low == pytest.approx(value, abs=1e-6)
         assert high == pytest.approx(value, abs=1e-6)
 
@@ -120,11 +111,11 @@ def test_p_is_that_of_all_exchanges(key):
 def test_methods_are_drawn_alike_and_exchanged_image_by_image():
     first = measurements(40, 0.6)
     better = [replace(m, values=m.values | {"s_measure": m.values["s_measure"] + 0.001}) for m in first]
-    one, two = (build_columns(of, metrics="s_measure") for of in (first, better))
-    a, b = bootstrap_scores([one, two], 500)
+    worse, improved = (build_columns(images, metrics="s_measure") for images in (first, better))
+    a, b = bootstrap_scores([worse, improved], 500)
     np.testing.assert_allclose(b - a, 0.001, atol=1e-6)  # between images it differs by a hundred times that
-    assert randomise_pairs(one, two)[0] < 0.001
-    assert randomise_pairs(one, one)[0] == 1
+    assert randomise_pairs(worse, improved)[0] < 0.001
+    assert randomise_pairs(worse, worse)[0] == 1
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.001, 0.999))
@@ -136,6 +127,6 @@ def test_holm_rejects_what_the_procedure_rejects(p, alpha):
     }
 
 
-def test_what_was_not_measured_is_an_input_error():
+def test_a_metric_that_was_not_measured_is_an_input_error():
     with pytest.raises(InputError, match="hce"):
         build_columns(measurements(3), metrics="hce")

@@ -1,4 +1,4 @@
-"""Timing: whose clock, how long, on what, and what makes a timing worth nothing. No test measures a speed."""
+"""Timing: the clock, the duration, the images, the audits and the doubts. No test measures a speed."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from fake_cuda import FakeCuda
-from fake_timing import SHORT, Fake, Ticks
+from fake_timing import REQUEST, SHORT, FakePredictor, Ticks
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -22,14 +22,13 @@ from disbench.inference.model import load_model
 from disbench.runs import api
 from disbench.runs.manifest import RUN_ONLY_KEYS
 from disbench.system.clocks import EventClock, WallClock, make_clock
-from disbench.system.environment import describe_environment
-from disbench.system.environment import measure_load as load_of
-from disbench.timing import record, rule, timing
+from disbench.system.environment import describe_environment, measure_load
+from disbench.timing import caching, measure, record, rule, scored_run, throughput
+from disbench.timing.measure import time_model
 from disbench.timing.record import summarise_latency
-from disbench.timing.timing import time_model
 
 
-def test_on_cuda_the_device_itself_says_when():
+def test_on_cuda_the_device_stamps_the_times():
     cuda = FakeCuda()
     ticks = EventClock(cuda, "cuda:1")
     assert ticks.time(cuda.work, 250) == (250, 0.25)
@@ -38,7 +37,7 @@ def test_on_cuda_the_device_itself_says_when():
     assert ticks.time(cuda.work, 40)[1] == 0.04
 
 
-def test_elsewhere_the_device_has_finished_before_the_clock_is_read(monkeypatch):
+def test_off_cuda_the_device_has_finished_before_the_clock_is_read(monkeypatch):
     log = []
     monkeypatch.setattr("disbench.system.clocks.perf_counter", lambda: log.append("clock") or float(len(log)))
     assert WallClock(lambda: log.append("finished")).time(log.append, "work") == (None, 3.0)
@@ -52,7 +51,7 @@ def dataset(tmp_path, make_pairs):
 
 
 def test_a_timing_has_every_value_and_what_it_was_made_on(dataset, tmp_path):
-    timed = time_model(load_model("otsu"), dataset, SHORT)
+    timed = time_model(load_model("otsu"), dataset, REQUEST)
     assert {stage: len(values) for stage, values in timed.raw.items()} == dict.fromkeys(
         ("prepare", "infer", "restore", "whole"), 7
     )
@@ -69,16 +68,15 @@ def test_a_timing_has_every_value_and_what_it_was_made_on(dataset, tmp_path):
 
 def test_enough_images_and_enough_seconds(monkeypatch):
     now = iter(np.arange(0, 1000, 0.25))  # two looks at the clock in each round: half a second
-    monkeypatch.setattr(timing, "perf_counter", lambda: next(now))
+    monkeypatch.setattr(rule, "perf_counter", lambda: next(now))
     seen = []
 
     def count(images, seconds):
-        return len(list(timing._iterate_until(images, seconds, lambda *told: seen.append(told), "x")))
+        return len(list(rule.iterate_until(images, seconds, lambda *progress: seen.append(progress), "x")))
 
     assert count(5, 1.0) == 5
     assert 15 <= count(5, 10.0) <= 25
     assert all(0 <= done <= total for done, total, _ in seen)
-
 
 
 
@@ -87,15 +85,15 @@ def fake(monkeypatch):
     from disbench.inference.model import Model
     from disbench.registry.loading import get_card
 
-    return lambda flaw=None: Model(get_card("otsu"), Fake(flaw))
+    return lambda flaw=None: Model(get_card("otsu"), FakePredictor(flaw))
 
 
 def test_maps_that_change_from_call_to_call_fail_the_audit(dataset, fake):
-    assert time_model(fake(), dataset, SHORT).audit["maps equal those before timing"]
-    assert not time_model(fake("random"), dataset, SHORT).audit["maps equal those before timing"]
+    assert time_model(fake(), dataset, REQUEST).audit["maps equal those before timing"]
+    assert not time_model(fake("random"), dataset, REQUEST).audit["maps equal those before timing"]
 
 
-class Loaded(Fake):
+class Loaded(FakePredictor):
     """Takes a tenth of a second, or next to nothing for what it remembers; three times that while others work, too.
 
     loads: the calls, as ranges, during which they do
@@ -107,9 +105,9 @@ class Loaded(Fake):
         self.now, self.seen = 0.0, set()
 
     def infer(self, batch):
-        known = self.remembers and batch.tobytes() in self.seen
+        repeated = self.remembers and batch.tobytes() in self.seen
         self.seen.add(batch.tobytes())
-        self.now += (0.001 if known else 0.1) * (3 if any(self.calls in load for load in self.loads) else 1)
+        self.now += (0.001 if repeated else 0.1) * (3 if any(self.calls in load for load in self.loads) else 1)
         return super().infer(batch)
 
     def time(self, function, *args):
@@ -117,33 +115,32 @@ class Loaded(Fake):
         return function(*args), self.now - start
 
 
-def remembers(fake, *how):
+def caches(fake, remembers, load):
     model = fake()
-    model.predictor = Loaded(*how)
-    return timing._caches_inputs(model, model.predictor, np.zeros((8, 8, 3), np.uint8))
+    model.predictor = Loaded(remembers, load)
+    return caching.caches_inputs(model, model.predictor, np.zeros((8, 8, 3), np.uint8))
 
 
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(start=0, length=19)  # it ends between the last new input and the last known one
 @given(start=st.integers(0, 70), length=st.integers(0, 70))
-def test_a_model_that_remembers_its_inputs_is_found_and_a_loaded_machine_is_not_taken_for_one(fake, start, length):
+def test_a_model_that_remembers_its_inputs_is_reported_and_a_loaded_machine_is_not(fake, start, length):
     load = [range(start, start + length)]
-    assert remembers(fake, True, load)
-    assert not remembers(fake, False, load)
+    assert caches(fake, True, load)
+    assert not caches(fake, False, load)
 
 
-def test_the_timed_maps_are_held_to_a_scored_run(dataset, tmp_path, fake):
+def test_the_timed_maps_must_equal_those_of_the_scored_run(dataset, tmp_path, fake):
     run = api.run("otsu", data=dataset.location, out=tmp_path)
-    assert time_model(load_model("otsu"), dataset, SHORT, run=run).audit["maps equal the scored run's"]
+    assert time_model(load_model("otsu"), dataset, replace(REQUEST, run=run)).audit["maps equal the scored run's"]
     split = run.splits[0]
     other = replace(run, rows={split: [replace(row, digest="0" * 16) for row in run.rows[split]]})
-    assert not time_model(load_model("otsu"), dataset, SHORT, run=other).audit["maps equal the scored run's"]
-    less = replace(run, rows={split: [row for row in run.rows[split] if row.name != "i3"]})
-    with pytest.raises(InputError, match="no mine/i3 in it"):
-        time_model(load_model("otsu"), dataset, SHORT, run=less)
+    assert not time_model(load_model("otsu"), dataset, replace(REQUEST, run=other)).audit["maps equal the scored run's"]
+    incomplete = replace(run, rows={split: [row for row in run.rows[split] if row.name != "i3"]})
+    with pytest.raises(InputError, match="mine/i3, which is to be timed, is not in this run"):
+        time_model(load_model("otsu"), dataset, replace(REQUEST, run=incomplete))
     with pytest.raises(InputError, match="of another model"):
-        time_model(fake(), dataset, SHORT, run=run)
-
+        time_model(fake(), dataset, replace(REQUEST, run=run))
 
 
 
@@ -153,7 +150,7 @@ def test_a_whole_timing_on_cuda(dataset, fake, monkeypatch):
     for name in (name for name in dir(FakeCuda) if hasattr(torch.cuda, name) and name[0] != "_"):
         monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
     monkeypatch.setitem(sys.modules, "pynvml", cuda)
-    monkeypatch.setattr(Fake, "device", "cuda:1")
+    monkeypatch.setattr(FakePredictor, "device", "cuda:1")
     model = fake()
 
     def infer(batch):
@@ -161,14 +158,14 @@ def test_a_whole_timing_on_cuda(dataset, fake, monkeypatch):
         return batch.mean(1)
 
     monkeypatch.setattr(model.predictor, "infer", infer)
-    timed = time_model(model, dataset, SHORT)
+    timed = time_model(model, dataset, REQUEST)
     assert timed.clock == "events" and timed.raw["infer"] == pytest.approx([0.04] * 7)
     assert timed.throughput == pytest.approx({1: 25, 2: 50, 4: 100, 8: 100})
     assert timed.memory == {"allocated": 3 << 20, "reserved": 4 << 20}
     assert cuda.log[: cuda.log.index("reset")].count("work") >= 1 + 5 + 2  # first call, each image, warm-up
     assert cuda.log[cuda.log.index("reset") : cuda.log.index("peak")].count("work") == 7
-    kept = {"device": "cuda:1", "gpu": "a GPU as cuda:1", "driver": "550.54.15", "cudnn_deterministic": False}
-    assert timed.environment.items() >= kept.items()
+    expected = {"device": "cuda:1", "gpu": "a GPU as cuda:1", "driver": "550.54.15", "cudnn_deterministic": False}
+    assert timed.environment.items() >= expected.items()
     assert timed.environment.keys() >= {"cudnn", "cudnn_benchmark", "deterministic", "tf32", "threads"}
     assert timed.load["before"]["gpu_slow_by"] == ["idle"]
     after = {"gpu_mhz": 1980, "gpu_celsius": "unknown: Not Supported", "gpu_percent": 7}
@@ -176,15 +173,16 @@ def test_a_whole_timing_on_cuda(dataset, fake, monkeypatch):
     assert timed.load["after"]["gpu_slow_by"] == ["idle", "hardware thermal slowdown"]
     assert "the GPU's hardware thermal slowdown" in timed.doubts
     monkeypatch.setitem(sys.modules, "pynvml", None)
-    assert "driver" not in describe_environment("cuda:1") and load_of("cuda:1")["gpu_slow_by"].startswith("unknown: ")
+    assert "driver" not in describe_environment("cuda:1")
+    assert measure_load("cuda:1")["gpu_slow_by"].startswith("unknown: ")
 
 
-def test_what_puts_times_in_doubt(dataset, fake):
+def test_drift_outliers_load_and_a_slow_gpu_put_times_in_doubt(dataset, fake):
     def doubts(infer, **load):
         raw = timed.raw | {"infer": infer, "whole": [1.0] * 40}
         return replace(timed, raw=raw, load={"before": {}, "after": load}).doubts
 
-    timed = time_model(fake(), dataset, SHORT)
+    timed = time_model(fake(), dataset, REQUEST)
     steady = [1.0, 1.01, 0.99, 1.0] * 10
     assert doubts(steady, processes=2.1, cores=2, gpu_slow_by=["idle"]) == []
     assert doubts(steady, gpu_slow_by="unknown: power brake") == []
@@ -199,27 +197,27 @@ def test_what_puts_times_in_doubt(dataset, fake):
 @pytest.mark.parametrize(
     ("scored", "here", "why"),
     [
-        ({"model": "a", "size": 64}, {"model": "a"}, "its size is 64, here not there"),
-        ({"model": "a"}, {"model": "a", "size": 64}, "its size is not there, here 64"),
-        ({"model": "a"}, {"model": "a", "size": None}, "its size is not there, here None"),
+        ({"model": "a", "size": 64}, {"model": "a"}, "its size is 64, here missing"),
+        ({"model": "a"}, {"model": "a", "size": 64}, "its size is missing, here 64"),
+        ({"model": "a"}, {"model": "a", "size": None}, "its size is missing, here None"),
         ({"model": "a", "size": 64}, {"model": "a", "size": 32}, "its size is 64, here 32"),
     ],
 )
 def test_a_run_is_of_the_model_if_nothing_on_either_side_differs(monkeypatch, scored, here, why):
-    of_the_run = dict.fromkeys(RUN_ONLY_KEYS, "its own")
+    run_only = dict.fromkeys(RUN_ONLY_KEYS, "its own")
     run, model = SimpleNamespace(folder="runs/a"), SimpleNamespace(identity=here)
-    monkeypatch.setattr(timing, "read_manifest", lambda _: SimpleNamespace(identity=scored | of_the_run))
-    with pytest.raises(InputError, match=f"runs/a: of another model: {why}"):
-        timing._check_same(model, run)
-    monkeypatch.setattr(timing, "read_manifest", lambda _: SimpleNamespace(identity=here | of_the_run))
-    timing._check_same(model, run)
+    monkeypatch.setattr(scored_run, "read_manifest", lambda _: SimpleNamespace(identity=scored | run_only))
+    with pytest.raises(InputError, match=f"runs/a: is of another model: {why}"):
+        scored_run.check_same_model(model, run)
+    monkeypatch.setattr(scored_run, "read_manifest", lambda _: SimpleNamespace(identity=here | run_only))
+    scored_run.check_same_model(model, run)
 
 
 def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
     model, image = fake(), np.zeros((8, 8, 3), np.uint8)
-    found = timing._throughput(model, Ticks(), image, SHORT, None, lambda *_: None)
-    assert found == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
-    assert timing._throughput(model, Ticks(), image, SHORT, 3, lambda *_: None) == {1: 1.0, 3: 3.0}
+    rates = throughput.measure_throughput(model, Ticks(), image, SHORT, None, lambda *_: None)
+    assert rates == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
+    assert throughput.measure_throughput(model, Ticks(), image, SHORT, 3, lambda *_: None) == {1: 1.0, 3: 3.0}
 
     def full(batch):
         if len(batch) > 2:
@@ -227,8 +225,8 @@ def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
         return batch[:, 0]
 
     monkeypatch.setattr(model.predictor, "infer", full)
-    assert list(timing._throughput(model, Ticks(), image, SHORT, None, lambda *_: None)) == [1, 2]
-    assert list(timing._throughput(model, Ticks(), image, SHORT, 3, lambda *_: None)) == [1]
+    assert list(throughput.measure_throughput(model, Ticks(), image, SHORT, None, lambda *_: None)) == [1, 2]
+    assert list(throughput.measure_throughput(model, Ticks(), image, SHORT, 3, lambda *_: None)) == [1]
 
 
 @settings(deadline=None)
@@ -268,25 +266,26 @@ def invoke(*arguments):
     return CliRunner().invoke(main, [str(a) for a in arguments])
 
 
-def test_the_commands(dataset, tmp_path, monkeypatch):
+def test_the_commands_time_and_compare_and_refuse(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(rule, "QUICK", SHORT)
-    monkeypatch.setattr(timing, "clock", lambda device: Ticks())  # on a loaded machine an audit may be mistaken
-    one, other = tmp_path / "one.json", tmp_path / "other.json"
-    done = invoke("time", "--model", "otsu", "--data", dataset.location, "--quick", "--out", one)
+    monkeypatch.setattr(measure, "make_clock", lambda device: Ticks())  # on a loaded machine an audit may be mistaken
+    otsu, baseline = tmp_path / "otsu.json", tmp_path / "baseline.json"
+    done = invoke("time", "--model", "otsu", "--data", dataset.location, "--quick", "--out", otsu)
     assert done.exit_code == 0 and "quick: not for a report" in done.output and "infer" in done.output
     assert "(inference, first image): 1: 1.00, 2: 2.00" in done.output
     assert "first call, which compiles and tunes: " in done.output
     assert "peak resident memory since the process began: " in done.output
-    done = invoke("time", "--model", "all_foreground", "--data", dataset.location, "--quick", "--out", other, "--json")
+    command = ("time", "--model", "all_foreground", "--data", dataset.location, "--quick", "--out", baseline)
+    done = invoke(*command, "--json")
     summary = json.loads(done.stdout)
     assert summary["title"] == "All foreground" and "raw" not in summary and summary["spreads"]["whole"]["n"] == 7
-    assert "8.00 (8)" in invoke("times", one, other).output
-    assert invoke("times", tmp_path).output == invoke("times", one, other).output
-    taken = invoke("time", "--model", "otsu", "--data", dataset.location, "--quick", "--out", one)
-    assert taken.exit_code == 2 and "is there already" in taken.output
+    assert "8.00 (8)" in invoke("times", otsu, baseline).output
+    assert invoke("times", tmp_path).output == invoke("times", otsu, baseline).output
+    taken = invoke("time", "--model", "otsu", "--data", dataset.location, "--quick", "--out", otsu)
+    assert taken.exit_code == 2 and "already exists" in taken.output
 
-    record.write_timing(other, replace(record.read_timing(other), environment={"cpu": "another"}))
-    refused = invoke("times", one, other)
+    record.write_timing(baseline, replace(record.read_timing(baseline), environment={"cpu": "another"}))
+    refused = invoke("times", otsu, baseline)
     assert refused.exit_code == 2 and "other conditions" in refused.output
     assert invoke("times", Path(__file__)).exit_code == 2
     missing = invoke("times", tmp_path / "none.json")
@@ -298,7 +297,7 @@ def test_the_commands(dataset, tmp_path, monkeypatch):
 
 def test_no_timing_takes_the_place_of_another(dataset, tmp_path, monkeypatch):
     monkeypatch.setattr(rule, "QUICK", SHORT)
-    monkeypatch.setattr(timing, "clock", lambda device: Ticks())
+    monkeypatch.setattr(measure, "make_clock", lambda device: Ticks())
     monkeypatch.chdir(tmp_path)
     for batch in ((), (), ("--batch", 4)):
         done = invoke("time", "--model", "otsu", "--data", Path(dataset.location).absolute(), "--quick", *batch)
@@ -320,7 +319,7 @@ def test_a_batch_that_does_not_fit_costs_no_latencies(dataset, tmp_path, monkeyp
 
     monkeypatch.setattr(Otsu, "infer", full)
     monkeypatch.setattr(rule, "QUICK", SHORT)
-    monkeypatch.setattr(timing, "clock", lambda device: Ticks())
+    monkeypatch.setattr(measure, "make_clock", lambda device: Ticks())
     command = (
         "time",
         "--model",
@@ -339,17 +338,17 @@ def test_a_batch_that_does_not_fit_costs_no_latencies(dataset, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "words"),
+    ("left", "right", "words"),
     [
         ({}, {"threads": 1}, None),  # one without torch, one with
         ({"tf32": {"matmul": False, "cudnn": True}}, {"tf32": {"cudnn": False}}, "tf32 cudnn is False, not True"),
         ({"threads": 1}, {"threads": 2}, "threads is 2, not 1"),
     ],
 )
-def test_environments_compare_where_both_know(dataset, fake, one, other, words):
-    timed = time_model(fake(), dataset, SHORT)
-    some = {Path("a"): one, Path("b"): {}, Path("c"): other}
-    timings = {path: replace(timed, environment=environment) for path, environment in some.items()}
+def test_environments_compare_where_both_know(dataset, fake, left, right, words):
+    timed = time_model(fake(), dataset, REQUEST)
+    environments = {Path("a"): left, Path("b"): {}, Path("c"): right}
+    timings = {path: replace(timed, environment=environment) for path, environment in environments.items()}
     if words is None:
         record.check_same_conditions(timings)
     else:
@@ -357,13 +356,13 @@ def test_environments_compare_where_both_know(dataset, fake, one, other, words):
             record.check_same_conditions(timings)
 
 
-def test_of_other_images_the_first_is_named(dataset, fake):
-    timed = time_model(fake(), dataset, SHORT)
+def test_the_first_differing_image_is_named(dataset, fake):
+    timed = time_model(fake(), dataset, REQUEST)
     for images, words in (
-        (["q", *timed.images[1:]], f"number 1 is q, not {timed.images[0]} of 5"),
+        (["q", *timed.images[1:]], f"image 1 is q, not {timed.images[0]}; time both"),
         (
             timed.images[:2],
-            f"of its 2 images, number 3 is none, not {timed.images[2]} of 5",
+            rf"image 3 is none, not {timed.images[2]} \(2 images, not 5\)",
         ),
     ):
         with pytest.raises(InputError, match=words):

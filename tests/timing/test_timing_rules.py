@@ -1,4 +1,4 @@
-"""The rules of a timing: which images are drawn, which maps are audited, and what the commands make of it."""
+"""The rules of a timing: which images are drawn, which maps are audited, and what the commands print."""
 
 import json
 import random
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from fake_timing import SHORT, Fake, Ticks
+from fake_timing import REQUEST, SHORT, FakePredictor, Ticks
 
 from disbench.cli.main import main
 from disbench.data.location import find_dataset
@@ -15,8 +15,8 @@ from disbench.inference.model import Model, load_model
 from disbench.registry.loading import get_card
 from disbench.runs import api
 from disbench.runs.scores_file import finish_run
-from disbench.timing import record, rule, timing
-from disbench.timing.timing import time_model
+from disbench.timing import measure, record, rule
+from disbench.timing.measure import time_model
 
 
 def call(*arguments):
@@ -27,7 +27,7 @@ def call(*arguments):
 def quick(monkeypatch):
     """Let `disbench time --quick` take 7 images, by a clock of its own."""
     monkeypatch.setattr(rule, "QUICK", SHORT)
-    monkeypatch.setattr(timing, "clock", lambda device: Ticks())
+    monkeypatch.setattr(measure, "make_clock", lambda device: Ticks())
 
 
 NAMES = [f"i{k:02}" for k in range(20)]  # more images than a timing takes
@@ -35,7 +35,8 @@ NAMES = [f"i{k:02}" for k in range(20)]  # more images than a timing takes
 
 def test_sixteen_of_more_images_are_drawn_by_the_seed(tmp_path, make_pairs):
     dataset, names = find_dataset(make_pairs(tmp_path / "mine", NAMES)), [f"mine/{name}" for name in NAMES]
-    first, again, other = (time_model(load_model("otsu"), dataset, SHORT, seed=seed).images for seed in (0, 0, 1))
+    requests = [replace(REQUEST, seed=seed) for seed in (0, 0, 1)]
+    first, again, other = (time_model(load_model("otsu"), dataset, request).images for request in requests)
     assert len(first) == len(set(first)) == 16
     assert set(first) < set(names)
     assert set(first) != set(names[:16])
@@ -53,13 +54,13 @@ def test_the_command_draws_other_images_for_another_seed(tmp_path, make_pairs, q
         )  # fmt: skip
         assert timed.exit_code == 0, timed.output
         drawn.append(json.loads(timed.stdout)["images"])
-    default, zero, one = drawn
+    default, zero, first = drawn
     assert default == zero
-    assert set(one) != set(zero)
-    assert len(one) == 16
+    assert set(first) != set(zero)
+    assert len(first) == 16
 
 
-class SpoiledOnce(Fake):
+class SpoiledOnce(FakePredictor):
     """Answers one of its calls, counted from 1, with an empty map."""
 
     def __init__(self, call):
@@ -72,23 +73,23 @@ class SpoiledOnce(Fake):
 
 
 @pytest.mark.parametrize(
-    ("call", "held"),
+    ("call", "passed"),
     [
         (8, True),  # after the first call and one for each of 5 images, 2 warm up
         (9, False),  # the first image that is timed
         (11, False),
         (13, False),  # the fifth and last image
-        (14, True),  # the first image for the second time, which is not held to anything
+        (14, True),  # the first image for the second time, which is not compared
     ],
 )
-def test_a_map_that_differs_at_one_timed_image_fails_the_audit(tmp_path, make_pairs, call, held):
+def test_a_map_that_differs_at_one_timed_image_fails_the_audit(tmp_path, make_pairs, call, passed):
     dataset = find_dataset(make_pairs(tmp_path / "mine", [f"i{k}" for k in range(5)]))
-    timed = time_model(Model(get_card("otsu"), SpoiledOnce(call)), dataset, SHORT)
-    assert timed.audit["maps equal those before timing"] is held
+    timed = time_model(Model(get_card("otsu"), SpoiledOnce(call)), dataset, REQUEST)
+    assert timed.audit["maps equal those before timing"] is passed
 
 
 def test_times_are_printed_with_the_fastest_first(tmp_path, make_pairs):
-    timed = time_model(load_model("otsu"), find_dataset(make_pairs(tmp_path / "mine", ["a"])), SHORT)
+    timed = time_model(load_model("otsu"), find_dataset(make_pairs(tmp_path / "mine", ["a"])), REQUEST)
     files = []
     for title, p50 in (("Slow", 0.3), ("Fast", 0.1), ("Middling", 0.2)):
         # means rank them otherwise than medians do
@@ -103,16 +104,16 @@ def test_times_are_printed_with_the_fastest_first(tmp_path, make_pairs):
         ["Slow", "300.0"],
     ]
     listed = json.loads(call("times", *files, "--json").stdout)
-    assert [one["title"] for one in listed] == ["Fast", "Middling", "Slow"]
+    assert [timing["title"] for timing in listed] == ["Fast", "Middling", "Slow"]
 
 
-def test_the_command_ends_with_1_after_a_failed_audit(tmp_path, make_pairs, quick):
+def test_the_command_exits_with_status_1_after_a_failed_audit(tmp_path, make_pairs, quick):
     folder = make_pairs(tmp_path / "mine", ["a", "b"])
     run = api.run("otsu", data=folder, out=tmp_path / "runs")
     command = ("time", "--model", "otsu", "--data", folder, "--quick", "--run", run.folder)
-    held = call(*command, "--out", tmp_path / "held.json")
-    assert held.exit_code == 0, held.output
-    assert held.stderr == ""
+    passed = call(*command, "--out", tmp_path / "passed.json")
+    assert passed.exit_code == 0, passed.output
+    assert passed.stderr == ""
     rows = [replace(row, digest="0" * 16 if row.name == "b" else row.digest) for row in run.rows["mine"]]
     finish_run(run.folder, rows, run.meta)
     for as_json in ((), ("--json",)):
@@ -124,7 +125,7 @@ def test_the_command_ends_with_1_after_a_failed_audit(tmp_path, make_pairs, quic
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_percentiles_are_of_every_value_in_whatever_order(seed):
+def test_percentiles_are_of_all_values_in_any_order(seed):
     seconds = [float(k) for k in range(1, 101)]
     random.Random(seed).shuffle(seconds)
     spread = record.summarise_latency(seconds)

@@ -1,0 +1,123 @@
+"""Published tables as printed: the numbers of a paper as text, with its marks of best and second."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+
+from disbench.errors import InputError
+from disbench.leaderboard.entry import Cells, Reported, read_entry
+
+Place = tuple[str, str, str]  # method, subset, metric
+TableName = tuple[str, str]  # paper, table
+
+
+@dataclass(frozen=True)
+class Published:
+    """A table as printed.
+
+    Attributes:
+        paper: the paper's citation.
+        table: the table's name in the paper.
+        columns: method -> subset -> metric -> printed text.
+        marks: method -> subset -> metric -> "best" or "second".
+    """
+
+    paper: str
+    table: str
+    columns: dict[str, Cells]
+    marks: dict[str, Cells] = field(default_factory=dict)
+
+    def text(self, method: str, subset: str, metric: str) -> str | None:
+        """Return the printed text of a cell. None: the table has no such cell."""
+        return self.columns[method].get(subset, {}).get(metric)
+
+    def mark(self, method: str, subset: str, metric: str) -> str | None:
+        """Return the mark of a cell. None: the cell is not marked."""
+        return self.marks.get(method, {}).get(subset, {}).get(metric)
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """(subset, metric) in the order of the table."""
+        return list(dict.fromkeys((s, m) for cells in self.columns.values() for s in cells for m in cells[s]))
+
+    def line(self, subset: str, metric: str) -> dict[str, Decimal]:
+        """Return the numbers of a line by method. Cells that hold no number are omitted."""
+        numbers = {method: parse_number(self.text(method, subset, metric)) for method in self.columns}
+        return {method: number for method, number in numbers.items() if number is not None}
+
+    def changed(self, texts: Mapping[Place, str]) -> "Published":
+        """Return a copy with other texts in some cells."""
+        columns = {
+            method: {s: {m: texts.get((method, s, m), text) for m, text in row.items()} for s, row in cells.items()}
+            for method, cells in self.columns.items()
+        }
+        return replace(self, columns=columns)
+
+
+def parse_number(text: str | None) -> Decimal | None:
+    """Parse plain decimal digits, at most nine before and after the point. Returns None for any other text."""
+    is_number = text is not None and re.fullmatch(r"-?\d{1,9}(\.\d{1,9})?", text, re.ASCII)
+    return Decimal(text) if text is not None and is_number else None
+
+
+def read_tables(path: Path) -> list[Published]:
+    """Read a file of published tables; InputError if it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[Published])
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a file of published tables ({error})") from None
+
+
+def collect_published(paths: Iterable[Path]) -> list[Published]:
+    """Collect published tables from files.
+
+    Args:
+        paths: files of tables, and entries. An entry stands for every table that it has a column of. Such a table is
+            read from leaderboards/tables/ if it is there; otherwise it is assembled from the sibling entries.
+
+    Returns:
+        The tables, sorted by paper and table.
+    """
+    tables: dict[TableName, Published] = {}
+    wanted: dict[TableName, None] = {}
+    entry_files: dict[Path, None] = {}
+    table_files: dict[Path, None] = {}
+    for path in paths:
+        if path.parent.name == "tables":
+            tables |= {(table.paper, table.table): table for table in read_tables(path)}
+        else:
+            wanted |= dict.fromkeys(_table_name(reported) for reported in read_entry(path).reported)
+            entry_files |= dict.fromkeys(sorted(path.parent.glob("*.json")))
+            table_files |= dict.fromkeys(sorted((path.parent.parent / "tables").glob("*.json")))
+    whole = {(table.paper, table.table): table for path in table_files for table in read_tables(path)}
+    columns = _read_columns(entry_files)
+    for name in wanted:
+        tables.setdefault(name, whole.get(name) or _assemble_table(name, columns[name]))
+    return sorted(tables.values(), key=lambda table: (table.paper, table.table))
+
+
+Column = tuple[int, str, Reported]  # its number in the table, the method, its cells
+
+
+def _read_columns(paths: Iterable[Path]) -> dict[TableName, list[Column]]:
+    columns: dict[TableName, list[Column]] = {}
+    for path in paths:
+        entry = read_entry(path)
+        for reported in entry.reported:
+            columns.setdefault(_table_name(reported), []).append((reported.source.column, entry.title, reported))
+    return columns
+
+
+def _table_name(reported: Reported) -> TableName:
+    return reported.source.paper, reported.source.table
+
+
+def _assemble_table(name: TableName, columns: list[Column]) -> Published:
+    ordered = sorted(columns, key=lambda column: column[:2])
+    printed = {method: reported.printed for _, method, reported in ordered}
+    marks = {method: reported.marks for _, method, reported in ordered}
+    return Published(*name, printed, marks)

@@ -1,0 +1,32 @@
+"""Audit of a predictor for memoised answers: a time that was read from memory is not the time of the network."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import numpy as np
+
+from disbench.inference.model import Model
+from disbench.system.clocks import Clock
+from disbench.timing.stages import time_image
+
+CACHED = 0.7  # repeated inputs that take less than this fraction of the time of new ones were not computed
+PAIRS = 10  # inputs of each kind in a round
+ROUNDS = 3  # all of them must agree before caching is reported
+
+
+def caches_inputs(model: Model, clock: Clock, image: np.ndarray) -> bool:
+    """Check whether inference answers repeated inputs faster than new ones.
+
+    Alternates new and repeated inputs and compares the minima, so background load affects both. Reports caching only
+    if every round shows it, since background load may end within a round.
+    """
+    new_images = (image ^ np.uint8(k) for k in count(1))
+    return all(_is_repeat_faster(model, clock, image, new_images) for _ in range(ROUNDS))
+
+
+def _is_repeat_faster(model: Model, clock: Clock, image: np.ndarray, new_images: Iterator[np.ndarray]) -> bool:
+    new_seconds, repeated_seconds = [], []
+    for _ in range(PAIRS):
+        new_seconds.append(time_image(model, clock, next(new_images))[1]["infer"])
+        repeated_seconds.append(time_image(model, clock, image)[1]["infer"])
+    return min(repeated_seconds) < CACHED * min(new_seconds)

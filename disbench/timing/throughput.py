@@ -1,0 +1,58 @@
+"""Images per second of inference, by batch size."""
+
+from collections.abc import Iterable
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from disbench.inference.model import Model
+from disbench.system.clocks import Clock
+from disbench.system.progress import Progress
+from disbench.timing.rule import TimingRule, iterate_until
+
+MIN_GAIN = 1.05  # doubling the batch stops once it is not faster by this factor
+
+
+def measure_throughput(
+    model: Model, clock: Clock, image: np.ndarray, rule: TimingRule, batch: int | None, progress: Progress
+) -> dict[int, float]:
+    """Measure the throughput of inference on copies of one image.
+
+    Args:
+        model: the model to time.
+        clock: the clock of the model's device.
+        image: a uint8 (h, w, 3) image.
+        rule: how many images and seconds each batch size takes.
+        batch: the batch size to measure next to 1. None: 1, 2, 4 ... until a larger batch is no faster.
+        progress: is called with (images done, images in total, label).
+
+    Returns:
+        Images per second by batch size. Sizes that do not fit into memory are omitted.
+    """
+    prepared = model.predictor.prepare(image)
+    sizes: Iterable[int] = (2**k for k in count()) if batch is None else sorted({1, batch})
+    rates: dict[int, float] = {}
+    for size in sizes:
+        try:
+            seconds = _time_batches(model, clock, [prepared] * size, rule, progress)
+        except RuntimeError as error:
+            # Torch has a class for this error on CUDA only; other devices are recognised by the message.
+            if "memory" not in str(error) or not rates:
+                raise
+            break
+        rates[size] = size / float(np.median(seconds))
+        if batch is None and size > 1 and rates[size] < MIN_GAIN * rates[size // 2]:
+            break
+    return rates
+
+
+def _time_batches(
+    model: Model, clock: Clock, prepared: list[Any], rule: TimingRule, progress: Progress
+) -> list[float]:
+    """Time inference on one batch, repeatedly, after one call that warms up."""
+    size = len(prepared)
+    batch = model.batch(prepared)
+    model.predictor.infer(batch)
+    repeats = iterate_until(-(-rule.images // size), rule.seconds, progress, f"batches of {size}")
+    return [clock.time(model.predictor.infer, batch)[1] for _ in repeats]
