@@ -52,15 +52,15 @@ def untrained(seed: int = 0) -> Networks:
 
 
 def _first(root: Path, folder: str, prompt: Path) -> Networks:
-    width = files.part(UNet2DConditionModel.load_config, str(root), folder)["cross_attention_dim"]
+    width = files.load_part(UNet2DConditionModel.load_config, str(root), folder)["cross_attention_dim"]
     text = _embedding(prompt, width)  # before the gigabytes
     return Networks(_part(UNet2DConditionModel, root, folder), _part(AutoencoderKL, root, "vae"), text)
 
 
 def _second(root: Path, folder: str, base: str) -> Networks:
     path = root / folder / FILE
-    config = files.part(UNet2DConditionModel.load_config, base, "unet")
-    unet = files.build(UNet2DConditionModel, config, read(path), path)
+    config = files.load_part(UNet2DConditionModel.load_config, base, "unet")
+    unet = files.build_network(UNet2DConditionModel, config, read(path), path)
     text = empty_prompt(base)
     check_prompt(text, unet, f"{base}/text_encoder")
     return Networks(unet, autoencoder(base), text)
@@ -68,7 +68,7 @@ def _second(root: Path, folder: str, base: str) -> Networks:
 
 def _part(kind: type, root: Path, folder: str):
     path = root / folder / FILE
-    return files.build(kind, files.part(kind.load_config, str(root), folder), read(path), path)
+    return files.build_network(kind, files.load_part(kind.load_config, str(root), folder), read(path), path)
 
 
 def _embedding(path: Path, width: int) -> Tensor:
