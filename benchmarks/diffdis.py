@@ -18,6 +18,7 @@ from diffusers import AutoencoderKL
 from torch.utils.flop_counter import FlopCounterMode
 
 from disbench.models.diffdis import conditioning, pipeline
+from disbench.models.diffdis.checkpoint import Checkpoint
 from disbench.models.diffdis.unet import DiffDISUNet
 
 CONFIGS = Path(__file__).parents[1] / "tests" / "goldens" / "diffdis"
@@ -42,7 +43,7 @@ def official(unet, vae, text, image, noise):
 
 
 def ours(unet, vae, text, image, noise):
-    return pipeline.segment(unet, vae, text, image, noise)[0]
+    return pipeline.segment(Checkpoint(unet, vae, text, "epsilon"), image, noise)[0]
 
 
 def build(device: str, narrow: int = 1):

@@ -1,4 +1,4 @@
-"""The command that trains."""
+"""`disbench train`: train DiffDIS by a recipe, or another method by its name."""
 
 import os
 from contextlib import nullcontext
@@ -17,6 +17,8 @@ from disbench.errors import InputError
 from disbench.system.files import lock_folder
 from disbench.system.progress import show_progress
 
+RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of its card
+
 
 @click.command()
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
@@ -26,48 +28,55 @@ from disbench.system.progress import show_progress
     multiple=True,
     type=KeyValue(),
     metavar="KEY=VALUE",
-    help="Of a recipe: another value for a key, as schedule.lr=1e-5.",
+    help="Change a key of the recipe, such as schedule.lr=1e-5. Needs RECIPE.",
 )
-@click.option("--model", metavar="NAME", help="In place of RECIPE: a method that is trained by supervision, as isnet.")
+@click.option("--model", metavar="NAME", help="Train a supervised method, such as isnet, instead of RECIPE.")
 @click.option(
-    "--data", metavar="DIR", help="DIS5K, a folder with im/ and gt/, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini."
+    "--data",
+    metavar="DIR",
+    help="DIS5K, a folder with im/ and gt/, or 'mini'. Default: $DISBENCH_DATA, ./DIS5K, mini.",
 )
-@click.option("--validate", metavar="DIR", help="A folder with im/ and gt/ to validate on, in place of DIS-VD.")
+@click.option("--validate", metavar="DIR", help="Folder with im/ and gt/ to validate on. Default: DIS-VD.")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints and the log; resumes from them."
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder of checkpoints and logs; resumes from them."
 )
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
-@click.option("--track", type=click.Choice(["tensorboard", "trackio"]), help="Of a recipe: log there as well.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
+@click.option(
+    "--track", type=click.Choice(["tensorboard", "trackio"]), help="Also log to an experiment tracker. Needs RECIPE."
+)
 @add_options(models_option, *training_options)
-def train(recipe, changes, model, data, validate, out, device, track, **chosen):
+def train(recipe, changes, model, data, validate, out, device, track, **model_options):
     """Train DiffDIS by a recipe, or another method by its name.
 
-    RECIPE is a TOML file, or one of disbench's: paper, recommended, mini.
+    RECIPE is a TOML file, or the name of a shipped one: paper, recommended, mini.
     """
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
-    chosen = {key: value for key, value in chosen.items() if value not in (None, ())}
+    model_options = {key: value for key, value in model_options.items() if value not in (None, ())}
     if model and (track or changes):
-        raise InputError(f"{'--track' if track else '--set'} is a recipe's")
-    if recipe and chosen:
-        raise InputError(f"--{min(chosen).replace('_', '-')} is --model's; a recipe says it itself, or --set does")
+        raise InputError(f"{'--track' if track else '--set'} needs a recipe; omit it with --model")
+    if recipe and model_options:
+        option = "--" + min(model_options).replace("_", "-")
+        raise InputError(f"{option} needs --model; with a recipe, change its keys by --set")
     try:
-        from disbench.models._training import supervised
-        from disbench.models.diffdis.train import main as train_main
+        from disbench.models._training.context import TrainingContext
+        from disbench.models._training.supervised import Recipe, train_model
         from disbench.registry.discovery import cli_arguments
-        from disbench.registry.loading import get_card
+        from disbench.registry.loading import get_card, import_attribute
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
-    first = os.environ.get("RANK", "0") == "0"  # of several processes that train together
-    say = partial(click.echo, err=True)
-    with show_progress() as progress, lock_folder(out) if first else nullcontext():
+    is_first = os.environ.get("RANK", "0") == "0"  # among processes that train together
+    with show_progress() as progress, lock_folder(out) if is_first else nullcontext():
+        context = TrainingContext(out=out, device=device, progress=progress, log=partial(click.echo, err=True))
         if recipe:
-            train_main(recipe, data, out, device, progress, say, track, validate, changes)
-        else:
-            what = supervised.Recipe(**chosen)
-            weights, scores = supervised.main(model, what, data, out, device, progress, say, validate)
-            for key, value in (scores or {}).items():
-                click.echo(f"{key}: {value:.4f}")
-            at = f"at {what.size} px, as the file says"
-            click.echo(f"To run it, {at}: disbench run {cli_arguments(get_card(model), '--model')} --weights {weights}")
+            card = get_card(RECIPE_MODEL)
+            train_recipe = import_attribute(card, card.trainer)
+            train_recipe(recipe, data, context, validation=validate, changes=changes, track=track)
+            return
+        model_recipe = Recipe(**model_options)
+        weights, scores = train_model(model, model_recipe, data, context, validation=validate)
+        for key, value in (scores or {}).items():
+            click.echo(f"{key}: {value:.4f}")
+        command = f"disbench run {cli_arguments(get_card(model), '--model')} --weights {weights}"
+        click.echo(f"To run it, at {model_recipe.size} px, as the file says: {command}")

@@ -1,6 +1,6 @@
-"""Training pictures: read once, then cut, turned, recoloured and mixed from a seed and a step number alone.
+"""Training pictures: read once, then cropped, rotated, recoloured and mixed as seed and step number decide.
 
-No generator lives on between steps, so a resumed training sees the very pictures of an uninterrupted one.
+No generator survives a step, so a resumed training sees exactly the pictures of an uninterrupted one.
 """
 
 import hashlib
@@ -23,35 +23,36 @@ from disbench.data.dataset import DataLocation, Sample
 from disbench.data.images import read_image, read_truth
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
-from disbench.models._training.recipe import Cut, Share
+from disbench.models._training.recipes import Cut, Share
+from disbench.system.progress import Progress
 
 READERS = 4  # threads
 EVERY = slice(None)
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
 Width = Annotated[int, Meta(ge=3, le=99)]
-"""Of an edge map's band, in pixels; `check_width` says the rest."""
+"""Width of the band of an edge map, in pixels; odd, see `check_width`."""
 
 
 @dataclass(frozen=True)
 class Augment:
-    """How far a picture may be changed; probabilities and shares in 0..1."""
+    """How far a picture may be changed. Probabilities and shares are in 0..1."""
 
-    flip: Share = 0.5
-    crop: tuple[Cut, Cut] = (0.75, 1.0)  # side of the cut, as a share of the picture's
+    flip: Share = 0.5  # probability
+    crop: tuple[Cut, Cut] = (0.75, 1.0)  # side of the crop, as a share of the picture's side
     rotation: Share = 0.2  # probability
-    degrees: Annotated[float, Meta(ge=0, le=180)] = 15.0
+    degrees: Annotated[float, Meta(ge=0, le=180)] = 15.0  # largest rotation
     colour: Share = 0.4  # brightness, contrast and saturation change by up to this share
-    cutmix: Share = 0.5
+    cutmix: Share = 0.5  # probability
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Squares of one size: uint8 (n, s, s, 3) and their truths, uint8 (n, s, s), soft where a pixel is shared."""
+    """Square pictures of one size in memory."""
 
-    images: np.ndarray
-    truths: np.ndarray
-    digest: str = ""  # of the files that they are from, where that is known
+    images: np.ndarray  # uint8 (n, s, s, 3)
+    truths: np.ndarray  # uint8 (n, s, s), soft where foreground and background share a pixel
+    digest: str = ""  # digest of the files that they were read from; "" if unknown
 
     def __len__(self) -> int:
         return len(self.images)
@@ -62,136 +63,172 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Files:
-    """The same, read anew each time."""
+    """The same pictures, read from their files each time."""
 
     samples: Sequence[Sample]
     size: int
 
     @property
     def digest(self) -> str:
-        return digest(self.samples)
+        """Digest of the files, as `digest_samples` computes it."""
+        return digest_samples(self.samples)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        pair = read(self.samples[i])
-        return tuple(cv2.resize(x, (self.size, self.size), interpolation=cv2.INTER_AREA) for x in pair)
+        image, truth = (
+            cv2.resize(x, (self.size, self.size), interpolation=cv2.INTER_AREA) for x in read_pair(self.samples[i])
+        )
+        return image, truth
 
 
-def read(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """An image, uint8 (h, w, 3), and its truth, uint8 (h, w), at their own size."""
+def read_pair(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """Read an image, uint8 (h, w, 3), and its ground truth, uint8 (h, w), at their original size."""
     return read_image(sample.image), read_truth(sample.truth)
 
 
-def load(samples: Sequence[Sample], size: int) -> Pictures:
-    """All pictures at size x size, each pixel the mean of what it covers: thin parts fade, they do not break."""
+def load_pictures(samples: Sequence[Sample], size: int) -> Pictures:
+    """Read all pictures and reduce them to size x size.
+
+    Each pixel is the mean of the area that it covers, so that thin structures fade instead of breaking.
+    """
     files = Files(samples, size)
     with ThreadPoolExecutor(READERS) as pool:
         images, truths = zip(*pool.map(files.__getitem__, range(len(files))), strict=True)
     return Pictures(np.stack(images), np.stack(truths), files.digest)
 
 
-def digest(samples: Sequence[Sample]) -> str:
-    """Which pictures these are, by names and sizes in bytes: what is cheap to know of 3000 of them at each start."""
-    pairs = sorted((one.name, *(path.stat().st_size for path in (one.image, one.truth))) for one in samples)
+def digest_samples(samples: Sequence[Sample]) -> str:
+    """Compute a digest of names and file sizes, which is cheap enough for 3000 pictures at every start."""
+    pairs = sorted((s.name, s.image.stat().st_size, s.truth.stat().st_size) for s in samples)
     return hashlib.sha256(repr(pairs).encode()).hexdigest()
 
 
-def splits(where: DataLocation, held_out: DataLocation = None, progress=None) -> tuple[Sequence[Sample], Sequence[Sample]]:
-    """What to train on and to validate on: DIS-TR and DIS-VD, or a folder with im/ and gt/, which has nothing held out.
+def find_training_samples(
+    location: DataLocation, validation: DataLocation = None, progress: Progress | None = None
+) -> tuple[Sequence[Sample], Sequence[Sample]]:
+    """Find the samples to train on and those to validate on.
 
-    `held_out`: such a folder in the place of DIS-VD.
+    Args:
+        location: DIS5K, whose DIS-TR and DIS-VD are taken, or a folder with im/ and gt/, which has no samples to
+            validate on.
+        validation: a folder with im/ and gt/ to validate on instead of DIS-VD.
+        progress: receives the progress of checking the data set.
+
+    Raises:
+        InputError: if `validation` is not such a folder, or the data set is missing or incomplete.
     """
-    if held_out and not is_own(held_out):
-        raise InputError(f"--validate {held_out}: no folder with im/ and gt/")
-    apart = find_dataset(held_out, None, progress=progress).samples if held_out else ()
-    if is_own(where):
-        return find_dataset(where, None, progress=progress).samples, apart
-    found = find_dataset(where, "DIS-TR" if held_out else "DIS-TR,DIS-VD", progress=progress).splits
-    return found["DIS-TR"], apart or found["DIS-VD"]
+    if validation and not is_single_folder(validation):
+        raise InputError(f"--validate {validation}: not a folder with im/ and gt/; give one")
+    validation_samples = find_dataset(validation, None, progress=progress).samples if validation else ()
+    if is_single_folder(location):
+        return find_dataset(location, None, progress=progress).samples, validation_samples
+    splits = find_dataset(location, "DIS-TR" if validation else "DIS-TR,DIS-VD", progress=progress).splits
+    return splits["DIS-TR"], validation_samples or splits["DIS-VD"]
 
 
-def is_own(where: DataLocation) -> bool:
-    """Whether that is a folder with im/ and gt/, which has no DIS-VD."""
-    where = where or os.environ.get("DISBENCH_DATA")
-    return where not in (None, "mini") and (Path(where) / "gt").is_dir()
+def is_single_folder(location: DataLocation) -> bool:
+    """Return whether a location, or else $DISBENCH_DATA, is a folder with im/ and gt/, which has no DIS-VD."""
+    location = location or os.environ.get("DISBENCH_DATA")
+    return location not in (None, "mini") and (Path(location) / "gt").is_dir()
 
 
-def rows(count: int, batch: int, step: int, seed: int) -> list[int]:
-    """Which pictures step `step` sees: epoch after epoch, each in an order of its own."""
-    return [_order(count, seed, p // count)[p % count] for p in range(step * batch, (step + 1) * batch)]
+def rows_of_step(count: int, batch: int, step: int, seed: int) -> list[int]:
+    """Choose the pictures of a step: epoch after epoch, each in an order of its own.
+
+    Args:
+        count: number of pictures.
+        batch: pictures per step.
+        step: step, counted from 0.
+        seed: seed of the orders.
+
+    Returns:
+        Indices of `batch` pictures.
+    """
+    return [_epoch_order(count, seed, p // count)[p % count] for p in range(step * batch, (step + 1) * batch)]
 
 
 @lru_cache(maxsize=4)
-def _order(count: int, seed: int, epoch: int) -> list[int]:
+def _epoch_order(count: int, seed: int, epoch: int) -> list[int]:
     return np.random.default_rng([seed, epoch]).permutation(count).tolist()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
-    """What is done to one picture. cut: side, as a share of the picture's; turned: radians, 0 for not; moved: of the
-    cut's middle, as a share of the way that it has; factors: of brightness, contrast and saturation.
-    """
+    """How one picture is changed."""
 
-    cut: float
-    turned: float
+    crop: float  # side, as a share of the picture's side
+    angle: float  # radians
     mirrored: bool
-    moved: np.ndarray
-    factors: np.ndarray
+    offset: np.ndarray  # (2,) in -1..1: of the crop's centre, as a share of the room that it has
+    factors: np.ndarray  # (3,): of brightness, contrast and saturation
 
 
-def draw(augment: Augment, rng: np.random.Generator) -> Change:
-    cut = rng.uniform(*augment.crop)
-    turned = rng.random() < augment.rotation
-    angle = np.deg2rad(rng.uniform(-augment.degrees, augment.degrees)) * turned
+def draw_change(augment: Augment, rng: np.random.Generator) -> Change:
+    """Draw how one picture is changed. The number of drawn values does not depend on their outcome."""
+    crop = rng.uniform(*augment.crop)
+    rotated = rng.random() < augment.rotation
+    angle = np.deg2rad(rng.uniform(-augment.degrees, augment.degrees)) * rotated
     mirrored = rng.random() < augment.flip
-    moved = rng.uniform(-1, 1, 2)
+    offset = rng.uniform(-1, 1, 2)
     factors = rng.uniform(1 - augment.colour, 1 + augment.colour, 3).astype(np.float32)
-    return Change(cut, angle, mirrored, moved, factors)
+    return Change(crop=crop, angle=angle, mirrored=mirrored, offset=offset, factors=factors)
 
 
-def batch(
+def make_batch(
     pictures: Pictures | Files,
-    which: Sequence[int],
+    indices: Sequence[int],
     size: int,
     augment: Augment,
     rng: np.random.Generator,
     part: slice = EVERY,
 ) -> tuple[Tensor, Tensor]:
-    """Images (B, 3, size, size) and masks (B, 1, size, size), both in [0, 1], augmented but not mixed.
+    """Make a batch of augmented pictures, not mixed with each other.
 
-    Of a `part` of them alone, which are then the same as they would be among all.
+    Args:
+        pictures: pictures to choose from.
+        indices: the pictures of the batch.
+        size: side of the results in pixels.
+        augment: how far pictures may be changed.
+        rng: generator of the changes.
+        part: pictures of the batch to make. They are the same as in the whole batch.
+
+    Returns:
+        Images (b, 3, size, size) and masks (b, 1, size, size), float32 in [0, 1].
     """
-    changes = [draw(augment, rng) for _ in which]
+    changes = [draw_change(augment, rng) for _ in indices]
     with ThreadPoolExecutor(READERS) as pool:
-        read = pool.map(pictures.__getitem__, which[part])
-        pairs = [_changed(*pair, size, change) for pair, change in zip(read, changes[part], strict=True)]
+        originals = pool.map(pictures.__getitem__, indices[part])
+        pairs = [_apply_change(*pair, size, change) for pair, change in zip(originals, changes[part], strict=True)]
     images, masks = (torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True))
     return images.movedim(-1, 1).contiguous(), masks[:, None]
 
 
-def _changed(image, truth, size: int, change: Change):
-    source = image.shape[0]
-    cut = change.cut * source
+def _apply_change(
+    image: np.ndarray, truth: np.ndarray, size: int, change: Change
+) -> tuple[np.ndarray, np.ndarray]:
+    """Change uint8 (s, s, 3) and (s, s) to float32 (size, size, 3) and (size, size) in [0, 1]."""
+    side = image.shape[0]
+    crop = change.crop * side
     mirror = -1 if change.mirrored else 1
-    scale = cut / size
-    # Maps a pixel of the result to one of the source, both counted from pixel centres.
-    cos, sin = np.cos(change.turned) * scale, np.sin(change.turned) * scale
-    turn = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
-    middle = source / 2 + change.moved * (source - cut) / 2 - 0.5
-    matrix = np.column_stack([turn, middle - turn @ np.full(2, (size - 1) / 2)])
+    scale = crop / size
+    # The matrix maps a pixel of the result to one of the original, both counted from pixel centres.
+    cos, sin = np.cos(change.angle) * scale, np.sin(change.angle) * scale
+    rotation = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
+    centre = side / 2 + change.offset * (side - crop) / 2 - 0.5
+    matrix = np.column_stack([rotation, centre - rotation @ np.full(2, (size - 1) / 2)])
     image, truth = (
         cv2.warpAffine(
             x, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
         )
         for x in (image, truth)
     )
-    return recoloured(image.astype(np.float32) / 255, change.factors), truth.astype(np.float32) / 255
+    return recolour(image.astype(np.float32) / 255, change.factors), truth.astype(np.float32) / 255
 
 
-def recoloured(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """A float (h, w, 3) image with brightness, contrast and saturation multiplied by the three factors."""
+def recolour(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Multiply brightness, contrast and saturation of a float image (h, w, 3) in [0, 1] by three factors."""
     brightness, contrast, saturation = factors
     image = image * brightness
     grey = image.mean(axis=2, keepdims=True)
@@ -200,53 +237,60 @@ def recoloured(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
     return np.clip(mean + contrast * (image - mean), 0, 1)
 
 
-def boxes(count: int, probability: float, size: tuple[int, int], rng: np.random.Generator) -> list[Box | None]:
-    """CutMix (Yun et al., 2019) for so many pictures of one size (h, w): the box that each receives, or None.
+def draw_boxes(count: int, probability: float, size: tuple[int, int], rng: np.random.Generator) -> list[Box | None]:
+    """Draw the boxes of CutMix (Yun et al., ICCV 2019).
 
-    With `probability`, a box of 2 to 40 % of the area, 0.3 to 3.3 times as wide as high.
+    Args:
+        count: number of pictures.
+        probability: probability that a picture receives a box.
+        size: height and width of the pictures.
+        rng: generator of the boxes.
+
+    Returns:
+        For each picture a box of 2 to 40 % of its area, 0.3 to 3.3 times as wide as high, or None.
     """
     height, width = size
-    found: list[Box | None] = []
+    boxes: list[Box | None] = []
     for _ in range(count):
         if rng.random() >= probability:
-            found.append(None)
+            boxes.append(None)
             continue
         area, aspect = rng.uniform(0.02, 0.4) * height * width, np.exp(rng.uniform(-1.2, 1.2))
         h, w = min(round((area / aspect) ** 0.5), height), min(round((area * aspect) ** 0.5), width)
         top, left = rng.integers(0, height - h, endpoint=True), rng.integers(0, width - w, endpoint=True)
-        found.append((left, top, left + w, top + h))
-    return found
+        boxes.append((left, top, left + w, top + h))
+    return boxes
 
 
-def paste(boxes: Sequence[Box | None], *tensors: Tensor) -> tuple[Tensor, ...]:
-    """Each of (B, c, h, w), B even, receives its box, if any, from its unmixed neighbour: 2i from 2i + 1 and back.
+def paste_boxes(boxes: Sequence[Box | None], *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Paste into each picture its box of the unmixed neighbour: into 2i that of 2i + 1, and the reverse.
 
-    It is the same box in every tensor.
+    The tensors are (b, c, h, w) with an even b; a picture's box is the same in all of them.
     """
     mixed = tuple(x.clone() for x in tensors)
     for i, box in enumerate(boxes):
         if box is None:
             continue
         left, top, right, bottom = box
-        for to, source in zip(mixed, tensors, strict=True):
-            to[i, :, top:bottom, left:right] = source[i ^ 1, :, top:bottom, left:right]
+        for target, source in zip(mixed, tensors, strict=True):
+            target[i, :, top:bottom, left:right] = source[i ^ 1, :, top:bottom, left:right]
     return mixed
 
 
 def edges(masks: Tensor, width: int) -> Tensor:
-    """The band (B, 1, h, w) in [0, 1] around a mask's outline: dilated minus eroded by a square of `width` pixels."""
+    """Compute edge maps (b, 1, h, w) in [0, 1] of masks: dilated minus eroded by a square of `width` pixels."""
     pad = width // 2
-    grown = functional.max_pool2d(masks, width, stride=1, padding=pad)
-    shrunk = -functional.max_pool2d(-masks, width, stride=1, padding=pad)
-    return grown - shrunk
+    dilated = functional.max_pool2d(masks, width, stride=1, padding=pad)
+    eroded = -functional.max_pool2d(-masks, width, stride=1, padding=pad)
+    return dilated - eroded
 
 
 def check_width(width: int) -> None:
-    """InputError for an even one, whose maps would be a pixel larger than the mask."""
+    """Raise InputError for an even width, whose edge maps would be a pixel larger than the mask."""
     if width % 2 == 0:
-        raise InputError(f"edge_width {width}: must be odd, so that the band lies evenly about the outline")
+        raise InputError(f"edge_width {width}: must be odd, so that the band is centred on the outline")
 
 
 def to_input(x: Tensor) -> Tensor:
-    """[0, 1] with one or three channels -> what the VAE takes: three channels in [-1, 1]."""
+    """Convert (b, 1 or 3, h, w) in [0, 1] to the input of the VAE: three channels in [-1, 1]."""
     return x.expand(-1, 3, -1, -1) * 2 - 1

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in a training wait for the end of its step, so that its checkpoint can be written first."""
+"""Ctrl-C and SIGTERM wait for the end of a training step, so that its checkpoint is written first."""
 
 import os
 import signal
@@ -7,45 +7,46 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GOES_ON = "the same command goes on from there"
-_TOLD = b"\ninterrupted; this step is finished and kept first, another signal ends at once\n"
+RESUME_HINT = "run the same command again to resume"
+_NOTICE = b"\ninterrupted; this step is finished and saved first, another signal ends the training at once\n"
 
 
 class Interrupted(KeyboardInterrupt):
-    """Says how far the training is kept."""
+    """A training ended after a signal. The message says which step is saved."""
 
 
 @contextmanager
-def held_back() -> Iterator[Callable[[], bool]]:
-    """In the block a first signal ends nothing: the function that it is given answers from then on True.
+def hold_signals() -> Iterator[Callable[[], bool]]:
+    """Hold back the first signal until the block ends; yield a function that says whether one has come.
 
-    A second one acts as ever. The block then raises Interrupted, or this does at its end, and SIGTERM still ends the
-    process as it does others. What is ignored stays so; threads but the main one, which get no signals, hold none back.
+    A second signal has its usual effect. After a first one the block is to raise Interrupted; otherwise this does at
+    its end. SIGTERM then still ends the process as usual. Ignored signals stay ignored. Threads other than the main
+    one receive no signals and hold none back.
     """
-    came: list[int] = []
-    heard = threading.current_thread() is threading.main_thread()
-    handlers = {one: signal.getsignal(one) for one in SIGNALS if heard}
-    before = {one: handler for one, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    received: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in SIGNALS if is_main}
+    replaced = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
 
     def restore() -> None:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+        for number, handler in replaced.items():
+            signal.signal(number, handler)
 
-    def note(number: int, _) -> None:
-        came.append(number)
+    def note(number: int, _: object) -> None:
+        received.append(number)
         restore()
         if os.environ.get("RANK", "0") == "0":
-            os.write(2, _TOLD)  # print may not be called where the signal may have come in the midst of another
+            os.write(2, _NOTICE)  # print is not reentrant, and the signal may have come within another print
 
-    for one in before:
-        signal.signal(one, note)
+    for number in replaced:
+        signal.signal(number, note)
     try:
-        yield lambda: bool(came)
-        if came:
-            raise Interrupted(f"the last step is kept, {GOES_ON}")
+        yield lambda: bool(received)
+        if received:
+            raise Interrupted(f"the last step is saved; {RESUME_HINT}")
     except Interrupted:
         restore()
-        if came == [signal.SIGTERM]:
+        if received == [signal.SIGTERM]:
             signal.raise_signal(signal.SIGTERM)
         raise
     finally:

@@ -1,12 +1,14 @@
 """Several processes that train one network, started by `accelerate launch` or `torchrun`.
 
-Each makes its part of every batch, and gradients are averaged before each step: the weights stay the same in all.
+Each process makes its part of every batch, and gradients are averaged before each step. The weights therefore stay the
+same in all processes.
 """
 
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -17,23 +19,25 @@ from disbench.models._parts import device as devices
 
 @dataclass(frozen=True)
 class Processes:
+    """The place of this process among those that train together."""
+
     rank: int = 0
     count: int = 1
 
     @property
     def first(self) -> bool:
-        """The only one that writes."""
+        """Whether this is the process that validates and writes."""
         return self.rank == 0
 
-    def part(self, images: int) -> slice:
-        """This process' part of a batch: as many as the others', and whole pairs of neighbours, which CutMix mixes."""
+    def local_slice(self, images: int) -> slice:
+        """Select this process' part of a batch: equal parts, and whole pairs of neighbours, which CutMix mixes."""
         share, left = divmod(images, self.count)
         if left or share % 2:
             raise InputError(f"a batch of {images} in {self.count} processes: not an even number of images each")
         return slice(self.rank * share, (self.rank + 1) * share)
 
     def average(self, tensors: Iterable[Tensor]) -> None:
-        """Over the processes, in place."""
+        """Average each tensor over the processes, in place."""
         if self.count == 1:
             return
         tensors = list(tensors)
@@ -44,11 +48,11 @@ class Processes:
 
 
 ALONE = Processes()
-PATIENCE = timedelta(hours=12)  # the others wait while the first validates; NCCL's own ten minutes can be too few
+PATIENCE = timedelta(hours=12)  # the others wait while the first validates; NCCL's ten minutes can be too few
 
 
-def join(device: str | None) -> tuple[str, Processes]:
-    """The device and the place of this process among those that its launcher, if any, has started."""
+def join_processes(device: str | None) -> tuple[str, Processes]:
+    """Join the processes that the launcher, if any, has started; return the device and this process' place."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         return devices.pick(device), ALONE
     from accelerate import PartialState
@@ -58,9 +62,10 @@ def join(device: str | None) -> tuple[str, Processes]:
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch norm over the rows of all processes. torch's own that does this is for CUDA alone."""
+    """Batch norm over the rows of all processes. torch's SyncBatchNorm does this on CUDA only."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Normalise (b, c, h, w) by the statistics of all processes' rows, in training."""
         if not (self.training and distributed.is_initialized()):
             return super().forward(x)
         rows = x.float()
@@ -76,14 +81,14 @@ class BatchNorm(nn.BatchNorm2d):
 
 
 class _Mean(torch.autograd.Function):
-    """Over the processes; its gradient is the mean of their gradients."""
+    """Mean over the processes. Its gradient is the mean of their gradients."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         x = x.contiguous().clone()
         distributed.all_reduce(x)
         return x / distributed.get_world_size()
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         return _Mean.forward(ctx, gradient)

@@ -1,12 +1,12 @@
-"""Training of feed-forward networks, `disbench train --model isnet`; a method's own part, its losses, is in its folder.
+"""Training of feed-forward networks: `disbench train --model isnet`.
 
-There `train.py` has a class `Training`, which the card names as `training = "train:Training"`. The loop, the pictures
-and their augmentation are those of DiffDIS, too.
+A method's folder has its losses: `train.py` there has a class `Training`, which the card names as
+`training = "train:Training"`. Loop, pictures and augmentation are those of DiffDIS.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,221 +24,284 @@ from disbench.models._parts import backbones
 from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
 from disbench.models._training import data
-from disbench.models._training.loop import Schedule, fit
+from disbench.models._training.checkpoints import RunState
+from disbench.models._training.context import TrainingContext
+from disbench.models._training.loop import Hooks, Task, fit
+from disbench.models._training.schedule import Schedule
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card, import_attribute
 from disbench.system.files import write_atomic
 
-MEMORY = 2 << 30  # bytes: pictures that take more are read anew each time
+MAX_MEMORY = 2 << 30  # bytes; pictures that take more are read from their files each time
 VALIDATE_EVERY = 500
+EMA_SPANS = 20  # the moving average covers at most 1 / EMA_SPANS of the steps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a user decides. Optimizer: Adam, warmed up, with a cosine to 0; gradients are clipped to a norm of 1."""
+    """What a user decides about a training.
 
-    steps: int = 10_000  # of each stage
+    The optimizer is Adam with a warm-up and a cosine to 0. Gradients are clipped to a norm of 1.
+    """
+
+    steps: int = 10_000  # per stage
     size: int = 1024  # side of the square pictures, pixels
     batch: int = 8
     lr: float = 1e-3
     seed: int = 0
-    weights: str = ""  # what the last stage starts from, else as drawn from the seed
-    backbone: tuple[str, ...] = ()  # in place of them, files of its backbones alone
-    validate_every: int | None = None  # steps, 0 for never; None: VALIDATE_EVERY, where there is DIS-VD
-    validate_on: int = 0  # images of DIS-VD; 0: all
+    weights: str = ""  # weights that the last stage starts from; "": drawn from the seed
+    backbone: tuple[str, ...] = ()  # instead of `weights`: files of the backbones only
+    validate_every: int | None = None  # steps, 0 for never; None: VALIDATE_EVERY, if there are pictures to validate on
+    validate_on: int = 0  # number of images to validate on; 0: all
 
 
 class Training(Protocol):
-    """What a method's `train.py` has; a class of its own that inherits from this need not repeat the last four."""
+    """The interface of a method's `train.py`. A class that inherits from this need not define the last four methods."""
 
     stages: tuple[str, ...]  # networks to train, one after the other; the last is the model
     multiple: int  # sides of pictures are multiples of this
 
     def network(self, stage: str, size: int) -> nn.Module:
-        """As drawn from torch's generator; `size`: side of the pictures, to which some networks are bound."""
+        """Build a stage's network, drawn from torch's global generator, for pictures of `size` pixels a side."""
 
     def losses(self, net: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """(b, 3, h, w) in [0, 1] and what `labels` gave -> the parts of the loss of the stage that is trained."""
+        """Compute the parts of the loss of the current stage.
+
+        Args:
+            net: the network of the stage.
+            images: (b, 3, h, w) in [0, 1].
+            labels: what `labels` made of the masks.
+        """
 
     def predict(self, net: nn.Module, images: Tensor) -> Tensor:
-        """(b, 3, h, w) in [0, 1] -> (b, h, w) in [0, 1], by the network of the last stage."""
+        """Predict (b, h, w) in [0, 1] for images (b, 3, h, w) in [0, 1] with the network of the last stage."""
 
     def finished(self, stage: str, net: nn.Module) -> None:
-        """A stage's network, in eval mode, which the next may need."""
+        """Receive the trained network of a stage, in eval mode, which later stages may need."""
 
     def labels(self, masks: Tensor) -> Tensor:
-        """Masks (b, 1, h, w) in [0, 1] -> what `losses` takes, made on the CPU while the step before is computed."""
+        """Convert masks (b, 1, h, w) in [0, 1] to what `losses` takes, in a thread on the CPU."""
         return masks
 
     def learned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Of a checkpoint to start from, what the last stage's network has, under its names."""
+        """Select the tensors of the last stage's network in a checkpoint to start from, under the network's names."""
         return state
 
     def choose(self, state: dict[str, Tensor]) -> None:
-        """Have `network` make the size that such tensors are of, a checkpoint's or a backbone's, under its names."""
+        """Prepare `network` to build the size that fits the tensors of a checkpoint or of a backbone."""
 
 
-def main(
+def train_model(
     name: str,
-    what: Recipe,
-    where: DataLocation,
-    out: Path,
-    device: str | None = None,
-    progress=None,
-    say=lambda line: None,
-    held_out: DataLocation = None,
+    recipe: Recipe,
+    location: DataLocation,
+    context: TrainingContext,
+    *,
+    validation: DataLocation = None,
 ) -> tuple[Path, dict[str, float] | None]:
-    """Train a registered method on DIS-TR, or any folder; in `out` are its weights, by stage, and its log, JSON lines.
+    """Train a registered method on DIS-TR or on a folder with im/ and gt/.
 
-    Validates on DIS-VD, or the folder `held_out`, where there is one. A training in `out` that was cut off is gone on
-    with. Returns the file of the last stage's weights, and the scores of the last validation. `say` is told what
-    backbones gave.
+    Args:
+        name: name of a model whose card has a `training`.
+        recipe: what the user decides.
+        location: DIS5K, or a folder with im/ and gt/.
+        context: where to train. Weights and logs of every stage are written to `context.out`, and a training that was
+            cut off there is resumed.
+        validation: folder with im/ and gt/ to validate on instead of DIS-VD.
+
+    Returns:
+        The file of the last stage's weights, and the scores of the last validation, None without a validation.
+
+    Raises:
+        InputError: if the model has no training, or an option or the data set does not fit.
     """
-    chosen = get_card(name)
-    if not chosen.training:
-        known = ", ".join(c.name for c in list_cards().values() if c.training)
-        raise InputError(f"{chosen.title} has no training here; those that have: {known}; DiffDIS takes a recipe")
-    training: Training = import_attribute(chosen, chosen.training)()
-    if what.size % training.multiple:
-        raise InputError(f"--size {what.size}: {chosen.title} works at multiples of {training.multiple}")
-    device = devices.pick(device)
-    if data.is_own(where) and not held_out and (what.validate_every or what.validate_on):
-        option = "--validate-every" if what.validate_every else "--validate-on"
-        raise InputError(f"{option}: a folder of its own has no DIS-VD; leave it away, or give --validate DIR")
-    samples, held_out = data.splits(where, held_out, progress)
-    fits = len(samples) * what.size**2 * 4 <= MEMORY
-    pictures = data.load(samples, what.size) if fits else data.Files(samples, what.size)
-    scores = train(training, what, pictures, held_out[: what.validate_on or None], out, device, progress, say)
-    return out / f"{training.stages[-1]}.safetensors", scores
+    card = get_card(name)
+    if not card.training:
+        trainable = ", ".join(other.name for other in list_cards().values() if other.training)
+        raise InputError(f"{card.title} has no training here; those that have: {trainable}; DiffDIS takes a recipe")
+    training: Training = import_attribute(card, card.training)()
+    if recipe.size % training.multiple:
+        raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")
+    context = replace(context, device=devices.pick(context.device))
+    if data.is_single_folder(location) and not validation and (recipe.validate_every or recipe.validate_on):
+        option = "--validate-every" if recipe.validate_every else "--validate-on"
+        raise InputError(f"{option}: a folder with im/ and gt/ has no DIS-VD; omit it, or give --validate DIR")
+    samples, held_out = data.find_training_samples(location, validation, context.progress)
+    fits = len(samples) * recipe.size**2 * 4 <= MAX_MEMORY
+    pictures = data.load_pictures(samples, recipe.size) if fits else data.Files(samples, recipe.size)
+    scores = train_stages(training, recipe, pictures, held_out[: recipe.validate_on or None], context)
+    return context.out / f"{training.stages[-1]}.safetensors", scores
 
 
-def train(
+def train_stages(
     training: Training,
-    what: Recipe,
+    recipe: Recipe,
     pictures: data.Pictures | data.Files,
     held_out: Sequence[Sample],
-    out: Path,
-    device: str = "cpu",
-    progress=None,
-    say=lambda line: None,
+    context: TrainingContext,
 ) -> dict[str, float] | None:
-    """Every stage in turn; each one's moving average becomes `out/<stage>.safetensors`."""
+    """Train the stages in turn; write each one's moving average to `<stage>.safetensors`.
+
+    Args:
+        training: the method.
+        recipe: what the user decides.
+        pictures: pictures to train on.
+        held_out: samples to validate the last stage on.
+        context: where to train; its device must not be None.
+
+    Returns:
+        The scores of the last validation, None without a validation.
+    """
+    # Built first, so that a mistake in the weights is reported before earlier stages are trained.
+    start, backbone = build_start(training, recipe, context)
+    # A resume without --data must not continue with other pictures; early checkpoints only know their number.
+    identity = _identity(recipe) | {"pictures": len(pictures)} | backbone
+    metadata = {files.SIZE: str(recipe.size)}
+    every = VALIDATE_EVERY if recipe.validate_every is None else recipe.validate_every
+    ema = max(0.0, min(0.998, 1 - EMA_SPANS / recipe.steps))
+    hooks = Hooks(progress=context.progress, tracker=context.tracker, lr_flag="--lr")
     scores = None
-    start, backbone = _start(training, what, say)  # a mistake in them is not to wait for earlier stages
-    # Else a resume without --data would go on with other pictures; an early checkpoint says no more than their number.
-    identity = _identity(what) | {"pictures": len(pictures)} | backbone
-    about = {files.SIZE: str(what.size)}
     for number, stage in enumerate(training.stages):
         last = number == len(training.stages) - 1
-        torch.manual_seed(what.seed)
-        net = training.network(stage, what.size) if start is None or not last else start
-
-        def make(step: int, number: int = number) -> tuple[int, Tensor, Tensor]:
-            rng = np.random.default_rng([what.seed, number, step])
-            which = data.rows(len(pictures), what.batch, step, what.seed + number)
-            images, masks = data.batch(pictures, which, what.size, data.Augment(), rng)
-            return step, images, training.labels(masks)
-
-        def losses(model: nn.Module, batch: tuple[int, Tensor, Tensor]) -> dict[str, Tensor]:
-            step, *tensors = batch
-            torch.manual_seed(step)  # so that what is dropped out depends on the step alone, after a resume as well
-            return training.losses(model, *(x.to(device) for x in tensors))
-
-        def validate(model: nn.Module) -> dict[str, float]:
-            return validated(training, model, held_out, what.size, device)
-
-        every = VALIDATE_EVERY if what.validate_every is None else what.validate_every
-        every = every if last and held_out else 0
-        # What is saved is the moving average, over a twentieth of the steps at most.
-        ema = max(0.0, min(0.998, 1 - 20 / what.steps))
-        schedule = Schedule(what.steps, what.lr, weight_decay=0, ema=ema, validate_every=every, log_every=10)
-        net = fit(
-            net.to(device),
-            schedule,
-            make,
-            losses,
-            identity,
-            out,
-            (lambda net, step: validate(net)) if every else None,
-            progress,
-            stage,
-            knob="--lr",
-            pictures=pictures.digest,
-            about=about,
+        torch.manual_seed(recipe.seed)
+        net = start if last and start is not None else training.network(stage, recipe.size)
+        task = _StageTask(training, recipe, pictures, held_out if last else (), number, context.device)
+        validate_every = every if last and held_out else 0
+        schedule = Schedule(
+            recipe.steps, recipe.lr, weight_decay=0, ema=ema, validate_every=validate_every, log_every=10
         )
+        state = RunState(
+            out=context.out, identity=identity, name=stage, pictures_digest=pictures.digest, metadata=metadata
+        )
+        net = fit(net.to(context.device), schedule, task, state, hooks=hooks)
         training.finished(stage, net)
-        write_atomic(out / f"{stage}.safetensors", files.saved(net, about))
-        scores = validate(net) if every else None
+        write_atomic(context.out / f"{stage}.safetensors", files.saved(net, metadata))
+        scores = task.score(net) if validate_every else None
     return scores
 
 
-def _start(training: Training, what: Recipe, say: Callable[[str], None]) -> tuple[nn.Module | None, dict[str, Any]]:
-    """The last stage's network with what it is to start from, None for nothing; what it adds to the identity."""
-    make = partial(training.network, training.stages[-1], what.size)
-    if what.weights and what.backbone:
-        raise InputError("--backbone: --weights brings one; leave one of them away")
-    if what.weights:
-        path = files.find(what.weights, ())
+@dataclass(frozen=True)
+class _StageTask(Task):
+    """One stage of a training."""
+
+    training: Training
+    recipe: Recipe
+    pictures: data.Pictures | data.Files
+    held_out: Sequence[Sample]
+    number: int  # of the stage, from 0
+    device: str
+
+    def batch(self, step: int) -> tuple[int, Tensor, Tensor]:
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, self.number, step])
+        indices = data.rows_of_step(len(self.pictures), recipe.batch, step, recipe.seed + self.number)
+        images, masks = data.make_batch(self.pictures, indices, recipe.size, data.Augment(), rng)
+        return step, images, self.training.labels(masks)
+
+    def losses(self, net: nn.Module, batch: tuple[int, Tensor, Tensor]) -> dict[str, Tensor]:
+        step, *tensors = batch
+        torch.manual_seed(step)  # so that dropout depends on nothing but the step, after a resume too
+        images, labels = (x.to(self.device) for x in tensors)
+        return self.training.losses(net, images, labels)
+
+    def validate(self, net: nn.Module, step: int) -> dict[str, float]:
+        return self.score(net)
+
+    def score(self, net: nn.Module) -> dict[str, float]:
+        return validate_network(self.training, net, self.held_out, self.recipe.size, self.device)
+
+
+def build_start(
+    training: Training, recipe: Recipe, context: TrainingContext
+) -> tuple[nn.Module | None, dict[str, Any]]:
+    """Build the network that the last stage starts from.
+
+    Args:
+        training: the method.
+        recipe: names weights or backbones to start from.
+        context: receives lines about the backbones.
+
+    Returns:
+        The network, None if the recipe names no weights, and what it adds to the identity of the training.
+    """
+    build = partial(training.network, training.stages[-1], recipe.size)
+    if recipe.weights and recipe.backbone:
+        raise InputError("--backbone: --weights has a backbone already; omit one of them")
+    if recipe.weights:
+        path = files.find(recipe.weights, ())
         state = training.learned(files.unwrapped(files.read(path)))
         training.choose(state)
-        return files.build(make, state, path), {}
-    if not what.backbone:
+        return files.build(build, state, path), {}
+    if not recipe.backbone:
         return None, {}
-    found = [backbones.read(name) for name in what.backbone]
+    candidates = [backbones.read(name) for name in recipe.backbone]
     with torch.device("meta"):
-        net = make()
-    names = [name for name, _ in backbones.find(net).values()]
-    if not names:
-        raise InputError(f"--backbone: {type(net).__name__} has none that is published apart; leave it away")
-    training.choose({f"{name}.{key}": x for name in names for one in found for key, x in one.state.items()})
-    torch.manual_seed(what.seed)
-    net = make()
-    digests, lines = backbones.take(net, found)
+        net = build()
+    prefixes = [prefix for prefix, _ in backbones.find(net).values()]
+    if not prefixes:
+        raise InputError(f"--backbone: {type(net).__name__} has no backbone that is published separately; omit it")
+    tensors = {}
+    for prefix in prefixes:
+        for candidate in candidates:
+            tensors |= {f"{prefix}.{key}": x for key, x in candidate.state.items()}
+    training.choose(tensors)
+    torch.manual_seed(recipe.seed)
+    net = build()
+    digests, lines = backbones.take(net, candidates)
     for line in lines:
-        say(line)
+        context.log(line)
     return net, {"backbone": digests}
 
 
 @torch.inference_mode()
-def validated(
+def validate_network(
     training: Training, net: nn.Module, samples: Sequence[Sample], size: int, device: str
 ) -> dict[str, float]:
-    """F-max and MAE of maps at the pictures' own size."""
+    """Compute maximal F and MAE of a network's maps at the original size of the images.
+
+    Args:
+        training: the method.
+        net: network of the last stage, in eval mode.
+        samples: images and ground truths.
+        size: side in pixels that images are reduced to.
+        device: device of the network.
+    """
     measurements = []
     for sample in samples:
-        image, truth = data.read(sample)
+        image, truth = data.read_pair(sample)
         small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         x = torch.from_numpy(small).permute(2, 0, 1)[None].to(device) / 255
-        found = training.predict(net, x)[0].cpu().numpy()
-        found = cv2.resize(found, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
-        mask = np.rint(np.clip(found, 0, 1) * 255).astype(np.uint8)
-        measurements.append(measure(mask, truth, metrics="f_max,mae"))
+        prediction = training.predict(net, x)[0].cpu().numpy()
+        prediction = cv2.resize(prediction, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        levels = np.rint(np.clip(prediction, 0, 1) * 255).astype(np.uint8)
+        measurements.append(measure(levels, truth, metrics="f_max,mae"))
     scores = score(measurements, metrics="f_max,mae")
     return {"f_max": scores["f_max"], "mae": scores["mae"]}
 
 
 def normalised(images: Tensor, mean: Any, deviation: Any) -> Tensor:
-    """Images (b, 3, h, w) less a mean per channel, over a deviation per channel."""
+    """Subtract a mean per channel from images (b, 3, h, w) and divide by a deviation per channel."""
     mean, deviation = (torch.as_tensor(x).to(images)[:, None, None] for x in (mean, deviation))
     return (images - mean) / deviation
 
 
 @contextmanager
 def watched(net: nn.Module, *names: str) -> Iterator[dict[str, Tensor]]:
-    """What the modules of these names answer while `net` runs, for heads that training alone puts on them."""
-    seen: dict[str, Tensor] = {}
+    """Collect the outputs of the modules of these names while `net` runs, for heads that exist in training only."""
+    outputs: dict[str, Tensor] = {}
 
-    def watch(name: str):
-        return net.get_submodule(name).register_forward_hook(lambda _, __, answer: seen.update({name: answer}))
+    def watch(name: str) -> torch.utils.hooks.RemovableHandle:
+        return net.get_submodule(name).register_forward_hook(lambda _, __, output: outputs.update({name: output}))
 
     hooks = [watch(name) for name in names]
     try:
-        yield seen
+        yield outputs
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _identity(what: Recipe) -> dict[str, Any]:
-    apart = ("validate_every", "validate_on", "backbone")  # change no weight; has its digest
-    return {key: value for key, value in asdict(what).items() if key not in apart}
+def _identity(recipe: Recipe) -> dict[str, Any]:
+    """Return the values of a recipe that change weights. A backbone is identified by its digest."""
+    omitted = ("validate_every", "validate_on", "backbone")
+    return {key: value for key, value in asdict(recipe).items() if key not in omitted}

@@ -1,38 +1,43 @@
-"""Beside the log of lines, on request: TensorBoard or trackio."""
+"""Experiment trackers that a training reports to in addition to its log: TensorBoard or trackio."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from disbench.errors import InputError
 
 KINDS = ("tensorboard", "trackio")
-Track = Callable[[str, int, dict[str, float]], None]
-"""track(name, step, values): one line of the log out/<name>.jsonl."""
+Tracker = Callable[[str, int, Mapping[str, float]], None]
+"""tracker(name, step, values) reports one line of the log <name>.jsonl."""
 
 
-def tracker(kind: str, out: Path) -> Track:
-    """One of KINDS; InputError where it is not installed."""
+def open_tracker(kind: str, out: Path) -> Tracker:
+    """Open a tracker of one of KINDS for the training in `out`. Raise InputError if it is not installed."""
+    openers = {"tensorboard": _open_tensorboard, "trackio": _open_trackio}
     try:
-        return {"tensorboard": _tensorboard, "trackio": _trackio}[kind](out)
+        return openers[kind](out)
     except ImportError:
         raise InputError(f"--track {kind} needs {kind}; pip install {kind}") from None
 
 
-def _tensorboard(out: Path) -> Track:
+def _open_tensorboard(out: Path) -> Tracker:
     from torch.utils.tensorboard import SummaryWriter
 
     writer = SummaryWriter(str(out / "tensorboard"))
 
-    def track(name: str, step: int, values: dict[str, float]) -> None:
+    def track(name: str, step: int, values: Mapping[str, float]) -> None:
         for key, value in values.items():
             writer.add_scalar(f"{name}/{key}", value, step)
-        writer.flush()  # a training may be cut off anywhere
+        writer.flush()  # a training may be killed at any moment
 
     return track
 
 
-def _trackio(out: Path) -> Track:
+def _open_trackio(out: Path) -> Tracker:
     import trackio
 
     trackio.init(project="disbench", name=out.name, resume="allow")
-    return lambda name, step, values: trackio.log({f"{name}/{key}": value for key, value in values.items()}, step=step)
+
+    def track(name: str, step: int, values: Mapping[str, float]) -> None:
+        trackio.log({f"{name}/{key}": value for key, value in values.items()}, step=step)
+
+    return track

@@ -1,148 +1,209 @@
-"""Train every row of an ablation several times, and one table of them: `disbench ablate`.
+"""Train every row of an ablation from several seeds, and score it: `disbench diffdis ablate`.
 
-A row is what it changes in a recipe. From one seed all rows see the same pictures and noise, as far as what they change
-lets them, so differences are taken seed by seed.
+A row is a set of changes to a recipe. From the same seed all rows see the same pictures and noise, as far as their
+changes allow, so differences are taken seed by seed.
 """
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from disbench.data.dataset import DataLocation
+from diffusers import AutoencoderKL
+
+from disbench.data.dataset import DataLocation, DataSet, Sample
 from disbench.data.location import find_dataset
 from disbench.errors import InputError, suggest_names
 from disbench.metrics.scoring import score
-from disbench.models._training import data, recipe
-from disbench.models._training.processes import join
+from disbench.models._training import data, recipes
+from disbench.models._training.context import TrainingContext
+from disbench.models._training.processes import join_processes
+from disbench.models._training.recipes import Table
 from disbench.models.diffdis import batches, train, weights
+from disbench.models.diffdis.batches import BatchPlan, Source
+from disbench.models.diffdis.checkpoint import Checkpoint
+from disbench.models.diffdis.losses import Latents
 from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.unet import WHOLE
-from disbench.models.diffdis.validate import measured
+from disbench.models.diffdis.validate import measure_checkpoint
 from disbench.system.files import write_atomic
 
 RECIPES = Path(__file__).parent / "recipes"
-MOST_REMEMBERED = 1000  # steps
+MAX_CACHED_STEPS = 1000
 METRICS = ("f_max", "e_mean", "s_measure", "mae")
 
 
 @dataclass(frozen=True)
 class Row:
+    """One row of the table: changes to the recipe."""
+
     name: str
-    set: dict[str, Any]  # over the recipe
-    tables: str = ""  # of the paper
-    against: str = ""  # the row that it is compared with
-    needs_base: bool = False  # it changes what the training starts from: nothing for a recipe without a base
-    base: str = ""  # in place of the recipe's
-    paper: tuple[float, ...] = ()  # METRICS there
+    set: dict[str, Any]  # values that replace those of the recipe
+    tables: str = ""  # tables of the paper that have the row
+    against: str = ""  # name of the row that it is compared with
+    needs_base: bool = False  # changes the base, so a recipe without a base cannot have the row
+    base: str = ""  # replaces the recipe's base
+    paper: tuple[float, ...] = ()  # METRICS in the paper
 
     @property
     def folder(self) -> str:
+        """Name of the row's folder."""
         return re.sub(r"\W+", "-", self.name).strip("-").lower()
 
 
 @dataclass(frozen=True)
 class Rows:
+    """The TOML file of an ablation."""
+
     rows: tuple[Row, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         names = [row.name for row in self.rows]
         if not self.rows:
-            raise InputError("rows: there are none")
+            raise InputError("rows: empty; give at least one")
         if wrong := [row.name for row in self.rows if not row.folder]:
-            raise InputError(f"rows: name = {wrong[0]!r}: must have a letter or a digit, since a folder is called so")
+            raise InputError(f"rows: name = {wrong[0]!r}: must have a letter or a digit, since it names a folder")
         for row in self.rows:
             if row.against and row.against not in names:
                 raise InputError(f"row {row.name!r} against {row.against!r}: {suggest_names(row.against, names)}")
         if wrong := [row.name for row in self.rows if len(row.paper) not in (0, len(METRICS))]:
-            raise InputError(f"rows: paper = [{', '.join(METRICS)}], but not so in {wrong[0]!r}")
+            raise InputError(f"rows: paper must be [{', '.join(METRICS)}], unlike in {wrong[0]!r}")
         if len({row.folder for row in self.rows}) < len(names):
-            raise InputError("rows: two names that are alike")
+            raise InputError("rows: two names have the same folder; rename one of them")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """An ablation to run.
+
+    Attributes:
+        rows: TOML file of the rows.
+        recipe: recipe that the rows change.
+        split: split, or splits, to score on.
+        seeds: seeds of the trainings of each row.
+        only: names of the rows to train; () for all.
+    """
+
+    rows: Path = RECIPES / "ablations.toml"
+    recipe: Path = RECIPES / "ablations-mini.toml"
+    split: str = "DIS-VD"
+    seeds: Sequence[int] = (0, 1, 2)
+    only: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Trained:
-    """One row and METRICS of each seed; no seeds where the recipe cannot have the row. on: what it is scored on."""
+    """A row and its scores.
+
+    Attributes:
+        row: the row.
+        values: for each of METRICS, a score per seed; none if the recipe cannot have the row.
+        on: data that it is scored on.
+    """
 
     row: Row
-    values: dict[str, list[float]]
+    values: Mapping[str, Sequence[float]]
     on: str
 
 
-def main(
-    where: DataLocation,
-    out: Path,
-    rows: Path = RECIPES / "ablations.toml",
-    base_recipe: Path = RECIPES / "ablations-mini.toml",
-    split: str = "DIS-VD",
-    seeds: Sequence[int] = (0, 1, 2),
-    only: Sequence[str] = (),
-    device: str | None = None,
-    progress=None,
-) -> list[Trained]:
-    """Train each row, or `only` those named, from each of the seeds, and score it on `split`.
+def run_ablation(plan: Plan, location: DataLocation, context: TrainingContext) -> list[Trained]:
+    """Train every row from every seed, and score it.
 
-    Weights, log and scores of a row go to out/<row>/<seed>; what is there is not made again. Of several processes, the
-    first alone returns the rows.
+    Args:
+        plan: rows, recipe, seeds and the split to score on.
+        location: DIS5K or "mini". Rows are trained on its DIS-TR.
+        context: where to train. Weights, log and scores of a row are written to `<out>/<row>/<seed>`; finished
+            trainings there are not repeated.
+
+    Returns:
+        The rows with their scores; of several processes that train together, only the first returns any.
+
+    Raises:
+        InputError: for a fault in the rows, the recipe or the data, or scores of another recipe in the folder.
     """
-    chosen = _chosen(recipe.read(rows, Rows).rows, only)
-    table = recipe.table(base_recipe)
-    recipe.convert(base_recipe, table, Recipe)
-    for row in chosen:  # what is wrong with the last is told before the first is trained
-        _recipe(rows, table, row, 0)
-    device, processes = join(device)
-    if data.is_own(where):
+    rows = select_rows(recipes.read_recipe(plan.rows, Rows).rows, plan.only)
+    table = recipes.read_table(plan.recipe)
+    recipes.convert_table(plan.recipe, table, Recipe)
+    for row in rows:  # faults of the last row are reported before the first is trained
+        row_recipe(plan, table, row, 0)
+    device, processes = join_processes(context.device)
+    context = replace(context, device=device, processes=processes)
+    if data.is_single_folder(location):
         raise InputError("--data: ablations are trained on DIS-TR and scored on --split; give DIS5K or mini")
-    training = next(iter(find_dataset(where, "DIS-TR", progress=progress).splits.values()))
-    tests = find_dataset(where, split, progress=progress)
-    on = [tests.token, *tests.splits]
-    values: dict[str, list[dict[str, float]]] = {row.name: [] for row in chosen}
-    sources: dict[int, Any] = {}  # pictures are read once for all rows
-    # Seed by seed, so that one that is cut off has compared all rows, if only once.
-    for seed in seeds:
-        latents = _remembered()
-        for row in chosen:
+    training = next(iter(find_dataset(location, "DIS-TR", progress=context.progress).splits.values()))
+    tests = find_dataset(location, plan.split, progress=context.progress)
+    ablation = _Ablation(plan, training, tests, context)
+    values: dict[str, list[dict[str, float]]] = {row.name: [] for row in rows}
+    # Seed by seed, so that an interrupted ablation has compared all rows at least once.
+    for seed in plan.seeds:
+        encode = CachedEncoder()
+        for row in rows:
             if row.needs_base and "base" not in table:
                 continue
-            what = _recipe(rows, table, row, seed)
-            folder = out / row.folder / str(seed)
-            scores = _kept(folder, what, on)
-            if scores is None:
-                source = training
-                if what.augment != "authors":
-                    source = sources[what.pictures] = sources.get(what.pictures) or train.pictures(what, training)
-                start = train.begin(what, base_recipe, training, out, progress, processes, device)
-                unet = train.train(what, start, source, (), folder, device, progress, processes, latents)
-                if processes.first:
-                    start = replace(start, unet=unet, vae=start.vae.to(device), text=start.text.to(device))
-                    scores = _finish(folder, what, on, start, tests.samples)
-            values[row.name].append(scores)
+            recipe = row_recipe(plan, table, row, seed)
+            values[row.name].append(ablation.train_row(recipe, context.out / row.folder / str(seed), encode))
     if not processes.first:
         return []
     scored = f"{', '.join(tests.splits)} of {tests.title}"
-    return [Trained(row, {key: [one[key] for one in values[row.name]] for key in METRICS}, scored) for row in chosen]
+    return [
+        Trained(row, {key: [scores[key] for scores in values[row.name]] for key in METRICS}, scored) for row in rows
+    ]
 
 
-def _remembered() -> Callable:
-    """`batches.latents` with a memory: most rows see the very same. None of steps without end, which would not fit."""
-    kept: dict[tuple, dict[str, Any]] = {}
+class CachedEncoder:
+    """`batches.encode_batch` with a cache, since most rows see the same pictures and noise.
 
-    def latents(what, stage, vae, source, step, part):
-        if what.schedule.total > MOST_REMEMBERED:
-            return batches.latents(what, stage, vae, source, step, part)
-        shown = replace(what, parts=WHOLE, scratch=False, timesteps=(LAST,), rollout=1, infer_steps=1)
-        key = (repr(shown), step)
-        if key not in kept:
-            kept[key] = batches.latents(what, stage, vae, source, step, part)
-        return kept[key]
+    Long trainings are not cached, as their latents would not fit into memory.
+    """
 
-    return latents
+    def __init__(self) -> None:
+        """Start with an empty cache."""
+        self._latents: dict[tuple[str, int], Latents] = {}
+
+    def __call__(self, recipe: Recipe, plan: BatchPlan, vae: AutoencoderKL, source: Source) -> Latents:
+        """Encode a batch, or return it from the cache."""
+        if recipe.schedule.total > MAX_CACHED_STEPS:
+            return batches.encode_batch(recipe, plan, vae, source)
+        # Without the values that change no latents.
+        visible = replace(recipe, parts=WHOLE, scratch=False, timesteps=(LAST,), rollout=1, infer_steps=1)
+        key = (repr(visible), plan.step)
+        if key not in self._latents:
+            self._latents[key] = batches.encode_batch(recipe, plan, vae, source)
+        return self._latents[key]
 
 
-def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+class _Ablation:
+    """Trains rows on the same pictures and scores them on the same samples."""
+
+    def __init__(self, plan: Plan, training: Sequence[Sample], tests: DataSet, context: TrainingContext):
+        self.plan, self.training, self.tests, self.context = plan, training, tests, context
+        self.scored_on = [tests.token, *tests.splits]
+        self._pictures: dict[int, Source] = {}  # by size, read once for all rows
+
+    def train_row(self, recipe: Recipe, folder: Path, encode: CachedEncoder) -> dict[str, float]:
+        """Train a recipe and return its scores, {} in all processes but the first."""
+        scores = _read_scores(folder, recipe, self.scored_on)
+        if scores is not None:
+            return scores
+        context = self.context
+        source: Source = self.training
+        if recipe.augment != "authors":
+            if recipe.pictures not in self._pictures:
+                self._pictures[recipe.pictures] = train.load_pictures(recipe, self.training)
+            source = self._pictures[recipe.pictures]
+        start = train.prepare_checkpoint(recipe, self.plan.recipe, self.training, context)
+        unet = train.train_unet(recipe, start, source, (), replace(context, out=folder), encode)
+        if not context.processes.first:
+            return {}
+        start = replace(start, unet=unet, vae=start.vae.to(context.device), text=start.text.to(context.device))
+        return _write_scores(folder, recipe, self.scored_on, start, self.tests.samples)
+
+
+def select_rows(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
+    """Select the rows of the names `only`, or all. Raise InputError for an unknown name."""
     names = [row.name for row in rows]
     for name in only:
         if name not in names:
@@ -150,30 +211,35 @@ def _chosen(rows: Sequence[Row], only: Sequence[str]) -> list[Row]:
     return [row for row in rows if not only or row.name in only]
 
 
-def _recipe(rows: Path, table: dict[str, Any], row: Row, seed: int) -> Recipe:
-    return recipe.convert(Path(f"{rows}: row {row.name!r}"), _changed(table, row, seed), Recipe)
+def row_recipe(plan: Plan, table: Table, row: Row, seed: int) -> Recipe:
+    """Make the recipe of a row and a seed from the table of the plan's recipe."""
+    return recipes.convert_table(Path(f"{plan.rows}: row {row.name!r}"), row_table(table, row, seed), Recipe)
 
 
-def _changed(table: dict[str, Any], row: Row, seed: int) -> dict[str, Any]:
+def row_table(table: Table, row: Row, seed: int) -> Table:
+    """Apply the changes of a row, and a seed, to the table of a recipe."""
     base = {"base": row.base} if row.base and "base" in table else {}
-    return recipe.merged(table, row.set | base | {"seed": seed})
+    return recipes.merge_tables(table, row.set | base | {"seed": seed})
 
 
-def _kept(folder: Path, what: Recipe, on: list[str]) -> dict[str, float] | None:
-    """The scores in a folder, if they are of this very training; InputError if they are of another."""
+def _read_scores(folder: Path, recipe: Recipe, scored_on: list[str]) -> dict[str, float] | None:
+    """Read the scores in a folder, if any. Raise InputError if they are of another training."""
     path = folder / "scores.json"
     if not path.exists():
         return None
-    kept = json.loads(path.read_text())
-    if recipe.convert(path, kept["recipe"], Recipe) != what or kept["on"] != on:
+    content = json.loads(path.read_text())
+    if recipes.convert_table(path, content["recipe"], Recipe) != recipe or content["on"] != scored_on:
         raise InputError(f"{path}: of another recipe or data set; choose another --out")
-    return kept["scores"]
+    return content["scores"]
 
 
-def _finish(folder: Path, what: Recipe, on: list[str], checkpoint: weights.Checkpoint, tests) -> dict[str, float]:
-    scores = score(measured(checkpoint, tests, what.infer_steps))
-    scores = {key: float(scores[key]) for key in METRICS}
+def _write_scores(
+    folder: Path, recipe: Recipe, scored_on: list[str], checkpoint: Checkpoint, samples: Sequence[Sample]
+) -> dict[str, float]:
+    """Score a checkpoint, write weights and scores, and return the scores."""
+    all_scores = score(measure_checkpoint(checkpoint, samples, recipe.infer_steps))
+    scores = {key: float(all_scores[key]) for key in METRICS}
     weights.save(checkpoint, folder)
-    kept = {"recipe": asdict(what), "on": on, "scores": scores}
-    write_atomic(folder / "scores.json", json.dumps(kept).encode())  # not msgspec's JSON, which has no infinity
+    content = {"recipe": asdict(recipe), "on": scored_on, "scores": scores}
+    write_atomic(folder / "scores.json", json.dumps(content).encode())  # not msgspec's JSON, which has no infinity
     return scores

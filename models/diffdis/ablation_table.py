@@ -1,23 +1,26 @@
-"""The table of an ablation: means over seeds with their 95 % t intervals, differences taken seed by seed."""
+"""The table of an ablation: means over seeds with their 95 % t intervals, and differences taken seed by seed."""
 
-import csv as csvlib
+import csv
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from disbench.errors import escape_csv_formula
-from disbench.metrics.catalogue import METRICS as KNOWN
+from disbench.metrics import catalogue
 from disbench.models.diffdis.ablate import METRICS, Trained
 
 FIELDS = ("row", "tables", "on", "metric", "direction", "seeds", "mean", "half", "paper")
 FIELDS += ("against", "difference", "difference_half", "paper_difference")
-NEEDS = "needs the weights of Stable Diffusion"
+NEEDS_BASE = "needs the weights of Stable Diffusion"
 TITLES = {"f_max": "F-max", "e_mean": "E-mean", "s_measure": "S", "mae": "MAE"}
+Entry = dict[str, Any]
+"""One row as JSON prints it; see `make_entries`."""
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and half the width of its 95 % t interval, which one value alone does not have (NaN)."""
+    """Compute the mean and half the width of its 95 % t interval, NaN for a single value."""
     from scipy import stats
 
     values = np.asarray(values)
@@ -26,86 +29,94 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     return float(values.mean()), float(half)
 
 
-def rows(trained: Sequence[Trained]) -> list[dict]:
-    """Per row: name, tables, against, what it is scored on, and for each of METRICS values, mean, half; of F-max also
-    the difference.
+def make_entries(trained: Sequence[Trained]) -> list[Entry]:
+    """Summarise the rows of an ablation.
+
+    An entry has the row's name, its tables, the row that it is compared with, the data, and for each of METRICS the
+    values, their mean and half interval. It has the paper's values and the differences of F-max where there are any.
     """
-    by_name = {one.row.name: one for one in trained}
-    found = []
-    for one in trained:
-        row = one.row
-        entry = {"row": row.name, "tables": row.tables, "against": row.against, "on": one.on}
+    by_name = {result.row.name: result for result in trained}
+    entries = []
+    for result in trained:
+        row = result.row
+        entry: Entry = {"row": row.name, "tables": row.tables, "against": row.against, "on": result.on}
         if row.paper:
             entry["paper"] = dict(zip(METRICS, row.paper, strict=True))
         other = by_name.get(row.against)
-        entry["scores"] = {key: _entry(values) for key, values in one.values.items() if values}
+        entry["scores"] = {key: _summarise(values) for key, values in result.values.items() if values}
         if entry["scores"] and other and other.values["f_max"]:
-            gains = [a - b for a, b in zip(one.values["f_max"], other.values["f_max"], strict=True)]
-            entry["difference"] = _entry(gains)
+            gains = [a - b for a, b in zip(result.values["f_max"], other.values["f_max"], strict=True)]
+            entry["difference"] = _summarise(gains)
         if other and row.paper and other.row.paper:
             entry["paper_difference"] = round(row.paper[0] - other.row.paper[0], 4)
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries
 
 
-def markdown(entries: Sequence[dict]) -> str:
+def format_markdown(entries: Sequence[Entry]) -> str:
+    """Format a Markdown table."""
     head = ["row", "paper's table", *TITLES.values(), "F-max over", "difference", "in the paper"]
     lines = [head, ["---"] * len(head)]
     for entry in entries:
-        scores = [_shown(entry["scores"].get(key)) for key in TITLES]
+        scores = [_format_interval(entry["scores"].get(key)) for key in TITLES]
         if not entry["scores"]:
-            scores = [NEEDS, *[""] * (len(TITLES) - 1)]
-        lines.append([entry["row"], entry["tables"], *scores, entry["against"], *_differences(entry)])
+            scores = [NEEDS_BASE, *[""] * (len(TITLES) - 1)]
+        lines.append([entry["row"], entry["tables"], *scores, entry["against"], *_format_differences(entry)])
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-def latex(entries: Sequence[dict], standalone: bool = False) -> str:
-    """A table environment; with `standalone`, a document around it."""
+def format_latex(entries: Sequence[Entry], *, standalone: bool = False) -> str:
+    """Format a LaTeX table environment, or with `standalone` a document with it."""
     from disbench.reports.latex import escape_latex, format_lines, format_symbol
 
     def number(text: str) -> str:
         return f"${escape_latex(text).replace('$', '')}$" if text else ""
 
-    head = ["Row", "Table", *map(format_symbol, METRICS), "Over", f"${KNOWN['f_max'].latex}$ gained", "In the paper"]
+    gained = f"${catalogue.METRICS['f_max'].latex}$ gained"
+    head = ["Row", "Table", *map(format_symbol, METRICS), "Over", gained, "In the paper"]
     rows = []
     for entry in entries:
-        scores = [number(_shown(entry["scores"].get(key))) for key in METRICS]
+        scores = [number(_format_interval(entry["scores"].get(key))) for key in METRICS]
         if not entry["scores"]:
-            scores = [rf"\multicolumn{{{len(METRICS)}}}{{c}}{{{NEEDS}}}"]
-        names = [escape_latex(entry[key]) for key in ("row", "tables", "against")]
-        rows.append([*names[:2], *scores, names[2], *map(number, _differences(entry))])
-    seeds = max((len(one["values"]) for entry in entries for one in entry["scores"].values()), default=0)
+            scores = [rf"\multicolumn{{{len(METRICS)}}}{{c}}{{{NEEDS_BASE}}}"]
+        name, tables, against = (escape_latex(entry[key]) for key in ("row", "tables", "against"))
+        rows.append([name, tables, *scores, against, *map(number, _format_differences(entry))])
+    summaries = [summary for entry in entries for summary in entry["scores"].values()]
+    seeds = max((len(summary["values"]) for summary in summaries), default=0)
     trained = f"means over {seeds} trainings of each, ± 95 % t intervals" if seeds > 1 else "one training of each"
     caption = (
-        f"DiffDIS without some of its parts, on {entries[0]['on']}: {trained}. ↑: higher is better, ↓: lower. "
-        "Gains are taken seed by seed; beside them those of the paper's Tables 3 to 5 (arXiv:2410.10105), on DIS5K."
+        f"DiffDIS without some of its parts, on {entries[0]['on']}: {trained}. ↑: higher is better, ↓: lower. Gains "
+        "are taken seed by seed, next to those of the paper's Tables 3 to 5 (arXiv:2410.10105), on DIS5K."
     )
     return format_lines(caption, head, rows, "lc" + "c" * len(METRICS) + "lcc", standalone)
 
 
-def csv(entries: Sequence[dict]) -> str:
-    """A record of FIELDS for each row and measure; what there is not is empty, names are inert."""
+def format_csv(entries: Sequence[Entry]) -> str:
+    """Format a CSV record of FIELDS for each row and metric. Missing values are empty; names are no formulas."""
     file = io.StringIO()
-    writer = csvlib.writer(file, lineterminator="\n")
+    writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
     for entry in entries:
         names = [escape_csv_formula(entry[name]) for name in ("row", "tables", "on")]
         gain = entry.get("difference", {})
         gains = gain.get("mean"), gain.get("half"), entry.get("paper_difference")
         for key in METRICS:
-            score, paper = entry["scores"].get(key, {}), entry.get("paper", {}).get(key)
-            own = len(score.get("values", ())), score.get("mean"), score.get("half"), paper
-            apart = [escape_csv_formula(entry["against"]), *gains] if key == "f_max" else [""] * 4
-            writer.writerow([*names, key, KNOWN[key].direction, *own, *apart])
+            summary, paper = entry["scores"].get(key, {}), entry.get("paper", {}).get(key)
+            values = len(summary.get("values", ())), summary.get("mean"), summary.get("half"), paper
+            comparison = [escape_csv_formula(entry["against"]), *gains] if key == "f_max" else [""] * 4
+            writer.writerow([*names, key, catalogue.METRICS[key].direction, *values, *comparison])
     return file.getvalue()
 
 
-def _differences(entry: dict) -> tuple[str, str]:
+FORMATS = {"markdown": format_markdown, "latex": format_latex, "csv": format_csv}
+
+
+def _format_differences(entry: Entry) -> tuple[str, str]:
     paper = entry.get("paper_difference")
-    return _shown(entry.get("difference"), "+"), "" if paper is None else f"{paper:+.3f}"
+    return _format_interval(entry.get("difference"), "+"), "" if paper is None else f"{paper:+.3f}"
 
 
-def _entry(values: Sequence[float]) -> dict:
+def _summarise(values: Sequence[float]) -> dict[str, Any]:
     mean, half = interval(values)
     return {
         "values": [round(x, 5) for x in values],
@@ -114,7 +125,7 @@ def _entry(values: Sequence[float]) -> dict:
     }
 
 
-def _shown(entry: dict | None, sign: str = "") -> str:
-    if entry is None:
+def _format_interval(summary: dict[str, Any] | None, sign: str = "") -> str:
+    if summary is None:
         return ""
-    return f"{entry['mean']:{sign}.3f}" + ("" if entry["half"] is None else f" ± {entry['half']:.3f}")
+    return f"{summary['mean']:{sign}.3f}" + ("" if summary["half"] is None else f" ± {summary['half']:.3f}")

@@ -1,6 +1,7 @@
-"""How the authors' trainer changes its pictures: drawn first, then applied, so that both can be held to their code.
+"""The picture augmentation of the authors' trainer.
 
-Pictures come at their own size, with the outline of the truth made at that size.
+Changes are drawn first and then applied, so that both can be tested against the authors' code. Pictures come at their
+original size, and the edge map of the ground truth is made at that size.
 """
 
 from collections.abc import Sequence
@@ -15,20 +16,27 @@ from torch import Tensor
 
 from disbench.data.dataset import Sample
 from disbench.data.images import read_header
-from disbench.models._training.data import EVERY, READERS, Box, paste, read
+from disbench.models._training.data import EVERY, READERS, Box, paste_boxes, read_pair
 
-BORDER = 30  # pixels that a crop loses at most, along each axis
+BORDER = 30  # pixels that a crop removes at most, along each axis
 EDGE = np.ones((5, 5), np.uint8)
-FAINTEST_EDGE = 6  # levels
-CUTMIX = 0.5  # probability
+FAINTEST_EDGE = 6  # levels of 255
+CUTMIX = 0.5  # probability of a box
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choices:
-    """What is done to one picture.
+    """How one picture is changed.
 
-    crop: width and height of what is left, centred; angle: degrees, 0 for none; the four factors: of Pillow's
-    ImageEnhance; box: left, top, right and bottom of what CutMix takes from the neighbour, in the result, or None
+    Attributes:
+        mirrored: whether it is flipped horizontally.
+        crop: width and height of the centred crop.
+        angle: degrees; 0 for no rotation.
+        brightness: factor of Pillow's ImageEnhance, as are the next three.
+        contrast: factor.
+        colour: factor.
+        sharpness: factor.
+        box: box of the result that CutMix takes from the neighbour, or None.
     """
 
     mirrored: bool
@@ -41,44 +49,73 @@ class Choices:
     box: Box | None
 
 
-def batch(
+def make_batch(
     samples: Sequence[Sample],
     side: int,
     rng: np.random.Generator,
     cutmix: bool | float = True,
     part: slice = EVERY,
+    *,
     min_max: bool = True,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Images (B, 3, side, side), masks and edge maps (B, 1, side, side), in [0, 1], changed and mixed.
+    """Read, augment and mix the pictures of a batch.
 
-    Of a `part` of them alone, which are then the same as they would be among all. `cutmix`: how likely it is, or
-    whether it is as likely as the authors have it; `min_max`: whether each picture is stretched to [0, 1].
+    Args:
+        samples: pictures of the whole batch.
+        side: side of the results in pixels.
+        rng: generator of the changes.
+        cutmix: probability of a box; True for the authors' probability, False for none.
+        part: pictures of the batch to make. They are the same as in the whole batch.
+        min_max: whether each picture is stretched to [0, 1].
+
+    Returns:
+        Images (b, 3, side, side), masks and edge maps (b, 1, side, side), float32 in [0, 1].
     """
-    likely = CUTMIX if isinstance(cutmix, bool) else cutmix
-    choices = [draw(read_header(sample.truth)[1][::-1], side, rng, likely) for sample in samples][part]
+    probability = CUTMIX if isinstance(cutmix, bool) else cutmix
+    choices = [draw_choices(read_header(sample.truth)[1][::-1], side, rng, probability) for sample in samples][part]
+
+    def augment(pair: tuple[np.ndarray, np.ndarray], chosen: Choices) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        image, truth = pair
+        return apply_choices((image, truth, make_edge_map(truth)), side, chosen, min_max=min_max)
+
     with ThreadPoolExecutor(READERS) as pool:
-        pairs = pool.map(read, samples[part])
-        done = list(
-            pool.map(lambda pair, chosen: changed(*pair, outline(pair[1]), side, chosen, min_max), pairs, choices)
-        )
-    images, *rest = (torch.from_numpy(np.stack(x)).float() for x in zip(*done, strict=True))
-    boxes = [chosen.box if cutmix else None for chosen in choices]  # drawn all the same: what is else drawn stays
-    return paste(boxes, images.movedim(-1, 1), *(x[:, None] for x in rest))
+        pairs = pool.map(read_pair, samples[part])
+        augmented = list(pool.map(augment, pairs, choices))
+    images, masks, edges = (torch.from_numpy(np.stack(x)).float() for x in zip(*augmented, strict=True))
+    # Boxes are drawn without CutMix too, so that the other changes stay the same.
+    boxes = [chosen.box if cutmix else None for chosen in choices]
+    return paste_boxes(boxes, images.movedim(-1, 1), masks[:, None], edges[:, None])
 
 
-def draw(size: tuple[int, int], side: int, rng: np.random.Generator, cutmix: float = CUTMIX) -> Choices:
-    """For a picture of `size` (width, height) that becomes a square of `side`, with the authors' probabilities."""
+def draw_choices(size: tuple[int, int], side: int, rng: np.random.Generator, cutmix: float = CUTMIX) -> Choices:
+    """Draw how one picture is changed, with the authors' probabilities.
+
+    Args:
+        size: width and height of the picture.
+        side: side of the square that it becomes.
+        rng: generator.
+        cutmix: probability of a box.
+    """
     mirrored = rng.random() < 0.5
     crop = tuple(int(rng.integers(max(1, length - BORDER), length)) if length > 1 else 1 for length in size)
     angle = int(rng.integers(-15, 15)) if rng.random() > 0.8 else 0
     brightness, contrast = (rng.integers(5, 15, endpoint=True, size=2) / 10).tolist()
     colour, sharpness = rng.integers(0, 20, endpoint=True) / 10, rng.integers(0, 30, endpoint=True) / 10
-    box = cutmix_box(side, rng) if rng.random() <= cutmix else None
-    return Choices(mirrored, crop, angle, brightness, contrast, float(colour), float(sharpness), box)
+    box = draw_box(side, rng) if rng.random() <= cutmix else None
+    return Choices(
+        mirrored=mirrored,
+        crop=crop,
+        angle=angle,
+        brightness=brightness,
+        contrast=contrast,
+        colour=float(colour),
+        sharpness=float(sharpness),
+        box=box,
+    )
 
 
-def cutmix_box(side: int, rng: np.random.Generator) -> Box:
-    """Of 2 to 40 % of the area, its height 0.3 to 3.3 times its width; drawn again until it fits."""
+def draw_box(side: int, rng: np.random.Generator) -> Box:
+    """Draw a box of 2 to 40 % of the area, 0.3 to 3.3 times as high as wide; repeat until it fits."""
     area = rng.uniform(0.02, 0.4) * side * side
     while True:
         ratio = rng.uniform(0.3, 1 / 0.3)
@@ -88,40 +125,49 @@ def cutmix_box(side: int, rng: np.random.Generator) -> Box:
             return left, top, left + width, top + height
 
 
-def outline(truth: np.ndarray) -> np.ndarray:
-    """uint8 (h, w) -> uint8 (h, w), 255 where a 5 x 5 square around the pixel differs by 6 levels or more."""
+def make_edge_map(truth: np.ndarray) -> np.ndarray:
+    """Mark the pixels, uint8 (h, w), around which levels differ by 6 or more within a 5 x 5 square, with 255."""
     return np.where(cv2.dilate(truth, EDGE) - cv2.erode(truth, EDGE) >= FAINTEST_EDGE, np.uint8(255), np.uint8(0))
 
 
-def changed(
-    image: np.ndarray, truth: np.ndarray, edge: np.ndarray, side: int, choices: Choices, min_max: bool = True
+def apply_choices(
+    pictures: tuple[np.ndarray, np.ndarray, np.ndarray], side: int, choices: Choices, *, min_max: bool = True
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """uint8 (h, w, 3), (h, w), (h, w) -> float64 (side, side, 3), (side, side), (side, side) in [0, 1], each stretched
-    to it if `min_max`.
+    """Change an image, its ground truth and its edge map.
 
-    A picture that is constant stays 0, where the authors' code makes NaN of it.
+    Args:
+        pictures: uint8 (h, w, 3), (h, w) and (h, w).
+        side: side of the results in pixels.
+        choices: the changes.
+        min_max: whether each picture is stretched to [0, 1]. A constant picture becomes 0, where the authors' code
+            makes NaN.
+
+    Returns:
+        float64 (side, side, 3), (side, side) and (side, side) in [0, 1].
     """
-    pictures = [_moved(Image.fromarray(x), choices) for x in (image, truth, edge)]
+    image, truth, edge = (_move(Image.fromarray(x), choices) for x in pictures)
     for kind, factor in (
         (ImageEnhance.Brightness, choices.brightness),
         (ImageEnhance.Contrast, choices.contrast),
         (ImageEnhance.Color, choices.colour),
         (ImageEnhance.Sharpness, choices.sharpness),
     ):
-        pictures[0] = kind(pictures[0]).enhance(factor)
-    levels = (np.asarray(x.resize((side, side), Image.Resampling.BILINEAR)) for x in pictures)
-    return tuple(_stretched(x) if min_max else x / np.float64(255) for x in levels)
+        image = kind(image).enhance(factor)
+    levels = (np.asarray(x.resize((side, side), Image.Resampling.BILINEAR)) for x in (image, truth, edge))
+    image, truth, edge = (_stretch(x) if min_max else x / np.float64(255) for x in levels)
+    return image, truth, edge
 
 
-def _moved(picture: Image.Image, choices: Choices) -> Image.Image:
+def _move(picture: Image.Image, choices: Choices) -> Image.Image:
     if choices.mirrored:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    ends = [((full - kept) >> 1, (full + kept) >> 1) for full, kept in zip(picture.size, choices.crop, strict=True)]
-    (left, right), (top, bottom) = ends
+    (left, right), (top, bottom) = (
+        ((full - crop) >> 1, (full + crop) >> 1) for full, crop in zip(picture.size, choices.crop, strict=True)
+    )
     picture = picture.crop((left, top, right, bottom))
     return picture.rotate(choices.angle, Image.Resampling.BICUBIC) if choices.angle else picture
 
 
-def _stretched(levels: np.ndarray) -> np.ndarray:
+def _stretch(levels: np.ndarray) -> np.ndarray:
     low, high = int(levels.min()), int(levels.max())
     return (levels - np.float64(low)) / max(high - low, 1)

@@ -1,12 +1,11 @@
-"""One step's batch: pictures, changed and mixed, as the latents that the loss takes.
+"""Batches of DiffDIS: pictures, augmented and mixed, as the latents that the losses take.
 
-A pure function of recipe and step, so that a resumed training sees what an uninterrupted one does, and each of several
-processes can make its part of the same batch.
+A batch is a pure function of recipe and step, so that a resumed training sees what an uninterrupted one does, and each
+of several processes can make its part of the same batch.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -18,65 +17,86 @@ from disbench.models._training import data
 from disbench.models._training.data import EVERY
 from disbench.models._training.loop import autocast
 from disbench.models.diffdis import authors, conditioning, noise, pipeline
+from disbench.models.diffdis.losses import Latents
 from disbench.models.diffdis.settings import Recipe, Stage
 
 Source = data.Pictures | data.Files | Sequence[Sample]
+"""Training pictures; samples if the recipe augments as the authors do, since they start from the original files."""
 
 
-def make(
-    what: Recipe, stage: Stage, vae: AutoencoderKL, source: Source, step: int, part: slice = EVERY
-) -> dict[str, Any]:
-    """What `losses.one_step`, or `several_steps`, takes beside the network; of a `part` of the images, an even number.
+@dataclass(frozen=True, kw_only=True)
+class BatchPlan:
+    """Which part of which batch is made.
 
-    `source`: samples where the pictures are to be the authors', else pictures.
+    Attributes:
+        step: number of the batch, from 0.
+        stage: stage of the training that the step belongs to.
+        part: images of the batch to make, an even number of them. They are the same as in the whole batch.
     """
-    return fitted(latents(what, stage, vae, source, step, part), what, stage, step, part)
+
+    step: int
+    stage: Stage
+    part: slice = field(default_factory=lambda: EVERY)  # a slice is no hashable default
+
+
+Encoder = Callable[[Recipe, BatchPlan, AutoencoderKL, Source], Latents]
+"""The signature of `encode_batch`."""
+
+
+def make_batch(recipe: Recipe, plan: BatchPlan, vae: AutoencoderKL, source: Source) -> Latents:
+    """Make a batch: draw, augment and encode its pictures, and draw its noise."""
+    return adapt_latents(encode_batch(recipe, plan, vae, source), recipe, plan)
 
 
 @torch.no_grad()
-def latents(
-    what: Recipe, stage: Stage, vae: AutoencoderKL, source: Source, step: int, part: slice = EVERY
-) -> dict[str, Any]:
-    """The share of `make` that neither the network's parts nor its steps of denoising change."""
-    rng = np.random.default_rng([what.seed, 1, step])
-    which = data.rows(len(source), stage.batch, step, what.seed)
-    images, masks, outlines = (data.to_input(x.to(vae.device)) for x in _pixels(what, stage, source, which, rng, part))
-    with autocast(vae.device, what.schedule.precision):
+def encode_batch(recipe: Recipe, plan: BatchPlan, vae: AutoencoderKL, source: Source) -> Latents:
+    """Make what does not depend on the network's parts nor on its denoising steps; most ablations share it."""
+    rng = np.random.default_rng([recipe.seed, 1, plan.step])
+    indices = data.rows_of_step(len(source), plan.stage.batch, plan.step, recipe.seed)
+    pixels = _make_pixels(recipe, plan, source, indices, rng)
+    images, masks, outlines = (data.to_input(x.to(vae.device)) for x in pixels)
+    with autocast(vae.device, recipe.schedule.precision):
         mask, edge = (conditioning.encode(vae, x).float() for x in (masks, outlines))
         conditions = conditioning.conditions(vae, images)
-    drawn = _noise(what, stage.batch, mask.shape[1:], rng, part).to(vae.device)
-    return {"mask": mask, "edge": edge, "noise": drawn, "conditions": conditions, "leak": stage.leak}
+    drawn = _draw_noise(recipe, plan, mask.shape[1:], rng).to(vae.device)
+    return Latents(mask=mask, edge=edge, noise=drawn, conditions=conditions, leak=plan.stage.leak)
 
 
-def fitted(batch: dict[str, Any], what: Recipe, stage: Stage, step: int, part: slice = EVERY) -> dict[str, Any]:
-    """The latents of a step, as this recipe's network and its steps of denoising take them."""
-    rng = np.random.default_rng([what.seed, 2, step])
-    if not what.parts.edge:
-        batch = batch | {"edge": None, "noise": batch["noise"].chunk(2)[0]}
-    if what.rollout > 1:
-        return batch | {"steps": what.rollout, "seeds": rng.integers(2**63, size=stage.batch)[part].tolist()}
-    if what.timesteps != (pipeline.LAST,):
-        t = torch.from_numpy(rng.choice(what.timesteps or pipeline.STEPS, stage.batch)[part])
-        return batch | {"t": t.repeat(1 + what.parts.edge).to(batch["mask"].device)}
-    return batch
+def adapt_latents(latents: Latents, recipe: Recipe, plan: BatchPlan) -> Latents:
+    """Fit latents to the network of a recipe and draw the timesteps, or the seeds of its denoising steps."""
+    rng = np.random.default_rng([recipe.seed, 2, plan.step])
+    if not recipe.parts.edge:
+        latents = replace(latents, edge=None, noise=latents.noise.chunk(2)[0])
+    if recipe.rollout > 1:
+        return replace(latents, seeds=rng.integers(2**63, size=plan.stage.batch)[plan.part].tolist())
+    if recipe.timesteps != (pipeline.LAST,):
+        t = torch.from_numpy(rng.choice(recipe.timesteps or pipeline.STEPS, plan.stage.batch)[plan.part])
+        return replace(latents, timestep=t.repeat(1 + recipe.parts.edge).to(latents.mask.device))
+    return latents
 
 
-def _pixels(what: Recipe, stage: Stage, source: Source, which: list[int], rng, part: slice) -> tuple[Tensor, ...]:
-    """Images, masks and edge maps in [0, 1]."""
-    if what.augment == "authors":
-        samples = [source[i] for i in which]
-        images, masks, edges = authors.batch(samples, stage.size, rng, what.cutmix, part, what.min_max)
-        return images, masks, edges if what.native_edges else data.edges(masks, what.edge_width)
-    images, masks = data.batch(source, which, stage.size, replace(what.augment, crop=stage.crop), rng, part)
-    share = what.augment.cutmix if what.cutmix is True else float(what.cutmix)
-    boxes = data.boxes(len(which), share, (stage.size, stage.size), rng)
-    images, masks = data.paste(boxes[part], images, masks)
-    return images, masks, data.edges(masks, what.edge_width)
+def _make_pixels(
+    recipe: Recipe, plan: BatchPlan, source: Source, indices: list[int], rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Make images (b, 3, s, s), masks and edge maps (b, 1, s, s), in [0, 1]."""
+    size = plan.stage.size
+    if recipe.augment == "authors":
+        samples = [source[i] for i in indices]
+        images, masks, edges = authors.make_batch(
+            samples, size, rng, recipe.cutmix, plan.part, min_max=recipe.min_max
+        )
+        return images, masks, edges if recipe.native_edges else data.edges(masks, recipe.edge_width)
+    augment = replace(recipe.augment, crop=plan.stage.crop)
+    images, masks = data.make_batch(source, indices, size, augment, rng, plan.part)
+    probability = recipe.augment.cutmix if recipe.cutmix is True else float(recipe.cutmix)
+    boxes = data.draw_boxes(len(indices), probability, (size, size), rng)
+    images, masks = data.paste_boxes(boxes[plan.part], images, masks)
+    return images, masks, data.edges(masks, recipe.edge_width)
 
 
-def _noise(what: Recipe, images: int, shape: Sequence[int], rng, part: slice) -> Tensor:
-    """(2b, *shape) for b images of the part: for the masks, then for the edge maps."""
+def _draw_noise(recipe: Recipe, plan: BatchPlan, shape: Sequence[int], rng: np.random.Generator) -> Tensor:
+    """Draw (2b, *shape) for the b images of the part: for the masks, then for the edge maps."""
     generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
-    kinds = 1 if what.shared_noise else 2
-    drawn = noise.KINDS[what.noise]((kinds * images, *shape), generator, rng)
-    return torch.cat([kind[part] for kind in drawn.split(images)]).repeat(2 // kinds, 1, 1, 1)
+    kinds = 1 if recipe.shared_noise else 2
+    drawn = noise.KINDS[recipe.noise]((kinds * plan.stage.batch, *shape), generator, rng)
+    return torch.cat([kind[plan.part] for kind in drawn.split(plan.stage.batch)]).repeat(2 // kinds, 1, 1, 1)

@@ -1,6 +1,6 @@
-"""What a mask loses in an autoencoder and back (paper, Table 1): the ceiling of whatever is predicted in its latents.
+"""The round trip of ground truths through an autoencoder (paper, Table 1): the ceiling of any latent prediction.
 
-The truths themselves are the maps of this source, so a run of it is scored, kept and reported like any other.
+The decoded ground truths are the maps of this source, so its run is scored, stored and reported like any other.
 """
 
 from time import perf_counter
@@ -21,19 +21,28 @@ from disbench.system.environment import describe_environment
 
 
 class RoundTrip:
-    """Stages for disbench.runs.pipeline: truths, reduced to squares of `size` pixels, encoded and decoded.
-
-    `vae`: a folder or Hugging Face id of an AutoencoderKL or of a Stable Diffusion with vae/; None for DiffDIS-mini's.
-    """
+    """Stages for disbench.runs.pipeline: ground truths, reduced to squares, encoded and decoded."""
 
     name = "vae-ceiling"
-    resize, resized = None, 0  # its maps have the size of their truths
+    resize, resized = None, 0  # the maps have the size of their ground truths
 
     def __init__(self, vae: str | None, size: int, device: str | None = None):
+        """Load an autoencoder.
+
+        Args:
+            vae: folder or Hugging Face id of an AutoencoderKL, or of a Stable Diffusion with vae/; None for the VAE
+                of DiffDIS-Mini.
+            size: side of the squares in pixels.
+            device: None for the best device.
+
+        Raises:
+            InputError: if there is no such autoencoder, or it cannot take squares of this size.
+        """
         self.device = devices.pick(device)
-        model = _load(vae)
-        if size % (multiple := conditioning.factor(model)):
-            near = check.nearest(size, multiple)
+        model = _load_vae(vae)
+        multiple = conditioning.factor(model)
+        if size % multiple:
+            near = check.nearest_multiple(size, multiple)
             raise InputError(f"--size {size}: must be a multiple of {multiple}, the pixels to a latent; near: {near}")
         sha = digest(sorted(model.state_dict().items()))
         self.identity = {"model": self.name, "vae": sha, "size": size}
@@ -43,6 +52,7 @@ class RoundTrip:
         self.vae = model.to(self.device).eval()
 
     def load(self, sample: Sample) -> tuple[Tensor, dict[str, float]]:
+        """Read and reduce a ground truth; return it as an image (3, size, size) in [-1, 1], with seconds."""
         truth = read_truth(sample.truth)
         start = perf_counter()
         small = resize(truth, (self.size, self.size))
@@ -50,20 +60,22 @@ class RoundTrip:
 
     @torch.inference_mode()
     def compute(self, prepared: Tensor) -> tuple[Tensor, dict[str, float]]:
+        """Encode and decode an image; return a map (size, size) in [0, 1], with seconds."""
         start = perf_counter()
         mask = conditioning.decode(self.vae, conditioning.encode(self.vae, prepared[None].to(self.device)))
         return stretch(mask)[0].cpu(), {"infer": perf_counter() - start}
 
     def finish(self, output: Tensor, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
+        """Quantise a map and resize it to uint8 (h, w), with seconds."""
         start = perf_counter()
         return resize(quantise(output.numpy()), size), {"restore": perf_counter() - start}
 
 
-def _load(vae: str | None) -> AutoencoderKL:
+def _load_vae(vae: str | None) -> AutoencoderKL:
     if vae is None:
         return weights.load(MINI).vae
     try:
         AutoencoderKL.load_config(vae)
     except (OSError, ValueError):
-        return files.network(AutoencoderKL, vae, "vae")
-    return files.network(AutoencoderKL, vae, "")
+        return files.load_network(AutoencoderKL, vae, "vae")
+    return files.load_network(AutoencoderKL, vae, "")

@@ -1,5 +1,7 @@
 """Commands of DiffDIS only: `disbench diffdis ablate`, export, noise-spread and vae-ceiling."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -16,67 +18,94 @@ from disbench.errors import InputError
 from disbench.system.console import print_json, print_table
 from disbench.system.progress import show_progress
 
-ABLATIONS = ("markdown", "latex", "csv", "json")  # formats of the table
+TABLE_FORMATS = ("markdown", "latex", "csv", "json")
+
+
+@contextmanager
+def _needs_extra(activity: str, extra: str) -> Iterator[None]:
+    """Report a missing package with the extra of disbench that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InputError(f"{activity} needs {error.name}; pip install 'disbench[{extra}]'") from None
 
 
 @click.command()
-@click.option("--rows", type=click.Path(path_type=Path), help="TOML of the rows; else those of the paper's Tables 3-5.")
-@click.option("--recipe", type=click.Path(path_type=Path), help="What they change; else a small one, for a CPU.")
-@click.option("--only", multiple=True, metavar="NAME", help="This row alone; may be given several times.")
+@click.option(
+    "--rows", type=click.Path(path_type=Path), help="TOML file of the rows. Default: those of the paper's Tables 3-5."
+)
+@click.option(
+    "--recipe", type=click.Path(path_type=Path), help="Recipe that the rows change. Default: a small one, for a CPU."
+)
+@click.option("--only", multiple=True, metavar="NAME", help="Train only this row. May be given several times.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each row.")
-@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Else $DISBENCH_DATA, ./DIS5K, mini.")
-@click.option("--split", default="DIS-VD", show_default=True, metavar="SPLITS", help="What is scored.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Weights and scores; goes on from them.")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
-@click.option("--format", "format_", type=click.Choice(ABLATIONS), default=ABLATIONS[0], show_default=True)
+@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Default: $DISBENCH_DATA, ./DIS5K, mini.")
+@click.option("--split", default="DIS-VD", show_default=True, metavar="SPLITS", help="Splits to score on.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder of weights and scores; resumes from them."
+)
+@click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(TABLE_FORMATS),
+    default=TABLE_FORMATS[0],
+    show_default=True,
+    help="Format of the table.",
+)
 @click.option("--json", "format_", flag_value="json", help="Short for --format json.")
-@click.option("--standalone", is_flag=True, help="LaTeX: a document of its own, to compile as it is.")
+@click.option("--standalone", is_flag=True, help="LaTeX: write a complete document.")
 def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standalone):
-    """Train DiffDIS without each of its parts. Several times each; makes the table of it."""
-    try:
-        from disbench.models.diffdis import ablate, ablation_table
-    except ModuleNotFoundError as error:
-        raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
+    """Train DiffDIS without each of its parts, several times each, and print a table."""
+    with _needs_extra("training", "train"):
+        from disbench.models._training.context import TrainingContext
+        from disbench.models.diffdis import ablation_table
+        from disbench.models.diffdis.ablate import RECIPES, Plan, run_ablation
 
-    rows, recipe = rows or ablate.RECIPES / "ablations.toml", recipe or ablate.RECIPES / "ablations-mini.toml"
+    plan = Plan(
+        rows=rows or RECIPES / "ablations.toml",
+        recipe=recipe or RECIPES / "ablations-mini.toml",
+        split=split,
+        seeds=range(seeds),
+        only=only,
+    )
     with show_progress() as progress:
-        trained = ablate.main(data, out, rows, recipe, split, range(seeds), only, device, progress)
-    entries = ablation_table.rows(trained)
+        trained = run_ablation(plan, data, TrainingContext(out=out, device=device, progress=progress))
+    entries = ablation_table.make_entries(trained)
     if format_ == "json":
         print_json(entries)
     elif entries:
         options = {"standalone": standalone} if format_ == "latex" else {}
-        click.echo(getattr(ablation_table, format_)(entries, **options), nl=False)
+        click.echo(ablation_table.FORMATS[format_](entries, **options), nl=False)
 
 
 @click.command()
-@click.option("--weights", required=True, metavar="FILE|DIR|ID", help="DiffDIS', as `disbench run` takes them.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The folder to write.")
+@click.option("--weights", required=True, metavar="FILE|DIR|ID", help="Weights of DiffDIS, as for `disbench run`.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
 @click.option("--base", metavar="DIR|ID", help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder.")
 def export(weights, out, base):
-    """Write DiffDIS' weights as a diffusers folder. The authors' scripts read its unet/."""
-    try:
-        from disbench.models.diffdis import weights as diffdis
-    except ModuleNotFoundError as error:
-        raise InputError(f"export needs {error.name}; pip install 'disbench[models]'") from None
+    """Write DiffDIS weights as a diffusers folder. The authors' scripts read its unet/."""
+    with _needs_extra("export", "models"):
+        from disbench.models.diffdis.weights import BASE, load
+        from disbench.models.diffdis.weights import export as write_folder
 
-    diffdis.export(diffdis.load(weights, base or diffdis.BASE), out, base)
+    write_folder(load(weights, base or BASE), out, base)
     click.echo(out)
 
 
 @click.command("vae-ceiling")
 @add_options(*data_options)
-@click.option("--vae", metavar="DIR|ID", help="An AutoencoderKL or a Stable Diffusion; else DiffDIS-mini's.")
-@click.option("--size", default=1024, show_default=True, type=click.IntRange(8), help="Pixels a side.")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
-@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
+@click.option(
+    "--vae", metavar="DIR|ID", help="An AutoencoderKL or a Stable Diffusion. Default: the VAE of DiffDIS-Mini."
+)
+@click.option("--size", default=1024, show_default=True, type=click.IntRange(8), help="Side of the images, pixels.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
+@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json):
-    """Score truths after an autoencoder's round trip. No latent diffusion can be better."""
-    try:
+    """Score ground truths after an autoencoder's round trip. No latent diffusion can be better."""
+    with _needs_extra("vae-ceiling", "models"):
         from disbench.models.diffdis.ceiling import RoundTrip
-    except ModuleNotFoundError as error:
-        raise InputError(f"vae-ceiling needs {error.name}; pip install 'disbench[models]'") from None
     from disbench.data.location import find_dataset
     from disbench.runs.engines.threads import LocalSource
     from disbench.runs.execute import execute
@@ -93,33 +122,48 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
 
 @click.command("noise-spread")
 @add_options(*data_options)
-@click.option("--weights", "several", multiple=True, metavar="[TITLE=]FILE|DIR|ID", help="May be given several times.")
-@click.option("--without-dbia", is_flag=True, help="Also each network that has it with its DBIA switched off.")
-@click.option("--base", metavar="DIR|ID", help="For the authors' U-Net: its VAE and text encoder.")
+@click.option(
+    "--weights", "arguments", multiple=True, metavar="[TITLE=]FILE|DIR|ID", help="May be given several times."
+)
+@click.option("--without-dbia", is_flag=True, help="Measure each network with DBIA also with DBIA switched off.")
+@click.option("--base", metavar="DIR|ID", help="VAE and text encoder for the authors' U-Net.")
 @click.option("--seeds", default=8, show_default=True, type=click.IntRange(2), help="Noises per image.")
-@click.option("--pictures", default=4, show_default=True, type=click.IntRange(0), help="Images in the picture.")
-@click.option("--device", help="cpu, cuda, cuda:1, mps; the best there is if not given.")
+@click.option("--pictures", default=4, show_default=True, type=click.IntRange(0), help="Images in spread.png.")
+@click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of spread.json and spread.png.")
 @json_option
-def noise_spread(data, split, several, without_dbia, base, seeds, pictures, device, out, as_json):
-    """Measure how far DiffDIS' masks depend on their noise."""
-    try:
-        from disbench.models.diffdis import spread, spread_report, weights
-    except ModuleNotFoundError as error:
-        raise InputError(f"noise-spread needs {error.name}; pip install 'disbench[models]'") from None
+def noise_spread(data, split, arguments, without_dbia, base, seeds, pictures, device, out, as_json):
+    """Measure how far masks of DiffDIS depend on their noise."""
+    with _needs_extra("noise-spread", "models"):
+        from disbench.models.diffdis.noise_spread import MEASURES, Comparison, compare_networks
+        from disbench.models.diffdis.noise_spread_report import write_report
+        from disbench.models.diffdis.weights import BASE
     from disbench.data.location import find_dataset
 
-    titled = [("", text) if Path(text).exists() else text.rpartition("=")[::2] for text in several] or [("", None)]
+    comparison = Comparison(
+        networks=[_parse_network(argument) for argument in arguments] or [("", None)],
+        seeds=seeds,
+        maps=pictures,
+        base=base or BASE,
+        without_dbia=without_dbia,
+    )
     with show_progress() as progress:
         samples = find_dataset(data, split, progress=progress).samples
-        base = base or weights.BASE
-        found = spread.compare(titled, samples, seeds, device, base, without_dbia, pictures, progress)
-    content = spread_report.write(out, found, seeds, pictures)
+        spreads = compare_networks(comparison, samples, device, progress)
+    content = write_report(out, spreads, seeds, pictures)
     if as_json:
         print_json(content)
         return
-    rows = [(one["title"], *(f"{one['mean'][key]:.4f}" for key in spread.MEASURES)) for one in content["networks"]]
-    print_table(("network", *spread.MEASURES), rows)
+    rows = [(network["title"], *(f"{network['mean'][key]:.4f}" for key in MEASURES)) for network in content["networks"]]
+    print_table(("network", *MEASURES), rows)
+
+
+def _parse_network(argument: str) -> tuple[str, str]:
+    """Split [TITLE=]WEIGHTS into title and weights. An existing path is never split."""
+    if Path(argument).exists():
+        return "", argument
+    title, _, weights = argument.rpartition("=")
+    return title, weights
 
 
 COMMANDS = {command.name: command for command in (ablate, export, noise_spread, vae_ceiling)}

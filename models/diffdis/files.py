@@ -1,4 +1,4 @@
-"""Parts of Stable Diffusion folders, and modules that diffusers makes from a configuration."""
+"""Load parts of Stable Diffusion folders, and build modules of diffusers from a configuration."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,57 +13,82 @@ from disbench.errors import InputError
 from disbench.models._parts import weights
 
 
-def part(read: Callable, base: str, name: str, **options: Any) -> Any:
-    """`read` applied to one part of a Stable Diffusion folder (or id) in diffusers' layout: "vae", "unet", ...
+def load_part(read: Callable[..., Any], base: str, name: str, **options: Any) -> Any:
+    """Read one part of a Stable Diffusion folder in diffusers' layout.
 
-    "" is the folder itself.
+    Args:
+        read: function of diffusers or transformers that reads the part.
+        base: the folder, or a Hugging Face id.
+        name: "vae", "unet", ...; "" for the folder itself.
+        **options: further arguments of `read`.
+
+    Raises:
+        InputError: if the part is missing or unreadable.
     """
     try:
         return read(base, subfolder=name, **options)
-    except Exception as error:  # both libraries fail on foreign files in whatever way those lead them to
-        why = weights.first_line(error)
-        what = f"{name}/" if name else "part"
-        raise InputError(f"{base}: no {what} of Stable Diffusion 2.1 or SD-Turbo to read ({why})") from error
+    except Exception as error:  # both libraries fail on foreign files with any kind of exception
+        reason = weights.first_line(error)
+        part = f"{name}/" if name else "part"
+        raise InputError(f"{base}: no {part} of Stable Diffusion 2.1 or SD-Turbo to read ({reason})") from error
 
 
-def network(kind: type[nn.Module], base: str, name: str) -> nn.Module:
-    """The network in one part, in eval mode, with all tensors that are there, neither more nor fewer.
+def load_network(kind: type[nn.Module], base: str, name: str) -> Any:
+    """Load the network in one part, in eval mode.
 
-    `kind` is diffusers' or transformers' class, `name` as in `part`. InputError with the first that differ, where both
-    libraries warn and draw the rest at random.
+    Args:
+        kind: class of diffusers or transformers.
+        base: folder or Hugging Face id.
+        name: the part, as in `load_part`.
+
+    Raises:
+        InputError: with the first tensors that are missing, unknown or of another shape. Both libraries would only
+            warn and draw them at random.
     """
     with _without_warnings():
-        found, info = part(kind.from_pretrained, base, name, output_loading_info=True, ignore_mismatched_sizes=True)
+        net, info = load_part(
+            kind.from_pretrained, base, name, output_loading_info=True, ignore_mismatched_sizes=True
+        )
     wrong = [f"{key} is missing" for key in sorted(info["missing_keys"])]
     wrong += [f"{key} has another shape" for key, *_ in sorted(info["mismatched_keys"])]
-    # A buffer that older versions wrote, and that the newer make themselves.
+    # position_ids is a buffer that older versions saved and newer ones compute.
     wrong += [f"{key} is unknown" for key in sorted(info["unexpected_keys"]) if not key.endswith(".position_ids")]
     if wrong or info["error_msgs"]:
-        some = ", ".join(wrong[:3] or info["error_msgs"][:1])
-        where = f"{base}/{name}" if name else base
+        examples = ", ".join(wrong[:3] or info["error_msgs"][:1])
+        source = f"{base}/{name}" if name else base
         raise InputError(
-            f"{where}: not the weights of this {kind.__name__}; {len(wrong)} tensors differ: {some} ...; "
+            f"{source}: not the weights of this {kind.__name__}; {len(wrong)} tensors differ: {examples} ...; "
             "get the folder again, or choose another base"
         )
-    return found.eval()
+    return net.eval()
 
 
-def build(kind: type[ModelMixin], config: dict[str, Any], state: dict[str, Tensor], path: Path) -> ModelMixin:
-    """A module of this configuration, as `_parts.weights.build` fills it; InputError where it makes none."""
+def build_network(kind: type[ModelMixin], config: dict[str, Any], state: dict[str, Tensor], path: Path) -> Any:
+    """Build a module from a configuration and a state.
 
-    def make() -> ModelMixin:
+    Args:
+        kind: class of diffusers.
+        config: its configuration.
+        state: all its tensors.
+        path: file of the tensors, for errors.
+
+    Raises:
+        InputError: if the configuration is wrong, or does not fit the tensors.
+    """
+
+    def build_empty() -> ModelMixin:
         try:
             return kind.from_config(config)
-        except Exception as error:  # diffusers fails on wrong values in whatever way they lead it to
-            why = weights.first_line(error)
-            raise InputError(f"{path}: the configuration for it makes no {kind.__name__} ({why})") from error
+        except Exception as error:  # diffusers fails on wrong values with any kind of exception
+            reason = weights.first_line(error)
+            raise InputError(f"{path}: its configuration makes no {kind.__name__} ({reason})") from error
 
-    return weights.build(make, state, path)
+    return weights.build(build_empty, state, path)
 
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Of what `network` refuses in one line."""
+    """Silence the warnings about faults that `load_network` reports in one line."""
     loggers = [logging.getLogger(name) for name in ("diffusers", "transformers")]
     levels = [logger.level for logger in loggers]
     try:

@@ -1,7 +1,7 @@
 """Low-rank adaptation (Hu et al., ICLR 2022) of the U-Net's attention, with peft: a training in less memory.
 
-What Stable Diffusion knows stays as it is. Trained are a pair of thin matrices beside each projection of an attention,
-and in full what DiffDIS adds to the network.
+The weights of Stable Diffusion stay fixed. A pair of thin matrices per attention projection is trained, and all layers
+that DiffDIS adds to the network.
 """
 
 import re
@@ -14,8 +14,12 @@ PROJECTIONS = r"(?!.*\.attn3\.).*\.(to_q|to_k|to_v|to_out\.0)"
 NEW = re.compile(r"conv_in\.|class_embedding\.|rgb_|.*\.(attn3|norm2_)\.")
 
 
-def add(unet: DiffDISUNet, rank: int) -> None:
-    """InputError where peft is not installed."""
+def add_adapters(unet: DiffDISUNet, rank: int) -> None:
+    """Add adapters of a rank to a U-Net, in place, and freeze all other old weights.
+
+    Raises:
+        InputError: if peft is not installed.
+    """
     try:
         from peft import LoraConfig
     except ImportError:
@@ -25,14 +29,16 @@ def add(unet: DiffDISUNet, rank: int) -> None:
         parameter.requires_grad_("lora_" in name or bool(NEW.match(name)))
 
 
-def merge(unet: DiffDISUNet) -> None:
-    """Into the projections: a U-Net like any other again."""
+def merge_adapters(unet: DiffDISUNet) -> None:
+    """Merge the adapters into the projections, in place. The U-Net has its usual tensors afterwards."""
     unet.fuse_lora()
     unet.unload_lora()
 
 
-def merged(unet: DiffDISUNet) -> DiffDISUNet:
-    """A copy with them merged, while the training goes on unmerged; itself where there are none."""
-    if getattr(unet, "peft_config", None):
-        merge(unet := deepcopy(unet))
-    return unet
+def merged_copy(unet: DiffDISUNet) -> DiffDISUNet:
+    """Return a copy with merged adapters, or the U-Net itself if it has no adapters."""
+    if not getattr(unet, "peft_config", None):
+        return unet
+    copy = deepcopy(unet)
+    merge_adapters(copy)
+    return copy

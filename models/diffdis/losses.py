@@ -1,83 +1,89 @@
-"""What DiffDIS is trained on: one step from pure noise to the latents of the mask and of its edges (Algorithm 1).
+"""Losses of DiffDIS: one step from pure noise to the latents of the mask and of its edges (paper, Algorithm 1).
 
-And the other ways of the paper's Table 4: another timestep, or several steps.
+The ablations of the paper's Table 4 train with another timestep, or with several steps.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from disbench.models.diffdis import pipeline
-from disbench.models.diffdis.unet import DiffDISUNet
+from disbench.models.diffdis.checkpoint import Checkpoint
 
 
-def one_step(
-    unet: DiffDISUNet,
-    mask: Tensor,
-    edge: Tensor | None,
-    noise: Tensor,
-    conditions: tuple[Tensor, ...],
-    text: Tensor,
-    prediction_type: str,
-    leak: bool = True,
-    t: int | Tensor = pipeline.LAST,
-) -> dict[str, Tensor]:
-    """Mean squared errors of the denoised latents (paper, equation 5), {"mask", "edge"}; their sum is the loss.
+@dataclass(frozen=True, kw_only=True)
+class Latents:
+    """A batch of b images as the losses take it.
 
-    `mask` and `edge` are latents (B, 4, h, w), `noise` is (2B, 4, h, w) in the U-Net's order of rows; for a U-Net
-    without the edge, None and (B, 4, h, w). `t` is one timestep or one per row.
-    At t = 999 Algorithm 1 leaves 7 % of the truth in its input, which inference does not have; without `leak` it is
-    noise alone there.
+    Attributes:
+        mask: latents of the masks, (b, 4, h, w).
+        edge: latents of the edge maps, (b, 4, h, w); None for a U-Net without the edge.
+        noise: (2b, 4, h, w) in the U-Net's order of rows; (b, 4, h, w) without the edge.
+        conditions: latents of the images at their size, 1/2, 1/4 and 1/8.
+        leak: whether the input at t = 999 holds 7 % of the truth, as in Algorithm 1. Inference does not have it.
+        timestep: one timestep, or one per row.
+        seeds: seeds of the noise between several steps, one per image.
     """
-    alphas = pipeline.alphas_cumprod()
-    x_t = _noisy(mask, edge, noise, leak, t)
-    output = unet(x_t, t, conditions, text)
-    return _errors(pipeline.x0(output, x_t, t, alphas, prediction_type), mask, edge)
+
+    mask: Tensor
+    edge: Tensor | None
+    noise: Tensor
+    conditions: tuple[Tensor, ...]
+    leak: bool = True
+    timestep: int | Tensor = pipeline.LAST
+    seeds: Sequence[int] = ()
 
 
-def several_steps(
-    unet: DiffDISUNet,
-    mask: Tensor,
-    edge: Tensor | None,
-    noise: Tensor,
-    conditions: tuple[Tensor, ...],
-    text: Tensor,
-    prediction_type: str,
-    leak: bool,
-    seeds: Sequence[int],
-    steps: int,
-) -> dict[str, Tensor]:
-    """The same errors after so many steps of denoising, as at inference, with gradients through all of them.
+def one_step(network: Checkpoint, latents: Latents) -> dict[str, Tensor]:
+    """Compute the losses of one denoising step: mean squared errors of the denoised latents (paper, equation 5).
 
-    Table 4 has such a training of two, t = 999 and 499; on which of them its loss is, the paper does not say. `seeds`,
-    one per image, are those of the noise between steps.
+    Returns the parts "mask" and, with the edge, "edge". Their sum is the loss.
     """
-    x_t = _noisy(mask, edge, noise, leak, pipeline.LAST)
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds] * unet.domains
-    injections = unet.injections(conditions)  # once, so that their batch norms count each row once
-    schedule = pipeline.scheduler(steps, prediction_type)
+    t = latents.timestep
+    x_t = _add_noise(latents, t)
+    output = network.unet(x_t, t, latents.conditions, network.text)
+    return _squared_errors(pipeline.x0(output, x_t, t, pipeline.alphas_cumprod(), network.prediction_type), latents)
+
+
+def several_steps(network: Checkpoint, latents: Latents, steps: int) -> dict[str, Tensor]:
+    """Compute the same losses after several denoising steps from t = 999, as at inference.
+
+    Gradients flow through all steps. Table 4 has such a training with t = 999 and 499; the paper does not say which of
+    the two steps has the loss.
+    """
+    unet, conditions, text = network.unet, latents.conditions, network.text
+    x_t = _add_noise(latents, pipeline.LAST)
+    generators = [torch.Generator().manual_seed(seed) for seed in latents.seeds] * unet.domains
+    injections = unet.injections(conditions)  # computed once, so that their batch norms count each row once
+    schedule = pipeline.make_scheduler(steps, network.prediction_type)
     *first, last = schedule.timesteps.tolist()
     for t in first:
         output = unet(x_t, t, conditions, text, injections=injections)
         x_t = schedule.step(output.float(), t, x_t, generator=generators).prev_sample
     output = unet(x_t, last, conditions, text, injections=injections)
-    return _errors(pipeline.x0(output, x_t, last, pipeline.alphas_cumprod(), prediction_type), mask, edge)
+    denoised = pipeline.x0(output, x_t, last, pipeline.alphas_cumprod(), network.prediction_type)
+    return _squared_errors(denoised, latents)
 
 
-def _noisy(mask: Tensor, edge: Tensor | None, noise: Tensor, leak: bool, t: int | Tensor) -> Tensor:
+def _add_noise(latents: Latents, t: int | Tensor) -> Tensor:
+    noise = latents.noise
     alpha = pipeline.alphas_cumprod().to(noise.device)[t].reshape(-1, 1, 1, 1)
-    noisy = alpha.sqrt() * _both(mask, edge) + (1 - alpha).sqrt() * noise
-    if leak:
+    noisy = alpha.sqrt() * _targets(latents) + (1 - alpha).sqrt() * noise
+    if latents.leak:
         return noisy
-    return torch.where(torch.as_tensor(t, device=noise.device).reshape(-1, 1, 1, 1) == pipeline.LAST, noise, noisy)
+    hides_truth = torch.as_tensor(t, device=noise.device).reshape(-1, 1, 1, 1) == pipeline.LAST
+    return torch.where(hides_truth, noise, noisy)
 
 
-def _errors(denoised: Tensor, mask: Tensor, edge: Tensor | None) -> dict[str, Tensor]:
-    parts = zip(("mask", "edge"), denoised.split(len(mask)), _both(mask, edge).split(len(mask)), strict=False)
-    return {name: functional.mse_loss(got, wanted) for name, got, wanted in parts}
+def _squared_errors(denoised: Tensor, latents: Latents) -> dict[str, Tensor]:
+    images = len(latents.mask)
+    # Not strict: without the edge there is only the mask.
+    pairs = zip(("mask", "edge"), denoised.split(images), _targets(latents).split(images), strict=False)
+    return {name: functional.mse_loss(prediction, target) for name, prediction, target in pairs}
 
 
-def _both(mask: Tensor, edge: Tensor | None) -> Tensor:
-    return mask if edge is None else torch.cat([mask, edge])
+def _targets(latents: Latents) -> Tensor:
+    return latents.mask if latents.edge is None else torch.cat([latents.mask, latents.edge])

@@ -1,4 +1,4 @@
-"""The noise that training starts from."""
+"""Noise that a training starts from: white as at inference, or the pyramid of DiffDIS' authors."""
 
 from typing import Protocol
 
@@ -7,22 +7,30 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 LEVELS = 10
-DISCOUNT = 0.8  # of each level's strength against the one before
+DISCOUNT = 0.8  # factor of each level's strength relative to the level before
 
 
 class Uniform(Protocol):
-    def random(self) -> float: ...
+    """A generator of uniform numbers."""
+
+    def random(self) -> float:
+        """Draw a number in [0, 1)."""
 
 
 def white(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tensor:
-    """(B, c, h, w), as at inference."""
+    """Draw white noise (b, c, h, w), as at inference."""
     return torch.randn(shape, generator=generator)
 
 
 def pyramid(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tensor:
-    """(B, c, h, w) of deviation 1: white noise at ever smaller sizes, enlarged and summed, strong at low frequencies.
+    """Draw noise of deviation 1 that is strong at low frequencies, with which the authors train DiffDIS.
 
-    What the authors train DiffDIS with: level i is smaller than the last by r^i, r drawn from 2..4 by `rng`.
+    White noise at smaller and smaller sizes is enlarged and summed. Level i is smaller than the one before by r^i.
+
+    Args:
+        shape: (b, c, h, w).
+        generator: draws the noise.
+        rng: draws r from 2..4.
     """
     height, width = shape[-2:]
     total = torch.randn(shape, generator=generator)

@@ -2,34 +2,62 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
-from diffusers import AutoencoderKL, DDPMScheduler
+from diffusers import DDPMScheduler
 from torch import Generator, Tensor
 
 from disbench.errors import InputError
 from disbench.models.diffdis import conditioning
-from disbench.models.diffdis.unet import DiffDISUNet
+from disbench.models.diffdis.checkpoint import Checkpoint, PredictionType
 
 STEPS = 1000
 LAST = STEPS - 1
-"""Where a one-step schedule with trailing spacing starts; other spacings would start at 0 or 1."""
+"""Timestep at which a one-step schedule with trailing spacing starts. Other spacings would start at 0 or 1."""
 
-PredictionType = Literal["epsilon", "v_prediction", "sample"]
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a mask is denoised.
+
+    Attributes:
+        steps: number of denoising steps, spaced evenly down from t = 999.
+        edge: whether to return the edge map too.
+        half: whether to compute in float16. x0 is computed in float32, since its error grows, and the decoder in
+            bfloat16, since it may overflow.
+    """
+
+    steps: int = 1
+    edge: bool = False
+    half: bool = False
+
+
+ONE_PASS = Sampling()
 
 
 def alphas_cumprod() -> Tensor:
-    """Stable Diffusion's noise schedule (1000,): betas .00085 to .012, linear in their square roots."""
+    """Compute Stable Diffusion's noise schedule (1000,): betas 0.00085 to 0.012, linear in their square roots."""
     betas = torch.linspace(0.00085**0.5, 0.012**0.5, STEPS) ** 2
     return (1 - betas).cumprod(dim=0)
 
 
 def x0(output: Tensor, x_t: Tensor, t: int | Tensor, alphas_cumprod: Tensor, prediction_type: PredictionType) -> Tensor:
-    """The clean latent that the U-Net's output stands for (paper, equation 4), float32 whatever comes in.
+    """Compute the clean latent that the U-Net's output stands for (paper, equation 4).
 
-    At t = 999 an error of the predicted noise grows 15 times. `t` is one step or one per row.
+    At t = 999 an error of the predicted noise grows 15 times, so everything is computed in float32.
+
+    Args:
+        output: prediction of the U-Net, (b, 4, h, w).
+        x_t: noisy latents that were its input, (b, 4, h, w).
+        t: one timestep, or one per row.
+        alphas_cumprod: noise schedule (1000,).
+        prediction_type: what `output` is.
+
+    Returns:
+        Clean latents (b, 4, h, w), float32.
     """
     alpha = alphas_cumprod.to(x_t.device)[t].reshape(-1, 1, 1, 1)
     output, x_t = output.float(), x_t.float()
@@ -44,9 +72,9 @@ def x0(output: Tensor, x_t: Tensor, t: int | Tensor, alphas_cumprod: Tensor, pre
 
 
 def seeded_noise(shape: tuple[int, ...], seeds: Sequence[int]) -> tuple[Tensor, list[Generator]]:
-    """White noise (B, *shape), one seed per image, and the generators that go on from there.
+    """Draw white noise (b, *shape), one seed per image; return it with the generators, which continue from there.
 
-    Made on the CPU, so that every device and every batch sees the same.
+    Drawn on the CPU, so that every device and every batch size sees the same noise.
     """
     generators = [Generator().manual_seed(seed) for seed in seeds]
     return torch.stack([torch.randn(shape, generator=generator) for generator in generators]), generators
@@ -54,28 +82,33 @@ def seeded_noise(shape: tuple[int, ...], seeds: Sequence[int]) -> tuple[Tensor, 
 
 @torch.inference_mode()
 def segment(
-    unet: DiffDISUNet,
-    vae: AutoencoderKL,
-    text: Tensor,
+    checkpoint: Checkpoint,
     image: Tensor,
     noise: Tensor,
-    prediction_type: PredictionType = "epsilon",
-    edge: bool = False,
-    steps: int = 1,
+    sampling: Sampling = ONE_PASS,
     generators: Sequence[Generator] = (),
-    half: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """Mask and, where asked for, edge map, (B, H, W) in [0, 1], of images (B, 3, H, W) in [-1, 1].
+    """Predict the masks of images.
 
-    `noise` (B, 4, h, w) starts both; H and W are multiples of 8 latent pixels. Of several `steps`, spaced evenly down
-    from t = 999, each but the last adds noise, drawn from each image's generator: for its mask, then for its edges.
-    `half` computes in float16, but x0, whose error grows, in float32, and the decoder, which may overflow, in bfloat16.
+    Args:
+        checkpoint: networks, on the device of the images.
+        image: (b, 3, H, W) in [-1, 1]. H and W are multiples of 8 latent pixels.
+        noise: (b, 4, h, w), from which both mask and edge map start.
+        sampling: how to denoise.
+        generators: one per image, for the noise that every step but the last adds: for the mask, then for the edge.
+
+    Returns:
+        Masks (b, H, W) in [0, 1], and edge maps of the same kind, None unless asked for.
+
+    Raises:
+        InputError: if an edge map is asked for, but the weights were trained without the edge.
     """
-    lower = partial(torch.autocast, image.device.type) if half else nullcontext
-    schedule = scheduler(steps, prediction_type)
+    unet, vae, text = checkpoint.unet, checkpoint.vae, checkpoint.text
+    lower = partial(torch.autocast, image.device.type) if sampling.half else nullcontext
+    schedule = make_scheduler(sampling.steps, checkpoint.prediction_type)
     *first, last = schedule.timesteps.tolist()
-    if edge and unet.domains == 1:
-        raise InputError("an edge map was asked for, but these weights were trained without the edge")
+    if sampling.edge and unet.domains == 1:
+        raise InputError("these weights were trained without the edge; take others for an edge map")
     x_t = noise.repeat(unet.domains, 1, 1, 1)
     with lower(torch.float16):
         conditions = conditioning.conditions(vae, image)
@@ -83,18 +116,24 @@ def segment(
         for t in first:
             output = unet(x_t, t, conditions, text, injections=injections)
             x_t = schedule.step(output.float(), t, x_t, generator=[*generators] * unet.domains).prev_sample
-        output = unet(x_t, last, conditions, text, edge, injections)
-    latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), prediction_type)
+        output = unet(x_t, last, conditions, text, sampling.edge, injections)
+    # Without the edge the U-Net returns the rows of the masks only, which come first.
+    latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), checkpoint.prediction_type)
     with lower(torch.bfloat16):
         mask, *edges = (conditioning.decode(vae, latent) for latent in latents.split(len(noise)))
-    return mask, edges[0] if edge else None
+    return mask, edges[0] if sampling.edge else None
 
 
-def scheduler(steps: int, prediction_type: PredictionType) -> DDPMScheduler:
-    """Stable Diffusion's, trailing whatever a base model's own says: from t = 999 down."""
-    schedule = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
-    made = DDPMScheduler(
-        STEPS, **schedule, clip_sample=False, prediction_type=prediction_type, timestep_spacing="trailing"
+def make_scheduler(steps: int, prediction_type: PredictionType) -> DDPMScheduler:
+    """Make Stable Diffusion's scheduler with trailing spacing, from t = 999 down, whatever a base model declares."""
+    scheduler = DDPMScheduler(
+        STEPS,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        prediction_type=prediction_type,
+        timestep_spacing="trailing",
     )
-    made.set_timesteps(steps)
-    return made
+    scheduler.set_timesteps(steps)
+    return scheduler

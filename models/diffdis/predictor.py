@@ -1,7 +1,7 @@
-"""DiffDIS behind disbench's Protocol: one plain pass, which is what the paper timed, and what is asked beyond it."""
+"""The Predictor of DiffDIS: one plain pass, which is what the paper timed, and the options beyond it."""
 
 import zlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
@@ -17,28 +17,29 @@ from torch.nn import functional
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts import device as devices
 from disbench.models.diffdis.conditioning import factor, fold_mean
-from disbench.models.diffdis.pipeline import seeded_noise, segment
+from disbench.models.diffdis.pipeline import Sampling, seeded_noise, segment
 from disbench.models.diffdis.weights import BASE, digest, load, untrained
 from disbench.registry.card import Card
 
 MINI = Path(__file__).parent / "mini"
-# Mirrored or not, at a share of the size. The authors' script averages six such passes, each with noise of its own.
+# Whether the image is mirrored, and its scale. The authors' script averages six such passes, each with its own noise.
 PASSES = {"plain": [(False, 1.0)], "official": list(product((False, True), (0.75, 1.0, 1.25)))}
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
 
 @dataclass(frozen=True)
 class Options:
-    """What changes the maps of given weights, or their time.
+    """Options that change the maps of the same weights, or their time.
 
-    preset: one pass, or the six of the authors' script
-    steps: of denoising
-    ensemble: each pass is made from so many noises, and the maps are averaged
-    fit: "square", as in the paper, or "keep", which keeps the aspect ratio and pads
-    output: "binary" is cut at 1/2; "edge" is the edge map in place of the mask
-    precision: "tf32" in matrix products on CUDA; "fp16", but x0 in float32 and the decoder in bfloat16
-    compile: torch.compile's mode for U-Net and decoder; "reduce-overhead" makes CUDA graphs
-    size: side in pixels that the network works at; 0: that of the weights
+    Attributes:
+        preset: "plain", one pass, or "official", the six passes of the authors' script.
+        steps: denoising steps.
+        ensemble: number of noises that each pass is made from; the maps are averaged.
+        fit: "square" as in the paper, or "keep", which keeps the aspect ratio and pads.
+        output: "soft"; "binary", thresholded at 1/2; or "edge", the edge map instead of the mask.
+        precision: "tf32" for matrix products on CUDA; "fp16", with x0 in float32 and the decoder in bfloat16.
+        compile: mode of torch.compile for U-Net and decoder; "reduce-overhead" makes CUDA graphs.
+        size: side in pixels that the network works at; 0 for that of the weights.
     """
 
     preset: Literal["plain", "official"] = "plain"
@@ -52,94 +53,123 @@ class Options:
 
 
 class DiffDIS:
-    """A Predictor.
+    """A Predictor of masks or edge maps.
 
-    `weights`: None for the small checkpoint shipped here, "untrained" for its network as drawn from seed 0, or what
-    `weights.load` takes; `base` gives the authors' U-Net its VAE and text encoder; `options` are those of `Options`.
+    Attributes:
+        checkpoint: the networks, on the device.
+        options: the options.
+        size: side in pixels that the network works at.
     """
 
     def __init__(self, card: Card, weights: str | None, device: str | None, base: str = BASE, **options: str | int):
-        self.options = _read(options)
+        """Load the weights.
+
+        Args:
+            card: card of the model.
+            weights: None for the small checkpoint that disbench ships, "untrained" for its network drawn from seed 0,
+                or what `weights.load` takes.
+            device: None for the best device.
+            base: Stable Diffusion folder or id, for the VAE and text encoder of the authors' U-Net.
+            **options: fields of `Options`.
+
+        Raises:
+            InputError: if the weights cannot be loaded or an option is wrong.
+        """
+        self.options = _parse_options(options)
         checkpoint = load(MINI if weights in (None, "untrained") else weights, base)
         if weights == "untrained":
             checkpoint = untrained(checkpoint)
         names = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}
-        self.title = names.get(weights) or f"{card.title} ({Path(weights).name})"  # whose they are, no file can prove
-        chosen = {key: value for key, value in asdict(self.options).items() if value != getattr(Options, key)}
-        self.title += "".join(f", {key} {value}" for key, value in chosen.items())
+        self.title = names.get(weights) or f"{card.title} ({Path(weights).name})"  # no file proves who trained it
+        changed = {key: value for key, value in asdict(self.options).items() if value != getattr(Options, key)}
+        self.title += "".join(f", {key} {value}" for key, value in changed.items())
         self.size = self.options.size or checkpoint.size or card.pipeline["size"]
-        self.identity = {"weights": digest(checkpoint), "size": self.size, **chosen}
+        self.identity = {"weights": digest(checkpoint), "size": self.size, **changed}
         self.device = devices.pick(device)
-        self.prediction_type = checkpoint.prediction_type
         fold_mean(checkpoint.vae)
-        self.unet, self.vae = (
-            part.to(self.device, memory_format=torch.channels_last) for part in (checkpoint.unet, checkpoint.vae)
+        self.checkpoint = replace(
+            checkpoint,
+            unet=checkpoint.unet.to(self.device, memory_format=torch.channels_last),
+            vae=checkpoint.vae.to(self.device, memory_format=torch.channels_last),
+            text=checkpoint.text.to(self.device),
         )
-        self.text = checkpoint.text.to(self.device)
-        self.factor = factor(self.vae)
-        if self.options.output == "edge" and self.unet.domains == 1:
-            raise InputError("option output=edge: these weights were trained without the edge")
+        self.factor = factor(self.checkpoint.vae)
+        if self.options.output == "edge" and self.checkpoint.unet.domains == 1:
+            raise InputError("option output=edge: these weights were trained without the edge; use other weights")
         if self.size % self._multiple:
             raise InputError(f"option size={self.size}: must be a multiple of {self._multiple}")
         if self.options.compile != "no":
-            for part in (self.unet, self.vae.decoder):
-                part.compile(mode=self.options.compile)
+            for network in (self.checkpoint.unet, self.checkpoint.vae.decoder):
+                network.compile(mode=self.options.compile)
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """uint8 (h, w, 3) -> float32 (3, H, W) in [-1, 1]: a square of `size`, or with fit=keep no side above it."""
+        """Resize uint8 (h, w, 3) to float32 (3, H, W) in [-1, 1]: a square of `size`; with fit=keep, at most `size`."""
         inner, outer = self._frame(image.shape[:2])
         resized = resize(image, inner)
         margin = [(0, large - small) for small, large in zip(inner, outer, strict=True)]
         return normalise(np.pad(resized, (*margin, (0, 0)), "edge"))
 
     def infer(self, batch: Tensor) -> Tensor:
-        """(b, 3, H, W) -> masks (b, H, W) in [0, 1], stretched to it, whatever else is in the batch."""
+        """Predict masks (b, H, W), each stretched to [0, 1], for images (b, 3, H, W) in [-1, 1]."""
         masks, edges = self.maps(batch, edge=self.options.output == "edge")
         return masks if edges is None else edges
 
-    def maps(self, batch: Tensor, edge: bool = False) -> tuple[Tensor, Tensor | None]:
-        """Masks, and edge maps where asked for, both as `infer` gives masks."""
+    def maps(self, batch: Tensor, *, edge: bool = False) -> tuple[Tensor, Tensor | None]:
+        """Predict masks and, if asked for, edge maps, both like the masks of `infer`."""
         variants = list(product(PASSES[self.options.preset], range(self.options.ensemble)))
         seeds = noise_seeds(batch, len(variants))
         with devices.matmul_precision("high" if self.options.precision == "tf32" else "highest"):
-            passes = [self.one_pass(batch, of, edge, *one) for of, (one, _) in zip(seeds, variants, strict=True)]
+            passes = [
+                self.one_pass(batch, pass_seeds, edge=edge, mirrored=mirrored, scale=scale)
+                for pass_seeds, ((mirrored, scale), _) in zip(seeds, variants, strict=True)
+            ]
         masks, edges = zip(*passes, strict=True)
         return torch.stack(masks).mean(0), torch.stack(edges).mean(0) if edge else None
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) -> uint8 (h, w): 8 bit first, only then resized. A margin is cut off, and the rest stretched again."""
+        """Quantise (H, W) to 8 bits, then resize to uint8 (h, w).
+
+        A margin is removed first, and the map stretched again.
+        """
         inner, outer = self._frame(size)
-        if inner != outer:  # what was found in the margin is not to decide how the image's part is stretched
+        if inner != outer:
+            # Predictions in the margin must not decide how the image's part is stretched.
             output = stretch(output[None, : inner[0], : inner[1]])[0]
         levels = resize(quantise(output.cpu().numpy()), size)
         return (levels > 127).astype(np.uint8) * 255 if self.options.output == "binary" else levels
 
     def one_pass(
-        self, batch: Tensor, seeds: list[int], edge: bool = False, mirrored: bool = False, scale: float = 1.0
+        self, batch: Tensor, seeds: list[int], *, edge: bool = False, mirrored: bool = False, scale: float = 1.0
     ) -> tuple[Tensor, Tensor | None]:
-        """One pass over mirrored and scaled images; its maps, stretched, mirrored and scaled back."""
+        """Predict masks and, if asked for, edge maps in one pass over mirrored and scaled images.
+
+        Args:
+            batch: images (b, 3, H, W) in [-1, 1].
+            seeds: seed of each image's noise.
+            edge: whether to return edge maps too.
+            mirrored: whether images are mirrored before the network, and maps back.
+            scale: factor of the size that the network works at.
+
+        Returns:
+            Masks (b, H, W), each stretched to [0, 1], and edge maps or None.
+        """
         image = batch.flip(-1) if mirrored else batch
         full = batch.shape[-2:]
         size = full if scale == 1 else tuple(self._whole(side * scale) for side in full)
         image = _scale(image, size)
         noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
-        maps = segment(
-            self.unet,
-            self.vae,
-            self.text,
-            image,
-            noise.to(batch.device),
-            self.prediction_type,
-            edge,
-            self.options.steps,
-            generators,
-            half=self.options.precision == "fp16",
-        )
-        maps = [None if x is None else _scale(stretch(x)[:, None], full)[:, 0] for x in maps]
-        return tuple(x.flip(-1) if mirrored and x is not None else x for x in maps)
+        sampling = Sampling(steps=self.options.steps, edge=edge, half=self.options.precision == "fp16")
+        maps = segment(self.checkpoint, image, noise.to(batch.device), sampling, generators)
+        masks, edges = (None if x is None else self._undo(x, full, mirrored=mirrored) for x in maps)
+        return masks, edges
+
+    def _undo(self, maps: Tensor, size: tuple[int, int], *, mirrored: bool) -> Tensor:
+        """Stretch the maps of a pass, and undo its scaling and mirroring."""
+        maps = _scale(stretch(maps)[:, None], size)[:, 0]
+        return maps.flip(-1) if mirrored else maps
 
     def _frame(self, size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """What an image of `size` (h, w) is resized to, and that with its margin below and to the right."""
+        """Return the size (h, w) that an image is resized to, and that size with the margin below and to the right."""
         if self.options.fit == "square":
             return (self.size, self.size), (self.size, self.size)
         inner = tuple(max(1, round(side * self.size / max(size))) for side in size)
@@ -147,56 +177,64 @@ class DiffDIS:
 
     @property
     def _multiple(self) -> int:
-        return 8 * self.factor  # the U-Net halves its latents three times
+        """Sides of the input are multiples of this, since the U-Net halves its latents three times."""
+        return 8 * self.factor
 
     def _whole(self, side: float) -> int:
         return max(1, round(side / self._multiple)) * self._multiple
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """uint8 (h, w) or (h, w, 3) to another (h, w): Pillow's bilinear, which antialiases."""
+    """Resize uint8 (h, w) or (h, w, 3) to another (h, w) with Pillow's bilinear filter, which antialiases."""
     return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BILINEAR))
 
 
 def normalise(image: np.ndarray) -> Tensor:
-    """uint8 (h, w, 3) -> float32 (3, h, w) in [-1, 1]."""
+    """Convert uint8 (h, w, 3) to float32 (3, h, w) in [-1, 1]."""
     return torch.from_numpy((image / 255 * 2 - 1).astype(np.float32)).permute(2, 0, 1).contiguous()
 
 
 def noise_seeds(batch: Tensor, passes: int) -> list[list[int]]:
-    """For each pass, of the noise of each image: each pass has noise of its own.
+    """Compute a seed for the noise of each image in each pass.
 
-    It follows from the image's pixels, so that the order of images changes no mask; from those of before scaling, whose
-    last bits are not the same on every device. They leave the device once for all passes.
+    Seeds depend on the image's pixels, so that the order of images changes no mask. Pixels are taken before scaling,
+    since its last bits differ between devices. They leave the device once for all passes.
+
+    Args:
+        batch: images (b, 3, H, W).
+        passes: number of passes.
+
+    Returns:
+        For each pass, a list of b seeds.
     """
     pixels = batch.cpu().contiguous().numpy()
     return [[zlib.crc32(image, number) for image in pixels] for number in range(passes)]
 
 
 def stretch(masks: Tensor) -> Tensor:
-    """Each of (B, H, W) min-max to [0, 1]; a constant mask is nothing found: 0."""
+    """Stretch each mask of (b, H, W) from its range to [0, 1]. A constant mask becomes 0."""
     low, high = masks.amin((1, 2), keepdim=True), masks.amax((1, 2), keepdim=True)
     return torch.where(high > low, (masks - low) / (high - low), 0)
 
 
 def quantise(mask: np.ndarray) -> np.ndarray:
-    """[0, 1] -> 8 bit, truncated."""
+    """Convert [0, 1] to 8 bits, truncated."""
     return (mask * 255).astype(np.uint8)
 
 
 def _scale(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, c, h, w) to another (h, w), without antialiasing, as the authors' passes are scaled."""
+    """Resize (b, c, h, w) to another (h, w) without antialiasing, as the authors scale their passes."""
     return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
-def _read(options: dict[str, str | int]) -> Options:
-    if unknown := options.keys() - asdict(Options()).keys():
-        raise InputError(f"unknown option {min(unknown)!r}; {suggest_names(min(unknown), ['base', *asdict(Options())])}")
+def _parse_options(options: dict[str, str | int]) -> Options:
+    types = {field.name: field.type for field in fields(Options)}
+    if unknown := options.keys() - types.keys():
+        raise InputError(f"unknown option {min(unknown)!r}; {suggest_names(min(unknown), ['base', *types])}")
     for key, value in options.items():
-        one = next(field for field in fields(Options) if field.name == key)
         try:
-            msgspec.convert(value, one.type, strict=False)
+            msgspec.convert(value, types[key], strict=False)
         except msgspec.ValidationError as error:
-            known = ", ".join(get_args(one.type)) if get_origin(one.type) is Literal else ""
-            raise InputError(f"option {key}={value}: {f'not one of {known}' if known else error}") from None
+            fault = f"not one of {', '.join(get_args(types[key]))}" if get_origin(types[key]) is Literal else error
+            raise InputError(f"option {key}={value}: {fault}") from None
     return msgspec.convert(options, Options, strict=False)

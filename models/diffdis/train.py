@@ -1,177 +1,234 @@
 """Train DiffDIS by Algorithm 1 of the paper: `disbench train RECIPE.toml --data DIR --out DIR`.
 
-Trains on DIS-TR and validates on DIS-VD, or on folders. Pictures may grow from stage to stage: small ones teach what
-an object is at a fraction of the time.
+Trains on DIS-TR and validates on DIS-VD, or on folders. Pictures may grow from stage to stage, since small ones teach
+what an object is at a fraction of the time.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from disbench.data.dataset import DataLocation, Sample
 from disbench.errors import InputError, suggest_names
-from disbench.models._training import data, recipe, tracking
-from disbench.models._training.loop import fit
-from disbench.models._training.processes import ALONE, Processes, join
-from disbench.models.diffdis import batches, check, conditioning, lora, losses, memory, weights
+from disbench.models._training import data, recipes, tracking
+from disbench.models._training.checkpoints import RunState
+from disbench.models._training.context import TrainingContext
+from disbench.models._training.loop import Hooks, Task, fit
+from disbench.models._training.processes import Processes, join_processes
+from disbench.models.diffdis import batches, check, conditioning, lora, memory, weights
+from disbench.models.diffdis.batches import BatchPlan, Encoder, Source
+from disbench.models.diffdis.checkpoint import Checkpoint
+from disbench.models.diffdis.losses import Latents, one_step, several_steps
 from disbench.models.diffdis.settings import Recipe, Stage
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
-from disbench.models.diffdis.validate import scores
+from disbench.models.diffdis.validate import score_checkpoint
 
-__all__ = ["Recipe", "Stage", "begin", "main", "train"]
+__all__ = ["Recipe", "Stage", "build_unet", "prepare_checkpoint", "train_recipe", "train_unet"]
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
-def main(
+def train_recipe(
     path: Path,
-    where: DataLocation,
-    out: Path,
-    device: str | None = None,
-    progress=None,
-    say=lambda line: None,
-    track: str | None = None,
-    held_out: DataLocation = None,
+    location: DataLocation,
+    context: TrainingContext,
+    *,
+    validation: DataLocation = None,
     changes: Iterable[tuple[str, str]] = (),
+    track: str | None = None,
 ) -> None:
-    """Train the recipe in `path`, its VAE first; weights in half precision, checkpoints and logs go to `out`.
+    """Train DiffDIS by a recipe, its VAE first; write weights in half precision, checkpoints and logs.
 
-    `path` may be the name of one in RECIPES. `changes` are to it, as `recipe.changed` takes them. `where` is what
-    `disbench.data.find` takes; a training in `out` that was cut off is gone on with. `say` is told how much memory it
-    may take. `track`: one of `tracking.KINDS` that is to log as well. `held_out`: a folder to validate on in place of
-    DIS-VD.
+    Args:
+        path: TOML file, or the name of a recipe in RECIPES.
+        location: DIS5K, or a folder with im/ and gt/.
+        context: where to train. A training in `context.out` that was cut off is resumed. Its log receives how much
+            memory the training may take.
+        validation: folder with im/ and gt/ to validate on instead of DIS-VD.
+        changes: other values for some keys of the recipe, as `recipes.apply_changes` takes them.
+        track: one of `tracking.KINDS` to report to as well.
+
+    Raises:
+        InputError: if the recipe, the data set or a checkpoint in `context.out` is at fault.
     """
-    if path == Path(path.name) and not path.is_file():  # a folder may be called so, as an --out
-        shipped = {file.stem: file for file in RECIPES.glob("*.toml")}
-        if path.name not in shipped and not path.exists():
-            raise InputError(f"{path}: no such file, nor a recipe of disbench's; {suggest_names(path.name, shipped)}")
-        path = shipped.get(path.name, path)
-    what = recipe.convert(path, recipe.changed(recipe.table(path), changes), Recipe)
-    if what.vae and not (path.parent / what.vae).is_dir():
-        recipe.read(path.parent / what.vae, VAERecipe)  # what is wrong with it is told before any work
-    device, processes = join(device)
-    samples, held_out = data.splits(where, held_out, progress)
-    start = begin(what, path, samples, out, progress, processes, device)
+    path = find_recipe(path)
+    recipe = recipes.convert_table(path, recipes.apply_changes(recipes.read_table(path), changes), Recipe)
+    if recipe.vae and not (path.parent / recipe.vae).is_dir():
+        recipes.read_recipe(path.parent / recipe.vae, VAERecipe)  # reports its faults before any work
+    device, processes = join_processes(context.device)
+    context = replace(context, device=device, processes=processes)
+    samples, held_out = data.find_training_samples(location, validation, context.progress)
+    start = prepare_checkpoint(recipe, path, samples, context)
     if processes.first:
-        say(f"memory: {_memory(what, start, processes)}")
-    tracked = tracking.tracker(track, out) if track and processes.first else None
-    unet = train(what, start, samples, held_out, out, device, progress, processes, track=tracked)
+        context.log(f"memory: {_estimate_memory(recipe, start, processes)}")
+        if track:
+            context = replace(context, tracker=tracking.open_tracker(track, context.out))
+    unet = train_unet(recipe, start, samples, held_out, context)
     if processes.first:
-        weights.save(replace(start, unet=unet), out)
+        weights.save(replace(start, unet=unet), context.out)
 
 
-def begin(
-    what: Recipe,
-    path: Path,
-    samples: Sequence[Sample],
-    out: Path,
-    progress=None,
-    processes: Processes = ALONE,
-    device: str = "cpu",
-) -> weights.Checkpoint:
-    """What the training of the recipe in `path` starts from; its VAE is trained in `out` if it is to be."""
-    torch.manual_seed(what.seed)
-    if what.base:
-        start = weights.start(what.base, what.parts, what.scratch)
+def find_recipe(path: Path) -> Path:
+    """Return the file of a recipe that is given as a path or by the name of a shipped one."""
+    if path != Path(path.name) or path.is_file():
+        return path
+    shipped = {file.stem: file for file in RECIPES.glob("*.toml")}
+    if path.name not in shipped and not path.exists():
+        raise InputError(f"{path}: no such file, nor a recipe of disbench's; {suggest_names(path.name, shipped)}")
+    return shipped.get(path.name, path)  # a folder, such as an --out, may have the name of a recipe
+
+
+def prepare_checkpoint(
+    recipe: Recipe, path: Path, samples: Sequence[Sample], context: TrainingContext
+) -> Checkpoint:
+    """Build the networks that a training starts from, and train the VAE if the recipe has one to train.
+
+    Args:
+        recipe: the recipe.
+        path: its file, which names it in errors and next to which its VAE is.
+        samples: pictures to train the VAE on.
+        context: where the VAE is trained.
+    """
+    torch.manual_seed(recipe.seed)
+    if recipe.base:
+        start = weights.start(recipe.base, recipe.parts, scratch=recipe.scratch)
     else:
-        check.unet(path, what)
-        at = path.parent / what.vae
-        if at.is_dir():
-            vae = weights.load(at).vae
+        check.check_unet(path, recipe)
+        vae_path = path.parent / recipe.vae
+        if vae_path.is_dir():
+            vae = weights.load(vae_path).vae
         else:
-            smaller = recipe.read(at, VAERecipe)
-            check.sizes(path, what, check.vae(at, smaller))
-            vae = train_vae(smaller, samples, out, progress, processes, device)
-        start = weights.Checkpoint(new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type)
-    check.sizes(path, what, start.vae)
-    start.unet.batch_statistics = what.batch_norm
-    if what.lora:
-        lora.add(start.unet, what.lora)
-    if what.checkpointing:
+            vae_recipe = recipes.read_recipe(vae_path, VAERecipe)
+            check.check_sizes(path, recipe, check.check_vae(vae_path, vae_recipe))
+            vae = train_vae(vae_recipe, samples, context)
+        start = Checkpoint(build_unet(recipe), vae, torch.zeros(1, *recipe.text), recipe.prediction_type)
+    check.check_sizes(path, recipe, start.vae)
+    start.unet.batch_statistics = recipe.batch_norm
+    if recipe.lora:
+        lora.add_adapters(start.unet, recipe.lora)
+    if recipe.checkpointing:
         start.unet.enable_gradient_checkpointing()
-    return replace(start, size=what.size)
+    return replace(start, size=recipe.size)
 
 
-def new_unet(what: Recipe) -> DiffDISUNet:
-    torch.manual_seed(what.seed)
-    unet = DiffDISUNet(**what.unet, **asdict(what.parts))
-    # At t = 999 the noisy latents are all but noise: begin without them, the image is fainter than the noise.
+def build_unet(recipe: Recipe) -> DiffDISUNet:
+    """Build the U-Net of a recipe, drawn from its seed."""
+    torch.manual_seed(recipe.seed)
+    unet = DiffDISUNet(**recipe.unet, **asdict(recipe.parts))
+    # At t = 999 the noisy latents are almost only noise, and the image is fainter: start without the noise.
     torch.nn.init.zeros_(unet.conv_in.weight[:, LATENT_CHANNELS:])
     return unet
 
 
-def train(
-    what: Recipe,
-    start: weights.Checkpoint,
-    samples: Sequence[Sample] | data.Pictures | data.Files,
+def train_unet(
+    recipe: Recipe,
+    start: Checkpoint,
+    samples: Source,
     held_out: Sequence[Sample],
-    out: Path,
-    device: str = "cpu",
-    progress=None,
-    processes: Processes = ALONE,
-    latents: Callable = batches.latents,
-    track: tracking.Track | None = None,
+    context: TrainingContext,
+    encode: Encoder = batches.encode_batch,
 ) -> DiffDISUNet:
-    """The U-Net of `start` trained on `samples`, in place, and its moving average; checkpoint and log go to `out`.
+    """Train the U-Net of a checkpoint in place.
 
-    `latents` is for a caller that keeps what `batches.latents` makes.
+    Args:
+        recipe: the recipe.
+        start: networks to start from.
+        samples: pictures to train on, or samples from which they are read.
+        held_out: samples to validate on.
+        context: where to train; its device must not be None.
+        encode: makes the latents of a batch; a caller may cache those of `batches.encode_batch`.
+
+    Returns:
+        The moving average of the U-Net.
     """
-    start = replace(start, vae=start.vae.to(device).eval().requires_grad_(False), text=start.text.to(device))
-    unet = start.unet.to(device)
-    ends = list(accumulate(stage.steps for stage in what.stages))
-    whole = what.augment == "authors" or isinstance(samples, data.Pictures | data.Files)
-    source = samples if whole else pictures(what, samples)
-    known = source.digest if isinstance(source, data.Pictures | data.Files) else data.digest(source)
-    parts = {stage: processes.part(stage.batch) for stage in what.stages}
-
-    def make(step: int) -> dict[str, Any]:  # counted in batches, of which a step of the stages has `accumulate`
-        stage = what.stages[bisect_right(ends, step // what.schedule.accumulate)]
-        part = parts[stage]
-        return batches.fitted(latents(what, stage, start.vae, source, step, part), what, stage, step, part)
-
-    def loss(model: DiffDISUNet, batch: dict[str, Any]) -> dict[str, Tensor]:
-        of = losses.one_step if what.rollout == 1 else losses.several_steps
-        return of(model, **batch, text=start.text, prediction_type=start.prediction_type)
-
-    def validate(model: DiffDISUNet, step: int) -> dict[str, float]:
-        some, picture = held_out[: what.validate_on or None], out / "samples" / f"{step}.png"
-        return scores(replace(start, unet=model), some, what.infer_steps, what.show, picture)
-
-    trained = fit(
-        unet,
-        what.schedule,
-        make,
-        loss,
-        what,
-        out,
-        validate if held_out else None,
-        progress,
-        name="unet",
-        rate=lambda parameter: what.embedding_lr if parameter.startswith("class_embedding.") else 1.0,
-        processes=processes,
-        track=track,
-        pictures=known,
-        plain=lora.merged,
+    start = replace(
+        start,
+        unet=start.unet.to(context.device),
+        vae=start.vae.to(context.device).eval().requires_grad_(False),
+        text=start.text.to(context.device),
     )
-    if what.lora:
-        lora.merge(trained)
+    needs_files = recipe.augment == "authors"
+    source = samples
+    if not needs_files and not isinstance(samples, data.Pictures | data.Files):
+        source = load_pictures(recipe, samples)
+    digest = source.digest if isinstance(source, data.Pictures | data.Files) else data.digest_samples(source)
+    task = _UNetTask(
+        recipe=recipe,
+        start=start,
+        source=source,
+        held_out=held_out[: recipe.validate_on or None],
+        samples_folder=context.out / "samples",
+        parts=[context.processes.local_slice(stage.batch) for stage in recipe.stages],
+        encode=encode,
+    )
+    trained = fit(
+        start.unet,
+        recipe.schedule,
+        task,
+        RunState(out=context.out, identity=recipe, name="unet", pictures_digest=digest),
+        processes=context.processes,
+        hooks=Hooks(progress=context.progress, tracker=context.tracker),
+    )
+    if recipe.lora:
+        lora.merge_adapters(trained)
     return trained
 
 
-def _memory(what: Recipe, start: weights.Checkpoint, processes: Processes) -> memory.Estimate:
-    """Of the stage that takes most, in each process."""
-    stage = max(what.stages, key=lambda stage: stage.batch * stage.size**2)
+@dataclass(frozen=True, kw_only=True)
+class _UNetTask(Task):
+    """The training of the U-Net."""
+
+    recipe: Recipe
+    start: Checkpoint
+    source: Source
+    held_out: Sequence[Sample]
+    samples_folder: Path
+    parts: Sequence[slice]  # of a batch of each stage, for this process
+    encode: Encoder
+
+    def batch(self, step: int) -> Latents:
+        # Steps are counted in batches here, of which a step of the stages has `accumulate`.
+        ends = list(accumulate(stage.steps for stage in self.recipe.stages))
+        number = bisect_right(ends, step // self.recipe.schedule.accumulate)
+        plan = BatchPlan(step=step, stage=self.recipe.stages[number], part=self.parts[number])
+        latents = self.encode(self.recipe, plan, self.start.vae, self.source)
+        return batches.adapt_latents(latents, self.recipe, plan)
+
+    def losses(self, net: DiffDISUNet, batch: Latents) -> dict[str, Tensor]:
+        network = replace(self.start, unet=net)
+        if self.recipe.rollout == 1:
+            return one_step(network, batch)
+        return several_steps(network, batch, self.recipe.rollout)
+
+    def validate(self, net: DiffDISUNet, step: int) -> dict[str, float]:
+        if not self.held_out:
+            return {}
+        network, picture = replace(self.start, unet=net), self.samples_folder / f"{step}.png"
+        return score_checkpoint(network, self.held_out, self.recipe.infer_steps, self.recipe.show, picture)
+
+    def lr_multiplier(self, parameter: str) -> float:
+        return self.recipe.embedding_lr if parameter.startswith("class_embedding.") else 1.0
+
+    def export(self, net: DiffDISUNet) -> DiffDISUNet:
+        return lora.merged_copy(net)
+
+
+def load_pictures(recipe: Recipe, samples: Sequence[Sample]) -> data.Pictures | data.Files:
+    """Load the pictures of a recipe into memory, or prepare to read them each time."""
+    if recipe.keep:
+        return data.load_pictures(samples, recipe.pictures)
+    return data.Files(samples, recipe.pictures)
+
+
+def _estimate_memory(recipe: Recipe, start: Checkpoint, processes: Processes) -> memory.Estimate:
+    """Estimate the memory of the most demanding stage, per process."""
+    stage = max(recipe.stages, key=lambda stage: stage.batch * stage.size**2)
     images = stage.batch // processes.count
     latent = stage.size // conditioning.factor(start.vae)
-    return memory.estimate(start.unet, start.vae, what.schedule, start.text.shape[-2], latent, images)
-
-
-def pictures(what: Recipe, samples: Sequence[Sample]) -> data.Pictures | data.Files:
-    return data.load(samples, what.pictures) if what.keep else data.Files(samples, what.pictures)
+    return memory.estimate_memory(start.unet, start.vae, recipe.schedule, start.text.shape[-2], latent, images)

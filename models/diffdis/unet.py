@@ -6,7 +6,7 @@ Tensor names are those of the authors' checkpoint.
 
 import inspect
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -24,40 +24,51 @@ SCALES = 4
 
 @dataclass(frozen=True)
 class Parts:
-    """What DiffDIS adds to a stock U-Net. The paper's ablations leave some of it out, tensors included.
+    """What DiffDIS adds to a stock U-Net. The paper's ablations omit some of it, tensors included.
 
-    edge: an edge map is denoised beside the mask, told apart by the batch-discriminative embedding
-    interaction: how they meet in the mid block, "mutual" attention as in DiffDIS (DBIA), "joint" attention to the keys
-        and values of both (Table 5, after GeoWizard), or "none"
-    injection: of the image at three more scales (SWCI)
+    Attributes:
+        edge: whether an edge map is denoised together with the mask. The batch-discriminative embedding distinguishes
+            the two.
+        interaction: how the two meet in the mid block: "mutual" attention as in DiffDIS (DBIA), "joint" attention to
+            the keys and values of both (Table 5, after GeoWizard), or "none".
+        injection: whether the image is injected at three more scales (SWCI).
     """
 
     edge: bool = True
     interaction: Literal["mutual", "joint", "none"] = "mutual"
     injection: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.interaction not in ("mutual", "joint", "none"):
             raise InputError(f"parts: unknown interaction {self.interaction!r}; known: mutual, joint, none")
         if not self.edge and self.interaction != "none":
-            raise InputError(f"parts: without edge there is nothing to interact with; interaction {self.interaction!r}")
+            raise InputError(f"parts: interaction {self.interaction!r} needs edge; there is nothing to interact with")
 
 
 WHOLE = Parts()
 
 
 class InteractiveBlock(BasicTransformerBlock):
-    """Detail-balancing interactive attention (paper, section 4.2, equation 6), or, `joint`, its rival of Table 5."""
+    """Detail-balancing interactive attention (paper, section 4.2, equation 6), or the joint attention of Table 5."""
 
-    def __init__(self, dim: int, heads: int, head_dim: int, text_dim: int, joint: bool):
+    def __init__(self, dim: int, heads: int, head_dim: int, text_dim: int, *, joint: bool):
+        """Build a block of the width and heads of the stock block that it replaces."""
         super().__init__(dim, heads, head_dim, cross_attention_dim=text_dim)
         self.joint = joint
         self.norm2_ = nn.LayerNorm(dim)
         self.attn3 = Attention(dim, cross_attention_dim=dim, heads=heads, dim_head=head_dim)
 
-    def forward(self, x, attention_mask=None, encoder_hidden_states=None, *unused, **also_unused):
+    def forward(
+        self,
+        x: Tensor,
+        attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        *unused: object,
+        **unused_options: object,
+    ) -> Tensor:
+        """Attend to itself, to the other half of the batch and to the text: (2b, n, dim) -> (2b, n, dim)."""
         x = x + self.attn1(self.norm1(x))
-        # Swapped here rather than in an attention processor: diffusers lets anyone replace those.
+        # Swapped here rather than in an attention processor, since diffusers lets callers replace those.
         normed = self.norm2_(x)
         mask, edge = normed.chunk(2)
         other = torch.cat([mask, edge], dim=1).repeat(2, 1, 1) if self.joint else torch.cat([edge, mask])
@@ -67,16 +78,20 @@ class InteractiveBlock(BasicTransformerBlock):
 
 
 class DiffDISUNet(UNet2DConditionModel):
-    """Built from a stock U-Net's config, of any width and depth; what DiffDIS changes in it is set here.
+    """The U-Net of DiffDIS, built from a stock U-Net's config of any width and depth.
 
-    The config may also say which of the `Parts` there are; `domains` is 2, or 1 without the edge. While it is trained,
-    the injectors' batch norms take a batch's own statistics; the running ones, as at inference, if not
-    `batch_statistics`.
+    The config may also have the fields of `Parts`.
+
+    Attributes:
+        domains: 2, or 1 without the edge.
+        batch_statistics: whether the injectors' batch norms use a batch's statistics in training. If not, they use the
+            running ones, as at inference.
     """
 
     batch_statistics = True
 
-    def __init__(self, edge: bool = True, interaction: str = "mutual", injection: bool = True, **config):
+    def __init__(self, edge: bool = True, interaction: str = "mutual", injection: bool = True, **config: Any):
+        """Build a U-Net; `config` is that of a stock UNet2DConditionModel."""
         parts = Parts(edge, interaction, injection)
         labels = {"class_embed_type": "projection", "projection_class_embeddings_input_dim": 4}
         stock_labels = {"class_embed_type": None, "projection_class_embeddings_input_dim": None}
@@ -96,6 +111,7 @@ class DiffDISUNet(UNet2DConditionModel):
         self.rgb_proj1 = nn.ModuleList(_zero_conv(c) for c in widths)
 
     def train(self, mode: bool = True) -> "DiffDISUNet":
+        """Set training mode, except for the injectors if they train with running statistics."""
         super().train(mode)
         if not self.batch_statistics:
             self.rgb_conv.eval()
@@ -110,17 +126,24 @@ class DiffDISUNet(UNet2DConditionModel):
         edge: bool = True,
         injections: list[tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
-        """Predict for noisy latents (2B, 4, h, w), without the edge (B, 4, h, w), h and w multiples of 8.
+        """Predict noise, velocity or clean latents for noisy latents.
 
-        `conditions` are the image's latents (B, 4, h/2^k, w/2^k), k = 0..3; `text` is one prompt's embedding for
-        all rows, (L, C) or (1, L, C). Returns as many, or without `edge` the B mask rows alone: the same
-        values for less work. `injections` are those of the conditions, for a caller that takes several steps.
+        Args:
+            noisy: (2b, 4, h, w), without the edge (b, 4, h, w); h and w are multiples of 8.
+            timestep: one timestep, or one per row.
+            conditions: latents of the image, (b, 4, h/2^k, w/2^k) for k = 0..3.
+            text: embedding of one prompt for all rows, (L, C) or (1, L, C).
+            edge: whether to predict the edge rows. The mask rows have the same values without them, for less work.
+            injections: result of `injections`, for a caller that takes several steps.
+
+        Returns:
+            Predictions of the shape of `noisy`, or its first b rows without `edge`.
         """
         rows = len(noisy)
         latent = conditions[0].repeat(self.domains, 1, 1, 1)
         if injections is None:
             injections = self.injections(conditions)
-        if not isinstance(timestep, Tensor):  # made where it is used: no CUDA graph holds what comes from the CPU
+        if not isinstance(timestep, Tensor):  # made on the device, since a CUDA graph cannot copy from the CPU
             timestep = torch.full((1,), timestep, device=noisy.device)
         emb = self.time_embedding(self.get_time_embed(noisy, timestep))
         if self.domains == 2:
@@ -145,29 +168,30 @@ class DiffDISUNet(UNet2DConditionModel):
         return self.conv_out(self.conv_act(self.conv_norm_out(x)))
 
     def injections(self, conditions: tuple[Tensor, ...]) -> list[tuple[Tensor, Tensor]]:
-        """Scale-wise conditional injection (paper, section 4.3): in the authors' code FiLM on a skip, scale and shift.
+        """Compute the scale-wise conditional injection (paper, section 4.3), in the authors' code FiLM on a skip.
 
-        Both are (B, c, h, w); in training of all rows, so that the batch norm's running variance counts the rows as
-        the authors' training does.
+        Returns scale and shift of each level, both (b, c, h, w). In training there is a row for each row of the batch,
+        so that the batch norm's running variance counts the rows as the authors' training does.
         """
-        found = []
+        injections = []
         injectors = zip(self.rgb_conv, self.rgb_proj, self.rgb_proj1, strict=True)
         # Not strict: without injection there are none.
         for latent, (convolve, scale, shift) in zip(conditions[1:], injectors, strict=False):
             feature = convolve(latent.repeat(self.domains, 1, 1, 1) if self.rgb_conv.training else latent)
-            found.append((scale(feature), shift(feature)))
-        return found
+            injections.append((scale(feature), shift(feature)))
+        return injections
 
 
-_stock, _own = (inspect.signature(kind.__init__) for kind in (UNet2DConditionModel, DiffDISUNet))
-_own = [parameter for name, parameter in _own.parameters.items() if name in asdict(WHOLE)]
-DiffDISUNet.__init__.__signature__ = _stock.replace(  # what from_config takes from a config
-    parameters=[*_stock.parameters.values(), *_own]
+# from_config takes from a config what the signature of __init__ names.
+_stock_signature, _signature = (inspect.signature(kind.__init__) for kind in (UNet2DConditionModel, DiffDISUNet))
+_part_parameters = [parameter for name, parameter in _signature.parameters.items() if name in asdict(WHOLE)]
+DiffDISUNet.__init__.__signature__ = _stock_signature.replace(
+    parameters=[*_stock_signature.parameters.values(), *_part_parameters]
 )
 
 
 def domain_labels(images: int, device: torch.device) -> Tensor:
-    """The batch-discriminative labels (2 * images, 4) of section 4.2: the sines, then the cosines of two bits."""
+    """Compute the batch-discriminative labels (2 * images, 4) of section 4.2: sines, then cosines of two bits."""
     masks = (torch.arange(2 * images, device=device) < images).float()
     labels = torch.stack([1 - masks, masks], dim=1)
     return torch.cat([labels.sin(), labels.cos()], dim=1)

@@ -63,15 +63,15 @@ def build_untrained(seed: int = 0) -> Networks:
 
 
 def _load_v1(root: Path, folder: str, prompt: Path) -> Networks:
-    width = files.part(UNet2DConditionModel.load_config, str(root), folder)["cross_attention_dim"]
+    width = files.load_part(UNet2DConditionModel.load_config, str(root), folder)["cross_attention_dim"]
     text = _read_embedding(prompt, width)  # fails before gigabytes are read
     return Networks(_load_part(UNet2DConditionModel, root, folder), _load_part(AutoencoderKL, root, "vae"), text)
 
 
 def _load_v2(root: Path, folder: str, base: str) -> Networks:
     path = root / folder / FILE
-    config = files.part(UNet2DConditionModel.load_config, base, "unet")
-    unet = files.build(UNet2DConditionModel, config, read_weights(path), path)
+    config = files.load_part(UNet2DConditionModel.load_config, base, "unet")
+    unet = files.build_network(UNet2DConditionModel, config, read_weights(path), path)
     text = empty_prompt(base)
     check_prompt(text, unet, f"{base}/text_encoder")
     return Networks(unet, autoencoder(base), text)
@@ -79,7 +79,7 @@ def _load_v2(root: Path, folder: str, base: str) -> Networks:
 
 def _load_part(kind: type[ModelMixin], root: Path, folder: str) -> Any:
     path = root / folder / FILE
-    return files.build(kind, files.part(kind.load_config, str(root), folder), read_weights(path), path)
+    return files.build_network(kind, files.load_part(kind.load_config, str(root), folder), read_weights(path), path)
 
 
 def _read_embedding(path: Path, width: int) -> Tensor:

@@ -7,11 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 from click.testing import CliRunner
+from function_task import FunctionTask, fit_functions
 
 from disbench.cli.main import CHECKPOINT_HINT, RESUME_HINT, main
 from disbench.models._training.interruption import Interrupted
-from disbench.models._training.loop import Schedule, fit
 from disbench.models._training.processes import ALONE, Processes
+from disbench.models._training.schedule import Schedule
 from disbench.models.diffdis import train
 
 STEPS = 8
@@ -28,7 +29,9 @@ def trained(out, progress=None, processes=ALONE):
     def make(step):
         return torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
 
-    return fit(net, SCHEDULE, make, losses, {"seed": 0}, out, progress=progress, processes=processes).state_dict()
+    task, identity = FunctionTask(make, losses), {"seed": 0}
+    options = {"identity": identity, "processes": processes, "progress": progress}
+    return fit_functions(net, SCHEDULE, task, out, **options).state_dict()
 
 
 def step(out):
@@ -68,8 +71,8 @@ def test_an_interrupted_training_keeps_its_step(tmp_path, terminated, number, at
         if done == at:
             signal.raise_signal(number)
 
-    said = f"train: step {at + 1} of {STEPS} is kept" if at < STEPS else "the last step is kept"
-    with pytest.raises(Interrupted, match=f"^{said}, the same command goes on from there$"):
+    said = f"train: step {at + 1} of {STEPS} is saved" if at < STEPS else "the last step is saved"
+    with pytest.raises(Interrupted, match=f"^{said}; run the same command again to resume$"):
         trained(tmp_path / "cut", interrupt)
     assert terminated == [True] * (number == signal.SIGTERM)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -81,7 +84,7 @@ def test_a_second_signal_ends_at_once(tmp_path, capfd):
     def impatient(done, *_):
         if done == 5:
             signal.raise_signal(signal.SIGINT)
-            assert "this step is finished and kept first" in capfd.readouterr().err
+            assert "this step is finished and saved first" in capfd.readouterr().err
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt) as ended:
@@ -99,7 +102,7 @@ def test_all_processes_end_after_the_step_in_which_one_was_told(tmp_path, rank):
             if last.ndim == 0:  # beside the losses: whether to stop
                 last.fill_(0.5)
 
-    with pytest.raises(Interrupted, match=f"step 1 of {STEPS} is kept"):
+    with pytest.raises(Interrupted, match=f"step 1 of {STEPS} is saved"):
         trained(tmp_path, processes=AnotherIsTold(rank, 2))
     assert (tmp_path / "train.pt").exists() == (rank == 0)
 
@@ -124,10 +127,10 @@ def test_what_is_ignored_stays_so_and_other_threads_hold_nothing_back(tmp_path):
     ],
 )
 def test_a_training_says_what_is_kept_of_it(tmp_path, monkeypatch, raised, said, status):
-    def main_(*_):
+    def train_recipe(*_, **__):
         raise raised
 
-    monkeypatch.setattr(train, "main", main_)
+    monkeypatch.setattr(train, "train_recipe", train_recipe)
     ran = CliRunner().invoke(main, ["train", "recipe.toml", "--out", str(tmp_path)])
     assert (ran.exit_code, ran.stderr.removeprefix("disbench: ")) == (status, said)
 

@@ -1,4 +1,4 @@
-"""A training of a moment, in one process or, as a script, in two: python tiny_training.py DATA OUT."""
+"""A training of a few seconds, in one process or, as a script, in two: python tiny_training.py DATA OUT."""
 
 import os
 import sys
@@ -10,9 +10,11 @@ import torch
 from diffusers import AutoencoderKL
 
 from disbench.data.location import find_dataset
-from disbench.models._training.loop import Schedule
-from disbench.models._training.processes import join
-from disbench.models.diffdis import train, weights
+from disbench.models._training.context import TrainingContext
+from disbench.models._training.processes import join_processes
+from disbench.models._training.schedule import Schedule
+from disbench.models.diffdis import train
+from disbench.models.diffdis.checkpoint import Checkpoint
 
 UNET = {
     "block_out_channels": [8, 8, 8, 8],
@@ -43,18 +45,25 @@ TINY = train.Recipe(
 TOGETHER = replace(TINY, stages=(train.Stage(32, 4, 4),), schedule=replace(TINY.schedule, steps=4, validate_every=2))
 
 
-def begin(what=TINY):
+def begin(recipe=TINY):
+    """Build the networks that a training of the recipe starts from, with an untrained VAE."""
     torch.manual_seed(0)
-    vae = AutoencoderKL(**VAE)
-    return weights.Checkpoint(train.new_unet(what), vae, torch.zeros(1, *what.text), what.prediction_type, what.size)
+    vae, text = AutoencoderKL(**VAE), torch.zeros(1, *recipe.text)
+    return Checkpoint(train.build_unet(recipe), vae, text, recipe.prediction_type, recipe.size)
 
 
-def one_of_two(rank: int, port: int, data: str, out: Path) -> None:
+def train_tiny(recipe, samples, out, held_out=(), start=None, **context):
+    """Train a recipe's U-Net in a folder."""
+    start = start or begin(recipe)
+    return train.train_unet(recipe, start, samples, held_out, TrainingContext(out=out, **context))
+
+
+def train_as_rank(rank: int, port: int, data: str, out: Path) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    device, processes = join("cpu")
+    device, processes = join_processes("cpu")
     samples = find_dataset(data, None).samples
-    unet = train.train(TOGETHER, begin(TOGETHER), samples, samples[:1], out / str(rank), device, processes=processes)
+    unet = train_tiny(TOGETHER, samples, out / str(rank), samples[:1], device=device, processes=processes)
     torch.save(unet.state_dict(), out / f"{rank}.pt")
     torch.distributed.destroy_process_group()
 
@@ -66,13 +75,13 @@ if __name__ == "__main__":
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # Forked, so that torch is imported once.
-    made = [
-        get_context("fork").Process(target=one_of_two, args=(rank, port, sys.argv[1], Path(sys.argv[2])))
+    # Forked, so that torch is imported only once.
+    workers = [
+        get_context("fork").Process(target=train_as_rank, args=(rank, port, sys.argv[1], Path(sys.argv[2])))
         for rank in (0, 1)
     ]
-    for process in made:
+    for process in workers:
         process.start()
-    for process in made:
+    for process in workers:
         process.join()
-    sys.exit(max(abs(process.exitcode) for process in made))
+    sys.exit(max(abs(process.exitcode) for process in workers))

@@ -264,6 +264,7 @@ def test_a_recipe_that_is_no_text(data):
 @pytest.mark.parametrize("data", [b"", b"text", saved(ONE)[:-200], saved({"hook": Malicious()})])
 def test_a_training_checkpoint(data):
     Path("unet.pt").write_bytes(data)
-    with pytest.raises(InputError, match=r"unet\.pt: damaged, or no checkpoint; remove it"):
-        import_module("disbench.models._training.loop")._restore(Path("unet.pt"), {}, None)
+    with pytest.raises(InputError, match=r"unet\.pt: damaged, or not a checkpoint; remove it"):
+        checkpoints = import_module("disbench.models._training.checkpoints")
+        checkpoints.restore_checkpoint(checkpoints.RunState(out=Path(), identity=None, name="unet"), {})
     assert not Path(RAN).exists()

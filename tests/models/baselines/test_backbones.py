@@ -16,6 +16,7 @@ from disbench.models._parts.res2net import Res2Net
 from disbench.models._parts.resnet import ResNet
 from disbench.models._parts.swin import SIZES, Swin
 from disbench.models._training import supervised
+from disbench.models._training.context import TrainingContext
 from disbench.models._training.data import Pictures
 from disbench.models._training.supervised import Recipe
 from disbench.registry.loading import get_card, import_attribute
@@ -54,7 +55,8 @@ def start_training(tmp_path, model, *states, size=128):
         paths.append(str(tmp_path / f"{number}.pth"))
         torch.save(state, paths[-1])
     training = import_attribute(get_card(model), get_card(model).training)()
-    net, identity = supervised._start(training, Recipe(size=size, backbone=tuple(paths)), lines.append)
+    context = TrainingContext(out=tmp_path, log=lines.append)
+    net, identity = supervised.build_start(training, Recipe(size=size, backbone=tuple(paths)), context)
     return net, "\n".join(lines), identity
 
 
@@ -164,8 +166,8 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path):
         match=r"no backbone \(Res2Net, .* first tensor is bkbone\.bn1\.bias; a whole .*--weights",
     )
     assert_refused(tmp_path, "udun", {}, match="its first tensor is none")
-    with pytest.raises(InputError, match="--backbone: --weights brings one"):
-        supervised._start(Tiny(), Recipe(weights="a", backbone=("b",)), print)
+    with pytest.raises(InputError, match="--backbone: --weights has a backbone already"):
+        supervised.build_start(Tiny(), Recipe(weights="a", backbone=("b",)), TrainingContext(out=tmp_path))
 
 
 class Small(ResNet):
@@ -196,15 +198,16 @@ def test_a_training_starts_from_a_backbone_and_resumes_only_with_the_same(tmp_pa
     for name, seed in (("a", 1), ("b", 2)):
         torch.manual_seed(seed)
         torch.save(Small().state_dict(), tmp_path / f"{name}.pth")
-    run = partial(supervised.train, Tiny(), pictures=pictures, held_out=(), out=tmp_path / "out")
+    context = TrainingContext(out=tmp_path / "out")
+    run = partial(supervised.train_stages, Tiny(), pictures=pictures, held_out=(), context=context)
     make_recipe = partial(Recipe, steps=1, size=16, batch=2, lr=1e-9)
-    run(what=make_recipe(backbone=(str(tmp_path / "a.pth"),)))
+    run(recipe=make_recipe(backbone=(str(tmp_path / "a.pth"),)))
     start = torch.load(tmp_path / "a.pth", weights_only=True)
     trained = load_file(tmp_path / "out" / "tiny.safetensors")
     for key, x in start.items():
         torch.testing.assert_close(trained[f"0.{key}"], x)
     for other in ((str(tmp_path / "b.pth"),), ()):
         with pytest.raises(InputError, match=r"made by another recipe, its backbone is \['"):
-            run(what=make_recipe(backbone=other))
+            run(recipe=make_recipe(backbone=other))
     (tmp_path / "a.pth").rename(tmp_path / "c.pth")
-    run(what=make_recipe(backbone=(str(tmp_path / "c.pth"),)))
+    run(recipe=make_recipe(backbone=(str(tmp_path / "c.pth"),)))

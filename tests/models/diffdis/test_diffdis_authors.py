@@ -12,9 +12,11 @@ from safetensors.torch import load_file
 from tiny_training import TINY, begin
 
 from disbench.data.location import find_dataset
-from disbench.models._training import data, recipe
-from disbench.models._training.loop import Schedule
+from disbench.models._training import data, recipes
+from disbench.models._training.context import TrainingContext
+from disbench.models._training.schedule import Schedule
 from disbench.models.diffdis import authors, batches, losses, noise, train, weights
+from disbench.models.diffdis.batches import BatchPlan
 
 SIDE = 64
 
@@ -32,7 +34,8 @@ def choices(width, height, seed):
     mirrored = numbers.randint(0, 1) == 1
     crop = arrays.randint(width - 30, width), arrays.randint(height - 30, height)
     angle = arrays.randint(-15, 15) if numbers.random() > 0.8 else 0
-    factors = [numbers.randint(low, high) / 10 for low, high in ((5, 15), (5, 15), (0, 20), (0, 30))]
+    ranges = {"brightness": (5, 15), "contrast": (5, 15), "colour": (0, 20), "sharpness": (0, 30)}
+    factors = {name: numbers.randint(low, high) / 10 for name, (low, high) in ranges.items()}
     box = None
     if numbers.random() <= 0.5:
         area = arrays.uniform(0.02, 0.4) * SIDE * SIDE
@@ -42,25 +45,25 @@ def choices(width, height, seed):
             x, y = arrays.randint(0, SIDE), arrays.randint(0, SIDE)
             if x + w <= SIDE and y + h <= SIDE:
                 box = x, y, x + w, y + h
-    return authors.Choices(mirrored, crop, angle, *factors, box)
+    return authors.Choices(mirrored=mirrored, crop=crop, angle=angle, box=box, **factors)
 
 
 @pytest.mark.parametrize("seed", [4, 5])
 def test_pictures_equal_the_authors(golden, seed):
     source = [golden[f"src_{kind}"] for kind in ("rgb", "gt", "edge")]
-    made = authors.changed(*source, SIDE, choices(240, 180, seed))
-    for kind, got in zip(("rgb", "gt", "edge"), made, strict=True):
+    pictures = authors.apply_choices(source, SIDE, choices(240, 180, seed))
+    for kind, got in zip(("rgb", "gt", "edge"), pictures, strict=True):
         wanted = golden[f"seed{seed}.{kind}"]
         np.testing.assert_allclose(2 * (np.moveaxis(got, -1, 0) if kind == "rgb" else got) - 1, wanted, atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["disk_aa", "soft", "border"])
 def test_outlines_equal_the_authors(golden, kind):
-    assert np.array_equal(authors.outline(golden[f"outline.{kind}.gt"]), golden[f"outline.{kind}.edge"])
+    assert np.array_equal(authors.make_edge_map(golden[f"outline.{kind}.gt"]), golden[f"outline.{kind}.edge"])
 
 
 def test_what_is_drawn_stays_in_bounds_and_covers_them():
-    drawn = [authors.draw((240, 180), SIDE, np.random.default_rng(seed)) for seed in range(300)]
+    drawn = [authors.draw_choices((240, 180), SIDE, np.random.default_rng(seed)) for seed in range(300)]
     assert {chosen.mirrored for chosen in drawn} == {False, True}
     assert all(210 <= chosen.crop[0] < 240 and 150 <= chosen.crop[1] < 180 for chosen in drawn)
     angles = [chosen.angle for chosen in drawn if chosen.angle]
@@ -75,29 +78,31 @@ def test_what_is_drawn_stays_in_bounds_and_covers_them():
 def test_each_quirk_of_the_pictures_is_a_switch(make_pairs, tmp_path):
     samples = find_dataset(str(make_pairs(tmp_path / "set", ["a", "b"])), None).samples
 
-    def made(**switches):
-        what = train.Recipe((train.Stage(64, 1, 2),), Schedule(1, 1), "x", augment="authors", edge_width=5, **switches)
-        which, rng = [0, 1], np.random.default_rng(3)
-        return batches._pixels(what, what.stages[0], samples, which, rng, slice(None))
+    stage = train.Stage(64, 1, 2)
 
-    plain = made(cutmix=False)
-    images, masks, edges = made(cutmix=False, min_max=False)
+    def pixels(**switches):
+        recipe = train.Recipe((stage,), Schedule(1, 1), "x", augment="authors", edge_width=5, **switches)
+        plan, rng = BatchPlan(step=0, stage=stage), np.random.default_rng(3)
+        return batches._make_pixels(recipe, plan, samples, [0, 1], rng)
+
+    plain = pixels(cutmix=False)
+    images, masks, edges = pixels(cutmix=False, min_max=False)
     assert images.max() < 1 == plain[0].max() and masks.max() == 1
     low, high = images.amin((1, 2, 3), keepdim=True), images.amax((1, 2, 3), keepdim=True)
     torch.testing.assert_close((images - low) / (high - low), plain[0])
-    edges = made(cutmix=False, native_edges=False)[2]
+    edges = pixels(cutmix=False, native_edges=False)[2]
     assert torch.equal(edges, data.edges(plain[1], 5)) and not torch.equal(edges, plain[2])
     boxes = {
-        p: [bool(authors.draw((240, 180), SIDE, np.random.default_rng(seed), p).box) for seed in range(200)]
+        p: [bool(authors.draw_choices((240, 180), SIDE, np.random.default_rng(seed), p).box) for seed in range(200)]
         for p in (0.0, 0.2, 1.0)
     }
     assert not any(boxes[0.0]) and 20 < sum(boxes[0.2]) < 60 and all(boxes[1.0])
-    assert not torch.equal(made(cutmix=1.0)[0], made(cutmix=0.5)[0])
+    assert not torch.equal(pixels(cutmix=1.0)[0], pixels(cutmix=0.5)[0])
 
 
 def test_batch_norms_train_as_they_predict_if_asked_to():
-    start = begin(what := replace(TINY, batch_norm=False))
-    start.unet.batch_statistics = what.batch_norm
+    start = begin(recipe := replace(TINY, batch_norm=False))
+    start.unet.batch_statistics = recipe.batch_norm
     before = {name: x.clone() for name, x in start.unet.named_buffers()}
     torch.manual_seed(0)
     for part in (start.unet.rgb_proj, start.unet.rgb_proj1):  # zeros as drawn
@@ -113,8 +118,10 @@ def test_batch_norms_train_as_they_predict_if_asked_to():
 
 def test_a_constant_truth_is_zeros_and_tiny_pictures_pass():
     flat = np.full((3, 2), 255, np.uint8)
-    chosen = authors.draw((2, 3), SIDE, np.random.default_rng(0))
-    _, truth, edge = authors.changed(np.zeros((3, 2, 3), np.uint8), flat, authors.outline(flat), SIDE, chosen)
+    chosen = authors.draw_choices((2, 3), SIDE, np.random.default_rng(0))
+    _, truth, edge = authors.apply_choices(
+        (np.zeros((3, 2, 3), np.uint8), flat, authors.make_edge_map(flat)), SIDE, chosen
+    )
     assert not truth.any() and not edge.any()
 
 
@@ -133,11 +140,11 @@ def test_decay_equals_the_authors():
 
 
 def test_the_papers_recipe_has_every_quirk():
-    paper = recipe.read(train.Path(train.__file__).parent / "recipes" / "paper.toml", train.Recipe)
+    paper = recipes.read_recipe(train.Path(train.__file__).parent / "recipes" / "paper.toml", train.Recipe)
     assert (paper.augment, paper.noise, paper.shared_noise, paper.stages[0].leak) == ("authors", "pyramid", False, True)
     assert (paper.min_max, paper.native_edges, paper.batch_norm, paper.cutmix) == (True, True, True, 0.5)
     assert (paper.schedule.weight_decay, paper.schedule.clip, paper.schedule.ema) == (0, float("inf"), 0)
-    recommended = recipe.read(train.Path(train.__file__).parent / "recipes" / "recommended.toml", train.Recipe)
+    recommended = recipes.read_recipe(train.Path(train.__file__).parent / "recipes" / "recommended.toml", train.Recipe)
     assert recommended.schedule.total == paper.schedule.total
 
 
@@ -152,13 +159,14 @@ def test_recipes_train_from_a_base_at_small_size(name, make_pairs, tmp_path, mon
         "schedule.validate_every": "1",
         "schedule.epoch": "1" if name == "paper" else "0",
     }
-    found = find_dataset(str(make_pairs(tmp_path / "set", ["a", "b"])), None)
-    splits = {"DIS-TR": found.samples, "DIS-VD": found.samples}
-    monkeypatch.setattr(train.data, "find", lambda *_, **__: SimpleNamespace(splits=splits))
-    train.main(train.Path(name), None, tmp_path / "out", "cpu", changes=smaller.items())
-    made = weights.load(tmp_path / "out")
-    assert made.unet.rgb_conv[0][1].running_mean.any() == (name == "paper")
-    assert (made.prediction_type, made.size, made.text.shape) == ("epsilon", 64, (1, 2, 24))
+    dataset = find_dataset(str(make_pairs(tmp_path / "set", ["a", "b"])), None)
+    splits = {"DIS-TR": dataset.samples, "DIS-VD": dataset.samples}
+    monkeypatch.setattr(train.data, "find_dataset", lambda *_, **__: SimpleNamespace(splits=splits))
+    context = TrainingContext(out=tmp_path / "out", device="cpu")
+    train.train_recipe(train.Path(name), None, context, changes=smaller.items())
+    trained = weights.load(tmp_path / "out")
+    assert trained.unet.rgb_conv[0][1].running_mean.any() == (name == "paper")
+    assert (trained.prediction_type, trained.size, trained.text.shape) == ("epsilon", 64, (1, 2, 24))
     assert (tmp_path / "out" / "unet.jsonl").read_text().count("f_max") == 2
 
 
@@ -167,9 +175,9 @@ def test_noise_is_one_for_both_or_one_each(make_pairs, tmp_path):
     begin = weights.start(str(hashed_base(tmp_path / "base")))
     stage = train.Stage(64, 1, 2)
     for shared in (True, False):
-        what = train.Recipe((stage,), Schedule(1, 1), "x", shared_noise=shared, augment="authors", noise="pyramid")
-        batch = batches.make(what, stage, begin.vae, samples, 0)
-        first, second = batch["noise"].chunk(2)
+        recipe = train.Recipe((stage,), Schedule(1, 1), "x", shared_noise=shared, augment="authors", noise="pyramid")
+        batch = batches.make_batch(recipe, BatchPlan(step=0, stage=stage), begin.vae, samples)
+        first, second = batch.noise.chunk(2)
         assert torch.equal(first, second) == shared
-        parts = losses.one_step(begin.unet, **batch, text=begin.text, prediction_type="epsilon")
+        parts = losses.one_step(begin, batch)
         assert all(part.isfinite() for part in parts.values())

@@ -14,7 +14,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from disbench.models.diffdis import pipeline, predictor, weights
 from disbench.models.diffdis.conditioning import conditions
-from disbench.models.diffdis.pipeline import alphas_cumprod, segment, x0
+from disbench.models.diffdis.pipeline import Sampling, alphas_cumprod, segment, x0
 from disbench.models.diffdis.unet import DiffDISUNet
 
 CASES = {"sq_b1": (1, 32, 32, 999), "sq_b2": (2, 16, 16, 999), "rect_b1": (1, 16, 40, 999), "t499": (1, 16, 16, 499)}
@@ -165,7 +165,7 @@ def stages():
 
 def one_pass(checkpoint, stages, noise, **options):
     image = predictor.normalise(stages["image"].numpy())[None]
-    return segment(checkpoint.unet, checkpoint.vae, checkpoint.text, image, stages[noise], **options)
+    return segment(checkpoint, image, stages[noise], Sampling(**options))
 
 
 @torch.no_grad()

@@ -20,8 +20,13 @@ from torch.nn import functional
 from disbench.cli.main import main
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
-from disbench.models._training import recipe
+from disbench.models._training import recipes
+from disbench.models._training.context import TrainingContext
 from disbench.models.diffdis import ablate, ablation_table, batches, losses, pipeline, train, weights
+from disbench.models.diffdis.batches import BatchPlan
+from disbench.models.diffdis.checkpoint import Checkpoint
+from disbench.models.diffdis.losses import Latents
+from disbench.models.diffdis.pipeline import Sampling
 from disbench.models.diffdis.unet import DiffDISUNet, Parts
 
 ONE_STEP = Parts(edge=False, interaction="none", injection=False)
@@ -91,18 +96,18 @@ def test_interaction_needs_an_edge():
 
 
 def test_weights_of_an_ablation_are_saved_and_loaded_but_not_exported(tmp_path):
-    what = replace(TINY, parts=ONE_STEP, prediction_type="epsilon")
-    made = begin(what)
+    recipe = replace(TINY, parts=ONE_STEP, prediction_type="epsilon")
+    made = begin(recipe)
     weights.save(made, tmp_path / "own")
     again = weights.load(tmp_path / "own")
     assert again.unet.domains == 1 and set(again.unet.state_dict()) == set(made.unet.state_dict())
-    with pytest.raises(InputError, match="whole network alone"):
+    with pytest.raises(InputError, match="only the whole network"):
         weights.export(again, tmp_path / "out")
     x, noise = torch.zeros(1, 3, 32, 32), torch.zeros(1, 4, 16, 16)
     with pytest.raises(InputError, match="without the edge"):
-        pipeline.segment(again.unet, again.vae, again.text, x, noise, edge=True)
+        pipeline.segment(again, x, noise, Sampling(edge=True))
     generators = [torch.Generator().manual_seed(0)]
-    mask, _ = pipeline.segment(again.unet, again.vae, again.text, x, noise, steps=2, generators=generators)
+    mask, _ = pipeline.segment(again, x, noise, Sampling(steps=2), generators)
     assert mask.shape == (1, 32, 32)
 
 
@@ -123,20 +128,25 @@ def batch():
     torch.manual_seed(1)
     mask, edge = torch.randn(2, 2, 4, 16, 16)
     noisy, _, conditions, text = inputs(4)
-    return {"mask": mask, "edge": edge, "noise": noisy, "conditions": conditions, "text": text}
+    return Latents(mask=mask, edge=edge, noise=noisy, conditions=conditions), text
 
 
 def test_each_row_has_its_timestep(batch):
-    """Two images at different steps lose what each loses alone at its own."""
-    unet = network(Parts(interaction="none"))
+    """Two images at different steps lose recipe each loses alone at its own."""
+    latents, text = batch
+    checkpoint = Checkpoint(network(Parts(interaction="none")), None, text, "v_prediction")
     t = torch.tensor([999, 499])
-    got = losses.one_step(unet, **batch, prediction_type="v_prediction", t=t.repeat(2))
+    got = losses.one_step(checkpoint, replace(latents, timestep=t.repeat(2)))
     alone = []
     for i in (0, 1):
-        rows = [i, i + 2]
-        one = {key: x[[i]] for key, x in batch.items() if key in ("mask", "edge")}
-        one |= {"noise": batch["noise"][rows], "conditions": tuple(x[[i]] for x in batch["conditions"])}
-        alone.append(losses.one_step(unet, **one, text=batch["text"], prediction_type="v_prediction", t=int(t[i])))
+        image = Latents(
+            mask=latents.mask[[i]],
+            edge=latents.edge[[i]],
+            noise=latents.noise[[i, i + 2]],
+            conditions=tuple(x[[i]] for x in latents.conditions),
+            timestep=int(t[i]),
+        )
+        alone.append(losses.one_step(checkpoint, image))
     for key in got:
         assert got[key].item() == pytest.approx(sum(x[key].item() for x in alone) / 2, rel=1e-5)
 
@@ -145,7 +155,8 @@ def test_without_leak_only_the_last_timestep_hides_the_truth():
     seen = []
     mask, edge, noise = torch.zeros(2, 4, 8, 8), torch.ones(2, 4, 8, 8), torch.randn(4, 4, 8, 8)
     t = torch.tensor([999, 499, 999, 499])
-    losses.one_step(lambda x, *_: seen.append(x) or x, mask, edge, noise, (), None, "sample", leak=False, t=t)
+    latents = Latents(mask=mask, edge=edge, noise=noise, conditions=(), leak=False, timestep=t)
+    losses.one_step(Checkpoint(lambda x, *_: seen.append(x) or x, None, None, "sample"), latents)
     assert torch.equal(seen[0][0::2], noise[0::2])
     alpha = pipeline.alphas_cumprod()[499]
     torch.testing.assert_close(seen[0][3], alpha.sqrt() + (1 - alpha).sqrt() * noise[3])
@@ -154,15 +165,16 @@ def test_without_leak_only_the_last_timestep_hides_the_truth():
 @pytest.mark.parametrize("steps", [1, 2])
 def test_several_steps_are_those_of_inference(batch, steps):
     """Written out: at 999, then at 499 with each image's noise for its mask and then for its edges."""
+    latents, text = batch
     unet = network(Parts())
-    noise = batch["noise"][:2].repeat(2, 1, 1, 1)  # at inference one for mask and edge
-    rest = batch | {"noise": noise, "prediction_type": "v_prediction"}
-    got = losses.several_steps(unet, **rest, leak=False, seeds=[3, 4], steps=steps)
+    noise = latents.noise[:2].repeat(2, 1, 1, 1)  # at inference the same for mask and edge
+    latents = replace(latents, noise=noise, leak=False, seeds=[3, 4])
+    got = losses.several_steps(Checkpoint(unet, None, text, "v_prediction"), latents, steps)
     betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     alphas = np.cumprod(1 - betas)
 
     def clean(x_t, t):
-        output = unet(x_t, t, rest["conditions"], rest["text"])
+        output = unet(x_t, t, latents.conditions, text)
         return alphas[t] ** 0.5 * x_t - (1 - alphas[t]) ** 0.5 * output
 
     x_t, t = noise, 999
@@ -174,7 +186,7 @@ def test_several_steps_are_those_of_inference(batch, steps):
         mean = before**0.5 * (1 - step) / (1 - at) * clean(x_t, 999) + step**0.5 * (1 - before) / (1 - at) * x_t
         x_t, t = mean + ((1 - before) / (1 - at) * (1 - step)) ** 0.5 * drawn, 499
     for key, latent in zip(("mask", "edge"), clean(x_t, t).chunk(2), strict=True):
-        assert got[key].item() == pytest.approx((latent - batch[key]).square().mean().item(), rel=1e-4)
+        assert got[key].item() == pytest.approx((latent - getattr(latents, key)).square().mean().item(), rel=1e-4)
     if steps == 2:
         sum(got.values()).backward()
         assert unet.conv_in.weight.grad.abs().sum() > 0
@@ -183,55 +195,63 @@ def test_several_steps_are_those_of_inference(batch, steps):
 def test_batches_fit_network_and_steps(make_pairs, tmp_path):
     samples = find_dataset(str(make_pairs(tmp_path / "set", list("abcd"))), None).samples
     vae, stage = begin().vae, train.Stage(32, 8, 4)
-    pictures = train.pictures(TINY, samples)
-    whole = batches.make(TINY, stage, vae, pictures, 0)
-    one = batches.make(replace(TINY, parts=ONE_STEP, timesteps=(999, 499)), stage, vae, pictures, 0)
-    assert one["edge"] is None and torch.equal(one["mask"], whole["mask"])
-    assert torch.equal(one["noise"], whole["noise"][:4]) and set(one["t"].tolist()) <= {999, 499}
-    drawn = [batches.make(replace(TINY, timesteps=()), stage, vae, pictures, k)["t"] for k in range(5)]
+    pictures = train.load_pictures(TINY, samples)
+
+    def make(recipe, step):
+        return batches.make_batch(recipe, BatchPlan(step=step, stage=stage), vae, pictures)
+
+    whole = make(TINY, 0)
+    masks_only = make(replace(TINY, parts=ONE_STEP, timesteps=(999, 499)), 0)
+    assert masks_only.edge is None and torch.equal(masks_only.mask, whole.mask)
+    assert torch.equal(masks_only.noise, whole.noise[:4]) and set(masks_only.timestep.tolist()) <= {999, 499}
+    drawn = [make(replace(TINY, timesteps=()), k).timestep for k in range(5)]
     assert all(torch.equal(*t.chunk(2)) for t in drawn) and len(set(torch.cat(drawn).tolist())) > 10
-    assert len(set(batches.make(replace(TINY, rollout=2), stage, vae, pictures, 0)["seeds"])) == 4
-    uncut = batches.make(replace(TINY, cutmix=False), stage, vae, pictures, 1)
+    assert len(set(make(replace(TINY, rollout=2), 0).seeds)) == 4
+    uncut = make(replace(TINY, cutmix=False), 1)
     plain = replace(TINY, augment=replace(TINY.augment, cutmix=0))
-    assert torch.equal(uncut["mask"], batches.make(plain, stage, vae, pictures, 1)["mask"])
+    assert torch.equal(uncut.mask, make(plain, 1).mask)
 
 
 @pytest.mark.parametrize("augment", [TINY.augment, "authors"])
 def test_parts_of_a_batch_are_the_batch(make_pairs, tmp_path, augment):
     samples = find_dataset(str(make_pairs(tmp_path / "set", list("abcd"))), None).samples
-    what, stage = replace(TINY, augment=augment, shared_noise=False, timesteps=(999, 499)), train.Stage(32, 8, 4)
-    source = samples if augment == "authors" else train.pictures(what, samples)
+    recipe, stage = replace(TINY, augment=augment, shared_noise=False, timesteps=(999, 499)), train.Stage(32, 8, 4)
+    source = samples if augment == "authors" else train.load_pictures(recipe, samples)
     vae = begin().vae
     whole, *parts = (
-        batches.make(what, stage, vae, source, 5, part) for part in (slice(None), slice(0, 2), slice(2, 4))
+        batches.make_batch(recipe, BatchPlan(step=5, stage=stage, part=part), vae, source)
+        for part in (slice(None), slice(0, 2), slice(2, 4))
     )
     for key in ("mask", "edge"):
-        torch.testing.assert_close(torch.cat([part[key] for part in parts]), whole[key], rtol=0, atol=1e-5)
-    for key in ("noise", "t"):
-        halves = [part[key].chunk(2) for part in parts]
-        assert torch.equal(torch.cat([x for half in zip(*halves, strict=True) for x in half]), whole[key])
+        joined = torch.cat([getattr(part, key) for part in parts])
+        torch.testing.assert_close(joined, getattr(whole, key), rtol=0, atol=1e-5)
+    for key in ("noise", "timestep"):
+        halves = [getattr(part, key).chunk(2) for part in parts]
+        assert torch.equal(torch.cat([x for half in zip(*halves, strict=True) for x in half]), getattr(whole, key))
 
 
 # -- The table
 
 
 def test_the_shipped_rows_fit_both_recipes():
-    rows = recipe.read(ablate.RECIPES / "ablations.toml", ablate.Rows).rows
+    rows = recipes.read_recipe(ablate.RECIPES / "ablations.toml", ablate.Rows).rows
     assert sorted(table for row in rows for table in row.tables.split(", ")) == ["3"] * 5 + ["4"] * 6 + ["5"] * 2
     for name in ("ablations-mini", "recommended", "paper"):
-        table = recipe.table(ablate.RECIPES / f"{name}.toml")
-        made = {row.name: recipe.convert(name, ablate._changed(table, row, 7), train.Recipe) for row in rows}
-        assert all(what.seed == 7 for what in made.values())
-        whole = made["+ edge, DBIA, SWCI, CutMix"]
-        assert whole == replace(recipe.read(ablate.RECIPES / f"{name}.toml", train.Recipe), seed=7)
-        assert made["one step"].parts == ONE_STEP and not made["one step"].cutmix
-        assert bool(whole.base) == (made["from SD 2.1"].base != whole.base)
+        table = recipes.read_table(ablate.RECIPES / f"{name}.toml")
+        recipe_of_row = {
+            row.name: recipes.convert_table(name, ablate.row_table(table, row, 7), train.Recipe) for row in rows
+        }
+        assert all(recipe.seed == 7 for recipe in recipe_of_row.values())
+        whole = recipe_of_row["+ edge, DBIA, SWCI, CutMix"]
+        assert whole == replace(recipes.read_recipe(ablate.RECIPES / f"{name}.toml", train.Recipe), seed=7)
+        assert recipe_of_row["one step"].parts == ONE_STEP and not recipe_of_row["one step"].cutmix
+        assert bool(whole.base) == (recipe_of_row["from SD 2.1"].base != whole.base)
 
 
 def test_the_command_trains_rows_once_and_compares_them_seed_by_seed(make_pairs, tmp_path, monkeypatch):
     samples = find_dataset(str(make_pairs(tmp_path / "set", list("abcd"))), None).samples
     found = SimpleNamespace(splits={"DIS-TR": samples}, samples=samples, token="x", title="a set")
-    monkeypatch.setattr(ablate, "find", lambda *_, **__: found)
+    monkeypatch.setattr(ablate, "find_dataset", lambda *_, **__: found)
     path = tmp_path / "r.toml"
     path.write_text(
         f'vae = "{ablate.RECIPES.parent / "mini"}"\npictures = 40\nsize = 64\n'
@@ -249,7 +269,7 @@ def test_the_command_trains_rows_once_and_compares_them_seed_by_seed(make_pairs,
     assert edge["paper_difference"] == pytest.approx(0.007)
 
     assert weights.load(tmp_path / "out" / "one-step" / "1").unet.domains == 1
-    monkeypatch.setattr(train, "train", None)  # nothing is trained again
+    monkeypatch.setattr(train, "train_unet", None)  # nothing is trained again
     again = CliRunner().invoke(main, call)
     assert again.exit_code == 0, again.output
     assert again.stdout.count("|\n") == 5 and "needs the weights of Stable Diffusion" in again.stdout
@@ -273,10 +293,10 @@ def test_every_format_of_the_table_has_means_intervals_and_differences(tmp_path)
     needs = ablate.Row("bare", {}, "4", "plain", needs_base=True)
     values = [{key: [base + 0.1 * k for k in range(3)] for key in ablate.METRICS} for base in (0.5, 0.25)]
     rows = zip((plain, changed, needs), (*values, {key: [] for key in ablate.METRICS}), strict=True)
-    entries = ablation_table.rows([ablate.Trained(row, found, "DIS-VD of A_B") for row, found in rows])
+    entries = ablation_table.make_entries([ablate.Trained(row, found, "DIS-VD of A_B") for row, found in rows])
     half = 4.3027 * 0.1 / 3**0.5
 
-    records = list(csv.DictReader(io.StringIO(ablation_table.csv(entries))))
+    records = list(csv.DictReader(io.StringIO(ablation_table.format_csv(entries))))
     assert [(r["row"], r["metric"]) for r in records[4:6]] == [("'" + hostile, "f_max"), ("'" + hostile, "e_mean")]
     first = records[4]
     assert [float(first[key]) for key in ("seeds", "mean", "half", "paper")] == pytest.approx(
@@ -287,12 +307,12 @@ def test_every_format_of_the_table_has_means_intervals_and_differences(tmp_path)
     )
     assert (records[8]["seeds"], records[8]["mean"], records[8]["difference"]) == ("0", "", "")
 
-    text = ablation_table.latex(entries, standalone=True)
+    text = ablation_table.format_latex(entries, standalone=True)
     shown = rf"$0.350 \pm {half:.3f}$"
     assert text.count(shown) == 4 and r"$-0.250 \pm 0.000$ & $+0.002$ \\" in text and r"DIS-VD of A\_B" in text
     assert r"=a\_b \& 50 \% \textbackslash{}input\{x\}" in text
     assert r"\multicolumn{4}{c}{needs the weights of Stable Diffusion}" in text
-    assert f"0.350 ± {half:.3f}" in ablation_table.markdown(entries)
+    assert f"0.350 ± {half:.3f}" in ablation_table.format_markdown(entries)
     if shutil.which("pdflatex"):
         (tmp_path / "t.tex").write_text(text)
         command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
@@ -302,13 +322,13 @@ def test_every_format_of_the_table_has_means_intervals_and_differences(tmp_path)
 
 def test_an_unknown_row_is_named():
     with pytest.raises(InputError, match="no row 'edge'"):
-        ablate._chosen(recipe.read(ablate.RECIPES / "ablations.toml", ablate.Rows).rows, ["edge"])
+        ablate.select_rows(recipes.read_recipe(ablate.RECIPES / "ablations.toml", ablate.Rows).rows, ["edge"])
 
 
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("rows = []", "rows: there are none"),
+        ("rows = []", "rows: empty; give at least one"),
         ('rows = [{ name = "?", set = {} }]', r"name = '\?': must have a letter"),
         ('rows = [{ name = "a", set = {} }, { name = "b", set = { rolout = 2 } }]', "row 'b': unknown key 'rolout'"),
         ('rows = [{ name = "a", set = { schedule = { lr = -1 } } }]', r"row 'a': Expected .*schedule\.lr"),
@@ -318,5 +338,5 @@ def test_what_is_wrong_with_a_row_is_told_before_any_is_trained(tmp_path, text, 
     path = tmp_path / "rows.toml"
     path.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        ablate.main(tmp_path / "no data", tmp_path / "out", path)
+        ablate.run_ablation(ablate.Plan(rows=path), tmp_path / "no data", TrainingContext(out=tmp_path / "out"))
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""DiffDIS behind the Protocol: the plain pass, the authors' six, and the options."""
+"""The Predictor of DiffDIS: the plain pass, the authors' six, and the options."""
 
 import zlib
 from dataclasses import replace
@@ -36,9 +36,10 @@ def authors(tmp_path_factory):
 def make(authors, tmp_path, monkeypatch):
     """make(weights, device, **options): on top of disbench's own folder, for images of 64 pixels."""
     loaded = weights.load(*authors)
-    weights.save(weights.Checkpoint(loaded.unet, loaded.vae, loaded.text, "v_prediction", size=64), tmp_path / "mini")
+    weights.save(replace(loaded, prediction_type="v_prediction", size=64), tmp_path / "mini")
     monkeypatch.setattr(predictor, "MINI", tmp_path / "mini")
-    return lambda chosen=None, device="cpu", **options: predictor.DiffDIS(get_card("diffdis"), chosen, device, **options)
+    card = get_card("diffdis")
+    return lambda chosen=None, device="cpu", **options: predictor.DiffDIS(card, chosen, device, **options)
 
 
 def images(count):
@@ -104,9 +105,7 @@ def test_several_steps_are_those_of_the_stock_scheduler_at_every_row(authors):
     """Two steps written out: 999, then 499, each image's noise for its mask and then for its edges."""
     loaded, image = weights.load(*authors), draw("image", 2, 3, 64, 64).clip(-1, 1)
     noise, generators = pipeline.seeded_noise((4, 8, 8), [1, 2])
-    mask, edge = pipeline.segment(
-        loaded.unet, loaded.vae, loaded.text, image, noise, edge=True, steps=2, generators=generators
-    )
+    mask, edge = pipeline.segment(loaded, image, noise, pipeline.Sampling(edge=True, steps=2), generators)
     alphas = pipeline.alphas_cumprod()
     at, before = alphas[999], alphas[499]
     _, again = pipeline.seeded_noise((4, 8, 8), [1, 2])
@@ -125,7 +124,7 @@ def test_several_steps_are_those_of_the_stock_scheduler_at_every_row(authors):
 
 
 def test_the_schedule_is_stable_diffusions_and_trailing():
-    schedule = pipeline.scheduler(3, "sample")
+    schedule = pipeline.make_scheduler(3, "sample")
     assert schedule.timesteps.tolist() == [999, 666, 332]
     torch.testing.assert_close(schedule.alphas_cumprod, pipeline.alphas_cumprod())
     assert isinstance(schedule, DDPMScheduler)
@@ -148,7 +147,7 @@ def test_scaled_passes_round_to_the_nearest_size_that_the_unet_can_halve(make, m
     """192 pixels times .75 and 1.25 are 2.25 and 3.75 times 64."""
     model, sides = make(preset="official", size=192), []
 
-    def segment(unet, vae, text, image, *given, **options):
+    def segment(checkpoint, image, *_):
         sides.append(image.shape[-2:])
         return torch.zeros(len(image), *image.shape[-2:]), None
 

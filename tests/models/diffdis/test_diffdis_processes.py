@@ -12,24 +12,23 @@ from types import SimpleNamespace
 import accelerate
 import pytest
 import torch
-from tiny_training import TOGETHER, begin
+from tiny_training import TOGETHER, begin, train_tiny
 
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
 from disbench.models._training import processes
-from disbench.models._training.processes import Processes, join
-from disbench.models.diffdis import train
+from disbench.models._training.processes import Processes, join_processes
 
 torch.set_num_threads(1)
 
 
 def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
     data = str(make_pairs(tmp_path / "set", list("abcdef")))
-    script = Path(__file__).with_name("tiny_training.py")
+    script = Path(__file__).parents[2] / "helpers" / "tiny_training.py"
     done = subprocess.run([sys.executable, script, data, tmp_path], capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr
     samples = find_dataset(data, None).samples
-    alone = train.train(TOGETHER, begin(TOGETHER), samples, samples[:1], tmp_path / "alone").state_dict()
+    alone = train_tiny(TOGETHER, samples, tmp_path / "alone", samples[:1]).state_dict()
 
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for name, x in alone.items():
@@ -47,16 +46,16 @@ def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
 
 def test_batch_norm_of_two_processes_is_that_of_all_their_rows(monkeypatch):
     """Two threads in place of the processes. Of few values, so that a variance of n is not one of n - 1."""
-    barrier, given = threading.Barrier(2), {}
+    barrier, rows_of_thread = threading.Barrier(2), {}
 
     def all_reduce(x):
-        given[threading.get_ident()] = x.clone()
+        rows_of_thread[threading.get_ident()] = x.clone()
         barrier.wait()
-        total = sum(given.values())
+        total = sum(rows_of_thread.values())
         barrier.wait()
         x.copy_(total)
         barrier.wait()
-        given.clear()
+        rows_of_thread.clear()
         barrier.wait()
 
     together = SimpleNamespace(is_initialized=lambda: True, get_world_size=lambda: 2, all_reduce=all_reduce)
@@ -86,19 +85,19 @@ def test_the_others_wait_for_a_long_validation(monkeypatch):
     """Of all of DIS-VD, say, in which NCCL's ten minutes pass."""
     seen = {}
 
-    def state(**given):
-        seen.update(given)
+    def state(**options):
+        seen.update(options)
         return SimpleNamespace(device="cuda:1", process_index=1, num_processes=2)
 
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setattr(accelerate, "PartialState", state)
-    assert join(None) == ("cuda:1", Processes(1, 2))
+    assert join_processes(None) == ("cuda:1", Processes(1, 2))
     assert seen["timeout"] > timedelta(hours=1)
 
 
 def test_a_batch_is_shared_in_pairs_of_neighbours():
-    parts = [Processes(rank, 3).part(12) for rank in range(3)]
+    parts = [Processes(rank, 3).local_slice(12) for rank in range(3)]
     assert [i for part in parts for i in range(12)[part]] == list(range(12))
     for images in (2, 9, 10):
         with pytest.raises(InputError, match="even number of images each"):
-            Processes(0, 3).part(images)
+            Processes(0, 3).local_slice(images)

@@ -1,4 +1,4 @@
-"""Recipes of DiffDIS: what is wrong with one is told before any work, and what the shipped ones made."""
+"""Recipes of DiffDIS: recipe is wrong with one is told before any work, and recipe the shipped ones made."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,8 @@ from tiny_training import TINY, UNET, VAE, begin
 
 from disbench.cli.main import main
 from disbench.errors import InputError
-from disbench.models._training import recipe
+from disbench.models._training import recipes
+from disbench.models._training.context import TrainingContext
 from disbench.models.diffdis import check, train, train_vae, weights
 
 RECIPES = Path(train.__file__).parent / "recipes"
@@ -27,13 +28,13 @@ STAGES = "stages = [{ size = 8, steps = 2, batch = 2 }]\n" + TABLES
         ("vae = ", "not a recipe"),
         ('base = "x"\nstages = [{ size = 8, steps = 2, batch = 3 }]\n' + TABLES, "even"),
         ('base = "x"\nstages = [{ size = 8, steps = 3, batch = 2 }]\n' + TABLES, "equal"),
-        ("stages = [{ size = 8, steps = 2, batch = 2 }]\n" + TABLES, "either base, or vae and unet"),
-        ('base = "x"\nvae = "y"\nstages = []\nunet.a = 1\n' + TABLES, "either base, or vae and unet"),
+        ("stages = [{ size = 8, steps = 2, batch = 2 }]\n" + TABLES, "give either base, or vae and unet"),
+        ('base = "x"\nvae = "y"\nstages = []\nunet.a = 1\n' + TABLES, "give either base, or vae and unet"),
         ('base = "x"\nnoise = "pink"\nstages = []\n' + TABLES, r"Invalid enum value 'pink'"),
         ('base = "x"\naugment = "mine"\nstages = []\n' + TABLES, r"augment"),
         ('base = "x"\nstages = []\n[schedule]\nlr = 1\nsteps = 1\ndecay = "authors"', "needs epoch"),
         ('vae = "x"\nstages = [{ sise = 8 }]', "unknown key 'sise'; known: size, steps, batch"),
-        ('base = "x"\nstages = []\n' + TABLES, "stages: there are none"),
+        ('base = "x"\nstages = []\n' + TABLES, "stages: empty; a training needs at least one"),
         ('base = "x"\nstages = [{ size = 8, steps = 2, batch = 0 }]\n' + TABLES, r"stages\[0\]\.batch"),
         (
             'base = "x"\n' + STAGES.replace("batch = 2", "batch = 2, crop = [0.5, 3.0]"),
@@ -56,16 +57,18 @@ def test_recipe_errors_name_the_key(tmp_path, text, message):
     path = tmp_path / "r.toml"
     path.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
-        recipe.read(path, train.Recipe)
+        recipes.read_recipe(path, train.Recipe)
     assert "\n" not in str(caught.value) and str(path) in str(caught.value)
 
 
 def test_keys_are_changed_from_the_command_line(tmp_path, monkeypatch):
     paper = RECIPES / "paper.toml"
     lines = [("schedule.lr", "1e-5"), ("noise", "white"), ("stages", "[{ size = 64, steps = 135000, batch = 4 }]")]
-    what = recipe.convert(paper, recipe.changed(recipe.table(paper), lines), train.Recipe)
-    plain = recipe.read(paper, train.Recipe)
-    assert what == replace(
+    recipe = recipes.convert_table(
+        paper, recipes.apply_changes(recipes.read_table(paper), lines), train.Recipe
+    )
+    plain = recipes.read_recipe(paper, train.Recipe)
+    assert recipe == replace(
         plain, schedule=replace(plain.schedule, lr=1e-5), noise="white", stages=(train.Stage(64, 135000, 4),)
     )
     monkeypatch.chdir(tmp_path)
@@ -75,7 +78,7 @@ def test_keys_are_changed_from_the_command_line(tmp_path, monkeypatch):
         (("paper", "--set", "schedule.speed=1"), "paper.toml: unknown key 'speed'; known: steps, lr"),
         (("paper", "--set", "seed"), "'seed' is not NAME=VALUE"),
         (("papers",), "papers: no such file, nor a recipe of disbench's; did you mean paper?"),
-        (("--model", "isnet", "--set", "seed=1"), "--set is a recipe's"),
+        (("--model", "isnet", "--set", "seed=1"), "--set needs a recipe"),
     ):
         ran = CliRunner().invoke(main, ["train", *arguments, "--out", "out"])
         assert ran.exit_code == 2 and words in ran.output, ran.output
@@ -98,7 +101,7 @@ def test_what_does_not_fit_is_told_before_the_vae_is_trained(tmp_path, changes, 
     config = "".join(f"{key} = {json.dumps(value)}\n" for key, value in VAE.items())
     (tmp_path / "tiny-vae.toml").write_text(tables + "[vae]\n" + config)
     with pytest.raises(InputError, match=message) as caught:
-        train.begin(replace(TINY, **changes), path, (), tmp_path / "out")
+        train.prepare_checkpoint(replace(TINY, **changes), path, (), TrainingContext(out=tmp_path / "out"))
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
 
@@ -112,27 +115,26 @@ def test_what_does_not_fit_is_told_before_the_vae_is_trained(tmp_path, changes, 
     ],
 )
 def test_an_autoencoder_that_fits_nothing_is_told_as_well(tmp_path, changes, message):
-    what = replace(train_vae.VAERecipe(VAE, TINY.schedule, TINY.schedule, crop=32), **changes)
+    recipe = replace(train_vae.VAERecipe(VAE, TINY.schedule, TINY.schedule, crop=32), **changes)
     with pytest.raises(InputError, match=message) as caught:
-        check.vae(tmp_path / "v.toml", what)
+        check.check_vae(tmp_path / "v.toml", recipe)
     assert "v.toml" in str(caught.value)
 
 
 def test_shipped_weights_are_those_of_the_shipped_recipe():
-    what = recipe.read(RECIPES / "mini.toml", train.Recipe)
-    vae = recipe.read(RECIPES / what.vae, train_vae.VAERecipe).vae
+    recipe = recipes.read_recipe(RECIPES / "mini.toml", train.Recipe)
+    vae = recipes.read_recipe(RECIPES / recipe.vae, train_vae.VAERecipe).vae
     mini = weights.load(RECIPES.parent / "mini")
-    assert mini.size == what.size
-    assert mini.prediction_type == what.prediction_type
-    assert mini.unet.config.block_out_channels == what.unet["block_out_channels"]
+    assert mini.size == recipe.size
+    assert mini.prediction_type == recipe.prediction_type
+    assert mini.unet.config.block_out_channels == recipe.unet["block_out_channels"]
     assert mini.vae.config.block_out_channels == vae["block_out_channels"]
     assert sum(path.stat().st_size for path in (RECIPES.parent / "mini").iterdir()) < 12e6
     log = (RECIPES.parent / "mini" / "unet.jsonl").read_text().splitlines()
-    assert json.loads(log[-1])["step"] == what.schedule.total
+    assert json.loads(log[-1])["step"] == recipe.schedule.total
 
 
 def test_a_recipe_trains_on_one_folder_and_validates_on_another(tmp_path, make_pairs, monkeypatch):
-
     weights.save(begin(), tmp_path / "vae")  # a folder of weights in a recipe's `vae` gives its VAE
     unet = "\n".join(f"{key} = {json.dumps(value)}" for key, value in UNET.items())
     (tmp_path / "own.toml").write_text(

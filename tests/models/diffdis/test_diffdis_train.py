@@ -9,18 +9,22 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL
+from function_task import FunctionTask, fit_functions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from tiny_training import TINY, UNET, VAE, begin
+from tiny_training import TINY, UNET, VAE, begin, train_tiny
 from torch.utils._pytree import tree_leaves
 
 from disbench.data.dataset import Sample
 from disbench.errors import InputError
 from disbench.inference.model import load_model
-from disbench.models._training import data, recipe, tracking
-from disbench.models._training.loop import Schedule, fit
+from disbench.models._training import data, recipes, tracking
+from disbench.models._training.context import TrainingContext
+from disbench.models._training.schedule import Schedule
 from disbench.models.diffdis import batches, conditioning, lora, losses, pipeline, train, train_vae, weights
+from disbench.models.diffdis.checkpoint import Checkpoint
+from disbench.models.diffdis.losses import Latents
 from disbench.models.diffdis.unet import DiffDISUNet
 
 
@@ -53,7 +57,8 @@ def test_loss_is_algorithm_1():
     mask, edge = torch.randn(2, 2, 4, 8, 8)
     noise, text = torch.randn(4, 4, 8, 8), torch.randn(2, 8)
     conditions = tuple(torch.randn(2, 4, 8 // 2**k, 8 // 2**k) for k in range(4))
-    parts = losses.one_step(unet, mask, edge, noise, conditions, text, "epsilon")
+    latents = Latents(mask=mask, edge=edge, noise=noise, conditions=conditions)
+    parts = losses.one_step(Checkpoint(unet, None, text, "epsilon"), latents)
 
     beta = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
     alpha = float(np.prod(1 - beta))
@@ -68,7 +73,8 @@ def test_loss_is_algorithm_1():
 def test_without_leak_the_truth_is_not_in_the_input():
     seen = []
     mask, edge, noise = torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8), torch.randn(2, 4, 8, 8)
-    losses.one_step(lambda x, *_: seen.append(x) or x, mask, edge, noise, (), None, "sample", leak=False)
+    latents = Latents(mask=mask, edge=edge, noise=noise, conditions=(), leak=False)
+    losses.one_step(Checkpoint(lambda x, *_: seen.append(x) or x, None, None, "sample"), latents)
     assert torch.equal(seen[0], noise)
 
 
@@ -77,7 +83,9 @@ def test_a_perfect_network_has_no_loss(prediction_type):
     clean, noise = torch.randn(2, 4, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     a, b = (f(pipeline.alphas_cumprod()[999]).sqrt() for f in (lambda x: x, lambda x: 1 - x))
     perfect = {"epsilon": noise, "v_prediction": a * noise - b * clean, "sample": clean}[prediction_type]
-    parts = losses.one_step(lambda *_: perfect, *clean.chunk(2), noise, (), None, prediction_type)
+    mask, edge = clean.chunk(2)
+    latents = Latents(mask=mask, edge=edge, noise=noise, conditions=())
+    parts = losses.one_step(Checkpoint(lambda *_: perfect, None, None, prediction_type), latents)
     assert max(part.item() for part in parts.values()) < 1e-6
 
 
@@ -86,7 +94,8 @@ def test_a_perfect_network_has_no_loss(prediction_type):
 def test_cutmix_pastes_one_box_of_the_neighbour_into_all(seed):
     image = torch.arange(4.0).reshape(4, 1, 1, 1) + torch.rand(4, 3, 24, 32) / 2
     mask = torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 1, 24, 32)
-    mixed_image, mixed_mask = data.paste(data.boxes(4, 1.0, (24, 32), np.random.default_rng(seed)), image, mask)
+    boxes = data.draw_boxes(4, 1.0, (24, 32), np.random.default_rng(seed))
+    mixed_image, mixed_mask = data.paste_boxes(boxes, image, mask)
     for i, (got, pasted) in enumerate(zip(mixed_image, mixed_mask[:, 0] != mask[:, 0], strict=True)):
         ys, xs = pasted.nonzero(as_tuple=True)
         height, width = ys.max() - ys.min() + 1, xs.max() - xs.min() + 1
@@ -95,7 +104,7 @@ def test_cutmix_pastes_one_box_of_the_neighbour_into_all(seed):
 
 
 def test_cutmix_can_be_off():
-    assert data.boxes(4, 0.0, (8, 8), np.random.default_rng(0)) == [None] * 4
+    assert data.draw_boxes(4, 0.0, (8, 8), np.random.default_rng(0)) == [None] * 4
 
 
 @settings(max_examples=20, deadline=None)
@@ -109,26 +118,26 @@ def test_edges_are_dilation_minus_erosion(seed, width):
 
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 def test_augmentation_moves_image_and_mask_alike(samples, flip):
-    pictures = data.load(samples, 40)
+    pictures = data.load_pictures(samples, 40)
     pictures = replace(pictures, images=np.repeat(pictures.truths[..., None], 3, axis=3))
     augment = data.Augment(flip=flip, rotation=1.0, colour=0.0)
-    images, masks = data.batch(pictures, range(6), 32, augment, np.random.default_rng(0))
+    images, masks = data.make_batch(pictures, range(6), 32, augment, np.random.default_rng(0))
     assert torch.allclose(images, masks.expand(-1, 3, -1, -1), atol=1e-6)
     assert 0.1 < masks.mean() < 0.4
-    still = data.batch(pictures, range(6), 32, replace(augment, flip=1 - flip), np.random.default_rng(0))[1]
+    still = data.make_batch(pictures, range(6), 32, replace(augment, flip=1 - flip), np.random.default_rng(0))[1]
     assert (masks - still.flip(-1)).abs().mean() < 0.01 < (masks - still).abs().mean()
 
 
 def test_plain_cut_is_the_picture(samples):
-    pictures = data.load(samples, 40)
+    pictures = data.load_pictures(samples, 40)
     plain = data.Augment(flip=0.0, crop=(1.0, 1.0), rotation=0.0, colour=0.0)
-    images, masks = data.batch(pictures, range(6), 40, plain, np.random.default_rng(0))
+    images, masks = data.make_batch(pictures, range(6), 40, plain, np.random.default_rng(0))
     assert np.array_equal(np.rint(images.numpy() * 255), pictures.images.transpose(0, 3, 1, 2))
     assert np.array_equal(np.rint(masks[:, 0].numpy() * 255), pictures.truths)
 
 
 def test_every_epoch_shows_every_picture_once():
-    seen = [row for step in range(14) for row in data.rows(7, 4, step, seed=3)]
+    seen = [row for step in range(14) for row in data.rows_of_step(7, 4, step, seed=3)]
     epochs = [tuple(seen[i : i + 7]) for i in range(0, 56, 7)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert len(set(epochs)) > 1
@@ -139,11 +148,11 @@ def test_a_killed_training_ends_in_the_same_weights(samples, tmp_path):
         if done == 5:
             raise KeyboardInterrupt
 
-    whole = train.train(TINY, begin(), samples, samples[:1], tmp_path / "whole")
+    whole = train_tiny(TINY, samples, tmp_path / "whole", samples[:1])
     with pytest.raises(KeyboardInterrupt):
-        train.train(TINY, begin(), samples, samples[:1], tmp_path / "cut", progress=kill)
+        train_tiny(TINY, samples, tmp_path / "cut", samples[:1], progress=kill)
     torch.manual_seed(99)
-    resumed = train.train(TINY, begin(), samples, samples[:1], tmp_path / "cut")
+    resumed = train_tiny(TINY, samples, tmp_path / "cut", samples[:1])
 
     assert all(torch.equal(x, resumed.state_dict()[name]) for name, x in whole.state_dict().items())
     logs = [[json.loads(line) for line in (tmp_path / run / "unet.jsonl").open()] for run in ("whole", "cut")]
@@ -153,21 +162,21 @@ def test_a_killed_training_ends_in_the_same_weights(samples, tmp_path):
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(samples, tmp_path):
-    train.train(TINY, begin(), samples, (), tmp_path)
+    train_tiny(TINY, samples, tmp_path)
     with pytest.raises(InputError, match="another recipe"):
-        train.train(replace(TINY, seed=1), begin(), samples, (), tmp_path)
+        train_tiny(replace(TINY, seed=1), samples, tmp_path)
 
 
 def test_validation_is_logged(samples, tmp_path):
-    what = replace(TINY, schedule=replace(TINY.schedule, validate_every=4))
-    train.train(what, begin(), samples, samples[:2], tmp_path)
+    recipe = replace(TINY, schedule=replace(TINY.schedule, validate_every=4))
+    train_tiny(recipe, samples, tmp_path, samples[:2])
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
     assert [line["step"] for line in lines if "f_max" in line] == [4, 8]
 
 
 def test_samples_are_drawn_at_validation(samples, tmp_path):
-    what = replace(TINY, schedule=replace(TINY.schedule, validate_every=8), show=2)
-    train.train(what, begin(), samples, samples[:3], tmp_path)
+    recipe = replace(TINY, schedule=replace(TINY.schedule, validate_every=8), show=2)
+    train_tiny(recipe, samples, tmp_path, samples[:3])
     (path,) = (tmp_path / "samples").iterdir()
     drawn = cv2.imread(str(path))
     assert path.name == "8.png" and drawn.shape == (2 * 256, 3 * 256, 3)
@@ -177,21 +186,23 @@ def test_samples_are_drawn_at_validation(samples, tmp_path):
 
 def test_it_goes_on_with_its_own_pictures_alone(samples, tmp_path):
     one = Schedule(1, 1e-3)
-    what = replace(TINY, stages=(train.Stage(16, 1, 2),), schedule=one)
+    recipe = replace(TINY, stages=(train.Stage(16, 1, 2),), schedule=one)
     others = [replace(sample, name=f"{sample.name}2") for sample in samples]
     for run in (
-        lambda seen: train.train(what, begin(what), seen, (), tmp_path),
-        lambda seen: train_vae.train_vae(train_vae.VAERecipe(VAE, one, one, size=40, crop=16), seen, tmp_path),
+        lambda seen: train_tiny(recipe, seen, tmp_path),
+        lambda seen: train_vae.train_vae(
+            train_vae.VAERecipe(VAE, one, one, size=40, crop=16), seen, TrainingContext(out=tmp_path)
+        ),
     ):
         run(samples)
         run(samples)
-        with pytest.raises(InputError, match="trained on other pictures; give the --data that it began with"):
+        with pytest.raises(InputError, match="trained on other pictures; give the --data that it started with"):
             run(others)
 
 
 def test_the_log_goes_to_a_tracker_as_well(samples, tmp_path):
     seen = []
-    train.train(TINY, begin(), samples, (), tmp_path, track=lambda *line: seen.append(line))
+    train_tiny(TINY, samples, tmp_path, tracker=lambda *line: seen.append(line))
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
     assert seen == [("unet", line["step"], line) for line in lines]
 
@@ -200,19 +211,19 @@ def test_the_log_goes_to_a_tracker_as_well(samples, tmp_path):
 def test_a_tracker_that_is_not_installed_is_named(tmp_path, monkeypatch, kind, package):
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(InputError, match=f"pip install {kind}"):
-        tracking.tracker(kind, tmp_path)
+        tracking.open_tracker(kind, tmp_path)
 
 
 def test_tensorboard_has_the_values(tmp_path):
     pytest.importorskip("tensorboard")
-    tracking.tracker("tensorboard", tmp_path)("unet", 3, {"mask": 0.5})
+    tracking.open_tracker("tensorboard", tmp_path)("unet", 3, {"mask": 0.5})
     assert [path.stat().st_size > 100 for path in (tmp_path / "tensorboard").iterdir()] == [True]
 
 
 def test_trackio_has_the_values(tmp_path, monkeypatch):
     monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
     trackio = pytest.importorskip("trackio")
-    track = tracking.tracker("trackio", tmp_path / "mine")
+    track = tracking.open_tracker("trackio", tmp_path / "mine")
     track("unet", 3, {"mask": 0.5})
     track("unet", 4, {"mask": 0.25})
     trackio.finish()
@@ -229,13 +240,13 @@ def test_eight_bit_adam_goes_on_where_it_was_killed(samples, tmp_path):
             raise KeyboardInterrupt
 
     schedule = replace(TINY.schedule, optimizer="adamw8bit")
-    what = replace(TINY, schedule=schedule, unet=TINY.unet | {"block_out_channels": [32] * 4})
-    whole = train.train(what, begin(what), samples, (), tmp_path / "whole").state_dict()
+    recipe = replace(TINY, schedule=schedule, unet=TINY.unet | {"block_out_channels": [32] * 4})
+    whole = train_tiny(recipe, samples, tmp_path / "whole").state_dict()
     with pytest.raises(KeyboardInterrupt):
-        train.train(what, begin(what), samples, (), tmp_path / "cut", progress=kill)
+        train_tiny(recipe, samples, tmp_path / "cut", progress=kill)
     state = torch.load(tmp_path / "cut" / "unet.pt", weights_only=True)["optimizer"]["state"]
     assert torch.uint8 in {x.dtype for x in tree_leaves(state) if isinstance(x, torch.Tensor)}
-    resumed = train.train(what, begin(what), samples, (), tmp_path / "cut").state_dict()
+    resumed = train_tiny(recipe, samples, tmp_path / "cut").state_dict()
     assert all(torch.equal(x, resumed[name]) for name, x in whole.items())
 
 
@@ -244,20 +255,20 @@ def test_eight_bit_adam_and_lora_name_what_they_need(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
     schedule = Schedule(1, 1e-3, optimizer="adamw8bit")
     with pytest.raises(InputError, match="pip install bitsandbytes"):
-        fit(torch.nn.Linear(1, 1), schedule, None, None, "x", tmp_path)
+        fit_functions(torch.nn.Linear(1, 1), schedule, FunctionTask(None, None), tmp_path)
     with pytest.raises(InputError, match="pip install peft"):
-        lora.add(begin().unet, 4)
+        lora.add_adapters(begin().unet, 4)
 
 
 def test_low_rank_adaptation_trains_what_is_new_and_ends_in_a_plain_unet(samples, tmp_path):
     pytest.importorskip("peft")
-    what = replace(TINY, lora=2, embedding_lr=1.0)
-    start = begin(what)
+    recipe = replace(TINY, lora=2, embedding_lr=1.0)
+    start = begin(recipe)
     old = {name: x.clone() for name, x in start.unet.state_dict().items()}
-    lora.add(start.unet, what.lora)
+    lora.add_adapters(start.unet, recipe.lora)
     thin = [name for name, _ in start.unet.named_parameters() if "lora_" in name]
     assert thin and not any(".attn3." in name for name in thin)
-    new = train.train(what, start, samples, (), tmp_path).state_dict()
+    new = train_tiny(recipe, samples, tmp_path, start=start).state_dict()
     assert new.keys() == old.keys()
     changed = {name for name in old if not torch.equal(old[name], new[name].to(old[name].dtype))}
     attention = ".to_q.", ".to_k.", ".to_v.", ".to_out."
@@ -269,9 +280,9 @@ def test_low_rank_adaptation_trains_what_is_new_and_ends_in_a_plain_unet(samples
 
 def test_the_best_are_kept(samples, tmp_path, monkeypatch):
     scores = iter([0.3, 0.6, 0.2, 0.5])
-    monkeypatch.setattr(train, "scores", lambda *_: {"f_max": next(scores)})
-    what = replace(TINY, schedule=replace(TINY.schedule, validate_every=2, keep=2))
-    last = train.train(what, begin(), samples, samples[:1], tmp_path)
+    monkeypatch.setattr(train, "score_checkpoint", lambda *_: {"f_max": next(scores)})
+    recipe = replace(TINY, schedule=replace(TINY.schedule, validate_every=2, keep=2))
+    last = train_tiny(recipe, samples, tmp_path, samples[:1])
     assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["unet-4.safetensors", "unet-8.safetensors"]
     kept = load_file(tmp_path / "unet-8.safetensors")
     assert all(torch.equal(kept[name], x) for name, x in last.state_dict().items())
@@ -282,14 +293,14 @@ def test_what_was_kept_is_loaded_with_the_rest_of_its_folder(samples, tmp_path, 
     if rank:
         pytest.importorskip("peft")
     scores = iter([0.6, 0.5])
-    monkeypatch.setattr(train, "scores", lambda *_: {"f_max": next(scores)})
+    monkeypatch.setattr(train, "score_checkpoint", lambda *_: {"f_max": next(scores)})
     schedule = replace(TINY.schedule, steps=2, validate_every=1, keep=2)
-    what = replace(TINY, lora=rank, stages=(train.Stage(32, 2, 2),), schedule=schedule)
-    start = begin(what)
+    recipe = replace(TINY, lora=rank, stages=(train.Stage(32, 2, 2),), schedule=schedule)
+    start = begin(recipe)
     if rank:
-        lora.add(start.unet, rank)
-    last = train.train(what, start, samples, samples[:1], tmp_path)
-    with pytest.raises(InputError, match=r"unet-1.safetensors: of a training that has not ended.*go on with it first"):
+        lora.add_adapters(start.unet, rank)
+    last = train_tiny(recipe, samples, tmp_path, samples[:1], start=start)
+    with pytest.raises(InputError, match=r"unet-1.safetensors: from an unfinished training.*resume the training first"):
         weights.load(tmp_path / "unet-1.safetensors")
     weights.save(replace(start, unet=last), tmp_path)
     best, kept = (weights.load(tmp_path / f"unet-{step}.safetensors") for step in (1, 2))
@@ -306,23 +317,23 @@ def test_every_stage_accumulates(samples, tmp_path):
     """Stages count steps, whatever number of batches each of these has."""
     seen = []
 
-    def latents(what, stage, vae, source, step, part):
-        seen.append((stage.size, step))
-        return batches.latents(what, stage, vae, source, step, part)
+    def encode(recipe, plan, vae, source):
+        seen.append((plan.stage.size, plan.step))
+        return batches.encode_batch(recipe, plan, vae, source)
 
     stages = (train.Stage(16, 1, 2), train.Stage(32, 2, 2))
-    what = replace(TINY, stages=stages, schedule=replace(TINY.schedule, steps=3, accumulate=2))
-    train.train(what, begin(what), samples, (), tmp_path, latents=latents)
+    recipe = replace(TINY, stages=stages, schedule=replace(TINY.schedule, steps=3, accumulate=2))
+    train.train_unet(recipe, begin(recipe), samples, (), TrainingContext(out=tmp_path), encode)
     assert seen == [(16, 0), (16, 1), (32, 2), (32, 3), (32, 4), (32, 5)]
 
 
 def test_half_precision_trains_as_float32_does(samples, tmp_path):
-    """What is computed is in half, weights are not; the first losses differ by what half precision rounds."""
+    """What is computed is in half, weights are not; the first losses differ by recipe half precision rounds."""
     logs, computed = {}, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
     for precision, dtype in computed.items():
-        what, start, seen = replace(TINY, schedule=replace(TINY.schedule, precision=precision)), begin(), set()
+        recipe, start, seen = replace(TINY, schedule=replace(TINY.schedule, precision=precision)), begin(), set()
         start.unet.conv_out.register_forward_hook(lambda _, __, result, seen=seen: seen.add(result.dtype))
-        trained = train.train(what, start, samples, (), tmp_path / precision)
+        trained = train_tiny(recipe, samples, tmp_path / precision, start=start)
         assert seen == {dtype}
         assert all(x.isfinite().all() and x.dtype != torch.float16 for x in trained.state_dict().values())
         logs[precision] = [json.loads(line) for line in (tmp_path / precision / "unet.jsonl").open()]
@@ -334,13 +345,13 @@ def test_half_precision_trains_as_float32_does(samples, tmp_path):
 
 
 def test_training_learns(samples, tmp_path):
-    what = replace(
+    recipe = replace(
         TINY,
         stages=(train.Stage(32, 20, 4, (1.0, 1.0)),),
         schedule=Schedule(20, 5e-3, warmup=0.1, log_every=1),
         augment=data.Augment(flip=0, rotation=0, colour=0, cutmix=0),
     )
-    train.train(what, begin(), samples, (), tmp_path)
+    train_tiny(recipe, samples, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "unet.jsonl").open()]
     first, last = (line["mask"] + line["edge"] for line in (lines[0], lines[-1]))
     assert last < first / 2
@@ -348,29 +359,30 @@ def test_training_learns(samples, tmp_path):
 
 def test_vae_learns_and_scales_its_latents(samples, tmp_path):
     twenty = Schedule(20, 1e-2, warmup=0.1, log_every=1)
-    what = train_vae.VAERecipe(VAE, twenty, twenty, size=40, crop=16)
-    vae = train_vae.train_vae(what, samples, tmp_path)
+    recipe = train_vae.VAERecipe(VAE, twenty, twenty, size=40, crop=16)
+    vae = train_vae.train_vae(recipe, samples, TrainingContext(out=tmp_path))
     logs = {name: [json.loads(line) for line in (tmp_path / f"{name}.jsonl").open()] for name in ("vae", "decoder")}
     assert logs["vae"][-1]["l1"] < logs["vae"][0]["l1"]
     assert logs["decoder"][-1]["l1"] < logs["decoder"][0]["l1"]
-    masks = data.to_input(torch.from_numpy(data.load(samples, 40).truths)[:, None].float() / 255)
+    masks = data.to_input(torch.from_numpy(data.load_pictures(samples, 40).truths)[:, None].float() / 255)
     with torch.inference_mode():
         assert 0.5 < conditioning.encode(vae, masks).std() < 2
-    again = train_vae.train_vae(what, samples, tmp_path)
+    again = train_vae.train_vae(recipe, samples, TrainingContext(out=tmp_path))
     assert all(torch.equal(x, again.state_dict()[name]) for name, x in vae.state_dict().items())
 
 
 def test_vae_learns_where_the_unet_does(samples, tmp_path, monkeypatch):
     """On the meta device, which mixes with no other; NCCL averages no gradients on a CPU."""
     one, seen = Schedule(1, 1e-3), []
-    what = train_vae.VAERecipe(VAE, one, one, size=40, crop=16)
+    recipe = train_vae.VAERecipe(VAE, one, one, size=40, crop=16)
     with torch.device("meta"):
         vae = AutoencoderKL(**VAE)
-    batch = train_vae._crops(what, data.load(samples, 40), (2, 1, 1), 0)
-    for of in (train_vae._all_losses, train_vae._decoder_losses):
-        assert sum(of(what, vae, batch).values()).is_meta
+    batch = train_vae._cut_crops(recipe, data.load_pictures(samples, 40), (2, 1, 1), 0)
+    for loss in (train_vae._all_losses, train_vae._decoder_losses):
+        assert sum(loss(recipe, vae, batch).values()).is_meta
 
-    monkeypatch.setattr(train, "train_vae", lambda *given: seen.append(given[-1]) or AutoencoderKL(**VAE))
-    monkeypatch.setattr(recipe, "read", lambda *_: what)
-    train.begin(TINY, tmp_path / "r.toml", samples, tmp_path / "out", device="cuda:1")
+    monkeypatch.setattr(train, "train_vae", lambda *args: seen.append(args[-1].device) or AutoencoderKL(**VAE))
+    monkeypatch.setattr(recipes, "read_recipe", lambda *_: recipe)
+    context = TrainingContext(out=tmp_path / "out", device="cuda:1")
+    train.prepare_checkpoint(TINY, tmp_path / "r.toml", samples, context)
     assert seen == ["cuda:1"]

@@ -7,7 +7,7 @@ import torch
 from diffusers import AutoencoderKL
 from tiny_training import VAE
 
-from disbench.models._training.loop import Schedule
+from disbench.models._training.schedule import Schedule
 from disbench.models.diffdis import train_vae
 
 torch.set_num_threads(1)

@@ -29,9 +29,10 @@ from disbench.errors import InputError
 from disbench.models._parts.network import Weights
 from disbench.models._parts.weights import SIZE, saved
 from disbench.models._training import supervised
-from disbench.models._training.data import Files, Pictures, load
-from disbench.models._training.loop import Schedule
+from disbench.models._training.context import TrainingContext
+from disbench.models._training.data import Files, Pictures, load_pictures
 from disbench.models._training.losses import bce, bce_of_logits, iou_of_logits
+from disbench.models._training.schedule import Schedule
 from disbench.models._training.supervised import Recipe
 from disbench.models.isnet.train import Training as ISNetTraining
 from disbench.models.udun.train import Training as UDUNTraining
@@ -85,40 +86,40 @@ class Answers(nn.Module):
 
 
 DATA = SimpleNamespace(splits={})
-RECIPE = Path(discovery.ROOTS[0]) / "diffdis" / "recipes" / "mini.toml"
-WHAT = Recipe(steps=30, size=16, batch=4, lr=0.1)
+RECIPE_FILE = Path(discovery.ROOTS[0]) / "diffdis" / "recipes" / "mini.toml"
+RECIPE = Recipe(steps=30, size=16, batch=4, lr=0.1)
 
 
 def test_it_learns_and_goes_on_to_the_same_weights(pictures, tmp_path, monkeypatch):
     monkeypatch.setattr(supervised, "Schedule", partial(Schedule, checkpoint_every=5))
     training = Tiny()
-    supervised.train(training, WHAT, pictures, (), tmp_path / "whole")
+    supervised.train_stages(training, RECIPE, pictures, (), TrainingContext(out=tmp_path / "whole"))
     assert training.said == [("first", False), ("tiny", False)]
     lines = [json.loads(line) for line in (tmp_path / "whole" / "tiny.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [10, 20, 30]
     assert lines[-1]["map"] < lines[0]["map"]
 
-    def killed(done, total, what):
-        if what.startswith("tiny") and done == 12:
+    def killed(done, total, recipe):
+        if recipe.startswith("tiny") and done == 12:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        supervised.train(Tiny(), WHAT, pictures, (), tmp_path / "cut", "cpu", killed)
-    supervised.train(Tiny(), WHAT, pictures, (), tmp_path / "cut")
+        supervised.train_stages(Tiny(), RECIPE, pictures, (), TrainingContext(out=tmp_path / "cut", progress=killed))
+    supervised.train_stages(Tiny(), RECIPE, pictures, (), TrainingContext(out=tmp_path / "cut"))
     whole, cut = (load_file(tmp_path / name / "tiny.safetensors") for name in ("whole", "cut"))
     assert all(torch.equal(whole[key], cut[key]) for key in whole)
     with pytest.raises(InputError, match=r"made by another recipe, its lr is 0.1, here 0.2; choose another --out"):
-        supervised.train(Tiny(), Recipe(**{**vars(WHAT), "lr": 0.2}), pictures, (), tmp_path / "cut")
+        supervised.train_stages(Tiny(), replace(RECIPE, lr=0.2), pictures, (), TrainingContext(out=tmp_path / "cut"))
     fewer = Pictures(pictures.images[:5], pictures.truths[:5])
     with pytest.raises(InputError, match="its pictures is 6, here 5"):
-        supervised.train(Tiny(), WHAT, fewer, (), tmp_path / "cut")
+        supervised.train_stages(Tiny(), RECIPE, fewer, (), TrainingContext(out=tmp_path / "cut"))
 
 
 def test_it_starts_from_weights(pictures, tmp_path):
     net = nn.Conv2d(3, 1, 1)
     torch.save(net.state_dict(), tmp_path / "a.pth")
-    what = Recipe(**{**vars(WHAT), "steps": 1, "lr": 1e-9, "weights": str(tmp_path / "a.pth")})
-    supervised.train(Tiny(), what, pictures, (), tmp_path / "out")
+    recipe = Recipe(**{**vars(RECIPE), "steps": 1, "lr": 1e-9, "weights": str(tmp_path / "a.pth")})
+    supervised.train_stages(Tiny(), recipe, pictures, (), TrainingContext(out=tmp_path / "out"))
     torch.testing.assert_close(load_file(tmp_path / "out" / "tiny.safetensors"), dict(net.state_dict()))
 
 
@@ -129,7 +130,7 @@ def test_weights_do_not_decay(pictures, tmp_path):
         def losses(self, net, images, masks):
             return {"map": 0 * net(masks if net.in_channels == 1 else images).sum()}
 
-    supervised.train(Still(), replace(WHAT, steps=3, seed=5), pictures, (), tmp_path)
+    supervised.train_stages(Still(), replace(RECIPE, steps=3, seed=5), pictures, (), TrainingContext(out=tmp_path))
     torch.manual_seed(5)
     assert torch.equal(load_file(tmp_path / "tiny.safetensors")["weight"], nn.Conv2d(3, 1, 1).weight)
 
@@ -137,7 +138,8 @@ def test_weights_do_not_decay(pictures, tmp_path):
 def test_weights_of_another_network_are_told_before_any_stage(pictures, tmp_path):
     torch.save(nn.Conv2d(3, 2, 1).state_dict(), tmp_path / "a.pth")
     with pytest.raises(InputError, match=r"a\.pth: not the weights of this Conv2d"):
-        supervised.train(Tiny(), replace(WHAT, weights=str(tmp_path / "a.pth")), pictures, (), tmp_path / "out")
+        recipe = replace(RECIPE, weights=str(tmp_path / "a.pth"))
+        supervised.train_stages(Tiny(), recipe, pictures, (), TrainingContext(out=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 
@@ -188,10 +190,10 @@ def test_isnet_learns_its_encoders_features():
 
 def test_isnets_features_are_held_to_the_encoders_by_their_mean_squared_distance():
     training, masks, seen = ISNetTraining(), torch.ones(1, 1, 2, 2), []
-    of = lambda *values: [torch.full((1, 1, 2, 2), value) for value in values]  # noqa: E731
-    training.finished("truth", encoder := Answers(lambda x: (None, of(0.2, 3.0))))
+    maps = lambda *values: [torch.full((1, 1, 2, 2), value) for value in values]  # noqa: E731
+    training.finished("truth", encoder := Answers(lambda x: (None, maps(0.2, 3.0))))
     assert training.encoder is encoder
-    net = Answers(lambda x: seen.append(x) or (of(0.5, 0.25), of(0.5, 1.0)))
+    net = Answers(lambda x: seen.append(x) or (maps(0.5, 0.25), maps(0.5, 1.0)))
     parts = training.losses(net, torch.full((1, 3, 2, 2), 0.75), masks)
     assert parts["features"].item() == pytest.approx(0.3**2 + 2**2)
     assert parts["maps"].item() == pytest.approx(math.log(2) + math.log(4))
@@ -242,17 +244,17 @@ def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monke
 def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
     seen = {}
 
-    def train(training, what, pictures, held_out, *rest):
+    def train(training, recipe, pictures, held_out, context):
         seen.update(pictures=pictures, held_out=held_out)
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(supervised, "train", train)
+    monkeypatch.setattr(supervised, "train_stages", train)
     monkeypatch.setattr(
-        supervised.data, "find", lambda where, split, progress: seen.update(where=where, split=split) or DATA
+        supervised.data, "find_dataset", lambda location, split, progress: seen.update(split=split) or DATA
     )
-    monkeypatch.setattr(supervised.data, "load", lambda samples, size: samples)
+    monkeypatch.setattr(supervised.data, "load_pictures", lambda samples, size: samples)
     make_pairs(tmp_path / "mini", ["a"])  # a folder of this name is not DIS-Mini
-    for where, environment, split, expected in (
+    for location, environment, split, expected in (
         ("mini", "", "DIS-TR,DIS-VD", ("tr", "vd")),
         (None, "", "DIS-TR,DIS-VD", ("tr", "vd")),
         ("./mini", "", None, ("own", ())),
@@ -260,7 +262,8 @@ def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypat
     ):
         monkeypatch.setenv("DISBENCH_DATA", environment)
         DATA.splits, DATA.samples = {"DIS-VD": "vd", "DIS-TR": "tr"}, "own"
-        weights, _ = supervised.main("isnet", replace(WHAT, size=32), where, tmp_path / "out", "cpu")
+        context = TrainingContext(out=tmp_path / "out", device="cpu")
+        weights, _ = supervised.train_model("isnet", replace(RECIPE, size=32), location, context)
         assert weights == tmp_path / "out" / "isnet.safetensors"
         assert (seen["split"], seen["pictures"], seen["held_out"]) == (split, *expected)
 
@@ -268,8 +271,8 @@ def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypat
 def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
     make_pairs(tmp_path / "mine", ["a", "b"])
     held_out = find_dataset(tmp_path / "mine").samples
-    what = Recipe(**{**vars(WHAT), "validate_every": 15})
-    scores = supervised.train(Tiny(), what, pictures, held_out, tmp_path / "out")
+    recipe = Recipe(**{**vars(RECIPE), "validate_every": 15})
+    scores = supervised.train_stages(Tiny(), recipe, pictures, held_out, TrainingContext(out=tmp_path / "out"))
     lines = [json.loads(line) for line in (tmp_path / "out" / "tiny.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "f_max" in line] == [15, 30]
     assert {key: round(value, 4) for key, value in scores.items()} == {key: lines[-1][key] for key in ("f_max", "mae")}
@@ -281,19 +284,19 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
     [
         ((), "give a recipe of DiffDIS, or --model NAME"),
         (("r.toml", "--model", "isnet"), "give a recipe of DiffDIS, or --model NAME"),
-        (("r.toml", "--steps", "3"), "--steps is --model's"),
+        (("r.toml", "--steps", "3"), "--steps needs --model"),
         (("--model", "otsu"), "Otsu has no training here; those that have: birefnet, bsanet, fp_dis, ifa"),
         (("--model", "genpercept"), "GenPercept has no training here; those that have: "),
         (("--model", "mvanet", "--size", "64"), "MVANet works at multiples of 128"),
         (("--model", "udun", "--size", "96"), "UDUN works at multiples of 128"),
-        (("r.toml", "--backbone", "b.pth"), "--backbone is --model's"),
+        (("r.toml", "--backbone", "b.pth"), "--backbone needs --model"),
         (
             ("--model", "isnet", "--data", "mine", "--validate-every", "5"),
-            "--validate-every: a folder of its own has no",
+            "--validate-every: a folder with im/ and gt/ has no DIS-VD",
         ),
         (
             ("--model", "isnet", "--data", "mine", "--validate-on", "5"),
-            "--validate-on: a folder of its own has no DIS-VD",
+            "--validate-on: a folder with im/ and gt/ has no DIS-VD",
         ),
         (
             ("--model", "isnet", "--data", "gone"),
@@ -303,7 +306,7 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
             ("--model", "isnet", "--data", "."),
             "has no split of DIS5K; give --data a DIS5K folder or one with im/ and gt/",
         ),
-        ((RECIPE, "--data", "mine", "--validate", "gone"), "--validate gone: no folder with im/ and gt/"),
+        ((RECIPE_FILE, "--data", "mine", "--validate", "gone"), "--validate gone: not a folder with im/ and gt/"),
         (("--model", "isnet", "--data", "mine", "--backbone", "gone.pth"), "gone.pth: no such file"),
     ],
 )
@@ -325,7 +328,7 @@ def test_a_size_must_fit():
 
 
 def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
-    """As the option would have: in the title, in what decides a run's key, and at work."""
+    """As the option would have: in the title, in recipe decides a run's key, and at work."""
     net = disbench.load("fp_dis", "untrained", "cpu").predictor.net
     said = tmp_path / "own.safetensors"
     said.write_bytes(saved(net, {SIZE: "64"}))
@@ -352,7 +355,7 @@ def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):
     inspyrenet = disbench.load("inspyrenet", "w", "cpu")
     assert inspyrenet.title == "InSPyReNet-SwinB (w, 128 px)"
     assert (inspyrenet.predictor.preset.side, inspyrenet.predictor.size) == (128, (128, 128))
-    preset = disbench.load("inspyrenet", "w", "cpu", preset="DIS5K_LR")  # what was asked for counts
+    preset = disbench.load("inspyrenet", "w", "cpu", preset="DIS5K_LR")  # recipe was asked for counts
     assert (preset.title, preset.identity["size" if "size" in preset.identity else "preset"]) == (
         "InSPyReNet-SwinB (w), preset DIS5K_LR",
         "DIS5K_LR",
@@ -361,15 +364,15 @@ def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):
 
 def test_a_training_goes_on_with_its_own_pictures_alone(tmp_path, make_pairs):
     samples = find_dataset(make_pairs(tmp_path / "a", ["a", "b"])).samples
-    what = replace(WHAT, steps=1, batch=2)
-    supervised.train(Tiny(), what, load(samples, 16), (), tmp_path / "out")
+    recipe = replace(RECIPE, steps=1, batch=2)
+    supervised.train_stages(Tiny(), recipe, load_pictures(samples, 16), (), TrainingContext(out=tmp_path / "out"))
     moved = find_dataset(make_pairs(tmp_path / "moved", ["a", "b"])).samples  # the same under another folder
-    supervised.train(Tiny(), what, load(moved, 16), (), tmp_path / "out")
+    supervised.train_stages(Tiny(), recipe, load_pictures(moved, 16), (), TrainingContext(out=tmp_path / "out"))
     others = find_dataset(make_pairs(tmp_path / "c", ["a", "c"])).samples
-    for pictures in (load(others, 16), Files(others, 16)):
-        with pytest.raises(InputError, match=r"tiny\.pt|first\.pt: trained on other pictures; give the --data that"):
-            supervised.train(Tiny(), what, pictures, (), tmp_path / "out")
+    for pictures in (load_pictures(others, 16), Files(others, 16)):
+        with pytest.raises(InputError, match=r"first\.pt: trained on other pictures; give the --data"):
+            supervised.train_stages(Tiny(), recipe, pictures, (), TrainingContext(out=tmp_path / "out"))
     for stage in Tiny.stages:  # of before there was a digest: unknown
         path = tmp_path / "out" / f"{stage}.pt"
         torch.save({key: x for key, x in torch.load(path).items() if key != "pictures"}, path)
-    supervised.train(Tiny(), what, load(others, 16), (), tmp_path / "out")
+    supervised.train_stages(Tiny(), recipe, load_pictures(others, 16), (), TrainingContext(out=tmp_path / "out"))

@@ -7,10 +7,12 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 import torch
+from function_task import FunctionTask, fit_functions
 
 from disbench.errors import InputError
-from disbench.models._training import loop
-from disbench.models._training.loop import Schedule, fit
+from disbench.models._training import checkpoints
+from disbench.models._training.checkpoints import RunState, save_checkpoint
+from disbench.models._training.schedule import Schedule
 
 torch.set_num_threads(1)
 
@@ -20,7 +22,8 @@ def test_accumulated_batches_are_one_step_of_all_of_them(tmp_path):
         torch.manual_seed(0)
         model = torch.nn.Linear(3, 1)
         schedule = Schedule(4, 1e-2, accumulate=accumulate)
-        return fit(model, schedule, make, lambda model, x: {"loss": model(x).square().mean()}, "x", tmp_path / folder)
+        task = FunctionTask(make, lambda model, x: {"loss": model(x).square().mean()})
+        return fit_functions(model, schedule, task, tmp_path / folder)
 
     x = torch.randn(8, 2, 3, generator=torch.Generator().manual_seed(1))
     parts = run("parts", 2, lambda i: x[i])
@@ -45,9 +48,9 @@ def test_a_full_disk_is_told_as_that(tmp_path, monkeypatch):
             pass
 
     for room in (0, 100, 1500):
-        monkeypatch.setattr(loop, "writing", lambda path, room=room: nullcontext(Full(room)))
+        monkeypatch.setattr(checkpoints, "atomic_writer", lambda path, room=room: nullcontext(Full(room)))
         with pytest.raises(OSError, match="No space left"):
-            loop._save(tmp_path / "x.pt", {"model": torch.nn.Linear(300, 1)}, {}, "", 1, 0.0)
+            save_checkpoint(RunState(out=tmp_path, identity={}), {"model": torch.nn.Linear(300, 1)}, 1, 0.0)
 
 
 def test_a_checkpoint_is_not_held_in_memory(tmp_path):
@@ -56,7 +59,8 @@ def test_a_checkpoint_is_not_held_in_memory(tmp_path):
     size = 4 * sum(p.numel() for p in model.parameters())
     tracemalloc.start()
     x = torch.ones(1, 256)
-    fit(model, Schedule(1, 1e-3), lambda step: x, lambda net, x: {"loss": net(x).mean()}, "x", tmp_path)
+    task = FunctionTask(lambda step: x, lambda net, x: {"loss": net(x).mean()})
+    fit_functions(model, Schedule(1, 1e-3), task, tmp_path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (tmp_path / "train.pt").stat().st_size > 4 * size  # with moments and average
@@ -79,12 +83,12 @@ def test_a_loss_that_is_not_finite_stops_the_training(tmp_path):
         return {"loss": model(torch.ones(1)).sum() * (float("nan") if batch == 2 else 1)}
 
     with pytest.raises(InputError, match=r"step 2.*lower lr in the recipe, and choose another --out"):
-        fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path)
+        fit_functions(model, Schedule(4, 1e-3), FunctionTask(lambda step: step, nan), tmp_path)
     assert all(p.isfinite().all() for p in model.parameters())
     with pytest.raises(InputError, match=r"step 2.*lower --lr, "):
-        fit(model, Schedule(4, 1e-3), lambda step: step, nan, "x", tmp_path, knob="--lr")
-    with pytest.raises(InputError, match=r"step 0.*not for the rate"):
-        fit(model, Schedule(4, 1e-3), lambda step: step + 2, nan, "x", tmp_path)
+        fit_functions(model, Schedule(4, 1e-3), FunctionTask(lambda step: step, nan), tmp_path, lr_flag="--lr")
+    with pytest.raises(InputError, match=r"step 0.*the learning rate is not the cause"):
+        fit_functions(model, Schedule(4, 1e-3), FunctionTask(lambda step: step + 2, nan), tmp_path)
 
 
 def test_without_a_moving_average_the_network_itself_is_kept(tmp_path):
@@ -98,12 +102,13 @@ def test_without_a_moving_average_the_network_itself_is_kept(tmp_path):
         torch.manual_seed(0)
         model = torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Dropout(0.5))
         schedule = Schedule(4, 0.1, ema=ema, validate_every=1, checkpoint_every=1)
-        return model, fit(model, schedule, lambda step: step, loss, "x", out, lambda net, step: {"f": step})
+        task = FunctionTask(lambda step: step, loss, lambda net, step: {"f": step})
+        return model, fit_functions(model, schedule, task, out)
 
-    model, kept = train(0, tmp_path / "none")
+    model, trained = train(0, tmp_path / "none")
     _, nearly = train(1e-30, tmp_path / "nearly")
-    assert kept is model and not kept.training
-    assert all(torch.equal(p, q) for p, q in zip(kept.parameters(), nearly.parameters(), strict=True))
+    assert trained is model and not trained.training
+    assert all(torch.equal(p, q) for p, q in zip(trained.parameters(), nearly.parameters(), strict=True))
     assert "average" not in torch.load(tmp_path / "none" / "train.pt", weights_only=True)
 
 
@@ -114,7 +119,8 @@ def test_the_moving_average_has_the_statistics_of_batch_norms(tmp_path):
         model[0].weight.fill_(1)
         model[0].bias.fill_(0)
     schedule = Schedule(2, 1e-9, ema=0.5)
-    average = fit(model, schedule, lambda step: x, lambda net, x: {"loss": net(x).square().mean()}, "x", tmp_path)
+    task = FunctionTask(lambda step: x, lambda net, x: {"loss": net(x).square().mean()})
+    average = fit_functions(model, schedule, task, tmp_path)
     assert average is not model
     # Each step moves the network's own by a tenth of the way; the first average is a copy of them.
     first, second = 0.1 * x.mean(), 0.19 * x.mean()
@@ -137,7 +143,7 @@ def test_gradients_of_half_precision_are_clipped_at_their_own_scale(tmp_path, mo
         model = torch.nn.Linear(4, 1)
         schedule = Schedule(2, 1e-3, precision=precision, ema=0)
         loss = lambda net, x: {"loss": net(x).float().mean() / 9}  # noqa: E731
-        fit(model, schedule, lambda step: x, loss, "x", tmp_path / precision)
+        fit_functions(model, schedule, FunctionTask(lambda step: x, loss), tmp_path / precision)
     assert norms["fp16"] == pytest.approx(norms["fp32"], rel=0.01)
     assert 0.01 < norms["fp32"][0] < 1
 
@@ -149,5 +155,6 @@ def test_weights_decay_by_the_rate_times_the_decay(tmp_path, options, decay):
     with torch.no_grad():
         model.weight.fill_(2)
     schedule = Schedule(1, 0.1, warmup=0, ema=0, **options)
-    fit(model, schedule, lambda step: None, lambda net, _: {"loss": 0 * net.weight.sum()}, "x", tmp_path)
+    task = FunctionTask(lambda step: None, lambda net, _: {"loss": 0 * net.weight.sum()})
+    fit_functions(model, schedule, task, tmp_path)
     assert model.weight.item() == pytest.approx(2 * (1 - 0.1 * decay), rel=1e-6)

@@ -18,7 +18,7 @@ def pictures():
 
 def batch(pictures, **changes):
     augment = data.Augment(**vars(STILL) | changes)
-    return data.batch(pictures, range(4), 24, augment, np.random.default_rng(1))
+    return data.make_batch(pictures, range(4), 24, augment, np.random.default_rng(1))
 
 
 def test_a_flip_of_one_mirrors_every_picture_and_its_mask(pictures):
@@ -31,7 +31,7 @@ def test_a_flip_of_a_half_mirrors_some_pictures_and_each_with_its_mask():
     pictures = data.Pictures(np.zeros((40, 8, 8, 3), np.uint8), np.zeros((40, 8, 8), np.uint8))
     pictures.images[:, :, :4] = pictures.truths[:, :, :4] = 255
     augment = data.Augment(**vars(STILL) | {"flip": 0.5})
-    images, masks = data.batch(pictures, range(40), 8, augment, np.random.default_rng(0))
+    images, masks = data.make_batch(pictures, range(40), 8, augment, np.random.default_rng(0))
     assert torch.equal(images, masks.expand(-1, 3, -1, -1))
     assert 8 < (masks[:, 0, 0, 7] == 1).sum() < 32
 
@@ -58,13 +58,13 @@ def test_a_mirrored_cut_is_the_cut_mirrored(pictures):
 )
 def test_a_pixel_is_recoloured_by_hand(factors, expected):
     image = np.array([[[0.9, 0, 0]]], np.float32)
-    got = data.recoloured(image, np.array(factors, np.float32))
+    got = data.recolour(image, np.array(factors, np.float32))
     np.testing.assert_allclose(got, [[expected]], rtol=0, atol=1e-6)
 
 
 def test_contrast_is_about_the_mean_of_the_whole_picture_and_saturation_about_each_pixels():
     image = np.array([[[0.8, 0.2, 0.2], [0.0, 0.0, 0.0]]], np.float32)
-    flat = data.recoloured(image, np.array([1, 0, 1], np.float32))
-    grey = data.recoloured(image, np.array([1, 1, 0], np.float32))
+    flat = data.recolour(image, np.array([1, 0, 1], np.float32))
+    grey = data.recolour(image, np.array([1, 1, 0], np.float32))
     np.testing.assert_allclose(flat, np.full((1, 2, 3), 0.2), rtol=0, atol=1e-6)
     np.testing.assert_allclose(grey, [[[0.4] * 3, [0.0] * 3]], rtol=0, atol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from disbench.data.dataset import Sample
-from disbench.models._training.supervised import Training, validated
+from disbench.models._training.supervised import Training, validate_network
 
 
 class Answer(Training):
@@ -29,7 +29,7 @@ def red(tmp_path):
 
 
 def scores(answer, sample, size=16):
-    return validated(Answer(answer), torch.nn.Identity(), [sample], size, "cpu")
+    return validate_network(Answer(answer), torch.nn.Identity(), [sample], size, "cpu")
 
 
 def test_a_network_is_shown_rgb(red):

@@ -1,0 +1,138 @@
+"""Files of a training: the checkpoint that it resumes from, its log, and the weights of its best validations."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import torch
+
+from disbench.errors import InputError
+from disbench.system.files import atomic_writer, write_atomic
+
+
+class Stateful(Protocol):
+    """An object with state to save: a network, an optimizer, a gradient scaler."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state."""
+
+    def load_state_dict(self, state_dict: Any) -> Any:
+        """Load a state that `state_dict` returned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunState:
+    """Where a training writes, and what identifies it.
+
+    Attributes:
+        out: folder of the checkpoint `<name>.pt`, the log `<name>.jsonl` and the best weights
+            `<name>-<step>.safetensors`.
+        identity: the recipe, a dataclass or a dictionary. A checkpoint of another identity is refused.
+        name: name of the network in files and messages.
+        pictures_digest: digest of the training pictures, "" if unknown. A checkpoint of other pictures is refused.
+        metadata: metadata of the safetensors files.
+    """
+
+    out: Path
+    identity: Any
+    name: str = "train"
+    pictures_digest: str = ""
+    metadata: dict[str, str] | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        """File that the training resumes from."""
+        return self.out / f"{self.name}.pt"
+
+    @property
+    def log(self) -> Path:
+        """JSON lines: step, losses, learning rate, seconds and, after a validation, scores."""
+        return self.out / f"{self.name}.jsonl"
+
+
+def save_checkpoint(state: RunState, modules: Mapping[str, Stateful], step: int, seconds: float) -> None:
+    """Write the checkpoint after `step` steps, which took `seconds` in all.
+
+    Args:
+        state: names the file and identifies the training.
+        modules: everything whose state is saved, by its key in the file.
+        step: number of finished steps.
+        seconds: time that they took, over all resumed runs.
+
+    Raises:
+        OSError: if the disk is full or cannot be written to.
+    """
+    identity = asdict(state.identity) if is_dataclass(state.identity) else state.identity
+    content = {"identity": identity, "pictures": state.pictures_digest, "step": step, "seconds": seconds}
+    content |= {key: module.state_dict() for key, module in modules.items()}
+    # Streamed tensor by tensor: DiffDIS' checkpoint has 15 GB, which must not be in memory a second time.
+    with atomic_writer(state.checkpoint) as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # torch's own message hides that the disk is full
+            raise error.__context__ if isinstance(error.__context__, OSError) else error from None
+
+
+def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tuple[int, float]:
+    """Load the checkpoint into the modules; return the number of finished steps and the seconds that they took.
+
+    Raises:
+        InputError: if the file is damaged, or belongs to another recipe or to other pictures.
+    """
+    path = state.checkpoint
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's unpickler fails on damaged bytes with any kind of exception
+        raise InputError(f"{path}: damaged, or not a checkpoint; remove it to start again") from error
+    _check_identity(path, saved["identity"], state.identity)
+    saved_pictures = saved.get("pictures")  # checkpoints of earlier versions have no digest
+    if saved_pictures and state.pictures_digest and saved_pictures != state.pictures_digest:
+        raise InputError(f"{path}: trained on other pictures; give the --data that it started with, or another --out")
+    for key, module in modules.items():
+        module.load_state_dict(saved[key])
+    return saved["step"], saved["seconds"]
+
+
+def truncate_log(log: Path, step: int) -> None:
+    """Drop the lines after `step`, which are about to be logged again."""
+    # A complete line ends in a newline; what follows the last newline is torn.
+    *lines, _ = log.read_text().split("\n") if step else [""]
+    retained = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
+    write_atomic(log, "".join(retained).encode())
+
+
+def keep_best(log: Path, score: str, count: int, content: Callable[[], bytes]) -> None:
+    """Write the model of the log's last line if it is among the best; delete those that no longer are.
+
+    Args:
+        log: JSON lines of the training; weights are written next to it as `<name>-<step>.safetensors`.
+        score: key of the score to rank by, higher is better.
+        count: number of models to keep.
+        content: makes the bytes of the safetensors file; called only if it is written.
+    """
+    lines = [line for line in map(json.loads, log.read_text().splitlines()) if score in line]
+    best = sorted(lines, key=lambda line: line[score], reverse=True)[:count]
+    names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
+    latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
+    if latest in names:
+        write_atomic(log.with_name(latest), content())
+    for old in log.parent.glob(f"{log.stem}-*.safetensors"):
+        if old.name not in names:
+            old.unlink()
+
+
+def _check_identity(path: Path, saved: Any, identity: Any) -> None:
+    """Raise InputError, with the first key that differs, if a checkpoint belongs to another recipe."""
+    try:  # a key that is newer than the checkpoint has its default
+        before = msgspec.convert(saved, type(identity))
+    except msgspec.ValidationError:
+        raise InputError(f"{path}: made by another recipe; choose another --out") from None
+    if before == identity:
+        return
+    before, now = map(msgspec.to_builtins, (before, identity))
+    name = next(name for name in sorted(before | now) if before.get(name) != now.get(name))
+    difference = f"its {name} is {before.get(name)!r}, here {now.get(name)!r}"
+    raise InputError(f"{path}: made by another recipe, {difference}; choose another --out")

@@ -1,0 +1,34 @@
+"""Where a training runs and what it reports to: the setup that all trainers share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from disbench.models._training.processes import ALONE, Processes
+from disbench.models._training.tracking import Tracker
+from disbench.system.progress import Progress
+
+
+def discard(line: str) -> None:
+    """Ignore a line of the log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingContext:
+    """Everything about a training that does not change its result.
+
+    Attributes:
+        out: folder of checkpoints, logs and weights. A training that was cut off there is resumed.
+        device: "cpu", "cuda", ...; None for the best device, which a trainer's entry point resolves.
+        processes: the processes that train together.
+        progress: receives the number of finished steps, their total and a label.
+        log: receives lines of text for the user.
+        tracker: receives the lines of the training log.
+    """
+
+    out: Path
+    device: str | None = "cpu"
+    processes: Processes = ALONE
+    progress: Progress | None = None
+    log: Callable[[str], None] = discard
+    tracker: Tracker | None = None

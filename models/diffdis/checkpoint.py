@@ -1,0 +1,31 @@
+"""A complete DiffDIS network in memory."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from diffusers import AutoencoderKL
+from torch import Tensor
+
+from disbench.models.diffdis.unet import DiffDISUNet
+
+PredictionType = Literal["epsilon", "v_prediction", "sample"]
+"""What the U-Net predicts: the noise, the velocity, or the clean latent."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The networks of DiffDIS and what is needed to run them.
+
+    Attributes:
+        unet: the U-Net that denoises masks and edge maps.
+        vae: the autoencoder between pixels and latents.
+        text: embedding of the empty prompt, (1, L, C).
+        prediction_type: what the U-Net predicts.
+        size: side in pixels of the square images that the weights were trained for; None: the card's.
+    """
+
+    unet: DiffDISUNet
+    vae: AutoencoderKL
+    text: Tensor
+    prediction_type: PredictionType
+    size: int | None = None
