@@ -13,6 +13,7 @@ from disbench.cli.options import (
     metrics_option,
     model_options,
     open_engine,
+    out_option,
     parse_titled_path,
     protocol_option,
     shard_option,
@@ -23,17 +24,21 @@ from disbench.system.progress import show_progress
 
 @click.command()
 @add_options(*model_options, *data_options)
-@click.option("--images", type=click.Path(path_type=Path), help="With --truth: a data set of two folders.")
-@click.option("--truth", type=click.Path(path_type=Path), help="With --images: the ground truths.")
+@click.option("--images", type=click.Path(path_type=Path), help="Images, apart from ground truths. Needs --truth.")
+@click.option("--truth", type=click.Path(path_type=Path), help="Ground truths, apart from images. Needs --images.")
 @click.option(
-    "--maps", type=click.Path(path_type=Path), help="Published maps in the model's place: DIR/DIS-TE1/*.png ..."
+    "--maps", type=click.Path(path_type=Path), help="Score published maps of the model: DIR/DIS-TE1/*.png ..."
 )
 @shard_option
 @add_options(*engine_options)
-@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
-@click.option("--save/--no-save", default=True, help="Keep the maps (the grid needs them).")
-@click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure beside the device.")
-@click.option("--alone", is_flag=True, help="On DIS-Mini: without the reference rows.")
+@out_option
+@click.option("--save/--no-save", default=True, help="Keep the maps; grid and view need them. Default: --save.")
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    help="Threads that decode and measure. Default: 0 for a network on the CPU, otherwise one per core.",
+)
+@click.option("--alone", is_flag=True, help="On DIS-Mini, skip the baseline rows.")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def run(
     model,
@@ -56,12 +61,15 @@ def run(
     metrics,
     as_json,
 ):
-    """Evaluate a model. Resumes where it was stopped."""
+    """Evaluate a model. The same command resumes where it was stopped.
+
+    Ends with a table of scores, an HTML report, a LaTeX table and a qualitative grid.
+    """
     from disbench.data.location import find_dataset
     from disbench.registry.loading import check_weights, get_card
     from disbench.reports.publish import publish_run
     from disbench.runs.execute import evaluate, evaluate_maps, evaluate_references
-    from disbench.runs.spec import ModelSpec, RunConfig
+    from disbench.runs.spec import MapsSpec, ModelSpec, RunConfig
 
     card = get_card(model)  # an unknown model or missing weights are reported before any work
     if not maps:
@@ -76,7 +84,8 @@ def run(
         more = {"engine": computes, "progress": progress}
         if maps:
             dataset = find_dataset(location, split, images=False, progress=progress)
-            results = evaluate_maps(f"{card.title}, maps", maps, dataset, measures, config, **more)
+            saved = MapsSpec(title=f"{card.title}, maps", folder=maps)
+            results = evaluate_maps(saved, dataset, measures, config, **more)
         else:
             dataset = find_dataset(location, split, progress=progress)
             if dataset.is_mini:
@@ -102,20 +111,23 @@ def run(
 @click.command()
 @click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
 @add_options(*data_options)
-@click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths in place of --data.")
-@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs are kept.")
-@click.option("--workers", type=click.IntRange(0), help="Threads; one per core if not given.")
-@click.option("--save", is_flag=True, help="Keep a copy of the maps in the run (grid and view need them).")
+@click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths, instead of --data.")
+@out_option
+@click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure. Default: one per core.")
+@click.option("--save", is_flag=True, help="Keep a copy of the maps in the run; grid and view need them.")
 @shard_option
 @add_options(*engine_options)
-@click.option("--per-image", type=click.Path(path_type=Path), help="Write every image's scores here (.csv, .parquet).")
+@click.option("--per-image", type=click.Path(path_type=Path), help="Write the scores of every image here (.csv, .parquet).")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def score(maps, data, split, truth, out, workers, save, shard, engine, address, per_image, protocols, metrics, as_json):
-    """Score folders of saved maps, whole subsets or not at all."""
+    """Score folders of saved maps, whole subsets or not at all.
+
+    A DIR has the maps of one method, in a folder for each split, or directly for a single split.
+    """
     from disbench.data.location import find_dataset
     from disbench.reports.images import check_per_image_path, write_per_image
     from disbench.runs.execute import evaluate_maps
-    from disbench.runs.spec import RunConfig
+    from disbench.runs.spec import MapsSpec, RunConfig
 
     if per_image:
         check_per_image_path(per_image)
@@ -131,7 +143,8 @@ def score(maps, data, split, truth, out, workers, save, shard, engine, address, 
         dataset = find_dataset((None, truth) if truth else data, split, images=False, progress=progress)
         results = []
         for title, folder in methods:
-            results += evaluate_maps(title, folder, dataset, measures, config, engine=computes, progress=progress)
+            saved = MapsSpec(title=title, folder=folder)
+            results += evaluate_maps(saved, dataset, measures, config, engine=computes, progress=progress)
     if not all(results):
         _report_shard(shard)
         return

@@ -11,7 +11,7 @@ from disbench.runs.engines.base import Engine
 from disbench.runs.execute import evaluate, evaluate_maps
 from disbench.runs.result import Result
 from disbench.runs.shard import WHOLE, ShardSpec
-from disbench.runs.spec import MeasureSpec, ModelSpec, RunConfig
+from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
 from disbench.system.progress import Progress
 
 
@@ -105,5 +105,5 @@ def score_maps(
     measures = MeasureSpec.parse(protocol, metrics)
     config = RunConfig(out=Path(out), save_maps=save_maps, workers=workers, shard=shard)
     dataset = find_dataset(data, split, images=False, progress=progress)
-    title = title or path.resolve().name
-    return evaluate_maps(title, path, dataset, measures, config, engine=engine, progress=progress)
+    saved = MapsSpec(title=title or path.resolve().name, folder=path)
+    return evaluate_maps(saved, dataset, measures, config, engine=engine, progress=progress)

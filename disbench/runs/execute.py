@@ -18,7 +18,7 @@ from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest
 from disbench.runs.result import Result, load_run
 from disbench.runs.row_log import RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
-from disbench.runs.spec import MeasureSpec, ModelSpec, RunConfig
+from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
@@ -86,8 +86,7 @@ def evaluate_references(
 
 
 def evaluate_maps(
-    title: str,
-    folder: Path,
+    saved: MapsSpec,
     dataset: DataSet,
     measures: MeasureSpec,
     config: RunConfig,
@@ -108,7 +107,7 @@ def evaluate_maps(
     """
     results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
-        maps = MapFolder(title, folder, dataset.samples, resize)
+        maps = MapFolder(saved.title, saved.folder, dataset.samples, resize)
         together = measures
         if maps.resized:
             same = tuple(protocol for protocol in measures.protocols if protocol.resize == resize)

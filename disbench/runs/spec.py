@@ -33,6 +33,19 @@ class ModelSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MapsSpec:
+    """A folder of saved prediction maps, and the name of their method.
+
+    Attributes:
+        title: the method, as reports call it.
+        folder: the maps: `folder/<split>/`, or the folder itself for a single split.
+    """
+
+    title: str
+    folder: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasureSpec:
     """What to measure: for which evaluation protocols, and which metrics, by key."""
 

@@ -103,7 +103,7 @@ def export(weights, out, base):
 @click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json):
-    """Score ground truths after an autoencoder's round trip. No latent diffusion can be better."""
+    """Score ground truths after an autoencoder's round trip. No latent diffusion can be better at this size."""
     with _needs_extra("vae-ceiling", "models"):
         from disbench.models.diffdis.ceiling import RoundTrip
     from disbench.data.location import find_dataset
