@@ -57,7 +57,7 @@ def freeze(data, split, out):
 
 @data.command()
 def clear_cache():
-    """Remove cached skeletons, complexities and digests of data sets. They are made again when needed."""
+    """Remove cached skeletons, complexities and digests of data. They are made again when needed."""
     from disbench.data.truth_cache import clear_caches, truth_cache_folder
 
     files, size = clear_caches()
