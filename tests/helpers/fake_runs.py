@@ -41,7 +41,15 @@ def make_run(root, model="diffdis", quality=0.7, n=12, splits=("DIS-TE1",), seed
     truths = {split: {"truths": sha256(split.encode()).hexdigest(), "images": ""} for split in splits}
     weights = f"{quality} {n} {seed} {data}"
     identity = {"model": model, "weights": weights, "kernel": KERNEL_VERSION, "data": truths, "columns": []}
-    manifest = Manifest(title, *data, "pysod", dict.fromkeys(splits, n), identity)
+    dataset, token = data
+    manifest = Manifest(
+        title=title,
+        dataset=dataset,
+        token=token,
+        protocol="pysod",
+        splits=dict.fromkeys(splits, n),
+        identity=identity,
+    )
     rng, truth_rng = np.random.default_rng(seed), np.random.default_rng(0)
     rows = []
     for split in splits:

@@ -230,9 +230,10 @@ def test_overall_pools_the_four_test_splits_only():
 
     splits = ("DIS-VD", "DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
     rows = {split: [row(split, 50 + 40 * k)] for k, split in enumerate(splits)}
-    result = Result("t", "DIS5K", "s", splits, rows, {}, None, "dis5k")
+    common = {"title": "t", "dataset": "DIS5K", "signature": "s", "meta": {}, "folder": None, "token": "dis5k"}
+    result = Result(splits=splits, rows=rows, **common)
     assert result.scores()["Overall"] == score([rows[s][0].measurement for s in splits[1:]])
-    partial = Result("t", "DIS5K", "s", splits[:4], {s: rows[s] for s in splits[:4]}, {}, None, "dis5k")
+    partial = Result(splits=splits[:4], rows={split: rows[split] for split in splits[:4]}, **common)
     assert "Overall" not in partial.scores()
 
 
