@@ -27,7 +27,7 @@ def folder(tmp_path, make_pairs, monkeypatch):
         (["run", "--model", "otzu"], "did you mean otsu?"),
         (["run", "--model", "otsu", "--split", "DIS-TE7"], "known: DIS-TR"),
         (["run", "--model", "otsu", "--data", "nowhere"], "nowhere: no such folder"),
-        (["run", "--model", "otsu", "--data", "mine", "--weights", "x"], "leave --weights away"),
+        (["run", "--model", "otsu", "--data", "mine", "--weights", "x"], "omit --weights"),
         (["run", "--model", "otsu", "--truth", "mine/gt"], "--images together with --truth"),
         (["score", "mine/im", "--truth", "nowhere"], "nowhere: no such folder"),
         (["score", "mine/im", "--truth", "nowhere", "--metrics", "mae,iou"], "unknown metric 'iou'; did you mean iou_"),

@@ -136,16 +136,17 @@ def test_a_training_says_what_is_kept_of_it(tmp_path, monkeypatch, raised, said,
 
 
 @pytest.mark.parametrize(
-    ("more", "said"), [([], RESUME_HINT), (["--again"], "what is done is kept; the same command goes on without --again")]
+    ("more", "hint"),
+    [([], RESUME_HINT), (["--again"], "progress is saved; run the same command without --again to resume")],
 )
-def test_predicting_again_does_not_go_on(tmp_path, make_pairs, monkeypatch, more, said):
-    def interrupted(*_):
+def test_predicting_with_again_is_resumed_without_it(tmp_path, make_pairs, monkeypatch, more, hint):
+    def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("disbench.inference.photos.predict_photos", interrupted)
     photos = make_pairs(tmp_path, ["a"]) / "im"
     ran = CliRunner().invoke(main, ["predict", str(photos), "--model", "otsu", "--out", str(tmp_path / "out"), *more])
-    assert (ran.exit_code, ran.stderr) == (130, f"\ninterrupted; {said}\n")
+    assert (ran.exit_code, ran.stderr) == (130, f"\ninterrupted; {hint}\n")
 
 
 def test_what_has_workers_is_told_of_them(tmp_path, make_pairs, monkeypatch):

@@ -143,9 +143,9 @@ def test_per_image_scores_have_a_place_before_any_work(folder, tmp_path, monkeyp
     assert not (tmp_path / "r").exists()
 
 
-def test_no_model_is_said_to_be_none():
+def test_a_search_without_results_says_how_to_list_all_models():
     ran = call("models", "--find", "no such thing")
-    assert (ran.exit_code, ran.stdout) == (0, "no model is like that; `disbench models` lists all\n")
+    assert (ran.exit_code, ran.stdout) == (0, "no model fits; `disbench models` lists all\n")
 
 
 def test_a_comparison_has_the_digits_of_its_measure():

@@ -189,7 +189,7 @@ def test_it_goes_on_and_keeps_what_is_not_its_own(folder):
     save(folder / "a.jpg")
     assert "masks written to predictions: 1\n" in call(folder).stdout
     save(folder / "b.jpg")
-    assert "masks written to predictions: 1; there already: 1" in call(folder).stdout
+    assert "masks written to predictions: 1; existing: 1" in call(folder).stdout
     other = call(folder, "--cutout")
     assert other.exit_code == 2
     assert "another picture, model or kind; give --again" in other.stderr
@@ -240,7 +240,7 @@ def test_no_two_pictures_share_a_file(tmp_path_factory, names):
     assert all(outputs[path].name in (f"{path.stem}.png", f"{path.name}.png") for path in lonely)
 
 
-@pytest.mark.parametrize(("where", "why"), [("nowhere", "no such file or folder"), (".", "no pictures in it")])
+@pytest.mark.parametrize(("where", "why"), [("nowhere", "no such file or folder"), (".", "no photos in it")])
 def test_nothing_to_do_is_told(folder, where, why):
     ran = call(folder / where)
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)

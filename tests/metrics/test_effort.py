@@ -66,7 +66,7 @@ def test_each_kind_of_effort():
     bitten[10:40, 25:40] = 0
     # Two points at each corner, whose tip GAMMA steps do not reach, and the two ends of the line.
     assert effort(bitten, truth) == Effort(0, 0, 6, 0)
-    assert effort(truth, truth | blob) == Effort(0, 0, 9, 0)  # the line all around ends beside its start
+    assert effort(truth, truth | blob) == Effort(0, 0, 9, 0)  # the closed line ends next to its start
     assert Effort(1, 20, 300, 4000).total == 4321
 
 

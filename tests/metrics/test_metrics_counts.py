@@ -43,10 +43,10 @@ def test_equal_to_pysodmetrics_to_the_last_bit(measured, name):
     assert ([curve([m])[::17] for m in measured] == FROZEN[f"{name} curves"]).all()
     keys = [f"{name}_{variant}" for variant in ("adaptive", "binary", "whole")]
     assert list(score(measured, metrics=keys).values()) == FROZEN[f"{name} scores"].tolist()
-    alone = per_image(measured, metrics=keys)
-    assert (alone[keys[0]] == FROZEN[f"{name} adaptive"]).all()
-    assert (alone[keys[1]] == FROZEN[f"{name} binary"]).all()
-    assert (alone[keys[2]] == alone[keys[1]]).all()
+    by_image = per_image(measured, metrics=keys)
+    assert (by_image[keys[0]] == FROZEN[f"{name} adaptive"]).all()
+    assert (by_image[keys[1]] == FROZEN[f"{name} binary"]).all()
+    assert (by_image[keys[2]] == by_image[keys[1]]).all()
 
 
 def test_kappa_is_cohens_where_pysodmetrics_takes_another_marginal(images, measured):
@@ -67,10 +67,10 @@ def test_fast_is_naive(images):
     assert score([measure(*pair) for pair in images], metrics=list(expected)) == pytest.approx(expected, abs=1e-11)
 
 
-def test_every_metric_of_an_image_is_its_score_alone(measured):
-    alone = per_image(measured, metrics="all")
+def test_a_score_per_image_is_the_score_of_a_data_set_of_one_image(measured):
+    by_image = per_image(measured, metrics="all")
     for i, m in enumerate(measured):
-        assert score([m], metrics="all") == {key: values[i] for key, values in alone.items()}
+        assert score([m], metrics="all") == {key: values[i] for key, values in by_image.items()}
 
 
 def test_pooling_many_large_images_loses_nothing():

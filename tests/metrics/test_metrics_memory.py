@@ -22,7 +22,7 @@ truth[::97, ::89] = truth[500:700, 100:2000] = 255
 mask = rng.integers(3, 249, {SIZE}, np.uint8)
 measure(mask[:99, :199].copy(), truth[:99, :199].copy())  # compiles
 ctypes.CDLL(None).malloc_trim(0)
-Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
 before = resident("VmRSS")
 measure(mask, truth)
 print((resident("VmHWM") - before) / mask.size)

@@ -79,7 +79,7 @@ def test_edges_of_the_scale():
     empty, full = np.zeros((20, 30), np.uint8), np.full((20, 30), 255, np.uint8)
     dot = empty.copy()
     dot[5, 5] = 255
-    assert multiscale_iou(full, empty, 0, 255)["binary"] == 1  # no edge is wanted
+    assert multiscale_iou(full, empty, 0, 255)["binary"] == 1  # the truth has no edge
     assert multiscale_iou(full, full, 0, 255)["binary"] == 1
     assert multiscale_iou(empty, dot, 0, 255)["binary"] == pytest.approx(
         (sum(1 / (cells + 1) for cells in (8, 4, 2, 2, 1, 1, 1, 1, 1, 1)) - (1 / 9 + 1 / 2) / 2) / 9

@@ -29,9 +29,9 @@ SINGLE = {(p, "s_measure") for p in PEERS[:4]} | {
     ("isnet", "f_alone"),
     ("isnet", "mae"),
 }
-# The protocols depart from the scripts in these cases, as disbench.metrics.scoring and docs/protocols.md say: a quadrant
-# that is constant in map and truth, E of one pixel, efforts where the whole image is wrong, and a truth of 0 and 1,
-# which is all background to BiRefNet.
+# The protocols depart from the scripts in these cases, as disbench.metrics.scoring and docs/protocols.md say: a
+# quadrant that is constant in map and truth, E of one pixel, efforts where the whole image is wrong, and a truth of 0
+# and 1, which is all background to BiRefNet.
 CONSTANT_QUADRANTS = {"one pixel, constant 77", "one pixel, constant 128"}
 WHOLLY_WRONG = {"no truth, constant", "all truth, constant", "one pixel in all"}
 
@@ -111,14 +111,14 @@ def test_what_sets_the_protocols_apart_is_in_the_goldens():
 
 
 @pytest.mark.parametrize("name", ["wheel, typical", "grey truth, with 128", "blobs, constant 77", "half way"])
-def test_protocols_measured_together_are_as_measured_alone(name):
+def test_protocols_measured_together_give_what_each_gives(name):
     every = ",".join(PROTOCOLS)
     together = measure(*pair(name), every, "all,hce")
     assert tuple(together.values) == pixel_metrics.list_needed_columns(PROTOCOLS.values(), ["hce"])
     for protocol in PROTOCOLS:
-        alone = measure(*pair(name), protocol, "all,hce_fn_points")
-        assert score([together], protocol, "all,hce") == score([alone], protocol, "all,hce")
-        assert tuple(alone.values) == pixel_metrics.list_needed_columns([PROTOCOLS[protocol]], ["hce"])
+        single = measure(*pair(name), protocol, "all,hce_fn_points")
+        assert score([together], protocol, "all,hce") == score([single], protocol, "all,hce")
+        assert tuple(single.values) == pixel_metrics.list_needed_columns([PROTOCOLS[protocol]], ["hce"])
 
 
 def test_what_protocols_share_is_computed_once(monkeypatch):

@@ -82,8 +82,8 @@ def test_a_broken_plug_in_is_told_and_left_out(installed, tmp_path):
     ran = disbench("models", "--json", site=site, DISBENCH_MODELS=str(tmp_path / "nowhere"))
     assert {model["name"] for model in json.loads(ran.stdout)} >= {"threshold", "isnet", "otsu"}
     assert ran.stderr.splitlines() == [
-        "disbench: warning: plug-in broken: no_such_package is not there (no such package)",
-        f"disbench: warning: DISBENCH_MODELS: {tmp_path / 'nowhere'} is no folder",
+        "disbench: warning: plug-in broken: no_such_package is missing (no such package)",
+        f"disbench: warning: DISBENCH_MODELS: {tmp_path / 'nowhere'} is not a folder",
     ]
 
 
@@ -122,7 +122,7 @@ def test_a_hint_can_be_given_as_it_stands(folder, tmp_path, make_pairs):
     write(folder, "failing", code=CODE.replace("def infer(self, batch):", "def infer(self, batch):\n        1 / 0"))
     data = make_pairs(tmp_path / "data", ["a"])
     ran = call("run", "--models", folder, "--model", "failing", "--data", data, "--out", tmp_path / "runs")
-    hint = shlex.split(re.search("`(.*)` tells more", ran.stderr)[1])
+    hint = shlex.split(re.search("`(.*)` reports more", ran.stderr)[1])
     assert hint == ["disbench", "doctor", "--models", str(folder), "--model", "failing"]
     assert discovery.cli_arguments(loading.get_card("isnet"), "--model") == "--model isnet"
 
@@ -142,9 +142,9 @@ def test_broken_folders_are_told_and_left_out(folder):
     words = " ".join(str(one.message) for one in told)
     for why in (
         "bad/card.toml: not a card",
-        "own/isnet: left out, since",
-        "a.b: left out",
-        "_parts: left",
+        "own/isnet: skipped, since",
+        "a.b: skipped",
+        "_parts: skipped",
     ):
         assert why in words
     with pytest.raises(InputError, match="not a card"):

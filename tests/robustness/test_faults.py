@@ -56,13 +56,13 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path):
 
 
 def test_two_are_not_alone_in_a_folder_until_one_has_ended_or_died(tmp_path):
-    code = "import sys; from pathlib import Path; from disbench.files import alone\n"
-    code += "with alone(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
+    code = "import sys; from pathlib import Path; from disbench.system.files import lock_folder\n"
+    code += "with lock_folder(Path(sys.argv[1])): print('in', flush=True); sys.stdin.read()"
     folder = tmp_path / "new"
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", code, folder], stdin=pipe, stdout=pipe, text=True) as other:
         assert other.stdout.readline() == "in\n"
-        with pytest.raises(InputError, match=r"new: another process is at work"), lock_folder(folder):
+        with pytest.raises(InputError, match=r"new: another process works there"), lock_folder(folder):
             pass
         other.kill()
     with lock_folder(folder):

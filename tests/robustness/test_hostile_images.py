@@ -40,10 +40,10 @@ UNREADABLE = "1 unreadable"  # when it was paired; the folder and the file are n
 BROKEN = "cannot be decoded"
 SIZE = "of another size"
 COLOUR = "a mask in colours"
-ALPHA = "is the mask in its alpha"
+ALPHA = "the mask may be in its alpha"
 GREY = "save it as 8-bit grey"
 FOREIGN = "1 not an image"
-FRAMES = "an animation, or several pages; save the one that counts"
+FRAMES = "an animation, or several pages; save the right one"
 
 # what it is: (suffix, bytes, as a mask, as an image)
 FILES = {

@@ -100,12 +100,12 @@ def test_broken_code_is_listed_without_being_run():
 
 
 CARDS = {  # how it differs -> its folder's name, card, code, words of the note
-    "no card": ("m", None, CODE, "own/m: left out, since it has no card.toml"),
+    "no card": ("m", None, CODE, "own/m: skipped, since it has no card.toml"),
     "a card that is cut": ("m", CARD[:20], CODE, "own/m/card.toml: not a card"),
-    "a built-in's name": ("isnet", CARD, CODE, "own/isnet: left out, since"),
-    "a name of Python's": ("load", CARD, CODE, "no model can have this name"),
-    "a predictor elsewhere": ("m", CARD.replace("predictor:P", "../x:P"), CODE, "of a module beside the card"),
-    "a predictor of Python's": ("m", CARD.replace("predictor:P", "os.path:join"), CODE, "of a module beside the card"),
+    "a built-in's name": ("isnet", CARD, CODE, "own/isnet: skipped, since"),
+    "a name of Python's": ("_load", CARD, CODE, "no model can have this name"),
+    "a predictor elsewhere": ("m", CARD.replace("predictor:P", "../x:P"), CODE, "of a module in the same folder"),
+    "a predictor of Python's": ("m", CARD.replace("predictor:P", "os.path:join"), CODE, "of a module in the same folder"),
 }
 
 
@@ -133,7 +133,7 @@ def test_a_card_of_any_words_is_shown_inert():
     write("good", card=odd)
     shown = accepted(call("models", "good", "--models", "own"))
     assert shown.stdout.startswith(r"\x1b[31m\n, trivial")
-    assert "Paper: V\nCode: u at not said, licence: not said\nX: 2024-01-01\n" in shown.stdout
+    assert "Paper: V\nCode: u at not stated, licence: not stated\nX: 2024-01-01\n" in shown.stdout
     assert '"x": "2024-01-01"' in accepted(call("models", "good", "--models", "own", "--json")).stdout
 
 
@@ -146,5 +146,5 @@ def test_an_entry_point_that_ends_the_process_is_told(tmp_path, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ending\nVersion: 1\n")
     (info / "entry_points.txt").write_text("[disbench.models]\nending = ending.inner\n")
     monkeypatch.syspath_prepend(tmp_path)
-    _, broken = discovery._roots()
-    assert broken["ending"] == "plug-in ending: ending.inner is not there (SystemExit: 0)"
+    _, broken = discovery._find_roots()
+    assert broken["ending"] == "plug-in ending: ending.inner is missing (SystemExit: 0)"

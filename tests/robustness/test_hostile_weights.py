@@ -209,7 +209,8 @@ CARD = 'title = "T"\nstatus = "trivial"\npredictor = "predictor:P"\n'
         ((CARD + "[[weights]]\nsize = 7").encode(), "not a card"),
         ((CARD + '[[weights]]\nname = "x"\nurl = "y"').encode(), "url"),
         ((CARD + '[[maps]]\nname = "x"\nurls = "y"').encode(), "urls"),
-        ((CARD + "protocol = 7").encode(), "protocol"),
+        ((CARD + "pipeline = 7").encode(), "pipeline"),
+        ((CARD + "protocol = 7").encode(), "pipeline"),  # its older name
         (CARD.replace("predictor:P", "predictor").encode(), "predictor"),
         (CARD.replace("predictor:P", "../../evil:P").encode(), "predictor"),
     ],

@@ -49,10 +49,10 @@ def brightness(rng: np.random.Generator, behind: float) -> float:
     return rng.uniform(*below)
 
 
-def with_luma(colour: np.ndarray, wanted: float) -> np.ndarray:
+def with_luma(colour: np.ndarray, target: float) -> np.ndarray:
     """Mix a colour with black or white until it has a luma, 0..1."""
     luma = colour @ [0.299, 0.587, 0.114] / 255
-    return colour * wanted / luma if luma > wanted else colour + (255 - colour) * (wanted - luma) / (1.001 - luma)
+    return colour * target / luma if luma > target else colour + (255 - colour) * (target - luma) / (1.001 - luma)
 
 
 def pick_paints(rng: np.random.Generator, palette: str, bright: float) -> list[Paint]:
