@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def disbench_check() -> Callable[..., None]:
-    """Check a run against a baseline: disbench_check(run, against, f_max=0.002, ...).
+    """Check a run against a baseline, as in `disbench_check(run, against, f_max=0.002)`.
 
     Fails the test, with the table of `disbench check`, if a score is worse by more than its tolerance. Raises
     InputError if nothing can be compared.

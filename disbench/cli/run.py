@@ -117,7 +117,7 @@ def run(
 @click.option("--save", is_flag=True, help="Keep a copy of the maps in the run; grid and view need them.")
 @shard_option
 @add_options(*engine_options)
-@click.option("--per-image", type=click.Path(path_type=Path), help="Write the scores of every image here (.csv, .parquet).")
+@click.option("--per-image", type=click.Path(path_type=Path), help="Write scores of each image here (.csv, .parquet).")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def score(maps, data, split, truth, out, workers, save, shard, engine, address, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all.

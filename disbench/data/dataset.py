@@ -37,6 +37,12 @@ class Sample:
         """(split, name), which is unique in a data set."""
         return self.split, self.name
 
+    def require_image(self) -> Path:
+        """Return the path of the image. InputError where only ground truths were looked for."""
+        if self.image is None:
+            raise InputError(f"{self.split}/{self.name}: its image was not looked for, only its ground truth")
+        return self.image
+
     @property
     def category(self) -> str | None:
         """The category in a name of DIS5K; see parse_category()."""

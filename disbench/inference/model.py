@@ -80,7 +80,7 @@ class Model:
 
     def load(self, sample: Sample) -> tuple[Any, Seconds]:
         """Read and prepare the image of a sample. Decoding belongs to the data set, so it is not timed."""
-        return self._prepare(read_image(sample.image))
+        return self._prepare(read_image(sample.require_image()))
 
     def compute(self, prepared: Any) -> tuple[Any, Seconds]:
         """Run the network on one prepared image (c, H, W). Returns its output (H', W')."""

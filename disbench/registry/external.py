@@ -55,6 +55,7 @@ def hash_code(card: Card, weights: str | None, options: Mapping[str, str]) -> di
         root, files = card.folder, sorted(card.folder.rglob("*.py"))
     code = sorted((file.relative_to(root).as_posix(), hash_file(file)) for file in files)
     digest = hashlib.sha256(repr(code).encode()).hexdigest()
+    weights_identity: dict[str, str | None]
     if weights and Path(weights).is_file():  # the same file counts the same wherever it lies
         weights_identity = {"weights_file": hash_file(Path(weights))}
     else:

@@ -77,7 +77,7 @@ def time_model(
 
     clock = make_clock(model.device)
     load_before = measure_load(model.device)
-    images = [read_image(sample.image) for sample in samples]
+    images = [read_image(sample.require_image()) for sample in samples]
     first_call = WallClock().time(model.predict, images[0])[1]
     digests = [hash_mask(model.predict(image)) for image in images]
     audit = {}

@@ -148,7 +148,8 @@ def place(tmp_path_factory):
         for split, count in COUNTS.items():
             patch.setitem(dataset.SPLIT_COUNTS, split, count)
         for title, method in (("a", "mine"), ("b", "theirs"), ("c", "isnet")):  # from good to bad
-            api.score_maps(f"maps-DIS5K/{method}", title=title, data="DIS5K", out="scored", save_maps=True, metrics="all")
+            folder_of_maps = f"maps-DIS5K/{method}"
+            api.score_maps(folder_of_maps, title=title, data="DIS5K", out="scored", save_maps=True, metrics="all")
     return folder
 
 

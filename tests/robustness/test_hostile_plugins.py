@@ -105,7 +105,7 @@ CARDS = {  # how it differs -> its folder's name, card, code, words of the note
     "a built-in's name": ("isnet", CARD, CODE, "own/isnet: skipped, since"),
     "a name of Python's": ("_load", CARD, CODE, "no model can have this name"),
     "a predictor elsewhere": ("m", CARD.replace("predictor:P", "../x:P"), CODE, "of a module in the same folder"),
-    "a predictor of Python's": ("m", CARD.replace("predictor:P", "os.path:join"), CODE, "of a module in the same folder"),
+    "a predictor of Python's": ("m", CARD.replace("predictor:P", "os.path:join"), CODE, "a module in the same folder"),
 }
 
 

@@ -57,7 +57,8 @@ def test_lines_have_scores_intervals_marks_and_adjusted_tests(runs):
 
 
 def test_overall_is_compared_where_all_four_subsets_are(tmp_path):
-    two = [make_run(tmp_path, name, quality, splits=TEST_SPLITS, title=name) for name, quality in (("a", 0.8), ("b", 0.5))]
+    qualities = {"a": 0.8, "b": 0.5}
+    two = [make_run(tmp_path, name, q, splits=TEST_SPLITS, title=name) for name, q in qualities.items()]
     assert [line.split for line in compare(two, "mae")] == [*TEST_SPLITS, "Overall"]
     assert compare(two, "mae", "Overall")[0].n == 48
 
