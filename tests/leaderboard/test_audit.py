@@ -121,10 +121,10 @@ def test_swapped_numbers_are_found_where_they_are(table, methods, metric, metric
         assert apply_corrections(planted).columns == table.columns
 
 
-@settings(max_examples=40, deadline=None)
 SUBSETS = st.sampled_from((*TEST_SPLITS, OVERALL))
 
 
+@settings(max_examples=40, deadline=None)
 @given(tables(), st.sampled_from(METHODS), SUBSETS, st.sampled_from(METRICS), st.data())
 def test_a_wrong_mark_is_found_on_its_line(table, method, subset, metric, data):
     right = table.mark(method, subset, metric)
