@@ -120,7 +120,7 @@ def test_a_narrow_terminal_loses_no_digit(tmp_path, monkeypatch):
     shown = {}
     for width in (60, 400):
         out = io.StringIO()
-        monkeypatch.setattr(terminal, "stdout", lambda out=out, width=width: Console(file=out, width=width))
+        monkeypatch.setattr(terminal, "make_console", lambda out=out, width=width: Console(file=out, width=width))
         terminal.print_comparison(compare(results, "f_max", resamples=100), 100, 0)
         terminal.print_results_table([replace(result, meta={"environment": {"device": "cpu"}}) for result in results])
         shown[width] = sorted("".join(out.getvalue().split()))
