@@ -45,7 +45,9 @@ def bca_interval(score: float, resampled: np.ndarray, jackknifed: np.ndarray) ->
     return low, high
 
 
-def bca_intervals(columns: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> dict[str, tuple[float, float, float]]:
+def bca_intervals(
+    columns: Columns, resamples: int = RESAMPLES, seed: int = SEED
+) -> dict[str, tuple[float, float, float]]:
     """Compute metric -> (score, low, high) for every metric of `columns`."""
     scores = columns.scores()
     (resampled,), jackknifed = bootstrap_scores([columns], resamples, seed), jackknife_scores(columns)
