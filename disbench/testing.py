@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def disbench_check() -> Callable[..., None]:
-    """Check a run against a baseline, as in `disbench_check(run, against, f_max=0.002)`.
+    """Provide a function that fails a test if a run is worse than its baseline.
 
-    Fails the test, with the table of `disbench check`, if a score is worse by more than its tolerance. Raises
-    InputError if nothing can be compared.
+    Call it as disbench_check(run, against, f_max=0.002, ...). It fails the test, with the table of `disbench check`, if
+    a score is worse by more than its tolerance, and raises InputError if nothing can be compared.
     """
     from disbench.leaderboard.regression import check_run, format_checks
 

@@ -177,7 +177,7 @@ CHECKS: list[tuple[str, Check, str]] = [
     (
         "score",
         check_score,
-        "check that weights are loaded, colours are RGB, mean and deviation are as in training, foreground is 255",
+        "check the weights, the order of colours (RGB), the mean and deviation of the training, and foreground (255)",
     ),
 ]
 

@@ -106,8 +106,7 @@ def check_pairs(table: Published) -> Iterator[Finding]:
             for lower, upper in ORDERED_PAIRS:
                 small, large = (parse_number(table.text(method, subset, metric)) for metric in (lower, upper))
                 if small is not None and large is not None and small > large:
-                    fault = f"{lower} {small} is greater than {upper} {large}, which is impossible"
-                    message = f"{method} on {subset}: {fault}"
+                    message = f"{method} on {subset}: {lower} {small} is greater than {upper} {large}, which cannot be"
                     places = ((method, subset, lower), (method, subset, upper))
                     yield Finding(rule="pair", table=table.table, places=places, message=message)
 

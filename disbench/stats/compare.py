@@ -1,7 +1,7 @@
 """Comparison of several methods on the same images.
 
-Scores and differences with 95 % intervals, tests, ties with the best, and the images that decide a difference. All
-of it is computed from stored statistics and seeded, so the same input gives the same output.
+Scores and differences with 95 % intervals, tests, ties with the best, and the images that decide a difference. All are
+computed from stored statistics with a seed, so the same input gives the same output.
 """
 
 from collections.abc import Sequence

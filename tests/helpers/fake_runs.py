@@ -1,4 +1,4 @@
-"""Finished run folders with made-up rows: what leaderboards, comparisons and checks start from, without an image."""
+"""Finished run folders with random rows, for tests of leaderboards, comparisons and reports. No image is decoded."""
 
 from hashlib import sha256
 
@@ -18,7 +18,10 @@ MINI = "DIS-Mini (synthetic, not DIS5K)", "dis-mini-v1"
 
 
 def measurement(rng: np.random.Generator, quality: float, empty: bool = False) -> Measurement:
-    """A map of 1000 pixels whose levels lean to the right side the more, the better."""
+    """Draw the measurement of a map of 1000 pixels.
+
+    quality: fraction of pixels near the right end of the range; the levels of the others are uniform.
+    """
     truth = 0 if empty else int(rng.integers(100, 900))
     wrong = rng.integers(0, 256, 1000)
     right = np.clip(rng.normal(255, 30, 1000), 0, 255).astype(int)
@@ -31,13 +34,13 @@ def measurement(rng: np.random.Generator, quality: float, empty: bool = False) -
 
 
 def measurements(n: int, quality: float = 0.7, seed: int = 0, empty: int = 0) -> list[Measurement]:
-    """The first `empty` of them with a truth without foreground."""
+    """Draw n measurements. The first `empty` have a ground truth without foreground."""
     rng = np.random.default_rng(seed)
     return [measurement(rng, quality, i < empty) for i in range(n)]
 
 
 def make_run(root, model="diffdis", quality=0.7, n=12, splits=("DIS-TE1",), seed=0, title="DiffDIS-mini", data=MINI):
-    """A finished run of n images in each split, as `disbench.runs.load` gives it. Truths depend on nothing else."""
+    """Write and load a finished run of n images in each split. The ground truth depends only on n and splits."""
     truths = {split: {"truths": sha256(split.encode()).hexdigest(), "images": ""} for split in splits}
     weights = f"{quality} {n} {seed} {data}"
     identity = {"model": model, "weights": weights, "kernel": KERNEL_VERSION, "data": truths, "columns": []}
@@ -51,15 +54,15 @@ def make_run(root, model="diffdis", quality=0.7, n=12, splits=("DIS-TE1",), seed
     for split in splits:
         for i in range(n):
             truth = int(truth_rng.integers(100, 900))
-            made = measurement(rng, float(np.clip(quality + rng.normal(0, 0.1), 0.05, 0.98)))
-            fg, bg = (_resized(side, size) for side, size in ((made.fg_hist, truth), (made.bg_hist, 1000 - truth)))
-            rows.append(Row(split, f"{i:03}", Measurement(25, 40, fg, bg, made.values), {"infer": 0.1 + i / 100}, ""))
+            drawn = measurement(rng, float(np.clip(quality + rng.normal(0, 0.1), 0.05, 0.98)))
+            fg, bg = (_resize(side, size) for side, size in ((drawn.fg_hist, truth), (drawn.bg_hist, 1000 - truth)))
+            rows.append(Row(split, f"{i:03}", Measurement(25, 40, fg, bg, drawn.values), {"infer": 0.1 + i / 100}, ""))
     folder = open_run(root, model, manifest)
     finish_run(folder, rows, {"environment": {"cpu": "a CPU"}, "finished": "2026-01-01T00:00:00+00:00", "data": ["x"]})
     return load_run(folder)
 
 
-def _resized(counts: np.ndarray, pixels: int) -> np.ndarray:
-    """A histogram of so many pixels, like another."""
+def _resize(counts: np.ndarray, pixels: int) -> np.ndarray:
+    """Return a histogram of `pixels` pixels with the levels of another, repeated or cut."""
     levels = np.repeat(np.arange(256), counts)
     return np.bincount(np.resize(levels, pixels), minlength=256).astype(np.uint32)

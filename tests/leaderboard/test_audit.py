@@ -1,4 +1,4 @@
-"""The audit of published tables: it finds what is wrong in the paper's, and what is planted, and nothing else."""
+"""The audit of published tables finds the mistakes of papers and planted ones, and nothing else."""
 
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -15,15 +15,16 @@ from disbench.leaderboard.tables import Published, collect_published
 
 METRICS = ("f_weighted", "e_mean", "mae")
 METHODS = ("A", "B", "C", "D")
+SUBSETS = (*TEST_SPLITS, OVERALL)
 
 
-def test_all_that_is_wrong_in_table_2_is_found_and_nothing_else():
-    files = [*list_entries("dis5k"), *(BOARDS_ROOT / "tables").glob("*.json")]
-    tables = [table for table in collect_published(files) if "2410.10105" in table.paper]
+def test_the_four_mistakes_of_table_2_are_found_and_nothing_else():
+    paths = [*list_entries("dis5k"), *(BOARDS_ROOT / "tables").glob("*.json")]
+    tables = [table for table in collect_published(paths) if "2410.10105" in table.paper]
     assert [table.table for table in tables] == [f"Table {k}" for k in (1, 2, 3, 4, 5)]
-    found = {(f.rule, f.table, f.places): dict(f.fixes) for f in audit_tables(tables)}
+    findings = {(f.rule, f.table, f.places): dict(f.fixes) for f in audit_tables(tables)}
     swapped = (("IFA", "DIS-TE4", "s_measure"), ("PGNet", "DIS-TE4", "s_measure"))
-    assert found == {
+    assert findings == {
         ("swapped", "Table 2", swapped): {swapped[0]: "0.811", swapped[1]: "0.841"},
         ("mean", "Table 2", (place := (("MVANet", OVERALL, "f_weighted"),))): {place[0]: "0.861"},
         ("mean", "Table 2", (place := (("DiffDIS", OVERALL, "e_mean"),))): {place[0]: "0.951"},
@@ -31,7 +32,7 @@ def test_all_that_is_wrong_in_table_2_is_found_and_nothing_else():
     }
 
 
-def test_what_is_wrong_in_two_later_papers_is_found_and_nothing_else():
+def test_the_mistakes_of_two_later_papers_are_found_and_nothing_else():
     tables = collect_published([BOARDS_ROOT / "tables" / f"{name}.json" for name in ("lawdis", "pdfnet")])
     mean, copied = audit_tables(tables)
     assert (mean.rule, mean.places) == ("mean", (("FP-DIS", OVERALL, "mae"),))
@@ -44,15 +45,15 @@ def table_2():
     return next(table for table in collect_published(list_entries("dis5k")) if table.table == "Table 2")
 
 
-def test_a_corrected_table_differs_in_what_was_found_alone_and_has_nothing_wrong():
+def test_a_corrected_table_differs_only_in_the_findings_and_has_none():
     table = table_2()
-    mended = apply_corrections(table)
-    assert audit_tables([mended]) == []
+    corrected = apply_corrections(table)
+    assert audit_tables([corrected]) == []
     changed = {
         (m, s, k)
         for m in table.columns
         for s, k in table.lines
-        if (table.text(m, s, k), table.mark(m, s, k)) != (mended.text(m, s, k), mended.mark(m, s, k))
+        if (table.text(m, s, k), table.mark(m, s, k)) != (corrected.text(m, s, k), corrected.mark(m, s, k))
     }
     assert changed == {place for finding in audit_tables([table]) for place in finding.places}
 
@@ -93,7 +94,7 @@ def test_no_alarm_where_unrounded_numbers_allow_the_table(table):
 
 @settings(max_examples=40, deadline=None)
 @given(tables(), st.sampled_from(METHODS), st.sampled_from(METRICS), st.integers(3, 90), st.booleans())
-def test_a_wrong_overall_is_found_and_mended(table, method, metric, units, up):
+def test_a_wrong_overall_is_found_and_corrected(table, method, metric, units, up):
     place = (method, OVERALL, metric)
     right = Decimal(table.text(*place))
     wrong = str(right + Decimal(units if up else -units) / 1000)
@@ -121,11 +122,8 @@ def test_swapped_numbers_are_found_where_they_are(table, methods, metric, metric
         assert apply_corrections(planted).columns == table.columns
 
 
-SUBSETS = st.sampled_from((*TEST_SPLITS, OVERALL))
-
-
 @settings(max_examples=40, deadline=None)
-@given(tables(), st.sampled_from(METHODS), SUBSETS, st.sampled_from(METRICS), st.data())
+@given(tables(), st.sampled_from(METHODS), st.sampled_from(SUBSETS), st.sampled_from(METRICS), st.data())
 def test_a_wrong_mark_is_found_on_its_line(table, method, subset, metric, data):
     right = table.mark(method, subset, metric)
     mark = data.draw(st.sampled_from([m for m in ("best", "second", None) if m != right]))
@@ -151,7 +149,7 @@ def test_a_wrong_mark_is_found_on_its_line(table, method, subset, metric, data):
         ("0.918", set()),
     ],
 )
-def test_what_is_no_score_is_found(text, rules):
+def test_cells_that_hold_no_score_are_found(text, rules):
     cells = {subset: {"e_mean": "0.918"} for subset in (*TEST_SPLITS, OVERALL)}
     table = Published("A paper", "Table 1", {"A": cells | {"DIS-TE2": {"e_mean": text}}, "B": cells})
     assert {finding.rule for finding in audit_tables([table])} == rules
@@ -169,9 +167,9 @@ ROW = {"s_measure": "0.8", "f_max": "0.7", "e_mean": "0.9", "f_weighted": "0.6",
 @pytest.mark.parametrize(("equal", "rules"), [(3, []), (4, ["copied"]), (5, ["copied"])])
 def test_four_equal_numbers_of_a_subset_are_copied_and_three_are_not(equal, rules):
     row = dict(list(ROW.items())[:equal])
-    found = audit_tables([Published("A paper", "Table 1", {"A": {"DIS-VD": row}, "B": {"DIS-VD": dict(row)}})])
-    assert [finding.rule for finding in found] == rules
-    assert all(len(finding.places) == 2 * equal for finding in found)
+    findings = audit_tables([Published("A paper", "Table 1", {"A": {"DIS-VD": row}, "B": {"DIS-VD": dict(row)}})])
+    assert [finding.rule for finding in findings] == rules
+    assert all(len(finding.places) == 2 * equal for finding in findings)
 
 
 def test_one_other_number_among_many_is_no_copy():
@@ -179,7 +177,7 @@ def test_one_other_number_among_many_is_no_copy():
     assert audit_tables([Published("A paper", "Table 1", columns)]) == []
 
 
-def test_other_digits_than_the_rest_of_the_measure_are_found():
+def test_fewer_decimals_than_most_of_the_measure_are_found():
     row = {"DIS-VD": {"mae": "0.029"}}
     table = Published("A paper", "Table 1", {"A": row, "B": row, "C": {"DIS-VD": {"mae": "0.03"}}})
     assert [(f.rule, f.places) for f in audit_tables([table])] == [("digits", (("C", "DIS-VD", "mae"),))]
@@ -196,8 +194,8 @@ def test_other_digits_than_the_rest_of_the_measure_are_found():
     ],
 )
 def test_pairs_that_no_map_has_are_found(pair, wrong):
-    found = audit_tables([Published("A paper", "Table 1", {"A": {"DIS-VD": pair}})])
-    assert [finding.rule for finding in found] == ["pair"] * wrong
+    findings = audit_tables([Published("A paper", "Table 1", {"A": {"DIS-VD": pair}})])
+    assert [finding.rule for finding in findings] == ["pair"] * wrong
 
 
 def test_the_maximum_of_a_pooled_curve_may_lie_below_the_mean_of_the_maxima_and_not_above():
@@ -211,7 +209,7 @@ def test_the_maximum_of_a_pooled_curve_may_lie_below_the_mean_of_the_maxima_and_
 
 
 def test_two_tables_of_a_paper_must_agree_on_a_method():
-    one = Published("A paper", "Table 1", {"A": {"DIS-VD": {"mae": "0.029", "e_mean": "0.9"}}})
-    two = replace(one, table="Table 2", columns={"A": {"DIS-VD": {"mae": "0.028"}}})
-    assert [(f.rule, f.places) for f in audit_tables([one, two])] == [("differs", (("A", "DIS-VD", "mae"),))]
-    assert audit_tables([one, replace(two, paper="Another")]) == []
+    first = Published("A paper", "Table 1", {"A": {"DIS-VD": {"mae": "0.029", "e_mean": "0.9"}}})
+    second = replace(first, table="Table 2", columns={"A": {"DIS-VD": {"mae": "0.028"}}})
+    assert [(f.rule, f.places) for f in audit_tables([first, second])] == [("differs", (("A", "DIS-VD", "mae"),))]
+    assert audit_tables([first, replace(second, paper="Another")]) == []

@@ -1,4 +1,4 @@
-"""Leaderboards: the paper's numbers as printed, measured entries with evidence, and what their check refuses."""
+"""Leaderboards: the paper's numbers as printed, measured entries with evidence, and the faults that a check names."""
 
 import csv
 import json
@@ -29,17 +29,17 @@ def test_entries_hold_table_2_as_printed():
         }
     entries = [e for e in map(read_entry, list_entries("dis5k")) if e.reported[0].source.table == "Table 2"]
     held = {
-        (entry.title, subset, metric, text, one.marks.get(subset, {}).get(metric, ""))
+        (entry.title, subset, metric, text, reported.marks.get(subset, {}).get(metric, ""))
         for entry in entries
-        for one in entry.reported
-        for subset, row in one.printed.items()
+        for reported in entry.reported
+        for subset, row in reported.printed.items()
         for metric, text in row.items()
     }
     assert len(entries) == 12
     assert held == printed
 
 
-def test_every_shipped_entry_holds():
+def test_every_shipped_entry_is_valid():
     assert check_entries(find_entries(list_boards())) == []
 
 
@@ -56,43 +56,43 @@ def test_a_submitted_run_comes_back_from_its_evidence(board):
     (again,) = load_measured(path)
     assert again.scores() == run.scores()
     assert again.signature == run.signature
-    (one,) = read_entry(path).measured
-    assert list(one.scores) == [*TEST_SPLITS, "Overall"]
-    for split, row in one.scores.items():
+    (measured,) = read_entry(path).measured
+    assert list(measured.scores) == [*TEST_SPLITS, "Overall"]
+    for split, row in measured.scores.items():
         for metric, (value, low, high) in row.items():
             assert value == run.scores()[split][metric]
             assert low < value < high
-    assert one.seconds["infer"] == pytest.approx(0.155)
+    assert measured.seconds["infer"] == pytest.approx(0.155)
     assert check_entries([path]) == []
 
 
-def test_parts_by_other_protocols_stand_beside_each_other(board):
+def test_an_entry_keeps_a_measured_part_for_each_protocol(board):
     path, run = board
     assert submit_run(run.with_protocol("mvanet"), path.parent.parent) == path
     first, second = read_entry(path).measured
     assert [first.protocol, second.protocol] == ["pysod", "mvanet"]
     assert first.splits == second.splits
-    assert [one.scores("f_max") for one in load_measured(path)] == [
+    assert [part.scores("f_max") for part in load_measured(path)] == [
         run.with_protocol(protocol).scores("f_max") for protocol in ("pysod", "mvanet")
     ]
     submit_run(run, path.parent.parent)
-    assert [one.protocol for one in read_entry(path).measured] == ["mvanet", "pysod"]
+    assert [measured.protocol for measured in read_entry(path).measured] == ["mvanet", "pysod"]
     assert check_entries([path]) == []
 
 
-def test_a_new_run_takes_the_place_of_the_old_and_leaves_the_rest(board, tmp_path):
+def test_a_new_run_replaces_the_old_one_and_no_other_part(board, tmp_path):
     path, old = board
     vd = make_run(tmp_path / "runs", splits=("DIS-VD",))
     new = make_run(tmp_path / "runs", splits=TEST_SPLITS, quality=0.8)
     for run in (vd, new):
         assert call("submit", run.folder, "--to", tmp_path / "boards").exit_code == 0
-    assert [list(one.splits) for one in read_entry(path).measured] == [["DIS-VD"], list(TEST_SPLITS)]
+    assert [list(measured.splits) for measured in read_entry(path).measured] == [["DIS-VD"], list(TEST_SPLITS)]
     assert len(list((path.parent / "evidence").iterdir())) == 2
     assert load_measured(path)[1].scores() == new.scores() != old.scores()
     assert check_entries([path]) == []
 
 
-def test_evidence_that_another_entry_rests_on_stays(board, tmp_path):
+def test_evidence_that_another_entry_needs_stays(board, tmp_path):
     path, run = board
     assert call("submit", run.folder, "--to", tmp_path / "boards", "--as", "twin").exit_code == 0
     new = make_run(tmp_path / "runs", splits=TEST_SPLITS, quality=0.8)
@@ -134,7 +134,7 @@ ONE = ("measured", 0)
         (put("measured", value=3), "not a leaderboard entry"),
     ],
 )
-def test_what_does_not_hold_is_named(board, change, words):
+def test_each_fault_of_an_entry_is_named(board, change, words):
     path, _ = board
     mutate(path, change)
     assert any(words in fault for fault in check_entries([path]))
@@ -241,8 +241,8 @@ def test_an_entry_must_agree_with_its_whole_table(tmp_path):
 
 
 def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_path):
-    own = make_run(tmp_path / "runs", splits=("mine",), data=("mine", "folder:mine"))
-    assert "is a folder of yours" in call("submit", own.folder, "--to", tmp_path / "b").stderr
+    private = make_run(tmp_path / "runs", splits=("mine",), data=("mine", "folder:mine"))
+    assert "is a folder of yours" in call("submit", private.folder, "--to", tmp_path / "b").stderr
     run = make_run(tmp_path / "runs")
     result = call("submit", run.folder, "--to", tmp_path / "b", "--as", "../x")
     assert result.exit_code == 2
@@ -253,8 +253,8 @@ def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_
 def test_show_sorts_filters_and_prints_json(board):
     shown = call("leaderboard", "show", "--metrics", "mae", "--split", "DIS-VD").stdout.splitlines()
     assert [line.split()[0] for line in shown[1:4]] == ["LawDIS-R", "LawDIS-S", "DiffDIS"]
-    found = json.loads(call("leaderboard", "show", "--find", "frequency", "--json").stdout)
-    assert [entry["title"] for entry in found] == ["FP-DIS"]
+    entries = json.loads(call("leaderboard", "show", "--find", "frequency", "--json").stdout)
+    assert [entry["title"] for entry in entries] == ["FP-DIS"]
     path, run = board
     assert (
         f"{run.scores()['DIS-TE1']['mae']:.3f} ["
@@ -266,12 +266,12 @@ def test_show_sorts_filters_and_prints_json(board):
     assert "--split DIS-TE9: none of these entries has it; did you mean DIS-TE" in wrong.stderr
 
 
-def test_audit_ends_with_status_1_where_it_finds_something():
+def test_audit_exits_with_status_1_if_it_has_findings():
     result = call("leaderboard", "audit")
     assert result.exit_code == 1
     assert "8 tables, 1202 numbers, 6 findings" in result.stdout
     assert len(json.loads(call("leaderboard", "audit", "--json").stdout)) == 6
-    whole = call("leaderboard", "audit", "birefnet")  # a column alone has nothing beside it to mark it against
+    whole = call("leaderboard", "audit", "birefnet")  # marks need the whole table, not only this column
     assert "1 tables, 360 numbers, 4 findings" in whole.stdout
     unknown = call("leaderboard", "audit", "birefnett")
     assert unknown.exit_code == 2

@@ -57,8 +57,8 @@ def test_lines_have_scores_intervals_marks_and_adjusted_tests(runs):
 
 
 def test_overall_is_compared_where_all_four_subsets_are(tmp_path):
-    qualities = {"a": 0.8, "b": 0.5}
-    two = [make_run(tmp_path, name, q, splits=TEST_SPLITS, title=name) for name, q in qualities.items()]
+    settings = (("a", 0.8), ("b", 0.5))
+    two = [make_run(tmp_path, name, quality, splits=TEST_SPLITS, title=name) for name, quality in settings]
     assert [line.split for line in compare(two, "mae")] == [*TEST_SPLITS, "Overall"]
     assert compare(two, "mae", "Overall")[0].n == 48
 
@@ -91,7 +91,7 @@ def test_decisive_images_add_up_and_carry_the_difference(runs):
     (difference,) = line.differences
     assert difference.value == pytest.approx((10 * 0.01 - 0.5) / 12)
     assert [name for name, _ in difference.decisive[:2]] == ["DIS-TE1/003", "DIS-TE1/007"]
-    assert [due for _, due in difference.decisive[:2]] == pytest.approx([-0.3 / 12, -0.2 / 12])
+    assert [contribution for _, contribution in difference.decisive[:2]] == pytest.approx([-0.3 / 12, -0.2 / 12])
     assert difference.carried_by == 2  # without 003 it is -0.1 / 11 still
     (same,) = compare([good, replace(good, title="Same")], "f_max")
     assert (same.differences[0].decisive, same.differences[0].carried_by, same.differences[0].p) == ((), 0, 1)
