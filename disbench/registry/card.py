@@ -94,7 +94,7 @@ class Card:
     pipeline: dict[str, Any] = field(default_factory=dict)
     source: str = ""
     commands: str = ""
-    trainer: str = ""  # "module:function" that trains the model by a recipe
+    trainer: str = ""  # "module:function" in the model's folder that trains it by a recipe
 
     @property
     def accepts_weights(self) -> bool:

@@ -5,7 +5,7 @@ the data and in every random sequence.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -251,7 +251,7 @@ def _optimizer_class(schedule: Schedule) -> type[torch.optim.Optimizer]:
     return AdamW8bit
 
 
-def _prefetch(make_batch: Callable[[int], Any], first: int, end: int) -> Iterator[Any]:
+def _prefetch(make_batch: Callable[[int], Any], first: int, end: int) -> Generator[Any, None, None]:
     """Yield the batches first, ..., end - 1; each is made in a thread while the one before is in use."""
     with ThreadPoolExecutor(1) as pool:
         upcoming = pool.submit(make_batch, first)

@@ -240,7 +240,7 @@ def build_start(
     prefixes = [prefix for prefix, _ in backbones.find(net).values()]
     if not prefixes:
         raise InputError(f"--backbone: {type(net).__name__} has no backbone that is published separately; omit it")
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for prefix in prefixes:
         for candidate in candidates:
             tensors |= {f"{prefix}.{key}": x for key, x in candidate.state.items()}

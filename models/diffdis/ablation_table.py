@@ -11,8 +11,10 @@ from disbench.errors import escape_csv_formula
 from disbench.metrics import catalogue
 from disbench.models.diffdis.ablate import METRICS, Trained
 
-FIELDS = ("row", "tables", "on", "metric", "direction", "seeds", "mean", "half", "paper")
-FIELDS += ("against", "difference", "difference_half", "paper_difference")
+FIELDS = (
+    *("row", "tables", "on", "metric", "direction", "seeds", "mean", "half", "paper"),
+    *("against", "difference", "difference_half", "paper_difference"),
+)
 NEEDS_BASE = "needs the weights of Stable Diffusion"
 TITLES = {"f_max": "F-max", "e_mean": "E-mean", "s_measure": "S", "mae": "MAE"}
 Entry = dict[str, Any]
@@ -23,10 +25,9 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
     """Compute the mean and half the width of its 95 % t interval, NaN for a single value."""
     from scipy import stats
 
-    values = np.asarray(values)
     n = len(values)
-    half = stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / n**0.5 if n > 1 else np.nan
-    return float(values.mean()), float(half)
+    half = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5 if n > 1 else np.nan
+    return float(np.mean(values)), float(half)
 
 
 def make_entries(trained: Sequence[Trained]) -> list[Entry]:

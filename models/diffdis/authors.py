@@ -74,16 +74,16 @@ def make_batch(
     probability = CUTMIX if isinstance(cutmix, bool) else cutmix
     choices = [draw_choices(read_header(sample.truth)[1][::-1], side, rng, probability) for sample in samples][part]
 
-    def augment(pair: tuple[np.ndarray, np.ndarray], chosen: Choices) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def augment(pair: tuple[np.ndarray, np.ndarray], choice: Choices) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         image, truth = pair
-        return apply_choices((image, truth, make_edge_map(truth)), side, chosen, min_max=min_max)
+        return apply_choices((image, truth, make_edge_map(truth)), side, choice, min_max=min_max)
 
     with ThreadPoolExecutor(READERS) as pool:
         pairs = pool.map(read_pair, samples[part])
         augmented = list(pool.map(augment, pairs, choices))
     images, masks, edges = (torch.from_numpy(np.stack(x)).float() for x in zip(*augmented, strict=True))
     # Boxes are drawn without CutMix too, so that the other changes stay the same.
-    boxes = [chosen.box if cutmix else None for chosen in choices]
+    boxes = [choice.box if cutmix else None for choice in choices]
     return paste_boxes(boxes, images.movedim(-1, 1), masks[:, None], edges[:, None])
 
 
@@ -145,15 +145,15 @@ def apply_choices(
     Returns:
         float64 (side, side, 3), (side, side) and (side, side) in [0, 1].
     """
-    image, truth, edge = (_move(Image.fromarray(x), choices) for x in pictures)
+    picture, *masks = (_move(Image.fromarray(x), choices) for x in pictures)
     for kind, factor in (
         (ImageEnhance.Brightness, choices.brightness),
         (ImageEnhance.Contrast, choices.contrast),
         (ImageEnhance.Color, choices.colour),
         (ImageEnhance.Sharpness, choices.sharpness),
     ):
-        image = kind(image).enhance(factor)
-    levels = (np.asarray(x.resize((side, side), Image.Resampling.BILINEAR)) for x in (image, truth, edge))
+        picture = kind(picture).enhance(factor)
+    levels = (np.asarray(x.resize((side, side), Image.Resampling.BILINEAR)) for x in (picture, *masks))
     image, truth, edge = (_stretch(x) if min_max else x / np.float64(255) for x in levels)
     return image, truth, edge
 

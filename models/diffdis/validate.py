@@ -35,7 +35,8 @@ def score_checkpoint(
     Returns:
         The scores "f_max" and "mae".
     """
-    measurements, rows = [], []
+    measurements: list[Measurement] = []
+    rows: list[np.ndarray] = []
     for image, truth, mask in _predict_masks(checkpoint, samples, steps):
         measurements.append(measure(mask, truth))
         if len(rows) < show:

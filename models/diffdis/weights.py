@@ -148,8 +148,8 @@ def start(base: str = BASE, parts: Parts = WHOLE, *, scratch: bool = False) -> C
     config = files.load_part(DDPMScheduler.load_config, base, "scheduler")
     kind = config.get("prediction_type", "epsilon")  # diffusers' default
     if kind not in get_args(PredictionType):
-        known = ", ".join(get_args(PredictionType))
-        raise InputError(f"{base}/scheduler: prediction_type {kind!r}; known: {known}; choose another base")
+        accepted = ", ".join(get_args(PredictionType))
+        raise InputError(f"{base}/scheduler: prediction_type {kind!r}; known: {accepted}; choose another base")
     return Checkpoint(unet, vae, text, kind)
 
 

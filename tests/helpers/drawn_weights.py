@@ -1,6 +1,6 @@
-"""Weights and inputs of DiffDIS' goldens: random, but seeded by each tensor's name.
+"""Weights and inputs of the DiffDIS goldens: random, seeded by each tensor's name.
 
-Needs torch and NumPy alone, so that the authors' environment can draw them too.
+Needs only torch and NumPy, so that the authors' environment can draw them too.
 """
 
 import zlib
@@ -11,13 +11,13 @@ from torch import Tensor
 
 
 def draw(name: str, *shape: int) -> Tensor:
-    """Standard normal, float32, seeded by the name."""
+    """Draw standard normal numbers, float32, seeded by the name."""
     generator = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
     return torch.from_numpy(generator.standard_normal(shape, dtype=np.float32))
 
 
 def fill(state: dict[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
-    """A state dict of the same names and shapes, at a scale that keeps activations near 1."""
+    """Draw a state dict of the same names and shapes, at a scale that keeps activations near 1."""
     return {name: _weight(name, prefix, tuple(tensor.shape)) for name, tensor in state.items()}
 
 

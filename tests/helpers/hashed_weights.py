@@ -1,4 +1,4 @@
-"""The networks under which DiffDIS' goldens were made."""
+"""The networks with which the goldens of DiffDIS were made."""
 
 import json
 import shutil
@@ -18,21 +18,21 @@ CONFIGS = json.loads((GOLDENS / "configs.json").read_text())
 
 
 def hashed_unet(name: str) -> DiffDISUNet:
-    """A, B or FULL of configs.json."""
+    """Build A, B or FULL of configs.json with weights drawn by name."""
     unet = DiffDISUNet.from_config(CONFIGS[name]).eval()
     unet.load_state_dict(fill(unet.state_dict()))
     return unet.requires_grad_(False)
 
 
 def hashed_base(folder: Path) -> Path:
-    """A Stable Diffusion folder as small as B: VAE, text encoder, tokenizer, 4-channel U-Net."""
+    """Write a Stable Diffusion folder as small as B: VAE, text encoder, tokenizer and 4-channel U-Net."""
     shutil.copytree(GOLDENS / "sd_tiny", folder)
     vae = AutoencoderKL.from_config(AutoencoderKL.load_config(folder, subfolder="vae"))
     stock = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(folder, subfolder="unet"))
     text = CLIPTextModel(CLIPTextConfig.from_pretrained(folder, subfolder="text_encoder"))
     save_file(fill(vae.state_dict(), "vae."), folder / "vae" / "diffusion_pytorch_model.safetensors")
     save_file(fill(stock.state_dict(), "stock."), folder / "unet" / "diffusion_pytorch_model.safetensors")
-    # transformers 5 has dropped from its modules a prefix that files keep.
+    # Files keep a prefix that transformers 5 has dropped from its modules.
     text = {f"text_model.{name.removeprefix('text_model.')}": tensor for name, tensor in text.state_dict().items()}
     save_file(fill(text, "text."), folder / "text_encoder" / "model.safetensors")
     return folder

@@ -64,12 +64,12 @@ def test_outlines_equal_the_authors(golden, kind):
 
 def test_what_is_drawn_stays_in_bounds_and_covers_them():
     drawn = [authors.draw_choices((240, 180), SIDE, np.random.default_rng(seed)) for seed in range(300)]
-    assert {chosen.mirrored for chosen in drawn} == {False, True}
-    assert all(210 <= chosen.crop[0] < 240 and 150 <= chosen.crop[1] < 180 for chosen in drawn)
-    angles = [chosen.angle for chosen in drawn if chosen.angle]
+    assert {choice.mirrored for choice in drawn} == {False, True}
+    assert all(210 <= choice.crop[0] < 240 and 150 <= choice.crop[1] < 180 for choice in drawn)
+    angles = [choice.angle for choice in drawn if choice.angle]
     assert 30 < len(angles) < 90 and -15 <= min(angles) < 0 < max(angles) < 15
-    assert 0.5 <= min(chosen.brightness for chosen in drawn) < 0.7 < 1.3 < max(c.contrast for c in drawn) <= 1.5
-    boxes = [chosen.box for chosen in drawn if chosen.box]
+    assert 0.5 <= min(choice.brightness for choice in drawn) < 0.7 < 1.3 < max(c.contrast for c in drawn) <= 1.5
+    boxes = [choice.box for choice in drawn if choice.box]
     assert 110 < len(boxes) < 190
     for left, top, right, bottom in boxes:
         assert 0 <= left < right <= SIDE and 0 <= top < bottom <= SIDE
@@ -106,8 +106,8 @@ def test_batch_norms_train_as_they_predict_if_asked_to():
     before = {name: x.clone() for name, x in start.unet.named_buffers()}
     torch.manual_seed(0)
     for part in (start.unet.rgb_proj, start.unet.rgb_proj1):  # zeros as drawn
-        for one in part.parameters():
-            torch.nn.init.normal_(one)
+        for parameter in part.parameters():
+            torch.nn.init.normal_(parameter)
     x, scales = torch.randn(4, 4, 8, 8), tuple(torch.randn(2, 4, 8 >> k, 8 >> k) for k in range(4))
     answers = [start.unet.train(mode)(x, 999, scales, start.text) for mode in (True, False)]
     torch.testing.assert_close(*answers)
@@ -118,9 +118,9 @@ def test_batch_norms_train_as_they_predict_if_asked_to():
 
 def test_a_constant_truth_is_zeros_and_tiny_pictures_pass():
     flat = np.full((3, 2), 255, np.uint8)
-    chosen = authors.draw_choices((2, 3), SIDE, np.random.default_rng(0))
+    choice = authors.draw_choices((2, 3), SIDE, np.random.default_rng(0))
     _, truth, edge = authors.apply_choices(
-        (np.zeros((3, 2, 3), np.uint8), flat, authors.make_edge_map(flat)), SIDE, chosen
+        (np.zeros((3, 2, 3), np.uint8), flat, authors.make_edge_map(flat)), SIDE, choice
     )
     assert not truth.any() and not edge.any()
 

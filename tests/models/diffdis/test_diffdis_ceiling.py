@@ -45,12 +45,12 @@ def test_the_command_scores_it_and_the_identity_tells_sizes_apart(base, make_pai
     data = str(make_pairs(tmp_path / "set", ["a", "b"]))
     call = ["vae-ceiling", "--data", data, "--vae", str(base), "--out", str(tmp_path / "runs"), "--json"]
     results = [json.loads(CliRunner().invoke(main, [*call, "--size", size]).stdout) for size in ("32", "64")]
-    assert [found["title"] for (found,) in results] == [f"VAE of {base} at {size}" for size in (32, 64)]
-    assert len({found["run"] for (found,) in results}) == 2
+    assert [result["title"] for (result,) in results] == [f"VAE of {base} at {size}" for size in (32, 64)]
+    assert len({result["run"] for (result,) in results}) == 2
     done = CliRunner().invoke(main, [*call, "--size", "101"])
     assert done.exit_code == 2
     assert done.stderr == "disbench: --size 101: must be a multiple of 8, the pixels to a latent; near: 104\n"
-    assert all(0 <= found["scores"]["set"]["f_max"] <= 1 for (found,) in results)
+    assert all(0 <= result["scores"]["set"]["f_max"] <= 1 for (result,) in results)
 
 
 def test_a_folder_that_is_no_autoencoder_is_named(tmp_path):

@@ -66,9 +66,9 @@ def test_edge_reaches_the_mask_whatever_computes_attention(unet, golden, change)
         unet.set_attn_processor(AttnProcessor())
     if change == "slicing":
         unet.set_attention_slice("max")
-    noisy, *rest = inputs("sq_b2")
+    noisy, *others = inputs("sq_b2")
     noisy[2:] += 1
-    out = unet(noisy, *rest)
+    out = unet(noisy, *others)
     assert difference(out, golden["couple.out"]) < UNET_TOLERANCE
     assert difference(out[:2], golden["sq_b2.out"][:2]) > 100 * UNET_TOLERANCE
 

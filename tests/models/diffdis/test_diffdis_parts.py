@@ -58,11 +58,11 @@ def test_without_its_parts_it_is_the_stock_unet():
 
 @torch.no_grad()
 def test_without_interaction_the_edge_does_not_reach_the_mask():
-    noisy, *rest = inputs(4)
+    noisy, *other_inputs = inputs(4)
     moved = torch.cat([noisy[:2], noisy[2:] + 1])
     for interaction, reaches in (("none", False), ("mutual", True), ("joint", True)):
         unet = network(Parts(interaction=interaction))
-        assert torch.equal(unet(noisy, *rest)[:2], unet(moved, *rest)[:2]) != reaches
+        assert torch.equal(unet(noisy, *other_inputs)[:2], unet(moved, *other_inputs)[:2]) != reaches
 
 
 @torch.no_grad()
@@ -97,10 +97,10 @@ def test_interaction_needs_an_edge():
 
 def test_weights_of_an_ablation_are_saved_and_loaded_but_not_exported(tmp_path):
     recipe = replace(TINY, parts=ONE_STEP, prediction_type="epsilon")
-    made = begin(recipe)
-    weights.save(made, tmp_path / "own")
+    ablated = begin(recipe)
+    weights.save(ablated, tmp_path / "own")
     again = weights.load(tmp_path / "own")
-    assert again.unet.domains == 1 and set(again.unet.state_dict()) == set(made.unet.state_dict())
+    assert again.unet.domains == 1 and set(again.unet.state_dict()) == set(ablated.unet.state_dict())
     with pytest.raises(InputError, match="only the whole network"):
         weights.export(again, tmp_path / "out")
     x, noise = torch.zeros(1, 3, 32, 32), torch.zeros(1, 4, 16, 16)
@@ -250,8 +250,8 @@ def test_the_shipped_rows_fit_both_recipes():
 
 def test_the_command_trains_rows_once_and_compares_them_seed_by_seed(make_pairs, tmp_path, monkeypatch):
     samples = find_dataset(str(make_pairs(tmp_path / "set", list("abcd"))), None).samples
-    found = SimpleNamespace(splits={"DIS-TR": samples}, samples=samples, token="x", title="a set")
-    monkeypatch.setattr(ablate, "find_dataset", lambda *_, **__: found)
+    dataset = SimpleNamespace(splits={"DIS-TR": samples}, samples=samples, token="x", title="a set")
+    monkeypatch.setattr(ablate, "find_dataset", lambda *_, **__: dataset)
     path = tmp_path / "r.toml"
     path.write_text(
         f'vae = "{ablate.RECIPES.parent / "mini"}"\npictures = 40\nsize = 64\n'
@@ -293,7 +293,7 @@ def test_every_format_of_the_table_has_means_intervals_and_differences(tmp_path)
     needs = ablate.Row("bare", {}, "4", "plain", needs_base=True)
     values = [{key: [base + 0.1 * k for k in range(3)] for key in ablate.METRICS} for base in (0.5, 0.25)]
     rows = zip((plain, changed, needs), (*values, {key: [] for key in ablate.METRICS}), strict=True)
-    entries = ablation_table.make_entries([ablate.Trained(row, found, "DIS-VD of A_B") for row, found in rows])
+    entries = ablation_table.make_entries([ablate.Trained(row, scores, "DIS-VD of A_B") for row, scores in rows])
     half = 4.3027 * 0.1 / 3**0.5
 
     records = list(csv.DictReader(io.StringIO(ablation_table.format_csv(entries))))

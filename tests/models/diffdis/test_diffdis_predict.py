@@ -39,7 +39,7 @@ def make(authors, tmp_path, monkeypatch):
     weights.save(replace(loaded, prediction_type="v_prediction", size=64), tmp_path / "mini")
     monkeypatch.setattr(predictor, "MINI", tmp_path / "mini")
     card = get_card("diffdis")
-    return lambda chosen=None, device="cpu", **options: predictor.DiffDIS(card, chosen, device, **options)
+    return lambda weights_name=None, device="cpu", **options: predictor.DiffDIS(card, weights_name, device, **options)
 
 
 def images(count):
@@ -178,7 +178,12 @@ def test_noise_follows_from_the_pixels_before_they_are_scaled(make, monkeypatch)
     """Whose last bits differ from device to device; every pass has its own."""
     model, seeds = make(preset="official", ensemble=2), []
     draw_noise, scale = predictor.seeded_noise, predictor._scale
-    monkeypatch.setattr(predictor, "seeded_noise", lambda shape, of: seeds.append(of) or draw_noise(shape, of))
+
+    def watched_noise(shape, seeds_of_pass):
+        seeds.append(seeds_of_pass)
+        return draw_noise(shape, seeds_of_pass)
+
+    monkeypatch.setattr(predictor, "seeded_noise", watched_noise)
     batch = torch.stack([model.prepare(image) for image in images(2)])
     copied, cpu = [], torch.Tensor.cpu
     monkeypatch.setattr(torch.Tensor, "cpu", lambda x: copied.append(x) or cpu(x))
@@ -187,7 +192,7 @@ def test_noise_follows_from_the_pixels_before_they_are_scaled(make, monkeypatch)
     monkeypatch.setattr(predictor, "_scale", lambda x, size: scale(x, size) * (1 + 1e-6))
     model.infer(batch)
     assert seeds[:12] == seeds[12:]
-    assert len({seed for of in seeds for seed in of}) == 24
+    assert len({seed for seeds_of_pass in seeds for seed in seeds_of_pass}) == 24
     assert seeds[0] == [zlib.crc32(pixels.tobytes()) for pixels in batch.numpy()]  # as a plain pass
 
 
@@ -290,9 +295,9 @@ def test_compiled_parts_answer_as_the_plain_ones(monkeypatch):
     plain = predictor.DiffDIS(get_card("diffdis"), **shipped)
     seen = []
 
-    def compile(*given, mode):
+    def compile(*args, mode):
         seen.append(mode)
-        return torch_compile(*given, mode=mode, backend="eager", fullgraph=True)
+        return torch_compile(*args, mode=mode, backend="eager", fullgraph=True)
 
     torch_compile = torch.compile
     monkeypatch.setattr(torch, "compile", compile)
@@ -308,9 +313,9 @@ def test_compiled_parts_answer_as_the_plain_ones(monkeypatch):
 def test_tf32_holds_while_it_predicts_alone(make, monkeypatch):
     seen, segment = [], predictor.segment
 
-    def watched(*given, **how):
+    def watched(*args, **options):
         seen.append(torch.get_float32_matmul_precision())
-        return segment(*given, **how)
+        return segment(*args, **options)
 
     monkeypatch.setattr(predictor, "segment", watched)
     for precision, inside in (("tf32", "high"), ("fp32", "highest")):

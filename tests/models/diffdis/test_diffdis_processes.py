@@ -73,11 +73,11 @@ def test_batch_norm_of_two_processes_is_that_of_all_their_rows(monkeypatch):
         parts = list(pool.map(lambda i: run(processes.BatchNorm(1), slice(i, i + 1)), range(2)))
     wanted, gradient, norm = run(torch.nn.BatchNorm2d(1), slice(None))
     assert norm.running_var.item() == pytest.approx(0.9 + 0.1 * rows.var().item())  # torch's own, of n - 1
-    for i, (y, grad, own) in enumerate(parts):
+    for i, (y, grad, norm_of_part) in enumerate(parts):
         torch.testing.assert_close(y, wanted[i : i + 1], rtol=0, atol=1e-6)
-        torch.testing.assert_close(own.running_mean, norm.running_mean, rtol=0, atol=1e-6)
-        torch.testing.assert_close(own.running_var, norm.running_var, rtol=0, atol=1e-6)
-        assert own.num_batches_tracked == 1
+        torch.testing.assert_close(norm_of_part.running_mean, norm.running_mean, rtol=0, atol=1e-6)
+        torch.testing.assert_close(norm_of_part.running_var, norm.running_var, rtol=0, atol=1e-6)
+        assert norm_of_part.num_batches_tracked == 1
         torch.testing.assert_close(grad, gradient[i : i + 1], rtol=0, atol=1e-5)
 
 

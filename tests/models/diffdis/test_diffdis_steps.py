@@ -112,9 +112,9 @@ def test_checkpointing_takes_less_memory_and_more_images_more():
         vae = AutoencoderKL(**blocks, block_out_channels=widths, layers_per_block=2)
     assert get_card("diffdis").parameters == sum(p.numel() for part in (unet, vae) for p in part.parameters())
     schedule = recipes.read_recipe(RECIPES / "paper.toml", Recipe).schedule
-    one, two = (memory.estimate_memory(unet, vae, schedule, 2, 128, images) for images in (1, 2))
-    assert two.activations == pytest.approx(2 * one.activations, rel=0.01)
+    single, double = (memory.estimate_memory(unet, vae, schedule, 2, 128, images) for images in (1, 2))
+    assert double.activations == pytest.approx(2 * single.activations, rel=0.01)
     unet.enable_gradient_checkpointing()
-    assert memory.estimate_memory(unet, vae, schedule, 2, 128, 1).activations < one.activations / 4
-    assert "14.6 for weights" in str(one)  # 912.9 million of four values each: the recipe keeps no moving average
-    assert "about 48.2 GB" in str(two) and "about 48 GB" in (RECIPES / "paper.toml").read_text()
+    assert memory.estimate_memory(unet, vae, schedule, 2, 128, 1).activations < single.activations / 4
+    assert "14.6 for weights" in str(single)  # 912.9 million of four values each: the recipe keeps no moving average
+    assert "about 48.2 GB" in str(double) and "about 48 GB" in (RECIPES / "paper.toml").read_text()

@@ -40,15 +40,15 @@ def one_thread():
 def samples(tmp_path):
     """Six pictures of a bright disc on noise."""
     rng = np.random.default_rng(0)
-    found = []
+    drawn = []
     for i in range(6):
         truth = cv2.circle(np.zeros((40, 48), np.uint8), (12 + 4 * i, 20), 9, 255, -1)
         image = np.clip(rng.integers(0, 90, (40, 48, 3)) + truth[..., None] // 2, 0, 255).astype(np.uint8)
         image_path, truth_path = tmp_path / f"{i}.jpg", tmp_path / f"{i}.png"
         cv2.imwrite(str(image_path), image)
         cv2.imwrite(str(truth_path), truth)
-        found.append(Sample("DIS-TR", str(i), image_path, truth_path))
-    return found
+        drawn.append(Sample("DIS-TR", str(i), image_path, truth_path))
+    return drawn
 
 
 def test_loss_is_algorithm_1():
@@ -185,13 +185,13 @@ def test_samples_are_drawn_at_validation(samples, tmp_path):
 
 
 def test_it_goes_on_with_its_own_pictures_alone(samples, tmp_path):
-    one = Schedule(1, 1e-3)
-    recipe = replace(TINY, stages=(train.Stage(16, 1, 2),), schedule=one)
+    single = Schedule(1, 1e-3)
+    recipe = replace(TINY, stages=(train.Stage(16, 1, 2),), schedule=single)
     others = [replace(sample, name=f"{sample.name}2") for sample in samples]
     for run in (
         lambda seen: train_tiny(recipe, seen, tmp_path),
         lambda seen: train_vae.train_vae(
-            train_vae.VAERecipe(VAE, one, one, size=40, crop=16), seen, TrainingContext(out=tmp_path)
+            train_vae.VAERecipe(VAE, single, single, size=40, crop=16), seen, TrainingContext(out=tmp_path)
         ),
     ):
         run(samples)
@@ -228,7 +228,7 @@ def test_trackio_has_the_values(tmp_path, monkeypatch):
     track("unet", 4, {"mask": 0.25})
     trackio.finish()
     logs = trackio.SQLiteStorage.get_logs("disbench", "mine")
-    assert [(one["step"], one["unet/mask"]) for one in logs] == [(3, 0.5), (4, 0.25)]
+    assert [(line["step"], line["unet/mask"]) for line in logs] == [(3, 0.5), (4, 0.25)]
 
 
 def test_eight_bit_adam_goes_on_where_it_was_killed(samples, tmp_path):
@@ -284,8 +284,8 @@ def test_the_best_are_kept(samples, tmp_path, monkeypatch):
     recipe = replace(TINY, schedule=replace(TINY.schedule, validate_every=2, keep=2))
     last = train_tiny(recipe, samples, tmp_path, samples[:1])
     assert sorted(path.name for path in tmp_path.glob("*.safetensors")) == ["unet-4.safetensors", "unet-8.safetensors"]
-    kept = load_file(tmp_path / "unet-8.safetensors")
-    assert all(torch.equal(kept[name], x) for name, x in last.state_dict().items())
+    latest = load_file(tmp_path / "unet-8.safetensors")
+    assert all(torch.equal(latest[name], x) for name, x in last.state_dict().items())
 
 
 @pytest.mark.parametrize("rank", [0, 2])
@@ -303,14 +303,14 @@ def test_what_was_kept_is_loaded_with_the_rest_of_its_folder(samples, tmp_path, 
     with pytest.raises(InputError, match=r"unet-1.safetensors: from an unfinished training.*resume the training first"):
         weights.load(tmp_path / "unet-1.safetensors")
     weights.save(replace(start, unet=last), tmp_path)
-    best, kept = (weights.load(tmp_path / f"unet-{step}.safetensors") for step in (1, 2))
-    assert all(torch.equal(kept.unet.state_dict()[name], x) for name, x in last.state_dict().items())
+    best, latest = (weights.load(tmp_path / f"unet-{step}.safetensors") for step in (1, 2))
+    assert all(torch.equal(latest.unet.state_dict()[name], x) for name, x in last.state_dict().items())
     assert (best.size, best.prediction_type) == (32, "v_prediction")
     assert weights.digest(weights.load(tmp_path / "unet.safetensors")) == weights.digest(weights.load(tmp_path))
 
     model = load_model("diffdis", str(tmp_path / "unet-1.safetensors"), "cpu")
     assert model.predict(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
-    assert model.predictor.identity["weights"] == weights.digest(best) != weights.digest(kept)
+    assert model.predictor.identity["weights"] == weights.digest(best) != weights.digest(latest)
 
 
 def test_every_stage_accumulates(samples, tmp_path):
@@ -373,8 +373,8 @@ def test_vae_learns_and_scales_its_latents(samples, tmp_path):
 
 def test_vae_learns_where_the_unet_does(samples, tmp_path, monkeypatch):
     """On the meta device, which mixes with no other; NCCL averages no gradients on a CPU."""
-    one, seen = Schedule(1, 1e-3), []
-    recipe = train_vae.VAERecipe(VAE, one, one, size=40, crop=16)
+    single, seen = Schedule(1, 1e-3), []
+    recipe = train_vae.VAERecipe(VAE, single, single, size=40, crop=16)
     with torch.device("meta"):
         vae = AutoencoderKL(**VAE)
     batch = train_vae._cut_crops(recipe, data.load_pictures(samples, 40), (2, 1, 1), 0)

@@ -41,9 +41,9 @@ def batch(seed=0):
 def test_an_error_of_colour_counts_without_its_brightness():
     """(.3, 0, 0) less its mean is (.2, -.1, -.1), whose mean square is .02."""
     losses = train_vae._all_losses(recipe(), Off((0.3, 0.0, 0.0)), batch())
-    found = {name: loss.item() for name, loss in losses.items()}
+    values = {name: loss.item() for name, loss in losses.items()}
     expected = {"l1": 0.1, "mse": 0.03, "colour": 20 * 0.02, "kl": 2e-6}
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert values == pytest.approx(expected, rel=1e-4)
     other = train_vae._all_losses(recipe(colour=5.0, kl=0.5), Off((0.3, 0.0, 0.0)), batch())
     assert [other[name].item() for name in ("colour", "kl")] == pytest.approx([5 * 0.02, 1.0], rel=1e-4)
 

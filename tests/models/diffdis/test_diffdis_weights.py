@@ -39,8 +39,7 @@ def checkpoint(base, state, tmp_path_factory):
 def mini(checkpoint, tmp_path_factory):
     """disbench's own folder, for images of 64 pixels."""
     folder = tmp_path_factory.mktemp("mini")
-    own = weights.Checkpoint(checkpoint.unet, checkpoint.vae, checkpoint.text, "v_prediction", size=64)
-    weights.save(own, folder)
+    weights.save(replace(checkpoint, prediction_type="v_prediction", size=64), folder)
     return folder
 
 
@@ -74,9 +73,9 @@ def repacked(state, folder):
 def test_every_form_of_the_authors_unet(state, base, tmp_path, form):
     loaded = weights.load(form(state, tmp_path), str(base))
     expected = {name: x.half().to(x.dtype) for name, x in state.items()} if form is repacked else state
-    found = loaded.unet.state_dict()
-    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-    assert {x.dtype for x in found.values()} == {torch.float32, torch.int64}
+    tensors = loaded.unet.state_dict()
+    assert all(torch.equal(tensors[name], tensor) for name, tensor in expected.items())
+    assert {x.dtype for x in tensors.values()} == {torch.float32, torch.int64}
     assert (loaded.text == 0.5).all() == (form is repacked)
 
 
@@ -115,10 +114,10 @@ def test_an_export_that_fails_leaves_no_file(checkpoint, base, tmp_path):
 
 
 def test_only_what_the_authors_can_read_is_exported(mini, tmp_path):
-    with pytest.raises(InputError, match="v_prediction: the authors' code reads epsilon alone"):
+    with pytest.raises(InputError, match="v_prediction: the authors' code reads only epsilon"):
         weights.export(weights.load(mini), tmp_path / "out")
     padded = replace(weights.load(mini), prediction_type="epsilon", text=torch.zeros(1, 77, 24))
-    with pytest.raises(InputError, match="77 tokens: the authors' code gives them 2"):
+    with pytest.raises(InputError, match="77 tokens: the authors' code has 2"):
         weights.export(padded, tmp_path / "out")
 
 
@@ -185,7 +184,7 @@ def wrong_width(folder, state, base):
 
 
 def nothing(folder, state, base):
-    return folder, "no DiffDIS in it"
+    return folder, "no DiffDIS weights"
 
 
 def no_such_file(folder, state, base):
@@ -224,8 +223,13 @@ def test_id_that_cannot_be_fetched(name, monkeypatch):
 
 def test_an_id_is_a_file_of_a_repository_or_what_is_wanted_of_it(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(files, "hf_hub_download", lambda *what: asked.append(what) or str(tmp_path / "file"))
-    monkeypatch.setattr(files, "snapshot_download", lambda *of, **what: asked.append((*of, what)) or str(tmp_path))
+
+    def download_folder(*args, **options):
+        asked.append((*args, options))
+        return str(tmp_path)
+
+    monkeypatch.setattr(files, "hf_hub_download", lambda *args: asked.append(args) or str(tmp_path / "file"))
+    monkeypatch.setattr(files, "snapshot_download", download_folder)
     assert files.find("owner/name/unet/a.safetensors", ("b",)) == tmp_path / "file"
     assert files.find("owner/name", ("b", "c")) == tmp_path
     assert asked == [("owner/name", "unet/a.safetensors"), ("owner/name", {"allow_patterns": ["b", "c"]})]
@@ -273,12 +277,12 @@ def test_own_folder_with_another_prompt(mini, state, tmp_path, shape):
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 99), (1, 77, 24)])
-@pytest.mark.parametrize("beside", [True, False])
-def test_a_stored_prompt_of_another_network_or_padded(state, base, tmp_path, shape, beside):
+@pytest.mark.parametrize("in_own_file", [True, False])
+def test_a_stored_prompt_of_another_network_or_padded(state, base, tmp_path, shape, in_own_file):
     prompt = {"positive": torch.zeros(shape)}
-    path = plain(state if beside else state | prompt, tmp_path)
+    path = plain(state if in_own_file else state | prompt, tmp_path)
     save_file(prompt, tmp_path / "positive.safetensors")
-    source = "positive" if beside else "drive"
+    source = "positive" if in_own_file else "drive"
     with pytest.raises(InputError, match=rf"{source}.safetensors: not this U-Net's empty prompt.*\(1, 2, 24\); take"):
         weights.load(path, str(base))
 
@@ -297,8 +301,8 @@ def change(path, **values):
 
 
 def drop(path, part, prefix=""):
-    kept = {f"{prefix}{name}": tensor for name, tensor in load_file(path).items() if part not in name}
-    save_file(kept, path, {"format": "pt"})
+    state = {f"{prefix}{name}": tensor for name, tensor in load_file(path).items() if part not in name}
+    save_file(state, path, {"format": "pt"})
 
 
 def truncated_vae(folder):
@@ -321,7 +325,7 @@ def other_latents(folder):
     file = folder / "vae" / "diffusion_pytorch_model.safetensors"
     vae = AutoencoderKL.from_config(AutoencoderKL.load_config(folder / "vae"))
     save_file(fill(vae.state_dict()), file)
-    return "vae: latents of 16 channels; one with 4"
+    return "vae: latents of 16 channels; choose a base with 4"
 
 
 def truncated_text(folder):
@@ -356,9 +360,9 @@ def no_configuration(folder):
 def test_a_foreign_base_is_named(make, state, base, tmp_path, capfd):
     folder = shutil.copytree(base, tmp_path / "base")
     message = make(folder)
-    with pytest.raises(InputError, match=message) as told:
+    with pytest.raises(InputError, match=message) as caught:
         weights.load(plain(state, tmp_path), str(folder))
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
     assert "newly initialized" not in "".join(capfd.readouterr())
 
 

@@ -233,12 +233,12 @@ def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monke
     (folder / "train.py").write_text(f"import sys\nTraining = sys.modules[{__name__!r}].Tiny\n")
     data = make_pairs(tmp_path / "mine", ["a", "b"])
     sizes = ("--steps", 2, "--size", 32, "--batch", 2)
-    where = ("--models", folder.parent, "--model", "tiny", "--data", data, "--out", tmp_path / "out")
-    ran = call(*where, *sizes)
+    options = ("--models", folder.parent, "--model", "tiny", "--data", data, "--out", tmp_path / "out")
+    ran = call(*options, *sizes)
     assert ran.exit_code == 0, ran.output
     assert load_file(tmp_path / "out" / "tiny.safetensors").keys() == {"weight", "bias"}
-    found = f"--models {folder.parent} --model tiny --weights {tmp_path}"
-    assert f"at 32 px, as the file says: disbench run {found}" in ran.output
+    command = f"--models {folder.parent} --model tiny --weights {tmp_path}"
+    assert f"at 32 px, as the file says: disbench run {command}" in ran.output
 
 
 def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
@@ -330,17 +330,17 @@ def test_a_size_must_fit():
 def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
     """As the option would have: in the title, in recipe decides a run's key, and at work."""
     net = disbench.load("fp_dis", "untrained", "cpu").predictor.net
-    said = tmp_path / "own.safetensors"
-    said.write_bytes(saved(net, {SIZE: "64"}))
-    model, asked = (disbench.load("fp_dis", str(said), "cpu", **more) for more in ({}, {"size": "64"}))
+    path = tmp_path / "own.safetensors"
+    path.write_bytes(saved(net, {SIZE: "64"}))
+    model, asked = (disbench.load("fp_dis", str(path), "cpu", **more) for more in ({}, {"size": "64"}))
     assert (model.title, model.identity, model.predictor.size) == (asked.title, asked.identity, (64, 64))
     assert model.title == "FP-DIS, unofficial (own.safetensors, 64 px)"
-    assert disbench.load("fp_dis", str(said), "cpu", size="96").predictor.size == (96, 96)
+    assert disbench.load("fp_dis", str(path), "cpu", size="96").predictor.size == (96, 96)
     fault = "its size=100: must be pixels per side, a multiple of 32"
     for size, why in (("100", fault), ("9" * 9, "not a size in pixels")):
-        said.write_bytes(saved(net, {SIZE: size}))
+        path.write_bytes(saved(net, {SIZE: size}))
         with pytest.raises(InputError, match=rf"own\.safetensors.*{why}"):
-            disbench.load("fp_dis", str(said), "cpu")
+            disbench.load("fp_dis", str(path), "cpu")
 
 
 def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):

@@ -55,11 +55,11 @@ def narrow(monkeypatch):
     monkeypatch.setitem(SIZES, "large", (32, (1, 1, 1, 1), 4))
 
 
-@pytest.mark.parametrize("one", TRAINED, ids=lambda one: one.name)
-def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(one, narrow, tmp_path):
-    training = trained(one.name)
+@pytest.mark.parametrize("card", TRAINED, ids=lambda card: card.name)
+def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, tmp_path):
+    training = trained(card.name)
     (stage,) = training.stages
-    assert stage == one.name
+    assert stage == card.name
     size = max(64, training.multiple)
     torch.manual_seed(0)
     net = training.network(stage, size).train()
@@ -72,7 +72,7 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(one, narrow, t
     gradients = {name: p.grad for name, p in net.named_parameters()}
     without = {name for name, gradient in gradients.items() if gradient is None or not gradient.any()}
     # Layers behind a weight that begins at 0 are reached in the second step.
-    waiting = {name for name in without if re.search(WAITING.get(one.name, "$^"), name)}
+    waiting = {name for name in without if re.search(WAITING.get(card.name, "$^"), name)}
     assert without - waiting <= UNREACHED
 
     norm = math.sqrt(sum(g.square().sum() for g in gradients.values() if g is not None))
@@ -91,18 +91,18 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(one, narrow, t
         expected = training.predict(net, picture / 255)[0]
         together = training.predict(net, torch.cat((images[1:], picture / 255)))[1]
     torch.testing.assert_close(together, expected, rtol=0, atol=1e-4)  # whatever else is in its batch
-    if one.name in STRETCHED:
+    if card.name in STRETCHED:
         expected = (expected - expected.min()) / (expected.max() - expected.min())
-    model = disbench.load(one.name, str(tmp_path / "own.safetensors"), "cpu", size=str(size))
-    found = model.predict(picture[0].permute(1, 2, 0).numpy())
-    assert np.abs(found - 255 * expected.numpy()).max() < 1.01
+    model = disbench.load(card.name, str(tmp_path / "own.safetensors"), "cpu", size=str(size))
+    prediction = model.predict(picture[0].permute(1, 2, 0).numpy())
+    assert np.abs(prediction - 255 * expected.numpy()).max() < 1.01
     assert f"{size} px" in model.title and model.identity["size"] == str(size)
 
 
-@pytest.mark.parametrize("one", [c for c in list_cards().values() if c.training], ids=lambda one: one.name)
-def test_no_loss_asks_its_device_for_a_value(one, narrow):
+@pytest.mark.parametrize("card", [c for c in list_cards().values() if c.training], ids=lambda card: card.name)
+def test_no_loss_asks_its_device_for_a_value(card, narrow):
     """On the meta device, which has none; a GPU would have to end first what it has been given to do."""
-    training = trained(one.name)
+    training = trained(card.name)
     size = max(64, training.multiple)
     images = torch.empty(2, 3, size, size, device="meta")
     labels = training.labels(torch.zeros(2, 1, size, size)).to("meta")
@@ -113,9 +113,9 @@ def test_no_loss_asks_its_device_for_a_value(one, narrow):
         training.finished(stage, net)
 
 
-@pytest.mark.parametrize("one", [c for c in list_cards().values() if c.training], ids=lambda one: one.name)
-def test_a_card_says_whose_loss_it_is(one):
-    assert one.loss.startswith(("the authors'", "ours"))
+@pytest.mark.parametrize("card", [c for c in list_cards().values() if c.training], ids=lambda card: card.name)
+def test_a_card_says_whose_loss_it_is(card):
+    assert card.loss.startswith(("the authors'", "ours"))
 
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -162,7 +162,7 @@ def test_six_passes_need_sizes_of_their_own():
 
 def test_losses_are_the_authors():
     """Of logits, in tests/goldens/losses.json; which outputs of a network they are taken of is not held by it."""
-    found = {
+    computed = {
         "birefnet": sum(
             map_loss(resize_like(x, loss_masks(40)), loss_masks(40)) for x in loss_maps("birefnet", 40, 20)
         ),
@@ -174,13 +174,13 @@ def test_losses_are_the_authors():
     }
     # As the whole networks are trained, with one that answers so.
     pyramid = Pyramid(loss_maps("inspyrenet", 8, 16, 32, 64), [])
-    found["inspyrenet"] = sum(trained("inspyrenet").losses(lambda x: pyramid, PICTURES, loss_masks(64)).values())
+    computed["inspyrenet"] = sum(trained("inspyrenet").losses(lambda x: pyramid, PICTURES, loss_masks(64)).values())
     last, *others = loss_maps("pgnet", 56, 28, 28, 784)
-    found["pgnet"] = sum(trained("pgnet").losses(lambda x: (last, *others), PICTURES, loss_masks(56)).values())
+    computed["pgnet"] = sum(trained("pgnet").losses(lambda x: (last, *others), PICTURES, loss_masks(56)).values())
     deep, decoded = (x.unflatten(2, (8, -1)).flatten(1, 2) for x in loss_maps("isdnet", 40, 80))
-    found["isdnet"] = functional.l1_loss(affinity(deep), affinity(losses.resized(decoded, deep)))
+    computed["isdnet"] = functional.l1_loss(affinity(deep), affinity(losses.resized(decoded, deep)))
     expected = json.loads((GOLDENS / "losses.json").read_text())
-    assert {name: loss.item() for name, loss in found.items()} == pytest.approx(expected, rel=1e-5)
+    assert {name: loss.item() for name, loss in computed.items()} == pytest.approx(expected, rel=1e-5)
 
 
 def entropy_by_formula(logits, masks):
@@ -343,5 +343,5 @@ def test_pyramids_and_pairs():
     x = drawn(2, 1, 3, 4)
     points = x.flatten(1)
     torch.testing.assert_close(pairs(x)[:, 0], points[:, :, None] * points[:, None])
-    one = affinity(torch.ones(1, 5, 2, 2))
-    torch.testing.assert_close(one, torch.full((1, 4, 4), 5 / 4), rtol=1e-5, atol=0)
+    ones = affinity(torch.ones(1, 5, 2, 2))
+    torch.testing.assert_close(ones, torch.full((1, 4, 4), 5 / 4), rtol=1e-5, atol=0)
