@@ -66,7 +66,7 @@ def check_archive(path: Path) -> None:
                 raise InputError(f"{path}: refused: it has two files of one name, and torch may read the other one")
             for name in archive.namelist():
                 if not SAFE_ENTRIES.fullmatch(name):
-                    raise InputError(f"{path}: its {name} may run code, or is from an older torch; export again")
+                    raise InputError(f"{path}: refused: its {name} may run code, or is of an older torch; export again")
                 if name.endswith(".json"):
                     _check_json(path, name, json.loads(archive.read(name)))
                 elif name.endswith(".pt"):

@@ -50,7 +50,7 @@ class Steps:
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """uint8 (h, w, 3) RGB -> float32 (3, H, W): resized, scaled to [0, 1], normalised."""
-        x = _resize(image, self.size or self._rounded_size(image), self.resize).astype(np.float32) / 255
+        x: np.ndarray = _resize(image, self.size or self._rounded_size(image), self.resize).astype(np.float32) / 255
         x = (x - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
         return np.ascontiguousarray(x.transpose(2, 0, 1))
 
@@ -59,7 +59,7 @@ class Steps:
 
         InputError for values outside [0, 1], which cannot be probabilities of foreground.
         """
-        x = output.astype(np.float32)
+        x: np.ndarray = output.astype(np.float32)
         if self.activation == "sigmoid":
             x = 1 / (1 + np.exp(-x))
         low, high = float(x.min()), float(x.max())
@@ -118,7 +118,7 @@ def hash_model_file(path: Path) -> str:
     """Hash a model's file, and the file next to it in which ONNX may keep its tensors."""
     tensors = path.with_name(f"{path.name}.data")
     paths = [path, tensors] if tensors.is_file() else [path]
-    return "+".join(hash_file(file) for file in paths)
+    return "+".join(filter(None, map(hash_file, paths)))
 
 
 def select_channel(output: Any, channel: int | None) -> Any:

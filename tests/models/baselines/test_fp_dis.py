@@ -48,13 +48,13 @@ def test_a_wave_passes_the_fixed_filter_whole_or_not_at_all_and_is_weighed_by_th
 
 
 def test_gates_mix_groups_of_channels():
-    mix, (own, other) = Harmonisation(), torch.rand(2, 1, 64, 5, 7)
+    mix, (side, neighbour) = Harmonisation(), torch.rand(2, 1, 64, 5, 7)
     mix.after = nn.Identity()
     nn.init.zeros_(mix.gate.weight)
     mix.gate.bias.data = torch.tensor([99.0, -99.0, 0.0, 99.0])
-    groups = [x.chunk(GROUPS, 1) for x in (own, other)]
+    groups = [x.chunk(GROUPS, 1) for x in (side, neighbour)]
     expected = [groups[0][0], groups[1][1], (groups[0][2] + groups[1][2]) / 2, groups[0][3]]
-    torch.testing.assert_close(mix(own, other), torch.cat(expected, 1))
+    torch.testing.assert_close(mix(side, neighbour), torch.cat(expected, 1))
 
 
 @pytest.mark.parametrize("size", [(64, 96), (45, 70)])
@@ -102,10 +102,10 @@ def test_a_picture_is_resized_and_normalised_by_the_means_of_imagenet(small):
 def test_a_map_is_resized_before_its_sigmoid_and_rounded(small):
     assert (small.restore(torch.zeros(8, 8), (4, 6)) == 128).all()  # 127.5, to the even neighbour
     logits = np.array([[-2.0, 1.0], [4.0, 0.5]], np.float32)
-    found = small.restore(torch.from_numpy(logits), (4, 6))
+    levels = small.restore(torch.from_numpy(logits), (4, 6))
     resized = cv2.resize(logits, (6, 4), interpolation=cv2.INTER_LINEAR).astype(np.float64)
-    assert found.dtype == np.uint8
-    assert np.array_equal(found, np.rint(255 / (1 + np.exp(-resized))))
+    assert levels.dtype == np.uint8
+    assert np.array_equal(levels, np.rint(255 / (1 + np.exp(-resized))))
 
 
 def test_nothing_passes_for_the_papers_method(tmp_path, make_pairs):

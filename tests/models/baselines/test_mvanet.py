@@ -73,9 +73,9 @@ def test_earlier_generations_of_names_are_the_same_network(released, earlier):
         layer, _, last = name.rpartition(".")
         state[f"{layer.rpartition('.')[0]}.{earlier[layer]}.{last}" if layer in earlier else name] = tensor
     assert state.keys() != released.keys()
-    found = rename_layers(state)
-    assert found.keys() == set(KEYS["kept"])
-    assert all(tensor is released[name] for name, tensor in found.items())
+    renamed = rename_layers(state)
+    assert renamed.keys() == set(KEYS["kept"])
+    assert all(tensor is released[name] for name, tensor in renamed.items())
 
 
 # -- Before and after the network
