@@ -67,7 +67,7 @@ def read_weights(path: Path) -> State:
     except Exception as error:  # on damaged bytes torch's unpickler raises errors of many types
         # torch's own message suggests loading with code allowed, which is bad advice for an untrusted file.
         is_refused = isinstance(error, pickle.UnpicklingError)
-        cause = "damaged, or more than tensors, whose code is never run" if is_refused else first_line(error)
+        cause = "damaged, or more than tensors; no code is run" if is_refused else first_line(error)
         raise InputError(f"{path}: not a readable weights file ({cause})") from error
     if isinstance(state, dict):
         state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
