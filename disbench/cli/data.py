@@ -71,7 +71,10 @@ def clear_cache():
 @click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the numbers of every image here.")
 @json_option
 def complexity(folder, parts, out, csv_path, as_json):
-    """Measure how complex the masks of a folder are, by the measures that rank DIS-TE1..4."""
+    """Rank the masks of a folder by complexity.
+
+    The measures are those that rank DIS-TE1..4.
+    """
     from disbench.data.survey import link_groups, survey_complexity, write_survey
 
     if out and not parts:
