@@ -40,7 +40,10 @@ def result(
 ):
     seconds = {"prepare": 0.01, "infer": 0.2, "restore": 0.02}
     rows = {
-        split: [Row(split, f"image {i}", measurement(quality - 0.03 * i, foreground), seconds, "") for i in range(n)]
+        split: [
+            Row(split, f"image {i}", measurement(max(quality - 0.03 * i, 0), foreground), seconds, "")
+            for i in range(n)
+        ]
         for split in splits
     }
     name = make_signature("pysod", token, {split: n for split in splits})

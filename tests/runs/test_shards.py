@@ -1,12 +1,7 @@
 """Several processes at one run: every image once, the same bytes as from one, whoever ends last."""
 
 import hashlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import pytest
 from click.testing import CliRunner
@@ -16,7 +11,6 @@ from hypothesis import strategies as st
 from disbench.cli.main import main
 from disbench.errors import InputError
 from disbench.runs import api
-from disbench.runs.row_log import RowLogs
 from disbench.runs.shard import WHOLE, ShardSpec, parse_shard
 
 NAMES = [f"image{k:02}" for k in range(11)]
@@ -77,48 +71,6 @@ def test_shards_of_machines_without_a_common_disk_are_copied_together(tmp_path, 
     merged = otsu(folder, tmp_path / "machine0", progress=lambda *told: seen.append(told[2]))
     assert "Otsu" not in seen, "nothing was left to compute"
     assert digest(merged.folder) == digest(whole.folder)
-
-
-def test_a_process_on_each_device(tmp_path, folder):
-    whole = otsu(folder, tmp_path / "whole")
-    seen = []
-    both = otsu(folder, tmp_path / "runs", device="cpu,cpu", progress=lambda *told: seen.append(told))
-    assert digest(both.folder) == digest(whole.folder)
-    assert seen[-1] == (len(NAMES), len(NAMES), "Otsu")
-
-
-@pytest.mark.parametrize("device", ["cpu,cuda:0", "cpu,", ","])
-def test_devices_of_several_kinds_make_no_run(tmp_path, folder, device):
-    with pytest.raises(InputError, match=f"--device {device}: give several devices of one kind"):
-        otsu(folder, tmp_path / "runs", device=device)
-
-
-def test_what_one_device_cannot_do_is_told_when_the_others_are_done(tmp_path, folder):
-    torn = folder / "im" / "image04.jpg"
-    torn.write_bytes(torn.read_bytes()[:-100])  # its size can still be read, its pixels cannot
-    with pytest.raises(InputError, match=r"image04\.jpg"):
-        otsu(folder, tmp_path / "runs", device="cpu,cpu")
-    (run,) = (tmp_path / "runs" / "otsu").iterdir()
-    assert all(("mine", f"image{k:02}") in RowLogs(run) for k in range(1, 11, 2))
-
-
-def test_children_end_with_a_killed_parent(tmp_path, make_pairs):
-    folder = make_pairs(tmp_path / "many", [f"image{k:03}" for k in range(80)])
-    command = [sys.executable, "-m", "disbench", "run", "--model", "otsu", "--device", "cpu,cpu", "--data", folder]
-    process = subprocess.Popen([*command, "--out", tmp_path / "runs"], start_new_session=True)
-    while not any(path.stat().st_size for path in (tmp_path / "runs").glob("otsu/*/shards/*.jsonl")):
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    while True:  # the children's session is theirs alone: no process of it is left
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            break
-        time.sleep(0.01)
-    whole, resumed = otsu(folder, tmp_path / "whole"), otsu(folder, tmp_path / "runs")
-    assert digest(resumed.folder) == digest(whole.folder)
 
 
 def test_the_command_says_that_others_are_not_done(tmp_path, folder):

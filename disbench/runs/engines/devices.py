@@ -5,10 +5,11 @@ killed process cannot hold a lock that the others need.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -41,7 +42,7 @@ class Devices:
                 yield source
             return
         context = get_context("spawn")  # a forked process cannot use CUDA
-        workers: dict[connection.Connection, Any] = {}
+        workers: dict[connection.Connection, BaseProcess] = {}
         try:
             for device in self.devices:
                 here, there = context.Pipe()
@@ -50,7 +51,7 @@ class Devices:
                 process.start()
                 there.close()  # so that a killed process is the end of the pipe
                 workers[here] = process
-            yield DeviceSource(self.devices, list(workers))
+            yield DeviceSource(self.devices, workers)
         finally:
             for pipe in workers:
                 pipe.close()
@@ -62,9 +63,10 @@ class Devices:
 class DeviceSource:
     """The model in every process. Its description is that of the first."""
 
-    def __init__(self, devices: Sequence[str], pipes: Sequence[connection.Connection]):
-        self.devices = dict(zip(pipes, devices, strict=True))
-        answers = [self._receive(pipe) for pipe in pipes]
+    def __init__(self, devices: Sequence[str], workers: Mapping[connection.Connection, BaseProcess]):
+        self.workers = workers
+        self.devices = dict(zip(workers, devices, strict=True))
+        answers = [self._receive(pipe) for pipe in workers]
         self.description: Description = answers[0]
 
     def rows(
@@ -98,9 +100,12 @@ class DeviceSource:
         try:
             answer = pipe.recv()
         except (EOFError, OSError):
+            process = self.workers[pipe]
+            process.join(SECONDS_TO_STOP)
+            failed = (process.exitcode or 0) > 0  # negative: killed by a signal
+            reason = "failed; its error is above" if failed else "was killed, possibly for lack of memory"
             raise InputError(
-                f"the process on {self.devices[pipe]} died, possibly for lack of memory; "
-                "run the same command again to resume"
+                f"the process on {self.devices[pipe]} {reason}; run the same command again to resume"
             ) from None
         if isinstance(answer, Exception):
             raise answer
