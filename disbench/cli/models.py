@@ -13,7 +13,7 @@ from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card
 from disbench.system.console import print_json, print_table
 
-HIDDEN_FIELDS = {"folder", "source", "commands"}  # places on this machine, and disbench's own wiring
+HIDDEN_FIELDS = {"folder", "source", "commands", "trainer"}  # places on this machine, and disbench's own wiring
 LISTED_STATUSES = [status for status in STATUSES if status != "file"]
 
 

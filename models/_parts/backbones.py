@@ -121,7 +121,3 @@ def _previous_stage(match: re.Match[str]) -> str:
 def _list_prefixes(title: str, prefixes: Sequence[str], state: State) -> str:
     present = [prefix.strip(".") for prefix in prefixes if any(key.startswith(prefix) for key in state)]
     return f"; {title}: {', '.join(present)}" if present else ""
-
-
-# Former names, for models/_training.
-read, find, take = read_backbone, find_backbones, load_backbones

@@ -197,8 +197,3 @@ def _differences(expected: State, state: State) -> Iterator[str]:
             yield f"{name} is unknown"
         elif state[name].shape != expected[name].shape:
             yield f"{name} is {tuple(state[name].shape)} instead of {tuple(expected[name].shape)}"
-
-
-# Former names, for models/diffdis and models/_training.
-find, read, unwrapped, build, matched = find_weights, read_weights, strip_prefixes, load_module, match_state
-untrained, saved, digest = build_untrained, to_safetensors, digest_tensors

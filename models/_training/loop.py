@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from disbench.errors import InputError
-from disbench.models._parts.weights import saved
+from disbench.models._parts.weights import to_safetensors
 from disbench.models._training.checkpoints import (
     RunState,
     Stateful,
@@ -216,7 +216,7 @@ class _Content:
     state: RunState
 
     def __call__(self) -> bytes:
-        return saved(self.task.export(self.net), self.state.metadata)
+        return to_safetensors(self.task.export(self.net), self.state.metadata)
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -54,7 +54,7 @@ PATIENCE = timedelta(hours=12)  # the others wait while the first validates; NCC
 def join_processes(device: str | None) -> tuple[str, Processes]:
     """Join the processes that the launcher, if any, has started; return the device and this process' place."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        return devices.pick(device), ALONE
+        return devices.choose_device(device), ALONE
     from accelerate import PartialState
 
     state = PartialState(cpu=device == "cpu", timeout=PATIENCE)

@@ -122,7 +122,7 @@ def train_model(
     training: Training = import_attribute(card, card.training)()
     if recipe.size % training.multiple:
         raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")
-    context = replace(context, device=devices.pick(context.device))
+    context = replace(context, device=devices.choose_device(context.device))
     if data.is_single_folder(location) and not validation and (recipe.validate_every or recipe.validate_on):
         option = "--validate-every" if recipe.validate_every else "--validate-on"
         raise InputError(f"{option}: a folder with im/ and gt/ has no DIS-VD; omit it, or give --validate DIR")
@@ -175,7 +175,7 @@ def train_stages(
         )
         net = fit(net.to(context.device), schedule, task, state, hooks=hooks)
         training.finished(stage, net)
-        write_atomic(context.out / f"{stage}.safetensors", files.saved(net, metadata))
+        write_atomic(context.out / f"{stage}.safetensors", files.to_safetensors(net, metadata))
         scores = task.score(net) if validate_every else None
     return scores
 
@@ -228,16 +228,16 @@ def build_start(
     if recipe.weights and recipe.backbone:
         raise InputError("--backbone: --weights has a backbone already; omit one of them")
     if recipe.weights:
-        path = files.find(recipe.weights, ())
-        state = training.learned(files.unwrapped(files.read(path)))
+        path = files.find_weights(recipe.weights, ())
+        state = training.learned(files.strip_prefixes(files.read_weights(path)))
         training.choose(state)
-        return files.build(build, state, path), {}
+        return files.load_module(build, state, path), {}
     if not recipe.backbone:
         return None, {}
-    candidates = [backbones.read(name) for name in recipe.backbone]
+    candidates = [backbones.read_backbone(name) for name in recipe.backbone]
     with torch.device("meta"):
         net = build()
-    prefixes = [prefix for prefix, _ in backbones.find(net).values()]
+    prefixes = [prefix for prefix, _ in backbones.find_backbones(net).values()]
     if not prefixes:
         raise InputError(f"--backbone: {type(net).__name__} has no backbone that is published separately; omit it")
     tensors: dict[str, Tensor] = {}
@@ -247,7 +247,7 @@ def build_start(
     training.choose(tensors)
     torch.manual_seed(recipe.seed)
     net = build()
-    digests, lines = backbones.take(net, candidates)
+    digests, lines = backbones.load_backbones(net, candidates)
     for line in lines:
         context.log(line)
     return net, {"backbone": digests}

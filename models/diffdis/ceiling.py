@@ -14,7 +14,7 @@ from disbench.data.dataset import Sample
 from disbench.data.images import read_truth
 from disbench.errors import InputError
 from disbench.models._parts import device as devices
-from disbench.models._parts.weights import digest
+from disbench.models._parts.weights import digest_tensors
 from disbench.models.diffdis import check, conditioning, files, weights
 from disbench.models.diffdis.predictor import MINI, normalise, quantise, resize, stretch
 from disbench.system.environment import describe_environment
@@ -38,13 +38,13 @@ class RoundTrip:
         Raises:
             InputError: if there is no such autoencoder, or it cannot take squares of this size.
         """
-        self.device = devices.pick(device)
+        self.device = devices.choose_device(device)
         model = _load_vae(vae)
         multiple = conditioning.factor(model)
         if size % multiple:
             near = check.nearest_multiple(size, multiple)
             raise InputError(f"--size {size}: must be a multiple of {multiple}, the pixels to a latent; near: {near}")
-        sha = digest(sorted(model.state_dict().items()))
+        sha = digest_tensors(sorted(model.state_dict().items()))
         self.identity = {"model": self.name, "vae": sha, "size": size}
         self.title = f"VAE of {'DiffDIS-mini' if vae is None else vae} at {size}"
         self.size = size

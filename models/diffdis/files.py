@@ -83,7 +83,7 @@ def build_network(kind: type[ModelMixin], config: dict[str, Any], state: dict[st
             reason = weights.first_line(error)
             raise InputError(f"{path}: its configuration makes no {kind.__name__} ({reason})") from error
 
-    return weights.build(build_empty, state, path)
+    return weights.load_module(build_empty, state, path)
 
 
 @contextmanager

@@ -85,7 +85,7 @@ class DiffDIS:
         self.title += "".join(f", {key} {value}" for key, value in changed.items())
         self.size = self.options.size or checkpoint.size or card.pipeline["size"]
         self.identity = {"weights": digest(checkpoint), "size": self.size, **changed}
-        self.device = devices.pick(device)
+        self.device = devices.choose_device(device)
         fold_mean(checkpoint.vae)
         self.checkpoint = replace(
             checkpoint,

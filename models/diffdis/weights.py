@@ -20,8 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from disbench.errors import InputError
-from disbench.models._parts.weights import WRAPPERS, find, read, unwrapped
-from disbench.models._parts.weights import digest as digest_of
+from disbench.models._parts.weights import WRAPPERS, digest_tensors, find_weights, read_weights, strip_prefixes
 from disbench.models.diffdis import files
 from disbench.models.diffdis.checkpoint import Checkpoint, PredictionType
 from disbench.models.diffdis.pipeline import make_scheduler
@@ -58,7 +57,7 @@ def load(weights: str | Path, base: str = BASE) -> Checkpoint:
     Raises:
         InputError: for files that are missing, truncated or something else.
     """
-    path = find(str(weights), OWN + AUTHORS)
+    path = find_weights(str(weights), OWN + AUTHORS)
     if path.is_file():
         if not re.fullmatch(TRAINED, path.name):
             return _load_authors(path, base)
@@ -187,7 +186,7 @@ def digest(checkpoint: Checkpoint) -> str:
     """Compute the SHA-256 of everything that decides the masks. It does not depend on the form of the files."""
     states = {"unet": checkpoint.unet.state_dict(), "vae": checkpoint.vae.state_dict(), "text": {"": checkpoint.text}}
     tensors = ((f"{part}.{name}", x) for part, state in states.items() for name, x in sorted(state.items()))
-    return digest_of(tensors, checkpoint.prediction_type)
+    return digest_tensors(tensors, checkpoint.prediction_type)
 
 
 def _widen_unet(base: str, parts: Parts, *, scratch: bool) -> DiffDISUNet:
@@ -219,7 +218,7 @@ def _load_own(weights: Path) -> Checkpoint:
         raise InputError(f"{source}: the prompt's embedding, `positive`, is missing")
     unet = files.build_network(DiffDISUNet, config.unet, state, weights)
     check_prompt(text, unet, source, tokens=text.shape[1] if text.ndim == 3 else 1)  # as the recipe has it
-    vae = files.build_network(AutoencoderKL, config.vae, read(folder / "vae.safetensors"), folder / "vae.safetensors")
+    vae = files.build_network(AutoencoderKL, config.vae, read_weights(folder / "vae.safetensors"), folder / "vae.safetensors")
     return Checkpoint(unet, vae, text, config.prediction_type, config.size)
 
 
@@ -227,7 +226,7 @@ def _load_authors(path: Path, base: str) -> Checkpoint:
     state, text = _read_unet(path)  # before the base, which may have to be downloaded
     source: str | Path = path
     if text is None and (prompt := path.with_name(PROMPT)).is_file():
-        source, tensors = prompt, read(prompt)
+        source, tensors = prompt, read_weights(prompt)
         if "positive" not in tensors:
             raise InputError(f"{prompt}: the prompt's embedding, `positive`, is missing; remove it to use the base's")
         text = tensors["positive"].float()
@@ -275,7 +274,7 @@ def check_prompt(text: Tensor, unet: UNet2DConditionModel, source: str | Path, t
 def _read_unet(path: Path) -> tuple[dict[str, Tensor], Tensor | None]:
     """Read the U-Net's tensors, by their names in the U-Net, and the prompt's embedding if the file has it."""
     # A distributed or compiled trainer prefixes names with WRAPPERS; a repacked file with `unet.`.
-    state = unwrapped(read(path), (*WRAPPERS, "unet."))
+    state = strip_prefixes(read_weights(path), (*WRAPPERS, "unet."))
     text = state.pop("positive", None)
     return state, None if text is None else text.float()
 

@@ -21,12 +21,12 @@ def checkpoint():
 def test_a_digest_is_that_of_names_and_values_in_order():
     x, y = torch.tensor([1.0, 2.0]), torch.tensor([[3]])
     content = b"epsilon" + b"a" + x.numpy().tobytes() + b"b" + y.numpy().tobytes()
-    assert files.digest([("a", x), ("b", y)], "epsilon") == hashlib.sha256(content).hexdigest()
+    assert files.digest_tensors([("a", x), ("b", y)], "epsilon") == hashlib.sha256(content).hexdigest()
 
 
 def test_another_name_is_another_digest():
     x = torch.ones(3)
-    assert files.digest([("a", x)]) != files.digest([("b", x)])
+    assert files.digest_tensors([("a", x)]) != files.digest_tensors([("b", x)])
 
 
 def test_another_prompt_is_another_digest(checkpoint):

@@ -230,8 +230,8 @@ def test_an_id_is_a_file_of_a_repository_or_what_is_wanted_of_it(tmp_path, monke
 
     monkeypatch.setattr(files, "hf_hub_download", lambda *args: asked.append(args) or str(tmp_path / "file"))
     monkeypatch.setattr(files, "snapshot_download", download_folder)
-    assert files.find("owner/name/unet/a.safetensors", ("b",)) == tmp_path / "file"
-    assert files.find("owner/name", ("b", "c")) == tmp_path
+    assert files.find_weights("owner/name/unet/a.safetensors", ("b",)) == tmp_path / "file"
+    assert files.find_weights("owner/name", ("b", "c")) == tmp_path
     assert asked == [("owner/name", "unet/a.safetensors"), ("owner/name", {"allow_patterns": ["b", "c"]})]
 
 

@@ -27,7 +27,7 @@ from disbench.cli.main import main
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
 from disbench.models._parts.network import Weights
-from disbench.models._parts.weights import SIZE, saved
+from disbench.models._parts.weights import SIZE, to_safetensors
 from disbench.models._training import supervised
 from disbench.models._training.context import TrainingContext
 from disbench.models._training.data import Files, Pictures, load_pictures
@@ -331,14 +331,14 @@ def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
     """As the option would have: in the title, in recipe decides a run's key, and at work."""
     net = disbench.load("fp_dis", "untrained", "cpu").predictor.net
     path = tmp_path / "own.safetensors"
-    path.write_bytes(saved(net, {SIZE: "64"}))
+    path.write_bytes(to_safetensors(net, {SIZE: "64"}))
     model, asked = (disbench.load("fp_dis", str(path), "cpu", **more) for more in ({}, {"size": "64"}))
     assert (model.title, model.identity, model.predictor.size) == (asked.title, asked.identity, (64, 64))
     assert model.title == "FP-DIS, unofficial (own.safetensors, 64 px)"
     assert disbench.load("fp_dis", str(path), "cpu", size="96").predictor.size == (96, 96)
     fault = "its size=100: must be pixels per side, a multiple of 32"
     for size, why in (("100", fault), ("9" * 9, "not a size in pixels")):
-        path.write_bytes(saved(net, {SIZE: size}))
+        path.write_bytes(to_safetensors(net, {SIZE: size}))
         with pytest.raises(InputError, match=rf"own\.safetensors.*{why}"):
             disbench.load("fp_dis", str(path), "cpu")
 

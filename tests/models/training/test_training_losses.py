@@ -15,7 +15,7 @@ from torch.nn import functional
 import disbench
 from disbench.errors import InputError
 from disbench.models._parts.swin import SIZES
-from disbench.models._parts.weights import saved
+from disbench.models._parts.weights import to_safetensors
 from disbench.models._training import losses
 from disbench.models.birefnet.layers import resize_like
 from disbench.models.birefnet.train import laplacian, map_loss
@@ -84,7 +84,7 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, 
     assert after.keys() == parts.keys()
     assert 0 < sum(after.values()) < loss
 
-    (tmp_path / "own.safetensors").write_bytes(saved(net))
+    (tmp_path / "own.safetensors").write_bytes(to_safetensors(net))
     net.eval()
     picture = (255 * images[:1]).byte()
     with torch.inference_mode():
