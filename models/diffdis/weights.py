@@ -218,7 +218,8 @@ def _load_own(weights: Path) -> Checkpoint:
         raise InputError(f"{source}: the prompt's embedding, `positive`, is missing")
     unet = files.build_network(DiffDISUNet, config.unet, state, weights)
     check_prompt(text, unet, source, tokens=text.shape[1] if text.ndim == 3 else 1)  # as the recipe has it
-    vae = files.build_network(AutoencoderKL, config.vae, read_weights(folder / "vae.safetensors"), folder / "vae.safetensors")
+    vae_path = folder / "vae.safetensors"
+    vae = files.build_network(AutoencoderKL, config.vae, read_weights(vae_path), vae_path)
     return Checkpoint(unet, vae, text, config.prediction_type, config.size)
 
 
