@@ -70,9 +70,10 @@ def measure(
 
     Examples:
         >>> import numpy as np
+        >>> import disbench
         >>> truth = np.zeros((4, 4), np.uint8)
         >>> truth[1:3, 1:3] = 255
-        >>> int(measure(truth, truth).fg_hist[255])
+        >>> int(disbench.measure(truth, truth).fg_hist[255])
         4
     """
     protocols = [get_protocol(name) for name in parse_protocols(protocol)]

@@ -81,10 +81,10 @@ def score(measurements: Sequence[Measurement], protocol: str = "pysod", metrics:
 
     Examples:
         >>> import numpy as np
-        >>> from disbench.metrics.measurement import measure
+        >>> import disbench
         >>> truth = np.zeros((4, 4), np.uint8)
         >>> truth[1:3, 1:3] = 255
-        >>> score([measure(truth, truth)], metrics="f_max,mae")
+        >>> disbench.score([disbench.measure(truth, truth)], metrics="f_max,mae")
         {'f_max': 1.0, 'mae': 0.0}
     """
     images = ImageScores(measurements, protocol)
@@ -109,6 +109,14 @@ def curves(
 
     Raises:
         InputError: for an empty data set and an unknown measure.
+
+    Examples:
+        >>> import numpy as np
+        >>> import disbench
+        >>> truth = np.zeros((4, 4), np.uint8)
+        >>> truth[1:3, 1:3] = 255
+        >>> disbench.curves([disbench.measure(truth, truth)], measures=["recall"])["recall"].shape
+        (256,)
     """
     images = ImageScores(measurements, protocol)
     for name in measures:
@@ -134,6 +142,14 @@ def per_image(
 
     Raises:
         InputError: as in score().
+
+    Examples:
+        >>> import numpy as np
+        >>> import disbench
+        >>> truth = np.zeros((4, 4), np.uint8)
+        >>> truth[1:3, 1:3] = 255
+        >>> disbench.per_image([disbench.measure(truth, truth), disbench.measure(255 - truth, truth)], metrics="mae")
+        {'mae': array([0., 1.])}
     """
     images = ImageScores(measurements, protocol)
     return {key: images.per_image(METRICS[key]) for key in resolve_metrics(metrics)}

@@ -13,7 +13,7 @@ NAMES = [name for name in disbench.__all__ if callable(getattr(disbench, name))]
 def test_the_examples_of_a_docstring_are_true(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for test in finder.find(getattr(disbench, name), name, globs={"disbench": disbench}):
+    for test in finder.find(getattr(disbench, name), name, globs={}):
         runner.run(test)
     assert runner.failures == 0
 
