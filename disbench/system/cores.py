@@ -58,9 +58,9 @@ def _find_groups(root: Path) -> list[tuple[Path, Path, int]]:
         if version not in paths:
             continue
         mount = root / fields[4].lstrip("/")
-        path, top = PurePosixPath(paths[version]), PurePosixPath(fields[3])
+        group, top = PurePosixPath(paths[version]), PurePosixPath(fields[3])
         # A container may see the path on the machine, but have only its own group mounted, or a part of the path.
-        inside = path.relative_to(top) if path.is_relative_to(top) else path.relative_to(path.anchor)
+        inside = group.relative_to(top) if group.is_relative_to(top) else group.relative_to(group.anchor)
         groups.append((mount, mount / inside, version))
     return groups
 
