@@ -21,6 +21,10 @@ class DigestMismatch(UserWarning):
     """A file has the name of a published one, but another digest."""
 
 
+class UnwritableCache(UserWarning):
+    """A cache cannot be written. Results are the same, but are computed again."""
+
+
 def suggest_names(name: str, names: Iterable[str]) -> str:
     """Make the hint of a message about an unknown name: the most similar names, or the list of names, 20 at most."""
     names = list(names)

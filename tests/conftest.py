@@ -1,10 +1,17 @@
 """What many tests need: small data sets on disk, and a place of their own for caches."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
 from image_files import write
+
+from disbench.system.caches import cache_root
+
+# Tests have caches of their own, but share the compiled kernels. Subprocesses inherit this.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_root().parent))
 
 settings.register_profile("any machine", deadline=None)  # no test fails for being slow
 settings.load_profile("any machine")

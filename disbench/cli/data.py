@@ -57,7 +57,7 @@ def freeze(data, split, out):
 
 @data.command()
 def clear_cache():
-    """Remove cached skeletons, complexities and digests of data. They are made again when needed."""
+    """Remove cached kernels, skeletons, complexities and digests. They are made again when needed."""
     from disbench.system.caches import cache_root, clear_caches
 
     files, size = clear_caches()

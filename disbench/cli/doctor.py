@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,17 +75,24 @@ def _print_verdicts(
 
 def _print_installation(*, as_json: bool) -> None:
     from disbench.doctor.installation import list_devices, list_extras
-    from disbench.system.caches import cache_root
+    from disbench.system.caches import cache_root, list_caches
     from disbench.system.environment import describe_environment
 
     record = describe_environment() | {"devices": list_devices(), "cache": str(cache_root())}
+    caches = {kind: asdict(state) for kind, state in list_caches().items()}
     extras = list_extras()
     if as_json:
-        print_json(record | {"extras": extras})
+        print_json(record | {"caches": caches, "extras": extras})
         return
     for key in ("python", "platform", "cpu", "cores", "devices", "cache"):
         value = record[key]
         click.echo(escape_control_chars(f"{key}: {', '.join(value) if isinstance(value, list) else value}"))
+    for kind, state in caches.items():
+        place = "" if state["base"] == record["cache"] else f", in {state['base']}"
+        variable = "NUMBA_CACHE_DIR" if place else "DISBENCH_CACHE"
+        fault = "" if state["writable"] else f"; cannot be written, set {variable} to a folder that can be written"
+        line = f"cache of {kind}: {state['files']:,} files, {state['bytes'] / 1e6:.1f} MB{place}{fault}"
+        click.echo(escape_control_chars(line))
     click.echo("packages: " + ", ".join(f"{name} {number}" for name, number in record["packages"].items()))
     for extra, packages in extras.items():
         missing = [name for name, number in packages.items() if number is None]

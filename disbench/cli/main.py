@@ -10,7 +10,15 @@ from typing import NoReturn
 
 import click
 
-from disbench.errors import BrokenPlugin, DigestMismatch, InputError, escape_control_chars, require_utf8
+from disbench.errors import (
+    BrokenPlugin,
+    DigestMismatch,
+    InputError,
+    UnwritableCache,
+    escape_control_chars,
+    require_utf8,
+)
+from disbench.system.progress import show_announcements
 from disbench.system.version import __version__
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # disbench reports unreadable files itself, in one line
@@ -121,7 +129,7 @@ class Commands(ModelCommands):
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a pipe on Windows may not be able to show a β
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), show_announcements(_print_announcement):
                 warnings.showwarning = partial(_show_warning, warnings.showwarning)
                 return super().invoke(ctx)
         except InputError as error:
@@ -162,10 +170,14 @@ def _load_model_group(model: str) -> click.Group:
 
 
 def _show_warning(show_other, message, category, *context, **options) -> None:
-    if issubclass(category, BrokenPlugin | DigestMismatch):
+    if issubclass(category, BrokenPlugin | DigestMismatch | UnwritableCache):
         click.echo(f"disbench: warning: {escape_control_chars(str(message))}", err=True)
     else:
         show_other(message, category, *context, **options)
+
+
+def _print_announcement(text: str) -> None:
+    click.echo(f"disbench: {text}", err=True)
 
 
 def _resume_hint(ctx: click.Context) -> str:

@@ -5,7 +5,7 @@
 As in git's index, a file is unchanged while these four numbers are. Comparing ctime finds changes under a restored
 mtime, except on Windows, which has no such time. Files younger than RACY are not cached, because one tick of the clock
 could hide a second change. `disbench data verify` and `disbench data freeze` read every file. A cache that is damaged
-or cannot be written is the same as none: files are read.
+or cannot be written is the same as none: files are read. The latter causes one warning.
 """
 
 import hashlib
@@ -17,7 +17,8 @@ from pathlib import Path
 import msgspec
 
 from disbench.data.hashing import hash_file
-from disbench.system.caches import cache_folder, read_checked, write_checked
+from disbench.errors import InputError
+from disbench.system.caches import cache_folder, cache_root, read_checked, warn_unwritable, write_checked
 
 VERSION = "v1"  # change it whenever the content of a cache file can change
 RACY = 2_000_000_000  # nanoseconds; the clocks of file systems tick every 2 s or faster
@@ -48,8 +49,10 @@ class DigestCache:
         """Write the digests of the files that were asked for, if any changed."""
         for folder, entries in self._current.items():
             if entries != self._saved[folder]:
-                with suppress(OSError):
+                try:
                     write_checked(_cache_file(folder), msgspec.json.encode(entries))
+                except (OSError, InputError) as error:
+                    warn_unwritable(cache_root(), error)
 
 
 def forget_digests(folders: Iterable[Path]) -> None:

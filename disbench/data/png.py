@@ -8,10 +8,11 @@ import struct
 
 import deflate
 import numpy as np
-from numba import njit
+
+from disbench.system.compilation import make_kernel_decorator
 
 U8, I32, U64 = np.uint8, np.int32, np.uint64
-kernel = njit(nogil=True, cache=True)
+kernel = make_kernel_decorator(nogil=True)
 
 START = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 13, b"IHDR")
 ALTERING = (b"tRNS", b"acTL", b"fcTL")  # transparency, animation; no other optional chunk changes what decoders return

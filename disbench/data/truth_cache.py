@@ -4,7 +4,8 @@
     truths-v1/complexity-<digest of the file>.json       for `disbench report --by complexity`
 
 The name of an entry is the digest of its input, so no entry is ever outdated. Processes that write the same entry write
-the same bytes, atomically. A damaged entry is computed again. Decoded masks and distances are not cached, because
+the same bytes, atomically. A damaged entry is computed again. Where no entry can be written, there is one warning, and
+everything is computed each time. Decoded masks and distances are not cached, because
 reading them would take about as long as computing them.
 """
 
@@ -20,7 +21,7 @@ from disbench.data.hashing import hash_file
 from disbench.data.images import read_truth
 from disbench.errors import InputError
 from disbench.metrics.validate import check_map
-from disbench.system.caches import cache_folder, read_checked, write_checked
+from disbench.system.caches import cache_folder, cache_root, read_checked, warn_unwritable, write_checked
 from disbench.system.files import write_atomic
 
 VERSION = "v1"  # change it whenever an entry can change: the kernels, the tolerance, how a truth is read
@@ -36,7 +37,7 @@ def load_skeleton(truth: np.ndarray) -> np.ndarray:
     """Return the skeleton of a truth from the cache, or compute it with disbench.metrics.effort.skeleton.
 
     `truth` is uint8 (h, w), foreground where > 128. Returns uint8 (h, w), 0 or 255. Raises InputError as that function
-    does, and if the cache cannot be written.
+    does.
     """
     from disbench.data.png import decode_grey  # these two load Numba
     from disbench.metrics.effort import skeleton
@@ -54,8 +55,8 @@ def load_skeleton(truth: np.ndarray) -> np.ndarray:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, cv2.imencode(".png", bones, _ONE_BIT)[1].tobytes())
-        except OSError as error:
-            raise _unwritable(path, error) from None
+        except (OSError, InputError) as error:
+            warn_unwritable(cache_root(), error)
     return bones
 
 
@@ -70,7 +71,7 @@ def load_complexity(path: Path, digest: str | None = None) -> Complexity:
         The complexity.
 
     Raises:
-        InputError: if the file is no mask, and if the cache cannot be written.
+        InputError: if the file is no mask.
     """
     entry = truth_cache_folder() / f"complexity-{digest or hash_file(path)}.json"
     data = read_checked(entry)
@@ -78,8 +79,8 @@ def load_complexity(path: Path, digest: str | None = None) -> Complexity:
         data = msgspec.json.encode(measure_complexity(read_truth(path)))
         try:
             write_checked(entry, data)
-        except OSError as error:
-            raise _unwritable(entry, error) from None
+        except (OSError, InputError) as error:
+            warn_unwritable(cache_root(), error)
     return msgspec.json.decode(data, type=Complexity)
 
 
@@ -88,7 +89,3 @@ def _read(path: Path) -> bytes | None:
         return path.read_bytes()
     except OSError:  # missing, or unreadable, which the attempt to write it then reports
         return None
-
-
-def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path.parent}: cannot be written ({error.strerror}); set DISBENCH_CACHE to another folder")

@@ -2,17 +2,18 @@
 
 Every kernel takes flat arguments and C-contiguous arrays, and runs in one thread without the GIL. Images are processed
 in parallel, never parts of one image. `prediction` is the raw map (h, w). `foreground` (h, w) is 0 or 255, so that it
-also serves as a byte mask. A kernel calls only kernels of its own file, because Numba's cache notices changes in the
+also serves as a byte mask. A kernel calls only kernels of its own file, because the cache notices changes in the
 file of the caller, but not in the file of the callee.
 """
 
 import numpy as np
-from numba import njit
+
+from disbench.system.compilation import make_kernel_decorator
 
 U8, U32, U64 = np.uint8, np.uint32, np.uint64
-kernel = njit(nogil=True, cache=True)
+kernel = make_kernel_decorator(nogil=True)
 # Sums may be reordered into SIMD lanes. There are no NaN or infinities here that this could mistreat.
-summing = njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+summing = make_kernel_decorator(nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
 BANKS = 4  # histograms that are filled in turn; see _count_words
 

@@ -10,14 +10,17 @@ from typing import IO
 from disbench.errors import InputError
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file. Readers and crashes see the old file or the new one, never a partial file."""
-    with atomic_writer(path) as file:
+def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file. Readers and crashes see the old file or the new one, never a partial file.
+
+    Without `sync`, which takes milliseconds, a crash of the machine may leave a damaged file.
+    """
+    with atomic_writer(path, sync=sync) as file:
         file.write(data)
 
 
 @contextmanager
-def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
+def atomic_writer(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` when the block ends without an error.
 
     Raises:
@@ -30,7 +33,8 @@ def atomic_writer(path: Path) -> Iterator[IO[bytes]]:
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:  # a full disk must not be filled further
         temporary.unlink(missing_ok=True)

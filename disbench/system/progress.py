@@ -1,9 +1,28 @@
-"""Progress of long work: the function that reports it, and the bar that a terminal shows."""
+"""Progress of long work: the function that reports it, the bar that a terminal shows, and announcements of delays."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[int, int, str], None]  # done, total, label
+_listeners: list[Callable[[str], None]] = []
+_announced: set[str] = set()
+
+
+def announce_once(text: str) -> None:
+    """Announce a delay, once per process. Only commands show it: in the library, nothing listens."""
+    if _listeners and text not in _announced:
+        _announced.add(text)
+        _listeners[-1](text)
+
+
+@contextmanager
+def show_announcements(show: Callable[[str], None]) -> Iterator[None]:
+    """Call a function for each announcement while the block runs."""
+    _listeners.append(show)
+    try:
+        yield
+    finally:
+        _listeners.pop()
 
 
 @contextmanager

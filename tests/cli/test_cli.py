@@ -216,7 +216,7 @@ def test_a_command_on_runs_loads_no_more_than_it_needs(folder, command, absent):
         f"print([m for m in {absent!r} if m in sys.modules], file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder.parent)
-    assert (ran.returncode, ran.stderr.strip()) == (0, "[]")
+    assert (ran.returncode, ran.stderr.splitlines()[-1:]) == (0, ["[]"])  # after a line about compiling, if need be
 
 
 def test_scoring_needs_no_torch(folder):

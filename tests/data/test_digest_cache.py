@@ -11,6 +11,7 @@ from disbench.data import digest_cache, hashing, identity
 from disbench.data.hashing import hash_file
 from disbench.data.identity import hash_splits
 from disbench.data.location import find_dataset
+from disbench.errors import UnwritableCache
 from disbench.system.caches import cache_root
 
 LONG_AGO = 1_000_000_000 * 10**9
@@ -125,8 +126,10 @@ def test_a_damaged_cache_means_that_files_are_read(folder, read, data):
 def test_a_cache_that_cannot_be_written_means_that_files_are_read(folder, read, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "file"))
-    assert hash_splits(find_dataset(folder)) == hash_splits(find_dataset(folder)) == _from_bytes(folder)
+    with pytest.warns(UnwritableCache, match=r"file: .*set DISBENCH_CACHE") as warned:
+        assert hash_splits(find_dataset(folder)) == hash_splits(find_dataset(folder)) == _from_bytes(folder)
     assert len(read) == 8
+    assert len(warned) == 1
 
 
 def test_freezing_reads_everything(folder, read, monkeypatch):

@@ -1,6 +1,8 @@
 """DIS-Mini: the same pixels everywhere, exact masks, and a cache that survives interruptions."""
 
+import errno
 import json
+import os
 import re
 import zlib
 from pathlib import Path
@@ -141,4 +143,25 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match=r"file.dis-mini-v1.*DISBENCH_CACHE"):
+        mini.ensure_rendered(["DIS-VD"])
+
+
+def test_a_full_cache_is_named(tiny, monkeypatch):
+    def refuse(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(InputError, match=r"dis-mini-v1.*No space left on device.*set DISBENCH_CACHE"):
+        mini.ensure_rendered(["DIS-TR"])
+    assert contents(tiny) == {}
+
+
+def test_a_user_without_a_home_learns_what_to_set(monkeypatch):
+    def refuse():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("DISBENCH_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(mini.Path, "home", refuse)
+    with pytest.raises(InputError, match=r"set DISBENCH_CACHE"):
         mini.ensure_rendered(["DIS-VD"])

@@ -1,5 +1,7 @@
 """Cached results about truths equal computed ones, are never in the data set, and survive damage and company."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -14,8 +16,9 @@ from hypothesis.extra import numpy as arrays
 from disbench.cli.main import main
 from disbench.data import truth_cache
 from disbench.data.complexity import measure_complexity
+from disbench.data.images import read_truth
 from disbench.data.survey import survey_complexity
-from disbench.errors import InputError
+from disbench.errors import InputError, UnwritableCache
 from disbench.metrics import effort
 
 
@@ -137,11 +140,28 @@ def test_bad_input_is_refused_as_without_a_cache(cache):
         truth_cache.load_skeleton(np.zeros((4, 4)))
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path, truth, monkeypatch):
+def test_a_cache_that_cannot_be_written_causes_one_warning(tmp_path, truth, file, monkeypatch):
+    expected = truth_cache.load_skeleton(truth), truth_cache.load_complexity(file)
     (tmp_path / "a file").touch()
     monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "a file"))
-    with pytest.raises(InputError, match=r"a file.*DISBENCH_CACHE"):
-        truth_cache.load_skeleton(truth)
+    with pytest.warns(UnwritableCache, match=r"a file: .*\(Not a directory\).*set DISBENCH_CACHE") as warned:
+        for _ in range(2):
+            assert np.array_equal(truth_cache.load_skeleton(truth), expected[0])
+            assert truth_cache.load_complexity(file) == expected[1]
+    assert len(warned) == 1
+
+
+def test_a_full_cache_causes_one_warning(truth, file, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    expected = effort.skeleton(truth), measure_complexity(read_truth(file))
+    monkeypatch.setattr(os, "fsync", refuse)  # for the skeleton
+    monkeypatch.setattr(truth_cache, "write_checked", refuse)
+    with pytest.warns(UnwritableCache, match="No space left on device") as warned:
+        assert np.array_equal(truth_cache.load_skeleton(truth), expected[0])
+        assert truth_cache.load_complexity(file) == expected[1]
+    assert len(warned) == 1
 
 
 def test_clearing_takes_every_version_and_leaves_data_sets(cache, truth, file):
