@@ -3,10 +3,11 @@
 import os
 import sys
 import warnings
-from functools import partial
+from collections.abc import Mapping
+from functools import cached_property, partial
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -20,6 +21,9 @@ from disbench.errors import (
 )
 from disbench.system.progress import show_announcements
 from disbench.system.version import __version__
+
+if TYPE_CHECKING:
+    from disbench.registry.card import Card
 
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # disbench reports unreadable files itself, in one line
 
@@ -70,8 +74,8 @@ RESUME_HINTS = {
 COMMAND = "disbench.command"  # the key of a context's meta that holds the command being run
 
 
-class ModelCommands(click.Group):
-    """The commands of one model."""
+class CommandNotes(click.Group):
+    """A group that notes which command runs."""
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
         """Resolve a command, and note its name for the messages of errors."""
@@ -80,7 +84,29 @@ class ModelCommands(click.Group):
         return name, command, remaining
 
 
-class Commands(ModelCommands):
+class ModelCommands(CommandNotes):
+    """The commands that a model's card declares. Its code is imported when one of them is needed."""
+
+    def __init__(self, card: "Card"):
+        super().__init__(card.name, help=f"Commands of {card.title} only.")
+        self.card = card
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands of the model."""
+        return sorted(self._imported)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        return self._imported.get(cmd_name)
+
+    @cached_property
+    def _imported(self) -> Mapping[str, click.Command]:
+        from disbench.registry.loading import import_attribute
+
+        return import_attribute(self.card, self.card.commands)
+
+
+class Commands(CommandNotes):
     """Commands that are imported when they are needed, and whose errors end in one line.
 
     A user's mistake ends with exit status 2, an interruption with 130.
@@ -155,18 +181,16 @@ def _import_command(path: str) -> click.Command:
 
 
 def _models_with_commands() -> list[str]:
-    """List the shipped models whose cards declare commands of their own."""
+    """List the models whose cards declare commands, except those that have the name of a command."""
     from disbench.registry.discovery import scan_models
 
-    return [name for name, card in scan_models()[0].items() if card.commands]
+    return [name for name, card in scan_models()[0].items() if card.commands and name not in {*PATHS, *MOVED}]
 
 
-def _load_model_group(model: str) -> click.Group:
-    """Build the group of commands that a model's card declares."""
-    from disbench.registry.loading import get_card, import_attribute
+def _load_model_group(model: str) -> ModelCommands:
+    from disbench.registry.loading import get_card
 
-    card = get_card(model)
-    return ModelCommands(model, commands=import_attribute(card, card.commands), help=f"Commands of {card.title} only.")
+    return ModelCommands(get_card(model))
 
 
 def _show_warning(show_other, message, category, *context, **options) -> None:

@@ -63,20 +63,21 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
         from disbench.models._training.supervised import Recipe, train_model
         from disbench.registry.discovery import cli_arguments
         from disbench.registry.loading import get_card, import_attribute
+
+        card = get_card(model or RECIPE_MODEL)  # faults are reported before the folder is made
+        train_recipe = import_attribute(card, card.trainer) if recipe else None
     except ModuleNotFoundError as error:
         raise InputError(f"training needs {error.name}; pip install 'disbench[train]'") from None
 
     is_first = os.environ.get("RANK", "0") == "0"  # among processes that train together
     with show_progress() as progress, lock_folder(out) if is_first else nullcontext():
         context = TrainingContext(out=out, device=device, progress=progress, log=partial(click.echo, err=True))
-        if recipe:
-            card = get_card(RECIPE_MODEL)
-            train_recipe = import_attribute(card, card.trainer)
+        if train_recipe:
             train_recipe(recipe, data, context, validation=validate, changes=changes, track=track)
             return
         model_recipe = Recipe(**model_options)
         weights, scores = train_model(model, model_recipe, data, context, validation=validate)
         for key, value in (scores or {}).items():
             click.echo(f"{key}: {value:.4f}")
-        command = f"disbench run {cli_arguments(get_card(model), '--model')} --weights {weights}"
+        command = f"disbench run {cli_arguments(card, '--model')} --weights {weights}"
         click.echo(f"To run it, at {model_recipe.size} px, as the file says: {command}")

@@ -122,7 +122,7 @@ def _check_digest(card: Card, weights: str | None) -> None:
                     f"{weights}: not the {download.name} that {card.title}'s card means; its {kind.upper()} is "
                     f"{digest}, not {expected}: damaged, or replaced since the card was written",
                     DigestMismatch,
-                    stacklevel=3,
+                    stacklevel=4,
                 )
 
 

@@ -27,6 +27,9 @@ class ModelSpec:
     device: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", dict(self.options))  # a plain copy: not every mapping can be pickled
+
     def load(self) -> Model:
         """Load the model in this process."""
         return load_model(self.name, self.weights, self.device, **self.options)

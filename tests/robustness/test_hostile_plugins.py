@@ -148,3 +148,14 @@ def test_an_entry_point_that_ends_the_process_is_told(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     _, broken = discovery._find_roots()
     assert broken["ending"] == "plug-in ending: ending.inner is missing (SystemExit: 0)"
+
+
+@pytest.mark.parametrize("name", ["m", "run"])
+def test_broken_commands_of_a_model_do_not_break_the_help(name):
+    write(name, card=f'{CARD}commands = "predictor:MISSING"\n', code="import sys; sys.exit(0)")
+    discovery.add_models_folder(Path("own"))
+    shown = accepted(call("--help")).stdout
+    assert "Evaluate a model." in shown and "Commands of DiffDIS only." in shown
+    assert ("Commands of T only." in shown) == (name == "m"), "a command of disbench is listed once"
+    if name == "m":
+        refused(call("m", "--help"), LEFT_OUT)

@@ -269,3 +269,8 @@ def test_a_training_checkpoint(data):
         checkpoints = import_module("disbench.models._training.checkpoints")
         checkpoints.restore_checkpoint(checkpoints.RunState(out=Path(), identity=None, name="unet"), {})
     assert not Path(RAN).exists()
+
+
+def test_an_unknown_model_to_train_is_refused_before_a_folder_is_made():
+    refused(call("train", "--model", "nothing", "--data", "d", "--out", "out"), "unknown model 'nothing'")
+    assert not Path("out").exists()

@@ -6,11 +6,13 @@ The devices are "cpu,cpu". The model is a file, which can set a trap: what a chi
 import hashlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -90,6 +92,18 @@ def test_a_process_on_each_device(here):
     assert digest(both) == digest(run(out="whole"))
     assert [call for call in progress if call[2] == "model.py"] == [(k, 8, "model.py") for k in range(1, 9)]
     assert both.meta["environment"]["device"] == "cpu" and both.meta["workers"] == 0
+
+
+def test_a_model_may_start_processes_of_its_own(here):
+    write_model(loading="import multiprocessing; p = multiprocessing.Process(target=print); p.start(); p.join()")
+    assert len(run(device=DEVICES).rows["data"]) == 8
+
+
+def test_a_model_spec_crosses_processes_whatever_mapping_its_options_are(here):
+    options = {"size": "64"}
+    spec = ModelSpec(name="otsu", options=MappingProxyType(options))
+    options["size"] = "128"
+    assert pickle.loads(pickle.dumps(spec)).options == {"size": "64"}
 
 
 @pytest.mark.parametrize("device", ["cpu,cuda:0", "cpu,", ","])

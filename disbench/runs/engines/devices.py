@@ -47,7 +47,7 @@ class Devices:
             for device in self.devices:
                 here, there = context.Pipe()
                 arguments = (there, Path.cwd(), replace(model, device=device))
-                process = context.Process(target=_work, args=arguments, daemon=True)
+                process = context.Process(target=_work, args=arguments)  # not a daemon: a model may start processes
                 process.start()
                 there.close()  # so that a killed process is the end of the pipe
                 workers[here] = process
@@ -55,9 +55,12 @@ class Devices:
         finally:
             for pipe in workers:
                 pipe.close()
-            for child in workers.values():
-                child.join(SECONDS_TO_STOP)
-                child.terminate()
+            try:
+                for child in workers.values():
+                    child.join(SECONDS_TO_STOP)
+            finally:  # also after a second Ctrl-C
+                for child in workers.values():
+                    child.terminate()
 
 
 class DeviceSource:
