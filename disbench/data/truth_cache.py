@@ -70,7 +70,7 @@ def load_complexity(path: Path, digest: str | None = None) -> Complexity:
         The complexity.
 
     Raises:
-        InputError: if the file is no mask, and if the cache cannot be written.
+        InputError: if the file is not a mask, and if the cache cannot be written.
     """
     entry = truth_cache_folder() / f"complexity-{digest or hash_file(path)}.json"
     data = read_checked(entry)

@@ -31,7 +31,7 @@ Check = Callable[[str], tuple[bool, str]]  # device -> whether it passed, and wh
 
 
 def find_gpu() -> str:
-    """Return the CUDA device; InputError if there is none."""
+    """Return the CUDA device. Raise InputError if the machine has no CUDA device."""
     if not torch.cuda.is_available():
         built = torch.version.cuda or "no CUDA"
         raise InputError(f"--gpu: torch {torch.__version__}, built for {built}, sees no GPU here; see pytorch.org")

@@ -2,7 +2,7 @@
 
     leaderboards/<data set>/<model>.json               one entry per file
     leaderboards/<data set>/evidence/<digest>.parquet  the per-image statistics that measured scores follow from
-    leaderboards/tables/<name>.json                    a published table that is no leaderboard, such as an ablation
+    leaderboards/tables/<name>.json                    a published table that is not a leaderboard, such as an ablation
 
 Reported numbers are kept as printed, as text, so that roundings, marks and mistakes of a paper stay visible.
 """
@@ -31,7 +31,7 @@ Interval = tuple[float, float | None, float | None]  # score, and the ends of it
 
 @dataclass(frozen=True, kw_only=True)
 class Citation:
-    """Where a published number stands.
+    """The place of a published number.
 
     Attributes:
         title: title of the paper.

@@ -1,4 +1,4 @@
-"""What an audit of published tables reports."""
+"""A finding of the audit of published tables."""
 
 from dataclasses import dataclass
 

@@ -101,7 +101,7 @@ def measure(
 
 
 def binarise_truth(truth: np.ndarray, above: int) -> np.ndarray:
-    """Return uint8 (h, w), 255 where the truth's level is above `above` and 0 elsewhere."""
+    """Return uint8 (h, w), 255 where the truth's level is above `above`, otherwise 0."""
     foreground = np.greater(truth, above, order="C").view(np.uint8)
     return np.negative(foreground, out=foreground)  # 1 becomes 255
 

@@ -18,7 +18,7 @@ EPS = float(np.spacing(1.0))
 
 @dataclass(frozen=True, kw_only=True)
 class StructureRules:
-    """How a protocol computes S-measure.
+    """The rules by which a protocol computes S-measure.
 
     Attributes:
         sample: divide variances by n - 1. False: divide them by n; the covariance is still divided by n - 1.

@@ -21,7 +21,7 @@ FOLDERS_VARIABLE = "DISBENCH_MODELS"  # folders of models, separated as in $PATH
 
 STATUSES = {
     "verified": "equal to the authors' code",
-    "unofficial": "written from the paper alone",
+    "unofficial": "written only from the paper",
     "maps-only": "only prediction maps are published",
     "trivial": "no network; the floor that every method must clear",
     "file": "a model of your own, without a card",

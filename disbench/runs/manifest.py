@@ -75,7 +75,7 @@ class _Identity(msgspec.Struct):
 
 
 class _Finished(msgspec.Struct):
-    """What other code reads of a finished run's manifest."""
+    """The part of a finished run's manifest that other code reads."""
 
     meta: _Meta
     identity: _Identity

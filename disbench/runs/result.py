@@ -73,7 +73,7 @@ class Result:
 
     @property
     def subsets(self) -> tuple[str, ...]:
-        """What the run has scores of: its splits, and "Overall", all images of DIS-TE1..4, if it has all four."""
+        """The subsets with scores: the splits of the run, and "Overall" (DIS-TE1..4 together) if it has all four."""
         return (*self.splits, OVERALL) if set(TEST_SPLITS) <= set(self.splits) else self.splits
 
     def with_protocol(self, protocol: str) -> Result:
@@ -201,7 +201,7 @@ def load_latest(root: Path) -> list[Result]:
         The results in the order in which the runs ended.
 
     Raises:
-        InputError: where there is no finished run.
+        InputError: if there is no finished run.
     """
     finished = {}
     for path in root.glob("*/*/run.json"):

@@ -241,7 +241,7 @@ def _name_images(result: Result, split: str) -> list[str]:
 def _select_subsets(results: Sequence[Result], split: str | None) -> list[str]:
     check_comparable(results)
     if len({result.protocol for result in results}) > 1:
-        raise InputError("these results are of several protocols; choose one with --protocol")
+        raise InputError("these results have several protocols; choose one with --protocol")
     shared = common_subsets(results)
     if not shared:
         raise InputError("these results share no whole subset; choose results that do")

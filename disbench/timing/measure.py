@@ -33,7 +33,7 @@ MAX_IMAGES = 16  # in memory
 
 @dataclass(frozen=True, kw_only=True)
 class TimingRequest:
-    """What to time and for how long.
+    """The settings of a timing: the model, the images and the duration.
 
     Attributes:
         rule: the least number of images and seconds.

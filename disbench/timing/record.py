@@ -114,7 +114,7 @@ class Timing:
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """What two timings must agree in to be compared, as one flat record."""
+        """The fields in which two timings must agree to be compared, as one flat record."""
         measured = {"data": self.dataset, "images": self.images, "rule": asdict(self.rule), "clock": self.clock}
         return flatten_record(self.environment | measured)
 

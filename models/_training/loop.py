@@ -39,7 +39,7 @@ Losses = dict[str, Tensor]
 
 
 class Task(Protocol):
-    """What is learned: batches, losses and scores. A class that inherits from this needs only the first two methods."""
+    """The task to learn: batches, losses and scores. A subclass needs only the first two methods."""
 
     def batch(self, step: int) -> Any:
         """Make a batch. It must depend on nothing but the step, which counts batches from 0.
@@ -65,7 +65,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What a training reports to.
+    """The receivers of a training's reports.
 
     Attributes:
         progress: receives the number of finished steps, their total and a label.

@@ -39,7 +39,7 @@ EMA_SPANS = 20  # the moving average covers at most 1 / EMA_SPANS of the steps
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a user decides about a training.
+    """The settings of a training that a user chooses.
 
     The optimizer is Adam with a warm-up and a cosine to 0. Gradients are clipped to a norm of 1.
     """

@@ -229,7 +229,7 @@ def _read_scores(folder: Path, recipe: Recipe, scored_on: list[str]) -> dict[str
         return None
     content = json.loads(path.read_text())
     if recipes.convert_table(path, content["recipe"], Recipe) != recipe or content["on"] != scored_on:
-        raise InputError(f"{path}: of another recipe or data set; choose another --out")
+        raise InputError(f"{path}: scores of another recipe or data set; choose another --out")
     return content["scores"]
 
 

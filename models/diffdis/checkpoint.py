@@ -9,7 +9,7 @@ from torch import Tensor
 from disbench.models.diffdis.unet import DiffDISUNet
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
-"""What the U-Net predicts: the noise, the velocity, or the clean latent."""
+"""The quantity that the U-Net predicts: the noise, the velocity, or the clean latent."""
 
 
 @dataclass(frozen=True)

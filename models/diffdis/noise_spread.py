@@ -45,7 +45,7 @@ class NoiseSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Which networks are compared, and how.
+    """The networks to compare, and the settings of the comparison.
 
     Attributes:
         networks: title, "" for the network's own, and weights of each network.

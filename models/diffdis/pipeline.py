@@ -21,7 +21,7 @@ LAST = STEPS - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How a mask is denoised.
+    """The settings of denoising a mask.
 
     Attributes:
         steps: number of denoising steps, spaced evenly down from t = 999.

@@ -29,7 +29,7 @@ class Paint:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How the object is viewed.
+    """A view of the object.
 
     Attributes:
         yaw: angle about the y axis, radians.
@@ -56,7 +56,7 @@ class View:
 
 @dataclass(frozen=True)
 class Stroke:
-    """What is drawn at one depth: polygons, or discs if there are `radii`, in 1/16 sub-pixels."""
+    """The shapes at one depth: polygons, or discs if there are `radii`, in 1/16 sub-pixels."""
 
     depth: float
     colours: list[list[int]]
