@@ -72,7 +72,7 @@ def check_clocks(device: str) -> tuple[bool, str]:
 
 
 def check_maps(device: str, precision: str) -> tuple[bool, str]:
-    """Check that maps are those of the CPU, within the tolerance of a precision."""
+    """Check that maps equal the CPU's maps, within the tolerance of a precision."""
     tested = load_model("diffdis", None, device, size=SIZE, precision=precision)
     reference = _load_model("cpu")
     distances = [

@@ -28,7 +28,7 @@ class Model:
 
     Args:
         card: the card of the model.
-        predictor: what the adapter makes.
+        predictor: the predictor that the adapter makes.
         extra_identity: joins the predictor's identity; a predictor from outside disbench may have none.
 
     Attributes:

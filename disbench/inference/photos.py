@@ -125,7 +125,7 @@ def predict_photos(
     """Write the mask or the cut-out of every photo. An unreadable photo does not stop the others.
 
     Args:
-        model: what predicts.
+        model: the model that predicts.
         outputs: photo -> output file, from `find_photos`.
         cutout: write the photo with the mask as alpha, not the mask.
         overwrite: replace existing files. Otherwise a file of the same photo, model and kind is kept, and any other

@@ -58,7 +58,7 @@ def measure(
         prediction: the map, uint8 (h, w).
         truth: the ground truth, uint8 (h, w); foreground is 255.
         protocol: names of the protocols to score under, as in "pysod,diffdis".
-        metrics: keys as in score(). Only optional ones matter, because all others are always measured.
+        metrics: keys as in score(). Only optional metrics matter, because all others are always measured.
         thin: function that returns the skeleton of a foreground, to reuse skeletons between maps; see
             disbench.data.truth_cache.load_skeleton. Default: compute the skeleton.
 

@@ -220,5 +220,5 @@ def get_protocol(name: str) -> EvalProtocol:
 
 
 def parse_protocols(protocol: str) -> tuple[str, ...]:
-    """Parse "a,b,c" into protocol names, each once. Raises InputError for an unknown name or none at all."""
+    """Parse "a,b,c" into protocol names, each once. Raises InputError for an unknown name and for an empty list."""
     return tuple(dict.fromkeys(get_protocol(name.strip()).name for name in protocol.split(",")))

@@ -50,7 +50,7 @@ def make_rows(
     """Compute the rows of samples, in their order.
 
     Args:
-        stages: what makes the prediction maps.
+        stages: the stages that make the prediction maps.
         samples: the images to compute.
         measures: the protocols and metrics to measure for.
         workers: threads that load ahead and measure behind this thread, which computes. 0: this thread does it all.

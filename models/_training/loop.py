@@ -70,7 +70,7 @@ class Hooks:
     Attributes:
         progress: receives the number of finished steps, their total and a label.
         tracker: receives each line of the log.
-        lr_flag: what a user calls the learning rate, for messages.
+        lr_flag: the user's name of the learning rate, for messages.
     """
 
     progress: Progress | None = None
@@ -96,7 +96,7 @@ def fit(
         net: network on its device.
         schedule: steps, learning rates, and when to log, validate and save.
         task: batches, losses and scores.
-        state: where files are written, and what identifies the training.
+        state: the output folder, and the identity of the training.
         processes: processes that train together, each on its part of every batch; only the first validates and writes.
         hooks: progress, tracker and the user's name for the learning rate.
 

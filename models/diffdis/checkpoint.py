@@ -14,13 +14,13 @@ PredictionType = Literal["epsilon", "v_prediction", "sample"]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The networks of DiffDIS and what is needed to run them.
+    """The networks of DiffDIS, with the settings that running them needs.
 
     Attributes:
         unet: the U-Net that denoises masks and edge maps.
         vae: the autoencoder between pixels and latents.
         text: embedding of the empty prompt, (1, L, C).
-        prediction_type: what the U-Net predicts.
+        prediction_type: the quantity that the U-Net predicts.
         size: side in pixels of the square images that the weights were trained for; None: the card's.
     """
 

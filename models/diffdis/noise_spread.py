@@ -99,7 +99,7 @@ def compare_networks(
 
 
 def switch_off_dbia(network: DiffDIS) -> bool:
-    """Switch off a network's interactive attention for good; return False if it has none."""
+    """Switch off a network's interactive attention for good; return False if it has no such attention."""
     block = network.checkpoint.unet.mid_block.attentions[0].transformer_blocks[0]
     if not isinstance(block, InteractiveBlock):
         return False

@@ -35,7 +35,7 @@ class View:
         yaw: angle about the y axis, radians.
         pitch: angle about the x axis, radians.
         roll: angle about the z axis, radians.
-        distance: of the camera, in object radii.
+        distance: distance of the camera, in object radii.
         fill: share of the frame that the object fills.
         centre: centre of the object (x, y), as shares of the frame.
         light: unit vector towards the lamp.

@@ -20,9 +20,9 @@ class Description:
         title: the method, as reports call it.
         name: the folder under runs/.
         device: "cpu", "cuda:0" ...
-        identity: what decides the maps.
-        environment: what the maps are computed on.
-        resize: how maps of another size are resized; None where none are.
+        identity: everything that decides the maps.
+        environment: the environment that the maps are computed in.
+        resize: how maps of another size are resized. None: no map is resized.
         resized: how many maps are resized.
         workers: threads that decode and measure where the user gives no number. None: the engine decides.
     """

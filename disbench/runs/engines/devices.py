@@ -96,7 +96,7 @@ class DeviceSource:
             raise errors[0]
 
     def _receive(self, pipe: connection.Connection) -> Any:
-        """Receive one answer. Raises the error that the process reports, and InputError where it died."""
+        """Receive one answer. Raises the error that the process reports, and InputError if it died."""
         try:
             answer = pipe.recv()
         except (EOFError, OSError):

@@ -144,7 +144,7 @@ def connect(address: str | None) -> Iterator[None]:
     """Connect to a cluster for the duration of the block; a block within another one uses the outer connection.
 
     Raises:
-        InputError: where Ray is not installed, or the cluster not reached.
+        InputError: if Ray is not installed, or the cluster is not reached.
     """
     try:
         import ray
