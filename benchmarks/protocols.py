@@ -1,4 +1,4 @@
-"""How much the protocols change the scores of the same maps: the tables of docs/protocols.md.
+"""Measure how much protocols change the scores of the same maps: the tables of docs/protocols.md.
 
 Takes a run with its maps that was measured for all protocols, as this command makes it on DIS-Mini:
 

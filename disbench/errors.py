@@ -53,7 +53,7 @@ def require_utf8(name: object) -> str:
     """Return a name as text.
 
     Raises:
-        InputError: where it holds bytes that are not UTF-8, which neither reports nor run.json can store.
+        InputError: if it holds bytes that are not UTF-8, which neither reports nor run.json can store.
     """
     if any("\ud800" <= c <= "\udfff" for c in str(name)):  # how Python shows such bytes
         raise InputError(f"{name}: a name that is not UTF-8; rename it")

@@ -76,7 +76,7 @@ def check(run, against, tolerances, metrics, as_json):
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the resamples.")
 @add_options(protocol_option(None), metrics_option, json_option)
 def compare(runs, split, by, parts, resamples, seed, protocols, metrics, as_json):
-    """Compare runs and test whether their differences are chance.
+    """Compare runs and test their differences.
 
     Prints scores and differences from the first RUN with 95 % intervals, paired tests, ties with the best, and the
     images that decide each difference.

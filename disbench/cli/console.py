@@ -1,4 +1,4 @@
-"""What several commands print."""
+"""Output that several commands share."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

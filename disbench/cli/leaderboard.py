@@ -12,7 +12,7 @@ from disbench.system.console import print_json, print_table
 
 @click.group()
 def leaderboard():
-    """Show and check what is claimed of each method, and what was measured."""
+    """Show and check published and measured scores of methods."""
 
 
 entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...")

@@ -18,7 +18,7 @@ class Complexity:
 
     Attributes:
         ipq: isoperimetric quotient L^2 / (4 pi A) of perimeter L and area A; 1 for a disc.
-        contours: number of closed contours, including those of holes.
+        contours: number of closed contours, including contours of holes.
         points: number of dominant points of all contours.
     """
 

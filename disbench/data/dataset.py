@@ -70,7 +70,7 @@ class DataSet:
     Attributes:
         title: name in reports, such as "DIS5K" or "DIS-Mini (synthetic, not DIS5K)".
         token: name in signatures.
-        location: where the data set was found, for find_dataset().
+        location: the place of the data set, for find_dataset().
         splits: samples of each split, sorted by name.
     """
 
@@ -93,7 +93,7 @@ class DataSet:
 def parse_splits(expression: str) -> tuple[str, ...]:
     """Parse 'DIS-TE1..4', 'DIS-VD', 'DIS-TE1,DIS-TE3' or 'all' (all but DIS-TR) into splits, in DIS5K's order.
 
-    Raises InputError for an unknown split or none at all.
+    Raises InputError for an unknown split and for an empty list.
     """
     selected: set[str] = set()
     parts = [part.strip() for part in expression.split(",")]

@@ -43,7 +43,7 @@ def hash_pairs(
 
 
 def hash_splits(dataset: DataSet, progress: Progress | None = None) -> dict[str, dict[str, str]]:
-    """Identify what is scored: split -> {"truths": digest, "images": digest}.
+    """Identify the scored data: split -> {"truths": digest, "images": digest}.
 
     Files that did not change since they were last read are not read again; see disbench.data.digest_cache.
     """

@@ -24,7 +24,7 @@ def read_layout(
     """Read splits of a folder that is laid out like DIS5K.
 
     Args:
-        root: the folder with the splits, or the one above it.
+        root: the folder with the splits, or its parent.
         names: the splits to read.
         counts: images of every split of the data set, by split.
         images: require images. False: only truths.

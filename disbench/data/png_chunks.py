@@ -1,4 +1,4 @@
-"""Check the chunks of a PNG before it is decoded. OpenCV's libpng would print warnings about faulty ones."""
+"""Check the chunks of a PNG before it is decoded. OpenCV's libpng would print warnings about faulty chunks."""
 
 import struct
 import zlib

@@ -71,7 +71,7 @@ def load_complexity(path: Path, digest: str | None = None) -> Complexity:
         The complexity.
 
     Raises:
-        InputError: if the file is no mask.
+        InputError: if the file is not a mask.
     """
     entry = truth_cache_folder() / f"complexity-{digest or hash_file(path)}.json"
     data = read_checked(entry)

@@ -31,7 +31,7 @@ Check = Callable[[str], tuple[bool, str]]  # device -> whether it passed, and wh
 
 
 def find_gpu() -> str:
-    """Return the CUDA device; InputError if there is none."""
+    """Return the CUDA device. Raise InputError if the machine has no CUDA device."""
     if not torch.cuda.is_available():
         built = torch.version.cuda or "no CUDA"
         raise InputError(f"--gpu: torch {torch.__version__}, built for {built}, sees no GPU here; see pytorch.org")
@@ -72,7 +72,7 @@ def check_clocks(device: str) -> tuple[bool, str]:
 
 
 def check_maps(device: str, precision: str) -> tuple[bool, str]:
-    """Check that maps are those of the CPU, within the tolerance of a precision."""
+    """Check that maps equal the CPU's maps, within the tolerance of a precision."""
     tested = load_model("diffdis", None, device, size=SIZE, precision=precision)
     reference = _load_model("cpu")
     distances = [

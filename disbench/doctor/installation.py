@@ -1,4 +1,4 @@
-"""What is installed: the optional packages of every extra, and the devices."""
+"""Report what is installed: the optional packages of every extra, and the devices."""
 
 from importlib.metadata import PackageNotFoundError, version
 

@@ -59,7 +59,7 @@ class MapFolder:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What the maps are scored on."""
+        """The environment that the maps are scored in."""
         return describe_environment(self.device)
 
     def load(self, sample: Sample) -> tuple[np.ndarray, dict[str, float]]:

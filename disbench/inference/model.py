@@ -28,7 +28,7 @@ class Model:
 
     Args:
         card: the card of the model.
-        predictor: what the adapter makes.
+        predictor: the predictor that the adapter makes.
         extra_identity: joins the predictor's identity; a predictor from outside disbench may have none.
 
     Attributes:
@@ -50,7 +50,7 @@ class Model:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the maps; the run key hashes it."""
+        """Everything that decides the maps. The run key hashes it."""
         return self._guard(self._identify)
 
     def _identify(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Model:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What the maps are computed on."""
+        """The environment that the maps are computed in."""
         return describe_environment(self.device)
 
     def predict(self, image: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ class Photo:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of one photo.
+    """The outcome of one photo.
 
     Attributes:
         image: the photo.
@@ -94,7 +94,7 @@ def find_photos(location: Path, out: Path) -> tuple[dict[Path, Path], int]:
         photo -> output file, and the number of files that are not photos.
 
     Raises:
-        InputError: where there is no photo, and where an output would overwrite one.
+        InputError: if there is no photo, and if an output would overwrite a photo.
     """
     if not location.exists():
         raise InputError(f"{location}: no such file or folder")
@@ -125,7 +125,7 @@ def predict_photos(
     """Write the mask or the cut-out of every photo. An unreadable photo does not stop the others.
 
     Args:
-        model: what predicts.
+        model: the model that predicts.
         outputs: photo -> output file, from `find_photos`.
         cutout: write the photo with the mask as alpha, not the mask.
         overwrite: replace existing files. Otherwise a file of the same photo, model and kind is kept, and any other

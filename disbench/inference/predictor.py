@@ -10,7 +10,7 @@ class Predictor(Protocol):
 
     Attributes:
         device: "cpu", "cuda:0", "mps" ...
-        identity: what decides the scores, next to the card: digest of the weights, working size and the like.
+        identity: everything that decides the scores apart from the card, such as digest of the weights and size.
     """
 
     device: str

@@ -1,1 +1,1 @@
-"""Entries: what is claimed of a method, the evidence for it, and the checks."""
+"""Entries: the claims about a method, their evidence, and the checks."""

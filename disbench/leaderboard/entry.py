@@ -1,8 +1,8 @@
-"""Entries of leaderboards: what is claimed of a method, with its source, and what was measured, with its evidence.
+"""Entries of leaderboards: published numbers with their source, and measured scores with their evidence.
 
     leaderboards/<data set>/<model>.json               one entry per file
     leaderboards/<data set>/evidence/<digest>.parquet  the per-image statistics that measured scores follow from
-    leaderboards/tables/<name>.json                    a published table that is no leaderboard, such as an ablation
+    leaderboards/tables/<name>.json                    a published table that is not a leaderboard, such as an ablation
 
 Reported numbers are kept as printed, as text, so that roundings, marks and mistakes of a paper stay visible.
 """
@@ -31,14 +31,14 @@ Interval = tuple[float, float | None, float | None]  # score, and the ends of it
 
 @dataclass(frozen=True, kw_only=True)
 class Citation:
-    """Where a published number stands.
+    """The place of a published number.
 
     Attributes:
         title: title of the paper.
         venue: its venue and year.
         arxiv: its arXiv number.
         table: name of the table in the paper.
-        heading: what the paper calls the method.
+        heading: the name of the method in the paper.
         column: the method's place in the table, from 1.
         url: address of the source, if it was not the paper itself.
     """
@@ -62,7 +62,7 @@ class Reported:
     """One column of a published table.
 
     Attributes:
-        source: where it was published.
+        source: the publication.
         protocol: the evaluation protocol that it was probably made with. None: unknown.
         because: the reason to assume so.
         printed: the printed texts.
@@ -82,12 +82,12 @@ class Measured:
 
     Attributes:
         protocol: the evaluation protocol.
-        signature: what the scores depend on, as reports print it.
+        signature: one line with everything that decides a score, as reports print it.
         splits: subset -> number of images.
         truths: subset -> digest of the ground truth.
         scores: subset -> metric -> score with its 95 % interval.
         seconds: stage -> median seconds per image; "total" is their sum's median.
-        environment: what the seconds were measured in, workers included.
+        environment: the environment in which the seconds were measured, workers included.
         run: the model's identity, as the run key hashes it.
         finished: when the run finished, in ISO 8601.
         evidence: SHA-256 of the evidence file, as hexadecimal digits.
@@ -114,7 +114,7 @@ class Entry:
         title: name for people.
         dataset: title of the data set.
         token: the data set's token in signatures.
-        paper: what the card says of the method's paper.
+        paper: the method's paper, as in its card.
         reported: columns of published tables.
         measured: scores of runs.
         schema: version of this file format.

@@ -1,4 +1,4 @@
-"""What an audit of published tables reports."""
+"""A finding of the audit of published tables."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Finding:
         rule: name of the rule that the table breaks.
         table: the table's name, or two names for a contradiction between tables.
         places: the cells concerned.
-        message: what is wrong, in words.
+        message: the fault, in words.
         fixes: (cell, text) that would resolve it, if the table determines them.
         paper: the paper's citation.
     """

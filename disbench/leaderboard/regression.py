@@ -60,7 +60,7 @@ def check_run(
         run: a run, or its folder.
         against: the baseline: a run folder, or a leaderboard entry with its evidence.
         tolerances: metric -> how much worse it may be; "" for all other metrics. Default: 0.001.
-        metrics: metric keys. None: those of the entry, or those that papers of the run's protocol print.
+        metrics: metric keys. None: the metrics of the entry, otherwise those that papers of the run's protocol print.
 
     Returns:
         A check for each metric on each subset.

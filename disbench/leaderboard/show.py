@@ -35,7 +35,7 @@ def build_rows(
     Args:
         entries: the entries.
         split: a subset, or "Overall".
-        metrics: metric keys; rows are sorted by the first. None: those of the paper.
+        metrics: metric keys; rows are sorted by the first. None: the metrics of the paper.
 
     Returns:
         The symbols of the metrics, and a row for each reported and measured part with scores, the best first.

@@ -12,7 +12,7 @@ from disbench.metrics.variants import VARIANTS
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """How a measure is written and defined.
+    """The symbols and the definition of a measure.
 
     Attributes:
         name: key of the measure, and the beginning of the keys of its metrics.
@@ -90,7 +90,7 @@ _MBA = (
 _MSIOU = "MIoU = area under (|M ∩ T| + 1) / (|T| + 1), M and T cells with edges, over grids of 1, 2, 4... 512 pixels"
 _CURVES = "maximum over thresholds of the mean curve of the images"
 _SIZE_M = "(Σ e + α e₀) / (K + α), e the MAE in each of K targets' boxes, e₀ outside; α = area outside / inside"
-_SIZE_F = "mean F of the targets, each in its box alone, β² = 0.3"
+_SIZE_F = "mean F of the targets, each within its own box, β² = 0.3"
 _CONTEXT = (
     "C = 2 r c / (r + c), r = Σ map · blurred truth / Σ map, c = mean (1 - exp(-blurred map)) e / (e - 1) on the "
     "truth; mean over images"

@@ -58,7 +58,7 @@ def measure(
         prediction: the map, uint8 (h, w).
         truth: the ground truth, uint8 (h, w); foreground is 255.
         protocol: names of the protocols to score under, as in "pysod,diffdis".
-        metrics: keys as in score(). Only optional ones matter, because all others are always measured.
+        metrics: keys as in score(). Only optional metrics matter, because all others are always measured.
         thin: function that returns the skeleton of a foreground, to reuse skeletons between maps; see
             disbench.data.truth_cache.load_skeleton. Default: compute the skeleton.
 
@@ -101,7 +101,7 @@ def measure(
 
 
 def binarise_truth(truth: np.ndarray, above: int) -> np.ndarray:
-    """Return uint8 (h, w), 255 where the truth's level is above `above` and 0 elsewhere."""
+    """Return uint8 (h, w), 255 where the truth's level is above `above`, otherwise 0."""
     foreground = np.greater(truth, above, order="C").view(np.uint8)
     return np.negative(foreground, out=foreground)  # 1 becomes 255
 

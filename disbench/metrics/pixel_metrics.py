@@ -130,7 +130,7 @@ def list_needed_columns(protocols: Iterable[EvalProtocol], metrics: Iterable[str
 
     Args:
         protocols: the protocols to score under.
-        metrics: keys in METRICS. Only optional ones matter, because all others are always computed.
+        metrics: keys in METRICS. Only optional metrics matter, because all others are always computed.
 
     Returns:
         Names of columns, sorted.

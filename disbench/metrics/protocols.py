@@ -18,7 +18,7 @@ EPS = float(np.spacing(1.0))
 
 @dataclass(frozen=True, kw_only=True)
 class StructureRules:
-    """How a protocol computes S-measure.
+    """The rules by which a protocol computes S-measure.
 
     Attributes:
         sample: divide variances by n - 1. False: divide them by n; the covariance is still divided by n - 1.
@@ -220,5 +220,5 @@ def get_protocol(name: str) -> EvalProtocol:
 
 
 def parse_protocols(protocol: str) -> tuple[str, ...]:
-    """Parse "a,b,c" into protocol names, each once. Raises InputError for an unknown name or none at all."""
+    """Parse "a,b,c" into protocol names, each once. Raises InputError for an unknown name and for an empty list."""
     return tuple(dict.fromkeys(get_protocol(name.strip()).name for name in protocol.split(",")))

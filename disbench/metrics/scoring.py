@@ -171,7 +171,7 @@ class ImageScores:
 
     def __init__(self, measurements: Sequence[Measurement], protocol: str):
         if not measurements:
-            raise InputError("there are no measurements to score")
+            raise InputError("no measurements to score; give at least one")
         self.protocol = get_protocol(protocol)
         self.measurements = measurements
         histograms = [m.histograms(self.protocol.truth_above) for m in measurements]

@@ -194,12 +194,12 @@ def _stretch_units(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
 
 
 def _stretch_integers(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
-    """As _stretch_units, in MVANet's order: integers are subtracted first."""
+    """Stretch as `_stretch_units` does, but in MVANet's order: integers are subtracted first."""
     return (LEVELS - lo[:, None]) / (hi - lo)[:, None]
 
 
 def _stretch_float32(lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
-    """As _stretch_units, in the single precision of a PyTorch tensor level / 255."""
+    """Stretch as `_stretch_units` does, but in the single precision of a PyTorch tensor level / 255."""
     unit = LEVELS.astype(np.float32) / np.float32(255)
     start, end = unit[lo][:, None], unit[hi][:, None]
     return (unit - start) / (end - start)

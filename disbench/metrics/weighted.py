@@ -69,7 +69,7 @@ def f_weighted(truth: int, missed: float, spilled: float, eps: float = EPS) -> f
 
 @kernel
 def _byte_mask(condition):
-    """Return 255 where the condition holds and 0 elsewhere."""
+    """Return 255 where the condition holds, otherwise 0."""
     return U8(U8(0) - U8(condition))
 
 

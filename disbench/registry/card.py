@@ -21,7 +21,7 @@ FOLDERS_VARIABLE = "DISBENCH_MODELS"  # folders of models, separated as in $PATH
 
 STATUSES = {
     "verified": "equal to the authors' code",
-    "unofficial": "written from the paper alone",
+    "unofficial": "written only from the paper",
     "maps-only": "only prediction maps are published",
     "trivial": "no network; the floor that every method must clear",
     "file": "a model of your own, without a card",
@@ -36,7 +36,7 @@ class Download:
         name: the name of the file, or of the weights that disbench ships.
         urls: pages to get it from by hand; none for what disbench ships.
         size: for people, as "177 MB".
-        license: as its publisher states it.
+        license: licence as its publisher states it.
         trained_on: the data that the weights were trained on.
         note: one sentence for people.
         md5: hexadecimal, where the publisher states it.
@@ -69,7 +69,7 @@ class Card:
         summary: one sentence on the method.
         paper: title, venue, arxiv.
         code: url, commit and license of the authors' code.
-        weights: what the authors published, or what disbench ships.
+        weights: the weights that the authors published, or that disbench ships.
         maps: prediction maps that the authors published.
         parameters: the number of parameters.
         pipeline: pre- and post-processing; the run key hashes it.

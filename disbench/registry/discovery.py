@@ -86,12 +86,12 @@ def scan_models() -> tuple[dict[str, Card], dict[str, str]]:
 
 
 def normalise_name(name: str) -> str:
-    """Reduce a model's name to what is compared: letters and digits, in lower case."""
+    """Reduce a model's name to letters and digits in lower case, for comparisons."""
     return re.sub("[^a-z0-9]", "", name.lower())
 
 
 def _find_roots() -> tuple[list[str], dict[str, str]]:
-    """Find the folders that hold models, shipped ones first, and the faults of the others by name or path."""
+    """Find the folders that hold models, shipped models first, and the faults of the others by name or path."""
     roots, faults = list(SHIPPED_ROOTS), {}
     for point in entry_points(group=ENTRY_POINTS):
         try:

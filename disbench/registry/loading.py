@@ -22,7 +22,7 @@ def get_card(name: str) -> Card:
     """Get the card of a registered model, or make one for a file or a repository.
 
     Raises:
-        InputError: for an unknown name, with the most similar ones.
+        InputError: for an unknown name. The message suggests similar names.
     """
     if external := make_external_card(name):
         return external

@@ -115,7 +115,7 @@ def _list_sources(runs: ReportSource | Sequence[ReportSource | TitledReportSourc
 def _collect_html_options(
     results: Sequence[Result], timings: Sequence[Path], progress: Progress | None
 ) -> HtmlOptions:
-    """Collect pictures, complexity and times; without results, there are none."""
+    """Collect pictures, complexity and times. Without results, only the times."""
     times = None
     if timings:
         from disbench.reports.times import match_timings

@@ -23,7 +23,7 @@ def write_curves(path: Path, results: Sequence[Result], split: str | None = None
         split: as in `collect_curves`.
 
     Raises:
-        InputError: as `collect_curves`, and for another suffix and a file that cannot be written.
+        InputError: as in `collect_curves`, and for another suffix and a file that cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:

@@ -165,7 +165,7 @@ def _make_handle(index: int, label: str) -> Line2D:
 
 
 def _choose_floor(best: Sequence[float]) -> float:
-    """Choose where the y axes start: low enough to show the worst method, high enough to set good ones apart."""
+    """Choose where the y axes start: low enough to show the worst method, high enough to set good methods apart."""
     return max(0.0, np.floor((min(best) - 0.25) * 5) / 5)
 
 

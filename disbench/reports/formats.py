@@ -17,7 +17,7 @@ class Format:
 
     Attributes:
         name: the value of --format.
-        suffix: of its files.
+        suffix: suffix of its files.
         renderer: "module:function" in disbench.reports. The function takes what `renders` says, and the options.
         options: the class of its options.
         renders: "table", or "report" for a format that shows more than the table of a report.

@@ -29,7 +29,7 @@ GRID_PICTURE_WIDTH = 720  # pixels in a grid page
 
 
 def list_explained(shown_metrics: Sequence[str], results: Sequence[Result]) -> tuple[str, ...]:
-    """Return the metrics of a page: those shown at first, then the standard ones that all results have."""
+    """Return the metrics of a page: first the metrics shown at first, then the standard metrics of all results."""
     standard = [key for key in STANDARD if results and all(result.has_metric(key) for result in results)]
     return tuple(key for key in dict.fromkeys((*shown_metrics, *standard)) if key in METRICS)
 

@@ -29,7 +29,7 @@ EMPTY_CELL = Cell(value=None, text=MISSING, rank=None)
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedSelection:
-    """Which published columns a report shows, and how. It is false if it selects none.
+    """The published columns that a report shows. It is false if it selects no column.
 
     Attributes:
         entries: files of leaderboard entries, whose published columns are shown.

@@ -45,7 +45,7 @@ def write_report(
         options: as in `render_report`.
 
     Raises:
-        InputError: as `render_report`, and for a file that cannot be written.
+        InputError: as in `render_report`, and for a file that cannot be written.
     """
     path = Path(path)
     write_output(path, render_report(report, format or format_from_suffix(path).name, options))

@@ -29,7 +29,7 @@ class Report:
         """Build the table of the report.
 
         Args:
-            metrics: keys of the metrics to show. Default: those of the report.
+            metrics: keys of the metrics to show. Default: the metrics of the report.
             confidence: whether measured cells get 95 % intervals and ties, which need a bootstrap.
 
         Raises:

@@ -130,7 +130,7 @@ class Table:
 
     @property
     def caption(self) -> str:
-        """How to read the table, in plain text."""
+        """The legend of the table, in plain text."""
         subset = f" (subset: {self.lines[0].split})" if self.transposed else ""
         sentences = [f"Scores on {self.title}{subset}. ↑: higher is better, ↓: lower is better."]
         ranks = {cell.rank for cell in self.cells} - {None}

@@ -58,7 +58,7 @@ def _make_grid(table: Table) -> Grid:
 
 
 def _make_text(text: str, style: str = "") -> Text:
-    """Make text that is printed as it is: names from outside are no markup, and do not steer the terminal."""
+    """Make text that is printed literally: names from outside are not markup, and do not steer the terminal."""
     return Text(escape_control_chars(text), style)
 
 
@@ -66,9 +66,9 @@ def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> 
     """Print a comparison of runs: scores, differences from the first method, and the images that decide them.
 
     Args:
-        lines: what disbench.compare returned.
+        lines: the comparisons that disbench.compare returned.
         resamples: number of bootstrap resamples, for the caption.
-        seed: of the resampling, for the caption.
+        seed: seed of the resampling, for the caption.
     """
     console = make_console()
     for split in dict.fromkeys(line.split for line in lines):

@@ -1,4 +1,4 @@
-"""Runs: what is asked for, how it is computed, stored and read."""
+"""Runs: their specification, computation, storage and reading."""
 
 from disbench.system import old_paths
 

@@ -48,7 +48,7 @@ def run(
         save_maps: whether the prediction maps are kept in the run.
         workers: threads that decode and measure. Default: 0 for a network on the CPU, one per core otherwise.
         shard: the part of the images that this process computes.
-        engine: what computes, such as disbench.runs.engines.ray.Ray(). Default: this process.
+        engine: the engine that computes, such as disbench.runs.engines.ray.Ray(). Default: this process.
         progress: is called with (done, total, label).
 
     Returns:
@@ -92,7 +92,7 @@ def score_maps(
         save_maps: whether a copy of the maps is kept in the run.
         workers: threads that decode and measure. Default: one per core.
         shard: the part of the images that this process computes.
-        engine: what computes. Default: this process.
+        engine: the engine that computes. Default: this process.
         progress: is called with (done, total, label).
 
     Returns:

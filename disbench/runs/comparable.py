@@ -1,4 +1,4 @@
-"""Which results may stand in one table: same data set, same images, same rules, same kernel."""
+"""The conditions for results in one table: same data set, same images, same rules, same kernel."""
 
 from __future__ import annotations
 

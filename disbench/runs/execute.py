@@ -51,11 +51,11 @@ def evaluate(
     """Score a model, or a folder of saved maps, on a data set. Resumes an earlier run of the same key.
 
     Args:
-        model: what makes the prediction maps.
+        model: the model or folder that provides the prediction maps.
         dataset: the samples.
         measures: the protocols and metrics to measure for.
-        config: where the run goes, and which part of it this process computes.
-        engine: what computes. Default: this process, or one process per device for a device such as "cuda:0,cuda:1".
+        config: the output of the run, and the part of it that this process computes.
+        engine: the engine that computes. Default: this process, or a process per device for "cuda:0,cuda:1".
         progress: is called with (done, total, label).
 
     Returns:

@@ -26,7 +26,7 @@ from disbench.system.files import write_atomic
 SCHEMA = 2
 REBUILD_HINT = "delete its run.json and run the command of the run again, which rebuilds it from the shards"
 MAX_LISTED = 4  # runs named in a message
-RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns"}  # of an identity, what is not the model's own
+RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns"}  # keys of an identity that do not describe the model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,11 @@ class Manifest:
         token: the name of the data set in signatures.
         protocol: the first protocol that the run was made for; it is read under that one by default.
         splits: the number of images of each split.
-        identity: what the key hashes: model, weights, columns, digests of the data, kernel version.
-        size: how maps were resized, and how many; "native" where none was.
+        identity: the content that the key hashes: model, weights, columns, digests of the data, kernel version.
+        size: how maps were resized, and how many; "native" if no map was resized.
         schema: the version of this file.
         complete: whether the tables are written.
-        meta: what a report needs, but what does not identify the run.
+        meta: facts that a report needs and that do not identify the run.
     """
 
     title: str
@@ -75,14 +75,14 @@ class _Identity(msgspec.Struct):
 
 
 class _Finished(msgspec.Struct):
-    """What other code reads of a finished run's manifest."""
+    """The part of a finished run's manifest that other code reads."""
 
     meta: _Meta
     identity: _Identity
 
 
 def open_run(root: Path, model: str, manifest: Manifest) -> Path:
-    """Open the folder of a run, created with its manifest if new. InputError where it cannot be written."""
+    """Open the folder of a run, created with its manifest if new. InputError if it cannot be written."""
     folder = root / model / manifest.key
     try:
         (folder / "shards").mkdir(parents=True, exist_ok=True)

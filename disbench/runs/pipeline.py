@@ -20,7 +20,7 @@ SaveMap = Callable[[Sample, bytes], None]  # keeps a prediction map, given as a 
 
 
 class Stages(Protocol):
-    """What makes prediction maps: a model, a folder of saved maps, or an autoencoder's round trip."""
+    """A maker of prediction maps: a model, a folder of saved maps, or an autoencoder's round trip."""
 
     title: str
     name: str
@@ -28,11 +28,11 @@ class Stages(Protocol):
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What decides the maps; the run key hashes it."""
+        """Everything that decides the maps. The run key hashes it."""
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What the maps are computed on."""
+        """The environment that the maps are computed in."""
 
     def load(self, sample: Sample) -> tuple[Any, dict[str, float]]:
         """Read and prepare one image on the host. Returns it with the seconds of the stage."""
@@ -50,7 +50,7 @@ def make_rows(
     """Compute the rows of samples, in their order.
 
     Args:
-        stages: what makes the prediction maps.
+        stages: the stages that make the prediction maps.
         samples: the images to compute.
         measures: the protocols and metrics to measure for.
         workers: threads that load ahead and measure behind this thread, which computes. 0: this thread does it all.

@@ -32,16 +32,16 @@ class Result:
     Attributes:
         title: the method.
         dataset: the title of the data set.
-        signature: what the scores mean, in one line; scores with equal signatures compare.
+        signature: one line with everything that decides a score. Scores with equal signatures are comparable.
         splits: the splits in the order of the data set, or groups of images (see disbench.runs.grouping).
         rows: split -> rows, sorted by name.
-        meta: where the data are, and what the run was computed on.
+        meta: the place of the data, and the environment of the run.
         folder: the run folder, or the file of a leaderboard entry.
         token: the name of the data set in signatures.
         protocol: the evaluation protocol of the scores.
-        size: how maps were resized, and how many; "native" where none was.
-        by: what images are grouped by, such as "complexity/4"; "" for splits.
-        identity: what the run key hashes.
+        size: how maps were resized, and how many; "native" if no map was resized.
+        by: the property that images are grouped by, such as "complexity/4"; "" for splits.
+        identity: the content that the run key hashes.
     """
 
     title: str
@@ -73,14 +73,14 @@ class Result:
 
     @property
     def subsets(self) -> tuple[str, ...]:
-        """What the run has scores of: its splits, and "Overall", all images of DIS-TE1..4, if it has all four."""
+        """The subsets with scores: the splits of the run, and "Overall" (DIS-TE1..4 together) if it has all four."""
         return (*self.splits, OVERALL) if set(TEST_SPLITS) <= set(self.splits) else self.splits
 
     def with_protocol(self, protocol: str) -> Result:
         """Return the same measurements under another protocol.
 
         Raises:
-            InputError: where maps were resized in another way than that protocol's.
+            InputError: if maps were resized in another way than the protocol resizes them.
         """
         resize = get_protocol(protocol).resize
         if self.size not in ("native", f"{resize}:{self.size.rpartition(':')[2]}"):
@@ -97,7 +97,7 @@ class Result:
 
         Args:
             subset: a split, or "Overall".
-            metrics: keys of metrics. Default: the standard ones; see disbench.score.
+            metrics: keys of metrics. Default: the standard metrics; see disbench.score.
 
         Returns:
             metric -> score.
@@ -117,7 +117,7 @@ class Result:
     def to_frame(self, metrics: MetricKeys = None) -> pd.DataFrame:
         """Return the scores as a pandas DataFrame: a row for each subset, a column for each metric.
 
-        The metrics are, by default, those of the DiffDIS paper's tables.
+        The default metrics are the metrics that papers of the protocol print.
         """
         import pandas as pd
 
@@ -201,7 +201,7 @@ def load_latest(root: Path) -> list[Result]:
         The results in the order in which the runs ended.
 
     Raises:
-        InputError: where there is no finished run.
+        InputError: if there is no finished run.
     """
     finished = {}
     for path in root.glob("*/*/run.json"):

@@ -30,11 +30,11 @@ class Row:
     """One measured image.
 
     Attributes:
-        split: of the data set.
-        name: of the image.
-        measurement: what is measured of its prediction map.
-        seconds: of each stage: prepare, infer, restore.
-        digest: of the uint8 map; see disbench.runs.pipeline.hash_mask.
+        split: split of the data set.
+        name: name of the image.
+        measurement: the measurement of its prediction map.
+        seconds: seconds of each stage: prepare, infer, restore.
+        digest: digest of the uint8 map; see disbench.runs.pipeline.hash_mask.
     """
 
     split: str

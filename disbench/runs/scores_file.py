@@ -72,7 +72,7 @@ def read_scores(path: Path) -> list[Row]:
 
 
 def _to_columns(rows: Sequence[Row]) -> tuple[dict[str, list], dict[str, list]]:
-    """Turn rows into the columns of scores.parquet and those of seconds.parquet."""
+    """Turn rows into the columns of scores.parquet and of seconds.parquet."""
     names = {"split": [row.split for row in rows], "image": [row.name for row in rows]}
     fields = [vars(row.measurement) for row in rows]
     columns = {key: [measurement[key] for measurement in fields] for key in fields[0]}

@@ -1,4 +1,4 @@
-"""What a run is asked to do, as plain data that crosses processes: the model, the measures, and where results go."""
+"""The specification of a run, as plain data that crosses processes: the model, the measures, and the output."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class MapsSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureSpec:
-    """What to measure: for which evaluation protocols, and which metrics, by key."""
+    """The measures of a run: evaluation protocols, and metrics by key."""
 
     protocols: tuple[EvalProtocol, ...]
     metrics: tuple[str, ...]
@@ -74,7 +74,7 @@ class MeasureSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """Where a run goes and how much of it this process computes.
+    """The output of a run, and the part of it that this process computes.
 
     Attributes:
         out: the folder that holds runs.

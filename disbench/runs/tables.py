@@ -35,7 +35,7 @@ class ParquetWriter:
     A column of None only has no type, unless `examples` has an array for it.
 
     Args:
-        file: where the table goes.
+        file: the file to write the table to.
         examples: column -> an array that gives the column its type.
     """
 

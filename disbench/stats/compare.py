@@ -60,7 +60,7 @@ class Difference:
         value: the difference.
         low: lower end of its 95 % interval. None: too few images.
         high: upper end of the interval.
-        p: of the paired randomisation test. None: too few images.
+        p: p-value of the paired randomisation test. None: too few images.
         adjusted: p with Holm's adjustment over all tests of the call.
         decisive: (image, contribution to the difference), the most influential images first.
         carried_by: how many of the most influential images must be removed before the difference disappears.
@@ -85,7 +85,7 @@ class Comparison:
         metric: the metric's key.
         n: number of images.
         scores: method -> score.
-        differences: of every method but the first, from the first.
+        differences: differences of every other method from the first method.
     """
 
     split: str
@@ -136,7 +136,7 @@ def compare_subset(
     seed: int = SEED,
     differences: bool = True,
 ) -> list[Comparison]:
-    """Compare results of one protocol on a subset that all have. p is not adjusted.
+    """Compare results of one protocol on a subset that all results have. p is not adjusted.
 
     Args:
         results: the results. One is enough for its intervals.
@@ -241,7 +241,7 @@ def _name_images(result: Result, split: str) -> list[str]:
 def _select_subsets(results: Sequence[Result], split: str | None) -> list[str]:
     check_comparable(results)
     if len({result.protocol for result in results}) > 1:
-        raise InputError("these results are of several protocols; choose one with --protocol")
+        raise InputError("these results have several protocols; choose one with --protocol")
     shared = common_subsets(results)
     if not shared:
         raise InputError("these results share no whole subset; choose results that do")

@@ -1,4 +1,4 @@
-"""What commands print to standard output: tables and JSON."""
+"""Standard output of commands: tables and JSON."""
 
 import json
 import os

@@ -24,7 +24,7 @@ def atomic_writer(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` when the block ends without an error.
 
     Raises:
-        InputError: where `path` exists and is not a file. Otherwise root could replace /dev/null by a file.
+        InputError: if `path` exists and is not a file. Otherwise root could replace /dev/null by a file.
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a file, so nothing is written there; choose another place")
@@ -48,7 +48,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     The lock ends with the process, however that ends. Windows has no such locks: there nobody is kept out.
 
     Raises:
-        InputError: where another process holds the lock, and where the folder cannot be created.
+        InputError: if another process holds the lock, and if the folder cannot be created.
     """
     try:
         import fcntl

@@ -1,4 +1,4 @@
-"""What NVIDIA's driver reports of a GPU, through nvidia-ml-py. torch needs it too, for clocks and temperatures."""
+"""Readings of a GPU by NVIDIA's driver, through nvidia-ml-py. torch needs it too, for clocks and temperatures."""
 
 INSTALL = "pip install 'disbench[gpu]'"
 # nvmlClocksEventReasons that mean trouble. A GPU at its power cap is not among them: it just works at full load.

@@ -9,13 +9,13 @@ from disbench.inference.model import Model
 from disbench.system.clocks import Clock
 from disbench.timing.stages import time_image
 
-CACHED = 0.7  # repeated inputs that take less than this fraction of the time of new ones were not computed
+CACHED = 0.7  # repeated inputs that take less than this fraction of the time of new inputs were not computed
 PAIRS = 10  # inputs of each kind in a round
 ROUNDS = 3  # all of them must agree before caching is reported
 
 
 def caches_inputs(model: Model, clock: Clock, image: np.ndarray) -> bool:
-    """Check whether inference answers repeated inputs faster than new ones.
+    """Check whether inference answers repeated inputs faster than new inputs.
 
     Alternates new and repeated inputs and compares the minima, so background load affects both. Reports caching only
     if every round shows it, since background load may end within a round.

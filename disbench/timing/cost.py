@@ -1,4 +1,4 @@
-"""What a network costs apart from time: parameters, operations and memory. Torch is used only if it is loaded."""
+"""The cost of a network apart from time: parameters, operations and memory. Torch is used only if it is loaded."""
 
 import re
 import sys

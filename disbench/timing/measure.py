@@ -33,12 +33,12 @@ MAX_IMAGES = 16  # in memory
 
 @dataclass(frozen=True, kw_only=True)
 class TimingRequest:
-    """What to time and for how long.
+    """The settings of a timing: the model, the images and the duration.
 
     Attributes:
         rule: the least number of images and seconds.
         batch: the batch size to measure throughput at, next to 1. None: 1, 2, 4 ... until a larger one is no faster.
-        run: a scored run of the same model, whose maps the timed ones must equal.
+        run: a scored run of the same model, whose maps the timed maps must equal.
         seed: decides which images are drawn.
     """
 

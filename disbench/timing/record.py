@@ -50,13 +50,13 @@ class Timing:
 
     Attributes:
         title: the model's title.
-        identity: what decides the maps, as in a run's manifest.
+        identity: everything that decides the maps, as in a run's manifest.
         environment: hardware and software. Only timings whose environments agree are compared.
         load: how busy the machine was "before" and "after".
         dataset: title of the data set.
         images: "subset/name" of the images, in order.
         rule: the stopping rule.
-        quick: whether the rule was shorter than that of a report.
+        quick: whether the rule was shorter than the rule for reports.
         clock: "wall", or "events" on CUDA.
         first_call: seconds of the very first image, compiling and tuning included.
         raw: stage -> seconds of every image, in order.
@@ -114,7 +114,7 @@ class Timing:
 
     @property
     def conditions(self) -> dict[str, Any]:
-        """What two timings must agree in to be compared, as one flat record."""
+        """The fields in which two timings must agree to be compared, as one flat record."""
         measured = {"data": self.dataset, "images": self.images, "rule": asdict(self.rule), "clock": self.clock}
         return flatten_record(self.environment | measured)
 
@@ -184,7 +184,7 @@ def read_timings(paths: Sequence[Path]) -> dict[Path, Timing]:
     """Read the timings in files, and in all .json files of folders.
 
     Raises:
-        InputError: as for `read_timing`, and if there is no timing at all.
+        InputError: as for `read_timing`, and if no timing was given.
     """
     files: list[Path] = []
     for path in paths:

@@ -12,7 +12,7 @@ from disbench.runs.result import Result
 
 
 def check_same_model(model: Model, run: Result) -> None:
-    """Raise InputError, naming the first difference, if a run is of another model, other weights or other options."""
+    """Raise InputError, naming the first difference, if a run has another model, other weights or other options."""
     scored = {key: value for key, value in read_manifest(run.folder).identity.items() if key not in RUN_ONLY_KEYS}
     timed = msgspec.to_builtins(model.identity)
     for key in timed | scored:

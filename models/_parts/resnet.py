@@ -14,8 +14,10 @@ WIDTHS = (64, 128, 256, 512)
 class ResNet(nn.Module):
     """(b, 3, h, w) -> features of the stem and of the four stages, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the size.
 
-    strides: of each stage. dilations: for each stage one number per block, for the block's first 3x3 convolution; None
-    for 1 throughout. stem: output channels of `conv1`, which a subclass may replace by any module that halves the size.
+    Args:
+        strides: stride of each stage.
+        dilations: for each stage one number per block, for the block's first 3x3 convolution. None: 1 throughout.
+        stem: output channels of `conv1`, which a subclass may replace by any module that halves the size.
     """
 
     # Prefixes of tensor names, for `backbones`.

@@ -25,7 +25,7 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class RunState:
-    """Where a training writes, and what identifies it.
+    """The output folder of a training, and its identity.
 
     Attributes:
         out: folder of the checkpoint `<name>.pt`, the log `<name>.jsonl` and the best weights

@@ -1,4 +1,4 @@
-"""Where a training runs and what it reports to: the setup that all trainers share."""
+"""The devices, processes and trackers of a training: the setup that all trainers share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

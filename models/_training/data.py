@@ -36,7 +36,7 @@ Width = Annotated[int, Meta(ge=3, le=99)]
 
 @dataclass(frozen=True)
 class Augment:
-    """How far a picture may be changed. Probabilities and shares are in 0..1."""
+    """The limits of the changes of a picture. Probabilities and shares are in 0..1."""
 
     flip: Share = 0.5  # probability
     crop: tuple[Cut, Cut] = (0.75, 1.0)  # side of the crop, as a share of the picture's side
@@ -129,7 +129,7 @@ def find_training_samples(
 
 
 def is_single_folder(location: DataLocation) -> bool:
-    """Return whether a location, or else $DISBENCH_DATA, is a folder with im/ and gt/, which has no DIS-VD."""
+    """Return whether a location (default: $DISBENCH_DATA) is a folder with im/ and gt/, which has no DIS-VD."""
     location = location or os.environ.get("DISBENCH_DATA")
     return location not in (None, "mini") and (Path(location) / "gt").is_dir()
 
@@ -156,7 +156,7 @@ def _epoch_order(count: int, seed: int, epoch: int) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """How one picture is changed."""
+    """The changes of one picture."""
 
     crop: float  # side, as a share of the picture's side
     angle: float  # radians

@@ -39,7 +39,7 @@ Losses = dict[str, Tensor]
 
 
 class Task(Protocol):
-    """What is learned: batches, losses and scores. A class that inherits from this needs only the first two methods."""
+    """The task to learn: batches, losses and scores. A subclass needs only the first two methods."""
 
     def batch(self, step: int) -> Any:
         """Make a batch. It must depend on nothing but the step, which counts batches from 0.
@@ -65,12 +65,12 @@ class Task(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
-    """What a training reports to.
+    """The receivers of a training's reports.
 
     Attributes:
         progress: receives the number of finished steps, their total and a label.
         tracker: receives each line of the log.
-        lr_flag: what a user calls the learning rate, for messages.
+        lr_flag: the user's name of the learning rate, for messages.
     """
 
     progress: Progress | None = None
@@ -96,7 +96,7 @@ def fit(
         net: network on its device.
         schedule: steps, learning rates, and when to log, validate and save.
         task: batches, losses and scores.
-        state: where files are written, and what identifies the training.
+        state: the output folder, and the identity of the training.
         processes: processes that train together, each on its part of every batch; only the first validates and writes.
         hooks: progress, tracker and the user's name for the learning rate.
 

@@ -39,7 +39,7 @@ EMA_SPANS = 20  # the moving average covers at most 1 / EMA_SPANS of the steps
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a user decides about a training.
+    """The settings of a training that a user chooses.
 
     The optimizer is Adam with a warm-up and a cosine to 0. Gradients are clipped to a norm of 1.
     """
@@ -70,7 +70,7 @@ class Training(Protocol):
         Args:
             net: the network of the stage.
             images: (b, 3, h, w) in [0, 1].
-            labels: what `labels` made of the masks.
+            labels: the labels that `labels` made of the masks.
         """
 
     def predict(self, net: nn.Module, images: Tensor) -> Tensor:
@@ -103,7 +103,7 @@ def train_model(
 
     Args:
         name: name of a model whose card has a `training`.
-        recipe: what the user decides.
+        recipe: the user's settings.
         location: DIS5K, or a folder with im/ and gt/.
         context: where to train. Weights and logs of every stage are written to `context.out`, and a training that was
             cut off there is resumed.
@@ -144,10 +144,10 @@ def train_stages(
 
     Args:
         training: the method.
-        recipe: what the user decides.
+        recipe: the user's settings.
         pictures: pictures to train on.
         held_out: samples to validate the last stage on.
-        context: where to train; its device must not be None.
+        context: device, output and log of the training. The device must not be None.
 
     Returns:
         The scores of the last validation, None without a validation.

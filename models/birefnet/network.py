@@ -14,8 +14,10 @@ GRADIENT = 16  # channels of the features from which edges are predicted
 class BiRefNet(nn.Module):
     """(b, 3, h, w), normalised, sides multiples of 32 -> logits (b, 1, h, w).
 
-    size: of the Swin backbone. patches: order of the image's patches in the decoder's channels, which no checkpoint
-    shows: "legacy" by column, row and colour, as before 2024-11-05, or "current" by colour, row and column.
+    Args:
+        size: size of the Swin backbone.
+        patches: order of the image's patches in the decoder's channels, which no checkpoint shows: "legacy" by column,
+            row and colour, as before 2024-11-05, or "current" by colour, row and column.
     """
 
     def __init__(self, size: str = "large", patches: str = "legacy"):

@@ -23,7 +23,8 @@ UNUSED = re.compile(
 class Maps(NamedTuple):
     """Logits (b, 1, h, w), finest level first. `refined[0]` is the prediction; the others are for training.
 
-    A refined map is the sum of those of its level and all coarser ones. For the two in the middle this is inferred.
+    A refined map is the sum of the maps of its level and of all coarser levels. For the two middle levels this is
+    inferred.
     """
 
     refined: list[Tensor]

@@ -41,7 +41,7 @@ class Row:
     """One row of the table: changes to the recipe."""
 
     name: str
-    set: dict[str, Any]  # values that replace those of the recipe
+    set: dict[str, Any]  # values that replace values of the recipe
     tables: str = ""  # tables of the paper that have the row
     against: str = ""  # name of the row that it is compared with
     needs_base: bool = False  # changes the base, so a recipe without a base cannot have the row
@@ -229,7 +229,7 @@ def _read_scores(folder: Path, recipe: Recipe, scored_on: list[str]) -> dict[str
         return None
     content = json.loads(path.read_text())
     if recipes.convert_table(path, content["recipe"], Recipe) != recipe or content["on"] != scored_on:
-        raise InputError(f"{path}: of another recipe or data set; choose another --out")
+        raise InputError(f"{path}: scores of another recipe or data set; choose another --out")
     return content["scores"]
 
 

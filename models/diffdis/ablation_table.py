@@ -93,7 +93,7 @@ def format_latex(entries: Sequence[Entry], *, standalone: bool = False) -> str:
 
 
 def format_csv(entries: Sequence[Entry]) -> str:
-    """Format a CSV record of FIELDS for each row and metric. Missing values are empty; names are no formulas."""
+    """Format a CSV record of FIELDS for each row and metric. Missing values are empty; formulas are escaped."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)

@@ -26,7 +26,7 @@ CUTMIX = 0.5  # probability of a box
 
 @dataclass(frozen=True, kw_only=True)
 class Choices:
-    """How one picture is changed.
+    """The changes of one picture.
 
     Attributes:
         mirrored: whether it is flipped horizontally.

@@ -26,7 +26,7 @@ Source = data.Pictures | data.Files | Sequence[Sample]
 
 @dataclass(frozen=True, kw_only=True)
 class BatchPlan:
-    """Which part of which batch is made.
+    """The part of a batch to make.
 
     Attributes:
         step: number of the batch, from 0.
@@ -36,7 +36,7 @@ class BatchPlan:
 
     step: int
     stage: Stage
-    part: slice = field(default_factory=lambda: EVERY)  # a slice is no hashable default
+    part: slice = field(default_factory=lambda: EVERY)  # a slice is not hashable
 
 
 Encoder = Callable[[Recipe, BatchPlan, AutoencoderKL, Source], Latents]

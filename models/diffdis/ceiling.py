@@ -36,7 +36,7 @@ class RoundTrip:
             device: None for the best device.
 
         Raises:
-            InputError: if there is no such autoencoder, or it cannot take squares of this size.
+            InputError: if the autoencoder is missing, or does not accept squares of this size.
         """
         self.device = devices.choose_device(device)
         model = _load_vae(vae)

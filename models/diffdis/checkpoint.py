@@ -9,18 +9,18 @@ from torch import Tensor
 from disbench.models.diffdis.unet import DiffDISUNet
 
 PredictionType = Literal["epsilon", "v_prediction", "sample"]
-"""What the U-Net predicts: the noise, the velocity, or the clean latent."""
+"""The quantity that the U-Net predicts: the noise, the velocity, or the clean latent."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The networks of DiffDIS and what is needed to run them.
+    """The networks of DiffDIS, with the settings that running them needs.
 
     Attributes:
         unet: the U-Net that denoises masks and edge maps.
         vae: the autoencoder between pixels and latents.
         text: embedding of the empty prompt, (1, L, C).
-        prediction_type: what the U-Net predicts.
+        prediction_type: the quantity that the U-Net predicts.
         size: side in pixels of the square images that the weights were trained for; None: the card's.
     """
 

@@ -17,7 +17,7 @@ FULL_SIZE = 3  # tensors that the VAE holds at once: input, inside and output of
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes according to the sizes of tensors, without those of the allocator and of kernels. Not checked on a GPU."""
+    """Bytes according to the sizes of tensors, without allocator and kernels. Not checked on a GPU."""
 
     weights: int  # with gradients, moments and the moving average
     activations: int

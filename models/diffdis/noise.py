@@ -25,7 +25,7 @@ def white(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tensor:
 def pyramid(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tensor:
     """Draw noise of deviation 1 that is strong at low frequencies, with which the authors train DiffDIS.
 
-    White noise at smaller and smaller sizes is enlarged and summed. Level i is smaller than the one before by r^i.
+    White noise at smaller and smaller sizes is enlarged and summed. Level i is smaller than level i - 1 by r^i.
 
     Args:
         shape: (b, c, h, w).

@@ -45,7 +45,7 @@ class NoiseSpread:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Which networks are compared, and how.
+    """The networks to compare, and the settings of the comparison.
 
     Attributes:
         networks: title, "" for the network's own, and weights of each network.
@@ -99,7 +99,7 @@ def compare_networks(
 
 
 def switch_off_dbia(network: DiffDIS) -> bool:
-    """Switch off a network's interactive attention for good; return False if it has none."""
+    """Switch off a network's interactive attention for good; return False if it has no such attention."""
     block = network.checkpoint.unet.mid_block.attentions[0].transformer_blocks[0]
     if not isinstance(block, InteractiveBlock):
         return False

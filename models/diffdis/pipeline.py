@@ -21,7 +21,7 @@ LAST = STEPS - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How a mask is denoised.
+    """The settings of denoising a mask.
 
     Attributes:
         steps: number of denoising steps, spaced evenly down from t = 999.
@@ -54,7 +54,7 @@ def x0(output: Tensor, x_t: Tensor, t: int | Tensor, alphas_cumprod: Tensor, pre
         x_t: noisy latents that were its input, (b, 4, h, w).
         t: one timestep, or one per row.
         alphas_cumprod: noise schedule (1000,).
-        prediction_type: what `output` is.
+        prediction_type: the quantity that `output` is.
 
     Returns:
         Clean latents (b, 4, h, w), float32.

@@ -141,8 +141,8 @@ def train_unet(
         start: networks to start from.
         samples: pictures to train on, or samples from which they are read.
         held_out: samples to validate on.
-        context: where to train; its device must not be None.
-        encode: makes the latents of a batch; a caller may cache those of `batches.encode_batch`.
+        context: device, output and log of the training. The device must not be None.
+        encode: makes the latents of a batch; a caller may cache the latents of `batches.encode_batch`.
 
     Returns:
         The moving average of the U-Net.

@@ -123,7 +123,7 @@ def _all_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str
 
 
 def _decoder_losses(recipe: VAERecipe, vae: AutoencoderKL, batch: Batch) -> dict[str, Tensor]:
-    """Compute the losses of decoding noisy latents, since those of the U-Net are not exact."""
+    """Compute the losses of decoding noisy latents, since the U-Net's latents are not exact."""
     crops, generator = batch[0].to(vae.device), batch[1]
     latent = conditioning.encode(vae, crops)
     shift = torch.randn(latent.shape, generator=generator) * torch.rand(len(latent), 1, 1, 1, generator=generator)

@@ -24,7 +24,7 @@ SCALES = 4
 
 @dataclass(frozen=True)
 class Parts:
-    """What DiffDIS adds to a stock U-Net. The paper's ablations omit some of it, tensors included.
+    """The parts that DiffDIS adds to a stock U-Net. The paper's ablations omit some of it, tensors included.
 
     Attributes:
         edge: whether an edge map is denoised together with the mask. The batch-discriminative embedding distinguishes
@@ -175,7 +175,7 @@ class DiffDISUNet(UNet2DConditionModel):
         """
         injections = []
         injectors = zip(self.rgb_conv, self.rgb_proj, self.rgb_proj1, strict=True)
-        # Not strict: without injection there are none.
+        # Not strict: without injection the batch norms are missing.
         for latent, (convolve, scale, shift) in zip(conditions[1:], injectors, strict=False):
             feature = convolve(latent.repeat(self.domains, 1, 1, 1) if self.rgb_conv.training else latent)
             injections.append((scale(feature), shift(feature)))

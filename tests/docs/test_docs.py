@@ -43,7 +43,7 @@ RUNS = {  # page -> what stands there for a run; the rest its own commands make
 PARSED_ALONE = {  # words of a command -> why it is not run here
     "--device cuda": "a GPU",
     "--engine ray": "a cluster; test_engine_ray.py starts one",
-    "hf:nvidia": "a download; test_own.py has such a folder",
+    "hf:nvidia": "a download; test_external_models.py has such a folder",
     "stabilityai": "a download; test_diffdis_weights.py and test_diffdis_ceiling.py have a small one",
     "noise-spread": "three networks that one has trained; test_diffdis_spread.py has small ones",
     "run --model diffdis": "minutes, for 48 images of DIS-Mini or for a network of full size; test_cli.py runs fewer",

@@ -234,7 +234,7 @@ def attempt(job: Job, out: Path, kind: str, seconds: float, rng: random.Random) 
             process.send_signal(SIGNALS[kind])
             expected |= {-SIGNALS[kind], 130} if kind == "Ctrl-C" else {-SIGNALS[kind]}
         error = process.communicate()[1]
-        if kind == "Ctrl-C" and "Traceback" in error and "disbench/cli.py" not in error:
+        if kind == "Ctrl-C" and "Traceback" in error and "disbench/cli/" not in error:
             return -SIGNALS[kind]  # Python itself was still starting, or already ending
     assert process.returncode in expected, f"{kind}: exit status {process.returncode}\n{error}"
     assert "Traceback" not in error, f"{kind}:\n{error}"

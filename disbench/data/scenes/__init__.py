@@ -1,1 +1,1 @@
-"""What DIS-Mini shows: objects of thin parts, backgrounds, and the small renderer that puts one before the other."""
+"""The content of DIS-Mini: objects of thin parts, backgrounds, and the small renderer that combines them."""

@@ -29,13 +29,13 @@ class Paint:
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """How the object is viewed.
+    """A view of the object.
 
     Attributes:
         yaw: angle about the y axis, radians.
         pitch: angle about the x axis, radians.
         roll: angle about the z axis, radians.
-        distance: of the camera, in object radii.
+        distance: distance of the camera, in object radii.
         fill: share of the frame that the object fills.
         centre: centre of the object (x, y), as shares of the frame.
         light: unit vector towards the lamp.
@@ -56,7 +56,7 @@ class View:
 
 @dataclass(frozen=True)
 class Stroke:
-    """What is drawn at one depth: polygons, or discs if there are `radii`, in 1/16 sub-pixels."""
+    """The shapes at one depth: polygons, or discs if there are `radii`, in 1/16 sub-pixels."""
 
     depth: float
     colours: list[list[int]]

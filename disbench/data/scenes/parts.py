@@ -24,7 +24,7 @@ class Tube:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A flat polygon: one outline (n, 3), then those of its holes. `lift` draws it later, as if it were nearer."""
+    """A flat polygon: one outline (n, 3), then outlines of holes. `lift` draws it later, as if it were nearer."""
 
     outlines: tuple[np.ndarray, ...]
     paint: int = 0
@@ -77,7 +77,7 @@ def rod(a, b, radius, paint=0, tone=1.0, pieces=1) -> Tube:
 
 
 def sheet(*outlines, paint=0, tone=1.0, lift=0.0) -> Sheet:
-    """Build a polygon from its outline and those of its holes."""
+    """Build a polygon from its outline and the outlines of its holes."""
     return Sheet(tuple(np.asarray(outline, np.float64) for outline in outlines), paint, tone, lift)
 
 

@@ -1,1 +1,1 @@
-"""What computes the rows of a run: threads, devices or a Ray cluster."""
+"""The engines that compute the rows of a run: threads, devices or a Ray cluster."""

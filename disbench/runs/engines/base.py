@@ -1,4 +1,4 @@
-"""The interface of engines: what opens a model or a folder of maps, and computes rows with it."""
+"""The interface of engines, which open a model or a folder of maps and compute rows with it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,15 +14,15 @@ from disbench.runs.spec import MeasureSpec, ModelSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a run records of what computes it, wherever that is.
+    """The description of a model or a folder of maps that a run records.
 
     Attributes:
         title: the method, as reports call it.
         name: the folder under runs/.
         device: "cpu", "cuda:0" ...
-        identity: what decides the maps.
-        environment: what the maps are computed on.
-        resize: how maps of another size are resized; None where none are.
+        identity: everything that decides the maps.
+        environment: the environment that the maps are computed in.
+        resize: how maps of another size are resized. None: no map is resized.
         resized: how many maps are resized.
         workers: threads that decode and measure where the user gives no number. None: the engine decides.
     """
@@ -62,7 +62,7 @@ class Source(Protocol):
 
 
 class Engine(Protocol):
-    """What computes the rows of a run."""
+    """An engine, which computes the rows of a run."""
 
     def open(self, model: ModelSpec | MapFolder) -> AbstractContextManager[Source]:
         """Load a model, or take a folder of maps, for as long as the block lasts."""

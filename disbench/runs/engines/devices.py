@@ -99,7 +99,7 @@ class DeviceSource:
             raise errors[0]
 
     def _receive(self, pipe: connection.Connection) -> Any:
-        """Receive one answer. Raises the error that the process reports, and InputError where it died."""
+        """Receive one answer. Raises the error that the process reports, and InputError if it died."""
         try:
             answer = pipe.recv()
         except (EOFError, OSError):
@@ -118,7 +118,7 @@ class DeviceSource:
 def _work(pipe: connection.Connection, folder: Path, model: ModelSpec) -> None:
     """Run in a process: send the description of the model, then the rows of every request, each ended by None."""
     Thread(target=_end_with_parent, daemon=True).start()
-    os.chdir(folder)  # a spawned process starts where its parent did, which may have gone elsewhere since
+    os.chdir(folder)  # a spawned process starts where its parent did, which may have changed folders since
     try:
         source = LocalSource(model.load())
         pipe.send(source.description)

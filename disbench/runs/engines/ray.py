@@ -34,7 +34,7 @@ class Ray:
     """The engine of a cluster.
 
     Args:
-        address: of a running cluster. Default: $RAY_ADDRESS, or else a cluster on this machine that ends with the run.
+        address: address of a running cluster. Default: $RAY_ADDRESS, otherwise a cluster here that ends with the run.
     """
 
     def __init__(self, address: str | None = None):
@@ -116,7 +116,7 @@ class RaySource:
 
 
 class Actor:
-    """What runs on a node. It loads the model with its first request."""
+    """A worker on a node. It loads the model with its first request."""
 
     def __init__(self, folder: Path, load: Callable[[], Any], measures: MeasureSpec, workers: int, return_maps: bool):
         self.folder, self.load, self.measures = folder, load, measures
@@ -144,7 +144,7 @@ def connect(address: str | None) -> Iterator[None]:
     """Connect to a cluster for the duration of the block; a block within another one uses the outer connection.
 
     Raises:
-        InputError: where Ray is not installed, or the cluster not reached.
+        InputError: if Ray is not installed, or the cluster is not reached.
     """
     try:
         import ray

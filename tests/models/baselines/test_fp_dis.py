@@ -110,7 +110,7 @@ def test_a_map_is_resized_before_its_sigmoid_and_rounded(small):
 
 def test_nothing_passes_for_the_papers_method(tmp_path, make_pairs):
     shown = CliRunner().invoke(main, ["models", "fp_dis"]).output
-    assert "FP-DIS, unofficial: written from the paper alone" in shown and "\nLoss, ours: " in shown
+    assert "FP-DIS, unofficial: written only from the paper" in shown and "\nLoss, ours: " in shown
     why = r"comes without weights; --weights takes .* \(`disbench train --model fp_dis`\); --maps takes its authors'"
     with pytest.raises(InputError, match=why):
         load_model("fp_dis")

@@ -132,7 +132,7 @@ def batch():
 
 
 def test_each_row_has_its_timestep(batch):
-    """Two images at different steps lose recipe each loses alone at its own."""
+    """The loss of two images at different steps is the mean of their single losses."""
     latents, text = batch
     checkpoint = Checkpoint(network(Parts(interaction="none")), None, text, "v_prediction")
     t = torch.tensor([999, 499])

@@ -1,4 +1,4 @@
-"""Recipes of DiffDIS: recipe is wrong with one is told before any work, and recipe the shipped ones made."""
+"""Recipes of DiffDIS: a fault is reported before any work, and the shipped recipes make what they say."""
 
 import json
 from dataclasses import replace
