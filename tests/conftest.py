@@ -1,11 +1,15 @@
 """What many tests need: small data sets on disk, and a place of their own for caches."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import settings
 from image_files import write
 
+# Threads of torch that have nothing to do sleep, so that they take no core from other threads and processes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 settings.register_profile("any machine", deadline=None)  # no test fails for being slow
 settings.load_profile("any machine")
 
