@@ -38,8 +38,8 @@ from disbench.runs.tables import read_parquet
 IMAGES = 60
 SMALL = {"DIS-TR": 6, "DIS-VD": 2}  # images of what stands for DIS5K
 ON_SMALL = f"""
-from disbench.data import dis5k
-dis5k.COUNTS |= {SMALL}
+from disbench.data import dataset
+dataset.SPLIT_COUNTS |= {SMALL}
 from disbench.__main__ import main
 main()
 """
@@ -234,7 +234,7 @@ def attempt(job: Job, out: Path, kind: str, seconds: float, rng: random.Random) 
             process.send_signal(SIGNALS[kind])
             expected |= {-SIGNALS[kind], 130} if kind == "Ctrl-C" else {-SIGNALS[kind]}
         error = process.communicate()[1]
-        if kind == "Ctrl-C" and "Traceback" in error and "disbench/cli.py" not in error:
+        if kind == "Ctrl-C" and "Traceback" in error and "disbench/cli/" not in error:
             return -SIGNALS[kind]  # Python itself was still starting, or already ending
     assert process.returncode in expected, f"{kind}: exit status {process.returncode}\n{error}"
     assert "Traceback" not in error, f"{kind}:\n{error}"
