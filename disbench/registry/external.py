@@ -23,7 +23,8 @@ def make_external_card(name: str) -> Card | None:
         InputError: for a missing file, and for a file of weights only.
     """
     if name.startswith(HUB_PREFIX):
-        return _make_card(name.removeprefix(HUB_PREFIX), "huggingface", title=name, source=name)
+        repository = name.removeprefix(HUB_PREFIX)
+        return _make_card(repository, "huggingface", title=name, source=repository)
     path = Path(name)
     suffix = path.suffix.lower()
     if suffix in WEIGHTS_SUFFIXES:

@@ -88,7 +88,8 @@ def test_a_map_that_differs_at_one_timed_image_fails_the_audit(tmp_path, make_pa
     assert timed.audit["maps equal those before timing"] is passed
 
 
-def test_times_are_printed_with_the_fastest_first(tmp_path, make_pairs):
+def test_times_are_printed_with_the_fastest_first(tmp_path, make_pairs, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)  # whole lines, however wide the terminal is that the test runs in
     timed = time_model(load_model("otsu"), find_dataset(make_pairs(tmp_path / "mine", ["a"])), REQUEST)
     files = []
     for title, p50 in (("Slow", 0.3), ("Fast", 0.1), ("Middling", 0.2)):

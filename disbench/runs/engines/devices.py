@@ -55,9 +55,9 @@ class Devices:
         finally:
             for pipe in workers:
                 pipe.close()
-            for process in workers.values():
-                process.join(SECONDS_TO_STOP)
-                process.terminate()
+            for child in workers.values():
+                child.join(SECONDS_TO_STOP)
+                child.terminate()
 
 
 class DeviceSource:

@@ -157,7 +157,7 @@ def test_a_file_that_does_not_fit_is_refused(tmp_path):
         swin("tiny", 12),
         match=r"relative_position_bias_table is \(529, 3\) instead of \(169, 3\)",
     )
-    assert_refused(tmp_path, "isnet", good, match="--backbone: ISNet has none that is published apart")
+    assert_refused(tmp_path, "isnet", good, match="--backbone: ISNet has no backbone that is published separately")
     whole = {f"bkbone.{key}": x for key, x in good.items()}
     assert_refused(
         tmp_path,

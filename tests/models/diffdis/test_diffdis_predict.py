@@ -63,9 +63,9 @@ def test_validation_scores_what_a_run_scores(make, tmp_path, make_pairs):
     result = api.run("diffdis", data=folder, out=tmp_path / "runs", device="cpu")
     checkpoint = weights.load(tmp_path / "mini")
     samples = find_dataset(folder).samples
-    scores = validate.scores(checkpoint, samples, steps=1)
+    scores = validate.score_checkpoint(checkpoint, samples, steps=1)
     assert scores == pytest.approx({key: next(iter(result.scores().values()))[key] for key in scores}, abs=1e-6)
-    assert validate.scores(checkpoint, samples[::-1], steps=1) == pytest.approx(scores, abs=1e-12)
+    assert validate.score_checkpoint(checkpoint, samples[::-1], steps=1) == pytest.approx(scores, abs=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, {"steps": 2}, {"preset": "official"}, {"ensemble": "2"}])
@@ -222,7 +222,8 @@ def test_binary_maps_are_cut_at_one_half(make):
 def test_half_precision_computes_in_half_and_returns_float32_that_is_close(make):
     """The U-Net in float16, the decoder in bfloat16; x0 between them in float32."""
     batch, model = make().prepare(images(1)[0])[None], make(precision="fp16")
-    layers = {"encoder": model.vae.encoder.conv_out, "unet": model.unet.conv_out, "decoder": model.vae.decoder.conv_out}
+    parts = model.checkpoint
+    layers = {"encoder": parts.vae.encoder.conv_out, "unet": parts.unet.conv_out, "decoder": parts.vae.decoder.conv_out}
     seen = []
     for name, layer in layers.items():
         layer.register_forward_hook(lambda _, __, result, name=name: seen.append((name, result.dtype)))

@@ -399,7 +399,7 @@ def inpainting(folder):
     file = folder / "unet" / "diffusion_pytorch_model.safetensors"
     state = load_file(file)
     save_file(state | {"conv_in.weight": torch.zeros(8, 9, 3, 3)}, file)
-    return "unet: takes 9 channels, as for inpainting or upscaling; a base whose U-Net takes 4"
+    return "unet: takes 9 channels, as for inpainting or upscaling; choose a base whose U-Net takes 4"
 
 
 def another_target(folder):
