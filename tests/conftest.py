@@ -12,7 +12,8 @@ from disbench.system.caches import cache_root
 
 # Tests have caches of their own, but share the compiled kernels. Subprocesses inherit this.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_root().parent))
-
+# Threads of torch that have nothing to do sleep, so that they take no core from other threads and processes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 settings.register_profile("any machine", deadline=None)  # no test fails for being slow
 settings.load_profile("any machine")
 

@@ -2,7 +2,7 @@
 PARSED_ALONE, for the reason there.
 
 They run in a folder that has what they name: a DIS5K of a few images a split, my-images/{im,gt}, maps, runs, photos,
-and networks: IS-Net as drawn, at 64 pixels a side, and small ones.
+and networks: an IS-Net with few channels, at 64 pixels a side, and small ones.
 """
 
 import os
@@ -25,8 +25,8 @@ from torch import nn
 
 from disbench.cli.main import main
 from disbench.data import dataset
+from disbench.models.isnet import network as isnet_network
 from disbench.models.isnet import predictor as isnet
-from disbench.models.isnet.network import ISNet
 from disbench.reports import published  # noqa: F401, which keeps the true counts
 from disbench.runs import api
 from disbench.timing import rule
@@ -65,10 +65,15 @@ PARSED_ALONE = {  # words of a command -> why it is not run here
 STAND_INS = {  # in a command that is run -> what takes its place
     "/disk/": "",  # a folder here
     "--data mini": "--data DIS5K",
-    "--steps 300": "--steps 1",
+    "--steps 300": "--steps 1 --batch 2",
+    "--option output=edge": "--option output=edge --option size=64",
     "runs/isnet/KEY": "runs/isnet/*",
     "DIS-TE1/x": "DIS-TE1/1#Frame#2#Chair#te0048",
 }
+
+
+# The stages of an IS-Net with few channels: depth, whether it dilates, inner and output channels.
+THIN_ISNET = (*((depth, False, 4, 16) for depth in (7, 6, 5, 4)), (4, True, 4, 16), (4, True, 4, 512))
 
 
 def commands(text):
@@ -166,7 +171,9 @@ def pairs(folder, names):
 def networks():
     """Those that the pages name, in the working folder."""
     torch.manual_seed(0)
-    torch.save(ISNet().state_dict(), "isnet.pth")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(isnet_network, "ISNET", THIN_ISNET)
+        torch.save(isnet_network.ISNet().state_dict(), "isnet.pth")
     thin = nn.Sequential(nn.AvgPool2d(8), nn.Conv2d(3, 1, 1), nn.Flatten(1, 2), nn.Sigmoid()).eval()
     x = torch.zeros(1, 3, 1024, 1024)
     torch.jit.trace(thin, x).save("scripted.pt")
@@ -189,6 +196,7 @@ def small(monkeypatch):
         whole(self, card, weights, device, size)
 
     monkeypatch.setattr(isnet.Predictor, "__init__", init)
+    monkeypatch.setattr(isnet_network, "ISNET", THIN_ISNET)
     monkeypatch.setattr(rule, "FULL", rule.TimingRule(1, 0.01, 2, 0.01))
     isolate_registry(monkeypatch)
     monkeypatch.setenv("RANK", "0")  # for --shard auto

@@ -38,8 +38,8 @@ from disbench.runs.tables import read_parquet
 IMAGES = 60
 SMALL = {"DIS-TR": 6, "DIS-VD": 2}  # images of what stands for DIS5K
 ON_SMALL = f"""
-from disbench.data import dis5k
-dis5k.COUNTS |= {SMALL}
+from disbench.data import dataset
+dataset.SPLIT_COUNTS |= {SMALL}
 from disbench.__main__ import main
 main()
 """

@@ -85,13 +85,20 @@ def logged_names():
     return [json.loads(line)["name"] for line in lines if line.endswith("\n")]
 
 
-def test_a_process_on_each_device(here):
+def test_two_devices_give_the_tables_and_maps_of_one(here):
+    """Maps are saved if they are wanted, also by a second run of the same images."""
     write_model()
+    alone = run(out="whole")
     progress = []
-    both = run(device=DEVICES, progress=lambda *call: progress.append(call))
-    assert digest(both) == digest(run(out="whole"))
+    without_maps = run(device=DEVICES, save_maps=False, progress=lambda *call: progress.append(call))
     assert [call for call in progress if call[2] == "model.py"] == [(k, 8, "model.py") for k in range(1, 9)]
-    assert both.meta["environment"]["device"] == "cpu" and both.meta["workers"] == 0
+    assert without_maps.meta["environment"]["device"] == "cpu" and without_maps.meta["workers"] == 0
+    assert not list(without_maps.folder.rglob("*.png"))
+    with_maps = run(device=DEVICES)
+    assert digest(with_maps) == digest(without_maps) == digest(alone)
+    for row in alone.rows["data"]:
+        assert with_maps.mask(row).read_bytes() == alone.mask(row).read_bytes()
+    assert len(list(with_maps.folder.rglob("*.png"))) == len(NAMES)
 
 
 def test_a_model_may_start_processes_of_its_own(here):
@@ -225,14 +232,3 @@ def test_a_shard_on_several_devices_has_the_images_of_the_shard(here):
     complete = run(shard=ShardSpec(0, 2))
     assert sorted(logged_names()) == NAMES
     assert digest(complete) == digest(run(out="whole"))
-
-
-def test_maps_of_several_devices_are_saved_only_if_they_are_wanted(here):
-    write_model()
-    without = run(device=DEVICES, save_maps=False)
-    assert not list(without.folder.rglob("*.png"))
-    with_maps, alone = run(device=DEVICES), run(out="whole")
-    assert digest(with_maps) == digest(without) == digest(alone)
-    for row in alone.rows["data"]:
-        assert with_maps.mask(row).read_bytes() == alone.mask(row).read_bytes()
-    assert len(list(with_maps.folder.rglob("*.png"))) == len(NAMES)
