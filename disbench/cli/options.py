@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from disbench.runs.engines.base import Engine
 
+ARGUMENTS = {"name": "--model", "weights": "--weights", "device": "--device"}  # of load_model, which are no options
 GROUPINGS = ("complexity", "size", "category")  # what images are grouped by
 
 
@@ -61,6 +62,15 @@ def _parse_shard(ctx, param, text):
     from disbench.runs.shard import parse_shard
 
     return parse_shard(text)
+
+
+def _check_model_options(ctx, param, options):
+    from disbench.errors import InputError
+
+    for key, _ in options:
+        if key in ARGUMENTS:
+            raise InputError(f"--option {key}: not an option of the model; give {ARGUMENTS[key]}")
+    return options
 
 
 def _add_models_folders(ctx, param, folders):
@@ -163,7 +173,14 @@ def _model_option(default: str | None) -> Callable:
 
 _weights_options = [
     click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none."),
-    click.option("--option", "options", multiple=True, type=KeyValue(), help="An option of the model, NAME=VALUE."),
+    click.option(
+        "--option",
+        "options",
+        multiple=True,
+        type=KeyValue(),
+        callback=_check_model_options,
+        help="An option of the model, NAME=VALUE.",
+    ),
     click.option("--device", help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1. Default: the best available."),
 ]
 model_options = [models_option, _model_option("diffdis"), *_weights_options]

@@ -3,6 +3,7 @@
 
 import re
 import tomllib
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,12 @@ class Card:
     source: str = ""
     commands: str = ""
     trainer: str = ""  # "module:function" in the model's folder that trains it by a recipe
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """The former name of `pipeline`, which adapters from outside disbench may still read."""
+        warnings.warn("Card.protocol is called Card.pipeline now", DeprecationWarning, stacklevel=2)
+        return self.pipeline
 
     @property
     def accepts_weights(self) -> bool:

@@ -120,7 +120,7 @@ def fit(
     all_batches = _prefetch(task.batch, first * schedule.accumulate, schedule.total * schedule.accumulate)
     with hold_signals() as interrupted, closing(all_batches) as batches:
         for step in range(first, schedule.total):
-            losses, stop = optimization.take_step(step, batches, interrupted(), hooks.lr_flag)
+            losses, stop = optimization.take_step(step, batches, interrupted, hooks.lr_flag)
             done = step + 1
             seconds = perf_counter() - began
             last = done == schedule.total
@@ -176,7 +176,9 @@ class _Optimization:
         if self.average:
             self.modules["average"] = self.average
 
-    def take_step(self, step: int, batches: Iterator[Any], interrupted: bool, lr_flag: str) -> tuple[Losses, bool]:
+    def take_step(
+        self, step: int, batches: Iterator[Any], interrupted: Callable[[], bool], lr_flag: str
+    ) -> tuple[Losses, bool]:
         """Train one step; return the parts of the loss and whether any process has been interrupted."""
         schedule = self.schedule
         for group in self.optimizer.param_groups:
@@ -191,8 +193,9 @@ class _Optimization:
                 losses[key] = losses.get(key, 0) + loss.detach() / schedule.accumulate
         # Before the scaler looks for infinities, so that every process skips the same steps.
         self.processes.average(p.grad for _, p in self.parameters if p.grad is not None)
-        # All processes end after the same step, whichever has received the signal.
-        stop = torch.tensor(float(interrupted), device=self.device)
+        # All processes end after the same step, whichever has received the signal. Asked after the computation, so that
+        # a signal that comes in a step ends the training with that step.
+        stop = torch.tensor(float(interrupted()), device=self.device)
         self.processes.average([*losses.values(), stop])
         total = sum(losses.values())
         self.scaler.unscale_(self.optimizer)

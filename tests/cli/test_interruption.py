@@ -80,6 +80,21 @@ def test_an_interrupted_training_keeps_its_step(tmp_path, terminated, number, at
     goes_on_as_if_nothing_had_been(tmp_path / "cut", tmp_path)
 
 
+def test_a_signal_within_a_step_ends_the_training_with_that_step(tmp_path):
+    calls = []
+
+    def losses(net, x):
+        calls.append(x)
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return {"square": net(x).square().mean()}
+
+    task = FunctionTask(lambda step: torch.ones(4, 3), losses)
+    with pytest.raises(Interrupted, match=f"^train: step 3 of {STEPS} is saved; "):
+        fit_functions(torch.nn.Linear(3, 2), SCHEDULE, task, tmp_path, identity={})
+    assert step(tmp_path) == len(calls) == 3
+
+
 def test_a_second_signal_ends_at_once(tmp_path, capfd):
     def impatient(done, *_):
         if done == 5:

@@ -151,3 +151,8 @@ def test_a_search_without_results_says_how_to_list_all_models():
 def test_a_comparison_has_the_digits_of_its_measure():
     assert terminal._number(MethodScore(value=842.5, low=700.0, high=901.25), METRICS["hce"]) == "842.5 [700.0, 901.2]"
     assert terminal._number(MethodScore(value=0.5), METRICS["f_max"], "+") == "+0.5000"
+
+
+@pytest.mark.parametrize(("option", "way"), [("name", "--model"), ("weights", "--weights"), ("device", "--device")])
+def test_an_argument_given_as_an_option_of_the_model_is_named(option, way):
+    assert told("doctor", "--model", "otsu", "--option", f"{option}=x").endswith(f"; give {way}\n")

@@ -128,3 +128,9 @@ def test_a_process_with_a_network_keeps_freed_memory():
         pytest.skip("not glibc")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.split() == ["1", "0"], done.stderr
+
+
+def test_an_adapter_may_still_read_the_former_name_of_a_cards_pipeline():
+    card = loading.get_card("isnet")
+    with pytest.warns(DeprecationWarning, match=r"Card\.protocol is called Card\.pipeline now"):
+        assert card.protocol["size"] == 1024

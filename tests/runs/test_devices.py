@@ -190,7 +190,7 @@ def test_another_error_waits_for_the_other_child_as_well(here):
     ids=["Ctrl-C", "SIGINT", "SIGKILL"],
 )
 def test_a_stopped_parent_keeps_the_rows_and_its_children_end(here, send, number, status):
-    write_model(trapped="Path('there').touch(); time.sleep(0.5)")
+    write_model(trapped="Path('there').touch(); time.sleep(2)")
     set_trap("image06")
     command = [sys.executable, "-m", "disbench", "run", "--model", "model.py", "--data", "data", "--device", DEVICES]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
