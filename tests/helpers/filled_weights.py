@@ -12,23 +12,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
-BLOCK = 1 << 20
 
 
 def uniform(name: str, count: int) -> np.ndarray:
     """Generate float64 (count,) in [0, 1), exact in float32."""
-    seed = np.frombuffer(hashlib.sha256(f"disbench-v1|{name}".encode()).digest()[:8], "<u8")
-    blocks = (np.arange(low, min(low + BLOCK, count), dtype=np.uint64) + np.uint64(1) for low in range(0, count, BLOCK))
-    return np.concatenate([_hash(seed + block * np.uint64(0x9E3779B97F4A7C15)) for block in blocks])
+    values = np.empty(count, np.float64)
+    _fill(values, _seed(name), 0.0, 1.0)
+    return values
 
 
-def _hash(z: np.ndarray) -> np.ndarray:
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
-    return ((z ^ (z >> np.uint64(31))) >> np.uint64(40)) / 2.0**24
+def _seed(name: str) -> np.uint64:
+    return np.frombuffer(hashlib.sha256(f"disbench-v1|{name}".encode()).digest()[:8], "<u8")[0]
+
+
+@njit(cache=True)
+def _fill(values, seed, low, high):
+    """Fill an array with values in [low, high), computed in float64; compiled, since networks have 200 million."""
+    for i in range(len(values)):
+        z = seed + np.uint64(i + 1) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        z = (z ^ (z >> np.uint64(31))) >> np.uint64(40)
+        values[i] = low + (high - low) * (z / 2.0**24)
 
 
 def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
@@ -43,8 +52,9 @@ def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
     else:
         high = gain * math.sqrt(3 / math.prod(shape[1:]))
         low = -high
-    values = low + (high - low) * uniform(name, math.prod(shape))
-    return torch.from_numpy(values.astype(np.float32).reshape(shape))
+    values = np.empty(shape, np.float32)
+    _fill(values.reshape(-1), _seed(name), low, high)
+    return torch.from_numpy(values)
 
 
 def read_keys(path: Path) -> dict[str, list[int]]:
