@@ -3,10 +3,9 @@
 The registry itself is disbench.registry.
 """
 
-from disbench.registry.discovery import ROOTS
 from disbench.system import old_paths
 
-__path__ = ROOTS
+# Before the registry is imported: it looks for plug-ins, whose packages may import old names from here.
 __getattr__ = old_paths.forward(
     __name__,
     {
@@ -19,3 +18,7 @@ __getattr__ = old_paths.forward(
         "load": "disbench.inference.model:load_model",
     },
 )
+
+from disbench.registry.discovery import ROOTS
+
+__path__ = ROOTS

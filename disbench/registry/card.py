@@ -18,6 +18,7 @@ SHIPPED_ROOTS = [
     str(path) for path in (_PACKAGE / "_shipped" / "models", _PACKAGE.parent / "models") if path.is_dir()
 ][:1]
 HELP = "see docs/add-a-model.md"
+HUB_PREFIX = "hf:"  # before the repository or folder of a model from Hugging Face
 FOLDERS_VARIABLE = "DISBENCH_MODELS"  # folders of models, separated as in $PATH
 
 STATUSES = {

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from disbench.errors import BrokenPlugin, InputError
-from disbench.registry.card import FOLDERS_VARIABLE, HELP, SHIPPED_ROOTS, Card, read_card
+from disbench.registry.card import FOLDERS_VARIABLE, HELP, HUB_PREFIX, SHIPPED_ROOTS, Card, read_card
 
 ENTRY_POINTS = "disbench.models"  # the group that plug-ins use
 
@@ -37,7 +37,10 @@ def cli_arguments(card: Card, *before: str) -> str:
     """
     root = str(card.folder.parent)
     added = root in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)
-    return shlex.join([*(["--models", root] if added else []), *before, card.source or card.name])
+    name = card.source or card.name
+    if card.title == f"{HUB_PREFIX}{name}":
+        name = card.title
+    return shlex.join([*(["--models", root] if added else []), *before, name])
 
 
 def add_models_folder(folder: Path) -> None:

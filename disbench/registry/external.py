@@ -8,9 +8,8 @@ from typing import Any
 
 from disbench.data.hashing import hash_file
 from disbench.errors import InputError
-from disbench.registry.card import SHIPPED_ROOTS, Card, Download
+from disbench.registry.card import HUB_PREFIX, SHIPPED_ROOTS, Card, Download
 
-HUB_PREFIX = "hf:"
 # suffix of a file -> module of models/_own that reads it
 KINDS = {".onnx": "onnx", ".pt": "script", ".ts": "script", ".torchscript": "script", ".pt2": "export", ".py": "python"}
 WEIGHTS_SUFFIXES = {".pth", ".safetensors", ".ckpt", ".bin"}  # files that do not contain their network

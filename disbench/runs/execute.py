@@ -1,6 +1,7 @@
 """The runner: plan what is missing, compute, append, finish."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -140,8 +141,9 @@ def execute(
     ]
     if todo or not read_manifest(folder).complete:
         done = len(samples) - len(todo)
-        with RowLog(folder) as log:
-            rows = source.rows(todo, measures, config.workers, save_map)
+        # Closed at once where a row cannot be written, so that no thread or process computes on.
+        rows = source.rows(todo, measures, config.workers, save_map)
+        with RowLog(folder) as log, closing(rows):
             for count, row in enumerate(rows, done + 1):
                 log.append(row)  # a row on disk is never computed again
                 if progress:
@@ -149,8 +151,8 @@ def execute(
         logged = RowLogs(folder)
         if any(sample.key not in logged for sample in dataset.samples):
             return None
-        rows = logged.rows(sample.key for sample in dataset.samples)
-        finish_run(folder, rows, _meta(description, dataset, config), logged.with_half())
+        ordered = logged.rows(sample.key for sample in dataset.samples)
+        finish_run(folder, ordered, _meta(description, dataset, config), logged.with_half())
     return load_run(folder).with_protocol(measures.protocols[0].name)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -46,7 +46,7 @@ class Stages(Protocol):
 
 def make_rows(
     stages: Stages, samples: Sequence[Sample], measures: MeasureSpec, workers: int, save_map: SaveMap | None
-) -> Iterator[Row]:
+) -> Generator[Row, None, None]:
     """Compute the rows of samples, in their order.
 
     Args:

@@ -16,7 +16,9 @@ from image_files import write
 from disbench.data.images import read_map
 from disbench.errors import InputError
 from disbench.runs import api, pipeline, row_log, scores_file
+from disbench.runs.engines.threads import LocalSource
 from disbench.runs.manifest import read_manifest
+from disbench.runs.pipeline import make_rows
 from disbench.runs.result import load_latest, load_run
 from disbench.runs.row_log import RowLog, RowLogs
 
@@ -252,3 +254,23 @@ def test_more_rows_than_are_held_at_once_are_the_same_rows(tmp_path, folder, mon
         assert (one.name, one.digest, one.measurement.values) == (other.name, other.digest, other.measurement.values)
         for key in ("fg_hist", "bg_hist", "fg_half"):
             np.testing.assert_array_equal(getattr(one.measurement, key), getattr(other.measurement, key))
+
+
+def test_rows_are_closed_at_once_when_one_cannot_be_written(tmp_path, folder, monkeypatch):
+    closed = []
+
+    def rows(self, samples, measures, workers, save_map):
+        try:
+            yield from make_rows(self.stages, samples, measures, 0, save_map)
+        finally:
+            closed.append(True)
+
+    def fail(self, row):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LocalSource, "rows", rows)
+    monkeypatch.setattr(RowLog, "append", fail)
+    with pytest.raises(OSError, match="No space left") as error:
+        otsu(folder, tmp_path / "runs")
+    assert closed == [True]  # while the traceback, which holds the frames, is still there
+    assert error.value.errno == 28

@@ -1,6 +1,6 @@
 """The interface of engines, which open a model or a folder of maps and compute rows with it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -57,7 +57,7 @@ class Source(Protocol):
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
-    ) -> Iterator[Row]:
+    ) -> Generator[Row, None, None]:
         """Compute the rows of samples, in any order. InputError, after everything else is done, for an unfit image."""
 
 

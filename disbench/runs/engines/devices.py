@@ -5,7 +5,7 @@ killed process cannot hold a lock that the others need.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from multiprocessing import connection, get_context, parent_process
@@ -74,7 +74,7 @@ class DeviceSource:
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
-    ) -> Iterator[Row]:
+    ) -> Generator[Row, None, None]:
         """See Source."""
         count = len(self.devices)
         for index, pipe in enumerate(self.devices):

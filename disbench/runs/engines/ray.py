@@ -7,7 +7,7 @@ scores.parquet is the same bytes as from a single process.
 
 import os
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -60,7 +60,7 @@ class RaySource:
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
-    ) -> Iterator[Row]:
+    ) -> Generator[Row, None, None]:
         """See Source."""
         import ray
         from ray.exceptions import RayError, RayTaskError

@@ -1,6 +1,6 @@
 """The default engine: this process computes, and threads decode and measure next to it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ class LocalSource:
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
-    ) -> Iterator[Row]:
+    ) -> Generator[Row, None, None]:
         """See Source."""
         count = self.default_workers if workers is None else workers
         return make_rows(self.stages, samples, measures, count, save_map)

@@ -19,6 +19,8 @@ from disbench.errors import InputError
 from disbench.inference.model import load_model
 from disbench.models._own import steps
 from disbench.models._own.export import _is_size
+from disbench.registry.discovery import cli_arguments
+from disbench.registry.loading import get_card
 
 IMAGE = np.full((24, 32, 3), 40, np.uint8)
 IMAGE[6:18, 8:24] = 220
@@ -331,3 +333,7 @@ def test_an_exported_network_moves_to_the_device(files):
     """The meta device stands for a GPU."""
     predictor = disbench.load(str(files / "bright.pt2"), None, "meta", output="1:1", **PLAIN).predictor
     assert predictor.infer(torch.empty(2, 3, 24, 32, device="meta")).is_meta
+
+
+def test_a_suggested_command_names_a_repository_as_the_user_does():
+    assert cli_arguments(get_card("hf:owner/name"), "--model") == "--model hf:owner/name"
