@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from image_files import write
 
+from disbench.system import progress
 from disbench.system.caches import cache_root
 
 # Tests have caches of their own, but share the compiled kernels. Subprocesses inherit this.
@@ -16,6 +17,12 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_root().parent))
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 settings.register_profile("any machine", deadline=None)  # no test fails for being slow
 settings.load_profile("any machine")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compilation_is_not_announced():
+    """Whether the first tests must compile kernels does not decide what their commands print."""
+    progress._announced |= {"compiling the kernels ...", "compiling the kernels, once ..."}
 
 
 @pytest.fixture(autouse=True)
