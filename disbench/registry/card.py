@@ -127,6 +127,8 @@ def read_card(folder: Path) -> Card:
     path = folder / "card.toml"
     try:
         content = tomllib.loads(path.read_text("utf-8"))
+        if {"protocol", "pipeline"} <= content.keys():
+            raise TypeError("it has both [pipeline] and [protocol], its former name; keep [pipeline]")
         if "protocol" in content:  # the name of the table until `protocol` came to mean rules of evaluation only
             content["pipeline"] = content.pop("protocol")
         lists = content.keys() & {"weights", "maps"}

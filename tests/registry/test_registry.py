@@ -13,6 +13,7 @@ import disbench
 from disbench.errors import BrokenPlugin, InputError
 from disbench.inference import model
 from disbench.registry import discovery, loading
+from disbench.registry.card import read_card
 
 CARD = 'title = "Mine"\nsummary = "x"\npredictor = "predictor:Mine"\nstatus = "trivial"\n'
 
@@ -134,3 +135,13 @@ def test_an_adapter_may_still_read_the_former_name_of_a_cards_pipeline():
     card = loading.get_card("isnet")
     with pytest.warns(DeprecationWarning, match=r"Card\.protocol is called Card\.pipeline now"):
         assert card.protocol["size"] == 1024
+
+
+def test_a_card_with_the_former_and_the_present_table_is_refused(tmp_path):
+    folder = tmp_path / "net"
+    folder.mkdir()
+    (folder / "card.toml").write_text(
+        'title = "Net"\nstatus = "unofficial"\npredictor = "a:B"\n[protocol]\nsize = 1\n[pipeline]\nsize = 2\n'
+    )
+    with pytest.raises(InputError, match=r"card\.toml: not a card \(it has both \[pipeline\] and \[protocol\]"):
+        read_card(folder)
