@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from disbench.data.dataset import stem_key
+from disbench.system.files import require_regular_file
 
 
 def hash_file(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
+    with require_regular_file(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

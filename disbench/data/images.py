@@ -1,56 +1,77 @@
 """Read images, truths and maps faithfully: never rotated by EXIF, never silently clipped or emptied.
 
-OpenCV decodes. Pillow reads the header, which distinguishes 1-bit, palette, 16-bit and RGBA masks. Pillow also decodes,
-to the same pixels, the PNGs about which OpenCV's libpng would print a warning.
+OpenCV decodes. Before that, each format's own module checks the file. libjpeg, libpng and libtiff would otherwise print
+a warning about damage, which no thread can attribute to its file, and return pixels that are not in the file. Pillow
+reads the headers, which distinguish 1-bit, palette, 16-bit and RGBA masks. Pillow also decodes, to the same pixels, the
+PNGs about which OpenCV's libpng would print a warning, and what OpenCV does not decode. docs/data.md has a table of all
+formats.
 """
 
+import os
 import struct
 import sys
-import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from disbench.data.png_chunks import DEPTH, SEVERAL, is_png, keep_essential_chunks
+from disbench.data import jpeg, tiff
+from disbench.data.headers import BMP, HEADER_BYTES, JPEG, PNG, TIFF, WEBP, check_size, identify_format, read_header
+from disbench.data.pillow import open_picture
+from disbench.data.png_chunks import DEPTH, SEVERAL, keep_essential_chunks
 from disbench.errors import InputError
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 
 EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-# By default Pillow would also run PostScript, whatever the file's name.
-_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
-_HEADER = struct.Struct(">8sI4sIIBBBBBI")  # signature and first chunk of a PNG
-_FIXED = [b"\x89PNG\r\n\x1a\n", 13, b"IHDR"]
-_MULTI_PAGE = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+", b"RIFF")  # TIFF and WebP, which may hold several pictures
-_GREY = {1: "1", 8: "L"}  # bits per pixel -> Pillow's mode
-_PIXELS = 1 << 26  # beyond this size, Pillow decides whether a file may be so large
+_BMP_DEPTH = 28  # offset in a BMP of the bits per pixel
+_LARGEST_ID = 128  # a truth's foreground is above this level
 _COLOURS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 
+if "OPENCV_LOG_LEVEL" not in os.environ:  # its log repeats, without the name of the file, what an InputError says
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-def read_header(path: Path) -> tuple[str, tuple[int, int]]:
-    """Return Pillow's mode and (height, width) of an image file, without decoding it."""
-    if header := _read_grey_header(path):
-        return header
-    from PIL import Image
 
-    try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return image.mode, (image.height, image.width)
-    except Exception as error:  # damaged bytes can make Pillow raise anything
-        raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
+class _File(NamedTuple):
+    """A checked file, ready for the decoders.
+
+    Attributes:
+        path: the file, for messages.
+        kind: its format, as Pillow names it.
+        data: its bytes, uint8 (n,), without what could make a decoder print a warning.
+        by_pillow: OpenCV would print a warning, or return other levels.
+        inverted: decoders return 0 for white.
+    """
+
+    path: Path
+    kind: str
+    data: np.ndarray
+    by_pillow: bool = False
+    inverted: bool = False
 
 
 def read_image(path: Path) -> np.ndarray:
     """Read an image as uint8 (h, w, 3) RGB. An alpha channel is dropped, and 16 bits become 8."""
-    return _decode(path, _COLOURS)
+    return _decode(_open(path), _COLOURS)
 
 
 def read_truth(path: Path) -> np.ndarray:
-    """Read a ground truth as uint8 (h, w). A mask stored as 0 and 1 becomes 0 and 255."""
+    """Read a ground truth as uint8 (h, w). A mask stored as 0 and 1 becomes 0 and 255.
+
+    Raises InputError as read_map() does, and if the largest level is between 2 and 128. A mask of zeros is empty.
+    """
     grey = read_map(path)
-    return grey * 255 if grey.max() == 1 else grey
+    top = int(grey.max())
+    if top == 1 and not read_header(path)[0].startswith("I"):
+        return grey * 255
+    if 0 < top <= _LARGEST_ID:  # ids of classes or objects, or a faint mask; every measure would take it as empty
+        raise InputError(
+            f"{path}: its largest level is {top}, so no pixel is foreground, which begins above {_LARGEST_ID}; "
+            "save the mask with 0 and 255"
+        )
+    return grey
 
 
 def read_map(path: Path) -> np.ndarray:
@@ -63,32 +84,24 @@ def read_map(path: Path) -> np.ndarray:
     mode, _ = read_header(path)
     if mode in {"1", "L"} and (grey := _decode_fast(path)) is not None:
         return grey
-    if mode == "L" or (mode == "1" and _read_grey_header(path)):
-        return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if mode.startswith("I"):
-        return _read_16_bit(path)
-    if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
+    if mode not in {"1", "L", "P", "PA", "LA", "RGB", "RGBA"} and not mode.startswith("I"):
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
-    return _read_channels(path, mode)
+    file = _open(path)
+    if mode == "L" or (mode == "1" and file.kind == PNG):
+        return _decode(file, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    if mode.startswith("I"):
+        return _read_16_bit(file)
+    return _read_channels(file, mode)
 
 
-def _read_channels(path: Path, mode: str) -> np.ndarray:
+def _read_channels(file: _File, mode: str) -> np.ndarray:
     """Read a mask with a palette, several channels or alpha. Raises InputError unless it is grey and opaque."""
-    data = _read(path)
-    file: Path | BytesIO = path
-    if is_png(data):
-        file, is_deep = BytesIO(keep_essential_chunks(path, data)[0]), data[DEPTH] == 16
-    elif mode == "1":
-        _check_single(path, data)
-        is_deep = False
-    else:
-        is_deep = _decode(path, _AS_STORED).dtype != np.uint8
+    path = file.path
+    is_deep = file.data[DEPTH] == 16 if file.kind == PNG else _decode(file, _AS_STORED).dtype != np.uint8
     if is_deep:
         raise InputError(f"{path}: a 16-bit mask of several channels; save it as 8-bit grey")
-    from PIL import Image
-
     try:
-        with Image.open(file, formats=_FORMATS) as image:
+        with open_picture(BytesIO(file.data), (file.kind,)) as image:
             channels = np.asarray(image.convert("RGBA"))
     except Exception as error:  # as in read_header
         raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
@@ -97,6 +110,17 @@ def _read_channels(path: Path, mode: str) -> np.ndarray:
     if (channels[..., :1] != channels[..., 1:3]).any():
         raise InputError(f"{path}: a mask in colours (mode {mode}); save it as 8-bit grey")
     return np.ascontiguousarray(channels[..., 0])
+
+
+def check_photo(path: Path) -> None:
+    """Check a picture that Pillow will decode. Raises InputError or ValueError for a damaged JPEG or TIFF."""
+    data = _read(path)
+    start = data[:4].tobytes()
+    if start[:3] == jpeg.SIGNATURE:
+        jpeg.read_jpeg_header(BytesIO(data))
+        jpeg.keep_essential_segments(path, data)
+    elif start in tiff.SIGNATURES:
+        tiff.check_tiff(path, data.tobytes())
 
 
 def write_map(path: Path, prediction: np.ndarray) -> None:
@@ -109,28 +133,9 @@ def encode_map(prediction: np.ndarray) -> bytes:
     return cv2.imencode(".png", prediction, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
-def _read_grey_header(path: Path) -> tuple[str, tuple[int, int]] | None:
-    """Read the header of a grey PNG, as nearly all maps and truths are, in half of Pillow's time.
-
-    Returns None for other files, which Pillow reads.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(_HEADER.size)
-    except OSError:  # Pillow will raise it again
-        return None
-    if len(start) < _HEADER.size:
-        return None
-    *fixed, width, height, depth, colour, compression, filters, interlaced, checksum = _HEADER.unpack(start)
-    is_grey = (colour, compression, filters) == (0, 0, 0) and depth in _GREY and interlaced in (0, 1)
-    if fixed != _FIXED or not is_grey or not 0 < width * height <= _PIXELS or checksum != zlib.crc32(start[12:29]):
-        return None
-    return _GREY[depth], (height, width)
-
-
-def _read_16_bit(path: Path) -> np.ndarray:
+def _read_16_bit(file: _File) -> np.ndarray:
     """Read a 16-bit grey mask, rounded to 8 bits. Raises InputError if it may be an 8-bit mask in a 16-bit file."""
-    stored = _decode(path, _AS_STORED)
+    path, stored = file.path, _decode(file, _AS_STORED)
     if stored.dtype != np.uint16 or stored.ndim != 2:
         raise InputError(f"{path}: cannot read {stored.dtype} values as a mask; save it as 8-bit grey")
     if 0 < stored.max() < 256:
@@ -140,7 +145,7 @@ def _read_16_bit(path: Path) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     try:
-        return np.fromfile(path, np.uint8)
+        return np.fromfile(require_regular_file(path), np.uint8)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; check the file") from None
 
@@ -157,14 +162,32 @@ def _decode_fast(path: Path) -> np.ndarray | None:
     return decode_grey(_read(path))
 
 
+def _open(path: Path) -> _File:
+    """Read a file and check it for what its decoder would only warn of. Raises InputError for damage."""
+    data = _read(path)
+    if not data.size:
+        raise InputError(f"{path}: cannot be decoded (empty); replace the file")
+    kind = identify_format(path, data[:HEADER_BYTES].tobytes())
+    if kind == PNG:
+        check_size(path, struct.unpack_from(">II", data, 16) if data.size >= HEADER_BYTES else (0, 0))
+        chunks, clean = keep_essential_chunks(path, data)
+        return _File(path, kind, np.frombuffer(chunks, np.uint8), by_pillow=not clean)
+    read_header(path)  # which refuses large pictures and rare kinds with a reason
+    if kind == JPEG:
+        return _File(path, kind, np.frombuffer(jpeg.keep_essential_segments(path, data), np.uint8))
+    if kind == TIFF:
+        prepared = tiff.prepare_tiff(path, data)
+        return _File(path, kind, prepared.data, inverted=prepared.inverted)
+    if kind == WEBP:
+        _check_single(path, data)
+    # OpenCV would not use all of 255 levels.
+    return _File(path, kind, data, by_pillow=kind == BMP and data[_BMP_DEPTH : _BMP_DEPTH + 1].tolist() == [16])
+
+
 def _check_single(path: Path, data: np.ndarray) -> None:
     """Raise InputError for a file of several pictures, because decoders differ in which one they return."""
-    if not data[:4].tobytes().startswith(_MULTI_PAGE):
-        return
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with open_picture(BytesIO(data), (WEBP,)) as image:
             has_several = getattr(image, "n_frames", 1) > 1
     except Exception:  # the decoder will report the fault
         return
@@ -172,31 +195,25 @@ def _check_single(path: Path, data: np.ndarray) -> None:
         raise InputError(f"{path}: {SEVERAL}")
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
-    """Decode a file as OpenCV does with these flags. Raises InputError for damaged files and several pictures."""
-    data = _read(path)
-    if is_png(data):
-        chunks, clean = keep_essential_chunks(path, data)
-        if not clean:
-            return _decode_with_pillow(path, chunks, in_colour=flags == _COLOURS)
-        data = np.frombuffer(chunks, np.uint8)
-    else:
-        _check_single(path, data)
-    try:
-        pixels = cv2.imdecode(data, flags) if data.size else None
-    except cv2.error:  # a header that claims more pixels than OpenCV allows
-        pixels = None
+def _decode(file: _File, flags: int) -> np.ndarray:
+    """Decode a file as OpenCV does with these flags. Raises InputError for what cannot be decoded."""
+    pixels = None
+    if not file.by_pillow:
+        try:
+            pixels = cv2.imdecode(file.data, flags)
+        except cv2.error:  # a header that claims more pixels than OpenCV allows
+            pixels = None
+    if pixels is None and (file.by_pillow or file.kind == TIFF):  # OpenCV does not read tiles of 16 pixels
+        pixels = _decode_with_pillow(file, in_colour=flags == _COLOURS)
     if pixels is None:
-        raise InputError(f"{path}: cannot be decoded (empty, truncated or not an image); replace the file")
-    return pixels
+        raise InputError(f"{file.path}: cannot be decoded (truncated, or damaged); replace the file")
+    return ~pixels if file.inverted else pixels
 
 
-def _decode_with_pillow(path: Path, data: bytes, *, in_colour: bool) -> np.ndarray:
-    """Decode a PNG as OpenCV does, with Pillow, which prints nothing: RGB, or grey of 8 or 16 bits."""
-    from PIL import Image
-
+def _decode_with_pillow(file: _File, *, in_colour: bool) -> np.ndarray:
+    """Decode a file as OpenCV does, with Pillow, which prints nothing: RGB, or grey of 8 or 16 bits."""
     try:
-        with Image.open(BytesIO(data), formats=("PNG",)) as image:
+        with open_picture(BytesIO(file.data), (file.kind,)) as image:
             if not image.mode.startswith("I"):
                 if not in_colour:
                     return np.array(image.convert("L"))
@@ -205,5 +222,5 @@ def _decode_with_pillow(path: Path, data: bytes, *, in_colour: bool) -> np.ndarr
                 return np.array(image.convert(mode))[..., :3]
             stored = np.array(image).astype(np.uint16)
     except Exception as error:  # as in read_header
-        raise InputError(f"{path}: cannot be decoded ({error}); replace the file") from None
+        raise InputError(f"{file.path}: cannot be decoded ({error}); replace the file") from None
     return np.dstack([(stored >> 8).astype(np.uint8)] * 3) if in_colour else stored

@@ -12,6 +12,7 @@ from disbench.data.images import EXTENSIONS, read_header
 from disbench.errors import InputError
 
 MAX_LISTED = 8  # files named for each kind of fault before "and N more"
+REASONS = "reasons"  # why files are unreadable, among the faults
 WRONG_SIZE = "of another size than the truth"
 _EXPECTED_LAYOUT = "give --data a DIS5K folder or one with im/ and gt/"
 _LEFTOVERS = {"Thumbs.db", "desktop.ini"}  # of file managers
@@ -121,10 +122,12 @@ def match_maps(samples: Sequence[Sample], folder: Path, *, resizes: bool = False
 
 
 def _raise_faults(title: str, faults: Mapping[str, list[str]], hint: str = "") -> None:
-    lines = [f"{len(names)} {kind} ({_list_names(sorted(names))})" for kind, names in faults.items() if names]
+    counted = {kind: names for kind, names in faults.items() if names and kind != REASONS}
+    lines = [f"{len(names)} {kind} ({_list_names(sorted(names))})" for kind, names in counted.items()]
+    reasons = f" ({_list_names(sorted(faults[REASONS]))})" if REASONS in faults else ""
     if lines:
         raise InputError(
-            f"{title}: {'; '.join(lines)}. A subset is scored as a whole or not at all; fix or remove these files{hint}"
+            f"{title}: {'; '.join(lines)}.{reasons} A subset is scored as a whole or not at all; fix or remove these files{hint}"
         )
 
 
@@ -141,9 +144,11 @@ def _check_sizes(path: Path | None, truth: Path, faults: Faults) -> None:
     for file in filter(None, (path, truth)):
         try:
             sizes.add(read_header(file)[1])
-        except InputError:
+        except InputError as error:
             # The folder says whether it is an image, a truth or a map.
-            faults.setdefault("unreadable", []).append(f"{file.parent.name}/{file.name}")
+            name = f"{file.parent.name}/{file.name}"
+            faults.setdefault("unreadable", []).append(name)
+            faults.setdefault(REASONS, []).append(f"{name}: {str(error).removeprefix(f'{file}: ')}")
     if path is not None and len(sizes) > 1:
         faults.setdefault(WRONG_SIZE, []).append(path.name)
 
@@ -153,11 +158,16 @@ def _files_by_stem(folder: Path) -> tuple[dict[str, Path], Faults]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
-    faults: Faults = {"duplicate": [], "not an image": [], "whose name is not UTF-8": []}
+    broken, special = "that are broken links", "that are pipes, sockets or devices"
+    faults: Faults = {"duplicate": [], "not an image": [], "whose name is not UTF-8": [], broken: [], special: []}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in _LEFTOVERS:
             continue
-        if path.suffix.lower() not in EXTENSIONS or not path.is_file():
+        if not path.exists():
+            faults[broken].append(path.name)
+        elif not path.is_file() and not path.is_dir():
+            faults[special].append(path.name)
+        elif path.suffix.lower() not in EXTENSIONS or not path.is_file():
             faults["not an image"].append(path.name)
         elif any("\ud800" <= c <= "\udfff" for c in path.name):  # how Python shows bytes that do not decode
             faults["whose name is not UTF-8"].append(path.name)

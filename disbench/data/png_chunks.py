@@ -10,7 +10,6 @@ from disbench.errors import InputError
 
 SEVERAL = "an animation, or several pages; save the right one as a separate file"
 DEPTH = 24  # offset in a PNG of the bits per channel
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IHDR = struct.pack(">I4s", 13, b"IHDR")
 _ESSENTIAL = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
@@ -19,11 +18,6 @@ _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4),
 _LONGEST = 1_000_000  # pixels; libpng refuses longer rows and columns
 _LAST_FILTER = 4
 _EXPANSION = 1032  # greatest expansion by DEFLATE: two bits that stand for 258 bytes
-
-
-def is_png(data: np.ndarray) -> bool:
-    """Check the signature of a file, uint8 (n,)."""
-    return data[:8].tobytes() == _SIGNATURE
 
 
 def keep_essential_chunks(path: Path, png: np.ndarray) -> tuple[bytes, bool]:

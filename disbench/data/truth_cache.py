@@ -1,7 +1,7 @@
 """Slow results about ground truths, in the user's cache, so that methods share them. Data sets are never written to.
 
-    truths-v1/skeleton-<digest of the foreground>.png    1 bit per pixel, for human correction efforts
-    truths-v1/complexity-<digest of the file>.json       for `disbench report --by complexity`
+    truths-v2/skeleton-<digest of the foreground>.png    1 bit per pixel, for human correction efforts
+    truths-v2/complexity-<digest of the file>.json       for `disbench report --by complexity`
 
 The name of an entry is the digest of its input, so no entry is ever outdated. Processes that write the same entry write
 the same bytes, atomically. A damaged entry is computed again. Where no entry can be written, there is one warning, and
@@ -24,7 +24,7 @@ from disbench.metrics.validate import check_map
 from disbench.system.caches import cache_folder, cache_root, read_checked, warn_unwritable, write_checked
 from disbench.system.files import write_atomic
 
-VERSION = "v1"  # change it whenever an entry can change: the kernels, the tolerance, how a truth is read
+VERSION = "v2"  # change it whenever an entry can change: the kernels, the tolerance, how a truth is read
 _ONE_BIT = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
 
 

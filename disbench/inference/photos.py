@@ -6,7 +6,6 @@ ground truth.
 
 import hashlib
 import io
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from disbench.data.hashing import hash_file
-from disbench.data.images import EXTENSIONS
+from disbench.data.images import EXTENSIONS, check_photo
+from disbench.data.pillow import PHOTO_FORMATS, open_picture
 from disbench.errors import InputError
 from disbench.inference.model import Model
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 from disbench.system.progress import Progress
 
 # .heic, .heif and raw files are listed so that they are reported as unreadable: a skipped photo must be reported.
@@ -68,15 +68,16 @@ def read_photo(path: Path) -> Photo:
         InputError: for what cannot be decoded, and for floats and 32-bit integers, whose black and white are unknown.
     """
     try:
-        with warnings.catch_warnings(), Image.open(path) as file:
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata
+        check_photo(path)
+        with open_picture(path, PHOTO_FORMATS, strict=False) as file:  # Pillow warns of odd metadata
             image = ImageOps.exif_transpose(file)
             profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA", "P"} else None
             return Photo(pixels=_to_rgb(image, path), profile=profile)
     except (InputError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{path}: cannot be read, since its format is unknown; save it as JPEG or PNG") from None
+        formats = ", ".join(PHOTO_FORMATS)
+        raise InputError(f"{path}: cannot be read, as it is none of {formats}; save it as JPEG or PNG") from None
     except Exception as error:  # decoders fail on damaged bytes in many ways
         raise InputError(f"{path}: cannot be read ({str(error) or type(error).__name__})") from None
 
@@ -96,23 +97,24 @@ def find_photos(location: Path, out: Path) -> tuple[dict[Path, Path], int]:
     Raises:
         InputError: if there is no photo, and if an output would overwrite a photo.
     """
-    if not location.exists():
+    if not require_regular_file(location).exists():
         raise InputError(f"{location}: no such file or folder")
     if (out.suffix.lower() in SUFFIXES or out.exists()) and not out.is_dir():
         raise InputError(f"{out}: --out is a folder; its files get the names of the photos")
     if location.is_file():
         photos, others, root = [location], 0, location.parent
     else:
-        files = [p for p in sorted(location.rglob("*")) if p.is_file() and not _is_hidden(p.relative_to(location))]
+        files = [p for p in sorted(location.rglob("*")) if not p.is_dir() and not _is_hidden(p.relative_to(location))]
         inside = out.resolve()
         if inside != location.resolve():  # outputs of an earlier call are not photos
             files = [p for p in files if inside not in p.resolve().parents]
-        photos = [p for p in files if p.suffix.lower() in SUFFIXES]
+        # A broken link is reported, whatever its name.
+        photos = [p for p in files if p.suffix.lower() in SUFFIXES or not p.exists()]
         others, root = len(files) - len(photos), location
     if not photos:
         raise InputError(f"{location}: no photos in it")
     outputs = _name_outputs(photos, root, out)
-    by_inode = {(p.stat().st_dev, p.stat().st_ino): p for p in photos}
+    by_inode = {(p.stat().st_dev, p.stat().st_ino): p for p in photos if p.exists()}
     for file in (name.resolve() for name in outputs.values()):
         if file.exists() and (photo := by_inode.get((file.stat().st_dev, file.stat().st_ino))):
             raise InputError(f"{photo}: would be overwritten; choose another --out")
@@ -193,7 +195,7 @@ def _make_fingerprint(model: Model, image: Path, *, cutout: bool) -> str:
 
 def _read_fingerprint(file: Path) -> str | None:
     try:
-        with Image.open(file) as image:
+        with open_picture(require_regular_file(file), ("PNG",), strict=False) as image:
             return image.info.get(FINGERPRINT)
     except (OSError, SyntaxError):
         return None

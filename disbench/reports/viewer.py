@@ -19,6 +19,7 @@ import numpy as np
 
 from disbench.data.dataset import Sample
 from disbench.data.images import read_header, read_image, read_map, read_truth, write_map
+from disbench.data.pillow import open_picture
 from disbench.errors import InputError
 from disbench.reports.cases import shorten_name
 from disbench.reports.html import format_image_scores
@@ -164,11 +165,9 @@ def _is_plain_map(path: Path, truth: np.ndarray) -> bool:
 
 def _is_browser_image(path: Path) -> bool:
     """Return whether a browser shows a file as it was scored: in a known format, and not rotated by EXIF."""
-    from PIL import Image
-
     if path.suffix.lower() not in BROWSER_FORMATS:
         return False
-    with Image.open(path) as image:
+    with open_picture(path, strict=False) as image:
         has_expected_format = image.format == BROWSER_FORMATS[path.suffix.lower()]
         return has_expected_format and image.getexif().get(ORIENTATION, 1) == 1
 

@@ -1,7 +1,7 @@
 """The user's cache: where it is, the folders in it, and files that a checksum protects.
 
     dis-mini-v1/        the pictures of DIS-Mini (disbench.data.mini)
-    truths-v1/          skeletons and complexity of ground truths (disbench.data.truth_cache)
+    truths-v2/          skeletons and complexity of ground truths (disbench.data.truth_cache)
     digests-v1/         digests of the files of data sets (disbench.data.digest_cache)
     kernels-v1/         compiled kernels (disbench.system.compilation)
 

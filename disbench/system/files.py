@@ -2,12 +2,32 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from disbench.errors import InputError
+
+
+def require_regular_file(path: Path) -> Path:
+    """Return the path of a file that can be read to its end.
+
+    A missing file and a folder are left to the reader, which reports them.
+
+    Raises:
+        InputError: for a pipe, a socket and a device, which could be waited for forever, and for a broken link.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        if path.is_symlink():
+            raise InputError(f"{path}: a broken link; restore the file that it points to, or remove it") from None
+        return path
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path}: a pipe, socket or device; give a regular file")
+    return path
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
