@@ -124,10 +124,10 @@ def match_maps(samples: Sequence[Sample], folder: Path, *, resizes: bool = False
 def _raise_faults(title: str, faults: Mapping[str, list[str]], hint: str = "") -> None:
     counted = {kind: names for kind, names in faults.items() if names and kind != REASONS}
     lines = [f"{len(names)} {kind} ({_list_names(sorted(names))})" for kind, names in counted.items()]
-    reasons = f" ({_list_names(sorted(faults[REASONS]))})" if REASONS in faults else ""
     if lines:
+        lines += sorted(faults.get(REASONS, []))[:MAX_LISTED]
         raise InputError(
-            f"{title}: {'; '.join(lines)}.{reasons} A subset is scored as a whole or not at all; fix or remove these files{hint}"
+            f"{title}: {'; '.join(lines)}. A subset is scored as a whole or not at all; fix or remove these files{hint}"
         )
 
 
@@ -158,7 +158,7 @@ def _files_by_stem(folder: Path) -> tuple[dict[str, Path], Faults]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
-    broken, special = "that are broken links", "that are pipes, sockets or devices"
+    broken, special = "linked to no file", "not a regular file"
     faults: Faults = {"duplicate": [], "not an image": [], "whose name is not UTF-8": [], broken: [], special: []}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in _LEFTOVERS:

@@ -18,7 +18,7 @@ import msgspec
 
 from disbench.data.mini import TITLE as MINI_TITLE
 from disbench.errors import InputError, suggest_names
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 
 SCHEMA = 1
 _PACKAGE = Path(__file__).parent.parent
@@ -132,6 +132,7 @@ class Entry:
 
 def read_entry(path: Path) -> Entry:
     """Read an entry; InputError for any other file, and for a token that is not of its data set."""
+    require_regular_file(path)
     try:
         data = path.read_bytes()
         entry = msgspec.json.decode(data, type=Entry)

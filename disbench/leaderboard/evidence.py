@@ -19,7 +19,7 @@ from disbench.runs.scores_file import read_scores
 from disbench.runs.times import stage_times
 from disbench.stats.intervals import bca_intervals
 from disbench.stats.resample import MIN_IMAGES, build_columns
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 
 
 def make_measured(result: Result, metrics: MetricKeys = None) -> Measured:
@@ -86,7 +86,7 @@ def submit_run(result: Result, root: Path, model: str | None = None, metrics: Me
     evidence = evidence_path(path, measured)
     # The evidence is written before the entry that needs it, and deleted after no entry needs it.
     evidence.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(evidence, (result.folder / "scores.parquet").read_bytes())
+    write_atomic(evidence, require_regular_file(result.folder / "scores.parquet").read_bytes())
     write_entry(path, replace(entry, model=model, dataset=result.dataset, token=result.token, measured=parts))
     for file in unused:
         file.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def _make_entry(result: Result, model: str) -> Entry:
 
 def _list_unused_evidence(path: Path, entry: Entry, parts: tuple[Measured, ...]) -> list[Path]:
     """List the evidence that no entry of the leaderboard needs once the entry at `path` consists of `parts`."""
-    used = b"".join(file.read_bytes() for file in path.parent.glob("*.json") if file != path)
+    used = b"".join(require_regular_file(file).read_bytes() for file in path.parent.glob("*.json") if file != path)
     used += b"".join(part.evidence.encode() for part in parts)
     return [evidence_path(path, part) for part in entry.measured if part.evidence.encode() not in used]
 
@@ -191,4 +191,4 @@ def _check_signature(path: Path, entry: Entry, measured: Measured) -> str:
 
 
 def _hash_file(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(require_regular_file(path).read_bytes()).hexdigest()

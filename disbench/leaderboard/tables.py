@@ -10,6 +10,7 @@ import msgspec
 
 from disbench.errors import InputError
 from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.system.files import require_regular_file
 
 Place = tuple[str, str, str]  # method, subset, metric
 TableName = tuple[str, str]  # paper, table
@@ -67,7 +68,7 @@ def parse_number(text: str | None) -> Decimal | None:
 def read_tables(path: Path) -> list[Published]:
     """Read a file of published tables; InputError if it is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Published])
+        return msgspec.json.decode(require_regular_file(path).read_bytes(), type=list[Published])
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a file of published tables ({error})") from None
 

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from disbench.errors import InputError
+from disbench.system.files import require_regular_file
 
 _PACKAGE = Path(__file__).parents[1]
 # The models of disbench itself: inside an installed package, or at the top of a checkout.
@@ -126,7 +127,7 @@ def read_card(folder: Path) -> Card:
     """Read the card of a model's folder. InputError for a file that is not a card."""
     path = folder / "card.toml"
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        content = tomllib.loads(require_regular_file(path).read_text("utf-8"))
         if {"protocol", "pipeline"} <= content.keys():
             raise TypeError("it has both [pipeline] and [protocol], its former name; keep [pipeline]")
         if "protocol" in content:  # the name of the table until `protocol` came to mean rules of evaluation only

@@ -12,6 +12,7 @@ from disbench.errors import DigestMismatch, InputError, suggest_names
 from disbench.registry.card import HELP, SHIPPED_ROOTS, Card
 from disbench.registry.discovery import cli_arguments, normalise_name, scan_models
 from disbench.registry.external import make_external_card
+from disbench.system.files import require_regular_file
 
 NAMESPACE = "disbench.models"  # its path is the roots of the registry
 EXTRAS = {"onnxruntime": "onnx", "accelerate": "train"}  # missing package -> extra, where that is not `models`
@@ -71,6 +72,8 @@ def load_predictor(card: Card, weights: str | None, device: str | None, options:
         InputError: for unfit weights, an unknown option, and code from outside that fails.
     """
     check_weights(card, weights)
+    if weights:
+        require_regular_file(Path(weights))
     _check_digest(card, weights)
     factory = import_attribute(card, card.predictor)
     if not callable(factory):

@@ -21,7 +21,7 @@ from disbench.data.dataset import Sample
 from disbench.errors import InputError
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.row_log import Row
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 
 SCHEMA = 2
 REBUILD_HINT = "delete its run.json and run the command of the run again, which rebuilds it from the shards"
@@ -97,7 +97,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read and check the manifest of a run folder. InputError for a folder that is not a run, or is damaged."""
     path = folder / "run.json"
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+        manifest = msgspec.json.decode(require_regular_file(path).read_bytes(), type=Manifest)
         if manifest.complete:
             finished = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
             if finished.identity.data.keys() != manifest.splits.keys():

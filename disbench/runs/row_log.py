@@ -19,6 +19,7 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics.measurement import Measurement
+from disbench.system.files import require_regular_file
 
 ROWS_PER_CHUNK = 1 << 14  # rows in memory, which take 50 MB
 _NULL = msgspec.Raw(b"null")
@@ -90,7 +91,7 @@ class RowLogs:
         decode = msgspec.json.Decoder(_IndexedRow).decode
         for index, path in enumerate(self._files):
             offset = 0
-            with path.open("rb") as file:
+            with require_regular_file(path).open("rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):  # otherwise it is torn
                         row = _decode_line(decode, line, path, number)

@@ -12,6 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from disbench.system.files import require_regular_file
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -65,7 +67,7 @@ def read_parquet(path: Path) -> dict[str, list[Any]]:
     """Read columns as lists of Python values. OSError or pyarrow.ArrowException where the file cannot be read."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(require_regular_file(path)) as file:
         return file.read().to_pydict()
 
 
@@ -82,7 +84,7 @@ def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
         arrays = flat.reshape(-1, size)[column.offset :][: len(column)]
         return [array if valid else None for array, valid in zip(arrays, column.is_valid().to_pylist(), strict=True)]
 
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(require_regular_file(path)) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group).combine_chunks()
             yield {name: to_values(table[name].chunk(0)) for name in table.column_names}

@@ -12,7 +12,7 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.system.environment import first_difference, flatten_record
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 from disbench.system.nvidia import SLOWED
 from disbench.timing.rule import TimingRule
 
@@ -168,7 +168,7 @@ def write_timing(path: Path, timing: Timing) -> None:
 def read_timing(path: Path) -> Timing:
     """Read a timing; InputError for any other file, and for another version of the format."""
     try:
-        timing = msgspec.json.decode(path.read_bytes(), type=Timing)
+        timing = msgspec.json.decode(require_regular_file(path).read_bytes(), type=Timing)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file or folder; `disbench time` writes timings") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

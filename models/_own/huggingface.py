@@ -21,6 +21,7 @@ from disbench.models._own import steps
 from disbench.models._parts.device import choose_device
 from disbench.models._parts.weights import digest_tensors, first_line
 from disbench.registry.card import Card
+from disbench.system.files import require_regular_file
 
 RESAMPLE = {1: "pillow-lanczos", 2: "pillow-bilinear", 3: "pillow-bicubic"}  # by Pillow's numbers
 CONFIG = "preprocessor_config.json"
@@ -90,7 +91,7 @@ def _read_defaults(source: str) -> dict[str, Any]:
     try:
         is_folder = Path(source).is_dir()
         file = Path(source) / CONFIG if is_folder else Path(hf_hub_download(source, CONFIG))
-        config = json.loads(file.read_text())
+        config = json.loads(require_regular_file(file).read_text())
     except (OSError, ValueError):
         return {}
     size = config.get("size")

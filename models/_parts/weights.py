@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from disbench.errors import InputError
+from disbench.system.files import require_regular_file
 
 NESTS = ("state_dict", "model_state", "model")  # keys under which trainers keep the weights, next to their own state
 WRAPPERS = ("module.", "_orig_mod.")  # prefixes that distributed training and torch.compile put before every name
@@ -38,7 +39,7 @@ def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
     Raises:
         InputError: Neither the path nor the download exists.
     """
-    if (path := Path(name)).exists():
+    if (path := require_regular_file(Path(name))).exists():
         return path
     remote = re.fullmatch(r"([\w-][\w.-]*/[\w.-]+)(?:/(.+))?", name)
     if not remote or path.parent.is_dir():  # out/isnet.pth looks like owner/name, but out/ is a local folder
@@ -57,7 +58,7 @@ def read_weights(path: Path) -> State:
 
     The state dict may be nested under one of NESTS.
     """
-    if path.is_dir():
+    if require_regular_file(path).is_dir():
         raise InputError(f"{path}: is a folder; give a single weights file")
     try:
         if path.suffix == ".safetensors":

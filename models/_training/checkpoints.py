@@ -10,7 +10,7 @@ import msgspec
 import torch
 
 from disbench.errors import InputError
-from disbench.system.files import atomic_writer, write_atomic
+from disbench.system.files import atomic_writer, require_regular_file, write_atomic
 
 
 class Stateful(Protocol):
@@ -82,7 +82,7 @@ def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tupl
     Raises:
         InputError: if the file is damaged, or belongs to another recipe or to other pictures.
     """
-    path = state.checkpoint
+    path = require_regular_file(state.checkpoint)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's unpickler fails on damaged bytes with any kind of exception

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from disbench.errors import InputError
+from disbench.system.files import require_regular_file
 
 RecipeType = TypeVar("RecipeType")
 Table = dict[str, Any]
@@ -39,7 +40,7 @@ def read_recipe(path: Path, kind: type[RecipeType]) -> RecipeType:
 def read_table(path: Path) -> Table:
     """Read a TOML file. Raise InputError if it is unreadable or no TOML."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(require_regular_file(path).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: not a recipe ({error})") from None
 

@@ -29,7 +29,7 @@ from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.unet import WHOLE
 from disbench.models.diffdis.validate import measure_checkpoint
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 
 RECIPES = Path(__file__).parent / "recipes"
 MAX_CACHED_STEPS = 1000
@@ -227,7 +227,7 @@ def _read_scores(folder: Path, recipe: Recipe, scored_on: list[str]) -> dict[str
     path = folder / "scores.json"
     if not path.exists():
         return None
-    content = json.loads(path.read_text())
+    content = json.loads(require_regular_file(path).read_text())
     if recipes.convert_table(path, content["recipe"], Recipe) != recipe or content["on"] != scored_on:
         raise InputError(f"{path}: scores of another recipe or data set; choose another --out")
     return content["scores"]

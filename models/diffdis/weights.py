@@ -25,7 +25,7 @@ from disbench.models.diffdis import files
 from disbench.models.diffdis.checkpoint import Checkpoint, PredictionType
 from disbench.models.diffdis.pipeline import make_scheduler
 from disbench.models.diffdis.unet import LATENT_CHANNELS, WHOLE, DiffDISUNet, Parts
-from disbench.system.files import write_atomic
+from disbench.system.files import require_regular_file, write_atomic
 
 BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
@@ -207,7 +207,7 @@ def _load_own(weights: Path) -> Checkpoint:
     folder = weights.parent
     path = folder / "config.json"
     try:
-        config = msgspec.json.decode(path.read_bytes(), type=Config)
+        config = msgspec.json.decode(require_regular_file(path).read_bytes(), type=Config)
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
     source, (state, text) = weights, _read_unet(weights)

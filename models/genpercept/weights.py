@@ -17,6 +17,7 @@ from disbench.models._parts.weights import find_weights, first_line, read_weight
 from disbench.models.diffdis import files
 from disbench.models.diffdis.weights import autoencoder, check_prompt, empty_prompt
 from disbench.models.genpercept.network import UNET, VAE, Networks
+from disbench.system.files import require_regular_file
 
 BASE = "stabilityai/stable-diffusion-2-1"
 VERSIONS = {"unet_dis_v1": "v1", "unet_dis_v2": "v2", "unet": "v2"}  # by the U-Net's folder; shapes are equal
@@ -84,7 +85,7 @@ def _load_part(kind: type[ModelMixin], root: Path, folder: str) -> Any:
 
 def _read_embedding(path: Path, width: int) -> Tensor:
     try:
-        embedding = torch.from_numpy(np.load(path).astype(np.float32))
+        embedding = torch.from_numpy(np.load(require_regular_file(path)).astype(np.float32))
     except FileNotFoundError:
         raise InputError(f"{path}: missing; get it from {PROMPT_URL}, or give its path: prompt=PATH") from None
     except (OSError, EOFError, ValueError, AttributeError) as error:  # AttributeError: an archive of several arrays

