@@ -10,6 +10,7 @@ formats.
 import os
 import struct
 import sys
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -42,7 +43,7 @@ class _File(NamedTuple):
         kind: its format, as Pillow names it.
         data: its bytes, uint8 (n,), without what could make a decoder print a warning.
         by_pillow: OpenCV would print a warning, or return other levels.
-        inverted: decoders return 0 for white.
+        inverted: decoders return 0 for white in 16 bits.
     """
 
     path: Path
@@ -199,15 +200,14 @@ def _decode(file: _File, flags: int) -> np.ndarray:
     """Decode a file as OpenCV does with these flags. Raises InputError for what cannot be decoded."""
     pixels = None
     if not file.by_pillow:
-        try:
+        with suppress(cv2.error):  # raised for a header that claims more pixels than OpenCV allows
             pixels = cv2.imdecode(file.data, flags)
-        except cv2.error:  # a header that claims more pixels than OpenCV allows
-            pixels = None
     if pixels is None and (file.by_pillow or file.kind == TIFF):  # OpenCV does not read tiles of 16 pixels
-        pixels = _decode_with_pillow(file, in_colour=flags == _COLOURS)
+        return _decode_with_pillow(file, in_colour=flags == _COLOURS)
     if pixels is None:
         raise InputError(f"{file.path}: cannot be decoded (truncated, or damaged); replace the file")
-    return ~pixels if file.inverted else pixels
+    # OpenCV inverts what it converts to 8 bits.
+    return ~pixels if file.inverted and pixels.dtype == np.uint16 else pixels
 
 
 def _decode_with_pillow(file: _File, *, in_colour: bool) -> np.ndarray:
@@ -221,6 +221,8 @@ def _decode_with_pillow(file: _File, *, in_colour: bool) -> np.ndarray:
                 mode = "RGBA" if image.mode == "P" else "RGB"
                 return np.array(image.convert(mode))[..., :3]
             stored = np.array(image).astype(np.uint16)
+            if file.inverted:
+                stored = ~stored
     except Exception as error:  # as in read_header
         raise InputError(f"{file.path}: cannot be decoded ({error}); replace the file") from None
     return np.dstack([(stored >> 8).astype(np.uint8)] * 3) if in_colour else stored
