@@ -10,6 +10,7 @@ from pathlib import Path
 from disbench.data.dataset import Sample, stem_key
 from disbench.data.images import EXTENSIONS, read_header
 from disbench.errors import InputError
+from disbench.system.files import require_regular_file
 
 MAX_LISTED = 8  # files named for each kind of fault before "and N more"
 REASONS = "reasons"  # why files are unreadable, among the faults
@@ -145,12 +146,19 @@ def _check_sizes(path: Path | None, truth: Path, faults: Faults) -> None:
         try:
             sizes.add(read_header(file)[1])
         except InputError as error:
-            # The folder says whether it is an image, a truth or a map.
-            name = f"{file.parent.name}/{file.name}"
-            faults.setdefault("unreadable", []).append(name)
-            faults.setdefault(REASONS, []).append(f"{name}: {str(error).removeprefix(f'{file}: ')}")
+            faults.setdefault("unreadable", []).append(_name_with_folder(file))
+            _add_reason(file, faults, error)
     if path is not None and len(sizes) > 1:
         faults.setdefault(WRONG_SIZE, []).append(path.name)
+
+
+def _add_reason(path: Path, faults: Faults, error: InputError) -> None:
+    faults.setdefault(REASONS, []).append(f"{_name_with_folder(path)}: {str(error).removeprefix(f'{path}: ')}")
+
+
+def _name_with_folder(path: Path) -> str:
+    """Return a name that says whether a file is an image, a truth or a map."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def _files_by_stem(folder: Path) -> tuple[dict[str, Path], Faults]:
@@ -158,17 +166,16 @@ def _files_by_stem(folder: Path) -> tuple[dict[str, Path], Faults]:
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
-    broken, special = "linked to no file", "not a regular file"
-    faults: Faults = {"duplicate": [], "not an image": [], "whose name is not UTF-8": [], broken: [], special: []}
+    faults: Faults = {"duplicate": [], "not an image": [], "whose name is not UTF-8": []}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name in _LEFTOVERS:
             continue
-        if not path.exists():
-            faults[broken].append(path.name)
-        elif not path.is_file() and not path.is_dir():
-            faults[special].append(path.name)
-        elif path.suffix.lower() not in EXTENSIONS or not path.is_file():
+        if path.suffix.lower() not in EXTENSIONS or not path.is_file():
             faults["not an image"].append(path.name)
+            try:
+                require_regular_file(path)  # says that it is a broken link, a pipe or a device
+            except InputError as error:
+                _add_reason(path, faults, error)
         elif any("\ud800" <= c <= "\udfff" for c in path.name):  # how Python shows bytes that do not decode
             faults["whose name is not UTF-8"].append(path.name)
         elif files.setdefault(stem_key(path.stem), path) is not path:

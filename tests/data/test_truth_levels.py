@@ -10,6 +10,7 @@ from PIL import Image
 
 from disbench.data.hashing import hash_file
 from disbench.data.images import read_map, read_truth
+from disbench.data.location import find_dataset
 from disbench.data.truth_cache import load_complexity, truth_cache_folder
 from disbench.errors import InputError
 from disbench.metrics.protocols import PROTOCOLS
@@ -52,7 +53,7 @@ def test_zeros_and_ones_are_a_mask_in_every_form(tmp_path, mode):
 
 
 def test_a_palette_of_greys_with_ids_is_refused(tmp_path):
-    image = Image.fromarray(SHAPE * 2, "P")
+    image = Image.frombytes("P", SHAPE.shape[::-1], (SHAPE * 2).tobytes())
     image.putpalette([level for level in range(256) for _ in range(3)])
     image.save(tmp_path / "a.png")
     with pytest.raises(InputError, match="its largest level is 2"):
@@ -98,6 +99,14 @@ def test_verify_names_it(folder):
     result = call("data", "verify", "--data", folder)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"{folder / 'gt' / 'b.png'}: its largest level is 7")
+
+
+def test_training_stops_and_names_it(folder):
+    pytest.importorskip("torch")
+    from disbench.models._training.data import load_pictures
+
+    with pytest.raises(InputError, match=r"b\.png: its largest level is 7"):
+        load_pictures(find_dataset(folder).samples, 16)
 
 
 def test_a_cached_complexity_of_an_earlier_version_does_not_hide_it(folder):

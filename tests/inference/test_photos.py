@@ -245,3 +245,76 @@ def test_nothing_to_do_is_told(folder, where, why):
     ran = call(folder / where)
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
     assert why in ran.stderr
+
+
+# -- Formats, damage and files that are none
+
+
+def test_postscript_is_never_run_whatever_its_name(folder, monkeypatch):
+    """Pillow would start the program that is first in its search: a Ghostscript that leaves a trace."""
+    (folder.parent / "gs").write_text(f"#!/bin/sh\ntouch {folder.parent}/ran\n")
+    (folder.parent / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder.parent), prepend=os.pathsep)
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    for suffix in ("jpg", "png", "tif"):
+        (folder / f"a.{suffix}").write_bytes(
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n"
+        )
+    ran = call(folder)
+    assert ran.exit_code == 2
+    assert ran.stderr.count("as it is none of BMP, JPEG, PNG, TIFF, WEBP, AVIF, GIF, JPEG2000, MPO") == 3
+    assert not (folder.parent / "ran").exists()
+
+
+@pytest.mark.parametrize("kind", ["PPM", "TGA", "ICO", "PCX"])
+def test_a_format_that_is_not_listed_is_refused(folder, kind):
+    save(folder / "a.png", SCENE[..., 0] if kind == "PCX" else SCENE, format=kind)
+    with pytest.raises(InputError, match=r"a\.png: cannot be read, as it is none of"):
+        photos.read_photo(folder / "a.png")
+
+
+@pytest.mark.parametrize("kind", ["GIF", "JPEG2000", "BMP", "WEBP", "MPO"])
+def test_a_format_that_is_listed_is_read_under_any_name(folder, kind):
+    save(folder / "a.png", format=kind)
+    assert photos.read_photo(folder / "a.png").pixels.shape == SCENE.shape
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_half_a_jpeg_is_refused_without_a_word_of_the_decoder(folder, progressive, capfd):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    data = save(folder / "a.jpg", noise, progressive=progressive).read_bytes()
+    (folder / "a.jpg").write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    save(folder / "b.tif", noise, compression="tiff_lzw")
+    data = (folder / "b.tif").read_bytes()
+    (folder / "b.tif").write_bytes(data[:300] + b"\xff" * 60 + data[360:])
+    ran = call(folder)
+    assert ran.exit_code == 2
+    for name in ("a.jpg", "b.tif"):
+        assert f"{folder / name}: cannot be decoded (truncated, or damaged); replace the file" in ran.stderr
+    assert capfd.readouterr() == ("", "")
+
+
+def test_broken_links_and_pipes_are_reported_and_stop_no_other(folder):
+    save(folder / "a.png")
+    (folder / "b.png").symlink_to("gone.png")
+    (folder / "album").symlink_to("nowhere")
+    os.mkfifo(folder / "c.jpg")
+    os.mkfifo(folder / "notes")
+    ran = call(folder, "--json")
+    assert ran.exit_code == 2
+    document = json.loads(ran.stdout)
+    assert [entry["file"] for entry in document["written"]] == ["predictions/a.png"]
+    failed = [entry["image"] for entry in document["failed"]]
+    assert failed == [str(folder / name) for name in ("album", "b.png", "c.jpg")]
+    assert document["not_pictures"] == 1
+    assert ran.stderr.count("a broken link; restore") == 2
+    assert ran.stderr.count("a pipe, socket or device; give a regular file") == 1
+
+
+def test_a_broken_link_and_a_pipe_as_the_photo_are_named(folder):
+    (folder / "b.png").symlink_to("gone.png")
+    os.mkfifo(folder / "c.jpg")
+    for name, fault in (("b.png", "a broken link"), ("c.jpg", "a pipe, socket or device")):
+        ran = call(folder / name)
+        assert ran.exit_code == 2
+        assert f"{folder / name}: {fault}" in ran.stderr
