@@ -31,7 +31,8 @@ _LARGEST_ID = 128  # a truth's foreground is above this level
 _COLOURS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 
-if "OPENCV_LOG_LEVEL" not in os.environ:  # its log repeats, without the name of the file, what an InputError says
+# OpenCV's log repeats what an InputError says, without the name of the file.
+if os.environ.get("OPENCV_LOG_LEVEL", "OFF") == "OFF":
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
@@ -207,7 +208,7 @@ def _decode(file: _File, flags: int) -> np.ndarray:
     if pixels is None:
         raise InputError(f"{file.path}: cannot be decoded (truncated, or damaged); replace the file")
     # OpenCV inverts what it converts to 8 bits.
-    return ~pixels if file.inverted and pixels.dtype == np.uint16 else pixels
+    return np.invert(pixels) if file.inverted and pixels.dtype == np.uint16 else pixels
 
 
 def _decode_with_pillow(file: _File, *, in_colour: bool) -> np.ndarray:

@@ -104,7 +104,6 @@ def test_every_reader_refuses_a_pipe(folder, name):
         ("run", "--model", "isnet", "--weights", "x", "--data", "d"),
         ("predict", "x", "--model", "otsu"),
         ("predict", "d/im", "--model", "isnet", "--weights", "x"),
-        ("train", "x", "--data", "d", "--out", "out"),
         ("leaderboard", "show", "x"),
         ("leaderboard", "check", "x"),
         ("leaderboard", "audit", "x"),
