@@ -9,11 +9,13 @@ import sys
 import zlib
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 
 from disbench.data.png_chunks import DEPTH, SEVERAL, is_png, keep_essential_chunks
+from disbench.data.hashing import check_digest
 from disbench.errors import InputError
 from disbench.system.files import write_atomic
 
@@ -31,58 +33,57 @@ _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 
 def read_header(path: Path) -> tuple[str, tuple[int, int]]:
     """Return Pillow's mode and (height, width) of an image file, without decoding it."""
-    if header := _read_grey_header(path):
-        return header
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            return image.mode, (image.height, image.width)
-    except Exception as error:  # damaged bytes can make Pillow raise anything
+        with path.open("rb") as file:
+            return _parse_header(path, file)
+    except OSError as error:
         raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Read an image as uint8 (h, w, 3) RGB. An alpha channel is dropped, and 16 bits become 8."""
-    return _decode(path, _COLOURS)
+def read_image(path: Path, digest: str | None = None) -> np.ndarray:
+    """Read an image as uint8 (h, w, 3) RGB. An alpha channel is dropped, and 16 bits become 8.
+
+    Raises InputError for a file that cannot be decoded, and for one without the digest of hash_file(), if given.
+    """
+    return _decode(path, _read(path, digest), _COLOURS)
 
 
-def read_truth(path: Path) -> np.ndarray:
-    """Read a ground truth as uint8 (h, w). A mask stored as 0 and 1 becomes 0 and 255."""
-    grey = read_map(path)
+def read_truth(path: Path, digest: str | None = None) -> np.ndarray:
+    """Read a ground truth as uint8 (h, w). A mask stored as 0 and 1 becomes 0 and 255. Raises as `read_map` does."""
+    grey = read_map(path, digest)
     return grey * 255 if grey.max() == 1 else grey
 
 
-def read_map(path: Path) -> np.ndarray:
+def read_map(path: Path, digest: str | None = None) -> np.ndarray:
     """Read a prediction map as uint8 (h, w), 0..255.
 
     8-bit grey is returned unchanged. 1-bit images, grey palettes, equal channels, opaque alpha and full-range 16-bit
     images are converted without loss. Raises InputError for anything else, because readers in this field disagree
-    about it.
+    about it, and for a file without the digest of hash_file(), if given.
     """
-    mode, _ = read_header(path)
-    if mode in {"1", "L"} and (grey := _decode_fast(path)) is not None:
+    data = _read(path, digest)
+    mode, _ = _parse_header(path, BytesIO(data))
+    if mode in {"1", "L"} and (grey := _decode_fast(data)) is not None:
         return grey
-    if mode == "L" or (mode == "1" and _read_grey_header(path)):
-        return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    if mode == "L" or (mode == "1" and _parse_grey_header(data[: _HEADER.size].tobytes())):
+        return _decode(path, data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if mode.startswith("I"):
-        return _read_16_bit(path)
+        return _read_16_bit(path, data)
     if mode not in {"1", "P", "PA", "LA", "RGB", "RGBA"}:
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
-    return _read_channels(path, mode)
+    return _read_channels(path, data, mode)
 
 
-def _read_channels(path: Path, mode: str) -> np.ndarray:
+def _read_channels(path: Path, data: np.ndarray, mode: str) -> np.ndarray:
     """Read a mask with a palette, several channels or alpha. Raises InputError unless it is grey and opaque."""
-    data = _read(path)
-    file: Path | BytesIO = path
+    file = BytesIO(data)
     if is_png(data):
         file, is_deep = BytesIO(keep_essential_chunks(path, data)[0]), data[DEPTH] == 16
     elif mode == "1":
         _check_single(path, data)
         is_deep = False
     else:
-        is_deep = _decode(path, _AS_STORED).dtype != np.uint8
+        is_deep = _decode(path, data, _AS_STORED).dtype != np.uint8
     if is_deep:
         raise InputError(f"{path}: a 16-bit mask of several channels; save it as 8-bit grey")
     from PIL import Image
@@ -109,16 +110,25 @@ def encode_map(prediction: np.ndarray) -> bytes:
     return cv2.imencode(".png", prediction, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
-def _read_grey_header(path: Path) -> tuple[str, tuple[int, int]] | None:
-    """Read the header of a grey PNG, as nearly all maps and truths are, in half of Pillow's time.
+def _parse_header(path: Path, file: BinaryIO) -> tuple[str, tuple[int, int]]:
+    """Return Pillow's mode and (height, width) of an opened image. `path` is for messages."""
+    if header := _parse_grey_header(file.read(_HEADER.size)):
+        return header
+    from PIL import Image
+
+    try:
+        file.seek(0)
+        with Image.open(file, formats=_FORMATS) as image:
+            return image.mode, (image.height, image.width)
+    except Exception as error:  # damaged bytes can make Pillow raise anything
+        raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
+
+
+def _parse_grey_header(start: bytes) -> tuple[str, tuple[int, int]] | None:
+    """Parse the header of a grey PNG, as nearly all maps and truths are, in half of Pillow's time.
 
     Returns None for other files, which Pillow reads.
     """
-    try:
-        with path.open("rb") as file:
-            start = file.read(_HEADER.size)
-    except OSError:  # Pillow will raise it again
-        return None
     if len(start) < _HEADER.size:
         return None
     *fixed, width, height, depth, colour, compression, filters, interlaced, checksum = _HEADER.unpack(start)
@@ -128,9 +138,9 @@ def _read_grey_header(path: Path) -> tuple[str, tuple[int, int]] | None:
     return _GREY[depth], (height, width)
 
 
-def _read_16_bit(path: Path) -> np.ndarray:
+def _read_16_bit(path: Path, data: np.ndarray) -> np.ndarray:
     """Read a 16-bit grey mask, rounded to 8 bits. Raises InputError if it may be an 8-bit mask in a 16-bit file."""
-    stored = _decode(path, _AS_STORED)
+    stored = _decode(path, data, _AS_STORED)
     if stored.dtype != np.uint16 or stored.ndim != 2:
         raise InputError(f"{path}: cannot read {stored.dtype} values as a mask; save it as 8-bit grey")
     if 0 < stored.max() < 256:
@@ -138,14 +148,16 @@ def _read_16_bit(path: Path) -> np.ndarray:
     return ((stored.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, digest: str | None) -> np.ndarray:
     try:
-        return np.fromfile(path, np.uint8)
+        data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; check the file") from None
+    check_digest(path, data.data, digest)  # of these bytes, since the file may change at any time
+    return data
 
 
-def _decode_fast(path: Path) -> np.ndarray | None:
+def _decode_fast(data: np.ndarray) -> np.ndarray | None:
     """Decode a grey PNG with compiled loops, to the same pixels as the other decoders; None if that is impossible.
 
     This is done only if Numba is loaded already, because loading it takes as long as decoding many maps.
@@ -154,7 +166,7 @@ def _decode_fast(path: Path) -> np.ndarray | None:
         return None
     from disbench.data.png import decode_grey
 
-    return decode_grey(_read(path))
+    return decode_grey(data)
 
 
 def _check_single(path: Path, data: np.ndarray) -> None:
@@ -164,7 +176,7 @@ def _check_single(path: Path, data: np.ndarray) -> None:
     from PIL import Image
 
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
             has_several = getattr(image, "n_frames", 1) > 1
     except Exception:  # the decoder will report the fault
         return
@@ -172,9 +184,8 @@ def _check_single(path: Path, data: np.ndarray) -> None:
         raise InputError(f"{path}: {SEVERAL}")
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def _decode(path: Path, data: np.ndarray, flags: int) -> np.ndarray:
     """Decode a file as OpenCV does with these flags. Raises InputError for damaged files and several pictures."""
-    data = _read(path)
     if is_png(data):
         chunks, clean = keep_essential_chunks(path, data)
         if not clean:
