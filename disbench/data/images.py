@@ -14,8 +14,8 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from disbench.data.png_chunks import DEPTH, SEVERAL, is_png, keep_essential_chunks
 from disbench.data.hashing import check_digest
+from disbench.data.png_chunks import DEPTH, SEVERAL, is_png, keep_essential_chunks
 from disbench.errors import InputError
 from disbench.system.files import write_atomic
 

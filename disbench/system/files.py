@@ -1,13 +1,29 @@
-"""Files that are written whole or not at all, and folders that one process works in at a time."""
+"""Files that are written whole or not at all, and folders that one process works in at a time.
 
+A file is written under the name .HOST-RANDOM.part first, in the same folder, and locked meanwhile. A killed process
+leaves such a part. The next process that starts in the folder removes it if it is its own host's and is not locked, or
+is a day old: other hosts may not see locks, and Windows has none.
+"""
+
+import functools
 import os
 import secrets
+import socket
+import time
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from disbench.errors import InputError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+SECONDS_TO_WRITE = 24 * 3600  # after which a part is nobody's
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -28,17 +44,66 @@ def atomic_writer(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a file, so nothing is written there; choose another place")
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")  # the name of `path` may be as long as names can be
+    _remove_parts_once(path.parent)
+    temporary, file = _create_part(path.parent)
     try:
-        with temporary.open("wb") as file:
+        with file:
             yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        temporary.replace(path)
+            if fcntl:  # while the lock is held
+                temporary.replace(path)
+        if not fcntl:  # Windows renames only closed files
+            temporary.replace(path)
     except BaseException:  # a full disk must not be filled further
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the parts of files that killed processes left in a folder. Those of live processes stay."""
+    with suppress(OSError):  # a folder that is missing or cannot be read has nothing to remove
+        for entry in os.scandir(folder):
+            if entry.name.startswith(".") and entry.name.endswith(".part"):
+                _remove_part(Path(entry.path))
+
+
+@functools.cache
+def _remove_parts_once(folder: Path) -> None:
+    remove_parts(folder)
+
+
+def _remove_part(path: Path) -> None:
+    with suppress(OSError):  # removed by another process, or not ours to remove
+        is_old = time.time() - path.stat().st_mtime > SECONDS_TO_WRITE
+        is_own = path.name.startswith(f".{_host()}-") and fcntl is not None
+        if is_old:
+            path.unlink()
+        elif is_own:
+            with path.open("r+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while its writer lives
+                path.unlink()
+
+
+def _create_part(folder: Path) -> tuple[Path, IO[bytes]]:
+    """Create and lock the part of a file."""
+    while True:
+        # The name of the file itself may be as long as names can be.
+        path = folder / f".{_host()}-{secrets.token_hex(8)}.part"
+        file = path.open("xb")
+        if fcntl:
+            with suppress(OSError):  # of file systems without locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink == 0:  # removed before it was locked
+                file.close()
+                continue
+        return path, file
+
+
+@functools.cache
+def _host() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 @contextmanager
@@ -50,9 +115,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         InputError: if another process holds the lock, and if the folder cannot be created.
     """
-    try:
-        import fcntl
-    except ModuleNotFoundError:
+    if fcntl is None:
         yield
         return
     try:
@@ -64,4 +127,5 @@ def lock_folder(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(f"{folder}: another process works there; wait for it, or choose another --out") from None
+        remove_parts(folder)
         yield

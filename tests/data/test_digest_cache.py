@@ -15,7 +15,6 @@ from disbench.errors import UnwritableCache
 from disbench.system.caches import cache_root
 
 
-
 def hash_splits(dataset):
     return identify_splits(hash_dataset(dataset))
 

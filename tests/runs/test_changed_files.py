@@ -242,7 +242,7 @@ def test_tensors_of_a_safetensors_file_do_not_change_with_it():
     module = torch.nn.Linear(1 << 12, 1, bias=False)
     module.load_state_dict(load_file("w.safetensors"), assign=True)
     separate_from_file(module)
-    with open("w.safetensors", "r+b") as file:  # as `cp` writes over a file
+    with Path("w.safetensors").open("r+b") as file:  # as `cp` writes over a file
         file.seek(-(1 << 12), os.SEEK_END)
         file.write(bytes(1 << 12))
     assert tensors["weight"].min() == module.weight.min() == 1

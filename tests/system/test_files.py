@@ -1,0 +1,146 @@
+"""Parts of files that killed processes left are removed at the next start, and those of live writers are not."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from disbench.cli.main import main
+from disbench.system import files
+from disbench.system.files import atomic_writer, lock_folder, remove_parts, write_atomic
+
+HALF = """
+import os, signal, sys
+from pathlib import Path
+from disbench.system.files import atomic_writer
+with atomic_writer(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print("written", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def a_new_process():
+    """Each test is one: parts are looked for once per process and folder."""
+    files._remove_parts_once.cache_clear()
+
+
+def start_writer(path):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", HALF, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout.readline() == "written\n"
+    return writer
+
+
+def parts(folder):
+    return list(folder.rglob("*.part"))
+
+
+def make_part(folder, name, seconds_old=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - seconds_old,) * 2)
+    return path
+
+
+def test_a_part_is_removed_when_its_writer_was_killed_and_not_before(tmp_path):
+    with start_writer(tmp_path / "x") as writer:
+        write_atomic(tmp_path / "y", b"whole")
+        remove_parts(tmp_path)
+        assert len(parts(tmp_path)) == 1
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        assert len(parts(tmp_path)) == 1
+    files._remove_parts_once.cache_clear()
+    write_atomic(tmp_path / "z", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["y", "z"]
+
+
+def test_a_writer_ends_whole_while_others_clean_up(tmp_path):
+    with start_writer(tmp_path / "x") as writer:
+        for _ in range(3):
+            remove_parts(tmp_path)
+        writer.stdin.close()
+        assert writer.wait() == 0
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"half"]
+
+
+def test_a_part_that_is_removed_before_it_is_locked_is_created_again(tmp_path, monkeypatch):
+    flock, removed = files.fcntl.flock, []
+
+    def remove_first(file, kind):
+        if not removed:
+            removed.append(Path(file.name).unlink())
+        flock(file, kind)
+
+    monkeypatch.setattr(files.fcntl, "flock", remove_first)
+    write_atomic(tmp_path / "x", b"whole")
+    assert removed and (tmp_path / "x").read_bytes() == b"whole"
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds_old", "stays"),
+    [
+        (".00000000-0123456789abcdef.part", 60, True),  # of another host, which may be writing it
+        (".00000000-0123456789abcdef.part", 100_000, False),
+        (".0123456789abcdef.part", 60, True),  # of an older version, which locked nothing
+        (".0123456789abcdef.part", 100_000, False),
+        ("film.part", 100_000, True),  # of the user
+    ],
+)
+def test_parts_of_others_stay_for_a_day(tmp_path, name, seconds_old, stays):
+    part = make_part(tmp_path, name, seconds_old)
+    remove_parts(tmp_path)
+    assert part.exists() == stays
+
+
+def test_without_locks_parts_stay_for_a_day(tmp_path, monkeypatch):
+    """As on Windows, and on file systems that refuse locks."""
+
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    old, young = (make_part(tmp_path, f".{files._host()}-{age}.part", age) for age in (100_000, 60))
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    write_atomic(tmp_path / "x", b"1")
+    assert young.exists() and not old.exists()
+    monkeypatch.setattr(files, "fcntl", None)
+    remove_parts(tmp_path)
+    with atomic_writer(tmp_path / "y") as file:
+        file.write(b"2")
+    assert young.exists() and (tmp_path / "y").read_bytes() == b"2"
+
+
+def test_a_start_in_a_run_or_a_training_removes_its_parts(tmp_path, make_pairs, monkeypatch):
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
+    data = make_pairs(tmp_path / "d", ["a"])
+    command = ["score", str(data / "gt"), "--data", str(data), "--out", str(tmp_path / "runs"), "--save"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    (run,) = (tmp_path / "runs").glob("*/*")
+    name = f".{files._host()}-0.part"
+    for folder in (run, run / "masks" / "d"):
+        make_part(folder, name)
+    assert CliRunner().invoke(main, command).exit_code == 0  # nothing is missing, so nothing is written
+    assert not parts(run)
+    make_part(tmp_path / "training", name)
+    with lock_folder(tmp_path / "training"):
+        assert not parts(tmp_path / "training")
+
+
+def test_a_folder_that_cannot_be_read_is_left_as_it_is(tmp_path):
+    remove_parts(tmp_path / "missing")
+    Path(tmp_path / "file").touch()
+    remove_parts(tmp_path / "file")
+    (tmp_path / ".x.part").mkdir()
+    os.utime(tmp_path / ".x.part", (1, 1))
+    remove_parts(tmp_path)
+    assert (tmp_path / ".x.part").is_dir()
