@@ -8,13 +8,14 @@ is a day old: other hosts may not see locks, and Windows has none.
 import functools
 import os
 import secrets
+import shutil
 import socket
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 from disbench.errors import InputError
 
@@ -23,6 +24,7 @@ try:
 except ModuleNotFoundError:  # on Windows
     fcntl = None  # type: ignore[assignment]
 
+Created = TypeVar("Created", bound=Any)
 SECONDS_TO_WRITE = 24 * 3600  # after which a part is nobody's
 
 
@@ -44,8 +46,8 @@ def atomic_writer(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a file, so nothing is written there; choose another place")
-    _remove_parts_once(path.parent)
-    temporary, file = _create_part(path.parent)
+    _remove_parts_once(path.parent.absolute())
+    temporary, file = _create_part(path.parent, lambda part: part.open("xb"))
     try:
         with file:
             yield file
@@ -78,27 +80,51 @@ def _remove_part(path: Path) -> None:
     with suppress(OSError):  # removed by another process, or not ours to remove
         is_old = time.time() - path.stat().st_mtime > SECONDS_TO_WRITE
         is_own = path.name.startswith(f".{_host()}-") and fcntl is not None
+        if not is_old and not is_own:
+            return
+        remove = shutil.rmtree if path.is_dir() else Path.unlink
         if is_old:
-            path.unlink()
-        elif is_own:
-            with path.open("r+b") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while its writer lives
-                path.unlink()
+            remove(path)
+            return
+        file = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while its writer lives
+            remove(path)
+        finally:
+            os.close(file)
 
 
-def _create_part(folder: Path) -> tuple[Path, IO[bytes]]:
-    """Create and lock the part of a file."""
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Create a folder for the duration of the block. A killed process leaves it to the next start in `parent`."""
+    remove_parts(parent)
+    path, file = _create_part(parent, _open_folder)
+    try:
+        yield path
+    finally:
+        if file is not None:
+            os.close(file)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_folder(path: Path) -> int | None:
+    """Create a folder. Returns a descriptor that can be locked, if there are locks."""
+    path.mkdir()
+    return os.open(path, os.O_RDONLY) if fcntl else None
+
+
+def _create_part(folder: Path, create: Callable[[Path], Created]) -> tuple[Path, Created]:
+    """Create and lock the part of a file or folder."""
     while True:
         # The name of the file itself may be as long as names can be.
         path = folder / f".{_host()}-{secrets.token_hex(8)}.part"
-        file = path.open("xb")
+        part = create(path)
         if fcntl:
             with suppress(OSError):  # of file systems without locks
-                fcntl.flock(file, fcntl.LOCK_EX)
-            if os.fstat(file.fileno()).st_nlink == 0:  # removed before it was locked
-                file.close()
+                fcntl.flock(part, fcntl.LOCK_EX)
+            if not path.exists():  # removed before it was locked
                 continue
-        return path, file
+        return path, part
 
 
 @functools.cache

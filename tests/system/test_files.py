@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from disbench.cli.main import main
 from disbench.system import files
-from disbench.system.files import atomic_writer, lock_folder, remove_parts, write_atomic
+from disbench.system.files import atomic_writer, lock_folder, remove_parts, temporary_folder, write_atomic
 
 HALF = """
 import os, signal, sys
@@ -140,7 +140,19 @@ def test_a_folder_that_cannot_be_read_is_left_as_it_is(tmp_path):
     remove_parts(tmp_path / "missing")
     Path(tmp_path / "file").touch()
     remove_parts(tmp_path / "file")
-    (tmp_path / ".x.part").mkdir()
-    os.utime(tmp_path / ".x.part", (1, 1))
+
+
+def test_a_temporary_folder_is_removed_at_the_end_or_at_the_next_start(tmp_path):
+    with temporary_folder(tmp_path) as part:
+        (part / "x").write_bytes(b"1")
+        remove_parts(tmp_path)
+        assert (part / "x").exists()
+    assert not parts(tmp_path)
+    make_part(tmp_path / f".{files._host()}-1.part", "x")
+    make_part(tmp_path / ".00000000-1.part", "x")
+    with temporary_folder(tmp_path):
+        pass
+    assert [path.name for path in parts(tmp_path)] == [".00000000-1.part"]
+    os.utime(tmp_path / ".00000000-1.part", (1, 1))
     remove_parts(tmp_path)
-    assert (tmp_path / ".x.part").is_dir()
+    assert not parts(tmp_path)
