@@ -245,3 +245,18 @@ def test_nothing_to_do_is_told(folder, where, why):
     ran = call(folder / where)
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
     assert why in ran.stderr
+
+
+def test_a_photo_that_changes_while_it_is_read_is_named_and_not_written(folder, monkeypatch):
+    """Otherwise its mask would pass for that of the photo before."""
+    photo, read = save(folder / "a.png"), photos.read_photo
+
+    def read_and_change(path):
+        pixels = read(path)
+        save(photo, 255 - SCENE)
+        return pixels
+
+    monkeypatch.setattr(photos, "read_photo", read_and_change)
+    answer = call("in", "--out", "out")
+    assert "in/a.png: changed after it was hashed" in answer.output
+    assert not list(folder.parent.glob("out/*"))
