@@ -25,12 +25,16 @@ class Sample:
         name: stem of the truth file, unique in its split.
         image: the image file. None when only maps are scored.
         truth: the ground truth file.
+        image_digest: SHA-256 of the image file, which reading it then checks. None: not hashed.
+        truth_digest: the same of the ground truth file.
     """
 
     split: str
     name: str
     image: Path | None
     truth: Path
+    image_digest: str | None = None
+    truth_digest: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:

@@ -25,22 +25,26 @@ def read_header(path: Path) -> tuple[str, tuple[int, int]]:
     """Return Pillow's mode and (height, width) of an image file, without decoding it."""
     try:
         with require_regular_file(path).open("rb") as file:
-            start = file.read(HEADER_BYTES)
-            kind = identify_format(path, start)
-            if kind == PNG and (header := _read_grey_header(start)):
-                return header
-            if kind == JPEG:
-                header = jpeg.read_jpeg_header(file)
-                check_size(path, header[1])
-                return header
-            file.seek(0)
-            return _read_pillow_header(path, kind, file)
-    except InputError:
-        raise
+            return parse_header(path, file)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; check the file") from None
-    except ValueError as error:
-        raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
+
+
+def parse_header(path: Path, file: IO[bytes]) -> tuple[str, tuple[int, int]]:
+    """Return Pillow's mode and (height, width) of an opened image. `path` is for messages."""
+    start = file.read(HEADER_BYTES)
+    kind = identify_format(path, start)
+    if kind == PNG and (header := _parse_grey_header(start)):
+        return header
+    if kind == JPEG:
+        try:
+            header = jpeg.read_jpeg_header(file)
+        except ValueError as error:
+            raise InputError(f"{path}: not a readable image ({error}); replace the file") from None
+        check_size(path, header[1])
+        return header
+    file.seek(0)
+    return _read_pillow_header(path, kind, file)
 
 
 def identify_format(path: Path, start: bytes) -> str:
@@ -58,8 +62,8 @@ def identify_format(path: Path, start: bytes) -> str:
     raise InputError(f"{path}: not a readable image (not BMP, JPEG, PNG, TIFF or WebP, or empty); save it as PNG")
 
 
-def _read_grey_header(start: bytes) -> tuple[str, tuple[int, int]] | None:
-    """Read the header of a grey PNG, as nearly all maps and truths are, in half of Pillow's time.
+def _parse_grey_header(start: bytes) -> tuple[str, tuple[int, int]] | None:
+    """Parse the header of a grey PNG, as nearly all maps and truths are, in half of Pillow's time.
 
     Returns None for other files, which Pillow reads.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from disbench.data.dataset import DataSet, Sample
@@ -42,8 +43,8 @@ def hash_pairs(
     return digests
 
 
-def hash_splits(dataset: DataSet, progress: Progress | None = None) -> dict[str, dict[str, str]]:
-    """Identify the scored data: split -> {"truths": digest, "images": digest}.
+def hash_dataset(dataset: DataSet, progress: Progress | None = None) -> DataSet:
+    """Return the data set with the digests of its files, which its images and truths must then have when they are read.
 
     Files that did not change since they were last read are not read again; see disbench.data.digest_cache.
     """
@@ -54,16 +55,28 @@ def hash_splits(dataset: DataSet, progress: Progress | None = None) -> dict[str,
             progress(hashed + done, total, "Hashing")
 
     cache = DigestCache(list_folders(dataset))
-    digests = {}
+    splits = {}
     for split, samples in dataset.splits.items():
         pairs = hash_pairs(samples, report, cache.hash_file)
-        digests[split] = {
-            "truths": combine_digests((name, truth) for name, (truth, _) in pairs.items()),
-            "images": combine_digests((name, image) for name, (_, image) in pairs.items()),
-        }
+        digests = (pairs[sample.name] for sample in samples)
+        splits[split] = tuple(
+            replace(sample, truth_digest=truth, image_digest=image)
+            for sample, (truth, image) in zip(samples, digests, strict=True)
+        )
         hashed += len(samples)
     cache.save()
-    return digests
+    return replace(dataset, splits=splits)
+
+
+def identify_splits(dataset: DataSet) -> dict[str, dict[str, str]]:
+    """Identify the data of hash_dataset(): split -> {"truths": digest, "images": digest}."""
+    return {
+        split: {
+            "truths": combine_digests((sample.name, sample.truth_digest) for sample in samples),
+            "images": combine_digests((sample.name, sample.image_digest) for sample in samples),
+        }
+        for split, samples in dataset.splits.items()
+    }
 
 
 def list_folders(dataset: DataSet) -> set[Path]:

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from disbench.data import jpeg, tiff
-from disbench.data.headers import BMP, HEADER_BYTES, JPEG, PNG, TIFF, WEBP, check_size, identify_format, read_header
+from disbench.data.hashing import check_digest
+from disbench.data.headers import BMP, HEADER_BYTES, JPEG, PNG, TIFF, WEBP, check_size, identify_format, parse_header
 from disbench.data.pillow import open_picture
 from disbench.data.png_chunks import DEPTH, SEVERAL, keep_essential_chunks
 from disbench.errors import InputError
@@ -54,19 +55,22 @@ class _File(NamedTuple):
     inverted: bool = False
 
 
-def read_image(path: Path) -> np.ndarray:
-    """Read an image as uint8 (h, w, 3) RGB. An alpha channel is dropped, and 16 bits become 8."""
-    return _decode(_open(path), _COLOURS)
+def read_image(path: Path, digest: str | None = None) -> np.ndarray:
+    """Read an image as uint8 (h, w, 3) RGB. An alpha channel is dropped, and 16 bits become 8.
+
+    Raises InputError for a file that cannot be decoded, and for one without the digest of hash_file(), if given.
+    """
+    return _decode(_open(path, _read(path, digest)), _COLOURS)
 
 
-def read_truth(path: Path) -> np.ndarray:
+def read_truth(path: Path, digest: str | None = None) -> np.ndarray:
     """Read a ground truth as uint8 (h, w). A mask stored as 0 and 1 becomes 0 and 255.
 
     Raises InputError as read_map() does, and if the largest level is between 2 and 128. A mask of zeros is empty.
     """
-    grey = read_map(path)
+    mode, grey = _read_grey(path, digest)
     top = int(grey.max())
-    if top == 1 and not read_header(path)[0].startswith("I"):
+    if top == 1 and not mode.startswith("I"):
         return grey * 255
     if 0 < top <= _LARGEST_ID:  # ids of classes or objects, or a faint mask; every measure would take it as empty
         raise InputError(
@@ -76,24 +80,28 @@ def read_truth(path: Path) -> np.ndarray:
     return grey
 
 
-def read_map(path: Path) -> np.ndarray:
+def read_map(path: Path, digest: str | None = None) -> np.ndarray:
     """Read a prediction map as uint8 (h, w), 0..255.
 
     8-bit grey is returned unchanged. 1-bit images, grey palettes, equal channels, opaque alpha and full-range 16-bit
     images are converted without loss. Raises InputError for anything else, because readers in this field disagree
-    about it.
+    about it, and for a file without the digest of hash_file(), if given.
     """
-    mode, _ = read_header(path)
-    if mode in {"1", "L"} and (grey := _decode_fast(path)) is not None:
-        return grey
+    return _read_grey(path, digest)[1]
+
+
+def _read_grey(path: Path, digest: str | None) -> tuple[str, np.ndarray]:
+    """Return Pillow's mode of a file, and its levels as uint8 (h, w)."""
+    data = _read(path, digest)
+    mode, _ = parse_header(path, BytesIO(data))
+    if mode in {"1", "L"} and (grey := _decode_fast(data)) is not None:
+        return mode, grey
     if mode not in {"1", "L", "P", "PA", "LA", "RGB", "RGBA"} and not mode.startswith("I"):
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
-    file = _open(path)
+    file = _open(path, data)
     if mode == "L" or (mode == "1" and file.kind == PNG):
-        return _decode(file, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if mode.startswith("I"):
-        return _read_16_bit(file)
-    return _read_channels(file, mode)
+        return mode, _decode(file, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    return mode, _read_16_bit(file) if mode.startswith("I") else _read_channels(file, mode)
 
 
 def _read_channels(file: _File, mode: str) -> np.ndarray:
@@ -116,7 +124,7 @@ def _read_channels(file: _File, mode: str) -> np.ndarray:
 
 def check_photo(path: Path) -> None:
     """Check a picture that Pillow will decode. Raises InputError or ValueError for a damaged JPEG or TIFF."""
-    data = _read(path)
+    data = _read(path, None)
     start = data[:4].tobytes()
     if start[:3] == jpeg.SIGNATURE:
         jpeg.read_jpeg_header(BytesIO(data))
@@ -145,14 +153,16 @@ def _read_16_bit(file: _File) -> np.ndarray:
     return ((stored.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _read(path: Path) -> np.ndarray:
+def _read(path: Path, digest: str | None) -> np.ndarray:
     try:
-        return np.fromfile(require_regular_file(path), np.uint8)
+        data = np.fromfile(require_regular_file(path), np.uint8)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; check the file") from None
+    check_digest(path, data.data, digest)  # of these bytes, since the file may change at any time
+    return data
 
 
-def _decode_fast(path: Path) -> np.ndarray | None:
+def _decode_fast(data: np.ndarray) -> np.ndarray | None:
     """Decode a grey PNG with compiled loops, to the same pixels as the other decoders; None if that is impossible.
 
     This is done only if Numba is loaded already, because loading it takes as long as decoding many maps.
@@ -161,12 +171,11 @@ def _decode_fast(path: Path) -> np.ndarray | None:
         return None
     from disbench.data.png import decode_grey
 
-    return decode_grey(_read(path))
+    return decode_grey(data)
 
 
-def _open(path: Path) -> _File:
-    """Read a file and check it for what its decoder would only warn of. Raises InputError for damage."""
-    data = _read(path)
+def _open(path: Path, data: np.ndarray) -> _File:
+    """Check the bytes of a file for what its decoder would only warn of. Raises InputError for damage."""
     if not data.size:
         raise InputError(f"{path}: cannot be decoded (empty); replace the file")
     kind = identify_format(path, data[:HEADER_BYTES].tobytes())
@@ -174,7 +183,7 @@ def _open(path: Path) -> _File:
         check_size(path, struct.unpack_from(">II", data, 16) if data.size >= HEADER_BYTES else (0, 0))
         chunks, clean = keep_essential_chunks(path, data)
         return _File(path, kind, np.frombuffer(chunks, np.uint8), by_pillow=not clean)
-    read_header(path)  # which refuses large pictures and rare kinds with a reason
+    parse_header(path, BytesIO(data))  # which refuses large pictures and rare kinds with a reason
     if kind == JPEG:
         return _File(path, kind, np.frombuffer(jpeg.keep_essential_segments(path, data), np.uint8))
     if kind == TIFF:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from disbench.data.dataset import Sample, stem_key
-from disbench.data.images import EXTENSIONS, read_header
+from disbench.data.headers import read_header
+from disbench.data.images import EXTENSIONS
 from disbench.errors import InputError
 from disbench.system.files import require_regular_file
 

@@ -65,18 +65,19 @@ def load_complexity(path: Path, digest: str | None = None) -> Complexity:
 
     Args:
         path: the truth file.
-        digest: hash_file() of it, if the caller has computed it already.
+        digest: hash_file() of it, if the caller has computed it already. A file with another one is refused.
 
     Returns:
         The complexity.
 
     Raises:
-        InputError: if the file is not a mask.
+        InputError: if the file is not a mask, or changed after it was hashed.
     """
-    entry = truth_cache_folder() / f"complexity-{digest or hash_file(path)}.json"
+    digest = digest or hash_file(path)
+    entry = truth_cache_folder() / f"complexity-{digest}.json"
     data = read_checked(entry)
     if data is None:
-        data = msgspec.json.encode(measure_complexity(read_truth(path)))
+        data = msgspec.json.encode(measure_complexity(read_truth(path, digest)))
         try:
             write_checked(entry, data)
         except (OSError, InputError) as error:

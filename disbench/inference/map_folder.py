@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,12 @@ class MapFolder:
     @property
     def identity(self) -> dict[str, Any]:
         """The digest of all maps."""
-        digests = ((f"{split}/{name}", hash_file(path)) for (split, name), path in self.maps.items())
-        return {"maps": combine_digests(digests)}
+        return {"maps": combine_digests((f"{split}/{name}", digest) for (split, name), digest in self.digests.items())}
+
+    @cached_property
+    def digests(self) -> dict[tuple[str, str], str]:
+        """The digests of the map files, which the files must still have when they are scored."""
+        return {key: hash_file(path) for key, path in self.maps.items()}
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -64,7 +69,7 @@ class MapFolder:
 
     def load(self, sample: Sample) -> tuple[np.ndarray, dict[str, float]]:
         """Read the map of a sample; there are no seconds, since nothing is predicted."""
-        return read_map(self.maps[sample.key]), {}
+        return read_map(self.maps[sample.key], self.digests[sample.key]), {}
 
     def compute(self, mask: np.ndarray) -> tuple[np.ndarray, dict[str, float]]:
         """Return the map as it is."""
@@ -72,6 +77,6 @@ class MapFolder:
 
     def finish(self, mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
         """Resize the map where it has another size than its ground truth."""
-        if mask.shape == size or self.resize is None:
+        if mask.shape == size or not self.resized:  # a map that was replaced since its size was checked is refused
             return mask, {}
         return resize_map(mask, size, self.resize), {}

@@ -1,6 +1,7 @@
 """A model: from an image to a prediction map in three timed stages, prepare, infer and restore."""
 
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +14,7 @@ from disbench.errors import InputError
 from disbench.inference.predictor import Predictor
 from disbench.registry.card import Card
 from disbench.registry.discovery import cli_arguments
-from disbench.registry.external import hash_code
+from disbench.registry.external import load_identified
 from disbench.registry.loading import get_card, load_predictor
 from disbench.system.clocks import make_clock
 from disbench.system.environment import describe_environment
@@ -80,7 +81,7 @@ class Model:
 
     def load(self, sample: Sample) -> tuple[Any, Seconds]:
         """Read and prepare the image of a sample. Decoding belongs to the data set, so it is not timed."""
-        return self._prepare(read_image(sample.require_image()))
+        return self._prepare(read_image(sample.require_image(), sample.image_digest))
 
     def compute(self, prepared: Any) -> tuple[Any, Seconds]:
         """Run the network on one prepared image (c, H, W). Returns its output (H', W')."""
@@ -155,7 +156,8 @@ def load_model(name: str, weights: str | None = None, device: str | None = None,
         InputError: for an unknown model, unfit weights, or an unknown option.
     """
     card = get_card(name)
-    return Model(card, load_predictor(card, weights, device, options), hash_code(card, weights, options))
+    load = partial(load_predictor, card, weights, device, options)
+    return Model(card, *load_identified(card, weights, options, load))
 
 
 def _is_finite(output: Any) -> bool:

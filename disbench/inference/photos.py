@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from disbench.data.hashing import hash_file
+from disbench.data.hashing import ChangedFileError, hash_file
 from disbench.data.images import EXTENSIONS, check_photo
 from disbench.data.pillow import PHOTO_FORMATS, open_picture
 from disbench.errors import InputError
@@ -173,6 +173,8 @@ def _predict_photo(model: Model, image: Path, file: Path, *, cutout: bool, overw
             origin = "disbench's of another picture, model or kind" if existing else "not disbench's"
             raise InputError(f"{file}: exists already, and is {origin}; give --again to replace it, or another --out")
         photo = read_photo(image)
+        if _make_fingerprint(model, image, cutout=cutout) != fingerprint:
+            raise ChangedFileError(image)
         mask = model.predict(photo.pixels)
         file.parent.mkdir(parents=True, exist_ok=True)
         if cutout:

@@ -2,17 +2,18 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from disbench.data.hashing import hash_file
+from disbench.data.hashing import load_hashed
 from disbench.errors import InputError
 from disbench.registry.card import HUB_PREFIX, SHIPPED_ROOTS, Card, Download
 
 # suffix of a file -> module of models/_own that reads it
 KINDS = {".onnx": "onnx", ".pt": "script", ".ts": "script", ".torchscript": "script", ".pt2": "export", ".py": "python"}
 WEIGHTS_SUFFIXES = {".pth", ".safetensors", ".ckpt", ".bin"}  # files that do not contain their network
+Loaded = TypeVar("Loaded")
 
 
 def make_external_card(name: str) -> Card | None:
@@ -35,32 +36,38 @@ def make_external_card(name: str) -> Card | None:
     return _make_card(path.stem, KINDS[suffix], title=path.name, source=name)
 
 
-def hash_code(card: Card, weights: str | None, options: Mapping[str, str]) -> dict[str, Any]:
-    """Hash what decides the maps of Python code from outside disbench, for its identity.
+def load_identified(
+    card: Card, weights: str | None, options: Mapping[str, str], load: Callable[[], Loaded]
+) -> tuple[Loaded, dict[str, Any]]:
+    """Load a model, and hash what decides its maps if it is Python code from outside disbench.
 
     That is the code itself (every .py file of a model's folder, or the single file), the weights and the options. The
     identity of any other model comes from its predictor.
 
+    Args:
+        card: the model.
+        weights: a file, or a name that the code understands.
+        options: options of the model.
+        load: function that loads the model.
+
     Returns:
-        The digests; {} for a model that is not Python code from outside.
+        What was loaded, and its identity; {} for a model that is not Python code from outside.
+
+    Raises:
+        ChangedFileError: for a file that changed while it was loaded.
     """
     path = card.external_path
-    if path is None:
-        return {}
-    if card.source:
-        if KINDS.get(path.suffix.lower()) != "python":
-            return {}
-        root, files = path.parent, [path]
-    else:
-        root, files = card.folder, sorted(card.folder.rglob("*.py"))
-    code = sorted((file.relative_to(root).as_posix(), hash_file(file)) for file in files)
-    digest = hashlib.sha256(repr(code).encode()).hexdigest()
-    weights_identity: dict[str, str | None]
-    if weights and Path(weights).is_file():  # the same file counts the same wherever it lies
-        weights_identity = {"weights_file": hash_file(Path(weights))}
-    else:
-        weights_identity = {"weights_name": weights}
-    return {"source": digest, "options": dict(options)} | weights_identity
+    if path is None or (card.source and KINDS.get(path.suffix.lower()) != "python"):
+        return load(), {}
+    root, code = (path.parent, [path]) if card.source else (card.folder, sorted(card.folder.rglob("*.py")))
+    files = [Path(weights)] if weights and Path(weights).is_file() else []
+    loaded, digests = load_hashed([*code, *files], load)
+    names = [file.relative_to(root).as_posix() for file in code]
+    pairs = sorted(zip(names, digests[: len(names)], strict=True))
+    source = hashlib.sha256(repr(pairs).encode()).hexdigest()
+    # The same file of weights counts the same wherever it is.
+    weights_identity = {"weights_file": digests[-1]} if files else {"weights_name": weights}
+    return loaded, {"source": source, "options": dict(options)} | weights_identity
 
 
 def _make_card(name: str, kind: str, *, title: str, source: str) -> Card:

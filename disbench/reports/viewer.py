@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from disbench.data.dataset import Sample
-from disbench.data.images import read_header, read_image, read_map, read_truth, write_map
+from disbench.data.headers import read_header
+from disbench.data.images import read_image, read_map, read_truth, write_map
 from disbench.data.pillow import open_picture
 from disbench.errors import InputError
 from disbench.reports.cases import shorten_name

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from disbench.data.dataset import DataSet, Sample
-from disbench.data.identity import hash_splits
+from disbench.data.digest_cache import forget_digests
+from disbench.data.hashing import ChangedFileError
+from disbench.data.identity import hash_dataset, identify_splits, list_folders
 from disbench.inference.map_folder import MapFolder
 from disbench.metrics.measurement import KERNEL_VERSION
 from disbench.registry.loading import get_card
@@ -129,7 +131,8 @@ def execute(
         The result under the first protocol; None while images of other shards are missing.
     """
     description = source.description
-    manifest = _plan(description, dataset, measures, progress)
+    dataset = hash_dataset(dataset, progress)
+    manifest = _plan(description, dataset, measures)
     folder = open_run(config.out, description.name, manifest)
     logged = RowLogs(folder)
     samples = config.shard.select(dataset.samples)
@@ -143,11 +146,15 @@ def execute(
         done = len(samples) - len(todo)
         # Closed at once where a row cannot be written, so that no thread or process computes on.
         rows = source.rows(todo, measures, config.workers, save_map)
-        with RowLog(folder) as log, closing(rows):
-            for count, row in enumerate(rows, done + 1):
-                log.append(row)  # a row on disk is never computed again
-                if progress:
-                    progress(count, len(samples), description.title)
+        try:
+            with RowLog(folder) as log, closing(rows):
+                for count, row in enumerate(rows, done + 1):
+                    log.append(row)  # a row on disk is never computed again
+                    if progress:
+                        progress(count, len(samples), description.title)
+        except ChangedFileError:  # also of a file whose change its size and dates do not show
+            forget_digests(list_folders(dataset))
+            raise
         logged = RowLogs(folder)
         if any(sample.key not in logged for sample in dataset.samples):
             return None
@@ -162,10 +169,11 @@ def _default_engine(model: ModelSpec | MapFolder) -> Engine:
     return Threads()
 
 
-def _plan(
-    description: Description, dataset: DataSet, measures: MeasureSpec, progress: Progress | None
-) -> Manifest:
-    """Make the manifest, whose identity is everything that a score depends on. The run key hashes it."""
+def _plan(description: Description, dataset: DataSet, measures: MeasureSpec) -> Manifest:
+    """Make the manifest, whose identity is everything that a score depends on. The run key hashes it.
+
+    The rows are those of this identity: engines check every file that they read against the digests in `dataset`.
+    """
     size = f"{description.resize}:{description.resized}" if description.resized else "native"
     return Manifest(
         title=description.title,
@@ -176,7 +184,7 @@ def _plan(
         identity={
             **description.identity,
             "device": description.device.split(":")[0],  # each kind of device has its own rounding and times
-            "data": hash_splits(dataset, progress),
+            "data": identify_splits(dataset),
             "kernel": KERNEL_VERSION,
             "resized": size,
             "columns": measures.columns,

@@ -21,7 +21,8 @@ from disbench.data.dataset import Sample
 from disbench.errors import InputError
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.row_log import Row
-from disbench.system.files import require_regular_file, write_atomic
+from disbench.system.checksums import add_checksum, is_damaged
+from disbench.system.files import remove_parts, require_regular_file, write_atomic
 
 SCHEMA = 2
 REBUILD_HINT = "delete its run.json and run the command of the run again, which rebuilds it from the shards"
@@ -43,6 +44,7 @@ class Manifest:
         size: how maps were resized, and how many; "native" if no map was resized.
         schema: the version of this file.
         complete: whether the tables are written.
+        has_digests: whether the tables have digests of their values. Those of older versions have none.
         meta: facts that a report needs and that do not identify the run.
     """
 
@@ -55,6 +57,7 @@ class Manifest:
     size: str = "native"
     schema: int = SCHEMA
     complete: bool = False
+    has_digests: bool = False
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -86,6 +89,8 @@ def open_run(root: Path, model: str, manifest: Manifest) -> Path:
     folder = root / model / manifest.key
     try:
         (folder / "shards").mkdir(parents=True, exist_ok=True)
+        for place in (folder, *(folder / "masks").glob("*")):
+            remove_parts(place)
         if not (folder / "run.json").exists():
             write_manifest(folder, manifest)
     except OSError as error:
@@ -97,7 +102,10 @@ def read_manifest(folder: Path) -> Manifest:
     """Read and check the manifest of a run folder. InputError for a folder that is not a run, or is damaged."""
     path = folder / "run.json"
     try:
-        manifest = msgspec.json.decode(require_regular_file(path).read_bytes(), type=Manifest)
+        document = require_regular_file(path).read_bytes()
+        if is_damaged(document):
+            raise msgspec.ValidationError("its checksum is that of other content")
+        manifest = msgspec.json.decode(document, type=Manifest)
         if manifest.complete:
             finished = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
             if finished.identity.data.keys() != manifest.splits.keys():
@@ -119,7 +127,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest of a run folder."""
-    write_atomic(folder / "run.json", msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    document = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    write_atomic(folder / "run.json", add_checksum(document))
 
 
 def mask_path(folder: Path, item: Row | Sample) -> Path:

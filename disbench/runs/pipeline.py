@@ -70,7 +70,7 @@ def make_rows(
 
     def finish(computed) -> Row:
         sample, output, seconds = computed
-        truth = read_truth(sample.truth)
+        truth = read_truth(sample.truth, sample.truth_digest)
         mask, restore_seconds = stages.finish(output, truth.shape)
         try:
             measurement = measure(mask, truth, measures.protocol_names, measures.metrics, load_skeleton)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
-from disbench.errors import InputError
+from disbench.errors import InputError, escape_control_chars
 from disbench.metrics.catalogue import MetricKeys, paper_metrics
 from disbench.metrics.measurement import Measurement
 from disbench.metrics.pixel_metrics import column_of_metric
@@ -171,10 +171,12 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
     if not manifest.complete:
         raise InputError(f"{folder}: not finished; run the same command again to resume it")
     try:
-        scores = read_scores(folder / "scores.parquet")
-        rows = _join_seconds(manifest, scores, read_parquet(folder / "seconds.parquet"))
+        scores = read_scores(folder / "scores.parquet", has_digests=manifest.has_digests)
+        seconds = read_parquet(folder / "seconds.parquet", has_digests=manifest.has_digests)
+        rows = _join_seconds(manifest, scores, seconds)
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
         reason = f"no column or split {error}" if isinstance(error, KeyError) else error
+        reason = escape_control_chars(" ".join(str(reason).split()))
         raise InputError(f"{folder}: its tables cannot be read ({reason}); {REBUILD_HINT}") from None
     counts = {split: len(split_rows) for split, split_rows in rows.items()}
     if counts != manifest.splits:

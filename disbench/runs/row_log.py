@@ -1,14 +1,15 @@
 """Logs of rows: what a run has measured so far, append-only, one file per writer, never all in memory.
 
-A line is a row. A torn last line, of a killed writer, is dropped. An image may have been measured again because its
-map was missing: then the last row counts, since names of logs begin with the time, and the saved map is its map.
+A line is a row with a checksum, which lines of older versions lack. A torn last line, of a killed writer, is dropped.
+An image may have been measured again because its map was missing: then the last row counts, since names of logs begin
+with the time, and the saved map is its map.
 """
 
 import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -19,9 +20,11 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics.measurement import Measurement
+from disbench.system.checksums import add_checksum, is_damaged
 from disbench.system.files import require_regular_file
 
 ROWS_PER_CHUNK = 1 << 14  # rows in memory, which take 50 MB
+MAX_LISTED = 8  # damaged lines of a file that a message names
 _NULL = msgspec.Raw(b"null")
 Key = tuple[str, str]  # split, name of the image
 
@@ -71,7 +74,7 @@ class RowLog:
 
     def append(self, row: Row) -> None:
         """Write a row."""
-        self._file.write(msgspec.json.encode(row, enc_hook=lambda array: array.tolist()) + b"\n")
+        self._file.write(add_checksum(msgspec.json.encode(row, enc_hook=lambda array: array.tolist())) + b"\n")
         self._file.flush()
 
     def __enter__(self) -> "RowLog":
@@ -88,17 +91,23 @@ class RowLogs:
         self._files = sorted((folder / "shards").glob("*.jsonl"))
         self._positions: dict[Key, tuple[int, int, int]] = {}  # key -> file, line number, offset
         self._key_with_half: Key | None = None
+        damaged: dict[Path, list[int]] = {}  # line numbers
         decode = msgspec.json.Decoder(_IndexedRow).decode
         for index, path in enumerate(self._files):
             offset = 0
             with require_regular_file(path).open("rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):  # otherwise it is torn
-                        row = _decode_line(decode, line, path, number)
+                        row = _decode_line(decode, line)
+                        if row is None:
+                            damaged.setdefault(path, []).append(number)
+                            continue
                         self._positions[row.split, row.name] = index, number, offset
                         if row.measurement.fg_half != _NULL:
                             self._key_with_half = row.split, row.name
                     offset += len(line)
+        if damaged:
+            raise _damage_error(damaged)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._positions
@@ -119,7 +128,10 @@ class RowLogs:
                 with path.open("rb") as file:
                     for (_, number, offset), key in positions_in_file:
                         file.seek(offset)
-                        rows[key] = _decode_line(decode, file.readline(), path, number)
+                        row = _decode_line(decode, file.readline())
+                        if row is None:
+                            raise _damage_error({path: [number]})
+                        rows[key] = row
             yield from (rows.pop(key) for key in chunk)
 
     def with_half(self) -> Row | None:
@@ -127,8 +139,21 @@ class RowLogs:
         return next(self.rows([self._key_with_half])) if self._key_with_half else None
 
 
-def _decode_line(decode: Callable[[bytes], Any], line: bytes, path: Path, number: int) -> Any:
+def _decode_line(decode: Callable[[bytes], Any], line: bytes) -> Any:
+    """Decode a row; None for a damaged one."""
     try:
-        return decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: line {number} is damaged ({error}); delete that line and resume") from None
+        return None if is_damaged(line) else decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _damage_error(damaged: Mapping[Path, Sequence[int]]) -> InputError:
+    """Make one error that names all damaged lines: file -> line numbers."""
+    faults = []
+    for path, numbers in damaged.items():
+        listed = ", ".join(map(str, numbers[:MAX_LISTED])) + (" ..." if len(numbers) > MAX_LISTED else "")
+        faults.append(f"{path}: {f'line {listed} is' if len(numbers) == 1 else f'lines {listed} are'} damaged")
+    return InputError(
+        f"{'; '.join(faults)}; delete what is damaged, lines or whole files, and run the same command again, which "
+        "measures only these images again"
+    )

@@ -39,18 +39,18 @@ def finish_run(folder: Path, rows: Iterable[Row], meta: Mapping[str, Any], row_w
             seconds_table.write(seconds_columns)
         scores_table.close()
         seconds_table.close()
-    write_manifest(folder, replace(read_manifest(folder), complete=True, meta=dict(meta)))
+    write_manifest(folder, replace(read_manifest(folder), complete=True, has_digests=True, meta=dict(meta)))
 
 
-def read_scores(path: Path) -> list[Row]:
-    """Read the rows of a scores.parquet, without times.
+def read_scores(path: Path, *, has_digests: bool = False) -> list[Row]:
+    """Read the rows of a scores.parquet, without times. `has_digests`: see disbench.runs.tables.read_groups.
 
     Raises:
         OSError, pyarrow.ArrowException: where the file cannot be read.
         LookupError, TypeError, ValueError: for other columns.
     """
     rows = []
-    for scores in read_groups(path):
+    for scores in read_groups(path, has_digests=has_digests):
         _check_columns(scores)
         values = {}
         for key, column in scores.items():

@@ -2,14 +2,19 @@
 
 pyarrow.array and read_table load pandas where it is installed, and that takes longer than to score a hundred small
 maps. So columns are built from buffers.
+
+Pages have checksums. The metadata of the file has a digest of the values of each column, which reading compares with
+the values that it got, because no checksum of Parquet covers headers and the footer. Older tables have neither.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from disbench.system.files import require_regular_file
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+DIGESTS = b"disbench.sha256"  # key in the metadata of a file: column -> digest of its values
 Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None] | Sequence[list[float]]
 
 
@@ -45,6 +51,7 @@ class ParquetWriter:
         self._file = file
         self._writer: pq.ParquetWriter | None = None
         self._types = {key: _to_arrow([example]).type for key, example in examples.items()}
+        self._digests = ColumnDigests()
 
     def write(self, columns: Mapping[str, Values]) -> None:
         """Write a group of rows."""
@@ -54,40 +61,88 @@ class ParquetWriter:
         arrays = [_to_arrow(values, self._types.get(key)) for key, values in columns.items()]
         table = pa.Table.from_arrays(arrays, list(columns))
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd")
+            self._writer = pq.ParquetWriter(self._file, table.schema, compression="zstd", write_page_checksum=True)
         self._writer.write_table(table)
+        self._digests.update({name: _to_values(array) for name, array in zip(columns, arrays, strict=True)})
 
     def close(self) -> None:
         """Write the end of the file."""
         if self._writer is not None:
+            self._writer.add_key_value_metadata({DIGESTS: msgspec.json.encode(self._digests.hex())})
             self._writer.close()
 
 
-def read_parquet(path: Path) -> dict[str, list[Any]]:
-    """Read columns as lists of Python values. OSError or pyarrow.ArrowException where the file cannot be read."""
+class ColumnDigests:
+    """Digests of the values of columns, which are given one group of rows after the other."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, hashlib._Hash] = {}
+
+    def update(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Add a group of rows."""
+        for name, values in columns.items():
+            digest = self._columns.setdefault(name, hashlib.sha256())
+            if any(isinstance(value, np.ndarray) for value in values):
+                for value in values:
+                    digest.update(b"null" if value is None else f"{value.dtype}{value.shape}".encode())
+                    digest.update(b"" if value is None else value)
+            else:
+                digest.update(msgspec.json.encode(values))
+
+    def hex(self) -> dict[str, str]:
+        """Return column -> digest."""
+        return {name: digest.hexdigest() for name, digest in self._columns.items()}
+
+
+def read_parquet(path: Path, *, has_digests: bool = False) -> dict[str, list[Any]]:
+    """Read columns as lists of Python values. See read_groups()."""
+    columns: dict[str, list[Any]] = {}
+    for group in read_groups(path, has_digests=has_digests):
+        for name, values in group.items():
+            plain = (value.tolist() if isinstance(value, np.ndarray) else value for value in values)
+            columns.setdefault(name, []).extend(plain)
+    return columns
+
+
+def read_groups(path: Path, *, has_digests: bool = False) -> Iterator[dict[str, list[Any]]]:
+    """Read the columns of each group of rows; arrays share memory.
+
+    Args:
+        path: the table.
+        has_digests: whether the table was written with digests. One flipped bit can hide them and rows at once.
+
+    Raises:
+        OSError, pyarrow.ArrowException: where the file cannot be read.
+        ValueError: after the last group, where values are not those that were written.
+    """
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(require_regular_file(path)) as file:
-        return file.read().to_pydict()
-
-
-def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
-    """Read the columns of each group of rows; arrays share memory. Raises the same errors as `read_parquet`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def to_values(column: pa.Array) -> list[Any]:
-        if not pa.types.is_fixed_size_list(column.type):
-            return column.to_pylist()
-        items, size = column.values, column.type.list_size
-        flat = np.frombuffer(items.buffers()[1], items.type.to_pandas_dtype())[items.offset :][: len(items)]
-        arrays = flat.reshape(-1, size)[column.offset :][: len(column)]
-        return [array if valid else None for array, valid in zip(arrays, column.is_valid().to_pylist(), strict=True)]
-
-    with pq.ParquetFile(require_regular_file(path)) as file:
+    with pq.ParquetFile(require_regular_file(path), page_checksum_verification=True) as file:
+        written = (file.metadata.metadata or {}).get(DIGESTS)
+        if has_digests and written is None:
+            raise ValueError("its digests are missing")
+        digests = ColumnDigests()
         for group in range(file.num_row_groups):
             table = file.read_row_group(group).combine_chunks()
-            yield {name: to_values(table[name].chunk(0)) for name in table.column_names}
+            columns = {name: _to_values(table[name].chunk(0)) for name in table.column_names}
+            if written is not None:
+                digests.update(columns)
+            yield columns
+    if written is not None and msgspec.json.decode(written) != digests.hex():
+        raise ValueError("its values are not those that were written")
+
+
+def _to_values(column: "pa.Array") -> list[Any]:
+    """List the values of a column: text, numbers, lists, or arrays that share its memory."""
+    import pyarrow as pa
+
+    valid = column.is_valid().to_pylist()
+    if not pa.types.is_fixed_size_list(column.type) or not any(valid):
+        return column.to_pylist()
+    items, size = column.values, column.type.list_size
+    flat = np.frombuffer(items.buffers()[1], items.type.to_pandas_dtype())[items.offset :][: len(items)]
+    arrays = flat.reshape(-1, size)[column.offset :][: len(column)]
+    return [array if is_valid else None for array, is_valid in zip(arrays, valid, strict=True)]
 
 
 def _to_arrow(values: Values, null_type: "pa.DataType | None" = None) -> "pa.Array":

@@ -1,14 +1,32 @@
-"""Files that are written whole or not at all, and folders that one process works in at a time."""
+"""Files that are written whole or not at all, and folders that one process works in at a time.
 
+A file is written under the name .HOST-RANDOM.part first, in the same folder, and locked meanwhile. A killed process
+leaves such a part. The next process that starts in the folder removes it if it is its own host's and is not locked, or
+is a day old: other hosts may not see locks, and Windows has none.
+"""
+
+import functools
 import os
 import secrets
+import shutil
+import socket
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, TypeVar
 
 from disbench.errors import InputError
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
+Created = TypeVar("Created", bound=Any)
+SECONDS_TO_WRITE = 24 * 3600  # after which a part is nobody's
 
 
 def require_regular_file(path: Path) -> Path:
@@ -48,17 +66,90 @@ def atomic_writer(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
     """
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a file, so nothing is written there; choose another place")
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")  # the name of `path` may be as long as names can be
+    _remove_parts_once(path.parent.absolute())
+    temporary, file = _create_part(path.parent, lambda part: part.open("xb"))
     try:
-        with temporary.open("wb") as file:
+        with file:
             yield file
             file.flush()
             if sync:
                 os.fsync(file.fileno())
-        temporary.replace(path)
+            if fcntl:  # while the lock is held
+                temporary.replace(path)
+        if not fcntl:  # Windows renames only closed files
+            temporary.replace(path)
     except BaseException:  # a full disk must not be filled further
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the parts of files that killed processes left in a folder. Those of live processes stay."""
+    with suppress(OSError):  # a folder that is missing or cannot be read has nothing to remove
+        for entry in os.scandir(folder):
+            if entry.name.startswith(".") and entry.name.endswith(".part"):
+                _remove_part(Path(entry.path))
+
+
+@functools.cache
+def _remove_parts_once(folder: Path) -> None:
+    remove_parts(folder)
+
+
+def _remove_part(path: Path) -> None:
+    with suppress(OSError):  # removed by another process, or not ours to remove
+        is_old = time.time() - path.stat().st_mtime > SECONDS_TO_WRITE
+        is_own = path.name.startswith(f".{_host()}-") and fcntl is not None
+        if not is_old and not is_own:
+            return
+        remove = shutil.rmtree if path.is_dir() else Path.unlink
+        if is_old:
+            remove(path)
+            return
+        file = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while its writer lives
+            remove(path)
+        finally:
+            os.close(file)
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Create a folder for the duration of the block. A killed process leaves it to the next start in `parent`."""
+    remove_parts(parent)
+    path, file = _create_part(parent, _open_folder)
+    try:
+        yield path
+    finally:
+        if file is not None:
+            os.close(file)
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _open_folder(path: Path) -> int | None:
+    """Create a folder. Returns a descriptor that can be locked, if there are locks."""
+    path.mkdir()
+    return os.open(path, os.O_RDONLY) if fcntl else None
+
+
+def _create_part(folder: Path, create: Callable[[Path], Created]) -> tuple[Path, Created]:
+    """Create and lock the part of a file or folder."""
+    while True:
+        # The name of the file itself may be as long as names can be.
+        path = folder / f".{_host()}-{secrets.token_hex(8)}.part"
+        part = create(path)
+        if fcntl:
+            with suppress(OSError):  # of file systems without locks
+                fcntl.flock(part, fcntl.LOCK_EX)
+            if not path.exists():  # removed before it was locked
+                continue
+        return path, part
+
+
+@functools.cache
+def _host() -> str:
+    return f"{zlib.crc32(socket.gethostname().encode()):08x}"
 
 
 @contextmanager
@@ -70,9 +161,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
     Raises:
         InputError: if another process holds the lock, and if the folder cannot be created.
     """
-    try:
-        import fcntl
-    except ModuleNotFoundError:
+    if fcntl is None:
         yield
         return
     try:
@@ -84,4 +173,5 @@ def lock_folder(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise InputError(f"{folder}: another process works there; wait for it, or choose another --out") from None
+        remove_parts(folder)
         yield

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from disbench.errors import InputError
+from disbench.system.checksums import add_checksum, is_damaged
 from disbench.system.environment import first_difference, flatten_record
 from disbench.system.files import require_regular_file, write_atomic
 from disbench.system.nvidia import SLOWED
@@ -162,13 +163,16 @@ def next_free_path(path: Path) -> Path:
 def write_timing(path: Path, timing: Timing) -> None:
     """Write a timing to a JSON file; missing folders are created."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(timing), indent=1))
+    write_atomic(path, add_checksum(msgspec.json.format(msgspec.json.encode(timing), indent=1)))
 
 
 def read_timing(path: Path) -> Timing:
     """Read a timing; InputError for any other file, and for another version of the format."""
     try:
-        timing = msgspec.json.decode(require_regular_file(path).read_bytes(), type=Timing)
+        document = require_regular_file(path).read_bytes()
+        if is_damaged(document):
+            raise InputError(f"{path}: damaged, its checksum is that of other content; time the model again")
+        timing = msgspec.json.decode(document, type=Timing)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file or folder; `disbench time` writes timings") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

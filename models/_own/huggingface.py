@@ -19,7 +19,7 @@ from transformers import AutoConfig, AutoModelForSemanticSegmentation
 from disbench.errors import InputError
 from disbench.models._own import steps
 from disbench.models._parts.device import choose_device
-from disbench.models._parts.weights import digest_tensors, first_line
+from disbench.models._parts.weights import digest_tensors, first_line, separate_from_file
 from disbench.registry.card import Card
 from disbench.system.files import require_regular_file
 
@@ -53,6 +53,7 @@ class Predictor:
         self.labels = {int(key): label for key, label in config.id2label.items()}
         self.classes = _parse_classes(card.title, self.labels, foreground)
         self.steps = steps.parse_steps(card.title, options, ("foreground",), **_read_defaults(card.source))
+        separate_from_file(net)
         self.net = net.float().eval().to(self.device)
         source = digest_tensors(sorted(net.state_dict().items()))
         self.identity = {"source": source, "steps": asdict(self.steps), "foreground": self.classes}

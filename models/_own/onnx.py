@@ -1,6 +1,7 @@
 """An ONNX file behind disbench's Predictor interface, run by onnxruntime; no torch, and no code of the file."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +29,7 @@ class Predictor:
     def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
         path = Path(card.source)
         self.device = _choose_device(device)
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = count_cores()
-        settings.use_deterministic_compute = True
-        try:
-            self.session = onnxruntime.InferenceSession(path, settings, providers=_providers(self.device))
-        except Exception as error:  # onnxruntime raises errors of many types
-            raise InputError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
+        self.session, source = steps.load_hashed_file(path, partial(_load_session, path, self.device))
         self.input = self._check_input(path)
         batch, _, *sides = self.input.shape
         self.batch = batch if isinstance(batch, int) else None
@@ -45,7 +40,7 @@ class Predictor:
             raise InputError(f"{path}: works only at {sides[0]}x{sides[1]}; omit --option size")
         name, self.channel = steps.parse_output(output)
         self.output = self._find_output(path, name or "0")
-        self.identity = {"source": steps.hash_model_file(path), "steps": asdict(self.steps), "output": output}
+        self.identity = {"source": source, "steps": asdict(self.steps), "output": output}
 
     def prepare(self, image: np.ndarray) -> np.ndarray:
         """uint8 (h, w, 3) -> (3, H, W) in the file's input type, float32 or float16."""
@@ -76,6 +71,16 @@ class Predictor:
         if name not in names:
             raise InputError(f"{path}: has no output {name!r}; available: {', '.join(names)}, or a number from 0")
         return name
+
+
+def _load_session(path: Path, device: str) -> onnxruntime.InferenceSession:
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = count_cores()
+    settings.use_deterministic_compute = True
+    try:
+        return onnxruntime.InferenceSession(path, settings, providers=_providers(device))
+    except Exception as error:  # onnxruntime raises errors of many types
+        raise InputError(f"{path}: cannot be loaded ({str(error).splitlines()[0]})") from None
 
 
 def _symbols(shape: list[int | str | None]) -> list[str | None]:

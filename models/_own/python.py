@@ -42,7 +42,8 @@ def _import_file(path: Path) -> ModuleType:
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.resolve().parent))  # the file may import its neighbours, as with `python FILE`
     try:
-        spec.loader.exec_module(module)
+        # Python's own loader may run the compiled code of an older file of the same size and date.
+        exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a message
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     finally:

@@ -33,14 +33,14 @@ class Predictor:
 
     def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
         self.path, self.device = Path(card.source), choose_device(device)
-        self.module, fixed_size = self.load()
+        (self.module, fixed_size), source = steps.load_hashed_file(self.path, self.load)
         defaults = {"size": fixed_size} if fixed_size else {}
         self.steps = steps.parse_steps(card.title, options, ("output",), **defaults)
         if fixed_size and self.steps.size != fixed_size:
             height, width = fixed_size
             raise InputError(f"{self.path}: works only at {height}x{width}; omit --option size")
         self.name, self.channel = steps.parse_output(output)
-        self.identity = {"source": steps.hash_model_file(self.path), "steps": asdict(self.steps), "output": output}
+        self.identity = {"source": source, "steps": asdict(self.steps), "output": output}
 
     def load(self) -> tuple[Any, tuple[int, int] | None]:
         """Load the module to its device; return it and the only working size (H, W), None if any works."""

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from disbench.data.hashing import hash_file
+from disbench.data.hashing import load_hashed
 from disbench.errors import InputError
 
 SIZE = 1024  # default if neither the user nor the model sets it
@@ -23,6 +23,7 @@ OPENCV = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "cubic": cv2.INTER
 PILLOW = {key: Image.Resampling[key.upper()] for key in ("bilinear", "bicubic", "lanczos")}
 RESIZES = [f"opencv-{key}" for key in OPENCV] + [f"pillow-{key}" for key in PILLOW]
 ACTIVATIONS, STRETCHES = ("none", "sigmoid"), ("none", "min-max")
+Loaded = TypeVar("Loaded")
 OPTIONS = ("size", "mean", "std", "resize", "activation", "stretch")
 
 
@@ -114,11 +115,14 @@ def parse_steps(
     return Steps(**settings)
 
 
-def hash_model_file(path: Path) -> str:
-    """Hash a model's file, and the file next to it in which ONNX may keep its tensors."""
+def load_hashed_file(path: Path, load: Callable[[], Loaded]) -> tuple[Loaded, str]:
+    """Load a model's file, and hash it and the file next to it in which ONNX may keep its tensors.
+
+    Raises ChangedFileError for a file that changed while it was loaded.
+    """
     tensors = path.with_name(f"{path.name}.data")
-    paths = [path, tensors] if tensors.is_file() else [path]
-    return "+".join(filter(None, map(hash_file, paths)))
+    loaded, digests = load_hashed([path, tensors] if tensors.is_file() else [path], load)
+    return loaded, "+".join(digests)
 
 
 def select_channel(output: Any, channel: int | None) -> Any:

@@ -62,7 +62,7 @@ def read_weights(path: Path) -> State:
         raise InputError(f"{path}: is a folder; give a single weights file")
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
+            return {name: tensor.clone() for name, tensor in load_file(path).items()}  # as in separate_from_file()
         with warnings.catch_warnings(action="ignore"):  # warnings about a pickle that torch then refuses
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on damaged bytes torch's unpickler raises errors of many types
@@ -101,6 +101,12 @@ def load_module(build: Callable[[], nn.Module], state: State, path: Path) -> Any
         module = build()
     module.load_state_dict(match_state(module.state_dict(), state, path, f"this {type(module).__name__}"), assign=True)
     return module.eval()
+
+
+def separate_from_file(module: nn.Module) -> None:
+    """Copy all tensors of a module: where they are a file that is mapped into memory, they change with the file."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 def match_state(expected: State, state: State, path: Path, network_title: str) -> State:

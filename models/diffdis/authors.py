@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance
 from torch import Tensor
 
 from disbench.data.dataset import Sample
-from disbench.data.images import read_header
+from disbench.data.headers import read_header
 from disbench.models._training.data import EVERY, READERS, Box, paste_boxes, read_pair
 
 BORDER = 30  # pixels that a crop removes at most, along each axis

@@ -53,7 +53,7 @@ class RoundTrip:
 
     def load(self, sample: Sample) -> tuple[Tensor, dict[str, float]]:
         """Read and reduce a ground truth; return it as an image (3, size, size) in [-1, 1], with seconds."""
-        truth = read_truth(sample.truth)
+        truth = read_truth(sample.truth, sample.truth_digest)
         start = perf_counter()
         small = resize(truth, (self.size, self.size))
         return normalise(np.repeat(small[..., None], 3, axis=2)), {"prepare": perf_counter() - start}

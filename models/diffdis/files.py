@@ -60,6 +60,7 @@ def load_network(kind: type[nn.Module], base: str, name: str) -> Any:
             f"{source}: not the weights of this {kind.__name__}; {len(wrong)} tensors differ: {examples} ...; "
             "get the folder again, or choose another base"
         )
+    weights.separate_from_file(net)
     return net.eval()
 
 

@@ -8,7 +8,6 @@ folder in diffusers' layout.
 import re
 from dataclasses import asdict, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated, Any, get_args
 
 import msgspec
@@ -25,7 +24,7 @@ from disbench.models.diffdis import files
 from disbench.models.diffdis.checkpoint import Checkpoint, PredictionType
 from disbench.models.diffdis.pipeline import make_scheduler
 from disbench.models.diffdis.unet import LATENT_CHANNELS, WHOLE, DiffDISUNet, Parts
-from disbench.system.files import require_regular_file, write_atomic
+from disbench.system.files import require_regular_file, temporary_folder, write_atomic
 
 BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
@@ -110,8 +109,7 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
     if (tokens := checkpoint.text.shape[1]) != TOKENS:
         raise InputError(f"weights for a prompt of {tokens} tokens: the authors' code has {TOKENS}")
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".part-") as name:  # no file appears before all are complete
-        part = Path(name)
+    with temporary_folder(folder) as part:  # no file appears before all are complete
         (part / "unet").mkdir()
         (part / "unet" / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config)) + b"\n")
         state = {name: x.cpu().contiguous() for name, x in checkpoint.unet.state_dict().items()}

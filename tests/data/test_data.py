@@ -9,7 +9,7 @@ from image_files import write
 
 from disbench.data.complexity import split_equally
 from disbench.data.dataset import SPLIT_COUNTS, parse_splits
-from disbench.data.identity import hash_splits
+from disbench.data.identity import hash_dataset, identify_splits
 from disbench.data.layouts import match_maps, read_layout, read_pairs
 from disbench.data.location import find_dataset
 from disbench.data.verify import find_unreadable, freeze_dataset, list_differences, read_frozen, write_frozen
@@ -141,11 +141,11 @@ def test_a_folder_cannot_take_the_name_of_the_pooled_row(tmp_path, make_pairs):
 
 
 def test_digests_follow_content_not_place(tmp_path, make_pairs):
-    first = hash_splits(find_dataset(make_pairs(tmp_path / "x" / "d", NAMES)))
-    again = hash_splits(find_dataset(make_pairs(tmp_path / "y" / "d", NAMES)))
+    first = identify_splits(hash_dataset(find_dataset(make_pairs(tmp_path / "x" / "d", NAMES))))
+    again = identify_splits(hash_dataset(find_dataset(make_pairs(tmp_path / "y" / "d", NAMES))))
     assert first == again
     write(tmp_path / "y" / "d" / "gt" / "plain.png", np.full((24, 32), 255, np.uint8))
-    changed = hash_splits(find_dataset(tmp_path / "y" / "d"))
+    changed = identify_splits(hash_dataset(find_dataset(tmp_path / "y" / "d")))
     assert changed["d"]["truths"] != first["d"]["truths"]
     assert changed["d"]["images"] == first["d"]["images"]
 

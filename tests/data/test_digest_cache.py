@@ -9,10 +9,15 @@ from click.testing import CliRunner
 from disbench.cli.main import main
 from disbench.data import digest_cache, hashing, identity
 from disbench.data.hashing import hash_file
-from disbench.data.identity import hash_splits
+from disbench.data.identity import hash_dataset, identify_splits
 from disbench.data.location import find_dataset
 from disbench.errors import UnwritableCache
 from disbench.system.caches import cache_root
+
+
+def hash_splits(dataset):
+    return identify_splits(hash_dataset(dataset))
+
 
 LONG_AGO = 1_000_000_000 * 10**9
 

@@ -13,7 +13,8 @@ from PIL import Image
 from png_writer import png
 from tiff_writer import tiff
 
-from disbench.data.images import read_header, read_image, read_map
+from disbench.data.headers import read_header
+from disbench.data.images import read_image, read_map
 from disbench.errors import InputError
 
 DOCS = Path(__file__).parents[2] / "docs" / "data.md"

@@ -10,7 +10,8 @@ import pytest
 from image_files import write
 from PIL import Image
 
-from disbench.data.images import read_header, read_image, read_map, read_truth, write_map
+from disbench.data.headers import read_header
+from disbench.data.images import read_image, read_map, read_truth, write_map
 from disbench.errors import InputError
 
 GREY = np.array([[0, 1, 128], [200, 254, 255]], np.uint8)

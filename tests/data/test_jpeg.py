@@ -11,7 +11,8 @@ from command import call
 from PIL import Image
 from tiff_writer import tiff
 
-from disbench.data.images import read_header, read_image, read_map
+from disbench.data.headers import read_header
+from disbench.data.images import read_image, read_map
 from disbench.errors import InputError
 
 END = b"\xff\xd9"

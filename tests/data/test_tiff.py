@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from tiff_writer import tiff
 
-from disbench.data.images import read_header, read_image, read_map
+from disbench.data.headers import read_header
+from disbench.data.images import read_image, read_map
 from disbench.errors import InputError
 
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 56), np.uint8)

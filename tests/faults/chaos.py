@@ -3,9 +3,13 @@
     python tests/faults/chaos.py [--times 200] [--seed 0] [--jobs run,score,train]
 
 Each attempt goes on from what the ones before left. It is killed (SIGKILL, SIGTERM, Ctrl-C), meets a full disk or a
-folder that it may not write to, loses a file of its data, or is one of two that do the same at once. After each, every
-table and manifest there is must be whole, no measured row may be gone, and what ended by itself has left no part of a
-file; at the end nothing is missing, nothing is there twice, and the bytes are those of the undisturbed result.
+folder that it may not write to, loses a file of its data, or is one of two that do the same at once. In one of five,
+an image, truth, map or file of weights is replaced while a run or a scoring reads it.
+
+After each, every table and manifest there is must be whole, no measured row may be gone, and what ended by itself has
+left no part of a file. Every row of every run folder must be the one that an undisturbed run of the same key measures,
+of the replaced file too. At the end nothing is missing, nothing is there twice, and the bytes are those of the
+undisturbed result.
 """
 
 import argparse
@@ -22,7 +26,7 @@ import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -47,6 +51,17 @@ SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "Ctrl-C": signa
 KINDS = (*SIGNALS, "full disk", "read-only folder", "vanished file", "two at once")
 MAY_WRITE_ANYWHERE = 1  # CAP_DAC_OVERRIDE, which root gives up for good to meet a read-only folder
 DROP = 24  # PR_CAPBSET_DROP
+
+MODEL = """
+class Predictor:
+    def __init__(self, card, weights, device):
+        with open(weights) as file:
+            self.device, self.level = "cpu", float(file.read())
+
+    def prepare(self, image): return image.mean(2)[None]
+    def infer(self, batch): return batch[:, 0] * self.level
+    def restore(self, output, size): return output.clip(0, 255).astype("uint8")
+"""
 
 RECIPE = """
 vae = "vae.toml"
@@ -94,13 +109,17 @@ mid_block_add_attention = false
 
 @dataclass(frozen=True)
 class Job:
-    """`command` writes to the folder that is put after it; `digest` is of its result, `check` raises on damage."""
+    """`command` writes to the folder that is put after it; `digest` is of its result, `check` raises on damage.
+
+    `inputs` are the files that may be replaced, by the kind of disturbance.
+    """
 
     name: str
     command: tuple[str, ...]
     data: Path
     digest: Callable[[Path], str]
     check: Callable[[Path], None]
+    inputs: dict[str, list[Path]] = field(default_factory=dict)
 
 
 def pairs(folder: Path, count: int) -> Path:
@@ -124,9 +143,16 @@ def jobs(work: Path) -> dict[str, Job]:
     recipe = str(work / "recipe.toml")
     Path(recipe).write_text(RECIPE)
     (work / "vae.toml").write_text(VAE)
+    model, level = work / "brightness.py", work / "level.txt"
+    model.write_text(MODEL)
+    level.write_text("1.5")
+    truths = {"replaced truth": sorted((data / "gt").iterdir())}
+    of_run = {"replaced image": sorted((data / "im").iterdir()), "replaced weights": [level], **truths}
+    run = (*disbench, "run", "--model", str(model), "--weights", str(level), "--data", str(data), "--out")
+    score = (*disbench, "score", str(maps), "--data", str(data), "--out")
     return {
-        "run": Job("run", (*disbench, "run", "--model", "otsu", "--data", str(data), "--out"), data, tables, whole),
-        "score": Job("score", (*disbench, "score", str(maps), "--data", str(data), "--out"), data, tables, whole),
+        "run": Job("run", run, data, tables, whole, of_run),
+        "score": Job("score", score, data, tables, whole, {"replaced map": sorted(maps.iterdir()), **truths}),
         "train": Job(
             "train",
             (sys.executable, "-c", ON_SMALL, "train", recipe, "--data", str(work / "few"), "--device", "cpu", "--out"),
@@ -176,6 +202,80 @@ def unbroken(out: Path) -> None:
 
     for path in out.glob("*.pt"):
         torch.load(path, weights_only=True)
+
+
+def measured_rows(folder: Path) -> dict[tuple[str, str], tuple]:
+    """(split, image) -> all that was measured, without the times."""
+    logs = RowLogs(folder)
+    samples = [("mine", f"image{k:03}") for k in range(IMAGES)]
+    measured = {}
+    for row in logs.rows(key for key in samples if key in logs):
+        fg, bg = row.measurement.fg_hist.tolist(), row.measurement.bg_hist.tolist()
+        measured[row.key] = row.digest, fg, bg, row.measurement.values
+    return measured
+
+
+def list_runs(out: Path) -> list[Path]:
+    return [manifest.parent for manifest in sorted(out.glob("*/*/run.json"))]
+
+
+def check_keys(out: Path, references: dict[str, dict]) -> None:
+    """Every row is the one that belongs to the key of its run."""
+    for folder in list_runs(out):
+        assert folder.name in references, f"{folder}: a key of content that there never was"
+        for key, row in measured_rows(folder).items():
+            assert row == references[folder.name][key], f"{folder}: {key} is of other content than the key"
+
+
+def replace_file(path: Path, rng: random.Random) -> None:
+    """Put other content into a file, or another file in its place, under the old date."""
+    before = path.stat()
+    if path.suffix == ".png":
+        pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        content = cv2.imencode(".png", 255 - pixels)[1].tobytes()
+    else:
+        content = b"0.5"
+    if rng.random() < 0.5:
+        path.write_bytes(content)
+    else:
+        other = path.with_name(f".{path.name}.other")
+        other.write_bytes(content)
+        other.replace(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replace_during(
+    job: Job, out: Path, kind: str, seconds: float, references: dict[str, dict], rng: random.Random
+) -> int:
+    """One attempt in which a file is replaced; its exit status. Runs of other keys are checked, and removed."""
+    path = rng.choice(job.inputs[kind])
+    original, date = path.read_bytes(), path.stat().st_mtime_ns
+    process = start(job, out)
+    time.sleep(rng.uniform(0, 0.9 * seconds))
+    replace_file(path, rng)
+    error = process.communicate()[1]
+    assert process.returncode in {0, 2} and "Traceback" not in error, f"{kind}: {process.returncode}\n{error}"
+    assert process.returncode == 0 or path.name in error, f"{kind}: {path.name} is not named\n{error}"
+    reference = out.with_name(f"{out.name}-replaced")
+    again = start(job, reference)
+    error = again.communicate()[1]
+    assert again.returncode == 0, error
+    (folder,) = list_runs(reference)
+    references[folder.name] = measured_rows(folder)
+    shutil.rmtree(reference)
+    path.write_bytes(original)
+    os.utime(path, ns=(date, date))
+    job.check(out)
+    check_keys(out, references)
+    for other in list_runs(out):
+        if other.name != next(iter(references)):  # the first is the undisturbed run's
+            shutil.rmtree(other)
+    return process.returncode
+
+
+def is_complete(out: Path) -> bool:
+    """Whether the undisturbed run is there; with a replaced file, one of another key may have ended in its place."""
+    return any(read_manifest(folder).complete for folder in list_runs(out))
 
 
 def rows(out: Path) -> int:
@@ -254,6 +354,7 @@ def disturb(job: Job, work: Path, kinds: list[str], rng: random.Random) -> Count
     assert process.returncode == 0, error
     seconds = time.monotonic() - began
     expected = job.digest(undisturbed)
+    references = {folder.name: measured_rows(folder) for folder in list_runs(undisturbed)}
     stopped: Counter = Counter()
     coming = deque(kinds)
     while coming:
@@ -266,15 +367,20 @@ def disturb(job: Job, work: Path, kinds: list[str], rng: random.Random) -> Count
                 error = process.communicate()[1]
                 assert (status := process.returncode) == 0, error
             else:
-                status = attempt(job, out, kind, seconds, rng)
+                if kind in job.inputs:
+                    status = replace_during(job, out, kind, seconds, references, rng)
+                else:
+                    status = attempt(job, out, kind, seconds, rng)
                 stopped[kind] += status != 0
                 print(f"{job.name}: {kind}: exit status {status}, {rows(out)} rows", flush=True)
             job.check(out)
+            check_keys(out, references)
             assert parts(out) <= left or status < 0, f"{kind}: half a file was left"
+            assert parts(out) == 0 or status != 0, f"{kind}: half a file of a killed process is still there"
             left = parts(out)
             assert rows(out) >= measured, "a measured row is gone"
             measured = rows(out)
-            if status == 0:
+            if status == 0 and (kind not in job.inputs or is_complete(out)):
                 break
         assert job.digest(out) == expected, f"{job.name}: another result after {kind}"
         shutil.rmtree(out)
@@ -291,7 +397,10 @@ def main() -> None:
         known = jobs(Path(work))
         for name in options.jobs.split(","):
             rng = random.Random(options.seed)
-            kinds = rng.choices(KINDS, k=options.times)
+            inputs = list(known[name].inputs)
+            replaced = options.times // 5 if inputs else 0
+            kinds = rng.choices(KINDS, k=options.times - replaced) + rng.choices(inputs or KINDS, k=replaced)
+            rng.shuffle(kinds)
             stopped = disturb(known[name], Path(work), kinds, rng)
             said = ", ".join(f"{kind} {count} (stopped by {stopped[kind]})" for kind, count in Counter(kinds).items())
             print(f"{name}: {said}; every result as undisturbed", flush=True)

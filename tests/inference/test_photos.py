@@ -318,3 +318,18 @@ def test_a_broken_link_and_a_pipe_as_the_photo_are_named(folder):
         ran = call(folder / name)
         assert ran.exit_code == 2
         assert f"{folder / name}: {fault}" in ran.stderr
+
+
+def test_a_photo_that_changes_while_it_is_read_is_named_and_not_written(folder, monkeypatch):
+    """Otherwise its mask would pass for that of the photo before."""
+    photo, read = save(folder / "a.png"), photos.read_photo
+
+    def read_and_change(path):
+        pixels = read(path)
+        save(photo, 255 - SCENE)
+        return pixels
+
+    monkeypatch.setattr(photos, "read_photo", read_and_change)
+    answer = call("in", "--out", "out")
+    assert "in/a.png: changed after it was hashed" in answer.output
+    assert not list(folder.parent.glob("out/*"))

@@ -32,7 +32,8 @@ def jobs(work):
     ("name", "kinds"),
     [
         ("score", ["full disk", "SIGKILL", "two at once", "Ctrl-C", "read-only folder"]),
-        ("run", ["vanished file"]),
+        ("run", ["vanished file", "replaced image"]),
+        ("score", ["replaced map"]),
     ],
 )
 def test_nothing_is_lost_and_nothing_is_there_twice(work, jobs, name, kinds):

@@ -253,7 +253,7 @@ def test_the_command_exits_with_1_for_worse_and_2_if_nothing_compares(baseline, 
         assert words in result.output
     assert call("check", run.folder, "--against", tmp_path / "no.json").exit_code == 2
     changed = run.folder / "run.json"
-    changed.write_text(changed.read_text().replace('"pysod"', '"isnet"'))
+    changed.write_text(json.dumps(json.loads(changed.read_text()) | {"protocol": "isnet"}))
     result = call("check", run.folder, "--against", entry, "--metrics", "mae,f_max")
     assert result.exit_code == 0  # it is read by the baseline's protocol
 

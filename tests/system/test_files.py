@@ -1,141 +1,158 @@
-"""What could be waited for forever is refused wherever disbench reads a file that a user names or a folder holds."""
+"""Parts of files that killed processes left are removed at the next start, and those of live writers are not."""
 
 import os
-import socket
-from importlib import import_module
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from command import call
+from click.testing import CliRunner
 
-from disbench.data.digest_cache import DigestCache
-from disbench.data.hashing import hash_file
-from disbench.data.verify import read_frozen
-from disbench.errors import InputError
-from disbench.leaderboard.entry import read_entry
-from disbench.leaderboard.tables import read_tables
-from disbench.registry.card import read_card
-from disbench.runs.manifest import read_manifest
-from disbench.runs.row_log import RowLogs
-from disbench.runs.tables import read_parquet
-from disbench.system.files import lock_folder, require_regular_file
-from disbench.timing.record import read_timing
+from disbench.cli.main import main
+from disbench.system import files
+from disbench.system.files import atomic_writer, lock_folder, remove_parts, temporary_folder, write_atomic
+
+HALF = """
+import os, signal, sys
+from pathlib import Path
+from disbench.system.files import atomic_writer
+with atomic_writer(Path(sys.argv[1])) as file:
+    file.write(b"half")
+    file.flush()
+    print("written", flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def a_new_process():
+    """Each test is one: parts are looked for once per process and folder."""
+    files._remove_parts_once.cache_clear()
 
 
-def make_socket(path):
-    with socket.socket(socket.AF_UNIX) as end:
-        end.bind(str(path))
+def start_writer(path):
+    writer = subprocess.Popen(
+        [sys.executable, "-c", HALF, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout.readline() == "written\n"
+    return writer
 
 
-SPECIAL = {
-    "pipe": os.mkfifo,
-    "socket": make_socket,
-    "device": lambda path: Path(path).symlink_to("/dev/zero"),
-    "broken link": lambda path: Path(path).symlink_to("gone"),
-    "link to itself": lambda path: Path(path).symlink_to(path),
-}
+def parts(folder):
+    return list(folder.rglob("*.part"))
 
 
-@pytest.mark.parametrize("kind", SPECIAL)
-def test_a_special_file_is_refused_with_what_to_do(kind):
-    SPECIAL[kind]("x")
-    fault = "a broken link; restore" if "link" in kind else "a pipe, socket or device; give a regular file"
-    with pytest.raises(InputError, match=f"^x: {fault}"):
-        require_regular_file(Path("x"))
+def make_part(folder, name, seconds_old=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_bytes(b"half")
+    os.utime(path, (time.time() - seconds_old,) * 2)
+    return path
 
 
-def test_files_links_to_files_folders_and_missing_files_are_left_to_the_reader():
-    Path("file").write_text("x")
-    Path("link").symlink_to("file")
-    Path("folder").mkdir()
-    for name in ("file", "link", "folder", "missing", "file/below", "nul\0"):
-        assert require_regular_file(Path(name)) == Path(name)
+def test_a_part_is_removed_when_its_writer_was_killed_and_not_before(tmp_path):
+    with start_writer(tmp_path / "x") as writer:
+        write_atomic(tmp_path / "y", b"whole")
+        remove_parts(tmp_path)
+        assert len(parts(tmp_path)) == 1
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        assert len(parts(tmp_path)) == 1
+    files._remove_parts_once.cache_clear()
+    write_atomic(tmp_path / "z", b"whole")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["y", "z"]
 
 
-def read_module(module, function):
-    return lambda path: getattr(import_module(f"disbench.models.{module}"), function)(path)
+def test_a_writer_ends_whole_while_others_clean_up(tmp_path):
+    with start_writer(tmp_path / "x") as writer:
+        for _ in range(3):
+            remove_parts(tmp_path)
+        writer.stdin.close()
+        assert writer.wait() == 0
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"half"]
 
 
-READERS = {
-    "x": hash_file,
-    "x.json": read_entry,
-    "tables.json": read_tables,
-    "frozen.json": read_frozen,
-    "timing.json": read_timing,
-    "scores.parquet": read_parquet,
-    "run.json": lambda path: read_manifest(path.parent),
-    "card.toml": lambda path: read_card(path.parent),
-    "shards/1.jsonl": lambda path: RowLogs(path.parent.parent),
-    "digest": lambda path: DigestCache([path.parent]).hash_file(path),
-    ".lock": lambda path: lock_folder(path.parent).__enter__(),
-    "recipe.toml": read_module("_training.recipes", "read_table"),
-    "weights.pth": read_module("_parts.weights", "read_weights"),
-    "weights.safetensors": read_module("_parts.weights", "read_weights"),
-    "named.pth": lambda path: import_module("disbench.models._parts.weights").find_weights(str(path), ()),
-}
+def test_a_part_that_is_removed_before_it_is_locked_is_created_again(tmp_path, monkeypatch):
+    flock, removed = files.fcntl.flock, []
 
+    def remove_first(file, kind):
+        if not removed:
+            removed.append(Path(file.name).unlink())
+        flock(file, kind)
 
-@pytest.mark.parametrize("name", READERS)
-def test_every_reader_refuses_a_pipe(folder, name):
-    path = folder / "in" / name
-    path.parent.mkdir(parents=True)
-    os.mkfifo(path)
-    with pytest.raises(InputError, match="a pipe, socket or device; give a regular file"):
-        READERS[name](path)
+    monkeypatch.setattr(files.fcntl, "flock", remove_first)
+    write_atomic(tmp_path / "x", b"whole")
+    assert removed and (tmp_path / "x").read_bytes() == b"whole"
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("name", "seconds_old", "stays"),
     [
-        ("report", "x"),
-        ("compare", "x", "x"),
-        ("check", "x", "--against", "x"),
-        ("score", "d/gt", "--truth", "x"),
-        ("data", "verify", "--data", "d", "--against", "x"),
-        ("data", "complexity", "x"),
-        ("run", "--model", "x.py", "--data", "d"),
-        ("run", "--model", "x.onnx", "--data", "d"),
-        ("run", "--model", "isnet", "--weights", "x", "--data", "d"),
-        ("predict", "x", "--model", "otsu"),
-        ("predict", "d/im", "--model", "isnet", "--weights", "x"),
-        ("leaderboard", "show", "x"),
-        ("leaderboard", "check", "x"),
-        ("leaderboard", "audit", "x"),
+        (".00000000-0123456789abcdef.part", 60, True),  # of another host, which may be writing it
+        (".00000000-0123456789abcdef.part", 100_000, False),
+        (".0123456789abcdef.part", 60, True),  # of an older version, which locked nothing
+        (".0123456789abcdef.part", 100_000, False),
+        ("film.part", 100_000, True),  # of the user
     ],
 )
-def test_every_command_refuses_a_pipe_in_one_line(folder, make_pairs, command):
-    make_pairs(folder / "d", ["a", "b"])
-    for name in ("x", "x.py", "x.onnx"):
-        os.mkfifo(name)
-    result = call(*command)
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)
-    assert result.stderr.startswith("disbench: x")
-    assert result.stderr.count("\n") == 1
+def test_parts_of_others_stay_for_a_day(tmp_path, name, seconds_old, stays):
+    part = make_part(tmp_path, name, seconds_old)
+    remove_parts(tmp_path)
+    assert part.exists() == stays
 
 
-@pytest.mark.parametrize("kind", ["im", "gt"])
-@pytest.mark.parametrize("special", SPECIAL)
-def test_a_data_set_and_a_map_folder_name_it(folder, make_pairs, kind, special):
-    data = make_pairs(folder / "d", ["a", "b"])
-    path = next((data / kind).glob("b.*"))
-    path.unlink()
-    SPECIAL[special](path)
-    reason = "a broken link" if "link" in special else "a pipe, socket or device"
-    for command in (("data", "verify", "--data", "d"), ("run", "--model", "otsu", "--data", "d")):
-        result = call(*command)
-        assert result.exit_code == 2
-        assert f"1 not an image ({path.name})" in result.stderr
-        assert f"{kind}/{path.name}: {reason}" in result.stderr
-        assert result.stderr.count("\n") == 1
-    if kind == "gt":
-        make_pairs(folder / "whole", ["a", "b"])
-        result = call("score", "d/gt", "--truth", "whole/gt")
-        assert result.exit_code == 2
-        assert f"gt/{path.name}: {reason}" in result.stderr
+def test_without_locks_parts_stay_for_a_day(tmp_path, monkeypatch):
+    """As on Windows, and on file systems that refuse locks."""
+
+    def refuse(*_):
+        raise OSError(95, "Operation not supported")
+
+    old, young = (make_part(tmp_path, f".{files._host()}-{age}.part", age) for age in (100_000, 60))
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    write_atomic(tmp_path / "x", b"1")
+    assert young.exists() and not old.exists()
+    monkeypatch.setattr(files, "fcntl", None)
+    remove_parts(tmp_path)
+    with atomic_writer(tmp_path / "y") as file:
+        file.write(b"2")
+    assert young.exists() and (tmp_path / "y").read_bytes() == b"2"
+
+
+def test_a_start_in_a_run_or_a_training_removes_its_parts(tmp_path, make_pairs, monkeypatch):
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
+    data = make_pairs(tmp_path / "d", ["a"])
+    command = ["score", str(data / "gt"), "--data", str(data), "--out", str(tmp_path / "runs"), "--save"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    (run,) = (tmp_path / "runs").glob("*/*")
+    name = f".{files._host()}-0.part"
+    for folder in (run, run / "masks" / "d"):
+        make_part(folder, name)
+    assert CliRunner().invoke(main, command).exit_code == 0  # nothing is missing, so nothing is written
+    assert not parts(run)
+    make_part(tmp_path / "training", name)
+    with lock_folder(tmp_path / "training"):
+        assert not parts(tmp_path / "training")
+
+
+def test_a_folder_that_cannot_be_read_is_left_as_it_is(tmp_path):
+    remove_parts(tmp_path / "missing")
+    Path(tmp_path / "file").touch()
+    remove_parts(tmp_path / "file")
+
+
+def test_a_temporary_folder_is_removed_at_the_end_or_at_the_next_start(tmp_path):
+    with temporary_folder(tmp_path) as part:
+        (part / "x").write_bytes(b"1")
+        remove_parts(tmp_path)
+        assert (part / "x").exists()
+    assert not parts(tmp_path)
+    make_part(tmp_path / f".{files._host()}-1.part", "x")
+    make_part(tmp_path / ".00000000-1.part", "x")
+    with temporary_folder(tmp_path):
+        pass
+    assert [path.name for path in parts(tmp_path)] == [".00000000-1.part"]
+    os.utime(tmp_path / ".00000000-1.part", (1, 1))
+    remove_parts(tmp_path)
+    assert not parts(tmp_path)

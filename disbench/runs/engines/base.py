@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from disbench.data.dataset import Sample
+from disbench.errors import InputError
 from disbench.inference.map_folder import MapFolder
 from disbench.runs.pipeline import SaveMap, Stages
 from disbench.runs.row_log import Row
@@ -48,6 +49,26 @@ def describe(stages: Stages) -> Description:
         resize=getattr(stages, "resize", None),
         resized=getattr(stages, "resized", 0),
     )
+
+
+def check_identity(identity: Mapping[str, Any], expected: Description, place: str) -> None:
+    """Check that a model was loaded with the same content a second time.
+
+    Args:
+        identity: the identity of the model that was loaded.
+        expected: the description that the run key is made from.
+        place: the process or device that loaded the model, for the message.
+
+    Raises:
+        InputError: where weights, code or card changed between, or differ on another machine.
+    """
+    keys = sorted(identity.keys() | expected.identity.keys())
+    differing = [key for key in keys if identity.get(key) != expected.identity.get(key)]
+    if differing:
+        raise InputError(
+            f"{expected.title}: {place} loaded other content ({', '.join(differing)}), because a file of the model "
+            "changed in the meantime or differs on another machine; run the same command again"
+        )
 
 
 class Source(Protocol):

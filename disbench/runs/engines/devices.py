@@ -17,7 +17,7 @@ from typing import Any
 from disbench.data.dataset import Sample
 from disbench.errors import InputError
 from disbench.inference.map_folder import MapFolder
-from disbench.runs.engines.base import Description, Source
+from disbench.runs.engines.base import Description, Source, check_identity
 from disbench.runs.engines.threads import LocalSource, Threads
 from disbench.runs.pipeline import SaveMap
 from disbench.runs.row_log import Row
@@ -69,8 +69,10 @@ class DeviceSource:
     def __init__(self, devices: Sequence[str], workers: Mapping[connection.Connection, BaseProcess]):
         self.workers = workers
         self.devices = dict(zip(workers, devices, strict=True))
-        answers = [self._receive(pipe) for pipe in workers]
-        self.description: Description = answers[0]
+        answers: list[Description] = [self._receive(pipe) for pipe in workers]
+        self.description = answers[0]
+        for device, answer in zip(devices, answers, strict=True):
+            check_identity(answer.identity, self.description, f"the process on {device}")
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None

@@ -18,7 +18,7 @@ from disbench.data.dataset import Sample
 from disbench.errors import InputError
 from disbench.inference.map_folder import MapFolder
 from disbench.inference.model import Model
-from disbench.runs.engines.base import Description, Source, describe
+from disbench.runs.engines.base import Description, Source, check_identity, describe
 from disbench.runs.pipeline import SaveMap, make_rows
 from disbench.runs.row_log import Row
 from disbench.runs.spec import MeasureSpec, ModelSpec
@@ -56,7 +56,7 @@ class RaySource:
     """A model or folder of maps that `load` makes on a node."""
 
     def __init__(self, load: Callable[[], Model | MapFolder], description: Description):
-        self.load, self.description = load, description
+        self.load, self.description = partial(_load_described, load, description), description
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
@@ -190,6 +190,13 @@ def _describe_model(folder: Path, load: Callable[[], Model]) -> Description | Ex
         return describe(_load_in(folder, load))
     except (InputError, OSError, MemoryError) as error:
         return error
+
+
+def _load_described(load: Callable[[], Model | MapFolder], description: Description) -> Model | MapFolder:
+    """Load a model that must be the one described, which another worker loaded."""
+    stages = load()
+    check_identity(stages.identity, description, "a Ray worker")
+    return stages
 
 
 def _load_in(folder: Path, load: Callable[[], Any]) -> Any:
