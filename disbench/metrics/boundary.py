@@ -80,7 +80,7 @@ def mean_boundary_accuracy(prediction: np.ndarray, foreground: np.ndarray) -> fl
     radii = 1 + steps.astype(np.int64)
     inside, expected, predicted = map(pack, (np.ones_like(foreground), foreground, prediction > MBA_ABOVE))
     right, pixels = _count_around(expected, inside, inside & ~(expected ^ predicted), _discs(radii))
-    return sum((right / np.maximum(pixels, 1)).tolist()) / STEPS
+    return math.fsum((right / np.maximum(pixels, 1)).tolist()) / STEPS
 
 
 def _inner_boundary(levels: np.ndarray) -> np.ndarray:
