@@ -17,3 +17,8 @@ def pack(pixels: np.ndarray) -> np.ndarray:
 def unpack(words: np.ndarray, width: int) -> np.ndarray:
     """Unpack uint64 (h, words) into uint8 (h, width), 0 or 1."""
     return np.unpackbits(words.view(np.uint8), axis=1, count=width, bitorder="little")
+
+
+def count_bits(words: np.ndarray) -> int:
+    """Count the foreground pixels of a packed image."""
+    return int(np.bitwise_count(words).sum(dtype=np.int64))

@@ -3,11 +3,14 @@
 The kernels are written as in `weighted`. `near` (h, w) is the vertical distance of each pixel to the foreground.
 """
 
+import math
+
 import numpy as np
 
-from disbench.metrics.kernels import kernel, summing
+from disbench.metrics.exact import HALF, LN_2, LOWER, PLACES, power_of_half
+from disbench.metrics.kernels import kernel
 
-U8, U64, I32, F64 = np.uint8, np.uint64, np.int32, np.float64
+U8, U64, I32, I64, F64 = np.uint8, np.uint64, np.int32, np.int64, np.float64
 
 TILE = 64  # columns whose errors are blurred together
 EDGE = 3  # half of the 7 x 7 Gaussian
@@ -16,8 +19,12 @@ NEAR = 4  # a background pixel within EDGE rows and columns of the foreground is
 SQUARES = (np.arange(-NEAR, NEAR + 1) ** 2).astype(U8)
 
 # The 7 x 7 Gaussian of sigma 5 is the product of two of these vectors: centre, then 1, 2 and 3 pixels away.
-_HALF = np.exp(-(np.arange(4) ** 2) / 50)
-BLUR = tuple((_HALF / (2 * _HALF.sum() - 1)).tolist())
+_HALF = power_of_half(np.arange(4) ** 2 / (50 * LN_2)).tolist()
+BLUR = tuple(share / (2 * math.fsum(_HALF) - 1) for share in _HALF)
+# An error is below OFFSET, and their sum is a float whose last bit is one unit. So its bits, read as an integer, exceed
+# those of OFFSET by the error in units.
+OFFSET = F64(2.0 ** (52 - PLACES))
+OFFSET_BITS = OFFSET.view(I64)
 # Where a pixel lies in its tile. ANY: every pixel. LEFT, RIGHT: within EDGE of the tile on the left or right.
 ANY, LEFT, RIGHT = U8(1), U8(2), U8(4)
 SIDES = np.full(TILE, ANY)
@@ -93,7 +100,7 @@ def _nearest_errors(levels, squares, at, hi, errors, to):
         errors[to + x] = U8(hi - level)
 
 
-@summing
+@kernel
 def _blur_columns(errors, rows, at, blurred):
     """Blur a tile and NEAR columns on either side vertically. `rows` are the offsets of the rows of errors."""
     r0, r1, r2, r3 = rows[0] + at, rows[1] + at, rows[2] + at, rows[3] + at
@@ -115,17 +122,20 @@ def _keep_foreground(errors, at, near, start, size, sharp):
         sharp[x] = U8(0)
 
 
-@summing
+@kernel
 def _smaller_errors(blurred, sharp):
-    """Blur a tile horizontally, and return the sum of the smaller of error and blurred error."""
-    total = 0.0
+    """Blur a tile horizontally, and return the sum of the smaller of error and blurred error, in units.
+
+    Each error is rounded to units of 2^-44. The sum is at most TILE * 255 / 2^-44: below 2^58, so it fits into int64.
+    """
+    total = I64(0)
     for x in range(U64(TILE)):
         i = x + U64(NEAR)
         first = blurred[i - U64(1)] + blurred[i + U64(1)]
         second = blurred[i - U64(2)] + blurred[i + U64(2)]
         third = blurred[i - U64(3)] + blurred[i + U64(3)]
         smoothed = BLUR[0] * blurred[i] + BLUR[1] * first + BLUR[2] * second + BLUR[3] * third
-        total += min(smoothed, F64(sharp[x]))
+        total += F64(min(smoothed, F64(sharp[x])) + OFFSET).view(I64) - OFFSET_BITS
     return total
 
 
@@ -164,7 +174,7 @@ def _rows_around(y, height, width, rows):
 
 @kernel
 def foreground_error(prediction, near, hi):
-    """Return the sum over the foreground of min(E, blurred E), E = hi - prediction.
+    """Return the sum over the foreground of min(E, blurred E), E = hi - prediction, as divide_sum() takes it.
 
     The blur takes a background pixel to have the error of its nearest foreground pixel, and pixels outside of the
     image to have none. It matters only at foreground pixels with an error. So only tiles that have any are blurred,
@@ -180,7 +190,7 @@ def foreground_error(prediction, near, hi):
     blurred, sharp = np.empty(TILE + 2 * NEAR), np.empty(TILE, U8)
     around, ring = np.empty(2 * NEAR + 1, U64), np.empty(RING, U64)
     until = np.full(tiles, -1)  # the last row for which a tile's errors are needed
-    total = 0.0
+    high, low = U64(0), U64(0)
     for y in range(-EDGE, height + EDGE):
         if y + EDGE < height:
             for tile in range(tiles):
@@ -217,5 +227,7 @@ def foreground_error(prediction, near, hi):
                 size = U64(min(TILE, width - at))
                 _blur_columns(errors, ring, U64(at + TILE - NEAR), blurred)
                 _keep_foreground(errors, ring[EDGE] + U64(at + TILE), near, U64(centre * width + at), size, sharp)
-                total += _smaller_errors(blurred, sharp)
-    return total
+                part = U64(_smaller_errors(blurred, sharp))
+                high += part >> HALF
+                low += part & LOWER
+    return high, low

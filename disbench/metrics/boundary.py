@@ -9,11 +9,12 @@ and mBA of an empty or full truth, for which BiRefNet's code returns NaN.
 """
 
 import math
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
-from disbench.metrics.bits import pack
+from disbench.metrics.bits import count_bits, pack
 from disbench.metrics.kernels import joint_histogram, kernel
 from disbench.metrics.stretch import half_level, truncate_levels
 
@@ -41,10 +42,10 @@ def boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: in
     Returns:
         The score, in 0..1.
     """
-    binary = np.where(prediction > half_level(lo, hi), np.uint8(255), np.uint8(0))
-    predicted, expected = _inner_boundary(binary), _inner_boundary(foreground)
-    hits, union = int(np.count_nonzero(predicted & expected)), int(np.count_nonzero(predicted | expected))
-    return hits / max(union, 1)
+    reach = _boundary_reach(*foreground.shape)
+    predicted = _packed_boundary(pack(prediction > half_level(lo, hi)), reach)
+    expected = _packed_boundary(pack(foreground), reach)
+    return count_bits(predicted & expected) / max(count_bits(predicted | expected), 1)
 
 
 def grey_boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
@@ -80,23 +81,57 @@ def mean_boundary_accuracy(prediction: np.ndarray, foreground: np.ndarray) -> fl
     radii = 1 + steps.astype(np.int64)
     inside, expected, predicted = map(pack, (np.ones_like(foreground), foreground, prediction > MBA_ABOVE))
     right, pixels = _count_around(expected, inside, inside & ~(expected ^ predicted), _discs(radii))
-    return sum((right / np.maximum(pixels, 1)).tolist()) / STEPS
+    return math.fsum((right / np.maximum(pixels, 1)).tolist()) / STEPS
+
+
+def _boundary_reach(height: int, width: int) -> int:
+    return max(1, round(SHARE * math.sqrt(height**2 + width**2)))
+
+
+def _doubling_steps(reach: int) -> Iterator[int]:
+    """Yield the shifts whose minima, one after the other, cover 2 * reach + 1 neighbours: 1, 2, 4..."""
+    covered, left = 1, 2 * reach
+    while left:
+        step = min(covered, left)
+        yield step
+        covered, left = covered + step, left - step
 
 
 def _inner_boundary(levels: np.ndarray) -> np.ndarray:
     """Return levels minus their minimum in a square, uint8 (h, w). Outside of the image the level is 0."""
-    height, width = levels.shape
-    reach = max(1, round(SHARE * math.sqrt(height**2 + width**2)))
-    # The minimum of 2 * reach + 1 neighbours follows from minima of 1, 2, 4... of them. For wide squares this is faster
-    # than OpenCV.
+    reach = _boundary_reach(*levels.shape)
+    # For wide squares this is faster than OpenCV.
     low = cv2.copyMakeBorder(levels, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
-    for axis in (0, 1):
-        covered, left = 1, 2 * reach
-        while left:
-            step = min(covered, left)
-            low = np.minimum(low[:-step], low[step:]) if axis == 0 else np.minimum(low[:, :-step], low[:, step:])
-            covered, left = covered + step, left - step
+    for step in _doubling_steps(reach):
+        low = np.minimum(low[:-step], low[step:])
+    for step in _doubling_steps(reach):
+        low = np.minimum(low[:, :-step], low[:, step:])
     return levels - low
+
+
+def _packed_boundary(words: np.ndarray, reach: int) -> np.ndarray:
+    """Return the foreground that has background, or the outside of the image, in its square; packed as its input."""
+    margin = -(-reach // 64)
+    low = np.pad(words, ((reach, reach), (margin, margin)))
+    for step in _doubling_steps(reach):
+        low = low[:-step] & low[step:]
+    for step in _doubling_steps(reach):
+        low &= _from_right(low, step)
+    # A pixel of `low` is now the minimum of the square that has it at its left end, and begins in the margin.
+    eroded = _from_right(low, 64 * margin - reach)[:, : words.shape[1]]
+    return words & ~eroded
+
+
+def _from_right(words: np.ndarray, step: int) -> np.ndarray:
+    """Return, at each packed pixel, the one `step` columns further right. Behind the last word is background."""
+    whole, bits = divmod(step, 64)
+    if whole:
+        words = np.pad(words[:, whole:], ((0, 0), (0, whole)))
+    if bits == 0:
+        return words
+    moved = words >> np.uint64(bits)
+    moved[:, :-1] |= words[:, 1:] << np.uint64(64 - bits)
+    return moved
 
 
 def _discs(radii: np.ndarray) -> np.ndarray:

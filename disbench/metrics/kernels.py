@@ -12,8 +12,6 @@ from disbench.system.compilation import make_kernel_decorator
 
 U8, U32, U64 = np.uint8, np.uint32, np.uint64
 kernel = make_kernel_decorator(nogil=True)
-# Sums may be reordered into SIMD lanes. There are no NaN or infinities here that this could mistreat.
-summing = make_kernel_decorator(nogil=True, fastmath={"reassoc", "contract", "nsz"})
 
 BANKS = 4  # histograms that are filled in turn; see _count_words
 

@@ -8,7 +8,7 @@ all counts are exact.
 
 import numpy as np
 
-from disbench.metrics.bits import pack
+from disbench.metrics.bits import count_bits, pack
 from disbench.metrics.kernels import joint_histogram
 from disbench.metrics.stretch import adaptive_level, half_level, truncate_levels
 
@@ -53,13 +53,8 @@ def multiscale_curve(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi
 
 def _area(predicted: list[np.ndarray], expected: list[np.ndarray]) -> float:
     """Return the area under the curve of the shares over the scales."""
-    ratios = [(_pixels(p & e) + 1) / (_pixels(e) + 1) for p, e in zip(predicted, expected, strict=True)]
+    ratios = [(count_bits(p & e) + 1) / (count_bits(e) + 1) for p, e in zip(predicted, expected, strict=True)]
     return float(np.trapezoid(ratios, dx=1 / (SCALES - 1)))
-
-
-def _pixels(words: np.ndarray) -> int:
-    """Count the pixels of a packed image."""
-    return int(np.bitwise_count(words).sum(dtype=np.int64))
 
 
 def _edge_pyramid(pixels: np.ndarray) -> list[np.ndarray]:

@@ -3,6 +3,9 @@
 S follows from one histogram per quadrant around the centroid of the truth. Moments are Python integers, which cannot
 overflow, so it is decided exactly whether a quadrant is constant. PySODMetrics decides that by rounded sums, and
 scores some constant quadrants as 0 that should be 1. The two differ only in these cases.
+
+Floats are not raised to powers, because C's pow rounds by processor, and are added by fsum, because Python's sum rounds
+by version.
 """
 
 import math
@@ -48,7 +51,7 @@ def s_measure(counts: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMP
     share = truth / pixels
     inside, outside = _object(fg, LEVELS - lo, hi - lo, rules), _object(bg, hi - LEVELS, hi - lo, rules)
     objects = share * inside + (1 - share) * outside
-    regions = sum(
+    regions = math.fsum(
         int(quadrant.sum()) / pixels * _ssim(quadrant, lo, hi, rules) for quadrant in counts if quadrant.any()
     )
     score = 0.5 * objects + 0.5 * regions
@@ -61,7 +64,7 @@ def _object(counts: np.ndarray, levels: np.ndarray, scale: int, rules: Structure
     mean = total / (pixels * scale)
     freedom = max(pixels - 1, 1) if rules.sample else pixels
     deviation = math.sqrt((pixels * squares - total**2) / (pixels * freedom)) / scale
-    return 2 * mean / (mean**2 + 1 + deviation + rules.eps)
+    return 2 * mean / (mean * mean + 1 + deviation + rules.eps)
 
 
 def _ssim(quadrant: np.ndarray, lo: int, hi: int, rules: StructureRules) -> float:
@@ -80,5 +83,5 @@ def _ssim(quadrant: np.ndarray, lo: int, hi: int, rules: StructureRules) -> floa
     samples = pixels * (pixels - 1)
     alpha = 4 * x * y * (covariance / (scale * samples))
     freedom = samples if rules.sample else pixels**2
-    beta = (x**2 + y**2) * (map_variance / (scale**2 * freedom) + truth_variance / freedom)
+    beta = (x * x + y * y) * (map_variance / (scale**2 * freedom) + truth_variance / freedom)
     return alpha / (beta + rules.eps)

@@ -9,10 +9,11 @@ reference-counted and signed offsets would be checked for wrapping.
 import numpy as np
 
 from disbench.metrics.blurred import foreground_error
-from disbench.metrics.kernels import kernel, summing
+from disbench.metrics.exact import HALF, LOWER, divide_sum, power_of_half, to_units
+from disbench.metrics.kernels import kernel
 from disbench.metrics.protocols import EPS
 
-U8, U16, U64, F64 = np.uint8, np.uint16, np.uint64, np.float64
+U8, U16, U64 = np.uint8, np.uint16, np.uint64
 
 # Distances saturate here. The weight of an error is then within 1.3e-11 of its limit 2. The sum of two squares of this
 # distance still fits into 16 bits.
@@ -23,8 +24,10 @@ BLOCKS = 2  # blocks within FAR on either side
 STEP = 8  # offsets that are searched together; divides BLOCK
 
 # The weight of an error on the background, by its squared distance to the foreground. Distance 0 is the foreground.
-IMPORTANCE = 2 - 0.5 ** (np.sqrt(np.arange(FAR**2 + 1)) / 5)
+IMPORTANCE = 2 - power_of_half(np.sqrt(np.arange(FAR2 + 1)) / 5)
 IMPORTANCE[0] = 0
+# The same in units of 2^-44. The sum over a block is at most BLOCK * 255 * 2 / 2^-44: below 2^60, it fits into uint64.
+WEIGHTS = to_units(IMPORTANCE)
 
 
 def weighted_errors(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> tuple[int, float, float]:
@@ -43,8 +46,8 @@ def weighted_errors(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi:
     if truth == 0:
         return 0, 0.0, 0.0
     near = vertical_distance(foreground)
-    missed = foreground_error(prediction, near, hi) / (hi - lo)
-    spilled = background_error(prediction, near, lo, IMPORTANCE) / (hi - lo)
+    missed = divide_sum(foreground_error(prediction, near, hi), hi - lo)
+    spilled = divide_sum(background_error(prediction, near, lo, WEIGHTS), hi - lo)
     return truth, missed, spilled
 
 
@@ -158,12 +161,12 @@ def _farthest(best, above, start):
     return np.int64(greatest)
 
 
-@summing
+@kernel
 def _weigh(best, above, start, weights):
     """Return the sum of levels times weights over a block."""
-    total = 0.0
+    total = U64(0)
     for x in range(U64(BLOCK)):
-        total += F64(above[start + x]) * weights[U64(best[x])]
+        total += U64(above[start + x]) * weights[U64(best[x])]
     return total
 
 
@@ -173,12 +176,12 @@ def _sum(above, start):
     total = U16(0)
     for x in range(U64(BLOCK)):
         total += U16(above[start + x])
-    return total
+    return U64(total)
 
 
 @kernel
 def background_error(prediction, near, lo, weights):
-    """Return the sum of (prediction - lo) * weights[squared distance to the foreground].
+    """Return the sum of (prediction - lo) * weights[squared distance to the foreground], as divide_sum() takes it.
 
     weights[0] = 0 stands for the foreground itself. A distance matters only where the map is above lo. A block of
     columns is searched offset by offset, as long as its farthest such pixel could still come closer. The least
@@ -192,7 +195,7 @@ def background_error(prediction, near, lo, weights):
     least = np.full(blocks + 2 * BLOCKS, FAR2)
     reach = np.empty(blocks, np.int64)
     best = np.empty(BLOCK, U16)
-    total = 0.0
+    high, low = U64(0), U64(0)
     for y in range(height):
         for block in range(blocks):
             start = block * BLOCK
@@ -219,5 +222,7 @@ def background_error(prediction, near, lo, weights):
                     bound = _farthest(best, above, start)
                     far = False
                     offset += STEP
-            total += weights[FAR2] * _sum(above, start) if far else _weigh(best, above, start, weights)
-    return total
+            part = weights[FAR2] * _sum(above, start) if far else _weigh(best, above, start, weights)
+            high += part >> HALF
+            low += part & LOWER
+    return high, low

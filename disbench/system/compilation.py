@@ -18,6 +18,7 @@ from typing import Any
 
 import llvmlite
 import numba
+import numpy as np
 from numba import njit
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
@@ -46,6 +47,7 @@ class KernelCache(NullCache):
 
     def __init__(self, function: Callable, options: dict[str, Any]):
         code = function.__code__
+        self._namespace = function.__globals__
         self._name = f"{Path(code.co_filename).stem}.{function.__name__}"
         self._identity = (
             *(__version__, numba.__version__, llvmlite.__version__, sys.implementation.cache_tag),
@@ -81,7 +83,7 @@ class KernelCache(NullCache):
             warn_unwritable(kernel_cache_folder().parent, error)
 
     def _entry(self, signature, codegen) -> Path:
-        key = repr((self._identity, signature, codegen.magic_tuple()))
+        key = repr((self._identity, _list_constants(self._namespace), signature, codegen.magic_tuple()))
         return kernel_cache_folder() / f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.nbc"
 
 
@@ -92,6 +94,17 @@ def _hash_source(file: str) -> str | None:
         return hashlib.sha256(Path(file).read_bytes()).hexdigest()
     except OSError:
         return None
+
+
+def _list_constants(namespace: dict[str, Any]) -> list[tuple[str, str]]:
+    """Describe the numbers of a module. Its kernels contain them, even those that it imports from other modules."""
+    described = []
+    for name, value in sorted(namespace.items()):
+        if isinstance(value, np.ndarray):
+            described.append((name, f"{value.dtype} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"))
+        elif all(isinstance(part, (int, float, np.generic)) for part in (value if type(value) is tuple else (value,))):
+            described.append((name, repr(value)))
+    return described
 
 
 def _sorted(value: Any) -> Any:

@@ -73,6 +73,15 @@ def test_changed_source_is_compiled_again(monkeypatch):
     assert run_anew() == (10, 0, 1)
 
 
+@pytest.mark.parametrize("other", [1.5, (1, 2), np.arange(2)])
+def test_a_changed_constant_of_the_module_is_compiled_again(monkeypatch, other):
+    """The constant may come from another module, whose source is not that of the kernel."""
+    monkeypatch.setitem(globals(), "CONSTANT", 1)
+    assert [run_anew(), run_anew()] == [(10, 0, 1), (10, 1, 0)]
+    monkeypatch.setitem(globals(), "CONSTANT", other)
+    assert [run_anew(), run_anew()] == [(10, 0, 1), (10, 1, 0)]
+
+
 def test_source_in_an_archive_is_cached_too(monkeypatch):
     monkeypatch.setattr(compilation, "_hash_source", lambda file: None)
     assert [run_anew(), run_anew()] == [(10, 0, 1), (10, 1, 0)]
