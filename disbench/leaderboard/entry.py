@@ -9,6 +9,7 @@ Reported numbers are kept as printed, as text, so that roundings, marks and mist
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,8 @@ from disbench.errors import InputError, suggest_names
 from disbench.system.files import write_atomic
 
 SCHEMA = 1
+MAX_BYTES = 1 << 24  # of an entry
+MAX_TITLE = 300  # characters
 _PACKAGE = Path(__file__).parent.parent
 _ROOTS = (_PACKAGE / "_shipped" / "leaderboards", _PACKAGE.parent / "leaderboards")  # installed, or a checkout
 BOARDS_ROOT = next((path for path in _ROOTS if path.is_dir()), None)
@@ -133,7 +136,7 @@ class Entry:
 def read_entry(path: Path) -> Entry:
     """Read an entry; InputError for any other file, and for a token that is not of its data set."""
     try:
-        data = path.read_bytes()
+        data = read_limited(path, MAX_BYTES)
         entry = msgspec.json.decode(data, type=Entry)
         json.loads(data, object_pairs_hook=_refuse_duplicates)
     except FileNotFoundError:
@@ -147,6 +150,26 @@ def read_entry(path: Path) -> Entry:
     if entry.dataset != title:
         raise InputError(f"{path}: {entry.dataset!r} is not the data set of the token {entry.token!r}")
     return entry
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Read a file of others. ValueError for a pipe or a device, which may never end, and for more than `limit` bytes."""
+    if path.exists() and not path.is_file():
+        raise ValueError("it is a folder" if path.is_dir() else "it is not a file")
+    if path.stat().st_size > limit:
+        raise ValueError(f"it has {path.stat().st_size} bytes; at most {limit} are read")
+    return path.read_bytes()
+
+
+def is_entry_name(model: str) -> bool:
+    """Return whether a text can name an entry, and so a file."""
+    return re.fullmatch(r"[\w-][\w.-]{0,99}", model) is not None
+
+
+def is_plain_text(text: str) -> bool:
+    """Return whether a name or title is one printable line in one Unicode form, without markup of HTML or LaTeX."""
+    normal = unicodedata.is_normalized("NFC", text) and text == text.strip()
+    return normal and 0 < len(text) <= MAX_TITLE and text.isprintable() and not set(text) & set("<>\\{}$`")
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -102,11 +102,17 @@ def read_manifest(folder: Path) -> Manifest:
             finished = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
             if finished.identity.data.keys() != manifest.splits.keys():
                 raise msgspec.ValidationError("its digests are not of its splits")
+    except NotADirectoryError:
+        hint = "; a leaderboard entry can only be a baseline, --against" if folder.suffix == ".json" else ""
+        raise InputError(f"{folder}: a file, not a run folder; give the folder that holds run.json{hint}") from None
     except FileNotFoundError:
         below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
         hint = f"; runs in it: {', '.join(below[:MAX_LISTED])}" if below else ""
-        raise InputError(f"{folder}: not a run folder (it has no run.json){hint}") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        fault = "not a run folder (it has no run.json)" if folder.is_dir() else "no such run folder"
+        raise InputError(f"{folder}: {fault}{hint}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions, or name another run") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {REBUILD_HINT}") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
