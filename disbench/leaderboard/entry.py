@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from disbench.data.mini import TITLE as MINI_TITLE
-from disbench.errors import InputError, suggest_names
+from disbench.errors import InputError, describe_error, suggest_names
 from disbench.system.files import write_atomic
 
 SCHEMA = 1
@@ -142,7 +142,7 @@ def read_entry(path: Path) -> Entry:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # errors of msgspec and json are ValueErrors
-        raise InputError(f"{path}: not a leaderboard entry ({error})") from None
+        raise InputError(f"{path}: not a leaderboard entry ({describe_error(error)})") from None
     if entry.schema != SCHEMA:
         raise InputError(f"{path}: has schema {entry.schema}, this disbench reads {SCHEMA}")
     titles = {"dis5k": "DIS5K"}
@@ -154,7 +154,9 @@ def read_entry(path: Path) -> Entry:
 
 def read_limited(path: Path, limit: int) -> bytes:
     """Read a file of others. ValueError for a pipe or a device, which may never end, and for more than `limit` bytes."""
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        raise FileNotFoundError("no such file")
+    if not path.is_file():
         raise ValueError("it is a folder" if path.is_dir() else "it is not a file")
     if path.stat().st_size > limit:
         raise ValueError(f"it has {path.stat().st_size} bytes; at most {limit} are read")

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.leaderboard.entry import (
     Entry,
     Interval,
@@ -166,7 +166,7 @@ def load_part(path: Path, entry: Entry, measured: Measured) -> Result:
         raise
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
         # The last three come from a table with other columns.
-        raise InputError(f"{file}: the evidence of {path.name} cannot be read ({error})") from None
+        raise InputError(f"{file}: the evidence of {path.name} cannot be read ({describe_error(error)})") from None
     counts = Counter(row.split for row in scored)
     if counts != measured.splits:
         raise InputError(f"{file}: has {dict(counts)} images, but {path.name} says {measured.splits}")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from disbench.errors import InputError
-from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.errors import InputError, describe_error
+from disbench.leaderboard.entry import MAX_BYTES, Cells, Reported, read_entry, read_limited
 
 Place = tuple[str, str, str]  # method, subset, metric
 TableName = tuple[str, str]  # paper, table
@@ -67,9 +67,9 @@ def parse_number(text: str | None) -> Decimal | None:
 def read_tables(path: Path) -> list[Published]:
     """Read a file of published tables; InputError if it is none."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Published])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a file of published tables ({error})") from None
+        return msgspec.json.decode(read_limited(path, MAX_BYTES), type=list[Published])
+    except (OSError, ValueError) as error:  # errors of msgspec are ValueErrors
+        raise InputError(f"{path}: not a file of published tables ({describe_error(error)})") from None
 
 
 def collect_published(paths: Iterable[Path]) -> list[Published]:

