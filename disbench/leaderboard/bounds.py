@@ -52,8 +52,7 @@ def check_values(rows: Sequence[Row], *, binary_truths: bool) -> Iterator[str]:
         One line for each column with a value that no map can have. It names the first such image.
     """
     for column in rows[0].measurement.values:
-        key, _, name = column.partition(".")
-        protocol = get_protocol(name or "pysod")
+        protocol = get_protocol(column.partition(".")[2] or "pysod")
         faults = [(row, fault) for row in rows if (fault := _check_value(row.measurement, column, protocol))]
         if faults:
             row, fault = faults[0]
@@ -121,7 +120,7 @@ def _bound_structure(levels: Levels, side: int, protocol: EvalProtocol) -> Bound
     objects = object_similarity(bg, fg, int(lo), int(hi), rules)
     regions = 1 if rules.sample else 1 + 8 / pixels
     low, high = (objects - regions) / 2, (objects + regions) / 2
-    may_be_zero = rules.clamp and low < 0 or rules.undefined_is_zero and truth <= 4 * side
+    may_be_zero = (rules.clamp and low < 0) or (rules.undefined_is_zero and truth <= 4 * side)
     return 0 if may_be_zero else low, high
 
 

@@ -63,7 +63,8 @@ def _check_claims(measured: Measured, token: str) -> Iterator[str]:
         yield f"its scores are of {', '.join(measured.scores)}, but its subsets are {', '.join(sorted(subsets))}"
     if not all(measured.scores.values()):
         yield "a subset has no scores"
-    if any(v == 0 and math.copysign(1, v) < 0 for row in measured.scores.values() for cell in row.values() for v in cell):
+    numbers = [number for row in measured.scores.values() for interval in row.values() for number in interval]
+    if any(number == 0 and math.copysign(1, number) < 0 for number in numbers):
         yield "a score is -0.0, which no measure is"
     seconds = measured.seconds
     if seconds and not ("total" in seconds and all(0 <= value < inf for value in seconds.values())):

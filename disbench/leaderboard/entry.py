@@ -153,7 +153,7 @@ def read_entry(path: Path) -> Entry:
 
 
 def read_limited(path: Path, limit: int) -> bytes:
-    """Read a file of others. ValueError for a pipe or a device, which may never end, and for more than `limit` bytes."""
+    """Read a file of others. ValueError for a pipe or device, which may never end, and for more than `limit` bytes."""
     if not path.exists():
         raise FileNotFoundError("no such file")
     if not path.is_file():

@@ -1,10 +1,11 @@
 """A file in place of a folder, a folder in place of a file, and what cannot be read: one line says so."""
 
 import os
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from mini_runs import SHIPPED
+from mini_runs import SHIPPED, make_mini_run
 
 from disbench.cli.main import main
 
@@ -71,14 +72,12 @@ def test_an_entry_in_place_of_a_run_is_only_a_baseline():
 @pytest.mark.parametrize("command", [["leaderboard", "show"], ["leaderboard", "audit"]])
 def test_what_is_no_entry_is_named(command, entry, words):
     os.mkfifo("pipe.json")
-    os.symlink("loop.json", "loop.json")
+    Path("loop.json").symlink_to("loop.json")
     assert words in fail(*command, entry)
 
 
 @pytest.mark.parametrize("root", ["file", "file/in"])
 def test_a_leaderboard_that_cannot_be_a_folder_is_named(root, tmp_path):
-    from mini_runs import make_mini_run
-
     run = make_mini_run(tmp_path / "runs", splits=("DIS-TE1",))
     assert fail("submit", run.folder, "--to", root).startswith(f"disbench: {root}")
     assert (tmp_path / "file").read_text() == "x"
