@@ -151,6 +151,6 @@ def _check_binary_truths(rows: Sequence[Row]) -> Iterator[str]:
             return
         stored = m.values.get("mae_grey")
         error = float(score_mae(levels_from_histograms(m.fg_hist[None], m.bg_hist[None], get_protocol("pysod")))[0])
-        if stored is not None and not abs(np.float64(stored) - error) <= TOLERANCE:
+        if isinstance(stored, float) and not abs(stored - error) <= TOLERANCE:
             yield f"mae_grey of {row.split}/{row.name} is {stored}, its histograms give {error}"
             return
