@@ -35,6 +35,11 @@ def suggest_names(name: str, names: Iterable[str]) -> str:
     return f"known: {', '.join(names[:MAX_LISTED])}{more}"
 
 
+def describe_error(error: BaseException) -> str:
+    """Describe an error in words. An error of the system without its number and path, which the message names."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def escape_control_chars(text: str) -> str:
     """Escape control characters: a name from outside must neither steer a terminal nor break a line."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

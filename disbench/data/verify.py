@@ -9,7 +9,7 @@ from disbench.data.dataset import DataSet, Sample, stem_key
 from disbench.data.digest_cache import forget_digests
 from disbench.data.identity import hash_pairs, list_folders
 from disbench.data.images import read_image, read_truth
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.system.cores import count_cores
 from disbench.system.files import require_regular_file, write_atomic
 from disbench.system.progress import Progress
@@ -64,7 +64,7 @@ def read_frozen(path: Path) -> Frozen:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a file of `disbench data freeze` ({error})") from None
+        raise InputError(f"{path}: not a file of `disbench data freeze` ({describe_error(error)})") from None
 
 
 def list_differences(frozen: Frozen, current: Frozen) -> list[str]:

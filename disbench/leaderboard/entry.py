@@ -9,6 +9,7 @@ Reported numbers are kept as printed, as text, so that roundings, marks and mist
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,12 @@ from typing import Any
 import msgspec
 
 from disbench.data.mini import TITLE as MINI_TITLE
-from disbench.errors import InputError, suggest_names
+from disbench.errors import InputError, describe_error, suggest_names
 from disbench.system.files import require_regular_file, write_atomic
 
 SCHEMA = 1
+MAX_BYTES = 1 << 24  # of an entry
+MAX_TITLE = 300  # characters
 _PACKAGE = Path(__file__).parent.parent
 _ROOTS = (_PACKAGE / "_shipped" / "leaderboards", _PACKAGE.parent / "leaderboards")  # installed, or a checkout
 BOARDS_ROOT = next((path for path in _ROOTS if path.is_dir()), None)
@@ -134,13 +137,13 @@ def read_entry(path: Path) -> Entry:
     """Read an entry; InputError for any other file, and for a token that is not of its data set."""
     require_regular_file(path)
     try:
-        data = path.read_bytes()
+        data = read_limited(path, MAX_BYTES)
         entry = msgspec.json.decode(data, type=Entry)
         json.loads(data, object_pairs_hook=_refuse_duplicates)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # errors of msgspec and json are ValueErrors
-        raise InputError(f"{path}: not a leaderboard entry ({error})") from None
+        raise InputError(f"{path}: not a leaderboard entry ({describe_error(error)})") from None
     if entry.schema != SCHEMA:
         raise InputError(f"{path}: has schema {entry.schema}, this disbench reads {SCHEMA}")
     titles = {"dis5k": "DIS5K"}
@@ -148,6 +151,26 @@ def read_entry(path: Path) -> Entry:
     if entry.dataset != title:
         raise InputError(f"{path}: {entry.dataset!r} is not the data set of the token {entry.token!r}")
     return entry
+
+
+def read_limited(path: Path, limit: int) -> bytes:
+    """Read a regular file of others. ValueError for a folder, and for more than `limit` bytes."""
+    if path.is_dir():
+        raise ValueError("it is a folder")
+    if (size := path.stat().st_size) > limit:
+        raise ValueError(f"it has {size} bytes; at most {limit} are read")
+    return path.read_bytes()
+
+
+def is_entry_name(model: str) -> bool:
+    """Return whether a text can name an entry, and so a file."""
+    return re.fullmatch(r"[\w-][\w.-]{0,99}", model) is not None
+
+
+def is_plain_text(text: str) -> bool:
+    """Return whether a name or title is one printable line in one Unicode form, without markup of HTML or LaTeX."""
+    normal = unicodedata.is_normalized("NFC", text) and text == text.strip()
+    return normal and 0 < len(text) <= MAX_TITLE and text.isprintable() and not set(text) & set("<>\\{}$`")
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

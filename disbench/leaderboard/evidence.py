@@ -1,13 +1,22 @@
 """Measured parts of entries: from a run to its evidence, and from evidence to a result for reports and comparisons."""
 
-import hashlib
 import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from disbench.errors import InputError
-from disbench.leaderboard.entry import Entry, Interval, Measured, evidence_path, read_entry, write_entry
+from disbench.errors import InputError, describe_error
+from disbench.leaderboard.entry import (
+    Entry,
+    Interval,
+    Measured,
+    evidence_path,
+    is_entry_name,
+    is_plain_text,
+    read_entry,
+    write_entry,
+)
+from disbench.leaderboard.evidence_file import hash_evidence, read_evidence
 from disbench.metrics.catalogue import MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.metrics.scoring import make_signature
@@ -15,11 +24,10 @@ from disbench.registry.discovery import list_cards
 from disbench.runs.manifest import read_manifest
 from disbench.runs.result import Result
 from disbench.runs.row_log import Row
-from disbench.runs.scores_file import read_scores
 from disbench.runs.times import stage_times
 from disbench.stats.intervals import bca_intervals
 from disbench.stats.resample import MIN_IMAGES, build_columns
-from disbench.system.files import require_regular_file, write_atomic
+from disbench.system.files import require_regular_file, wait_for_folder, write_atomic
 
 
 def make_measured(result: Result, metrics: MetricKeys = None) -> Measured:
@@ -37,7 +45,7 @@ def make_measured(result: Result, metrics: MetricKeys = None) -> Measured:
         environment=result.meta["environment"] | {k: v for k, v in result.meta.items() if k == "workers"},
         run={key: value for key, value in manifest.identity.items() if key not in ("data", "columns")},
         finished=result.meta["finished"],
-        evidence=_hash_file(result.folder / "scores.parquet"),
+        evidence=hash_evidence(result.folder / "scores.parquet"),
     )
 
 
@@ -73,24 +81,39 @@ def submit_run(result: Result, root: Path, model: str | None = None, metrics: Me
             f"{result.folder}: {result.dataset} is a folder of yours; leaderboards are of DIS5K or DIS-Mini"
         )
     model = model or result.folder.resolve().parent.name
-    if not re.fullmatch(r"[\w-][\w.-]*", model):
+    if not is_entry_name(model):
         raise InputError(f"{model!r} cannot name an entry; give letters, digits, - and _ with --as")
+    if not is_plain_text(result.title):
+        raise InputError(f"{result.title!r} cannot be a title; give plain text in front of the run: TITLE=RUN")
     board = "dis-mini" if result.token.startswith("dis-mini-") else result.token
     path = root / board / f"{model}.json"
-    entry = read_entry(path) if path.exists() else _make_entry(result, model)
+    if path.exists():
+        read_entry(path)  # an entry that cannot be changed is reported before the intervals are computed
     measured = make_measured(result, metrics)
+    with wait_for_folder(path.parent):
+        data = require_regular_file(result.folder / "scores.parquet").read_bytes()
+        _add_measured(path, _make_entry(result, model), measured, data)
+    return path
+
+
+def _add_measured(path: Path, new_entry: Entry, measured: Measured, data: bytes) -> None:
+    """Write a measured part and its evidence into the entry at `path`, which is `new_entry` if there is none.
+
+    The caller holds the lock of the leaderboard. The evidence is written before the entry that needs it, and deleted
+    after no entry needs it.
+    """
+    entry = read_entry(path) if path.exists() else new_entry
     subsets = (measured.protocol, set(measured.splits))
     others = [part for part in entry.measured if (part.protocol, set(part.splits)) != subsets]
     parts = (*others, measured)
     unused = _list_unused_evidence(path, entry, parts)
     evidence = evidence_path(path, measured)
-    # The evidence is written before the entry that needs it, and deleted after no entry needs it.
-    evidence.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(evidence, require_regular_file(result.folder / "scores.parquet").read_bytes())
-    write_entry(path, replace(entry, model=model, dataset=result.dataset, token=result.token, measured=parts))
+    evidence.parent.mkdir(exist_ok=True)
+    write_atomic(evidence, data)
+    new = new_entry
+    write_entry(path, replace(entry, model=new.model, dataset=new.dataset, token=new.token, measured=parts))
     for file in unused:
         file.unlink(missing_ok=True)
-    return path
 
 
 def _make_entry(result: Result, model: str) -> Entry:
@@ -137,14 +160,14 @@ def load_part(path: Path, entry: Entry, measured: Measured) -> Result:
     file = evidence_path(path, measured)
     size = _check_signature(path, entry, measured)
     try:
-        if _hash_file(file) != measured.evidence:
+        if hash_evidence(file) != measured.evidence:
             raise InputError(f"{file}: not the evidence of {path.name}, which has another digest; submit the run again")
-        scored = read_scores(file)
+        scored = read_evidence(file)
     except InputError:
         raise
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:
         # The last three come from a table with other columns.
-        raise InputError(f"{file}: the evidence of {path.name} cannot be read ({error})") from None
+        raise InputError(f"{file}: the evidence of {path.name} cannot be read ({describe_error(error)})") from None
     counts = Counter(row.split for row in scored)
     if counts != measured.splits:
         raise InputError(f"{file}: has {dict(counts)} images, but {path.name} says {measured.splits}")
@@ -188,7 +211,3 @@ def _check_signature(path: Path, entry: Entry, measured: Measured) -> str:
             f"{path}: its signature {measured.signature} is not that of its subsets by its protocol: {expected}"
         )
     return size
-
-
-def _hash_file(path: Path) -> str:
-    return hashlib.sha256(require_regular_file(path).read_bytes()).hexdigest()

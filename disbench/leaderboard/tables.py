@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from disbench.errors import InputError
-from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.errors import InputError, describe_error
+from disbench.leaderboard.entry import MAX_BYTES, Cells, Reported, read_entry, read_limited
 from disbench.system.files import require_regular_file
 
 Place = tuple[str, str, str]  # method, subset, metric
@@ -68,9 +68,9 @@ def parse_number(text: str | None) -> Decimal | None:
 def read_tables(path: Path) -> list[Published]:
     """Read a file of published tables; InputError if it is none."""
     try:
-        return msgspec.json.decode(require_regular_file(path).read_bytes(), type=list[Published])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a file of published tables ({error})") from None
+        return msgspec.json.decode(read_limited(require_regular_file(path), MAX_BYTES), type=list[Published])
+    except (OSError, ValueError) as error:  # errors of msgspec are ValueErrors
+        raise InputError(f"{path}: not a file of published tables ({describe_error(error)})") from None
 
 
 def collect_published(paths: Iterable[Path]) -> list[Published]:

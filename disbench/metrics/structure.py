@@ -48,14 +48,20 @@ def s_measure(counts: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMP
         return mean if truth else 1 - mean
     if rules.undefined_is_zero and (min(truth, pixels - truth) == 1 or counts.sum((1, 2)).min() < 2):
         return 0.0
-    share = truth / pixels
-    inside, outside = _object(fg, LEVELS - lo, hi - lo, rules), _object(bg, hi - LEVELS, hi - lo, rules)
-    objects = share * inside + (1 - share) * outside
+    objects = object_similarity(bg, fg, lo, hi, rules)
     regions = math.fsum(
         int(quadrant.sum()) / pixels * _ssim(quadrant, lo, hi, rules) for quadrant in counts if quadrant.any()
     )
     score = 0.5 * objects + 0.5 * regions
     return max(0.0, score) if rules.clamp else score
+
+
+def object_similarity(bg: np.ndarray, fg: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMPLE) -> float:
+    """Return the similarity of objects, which is half of S, from the histograms (256,) of both sides, not empty."""
+    pixels, truth = int(bg.sum()) + int(fg.sum()), int(fg.sum())
+    share = truth / pixels
+    inside, outside = _object(fg, LEVELS - lo, hi - lo, rules), _object(bg, hi - LEVELS, hi - lo, rules)
+    return share * inside + (1 - share) * outside
 
 
 def _object(counts: np.ndarray, levels: np.ndarray, scale: int, rules: StructureRules) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.system.files import require_regular_file
 
 _PACKAGE = Path(__file__).parents[1]
@@ -137,7 +137,7 @@ def read_card(folder: Path) -> Card:
         Card(name=folder.name, folder=folder, **content | downloads)  # TypeError for unknown keys
         card = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # checks the types of values
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, msgspec.ValidationError) as error:
-        raise InputError(f"{path}: not a card ({error})") from None
+        raise InputError(f"{path}: not a card ({describe_error(error)})") from None
     if card.status not in STATUSES:
         raise InputError(f"{path}: unknown status {card.status!r}; known: {', '.join(STATUSES)}")
     if card.status != "maps-only" and not re.fullmatch(r"\w+:\w+", card.predictor):

@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import msgspec
 
 from disbench.data.dataset import Sample
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.row_log import Row
 from disbench.system.checksums import add_checksum, is_damaged
@@ -110,11 +110,13 @@ def read_manifest(folder: Path) -> Manifest:
             finished = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
             if finished.identity.data.keys() != manifest.splits.keys():
                 raise msgspec.ValidationError("its digests are not of its splits")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
         hint = f"; runs in it: {', '.join(below[:MAX_LISTED])}" if below else ""
-        raise InputError(f"{folder}: not a run folder (it has no run.json){hint}") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder}: {_describe_place(folder)}{hint}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({describe_error(error)}); name another run") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {REBUILD_HINT}") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
@@ -123,6 +125,16 @@ def read_manifest(folder: Path) -> Manifest:
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return manifest
+
+
+def _describe_place(folder: Path) -> str:
+    """Describe a place that holds no run.json."""
+    if folder.is_dir():
+        return "not a run folder (it has no run.json)"
+    if not folder.exists():
+        return "no such run folder"
+    hint = "; an entry of a leaderboard can only be the baseline, --against" if folder.suffix == ".json" else ""
+    return f"a file, not a run folder; give the folder that holds run.json{hint}"
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

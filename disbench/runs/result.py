@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
-from disbench.errors import InputError, escape_control_chars
+from disbench.errors import InputError, describe_error, escape_control_chars
 from disbench.metrics.catalogue import MetricKeys, paper_metrics
 from disbench.metrics.measurement import Measurement
 from disbench.metrics.pixel_metrics import column_of_metric
@@ -175,8 +175,8 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
         seconds = read_parquet(folder / "seconds.parquet", has_digests=manifest.has_digests)
         rows = _join_seconds(manifest, scores, seconds)
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
-        reason = f"no column or split {error}" if isinstance(error, KeyError) else error
-        reason = escape_control_chars(" ".join(str(reason).split()))
+        reason = f"no column or split {error}" if isinstance(error, KeyError) else describe_error(error)
+        reason = escape_control_chars(" ".join(reason.split()))
         raise InputError(f"{folder}: its tables cannot be read ({reason}); {REBUILD_HINT}") from None
     counts = {split: len(split_rows) for split, split_rows in rows.items()}
     if counts != manifest.splits:

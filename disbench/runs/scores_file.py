@@ -16,6 +16,7 @@ from disbench.system.files import atomic_writer
 
 # The columns of every run; the others are values of measures that need pixels.
 BASE_COLUMNS = {"split", "image", "height", "width", "fg_hist", "bg_hist", "fg_half", "digest"}
+MAX_SIDE = 1 << 20  # pixels
 
 
 def finish_run(folder: Path, rows: Iterable[Row], meta: Mapping[str, Any], row_with_half: Row | None = None) -> None:
@@ -92,13 +93,20 @@ def _check_columns(scores: Mapping[str, Sequence[Any]]) -> None:
         raise ValueError("a name is not text")
     if any("/" in name for key in ("split", "image") for name in scores[key]):
         raise ValueError("a name is a path")
+    sides = [*scores["height"], *scores["width"]]
+    if not all(type(side) is int and 0 < side <= MAX_SIDE for side in sides):
+        raise ValueError("an image has no size")
     pixels = np.multiply(scores["height"], scores["width"])
+    if any(counts is None for key in ("fg_hist", "bg_hist") for counts in scores[key]):
+        raise ValueError("an image has no histogram")
     fg, bg, half = ([c for c in scores[key] if c is not None] for key in ("fg_hist", "bg_hist", "fg_half"))
     for counts in filter(len, map(np.array, (fg, bg, half))):
         if counts.shape[1:] != (256,):
             raise ValueError("a histogram does not have 256 levels")
         if counts.dtype.kind not in "iu" or counts.min() < 0:
             raise ValueError("a histogram does not count pixels")
+        if counts.max() > MAX_SIDE**2:  # from here on no sum can overflow
+            raise ValueError("histograms are not of the images' sizes")
     if (np.sum(fg, 1, np.int64) + np.sum(bg, 1, np.int64) != pixels).any():
         raise ValueError("histograms are not of the images' sizes")
     for key in scores.keys() - BASE_COLUMNS:

@@ -175,3 +175,29 @@ def lock_folder(folder: Path) -> Iterator[None]:
             raise InputError(f"{folder}: another process works there; wait for it, or choose another --out") from None
         remove_parts(folder)
         yield
+
+
+@contextmanager
+def wait_for_folder(folder: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a folder, created if missing; while another process or thread holds it, wait.
+
+    The lock ends with the process, however that ends. It leaves no file, except on network file systems, which lock no
+    folders. Windows has no such locks: there nobody is kept out.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:
+            os.close(descriptor)
+            descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

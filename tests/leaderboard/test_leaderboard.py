@@ -3,11 +3,13 @@
 import csv
 import json
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from fake_runs import make_run
+from mini_runs import make_mini_run
 
 from disbench.cli.main import main
 from disbench.data.dataset import TEST_SPLITS
@@ -43,11 +45,20 @@ def test_every_shipped_entry_is_valid():
     assert check_entries(find_entries(list_boards())) == []
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A run, and a leaderboard with the entry of it."""
+    root = tmp_path_factory.mktemp("made")
+    run = make_mini_run(root / "runs")
+    assert call("submit", run.folder, "--to", root / "boards").exit_code == 0
+    return root, run
+
+
 @pytest.fixture
-def board(tmp_path):
+def board(made, tmp_path):
     """The path of a measured entry on a leaderboard of its own, and the run behind it."""
-    run = make_run(tmp_path / "runs", splits=TEST_SPLITS)
-    assert call("submit", run.folder, "--to", tmp_path / "boards").exit_code == 0
+    root, run = made
+    shutil.copytree(root / "boards", tmp_path / "boards")
     return tmp_path / "boards" / "dis-mini" / "diffdis.json", run
 
 
@@ -68,7 +79,7 @@ def test_a_submitted_run_comes_back_from_its_evidence(board):
 
 def test_an_entry_keeps_a_measured_part_for_each_protocol(board):
     path, run = board
-    assert submit_run(run.with_protocol("mvanet"), path.parent.parent) == path
+    assert submit_run(run.with_protocol("mvanet"), path.parent.parent, metrics="f_max,mae") == path
     first, second = read_entry(path).measured
     assert [first.protocol, second.protocol] == ["pysod", "mvanet"]
     assert first.splits == second.splits
@@ -82,11 +93,11 @@ def test_an_entry_keeps_a_measured_part_for_each_protocol(board):
 
 def test_a_new_run_replaces_the_old_one_and_no_other_part(board, tmp_path):
     path, old = board
-    vd = make_run(tmp_path / "runs", splits=("DIS-VD",))
-    new = make_run(tmp_path / "runs", splits=TEST_SPLITS, quality=0.8)
-    for run in (vd, new):
+    part = make_mini_run(tmp_path / "runs", splits=("DIS-TE1",), perfect=1)
+    new = make_mini_run(tmp_path / "runs", perfect=2)
+    for run in (part, new):
         assert call("submit", run.folder, "--to", tmp_path / "boards").exit_code == 0
-    assert [list(measured.splits) for measured in read_entry(path).measured] == [["DIS-VD"], list(TEST_SPLITS)]
+    assert [list(measured.splits) for measured in read_entry(path).measured] == [["DIS-TE1"], list(TEST_SPLITS)]
     assert len(list((path.parent / "evidence").iterdir())) == 2
     assert load_measured(path)[1].scores() == new.scores() != old.scores()
     assert check_entries([path]) == []
@@ -95,7 +106,7 @@ def test_a_new_run_replaces_the_old_one_and_no_other_part(board, tmp_path):
 def test_evidence_that_another_entry_needs_stays(board, tmp_path):
     path, run = board
     assert call("submit", run.folder, "--to", tmp_path / "boards", "--as", "twin").exit_code == 0
-    new = make_run(tmp_path / "runs", splits=TEST_SPLITS, quality=0.8)
+    new = make_mini_run(tmp_path / "runs", perfect=2)
     assert call("submit", new.folder, "--to", tmp_path / "boards").exit_code == 0
     assert check_entries([path, path.with_name("twin.json")]) == []
 
@@ -191,11 +202,12 @@ def test_a_measured_subset_is_a_whole_one_of_the_data_set(board, split, n, words
 
 def test_changed_evidence_and_other_data_are_named(board, tmp_path):
     path, _ = board
-    other = make_run(tmp_path / "runs", model="isnet", splits=TEST_SPLITS)
+    other = make_mini_run(tmp_path / "runs", model="isnet", perfect=2)
     call("submit", other.folder, "--to", tmp_path / "boards")
     second = path.with_name("isnet.json")
-    mutate(second, put(*ONE, "truths", "DIS-TE2", value="0" * 64))
-    assert "its truths of DIS-TE2 are not those of diffdis.json" in check_entries([path, second])[0]
+    mutate(second, put(*ONE, "truths", "DIS-TE2", value=sha256(b"other").hexdigest()))
+    faults = check_entries([path, second])
+    assert f"{second}: its truths of DIS-TE2 are not those of diffdis.json" in faults
     file = evidence_path(path, read_entry(path).measured[0])
     file.write_bytes(file.read_bytes() + b" ")
     assert "which has another digest" in check_entries([path])[0]
