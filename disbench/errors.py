@@ -21,6 +21,10 @@ class DigestMismatch(UserWarning):
     """A file has the name of a published one, but another digest."""
 
 
+class SeveralStates(UserWarning):
+    """A weights file has several versions of its network, of which one is used."""
+
+
 class UnwritableCache(UserWarning):
     """A cache cannot be written. Results are the same, but are computed again."""
 

@@ -61,6 +61,11 @@ class Model:
         return identity
 
     @property
+    def weights_state(self) -> str | None:
+        """The state dict that is used of a weights file with several; None for any other model."""
+        return getattr(self.predictor, "weights_state", None) or None
+
+    @property
     def environment(self) -> dict[str, Any]:
         """The environment that the maps are computed in."""
         return describe_environment(self.device)

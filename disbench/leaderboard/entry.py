@@ -18,7 +18,7 @@ import msgspec
 
 from disbench.data.mini import TITLE as MINI_TITLE
 from disbench.errors import InputError, suggest_names
-from disbench.system.files import write_atomic
+from disbench.system.files import read_json_bytes, report_unreadable, write_atomic
 
 SCHEMA = 1
 _PACKAGE = Path(__file__).parent.parent
@@ -132,14 +132,12 @@ class Entry:
 
 def read_entry(path: Path) -> Entry:
     """Read an entry; InputError for any other file, and for a token that is not of its data set."""
-    try:
-        data = path.read_bytes()
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    with report_unreadable(path, "not a leaderboard entry"):
+        data = read_json_bytes(path)
         entry = msgspec.json.decode(data, type=Entry)
         json.loads(data, object_pairs_hook=_refuse_duplicates)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:  # errors of msgspec and json are ValueErrors
-        raise InputError(f"{path}: not a leaderboard entry ({error})") from None
     if entry.schema != SCHEMA:
         raise InputError(f"{path}: has schema {entry.schema}, this disbench reads {SCHEMA}")
     titles = {"dis5k": "DIS5K"}

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
-
-from disbench.errors import InputError
 from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.system.files import read_json
 
 Place = tuple[str, str, str]  # method, subset, metric
 TableName = tuple[str, str]  # paper, table
@@ -66,10 +64,7 @@ def parse_number(text: str | None) -> Decimal | None:
 
 def read_tables(path: Path) -> list[Published]:
     """Read a file of published tables; InputError if it is none."""
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=list[Published])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a file of published tables ({error})") from None
+    return read_json(path, list[Published], fault="not a file of published tables")
 
 
 def collect_published(paths: Iterable[Path]) -> list[Published]:

