@@ -9,6 +9,7 @@ from typing import Any
 from disbench.data.hashing import hash_file
 from disbench.errors import InputError
 from disbench.registry.card import HUB_PREFIX, SHIPPED_ROOTS, Card, Download
+from disbench.registry.sources import list_sources
 
 # suffix of a file -> module of models/_own that reads it
 KINDS = {".onnx": "onnx", ".pt": "script", ".ts": "script", ".torchscript": "script", ".pt2": "export", ".py": "python"}
@@ -38,8 +39,8 @@ def make_external_card(name: str) -> Card | None:
 def hash_code(card: Card, weights: str | None, options: Mapping[str, str]) -> dict[str, Any]:
     """Hash what decides the maps of Python code from outside disbench, for its identity.
 
-    That is the code itself (every .py file of a model's folder, or the single file), the weights and the options. The
-    identity of any other model comes from its predictor.
+    That is the code itself (every .py file of a model's folder, or the single file with what it imports from its folder
+    and files that it names), the weights and the options. The identity of any other model comes from its predictor.
 
     Returns:
         The digests; {} for a model that is not Python code from outside.
@@ -50,10 +51,13 @@ def hash_code(card: Card, weights: str | None, options: Mapping[str, str]) -> di
     if card.source:
         if KINDS.get(path.suffix.lower()) != "python":
             return {}
-        root, files = path.parent, [path]
+        root, files = path.parent, list_sources(path)
     else:
         root, files = card.folder, sorted(card.folder.rglob("*.py"))
-    code = sorted((file.relative_to(root).as_posix(), hash_file(file)) for file in files)
+    code = sorted(
+        ((file.relative_to(root) if file.is_relative_to(root) else Path(file.name)).as_posix(), hash_file(file))
+        for file in files
+    )
     digest = hashlib.sha256(repr(code).encode()).hexdigest()
     weights_identity: dict[str, str | None]
     if weights and Path(weights).is_file():  # the same file counts the same wherever it lies

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import msgspec
 
-from disbench.errors import InputError
+from disbench.errors import InputError, wrong_type
 
 MAX_TOML, MAX_JSON = 1 << 20, 1 << 28  # bytes; a larger file is no card and no manifest
 MAX_DEPTH = 32  # levels of tables in TOML
@@ -75,7 +75,7 @@ def require_path(name: str, value: Any) -> Path:
     if isinstance(text, bytes):
         raise InputError(f"{name}: got bytes, expected text or a pathlib.Path; decode it with os.fsdecode")
     if not isinstance(text, str):
-        raise InputError(f"{name}: got {value!r:.60} ({type(value).__name__}), expected text or a pathlib.Path")
+        raise wrong_type(name, value, "text or a pathlib.Path")
     if "\0" in text:
         raise InputError(f"{name}: {text!r:.60} holds a null character, which no path can")
     return Path(text)

@@ -1,5 +1,6 @@
 """A Python file with a class `Predictor`, as in a model's folder. The file is run, since the user asks for it."""
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from disbench.errors import InputError
 from disbench.registry.card import Card
+from disbench.registry.sources import list_sources
 
 MODULE = "disbench_own_model"
 METHODS = ("prepare", "infer", "restore")
@@ -40,11 +42,30 @@ class Predictor:
 def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))  # the file may import its neighbours, as with `python FILE`
+    _forget_modules(path)
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # the file may import its neighbours, as with `python FILE`
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        spec.loader.exec_module(module)
+        # Not by the loader, which may run the bytecode of an earlier text: it compares sizes and whole seconds.
+        exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a message
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     finally:
-        sys.path.pop(0)
+        sys.dont_write_bytecode = writes_bytecode
+        if folder in sys.path:
+            sys.path.remove(folder)
     return module
+
+
+def _forget_modules(path: Path) -> None:
+    """Forget the modules of the file's folder that an earlier load imported: they may have changed since.
+
+    The run key hashes their files as they are now.
+    """
+    sources = {source.resolve() for source in list_sources(path)}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name != "__main__" and Path(file).resolve() in sources:
+            del sys.modules[name]
+    importlib.invalidate_caches()

@@ -4,7 +4,7 @@ This module needs no torch. All settings are part of the run key.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -114,11 +114,11 @@ def parse_steps(
     return Steps(**settings)
 
 
-def hash_model_file(path: Path) -> str:
-    """Hash a model's file, and the file next to it in which ONNX may keep its tensors."""
+def hash_model_file(path: Path, data_files: Iterable[Path] = ()) -> str:
+    """Hash a model's file, the file next to it in which ONNX may keep its tensors, and further files of tensors."""
     tensors = path.with_name(f"{path.name}.data")
-    paths = [path, tensors] if tensors.is_file() else [path]
-    return "+".join(filter(None, map(hash_file, paths)))
+    paths = dict.fromkeys([path, *([tensors] if tensors.is_file() else []), *data_files])
+    return "+".join(map(hash_file, paths))
 
 
 def select_channel(output: Any, channel: int | None) -> Any:
