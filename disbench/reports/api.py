@@ -114,10 +114,10 @@ def _choose_format(format: str | None, out: Path | None) -> str:
 def _list_sources(runs: ReportSource | Sequence[ReportSource | TitledReportSource]) -> list[TitledSource]:
     """Return (title or None, path or result) for every source."""
     sources: list[TitledSource] = []
-    is_single = isinstance(runs, (str, bytes, PathLike, Result))
-    if not is_single and not isinstance(runs, Iterable):
+    listed = [runs] if isinstance(runs, (str, bytes, PathLike, Result)) else runs
+    if not isinstance(listed, Iterable):
         raise wrong_type("runs", runs, "run folders or results")
-    for run in [runs] if is_single else runs:
+    for run in listed:
         title, source = run if isinstance(run, tuple) and len(run) == 2 else (None, run)
         if not isinstance(title, str | None):
             raise wrong_type("runs", run, "a pair (title, run), with the title as text")

@@ -16,7 +16,7 @@ from disbench.errors import InputError, wrong_type
 MAX_TOML, MAX_JSON = 1 << 20, 1 << 28  # bytes; a larger file is no card and no manifest
 MAX_DEPTH = 32  # levels of tables in TOML
 # tomllib needs memory that grows with the square of the number of parts of a dotted key; here they are MAX_DEPTH.
-_LONG_KEY = re.compile(r"""(?<![\w"'-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
+_LONG_KEY = re.compile(r"""(?m)(?:^|[\[{,])[ \t]*(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){32}""")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from disbench.registry.card import Card
 from disbench.registry.sources import list_sources
 
 MODULE = "disbench_own_model"
+_SOURCES: set[Path] = set()  # files, and folders of packages, of all models that this process has loaded
 METHODS = ("prepare", "infer", "restore")
 
 
@@ -59,13 +60,17 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _forget_modules(path: Path) -> None:
-    """Forget the modules of the file's folder that an earlier load imported: they may have changed since.
+    """Forget the modules of this file, and of other files, that an earlier load imported.
 
-    The run key hashes their files as they are now.
+    They may have changed since, and the run key hashes them as they are now. Those of another folder may have the same
+    names.
     """
-    sources = {source.resolve() for source in list_sources(path)}
+    root = path.resolve().parent
+    for source in list_sources(path):
+        folders = [folder for folder in source.resolve().parents if folder != root and folder.is_relative_to(root)]
+        _SOURCES.update([source.resolve(), *folders])  # a folder may be a package without a file
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and name != "__main__" and Path(file).resolve() in sources:
+        places = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", ()))
+        if name != "__main__" and any(Path(place).resolve() in _SOURCES for place in places):
             del sys.modules[name]
     importlib.invalidate_caches()
