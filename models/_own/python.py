@@ -69,8 +69,16 @@ def _forget_modules(path: Path) -> None:
     for source in list_sources(path):
         folders = [folder for folder in source.resolve().parents if folder != root and folder.is_relative_to(root)]
         _SOURCES.update([source.resolve(), *folders])  # a folder may be a package without a file
-    for name, module in list(sys.modules.items()):
-        places = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", ()))
-        if name != "__main__" and any(Path(place).resolve() in _SOURCES for place in places):
-            del sys.modules[name]
+    for name in [name for name, module in sys.modules.items() if name != "__main__" and _is_own(module)]:
+        del sys.modules[name]
     importlib.invalidate_caches()
+
+
+def _is_own(module: Any) -> bool:
+    content = getattr(module, "__dict__", {})  # some modules answer any other question by importing something
+    file = content.get("__file__")
+    try:
+        places = [file] if file else list(content.get("__path__", ()))
+    except KeyError:  # a package without a file, inside of one that is forgotten
+        return True
+    return any(isinstance(place, str) and Path(place).resolve() in _SOURCES for place in places)
