@@ -21,8 +21,18 @@ class DigestMismatch(UserWarning):
     """A file has the name of a published one, but another digest."""
 
 
+class SeveralStates(UserWarning):
+    """A weights file has several versions of its network, of which one is used."""
+
+
 class UnwritableCache(UserWarning):
     """A cache cannot be written. Results are the same, but are computed again."""
+
+
+def wrong_type(name: str, value: object, expected: str) -> InputError:
+    """Make the error for an argument of another type: what it is called, what was received, what is expected."""
+    received = f"{value!r:.60}".partition("\n")[0]
+    return InputError(f"{name}: got {received} ({type(value).__name__}), expected {expected}")
 
 
 def suggest_names(name: str, names: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from disbench.errors import (
     BrokenPlugin,
     DigestMismatch,
     InputError,
+    SeveralStates,
     UnwritableCache,
     escape_control_chars,
     require_utf8,
@@ -194,7 +195,7 @@ def _load_model_group(model: str) -> ModelCommands:
 
 
 def _show_warning(show_other, message, category, *context, **options) -> None:
-    if issubclass(category, BrokenPlugin | DigestMismatch | UnwritableCache):
+    if issubclass(category, BrokenPlugin | DigestMismatch | SeveralStates | UnwritableCache):
         click.echo(f"disbench: warning: {escape_control_chars(str(message))}", err=True)
     else:
         show_other(message, category, *context, **options)

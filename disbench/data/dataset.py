@@ -3,12 +3,13 @@
 Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
 """
 
+import difflib
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from disbench.errors import InputError
+from disbench.errors import InputError, wrong_type
 
 DataLocation = str | Path | tuple[Path | None, Path] | None  # see disbench.data.location.find_dataset
 SPLIT_COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "DIS-TE3": 500, "DIS-TE4": 500}
@@ -99,6 +100,8 @@ def parse_splits(expression: str) -> tuple[str, ...]:
 
     Raises InputError for an unknown split and for an empty list.
     """
+    if not isinstance(expression, str):
+        raise wrong_type("split", expression, "splits as text, such as 'DIS-TE1..4' or 'DIS-TE1,DIS-VD'")
     selected: set[str] = set()
     parts = [part.strip() for part in expression.split(",")]
     for part in filter(None, parts):
@@ -110,7 +113,9 @@ def parse_splits(expression: str) -> tuple[str, ...]:
         elif part.upper() in SPLIT_COUNTS:
             selected.add(part.upper())
         else:
-            raise InputError(f"unknown split {part!r}; known: {', '.join(SPLIT_COUNTS)}, DIS-TE1..4, all")
+            similar = difflib.get_close_matches(part.upper(), SPLIT_COUNTS, n=1)
+            hint = f"; did you mean {similar[0]}?" if similar else ""
+            raise InputError(f"unknown split {part!r}; known: {', '.join(SPLIT_COUNTS)}, DIS-TE1..4, all{hint}")
     if not selected:
         raise InputError(f"no split given; known: {', '.join(SPLIT_COUNTS)}, DIS-TE1..4, all")
     return tuple(name for name in SPLIT_COUNTS if name in selected)

@@ -9,9 +9,10 @@ from disbench.data.dataset import DataSet, Sample, stem_key
 from disbench.data.digest_cache import forget_digests
 from disbench.data.identity import hash_pairs, list_folders
 from disbench.data.images import read_image, read_truth
-from disbench.errors import InputError, describe_error
+from disbench.errors import InputError
 from disbench.system.cores import count_cores
-from disbench.system.files import require_regular_file, write_atomic
+from disbench.system.documents import read_json
+from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
 Frozen = dict[str, dict[str, tuple[str, str | None]]]  # split -> name -> digests of the truth and of the image
@@ -59,12 +60,7 @@ def write_frozen(frozen: Frozen, path: Path) -> None:
 
 def read_frozen(path: Path) -> Frozen:
     """Read a file of write_frozen(). Raises InputError if it is missing or no such file."""
-    try:
-        return msgspec.json.decode(require_regular_file(path).read_bytes(), type=Frozen)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a file of `disbench data freeze` ({describe_error(error)})") from None
+    return read_json(path, Frozen, fault="not a file of `disbench data freeze`")
 
 
 def list_differences(frozen: Frozen, current: Frozen) -> list[str]:

@@ -1,7 +1,9 @@
 """A model: from an image to a prediction map in three timed stages, prepare, infer and restore."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from functools import partial
+from os import PathLike
 from time import perf_counter
 from typing import Any
 
@@ -10,14 +12,17 @@ import numpy as np
 
 from disbench.data.dataset import Sample
 from disbench.data.images import read_image
-from disbench.errors import InputError
+from disbench.errors import InputError, wrong_type
 from disbench.inference.predictor import Predictor
+from disbench.metrics.validate import check_image
 from disbench.registry.card import Card
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import load_identified
 from disbench.registry.loading import get_card, load_predictor
 from disbench.system.clocks import make_clock
 from disbench.system.environment import describe_environment
+from disbench.system.files import require_path
+from disbench.system.forks import survive_fork
 
 Seconds = dict[str, float]  # stage -> seconds
 
@@ -48,6 +53,15 @@ class Model:
         self.device = predictor.device
         self.clock = make_clock(predictor.device)
         self.guarded = not card.is_shipped
+        self._process = os.getpid()
+
+    def _check_process(self) -> None:
+        """Raise InputError in a forked process, if the model is on a GPU that CUDA opened before the fork."""
+        if self.device.partition(":")[0] == "cuda" and self._process != os.getpid():
+            raise InputError(
+                f"{self.title}: it was loaded on {self.device} before this process was forked, and CUDA does not work "
+                "then; load the model in this process, and start it with multiprocessing's method spawn"
+            )
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -62,29 +76,43 @@ class Model:
         return identity
 
     @property
+    def weights_state(self) -> str | None:
+        """The state dict that is used of a weights file with several; None for any other model."""
+        return getattr(self.predictor, "weights_state", None) or None
+
+    @property
     def environment(self) -> dict[str, Any]:
         """The environment that the maps are computed in."""
         return describe_environment(self.device)
 
+    @survive_fork
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Predict the map of an image.
 
         Args:
-            image: uint8 (h, w, 3), RGB.
+            image: a NumPy array uint8 (h, w, 3), RGB, in any memory layout; it is not changed.
 
         Returns:
             uint8 (h, w), 255 for foreground.
+
+        Raises:
+            InputError: for anything other than such an array; the message says how to convert it.
         """
+        check_image("image", image)
+        image = np.require(image, requirements=["C", "W", "E"])  # torch takes no other layout
         prepared, _ = self._prepare(image)
         output, _ = self.compute(prepared)
         return self.finish(output, image.shape[:2])[0]
 
+    @survive_fork
     def load(self, sample: Sample) -> tuple[Any, Seconds]:
         """Read and prepare the image of a sample. Decoding belongs to the data set, so it is not timed."""
         return self._prepare(read_image(sample.require_image(), sample.image_digest))
 
+    @survive_fork
     def compute(self, prepared: Any) -> tuple[Any, Seconds]:
         """Run the network on one prepared image (c, H, W). Returns its output (H', W')."""
+        self._check_process()
         output, seconds = self._guard(self.clock.time, self.predictor.infer, self.batch([prepared]))
         if self.guarded:
             if getattr(output, "ndim", None) != 3 or len(output) != 1:
@@ -101,6 +129,7 @@ class Model:
 
         return torch.stack(prepared).to(self.device)
 
+    @survive_fork
     def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, Seconds]:
         """Bring an output to a uint8 (h, w) map of this size."""
         start = perf_counter()
@@ -139,7 +168,10 @@ class Model:
         return InputError(f"{self.card.external_path}: {text}; `{command}` reports more")
 
 
-def load_model(name: str, weights: str | None = None, device: str | None = None, **options: str) -> Model:
+@survive_fork
+def load_model(
+    name: str | PathLike[str], weights: str | PathLike[str] | None = None, device: str | None = None, **options: str
+) -> Model:
     """Load a model, ready to predict.
 
     Args:
@@ -155,9 +187,28 @@ def load_model(name: str, weights: str | None = None, device: str | None = None,
     Raises:
         InputError: for an unknown model, unfit weights, or an unknown option.
     """
+    name = str(require_path("name", name)) if isinstance(name, PathLike) else name
+    if not isinstance(name, str):
+        raise wrong_type("name", name, "a name of the registry, a path, or 'hf:OWNER/NAME'")
+    if weights is not None and not isinstance(weights, str):
+        weights = str(require_path("weights", weights))
+    check_texts(device, options)
     card = get_card(name)
     load = partial(load_predictor, card, weights, device, options)
     return Model(card, *load_identified(card, weights, options, load))
+
+
+def check_texts(device: Any, options: Mapping[str, Any]) -> None:
+    """Raise InputError unless a device is text or None, and the options of a model are texts by name."""
+    if device is not None and not isinstance(device, str):
+        raise wrong_type("device", device, "text, such as 'cpu' or 'cuda:0'")
+    if not isinstance(options, Mapping):
+        raise wrong_type("options", options, "a dict of texts, such as {'size': '512'}")
+    for key, value in options.items():
+        if not isinstance(key, str):
+            raise wrong_type("options", key, "names as text")
+        if not isinstance(value, str):
+            raise wrong_type(f"option {key}", value, f"text, such as {key}={str(value)[:40]!r}")
 
 
 def _is_finite(output: Any) -> bool:

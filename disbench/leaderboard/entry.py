@@ -18,8 +18,9 @@ from typing import Any
 import msgspec
 
 from disbench.data.mini import TITLE as MINI_TITLE
-from disbench.errors import InputError, describe_error, suggest_names
-from disbench.system.files import require_regular_file, write_atomic
+from disbench.errors import InputError, suggest_names
+from disbench.system.documents import read_json_bytes, report_unreadable
+from disbench.system.files import write_atomic
 
 SCHEMA = 1
 MAX_BYTES = 1 << 24  # of an entry
@@ -135,15 +136,12 @@ class Entry:
 
 def read_entry(path: Path) -> Entry:
     """Read an entry; InputError for any other file, and for a token that is not of its data set."""
-    require_regular_file(path)
-    try:
-        data = read_limited(path, MAX_BYTES)
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    with report_unreadable(path, "not a leaderboard entry"):
+        data = read_json_bytes(path, MAX_BYTES)
         entry = msgspec.json.decode(data, type=Entry)
         json.loads(data, object_pairs_hook=_refuse_duplicates)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:  # errors of msgspec and json are ValueErrors
-        raise InputError(f"{path}: not a leaderboard entry ({describe_error(error)})") from None
     if entry.schema != SCHEMA:
         raise InputError(f"{path}: has schema {entry.schema}, this disbench reads {SCHEMA}")
     titles = {"dis5k": "DIS5K"}
@@ -151,15 +149,6 @@ def read_entry(path: Path) -> Entry:
     if entry.dataset != title:
         raise InputError(f"{path}: {entry.dataset!r} is not the data set of the token {entry.token!r}")
     return entry
-
-
-def read_limited(path: Path, limit: int) -> bytes:
-    """Read a regular file of others. ValueError for a folder, and for more than `limit` bytes."""
-    if path.is_dir():
-        raise ValueError("it is a folder")
-    if (size := path.stat().st_size) > limit:
-        raise ValueError(f"it has {size} bytes; at most {limit} are read")
-    return path.read_bytes()
 
 
 def is_entry_name(model: str) -> bool:

@@ -7,12 +7,12 @@ import numpy as np
 
 from disbench.data.dataset import stem_key
 from disbench.errors import require_utf8
-from disbench.leaderboard.entry import read_limited
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.pixel_metrics import list_needed_columns
 from disbench.metrics.protocols import PROTOCOLS
 from disbench.runs.row_log import Row
 from disbench.runs.scores_file import BASE_COLUMNS, read_scores
+from disbench.system.files import require_regular_file
 
 MAX_BYTES = 1 << 28
 MAX_ROWS = 5470  # images of DIS5K, in all its splits
@@ -25,7 +25,9 @@ CURVES = {"biou_max": 256, "msiou_max": 257}  # thresholds
 
 def hash_evidence(file: Path) -> str:
     """Return the SHA-256 of an evidence file. OSError or ValueError where it cannot be read, and for a huge one."""
-    return hashlib.sha256(read_limited(file, MAX_BYTES)).hexdigest()
+    if (size := require_regular_file(file).stat().st_size) > MAX_BYTES:
+        raise ValueError(f"it has {size} bytes; at most {MAX_BYTES} are read")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def read_evidence(file: Path) -> list[Row]:
@@ -49,7 +51,7 @@ def _check_limits(file: Path) -> None:
     """Check sizes and columns by the file's description of itself, and by the texts, before rows are read."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetFile(file, thrift_string_size_limit=1 << 20) as table:
+    with pq.ParquetFile(require_regular_file(file), thrift_string_size_limit=1 << 20) as table:
         rows = table.metadata.num_rows
         if not 0 < rows <= MAX_ROWS:
             raise ValueError(f"has {rows} rows; 1 to {MAX_ROWS} are possible")

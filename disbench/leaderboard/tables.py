@@ -6,11 +6,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-import msgspec
-
-from disbench.errors import InputError, describe_error
-from disbench.leaderboard.entry import MAX_BYTES, Cells, Reported, read_entry, read_limited
-from disbench.system.files import require_regular_file
+from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.system.documents import read_json
 
 Place = tuple[str, str, str]  # method, subset, metric
 TableName = tuple[str, str]  # paper, table
@@ -67,10 +64,7 @@ def parse_number(text: str | None) -> Decimal | None:
 
 def read_tables(path: Path) -> list[Published]:
     """Read a file of published tables; InputError if it is none."""
-    try:
-        return msgspec.json.decode(read_limited(require_regular_file(path), MAX_BYTES), type=list[Published])
-    except (OSError, ValueError) as error:  # errors of msgspec are ValueErrors
-        raise InputError(f"{path}: not a file of published tables ({describe_error(error)})") from None
+    return read_json(path, list[Published], fault="not a file of published tables")
 
 
 def collect_published(paths: Iterable[Path]) -> list[Published]:

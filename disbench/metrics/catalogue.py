@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from disbench.errors import InputError, suggest_names
+from disbench.errors import InputError, suggest_names, wrong_type
 from disbench.metrics.definitions import MEASURES, Measure
 from disbench.metrics.protocols import EvalProtocol
 from disbench.metrics.variants import VARIANTS
@@ -87,9 +87,21 @@ def paper_metrics(protocols: Iterable[EvalProtocol]) -> tuple[str, ...]:
     return (*PAPER[:at], *e_metrics, *PAPER[at + 1 :])
 
 
+def _list_keys(metrics: MetricKeys) -> list[str]:
+    if isinstance(metrics, str):
+        return [key.strip() for key in metrics.split(",")]
+    if isinstance(metrics, bytes) or not isinstance(metrics, Iterable | None):
+        raise wrong_type("metrics", metrics, "keys as text with commas, such as 'f_max,mae', or a list of keys")
+    keys = [] if metrics is None else list(metrics)
+    for key in keys:
+        if not isinstance(key, str):
+            raise wrong_type("metrics", key, "keys as text, such as 'f_max'")
+    return keys
+
+
 def resolve_metrics(metrics: MetricKeys) -> tuple[str, ...]:
     """Return the keys that a request names, each once. Raises InputError for an unknown key."""
-    requested = [key.strip() for key in metrics.split(",")] if isinstance(metrics, str) else metrics or STANDARD
+    requested = _list_keys(metrics) or STANDARD
     keys: dict[str, None] = {}  # a set that keeps the order
     for key in requested:
         if key == "all":

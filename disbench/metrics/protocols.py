@@ -5,13 +5,14 @@ Where a script returns NaN, the protocol returns the value in the table of disbe
 docs/protocols.md compares all protocols in one table.
 """
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from disbench.errors import InputError
+from disbench.errors import InputError, wrong_type
 
 EPS = float(np.spacing(1.0))
 
@@ -214,11 +215,17 @@ PROTOCOLS = {p.name: p for p in (PYSOD, DIFFDIS, MVANET, MVANET_2024_11, MVANET_
 
 def get_protocol(name: str) -> EvalProtocol:
     """Return the protocol with this name. Raises InputError for an unknown name."""
+    if not isinstance(name, str):
+        raise wrong_type("protocol", name, "a name as text, such as 'pysod'")
     if name not in PROTOCOLS:
-        raise InputError(f"protocol: {name!r} is unknown; known: {', '.join(PROTOCOLS)}")
+        similar = difflib.get_close_matches(name, PROTOCOLS, n=1)
+        hint = f"; did you mean {similar[0]}?" if similar else ""
+        raise InputError(f"protocol: {name!r} is unknown; known: {', '.join(PROTOCOLS)}{hint}")
     return PROTOCOLS[name]
 
 
 def parse_protocols(protocol: str) -> tuple[str, ...]:
     """Parse "a,b,c" into protocol names, each once. Raises InputError for an unknown name and for an empty list."""
+    if not isinstance(protocol, str):
+        raise wrong_type("protocol", protocol, "names as text with commas, such as 'pysod,diffdis'")
     return tuple(dict.fromkeys(get_protocol(name.strip()).name for name in protocol.split(",")))

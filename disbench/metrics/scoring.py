@@ -36,12 +36,12 @@ return NaN, (3), (4) and the row "one pixel" apply to S and E. Under isnet, MAE 
 no image has foreground, F is 0 under mvanet and diffdis.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 
-from disbench.errors import InputError, suggest_names
+from disbench.errors import InputError, suggest_names, wrong_type
 from disbench.metrics.binary import BINARY_MEASURES, f_measure
 from disbench.metrics.catalogue import METRICS, VARIANTS, Metric, MetricKeys, resolve_metrics
 from disbench.metrics.measurement import KERNEL_VERSION, Measurement
@@ -119,7 +119,11 @@ def curves(
         (256,)
     """
     images = ImageScores(measurements, protocol)
+    if isinstance(measures, str):
+        measures = [name.strip() for name in measures.split(",")]
     for name in measures:
+        if not isinstance(name, str):
+            raise wrong_type("measures", name, "keys as text, such as 'precision'")
         if name not in BINARY_MEASURES:
             raise InputError(f"unknown curve {name!r}; {suggest_names(name, BINARY_MEASURES)}")
     return {name: images.threshold_curves(name).mean(0) for name in measures}
@@ -163,6 +167,18 @@ _LEVEL_MEASURES: dict[str, Callable[[Levels, EvalProtocol], np.ndarray]] = {
 BETA2: dict[str, Callable[[EvalProtocol], float]] = {"f": lambda protocol: protocol.beta2, "f1": lambda protocol: 1}
 
 
+def _list_measurements(measurements: Iterable[Measurement]) -> list[Measurement]:
+    if not isinstance(measurements, Iterable) or isinstance(measurements, str | bytes | Mapping):
+        raise wrong_type("measurements", measurements, "a list of what disbench.measure returns")
+    listed = list(measurements)
+    for i, measurement in enumerate(listed):
+        if not isinstance(measurement, Measurement):
+            raise wrong_type(f"measurements[{i}]", measurement, "what disbench.measure returns")
+    if not listed:
+        raise InputError("no measurements to score; give at least one")
+    return listed
+
+
 class ImageScores:
     """The images of one call under one protocol.
 
@@ -170,8 +186,7 @@ class ImageScores:
     """
 
     def __init__(self, measurements: Sequence[Measurement], protocol: str):
-        if not measurements:
-            raise InputError("no measurements to score; give at least one")
+        measurements = _list_measurements(measurements)
         self.protocol = get_protocol(protocol)
         self.measurements = measurements
         histograms = [m.histograms(self.protocol.truth_above) for m in measurements]

@@ -2,7 +2,6 @@
 
 
 import re
-import tomllib
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from disbench.errors import InputError, describe_error
-from disbench.system.files import require_regular_file
+from disbench.errors import InputError
+from disbench.system.documents import read_toml, report_unreadable
 
 _PACKAGE = Path(__file__).parents[1]
 # The models of disbench itself: inside an installed package, or at the top of a checkout.
@@ -126,8 +125,8 @@ class Card:
 def read_card(folder: Path) -> Card:
     """Read the card of a model's folder. InputError for a file that is not a card."""
     path = folder / "card.toml"
-    try:
-        content = tomllib.loads(require_regular_file(path).read_text("utf-8"))
+    content = read_toml(path, "not a card")
+    with report_unreadable(path, "not a card"):
         if {"protocol", "pipeline"} <= content.keys():
             raise TypeError("it has both [pipeline] and [protocol], its former name; keep [pipeline]")
         if "protocol" in content:  # the name of the table until `protocol` came to mean rules of evaluation only
@@ -136,8 +135,6 @@ def read_card(folder: Path) -> Card:
         downloads = {kind: [Download(**entry) for entry in content[kind]] for kind in lists}
         Card(name=folder.name, folder=folder, **content | downloads)  # TypeError for unknown keys
         card = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # checks the types of values
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError, msgspec.ValidationError) as error:
-        raise InputError(f"{path}: not a card ({describe_error(error)})") from None
     if card.status not in STATUSES:
         raise InputError(f"{path}: unknown status {card.status!r}; known: {', '.join(STATUSES)}")
     if card.status != "maps-only" and not re.fullmatch(r"\w+:\w+", card.predictor):

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from disbench.data.hashing import load_hashed
 from disbench.errors import InputError
 from disbench.registry.card import HUB_PREFIX, SHIPPED_ROOTS, Card, Download
+from disbench.registry.sources import list_sources
 
 # suffix of a file -> module of models/_own that reads it
 KINDS = {".onnx": "onnx", ".pt": "script", ".ts": "script", ".torchscript": "script", ".pt2": "export", ".py": "python"}
@@ -41,8 +42,8 @@ def load_identified(
 ) -> tuple[Loaded, dict[str, Any]]:
     """Load a model, and hash what decides its maps if it is Python code from outside disbench.
 
-    That is the code itself (every .py file of a model's folder, or the single file), the weights and the options. The
-    identity of any other model comes from its predictor.
+    That is the code itself (every .py file of a model's folder, or the single file with what it imports from its folder
+    and files that it names), the weights and the options. The identity of any other model comes from its predictor.
 
     Args:
         card: the model.
@@ -59,10 +60,10 @@ def load_identified(
     path = card.external_path
     if path is None or (card.source and KINDS.get(path.suffix.lower()) != "python"):
         return load(), {}
-    root, code = (path.parent, [path]) if card.source else (card.folder, sorted(card.folder.rglob("*.py")))
+    root, code = (path.parent, list_sources(path)) if card.source else (card.folder, sorted(card.folder.rglob("*.py")))
     files = [Path(weights)] if weights and Path(weights).is_file() else []
     loaded, digests = load_hashed([*code, *files], load)
-    names = [file.relative_to(root).as_posix() for file in code]
+    names = [(file.relative_to(root) if file.is_relative_to(root) else Path(file.name)).as_posix() for file in code]
     pairs = sorted(zip(names, digests[: len(names)], strict=True))
     source = hashlib.sha256(repr(pairs).encode()).hexdigest()
     # The same file of weights counts the same wherever it is.

@@ -1,10 +1,10 @@
 """The public function `disbench.report`, which does what the command of that name does."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 
-from disbench.errors import InputError
+from disbench.errors import InputError, wrong_type
 from disbench.metrics.catalogue import MetricKeys
 from disbench.metrics.protocols import parse_protocols
 from disbench.reports.formats import FORMATS, format_from_suffix, get_format
@@ -15,6 +15,7 @@ from disbench.reports.published import PublishedSelection
 from disbench.reports.render import render_report
 from disbench.reports.report import Report
 from disbench.runs.result import Result, load_latest
+from disbench.system.files import require_path
 from disbench.system.progress import Progress
 
 ReportSource = str | PathLike[str] | Result
@@ -63,8 +64,15 @@ def report(
         InputError: for unknown or unreadable runs, for results that must not stand in one table, and for options that
             do not go together.
     """
-    out = Path(out) if out is not None else None
+    out = require_path("out", out) if out is not None else None
     name = _choose_format(format, out)
+    if parts is not None and (isinstance(parts, bool) or not isinstance(parts, int) or parts < 1):
+        raise wrong_type("parts", parts, "a whole number from 1")
+    if by is not None and not isinstance(by, str):
+        raise wrong_type("by", by, "text: complexity, size or category")
+    if not isinstance(source, str):
+        raise wrong_type("source", source, "text that a citation contains")
+    times = _list_paths("times", times)
     if parts and not by:
         raise InputError("--parts needs --by")
     if times and name != "html":
@@ -83,7 +91,7 @@ def report(
     elif name == "markdown":
         options = MarkdownOptions(intervals=intervals)
     elif name == "html":
-        options = _collect_html_options(results, [Path(path) for path in times], progress)
+        options = _collect_html_options(results, times, progress)
     if by:
         from disbench.runs.grouping import group_images
 
@@ -106,10 +114,23 @@ def _choose_format(format: str | None, out: Path | None) -> str:
 def _list_sources(runs: ReportSource | Sequence[ReportSource | TitledReportSource]) -> list[TitledSource]:
     """Return (title or None, path or result) for every source."""
     sources: list[TitledSource] = []
-    for run in [runs] if isinstance(runs, (str, PathLike, Result)) else runs:
-        title, source = run if isinstance(run, tuple) else (None, run)
-        sources.append((title, source if isinstance(source, Result) else Path(source)))
+    listed = [runs] if isinstance(runs, (str, bytes, PathLike, Result)) else runs
+    if not isinstance(listed, Iterable):
+        raise wrong_type("runs", runs, "run folders or results")
+    for run in listed:
+        title, source = run if isinstance(run, tuple) and len(run) == 2 else (None, run)
+        if not isinstance(title, str | None):
+            raise wrong_type("runs", run, "a pair (title, run), with the title as text")
+        sources.append((title, source if isinstance(source, Result) else require_path("runs", source)))
     return sources
+
+
+def _list_paths(name: str, paths: Sequence[str | PathLike[str]]) -> list[Path]:
+    if isinstance(paths, (str, bytes, PathLike)):
+        return [require_path(name, paths)]
+    if not isinstance(paths, Iterable):
+        raise wrong_type(name, paths, "a list of paths")
+    return [require_path(name, path) for path in paths]
 
 
 def _collect_html_options(

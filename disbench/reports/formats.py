@@ -49,7 +49,7 @@ FORMATS = {
 
 def get_format(name: str) -> Format:
     """Return a format by its name, or raise InputError with the known names."""
-    if name not in FORMATS:
+    if not isinstance(name, str) or name not in FORMATS:
         raise InputError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
     return FORMATS[name]
 

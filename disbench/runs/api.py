@@ -2,25 +2,28 @@
 
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
+from typing import Any
 
 from disbench.data.dataset import DataLocation
 from disbench.data.location import find_dataset
+from disbench.errors import InputError, wrong_type
+from disbench.inference.model import check_texts
 from disbench.metrics.catalogue import MetricKeys
 from disbench.runs.engines.base import Engine
 from disbench.runs.execute import evaluate, evaluate_maps
 from disbench.runs.result import Result
 from disbench.runs.shard import WHOLE, ShardSpec
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
+from disbench.system.files import require_path
 from disbench.system.progress import Progress
 
 
 def run(
-    model: str = "diffdis",
+    model: str | PathLike[str] = "diffdis",
     *,
     split: str | None = None,
     data: DataLocation = None,
-    weights: str | None = None,
+    weights: str | PathLike[str] | None = None,
     options: Mapping[str, str] | None = None,
     device: str | None = None,
     protocol: str = "pysod",
@@ -57,10 +60,16 @@ def run(
     Raises:
         InputError: for anything unfit. Rows that were measured stay.
     """
+    if not isinstance(model, str):
+        model = str(require_path("model", model))
+    if weights is not None and not isinstance(weights, str):
+        weights = str(require_path("weights", weights))
+    check_texts(device, {} if options is None else options)
     spec = ModelSpec(name=model, weights=weights, device=device, options=options or {})
     measures = MeasureSpec.parse(protocol, metrics)
-    config = RunConfig(out=Path(out), save_maps=save_maps, workers=workers, shard=shard)
-    dataset = find_dataset(data, split, progress=progress)
+    config = _make_config(out, workers, shard, save_maps=save_maps)
+    _check_callables(engine, progress)
+    dataset = find_dataset(_check_location(data), _check_split(split), progress=progress)
     return evaluate(spec, dataset, measures, config, engine=engine, progress=progress)
 
 
@@ -101,9 +110,49 @@ def score_maps(
     Raises:
         InputError: for missing, extra or unfit maps.
     """
-    path = Path(folder)
+    path = require_path("folder", folder)
+    if title is not None and not isinstance(title, str):
+        raise wrong_type("title", title, "text")
     measures = MeasureSpec.parse(protocol, metrics)
-    config = RunConfig(out=Path(out), save_maps=save_maps, workers=workers, shard=shard)
-    dataset = find_dataset(data, split, images=False, progress=progress)
+    config = _make_config(out, workers, shard, save_maps=save_maps)
+    _check_callables(engine, progress)
+    dataset = find_dataset(_check_location(data), _check_split(split), images=False, progress=progress)
     saved = MapsSpec(title=title or path.resolve().name, folder=path)
     return evaluate_maps(saved, dataset, measures, config, engine=engine, progress=progress)
+
+
+def _check_location(data: Any) -> DataLocation:
+    """Return the place of a data set with paths in place of what a user passed. InputError for another type."""
+    if data is None or isinstance(data, str):
+        return str(require_path("data", data)) if data and data != "mini" else data
+    if isinstance(data, tuple | list):
+        if len(data) != 2:
+            raise wrong_type("data", data, "a folder, or a pair (images, ground truths)")
+        images, truths = data
+        return (None if images is None else require_path("data", images)), require_path("data", truths)
+    return require_path("data", data)
+
+
+def _check_split(split: Any) -> str | None:
+    if split is not None and not isinstance(split, str):
+        raise wrong_type("split", split, "splits as text, such as 'DIS-TE1..4' or 'DIS-TE1,DIS-VD'")
+    return split
+
+
+def _make_config(out: Any, workers: Any, shard: Any, *, save_maps: Any) -> RunConfig:
+    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 0):
+        raise wrong_type("workers", workers, "a whole number from 0")
+    if not isinstance(shard, ShardSpec):
+        raise wrong_type("shard", shard, "a disbench.runs.shard.ShardSpec; parse_shard('1/4') there makes one")
+    if not 0 <= shard.index < shard.count:
+        raise InputError(f"shard: {shard} does not exist; indices count from 0 to {shard.count - 1}")
+    if not isinstance(save_maps, bool):
+        raise wrong_type("save_maps", save_maps, "True or False")
+    return RunConfig(out=require_path("out", out), save_maps=save_maps, workers=workers, shard=shard)
+
+
+def _check_callables(engine: Any, progress: Any) -> None:
+    if engine is not None and not callable(getattr(engine, "open", None)):
+        raise wrong_type("engine", engine, "an engine, such as disbench.runs.engines.ray.Ray()")
+    if progress is not None and not callable(progress):
+        raise wrong_type("progress", progress, "a function of (done, total, label)")

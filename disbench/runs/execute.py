@@ -201,4 +201,5 @@ def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapp
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "workers": description.workers if config.workers is None else config.workers,
         "environment": description.environment,
+        **({"weights_state": description.weights_state} if description.weights_state else {}),
     }

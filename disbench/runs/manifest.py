@@ -18,11 +18,12 @@ from typing import Annotated, Any
 import msgspec
 
 from disbench.data.dataset import Sample
-from disbench.errors import InputError, describe_error
+from disbench.errors import InputError
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.row_log import Row
-from disbench.system.checksums import add_checksum, is_damaged
-from disbench.system.files import remove_parts, require_regular_file, write_atomic
+from disbench.system.checksums import add_checksum
+from disbench.system.documents import read_json, report_unreadable
+from disbench.system.files import remove_parts, write_atomic
 
 SCHEMA = 2
 REBUILD_HINT = "delete its run.json and run the command of the run again, which rebuilds it from the shards"
@@ -101,23 +102,16 @@ def open_run(root: Path, model: str, manifest: Manifest) -> Path:
 def read_manifest(folder: Path) -> Manifest:
     """Read and check the manifest of a run folder. InputError for a folder that is not a run, or is damaged."""
     path = folder / "run.json"
-    try:
-        document = require_regular_file(path).read_bytes()
-        if is_damaged(document):
-            raise msgspec.ValidationError("its checksum is that of other content")
-        manifest = msgspec.json.decode(document, type=Manifest)
+    if not path.exists():
+        below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
+        hint = f"; runs in it: {', '.join(below[:MAX_LISTED])}" if below else ""
+        raise InputError(f"{folder}: {_describe_place(folder)}{hint}")
+    manifest = read_json(path, Manifest, fault="cannot be read", advice=REBUILD_HINT)
+    with report_unreadable(path, "cannot be read", REBUILD_HINT):
         if manifest.complete:
             finished = msgspec.convert({"meta": manifest.meta, "identity": manifest.identity}, _Finished)
             if finished.identity.data.keys() != manifest.splits.keys():
                 raise msgspec.ValidationError("its digests are not of its splits")
-    except (FileNotFoundError, NotADirectoryError):
-        below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
-        hint = f"; runs in it: {', '.join(below[:MAX_LISTED])}" if below else ""
-        raise InputError(f"{folder}: {_describe_place(folder)}{hint}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({describe_error(error)}); name another run") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); {REBUILD_HINT}") from None
     if manifest.schema != SCHEMA:
         raise InputError(f"{path}: schema {manifest.schema}, this disbench reads {SCHEMA}; run it again")
     try:

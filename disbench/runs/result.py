@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
-from disbench.errors import InputError, describe_error, escape_control_chars
-from disbench.metrics.catalogue import MetricKeys, paper_metrics
+from disbench.errors import InputError, describe_error, escape_control_chars, suggest_names, wrong_type
+from disbench.metrics.catalogue import MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.measurement import Measurement
 from disbench.metrics.pixel_metrics import column_of_metric
 from disbench.metrics.protocols import get_protocol
@@ -20,6 +20,7 @@ from disbench.runs.manifest import REBUILD_HINT, Manifest, mask_path, read_manif
 from disbench.runs.row_log import Row
 from disbench.runs.scores_file import read_scores
 from disbench.runs.tables import read_parquet
+from disbench.system.files import require_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,10 +104,11 @@ class Result:
             metric -> score.
 
         Raises:
-            InputError: for an unknown metric, and for one that was not measured.
+            InputError: for an unknown subset or metric, and for a metric that was not measured.
         """
+        measurements = self.measurements(subset)
         try:
-            return score(self.measurements(subset), self.protocol, metrics)
+            return score(measurements, self.protocol, metrics)
         except InputError as error:
             raise InputError(f"{self.folder}: {error}") from None
 
@@ -139,17 +141,24 @@ class Result:
         }
 
     def has_metric(self, metric: str) -> bool:
-        """Whether the run has measured what a metric needs."""
+        """Whether the run has measured what a metric needs. InputError for an unknown metric."""
+        (metric,) = resolve_metrics([metric])
         column = column_of_metric(metric, get_protocol(self.protocol))
         return column is None or all(column in row.measurement.values for rows in self.rows.values() for row in rows)
 
     def measurements(self, subset: str) -> list[Measurement]:
-        """List the measurements of a split, or of "Overall"."""
+        """List the measurements of a split, or of "Overall". InputError for any other text."""
+        if subset not in self.subsets:
+            if not isinstance(subset, str):
+                raise wrong_type("subset", subset, f"text: one of {', '.join(self.subsets)}")
+            raise InputError(f"{self.folder}: no subset {subset!r}; {suggest_names(subset, self.subsets)}")
         splits = TEST_SPLITS if subset == OVERALL else (subset,)
         return [row.measurement for split in splits for row in self.rows[split]]
 
     def mask(self, row: Row) -> Path | None:
         """Return the path of a row's saved prediction map; None if the run did not keep it."""
+        if not isinstance(row, Row):
+            raise wrong_type("row", row, "a row of the result, such as result.rows[split][0]")
         path = mask_path(self.folder, row)
         return path if path.exists() else None
 
@@ -166,7 +175,7 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
     """
     import pyarrow as pa
 
-    folder = Path(folder)
+    folder = require_path("folder", folder)
     manifest = read_manifest(folder)
     if not manifest.complete:
         raise InputError(f"{folder}: not finished; run the same command again to resume it")

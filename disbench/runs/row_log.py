@@ -143,7 +143,7 @@ def _decode_line(decode: Callable[[bytes], Any], line: bytes) -> Any:
     """Decode a row; None for a damaged one."""
     try:
         return None if is_damaged(line) else decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

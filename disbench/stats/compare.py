@@ -4,13 +4,13 @@ Scores and differences with 95 % intervals, tests, ties with the best, and the i
 computed from stored statistics with a seed, so the same input gives the same output.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
-from disbench.errors import InputError
+from disbench.errors import InputError, wrong_type
 from disbench.metrics.catalogue import METRICS, MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable
@@ -119,6 +119,15 @@ def compare(
         InputError: for results of different data sets, images, kernels or protocols, and for results that share no
             subset.
     """
+    if isinstance(results, str | bytes) or not isinstance(results, Iterable):
+        raise wrong_type("results", results, "a list of results")
+    results = list(results)
+    for i, result in enumerate(results):
+        if not isinstance(result, Result):
+            raise wrong_type(f"results[{i}]", result, "a Result; disbench.runs.result.load_run(folder) loads one")
+    for name, number, least in (("resamples", resamples, 1), ("seed", seed, 0)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < least:
+            raise wrong_type(name, number, f"a whole number from {least}")
     if len(results) < 2:
         raise InputError("nothing to compare: give at least two finished runs")
     comparisons: list[Comparison] = []

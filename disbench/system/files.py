@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from disbench.errors import InputError
+from disbench.errors import InputError, wrong_type
 
 try:
     import fcntl
@@ -46,6 +46,18 @@ def require_regular_file(path: Path) -> Path:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(f"{path}: a pipe, socket or device; give a regular file")
     return path
+
+
+def require_path(name: str, value: Any) -> Path:
+    """Return a path that a user passes as text or as an os.PathLike. InputError for anything other than those."""
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(text, bytes):
+        raise InputError(f"{name}: got bytes, expected text or a pathlib.Path; decode it with os.fsdecode")
+    if not isinstance(text, str):
+        raise wrong_type(name, value, "text or a pathlib.Path")
+    if "\0" in text:
+        raise InputError(f"{name}: {text!r:.60} holds a null character, which no path can")
+    return Path(text)
 
 
 def write_atomic(path: Path, data: bytes, *, sync: bool = True) -> None:

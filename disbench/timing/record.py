@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from disbench.errors import InputError, describe_error
-from disbench.system.checksums import add_checksum, is_damaged
+from disbench.errors import InputError
+from disbench.system.checksums import add_checksum
+from disbench.system.documents import read_json
 from disbench.system.environment import first_difference, flatten_record
-from disbench.system.files import require_regular_file, write_atomic
+from disbench.system.files import write_atomic
 from disbench.system.nvidia import SLOWED
 from disbench.timing.rule import TimingRule
 
@@ -168,15 +169,9 @@ def write_timing(path: Path, timing: Timing) -> None:
 
 def read_timing(path: Path) -> Timing:
     """Read a timing; InputError for any other file, and for another version of the format."""
-    try:
-        document = require_regular_file(path).read_bytes()
-        if is_damaged(document):
-            raise InputError(f"{path}: damaged, its checksum is that of other content; time the model again")
-        timing = msgspec.json.decode(document, type=Timing)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file or folder; `disbench time` writes timings") from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a timing ({describe_error(error)}); `disbench time` writes timings") from None
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; `disbench time` writes timings")
+    timing = read_json(path, Timing, fault="not a timing", advice="`disbench time` writes timings")
     if timing.schema != SCHEMA:
         raise InputError(f"{path}: has schema {timing.schema}, this disbench reads {SCHEMA}; time the model again")
     if not (timing.raw.keys() >= {"whole", "infer"} and all(timing.raw.values()) and timing.throughput):

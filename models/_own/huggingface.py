@@ -4,7 +4,6 @@ Code of the repository is never run. The steps before the network are read from 
 user sets them.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from disbench.models._own import steps
 from disbench.models._parts.device import choose_device
 from disbench.models._parts.weights import digest_tensors, first_line, separate_from_file
 from disbench.registry.card import Card
-from disbench.system.files import require_regular_file
+from disbench.system.documents import read_json
 
 RESAMPLE = {1: "pillow-lanczos", 2: "pillow-bilinear", 3: "pillow-bicubic"}  # by Pillow's numbers
 CONFIG = "preprocessor_config.json"
@@ -92,9 +91,11 @@ def _read_defaults(source: str) -> dict[str, Any]:
     try:
         is_folder = Path(source).is_dir()
         file = Path(source) / CONFIG if is_folder else Path(hf_hub_download(source, CONFIG))
-        config = json.loads(require_regular_file(file).read_text())
     except (OSError, ValueError):
         return {}
+    config = read_json(file, fault="not the configuration of an image processor") if file.is_file() else {}
+    if not isinstance(config, dict):
+        raise InputError(f"{file}: not the configuration of an image processor (it is a {type(config).__name__})")
     size = config.get("size")
     size = {"height": size, "width": size} if isinstance(size, int) else size or {}
     settings: dict[str, Any] = {}

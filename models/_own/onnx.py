@@ -1,5 +1,6 @@
 """An ONNX file behind disbench's Predictor interface, run by onnxruntime; no torch, and no code of the file."""
 
+import os
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -9,9 +10,11 @@ import onnxruntime
 
 from disbench.errors import InputError
 from disbench.models._own import steps
+from disbench.models._own.onnx_data import list_data_files
 from disbench.registry.card import Card
 from disbench.system.cores import count_cores
 
+_FORKED: list[onnxruntime.InferenceSession] = []
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -27,16 +30,18 @@ class Predictor:
     """
 
     def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
-        path = Path(card.source)
+        self.path = path = Path(card.source)
         self.device = _choose_device(device)
-        self.session, source = steps.load_hashed_file(path, partial(_load_session, path, self.device))
+        load = partial(_load_session, path, self.device)
+        self.session, source = steps.load_hashed_files(path, list_data_files(path), load)
+        self.process = os.getpid()
         self.input = self._check_input(path)
         batch, _, *sides = self.input.shape
         self.batch = batch if isinstance(batch, int) else None
-        fixed_size = tuple(sides) if not _symbols(sides) else None
-        defaults = {"size": fixed_size} if fixed_size else {}
+        fixed = [side if isinstance(side, int) else None for side in sides]
+        defaults = {"size": tuple(side or steps.SIZE for side in fixed)} if any(fixed) else {}
         self.steps = steps.parse_steps(card.title, options, ("output",), **defaults)
-        if fixed_size and self.steps.size != fixed_size:
+        if any(side and (not self.steps.size or side != self.steps.size[i]) for i, side in enumerate(fixed)):
             raise InputError(f"{path}: works only at {sides[0]}x{sides[1]}; omit --option size")
         name, self.channel = steps.parse_output(output)
         self.output = self._find_output(path, name or "0")
@@ -47,9 +52,28 @@ class Predictor:
         return self.steps.prepare(image).astype(INPUT_TYPES[self.input.type])
 
     def infer(self, batch: np.ndarray) -> np.ndarray:
-        """(b, 3, H, W) -> the network's maps (b, H', W'), in batches of the file's size if it is fixed."""
-        batches = [batch] if self.batch is None else np.split(batch, len(batch) // self.batch)
-        outputs = [self.session.run([self.output], {self.input.name: images})[0] for images in batches]
+        """(b, 3, H, W) -> the network's maps (b, H', W').
+
+        A file with a fixed batch gets batches of that size. The last image fills up the last one, and its further maps
+        are dropped.
+        """
+        if os.getpid() != self.process:  # the threads of a session do not exist in a forked process
+            _FORKED.append(self.session)  # its end would wait for them
+            self.session, self.process = _load_session(self.path, self.device), os.getpid()
+        size = self.batch or len(batch)
+        outputs = []
+        for start in range(0, len(batch), size):
+            images = batch[start : start + size]
+            missing = size - len(images)
+            filled = np.concatenate([images, *[images[-1:]] * missing]) if missing else images
+            (output,) = self.session.run([self.output], {self.input.name: filled})
+            if not isinstance(output, np.ndarray) or output.ndim < 1 or len(output) != size:
+                shape = getattr(output, "shape", type(output).__name__)
+                raise InputError(
+                    f"{self.path}: its output {self.output} is {shape} for {size} images, not (batch, ...); select "
+                    "another one with --option output=NAME"
+                )
+            outputs.append(output[: len(images)])
         return steps.select_channel(np.concatenate(outputs), self.channel)
 
     def restore(self, output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -58,11 +82,14 @@ class Predictor:
 
     def _check_input(self, path: Path) -> onnxruntime.NodeArg:
         inputs = self.session.get_inputs()
-        node, shape = inputs[0], inputs[0].shape
-        if len(inputs) == 1 and node.type in INPUT_TYPES and len(shape) == 4 and shape[1] in (3, *_symbols(shape)):
-            return node
-        listed = ", ".join(f"{node.name} {node.type} {node.shape}" for node in inputs)
-        raise InputError(f"{path}: its inputs are {listed}; it needs one float input (batch, 3, height, width)")
+        fits = len(inputs) == 1 and len(shape := inputs[0].shape) == 4
+        if fits and inputs[0].type in INPUT_TYPES and shape[1] in (3, *_symbols(shape)) and 0 not in shape:
+            return inputs[0]
+        listed = ", ".join(f"{node.name} {node.type} {node.shape}" for node in inputs) or "none"
+        raise InputError(
+            f"{path}: its inputs are {listed}; it needs one float input, tensor(float) or tensor(float16), of shape "
+            "(batch, 3, height, width); export it with one"
+        )
 
     def _find_output(self, path: Path, name: str) -> str:
         names = [node.name for node in self.session.get_outputs()]

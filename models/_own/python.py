@@ -1,5 +1,6 @@
 """A Python file with a class `Predictor`, as in a model's folder. The file is run, since the user asks for it."""
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 from disbench.errors import InputError
 from disbench.registry.card import Card
+from disbench.registry.sources import list_sources
 
 MODULE = "disbench_own_model"
+_SOURCES: set[Path] = set()  # files, and folders of packages, of all models that this process has loaded
 METHODS = ("prepare", "infer", "restore")
 
 
@@ -40,12 +43,42 @@ class Predictor:
 def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))  # the file may import its neighbours, as with `python FILE`
+    _forget_modules(path)
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)  # the file may import its neighbours, as with `python FILE`
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         # Python's own loader may run the compiled code of an older file of the same size and date.
         exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a message
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     finally:
-        sys.path.pop(0)
+        sys.dont_write_bytecode = writes_bytecode
+        if folder in sys.path:
+            sys.path.remove(folder)
     return module
+
+
+def _forget_modules(path: Path) -> None:
+    """Forget the modules of this file, and of other files, that an earlier load imported.
+
+    They may have changed since, and the run key hashes them as they are now. Those of another folder may have the same
+    names.
+    """
+    root = path.resolve().parent
+    for source in list_sources(path):
+        folders = [folder for folder in source.resolve().parents if folder != root and folder.is_relative_to(root)]
+        _SOURCES.update([source.resolve(), *folders])  # a folder may be a package without a file
+    for name in [name for name, module in sys.modules.items() if name != "__main__" and _is_own(module)]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+def _is_own(module: Any) -> bool:
+    content = getattr(module, "__dict__", {})  # some modules answer any other question by importing something
+    file = content.get("__file__")
+    try:
+        places = [file] if file else list(content.get("__path__", ()))
+    except KeyError:  # a package without a file, inside of one that is forgotten
+        return True
+    return any(isinstance(place, str) and Path(place).resolve() in _SOURCES for place in places)

@@ -33,7 +33,7 @@ class Predictor:
 
     def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
         self.path, self.device = Path(card.source), choose_device(device)
-        (self.module, fixed_size), source = steps.load_hashed_file(self.path, self.load)
+        (self.module, fixed_size), source = steps.load_hashed_files(self.path, (), self.load)
         defaults = {"size": fixed_size} if fixed_size else {}
         self.steps = steps.parse_steps(card.title, options, ("output",), **defaults)
         if fixed_size and self.steps.size != fixed_size:

@@ -4,7 +4,7 @@ This module needs no torch. All settings are part of the run key.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,13 +115,14 @@ def parse_steps(
     return Steps(**settings)
 
 
-def load_hashed_file(path: Path, load: Callable[[], Loaded]) -> tuple[Loaded, str]:
-    """Load a model's file, and hash it and the file next to it in which ONNX may keep its tensors.
+def load_hashed_files(path: Path, data_files: Iterable[Path], load: Callable[[], Loaded]) -> tuple[Loaded, str]:
+    """Load a model's file, and hash it, the file next to it in which ONNX may keep its tensors, and further such files.
 
     Raises ChangedFileError for a file that changed while it was loaded.
     """
     tensors = path.with_name(f"{path.name}.data")
-    loaded, digests = load_hashed([path, tensors] if tensors.is_file() else [path], load)
+    paths = dict.fromkeys([path, *([tensors] if tensors.is_file() else []), *data_files])
+    loaded, digests = load_hashed(list(paths), load)
     return loaded, "+".join(digests)
 
 

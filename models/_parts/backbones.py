@@ -25,7 +25,6 @@ from disbench.models._parts.weights import (
     find_weights,
     match_state,
     read_weights,
-    strip_prefixes,
 )
 
 # By a tensor that files of this kind have, and files of the kinds before it lack.
@@ -48,7 +47,7 @@ class Backbone:
 def read_backbone(name: str) -> Backbone:
     """Read a path or Hugging Face's owner/name/file without running code; InputError if it is not a backbone."""
     path = find_weights(name, ())
-    state = strip_prefixes(read_weights(path))
+    state = read_weights(path)
     kind = next((kind for sign, kind in KINDS.items() if sign in state), None)
     if kind is None:
         kinds = ", ".join(kind.__name__ for kind in KINDS.values())

@@ -17,9 +17,8 @@ from disbench.models._parts.weights import (
     find_weights,
     load_module,
     parse_size,
+    read_state,
     read_training_size,
-    read_weights,
-    strip_prefixes,
 )
 from disbench.registry.card import Card
 
@@ -34,11 +33,15 @@ class Weights:
         path: The file, or "untrained".
         state: Tensors by their names in the network; None for weights drawn from seed 0.
         size: Training size in pixels per side, if the file has one.
+        label: State dict of the file, if the file has several versions of its network.
+        wanted: Value of --option state, "" if missing.
     """
 
     path: Path
     state: State | None
     size: str = ""
+    label: str = ""
+    wanted: str = ""
 
     def fill(self, build: Callable[[], nn.Module]) -> Any:
         """Build the network with these weights; InputError if they belong to another network."""
@@ -67,17 +70,22 @@ class Weights:
         return classes
 
 
-def open_weights(weights: str, convert: Callable[[State], State] = dict) -> Weights:
+def open_weights(weights: str, convert: Callable[[State], State] = dict, wanted: str = "") -> Weights:
     """Read a weights file without running code in it.
 
     Args:
         weights: A path, Hugging Face's owner/name/file, or "untrained".
         convert: Renames tensors to the network's names, and drops those that the network lacks.
+        wanted: Value of --option state: the state dict to use of a file that has several, "" if missing.
     """
     if weights == UNTRAINED:
+        if wanted:
+            raise InputError(f"--option state={wanted}: untrained weights are from no file; omit one of them")
         return Weights(Path(weights), None)
     path = find_weights(weights, ())
-    return Weights(path, convert(strip_prefixes(read_weights(path))), read_training_size(path))
+    choice = read_state(path, wanted)
+    label = choice.label if choice.others else ""
+    return Weights(path, convert(choice.state), read_training_size(path), label, wanted)
 
 
 class NetworkPredictor:
@@ -89,6 +97,7 @@ class NetworkPredictor:
         title: Title of the method in reports.
         identity: Everything next to the card that decides the maps.
         net: The network, in eval mode on `device`.
+        weights_state: State dict of the weights file that is used, for the manifest; "" if the file has only one.
     """
 
     memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
@@ -120,8 +129,10 @@ class NetworkPredictor:
         size, side = weights.working_size(size, card.pipeline["size"], self.multiple)
         self.size = (side, side)
         # No file says which of a method's checkpoints it is, so the title has the file's name.
-        details = f"{weights.path.name}, {size} px" if size else weights.path.name
+        details = ", ".join(filter(None, [weights.path.name, weights.wanted, size and f"{size} px"]))
         self.title = f"{card.title}{variant} ({details})"
         self.identity: dict[str, Any] = {"weights": digest_tensors(sorted(net.state_dict().items()))} | options
         self.identity |= {"size": size} if size else {}
+        self.identity |= {"state": weights.wanted} if weights.wanted else {}
+        self.weights_state = weights.label
         self.net = net.to(self.device, memory_format=self.memory_format)

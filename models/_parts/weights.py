@@ -17,14 +17,12 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from disbench.errors import InputError
+from disbench.errors import InputError, SeveralStates
+from disbench.models._parts.states import Choice, State, choose_state
 from disbench.system.files import require_regular_file
 
-NESTS = ("state_dict", "model_state", "model")  # keys under which trainers keep the weights, next to their own state
-WRAPPERS = ("module.", "_orig_mod.")  # prefixes that distributed training and torch.compile put before every name
 SIZE = "disbench.size"  # key in a .safetensors file's metadata: the training size in pixels
 MAX_LISTED = 3  # differing tensors that an error names
-State = dict[str, Tensor]
 
 
 def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
@@ -54,33 +52,44 @@ def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
 
 
 def read_weights(path: Path) -> State:
-    """Read the tensors of a .safetensors file, or of a state dict that torch.save wrote.
+    """Read the tensors of a .safetensors file, or of a checkpoint that torch.save wrote, without trainers' prefixes."""
+    return read_state(path, has_option=False).state
 
-    The state dict may be nested under one of NESTS.
+
+def read_state(path: Path, wanted: str = "", *, has_option: bool = True) -> Choice:
+    """Read a state dict of a .safetensors file, or of a checkpoint that torch.save wrote.
+
+    A file with several versions of its network causes a warning that names the version used.
+
+    Args:
+        path: The file.
+        wanted: Name of the state dict in the file, such as "ema"; "" for the network before its average.
+        has_option: Whether the user can choose with --option state.
+
+    Raises:
+        InputError: Not a readable file of weights, or without the wanted state dict.
     """
+    choice = choose_state(path, _read_file(path), wanted)
+    if choice.others and not wanted:
+        others = ", ".join(choice.others)
+        advice = f"; --option state={choice.others[0]} uses the other" if has_option else ""
+        warnings.warn(f"{path}: its {choice.label} is used; it also has {others}{advice}", SeveralStates, stacklevel=3)
+    return choice
+
+
+def _read_file(path: Path) -> Any:
     if require_regular_file(path).is_dir():
         raise InputError(f"{path}: is a folder; give a single weights file")
     try:
         if path.suffix == ".safetensors":
             return {name: tensor.clone() for name, tensor in load_file(path).items()}  # as in separate_from_file()
         with warnings.catch_warnings(action="ignore"):  # warnings about a pickle that torch then refuses
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on damaged bytes torch's unpickler raises errors of many types
         # torch's own message suggests loading with code allowed, which is bad advice for an untrusted file.
         is_refused = isinstance(error, pickle.UnpicklingError)
         cause = "damaged, or more than tensors; no code is run" if is_refused else first_line(error)
         raise InputError(f"{path}: not a readable weights file ({cause})") from error
-    if isinstance(state, dict):
-        state = next((state[nest] for nest in NESTS if isinstance(state.get(nest), dict)), state)
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
-        raise InputError(f"{path}: holds more than weights; save a state dict of tensors")
-    return state
-
-
-def strip_prefixes(state: State, prefixes: tuple[str, ...] = WRAPPERS) -> State:
-    """Remove the prefixes from all tensor names, in any order and number."""
-    wrapping = re.compile(f"^(?:{'|'.join(map(re.escape, prefixes))})+")
-    return {wrapping.sub("", name): tensor for name, tensor in state.items()}
 
 
 def load_module(build: Callable[[], nn.Module], state: State, path: Path) -> Any:
@@ -123,6 +132,9 @@ def match_state(expected: State, state: State, path: Path, network_title: str) -
     """
     if differences := list(_differences(expected, state)):
         listed = ", ".join(differences[:MAX_LISTED])
+        if not expected.keys() & state.keys():
+            has, wants = (", ".join(sorted(names)[:MAX_LISTED]) or "nothing" for names in (state, expected))
+            listed = f"none of its names fits, it has {has} ... and expected are {wants}"
         raise InputError(f"{path}: not the weights of {network_title}; {len(differences)} tensors differ: {listed} ...")
     if name := next((k for k, x in state.items() if x.is_floating_point() and not x.isfinite().all()), None):
         raise InputError(f"{path}: values of {name} are not finite; the file is damaged, or its training failed")

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeVar, get_args
 import msgspec
 from msgspec import Meta
 
-from disbench.errors import InputError, describe_error
-from disbench.system.files import require_regular_file
+from disbench.errors import InputError
+from disbench.system.documents import MAX_DEPTH, read_toml
 
 RecipeType = TypeVar("RecipeType")
 Table = dict[str, Any]
@@ -39,10 +39,7 @@ def read_recipe(path: Path, kind: type[RecipeType]) -> RecipeType:
 
 def read_table(path: Path) -> Table:
     """Read a TOML file. Raise InputError if it is unreadable or no TOML."""
-    try:
-        return tomllib.loads(require_regular_file(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a recipe ({describe_error(error)})") from None
+    return read_toml(path, "not a recipe")
 
 
 def convert_table(path: Path, table: Table, kind: type[RecipeType]) -> RecipeType:
@@ -70,9 +67,11 @@ def apply_changes(table: Table, changes: Iterable[tuple[str, str]]) -> Table:
     TOML is taken as a string.
     """
     for key, text in changes:
+        if key.count(".") > MAX_DEPTH:
+            raise InputError(f"--set {key[:60]}: is nested too deeply; no recipe has such a key")
         try:
             value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # also integers of thousands of digits, and brackets in brackets
             value = text
         for name in reversed(key.split(".")):
             value = {name: value}

@@ -229,7 +229,7 @@ def build_start(
         raise InputError("--backbone: --weights has a backbone already; omit one of them")
     if recipe.weights:
         path = files.find_weights(recipe.weights, ())
-        state = training.learned(files.strip_prefixes(files.read_weights(path)))
+        state = training.learned(files.read_weights(path))
         training.choose(state)
         return files.load_module(build, state, path), {}
     if not recipe.backbone:

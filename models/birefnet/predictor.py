@@ -25,12 +25,21 @@ class Predictor(NetworkPredictor):
         device: Device; default: the best one.
         patches: Order of the image's patches in channels; see network.BiRefNet.
         size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, patches: str = "legacy", size: str = ""):
+    def __init__(
+        self,
+        card: Card,
+        weights: str,
+        device: str | None,
+        patches: str = "legacy",
+        size: str = "",
+        state: str = "",
+    ):
         if patches not in ORDERS:
             raise InputError(f"patches={patches}: must be one of {', '.join(ORDERS)}")
-        file = open_weights(weights, drop_buffers)
+        file = open_weights(weights, drop_buffers, wanted=state)
         swin = detect_swin(file.state) if file.state else "large"
         net = file.fill(lambda: BiRefNet(swin, patches))
         variant = "-lite" if swin == "tiny" else ""

@@ -22,12 +22,13 @@ class Predictor(NetworkPredictor):
         weights: A file that the authors' trainer saves, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
         size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
     """
 
     memory_format = torch.channels_last  # also faster on the CPU
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = open_weights(weights, drop_unused)
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
+        file = open_weights(weights, drop_unused, wanted=state)
         super().__init__(card, file, file.fill(BSANet), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -29,7 +29,8 @@ from disbench.models.diffdis.pipeline import LAST
 from disbench.models.diffdis.settings import Recipe
 from disbench.models.diffdis.unet import WHOLE
 from disbench.models.diffdis.validate import measure_checkpoint
-from disbench.system.files import require_regular_file, write_atomic
+from disbench.system.documents import read_json_bytes, report_unreadable
+from disbench.system.files import write_atomic
 
 RECIPES = Path(__file__).parent / "recipes"
 MAX_CACHED_STEPS = 1000
@@ -227,7 +228,10 @@ def _read_scores(folder: Path, recipe: Recipe, scored_on: list[str]) -> dict[str
     path = folder / "scores.json"
     if not path.exists():
         return None
-    content = json.loads(require_regular_file(path).read_text())
+    with report_unreadable(path, "not the scores of a training", "delete it to train this row again"):
+        content = json.loads(read_json_bytes(path))  # with infinity, which msgspec's JSON does not have
+        if not {"recipe", "on", "scores"} <= content.keys():
+            raise ValueError("a key is missing")
     if recipes.convert_table(path, content["recipe"], Recipe) != recipe or content["on"] != scored_on:
         raise InputError(f"{path}: scores of another recipe or data set; choose another --out")
     return content["scores"]

@@ -18,13 +18,15 @@ from safetensors.torch import save as dump
 from safetensors.torch import save_file
 from torch import Tensor
 
-from disbench.errors import InputError, describe_error
-from disbench.models._parts.weights import WRAPPERS, digest_tensors, find_weights, read_weights, strip_prefixes
+from disbench.errors import InputError
+from disbench.models._parts.states import WRAPPERS, strip_prefixes
+from disbench.models._parts.weights import digest_tensors, find_weights, read_weights
 from disbench.models.diffdis import files
 from disbench.models.diffdis.checkpoint import Checkpoint, PredictionType
 from disbench.models.diffdis.pipeline import make_scheduler
 from disbench.models.diffdis.unet import LATENT_CHANNELS, WHOLE, DiffDISUNet, Parts
-from disbench.system.files import require_regular_file, temporary_folder, write_atomic
+from disbench.system.documents import read_json
+from disbench.system.files import temporary_folder, write_atomic
 
 BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
@@ -204,10 +206,7 @@ def _load_own(weights: Path) -> Checkpoint:
     """Load a U-Net with the other files of its folder. The best U-Nets of a training use the prompt of the last."""
     folder = weights.parent
     path = folder / "config.json"
-    try:
-        config = msgspec.json.decode(require_regular_file(path).read_bytes(), type=Config)
-    except (OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
-        raise InputError(f"{path}: not the configuration of a DiffDIS folder ({describe_error(error)})") from None
+    config = read_json(path, Config, fault="not the configuration of a DiffDIS folder")
     source, (state, text) = weights, _read_unet(weights)
     if text is None:
         source = folder / "unet.safetensors"

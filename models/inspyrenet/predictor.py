@@ -42,14 +42,15 @@ class Predictor(NetworkPredictor):
         device: Device; default: the best one.
         preset: How the file was trained, which the authors' files do not say: one of PRESETS; default: DIS5K.
         size: Training size of a file of `disbench train`, in pixels per side; default: the file's. Excludes `preset`.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, preset: str = "", size: str = ""):
+    def __init__(self, card: Card, weights: str, device: str | None, preset: str = "", size: str = "", state: str = ""):
         if preset and preset not in PRESETS:
             raise InputError(f"unknown preset {preset!r}; {suggest_names(preset, PRESETS)}")
         if size and preset:
             raise InputError(f"--option size={size}: replaces preset={preset}; give only one of them")
-        file = open_weights(weights, drop_buffers)
+        file = open_weights(weights, drop_buffers, wanted=state)
         if preset:
             file = replace(file, size="")
         else:

@@ -23,10 +23,11 @@ class Predictor(NetworkPredictor):
         weights: A file that the authors' trainer saves, or "untrained" for one class, drawn from seed 0.
         device: Device; default: the best one.
         size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = open_weights(weights)
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
+        file = open_weights(weights, wanted=state)
         classes = file.count_classes(CLASSES)
         super().__init__(card, file, file.fill(lambda: ISDNet(classes)), device, size)
 

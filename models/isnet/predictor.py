@@ -18,12 +18,13 @@ class Predictor(NetworkPredictor):
         weights: The authors' file, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
         size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
     """
 
     memory_format = torch.channels_last  # also faster on the CPU
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = open_weights(weights)
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
+        file = open_weights(weights, wanted=state)
         super().__init__(card, file, file.fill(ISNet), device, size)
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -34,14 +34,15 @@ class Predictor(NetworkPredictor):
         passes: Passes to average: "2025", the authors' six; "2024", their six at the time of the paper; or "one".
             Default: "one" if an option or the file has a working size, otherwise "2025".
         size: Working size in pixels per side, a multiple of 128; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
     """
 
     multiple = 128
 
-    def __init__(self, card: Card, weights: str, device: str | None, passes: str = "", size: str = ""):
+    def __init__(self, card: Card, weights: str, device: str | None, passes: str = "", size: str = "", state: str = ""):
         if passes and passes not in PASSES:
             raise InputError(f"passes={passes}: must be one of {', '.join(PASSES)}")
-        file = open_weights(weights, lambda state: rename_layers(drop_buffers(state)))
+        file = open_weights(weights, lambda state: rename_layers(drop_buffers(state)), wanted=state)
         passes = passes or ("one" if size or file.size else "2025")
         super().__init__(card, file, file.fill(MVANet), device, size, passes=passes)
         self.passes = PASSES[passes]

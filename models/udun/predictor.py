@@ -22,13 +22,14 @@ class Predictor(NetworkPredictor):
         weights: The authors' file, or "untrained" for ResNet-50 drawn from seed 0.
         device: Device; default: the best one.
         size: Working size in pixels per side, a multiple of 128; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
     """
 
     memory_format = torch.channels_last  # also faster on the CPU
     multiple = 128
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = ""):
-        file = open_weights(weights)
+    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
+        file = open_weights(weights, wanted=state)
         depth = detect_depth(file.state) if file.state else 50
         super().__init__(card, file, file.fill(lambda: UDUN(depth)), device, size, variant=f"-R{depth}")
 

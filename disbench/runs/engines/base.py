@@ -25,6 +25,7 @@ class Description:
         environment: the environment that the maps are computed in.
         resize: how maps of another size are resized. None: no map is resized.
         resized: how many maps are resized.
+        weights_state: the state dict that is used of a weights file with several. None: the file has only one.
         workers: threads that decode and measure where the user gives no number. None: the engine decides.
     """
 
@@ -35,6 +36,7 @@ class Description:
     environment: Mapping[str, Any]
     resize: str | None = None
     resized: int = 0
+    weights_state: str | None = None
     workers: int | None = None
 
 
@@ -48,6 +50,7 @@ def describe(stages: Stages) -> Description:
         environment=stages.environment,
         resize=getattr(stages, "resize", None),
         resized=getattr(stages, "resized", 0),
+        weights_state=getattr(stages, "weights_state", None),
     )
 
 
