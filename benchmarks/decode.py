@@ -21,7 +21,7 @@ from disbench.data.png import decode_grey
 DECODERS = {
     "disbench": decode_grey,
     "OpenCV": lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE),
-    "Pillow": lambda data: np.asarray(Image.open(io.BytesIO(data))),
+    "Pillow": lambda data: np.asarray(Image.open(io.BytesIO(data), formats=("PNG",))),
 }
 
 

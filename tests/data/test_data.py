@@ -1,6 +1,8 @@
 """Splits are found whole, or one error names every fault."""
 
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +180,17 @@ def test_a_split_differs_from_a_frozen_one_in_four_ways(tmp_path, make_pairs):
 def test_parts_are_equal_and_ascending():
     assert split_equally([5.0, 1.0, 9.0, 2.0], 2) == [2, 1, 2, 1]
     assert sorted(split_equally([3.0] * 10, 4)) == [1, 1, 1, 2, 2, 3, 3, 3, 4, 4]
+
+
+def test_an_unreadable_file_is_reported_with_the_reason(tmp_path, make_pairs):
+    folder = make_pairs(tmp_path / "d", ["a", "b"])
+    (folder / "im" / "a.jpg").write_bytes(b"no picture")
+    header = b"IHDR" + struct.pack(">IIBBBBB", 20000, 20000, 8, 0, 0, 0, 0)
+    (folder / "gt" / "b.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + struct.pack(">I", zlib.crc32(header)) + b"\0\0\0\4IDAT" + bytes(8)
+    )
+    with pytest.raises(InputError) as caught:
+        find_dataset(folder)
+    foreign = "im/a.jpg: not a readable image (not BMP, JPEG, PNG, TIFF or WebP"
+    for reason in (foreign, "gt/b.png: not a readable image, as it is too large"):
+        assert reason in str(caught.value)
