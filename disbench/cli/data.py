@@ -49,9 +49,12 @@ def freeze(data, split, out):
     """Write the digest of every file, to compare other copies with."""
     from disbench.data.location import find_dataset
     from disbench.data.verify import freeze_dataset, write_frozen
+    from disbench.runs.outputs import check_output, list_data_folders
 
     with show_progress() as progress:
-        write_frozen(freeze_dataset(find_dataset(data, split or "all", progress=progress)), out)
+        dataset = find_dataset(data, split or "all", progress=progress)
+        check_output(out, list_data_folders(dataset.location))
+        write_frozen(freeze_dataset(dataset), out)
     click.echo(out)
 
 
@@ -76,9 +79,13 @@ def complexity(folder, parts, out, csv_path, as_json):
     The measures are those that rank DIS-TE1..4.
     """
     from disbench.data.survey import link_groups, survey_complexity, write_survey
+    from disbench.runs.outputs import check_output, list_data_folders
 
     if out and not parts:
         raise InputError("--out needs --parts")
+    for path, option in ((out, "--out"), (csv_path, "--csv")):
+        if path:
+            check_output(path, list_data_folders(folder), option)
     with show_progress() as progress:
         rows = survey_complexity(folder, parts, progress)
     if csv_path:

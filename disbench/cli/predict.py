@@ -33,8 +33,11 @@ def predict(photos, model, weights, options, device, cutout, out, again, as_json
     """
     from disbench.inference.model import load_model
     from disbench.inference.photos import find_photos, predict_photos
+    from disbench.runs.outputs import check_output
 
     outputs, others = find_photos(photos, out)  # faults are reported before a model is loaded
+    for folder in dict.fromkeys([out, *(file.parent for file in outputs.values())]):
+        check_output(folder)
     loaded = load_model(model, weights, device, **dict(options))
     shipped = [download.trained_on for download in loaded.card.weights if not download.urls]
     if not weights and shipped and shipped[0].startswith("DIS-Mini"):

@@ -127,6 +127,7 @@ def score(maps, data, split, truth, out, workers, save, shard, engine, address, 
     from disbench.data.location import find_dataset
     from disbench.reports.images import check_per_image_path, write_per_image
     from disbench.runs.execute import evaluate_maps
+    from disbench.runs.outputs import check_output, list_data_folders
     from disbench.runs.spec import MapsSpec, RunConfig
 
     if per_image:
@@ -141,6 +142,10 @@ def score(maps, data, split, truth, out, workers, save, shard, engine, address, 
     config = RunConfig(out=out, save_maps=save, workers=workers, shard=shard)
     with show_progress() as progress, open_engine(engine, address) as computes:
         dataset = find_dataset((None, truth) if truth else data, split, images=False, progress=progress)
+        inputs = [*list_data_folders(dataset.location), *(folder for _, folder in methods)]
+        check_output(out, inputs)
+        if per_image:
+            check_output(per_image, inputs, "--per-image")
         results = []
         for title, folder in methods:
             saved = MapsSpec(title=title, folder=folder)

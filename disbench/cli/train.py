@@ -50,6 +50,8 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
 
     RECIPE is a TOML file, or the name of a shipped one: paper, recommended, mini.
     """
+    from disbench.runs.outputs import check_output, list_data_folders
+
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
     model_options = {key: value for key, value in model_options.items() if value not in (None, ())}
@@ -58,6 +60,8 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
     if recipe and model_options:
         option = "--" + min(model_options).replace("_", "-")
         raise InputError(f"{option} needs --model; with a recipe, change its keys by --set")
+    recipe_file = recipe if recipe and recipe.is_file() else None  # a folder may have the name of a shipped recipe
+    check_output(out, [*list_data_folders(data), validate, recipe_file])
     try:
         from disbench.models._training.context import TrainingContext
         from disbench.models._training.supervised import Recipe, train_model

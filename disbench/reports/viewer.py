@@ -25,6 +25,7 @@ from disbench.reports.html import format_image_scores
 from disbench.reports.page import render_page
 from disbench.reports.tiles import colour_errors
 from disbench.runs.comparable import check_comparable
+from disbench.runs.outputs import check_output, list_inputs
 from disbench.runs.result import Result
 from disbench.system.cores import count_cores
 from disbench.system.files import write_atomic
@@ -55,6 +56,7 @@ def write_viewer(
         InputError: for missing maps or images, results that are not comparable, a folder with other files, and a
             folder that cannot be written.
     """
+    check_output(out, list_inputs(results))
     check_comparable(results)
     data = format_image_scores(results, [result.title for result in results])
     sample_of_image = {(sample.split, sample.name): sample for sample in samples if sample.image}

@@ -16,6 +16,7 @@ from disbench.runs.engines.base import Description, Engine, Source
 from disbench.runs.engines.devices import Devices
 from disbench.runs.engines.threads import Threads
 from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest
+from disbench.runs.outputs import check_output, list_data_folders
 from disbench.runs.result import Result, load_run
 from disbench.runs.row_log import RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
@@ -65,6 +66,7 @@ def evaluate(
     Raises:
         InputError: for anything unfit. Rows that were measured stay.
     """
+    check_output(config.out, list_data_folders(dataset.location))
     with (engine or _default_engine(model)).open(model) as source:
         return execute(source, dataset, measures, config, progress)
 
@@ -106,6 +108,7 @@ def evaluate_maps(
     Raises:
         InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
     """
+    check_output(config.out, [*list_data_folders(dataset.location), saved.folder])
     results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
         maps = MapFolder(saved.title, saved.folder, dataset.samples, resize)
