@@ -126,8 +126,8 @@ def _collect_html_options(
         times = match_timings(results, timings)
     if not results:
         return HtmlOptions(times=times)
-    from disbench.reports.publish import load_complexity_ranks, select_cases
+    from disbench.reports.publish import load_complexity_ranks, select_report_cases
 
     return HtmlOptions(
-        cases=select_cases(results), complexity=load_complexity_ranks(results, progress), times=times
+        cases=select_report_cases(results), complexity=load_complexity_ranks(results, progress), times=times
     )

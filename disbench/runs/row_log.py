@@ -59,6 +59,7 @@ class _IndexedRow(msgspec.Struct):
     split: str
     name: str
     measurement: _IndexedMeasurement
+    digest: str
 
 
 class RowLog:
@@ -86,6 +87,7 @@ class RowLogs:
     def __init__(self, folder: Path):
         self._files = sorted((folder / "shards").glob("*.jsonl"))
         self._positions: dict[Key, tuple[int, int, int]] = {}  # key -> file, line number, offset
+        self.digests: dict[Key, str] = {}  # of the prediction maps
         self._key_with_half: Key | None = None
         decode = msgspec.json.Decoder(_IndexedRow).decode
         for index, path in enumerate(self._files):
@@ -94,9 +96,11 @@ class RowLogs:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):  # otherwise it is torn
                         row = _decode_line(decode, line, path, number)
-                        self._positions[row.split, row.name] = index, number, offset
+                        key = row.split, row.name
+                        self._positions[key] = index, number, offset
+                        self.digests[key] = row.digest
                         if row.measurement.fg_half != _NULL:
-                            self._key_with_half = row.split, row.name
+                            self._key_with_half = key
                     offset += len(line)
 
     def __contains__(self, key: Key) -> bool:
