@@ -52,7 +52,13 @@ def check_output(out: Path, inputs: Iterable[str | Path | None] = (), option: st
 
 
 def list_data_folders(location: DataLocation) -> Iterator[Path]:
-    """List the folders of a data set: where it is, and the folders in it, which may be links. None: the default."""
+    """List the folders of a data set: where it is, and the folders in it, which may be links.
+
+    Who works inside the folder of a data set may write next to im/ and gt/, as by the default --out.
+
+    Args:
+        location: as in disbench.data.location.find_dataset.
+    """
     location = resolve_location(location)
     for part in location if isinstance(location, tuple) else (location,):
         if part is None:
@@ -63,8 +69,11 @@ def list_data_folders(location: DataLocation) -> Iterator[Path]:
         root = Path(part)
         if (root / "DIS5K").is_dir() and not any((root / name).is_dir() for name in (*PAIR, *SPLIT_COUNTS)):
             root /= "DIS5K"
-        folders = [root, *(root / name for name in SPLIT_COUNTS)]
-        yield from (path for folder in folders for path in (folder, *(folder / name for name in PAIR)) if path.is_dir())
+        here = Path.cwd()
+        for folder in (root, *(root / name for name in SPLIT_COUNTS)):
+            yield from (folder / name for name in PAIR)
+            if not here.is_relative_to(folder.resolve()):
+                yield folder
 
 
 def list_inputs(results: "Sequence[Result]") -> Iterator[Path]:

@@ -80,12 +80,21 @@ def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
         items, size = column.values, column.type.list_size
         flat = np.frombuffer(items.buffers()[1], items.type.to_pandas_dtype())[items.offset :][: len(items)]
         arrays = flat.reshape(-1, size)[column.offset :][: len(column)]
-        return [array if valid else None for array, valid in zip(arrays, column.is_valid().to_pylist(), strict=True)]
+        return [array if valid else None for array, valid in zip(arrays, _list_valid(column), strict=True)]
 
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group).combine_chunks()
             yield {name: to_values(table[name].chunk(0)) for name in table.column_names}
+
+
+def _list_valid(column: "pa.Array") -> list[bool]:
+    """List which values of a column are not missing. Its own method for this loads all of pyarrow.compute."""
+    bits = column.buffers()[0]
+    if bits is None:
+        return [True] * len(column)
+    flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little").astype(bool)
+    return flags[column.offset :][: len(column)].tolist()
 
 
 def _to_arrow(values: Values, null_type: "pa.DataType | None" = None) -> "pa.Array":

@@ -1,4 +1,4 @@
-"""Bootstraps that tests with the same images share. A bootstrap follows from its images, and takes a fifth of a second."""
+"""Bootstraps that tests on the same images share: each takes a fifth of a second."""
 
 import pickle
 from collections.abc import Callable

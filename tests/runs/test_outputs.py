@@ -2,13 +2,14 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from command import call
 from fixed_data import write_data
 
 from disbench.errors import InputError
-from disbench.runs.outputs import check_output
+from disbench.runs.outputs import check_output, list_data_folders
 
 
 def contents(root):
@@ -114,6 +115,15 @@ def test_a_harmless_output_is_written(line, place, monkeypatch):
         (place / "runs" / "M1" / key / "report").mkdir()
     done = call(*line.replace("KEY", key).split())
     assert done.exit_code == 0, done.output
+
+
+def test_who_works_in_the_folder_of_a_data_set_may_write_next_to_im_and_gt(place, monkeypatch):
+    monkeypatch.chdir(place / "data")
+    for location in (".", place / "data"):
+        check_output(Path("runs"), list_data_folders(location))
+        for out in ("gt", "im/runs"):
+            with pytest.raises(InputError, match=r"inside"):
+                check_output(Path(out), list_data_folders(location))
 
 
 def test_a_timing_and_an_entry_are_not_overwritten_by_a_report_on_them(place, monkeypatch):
