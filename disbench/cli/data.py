@@ -7,7 +7,7 @@ import click
 
 from disbench.cli.options import add_options, data_options, json_option
 from disbench.errors import InputError, escape_control_chars
-from disbench.system.console import print_json, print_table
+from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
 
 
@@ -35,7 +35,7 @@ def verify(data, split, against):
     for name, samples in dataset.splits.items():
         click.echo(f"{dataset.title} {name}: {len(samples)} images, paired, of equal sizes")
     for fault in faults:
-        click.echo(escape_control_chars(fault), err=True)
+        print_note(escape_control_chars(fault))
     if faults:
         click.echo("differs")
         sys.exit(1)
@@ -90,10 +90,10 @@ def complexity(folder, parts, out, csv_path, as_json):
         rows = survey_complexity(folder, parts, progress)
     if csv_path:
         write_survey(rows, csv_path)
-        click.echo(csv_path, err=True)
+        print_note(csv_path)
     if out:
         for group in link_groups(rows, folder, out):
-            click.echo(group, err=True)
+            print_note(group)
     if as_json:
         print_json(rows)
     elif not csv_path and not out:

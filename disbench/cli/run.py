@@ -19,6 +19,7 @@ from disbench.cli.options import (
     shard_option,
 )
 from disbench.errors import InputError
+from disbench.system.console import print_note
 from disbench.system.progress import show_progress
 
 
@@ -89,7 +90,7 @@ def run(
         else:
             dataset = find_dataset(location, split, progress=progress)
             if dataset.is_mini:
-                click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
+                print_note(f"On {dataset.title}: give --data DIS5K for the real thing.")
             # The model first: faults of its weights or options are reported before the references take a minute.
             results = [evaluate(spec, dataset, measures, config, **more)]
             if dataset.is_mini and not alone:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from disbench.cli.options import add_options, data_options, json_option, model_options
-from disbench.system.console import print_json, print_table
+from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
         click.echo(out)
     failed = [check for check, passed in timing.audit.items() if not passed]
     if failed:
-        click.echo(f"disbench: audit failed: {', '.join(failed)}", err=True)
+        print_note(f"disbench: audit failed: {', '.join(failed)}")
         raise SystemExit(1)
     if batch and batch not in timing.throughput:
         raise InputError(

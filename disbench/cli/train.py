@@ -2,7 +2,6 @@
 
 import os
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from disbench.cli.options import (
     training_options,
 )
 from disbench.errors import InputError
+from disbench.system.console import print_note
 from disbench.system.files import lock_folder
 from disbench.system.progress import show_progress
 
@@ -75,7 +75,7 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
 
     is_first = os.environ.get("RANK", "0") == "0"  # among processes that train together
     with show_progress() as progress, lock_folder(out) if is_first else nullcontext():
-        context = TrainingContext(out=out, device=device, progress=progress, log=partial(click.echo, err=True))
+        context = TrainingContext(out=out, device=device, progress=progress, log=print_note)
         if train_recipe:
             train_recipe(recipe, data, context, validation=validate, changes=changes, track=track)
             return
