@@ -31,6 +31,14 @@ def no_data_from_outside(monkeypatch):
 
 
 @pytest.fixture
+def shared_bootstraps(monkeypatch):
+    """Bootstraps of the same images are computed once, for tests that look at other things."""
+    from remembered import share_bootstraps
+
+    share_bootstraps(monkeypatch.setattr)
+
+
+@pytest.fixture
 def make_pairs():
     """make_pairs(folder, names): im/*.jpg and gt/*.png of 24 x 32 with a disc each; returns the folder."""
 

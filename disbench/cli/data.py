@@ -7,7 +7,7 @@ import click
 
 from disbench.cli.options import add_options, data_options, json_option
 from disbench.errors import InputError, escape_control_chars
-from disbench.system.console import print_json, print_table
+from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
 
 
@@ -35,7 +35,7 @@ def verify(data, split, against):
     for name, samples in dataset.splits.items():
         click.echo(f"{dataset.title} {name}: {len(samples)} images, paired, of equal sizes")
     for fault in faults:
-        click.echo(escape_control_chars(fault), err=True)
+        print_note(escape_control_chars(fault))
     if faults:
         click.echo("differs")
         sys.exit(1)
@@ -49,9 +49,12 @@ def freeze(data, split, out):
     """Write the digest of every file, to compare other copies with."""
     from disbench.data.location import find_dataset
     from disbench.data.verify import freeze_dataset, write_frozen
+    from disbench.runs.outputs import check_output, list_data_folders
 
     with show_progress() as progress:
-        write_frozen(freeze_dataset(find_dataset(data, split or "all", progress=progress)), out)
+        dataset = find_dataset(data, split or "all", progress=progress)
+        check_output(out, list_data_folders(dataset.location))
+        write_frozen(freeze_dataset(dataset), out)
     click.echo(out)
 
 
@@ -76,17 +79,21 @@ def complexity(folder, parts, out, csv_path, as_json):
     The measures are those that rank DIS-TE1..4.
     """
     from disbench.data.survey import link_groups, survey_complexity, write_survey
+    from disbench.runs.outputs import check_output, list_data_folders
 
     if out and not parts:
         raise InputError("--out needs --parts")
+    for path, option in ((out, "--out"), (csv_path, "--csv")):
+        if path:
+            check_output(path, list_data_folders(folder), option)
     with show_progress() as progress:
         rows = survey_complexity(folder, parts, progress)
     if csv_path:
         write_survey(rows, csv_path)
-        click.echo(csv_path, err=True)
+        print_note(csv_path)
     if out:
         for group in link_groups(rows, folder, out):
-            click.echo(group, err=True)
+            print_note(group)
     if as_json:
         print_json(rows)
     elif not csv_path and not out:

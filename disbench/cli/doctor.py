@@ -74,15 +74,18 @@ def _print_verdicts(
 
 
 def _print_installation(*, as_json: bool) -> None:
-    from disbench.doctor.installation import list_devices, list_extras
+    from disbench.doctor.installation import list_devices, list_extras, list_mismatches
     from disbench.system.caches import cache_root, list_caches
     from disbench.system.environment import describe_environment
+    from disbench.system.opencv import check_opencv
 
+    mismatches = list_mismatches()
     record = describe_environment() | {"devices": list_devices(), "cache": str(cache_root())}
     caches = {kind: asdict(state) for kind, state in list_caches().items()}
     extras = list_extras()
     if as_json:
-        print_json(record | {"caches": caches, "extras": extras})
+        print_json(record | {"caches": caches, "extras": extras, "mismatches": mismatches})
+        check_opencv()
         return
     for key in ("python", "platform", "cpu", "cores", "devices", "cache"):
         value = record[key]
@@ -94,7 +97,11 @@ def _print_installation(*, as_json: bool) -> None:
         line = f"cache of {kind}: {state['files']:,} files, {state['bytes'] / 1e6:.1f} MB{place}{fault}"
         click.echo(escape_control_chars(line))
     click.echo("packages: " + ", ".join(f"{name} {number}" for name, number in record["packages"].items()))
+    for name, (loaded, package) in mismatches.items():
+        line = f"{name}: the module that is imported is {loaded}, the package {package}; reinstall it"
+        click.echo(escape_control_chars(line))
     for extra, packages in extras.items():
         missing = [name for name, number in packages.items() if number is None]
         status = f"without {', '.join(missing)}; pip install 'disbench[{extra}]'" if missing else "complete"
         click.echo(f"disbench[{extra}]: {status}")
+    check_opencv()  # last, so that the rest is reported

@@ -114,7 +114,10 @@ def submit(run, root, model, metrics):
     The statistics of every image are stored with it, so that its scores can be recomputed.
     """
     from disbench.leaderboard.evidence import submit_run
+    from disbench.runs.outputs import check_output, list_inputs
     from disbench.runs.result import load_run
 
     title, folder = parse_titled_path(run)
-    click.echo(submit_run(load_run(folder, title), root, model, metrics))
+    result = load_run(folder, title)
+    check_output(root, [folder, *list_inputs([result])], "--to")
+    click.echo(submit_run(result, root, model, metrics))

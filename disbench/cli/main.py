@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property, partial
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,6 +20,8 @@ from disbench.errors import (
     escape_control_chars,
     require_utf8,
 )
+from disbench.system.console import print_note
+from disbench.system.opencv import check_opencv
 from disbench.system.progress import show_announcements
 from disbench.system.version import __version__
 
@@ -150,6 +152,15 @@ class Commands(CommandNotes):
         except InputError as error:
             _fail(str(error))
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line. A full disk in the place of standard output is an error of one line."""
+        try:
+            return super().main(*arguments, **options)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            _fail(f"{error.filename or 'writing'}: {error.strerror}")
+
     def invoke(self, ctx: click.Context) -> object:
         """Run a command, and report its errors."""
         warnings.filterwarnings("ignore", module="PIL")  # like OpenCV's messages above
@@ -161,6 +172,12 @@ class Commands(CommandNotes):
                 return super().invoke(ctx)
         except InputError as error:
             _fail(str(error))
+        except (ImportError, AttributeError):  # as where OpenCV is broken
+            try:
+                check_opencv()
+            except InputError as error:
+                _fail(str(error))
+            raise
         except BrokenPipeError:
             raise  # click ends quietly when the reader, such as `head`, has enough
         except OSError as error:
@@ -172,7 +189,7 @@ class Commands(CommandNotes):
             _fail(f"out of memory{_resume_hint(ctx)}{advice}")
         except KeyboardInterrupt as interruption:
             hint = f"; {interruption}" if str(interruption) else _resume_hint(ctx)  # the code that raises may know more
-            click.echo(f"\ninterrupted{hint}", err=True)
+            print_note(f"\ninterrupted{hint}")
             sys.exit(130)
 
 
@@ -196,13 +213,13 @@ def _load_model_group(model: str) -> ModelCommands:
 
 def _show_warning(show_other, message, category, *context, **options) -> None:
     if issubclass(category, BrokenPlugin | DigestMismatch | SeveralStates | UnwritableCache):
-        click.echo(f"disbench: warning: {escape_control_chars(str(message))}", err=True)
+        print_note(f"disbench: warning: {escape_control_chars(str(message))}")
     else:
         show_other(message, category, *context, **options)
 
 
 def _print_announcement(text: str) -> None:
-    click.echo(f"disbench: {text}", err=True)
+    print_note(f"disbench: {text}")
 
 
 def _resume_hint(ctx: click.Context) -> str:
@@ -211,7 +228,7 @@ def _resume_hint(ctx: click.Context) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"disbench: {escape_control_chars(message)}", err=True)
+    print_note(f"disbench: {escape_control_chars(message)}")
     sys.exit(2)
 
 

@@ -27,8 +27,11 @@ def grid(runs, out, selection, number):
     """
     from disbench.reports.grid import write_grid
     from disbench.reports.publish import select_cases
+    from disbench.runs.outputs import check_output, list_inputs
 
-    write_grid(out, select_cases(_load_results(runs), number, selection), selection)
+    results = _load_results(runs)
+    check_output(out, list_inputs(results))
+    write_grid(out, select_cases(results, number, selection), selection)
     click.echo(out)
 
 

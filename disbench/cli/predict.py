@@ -9,7 +9,7 @@ import click
 
 from disbench.cli.options import add_options, json_option, model_options
 from disbench.errors import escape_control_chars
-from disbench.system.console import print_json
+from disbench.system.console import print_json, print_note
 from disbench.system.progress import show_progress
 
 if TYPE_CHECKING:
@@ -33,13 +33,16 @@ def predict(photos, model, weights, options, device, cutout, out, again, as_json
     """
     from disbench.inference.model import load_model
     from disbench.inference.photos import find_photos, predict_photos
+    from disbench.runs.outputs import check_output
 
     outputs, others = find_photos(photos, out)  # faults are reported before a model is loaded
+    for folder in dict.fromkeys([out, *(file.parent for file in outputs.values())]):
+        check_output(folder)
     loaded = load_model(model, weights, device, **dict(options))
     shipped = [download.trained_on for download in loaded.card.weights if not download.urls]
     if not weights and shipped and shipped[0].startswith("DIS-Mini"):
         toy = f"{loaded.title} (trained on {shipped[0]}) is a toy for photographs"
-        click.echo(f"{toy}; `disbench models {loaded.name}` names other weights", err=True)
+        print_note(f"{toy}; `disbench models {loaded.name}` names other weights")
     with show_progress() as progress:
         try:
             outcomes = list(predict_photos(loaded, outputs, cutout=cutout, overwrite=again, progress=progress))
@@ -70,7 +73,7 @@ def predict(photos, model, weights, options, device, cutout, out, again, as_json
             summary += f"; files that are not photos: {others}"
         click.echo(escape_control_chars(summary))
     for outcome in failed:
-        click.echo(f"disbench: {escape_control_chars(str(outcome.fault))}", err=True)
+        print_note(f"disbench: {escape_control_chars(str(outcome.fault))}")
     if failed:
         sys.exit(2)
 

@@ -19,6 +19,7 @@ from disbench.cli.options import (
     shard_option,
 )
 from disbench.errors import InputError
+from disbench.system.console import print_note
 from disbench.system.progress import show_progress
 
 
@@ -89,7 +90,7 @@ def run(
         else:
             dataset = find_dataset(location, split, progress=progress)
             if dataset.is_mini:
-                click.echo(f"On {dataset.title}: give --data DIS5K for the real thing.", err=True)
+                print_note(f"On {dataset.title}: give --data DIS5K for the real thing.")
             # The model first: faults of its weights or options are reported before the references take a minute.
             results = [evaluate(spec, dataset, measures, config, **more)]
             if dataset.is_mini and not alone:
@@ -127,6 +128,7 @@ def score(maps, data, split, truth, out, workers, save, shard, engine, address, 
     from disbench.data.location import find_dataset
     from disbench.reports.images import check_per_image_path, write_per_image
     from disbench.runs.execute import evaluate_maps
+    from disbench.runs.outputs import check_output, list_data_folders
     from disbench.runs.spec import MapsSpec, RunConfig
 
     if per_image:
@@ -141,6 +143,10 @@ def score(maps, data, split, truth, out, workers, save, shard, engine, address, 
     config = RunConfig(out=out, save_maps=save, workers=workers, shard=shard)
     with show_progress() as progress, open_engine(engine, address) as computes:
         dataset = find_dataset((None, truth) if truth else data, split, images=False, progress=progress)
+        inputs = [*list_data_folders(dataset.location), *(folder for _, folder in methods)]
+        check_output(out, inputs)
+        if per_image:
+            check_output(per_image, inputs, "--per-image")
         results = []
         for title, folder in methods:
             saved = MapsSpec(title=title, folder=folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from disbench.cli.options import add_options, data_options, json_option, model_options
-from disbench.system.console import print_json, print_table
+from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
     from disbench.data.location import find_dataset
     from disbench.errors import InputError
     from disbench.inference.model import load_model
+    from disbench.runs.outputs import check_output, list_data_folders
     from disbench.runs.result import load_run
     from disbench.timing import record, rule
     from disbench.timing.measure import TimingRequest, time_model
@@ -51,8 +52,10 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
         rule=rule.QUICK if quick else rule.FULL, batch=batch, run=load_run(run) if run else None, seed=seed
     )
     with show_progress() as progress:
+        dataset = find_dataset(data, split, progress=progress)
+        check_output(out or Path("timings"), list_data_folders(dataset.location))
         loaded = load_model(model, weights, device, **predictor_options)
-        timing = time_model(loaded, find_dataset(data, split, progress=progress), request, progress)
+        timing = time_model(loaded, dataset, request, progress)
     name = f"{loaded.name}-batch{batch}" if batch else loaded.name
     out = out or record.next_free_path(Path("timings") / f"{name}-{record.hash_timing(timing)}.json")
     record.write_timing(out, timing)
@@ -63,7 +66,7 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
         click.echo(out)
     failed = [check for check, passed in timing.audit.items() if not passed]
     if failed:
-        click.echo(f"disbench: audit failed: {', '.join(failed)}", err=True)
+        print_note(f"disbench: audit failed: {', '.join(failed)}")
         raise SystemExit(1)
     if batch and batch not in timing.throughput:
         raise InputError(

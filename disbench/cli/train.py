@@ -2,7 +2,6 @@
 
 import os
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from disbench.cli.options import (
     training_options,
 )
 from disbench.errors import InputError
+from disbench.system.console import print_note
 from disbench.system.files import lock_folder
 from disbench.system.progress import show_progress
 
@@ -50,6 +50,8 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
 
     RECIPE is a TOML file, or the name of a shipped one: paper, recommended, mini.
     """
+    from disbench.runs.outputs import check_output, list_data_folders
+
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
     model_options = {key: value for key, value in model_options.items() if value not in (None, ())}
@@ -58,6 +60,8 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
     if recipe and model_options:
         option = "--" + min(model_options).replace("_", "-")
         raise InputError(f"{option} needs --model; with a recipe, change its keys by --set")
+    recipe_file = recipe if recipe and recipe.is_file() else None  # a folder may have the name of a shipped recipe
+    check_output(out, [*list_data_folders(data), validate, recipe_file])
     try:
         from disbench.models._training.context import TrainingContext
         from disbench.models._training.supervised import Recipe, train_model
@@ -71,7 +75,7 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
 
     is_first = os.environ.get("RANK", "0") == "0"  # among processes that train together
     with show_progress() as progress, lock_folder(out) if is_first else nullcontext():
-        context = TrainingContext(out=out, device=device, progress=progress, log=partial(click.echo, err=True))
+        context = TrainingContext(out=out, device=device, progress=progress, log=print_note)
         if train_recipe:
             train_recipe(recipe, data, context, validation=validate, changes=changes, track=track)
             return

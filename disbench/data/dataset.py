@@ -4,6 +4,7 @@ Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
 """
 
 import difflib
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -93,6 +94,11 @@ class DataSet:
     def is_mini(self) -> bool:
         """Whether this is DIS-Mini."""
         return self.token.startswith("dis-mini-")
+
+
+def resolve_location(location: DataLocation) -> DataLocation:
+    """Return a location, or the default: $DISBENCH_DATA, or ./DIS5K, or "mini"."""
+    return location or os.environ.get("DISBENCH_DATA") or ("DIS5K" if Path("DIS5K").is_dir() else "mini")
 
 
 def parse_splits(expression: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ or cannot be written is the same as none: files are read. The latter causes one 
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,18 +27,25 @@ Entries = dict[str, tuple[Stamp, str]]  # name -> stamp, digest
 
 
 class DigestCache:
-    """The digests of all files in some folders."""
+    """The digests of all files in some folders.
 
-    def __init__(self, folders: Iterable[Path]):
-        self._saved = {folder: _load(folder) for folder in folders}
+    Args:
+        folders: the folders.
+        compute: the function that computes the digest of a file. Default: its SHA-256.
+        kind: sets the digests of this function apart from those of others.
+    """
+
+    def __init__(self, folders: Iterable[Path], compute: Callable[[Path], str] | None = None, kind: str = ""):
+        self._compute, self._kind = compute or hash_file, kind
+        self._saved = {folder: _load(folder, kind) for folder in folders}
         self._current: dict[Path, Entries] = {folder: {} for folder in self._saved}
 
     def hash_file(self, path: Path) -> str:
-        """Return the SHA-256 of a file in one of the folders, from the cache if it is unchanged."""
+        """Return the digest of a file in one of the folders, from the cache if it is unchanged."""
         now, stamp = time.time_ns(), _stamp(path)
         entry = self._saved[path.parent].get(path.name)
         if entry is None or entry[0] != stamp:
-            entry = stamp, hash_file(path)
+            entry = stamp, self._compute(path)
             is_racy = now - max(stamp[1:3]) < RACY or _stamp(path) != stamp
             if is_racy:
                 return entry[1]
@@ -50,7 +57,7 @@ class DigestCache:
         for folder, entries in self._current.items():
             if entries != self._saved[folder]:
                 try:
-                    write_checked(_cache_file(folder), msgspec.json.encode(entries))
+                    write_checked(_cache_file(folder, self._kind), msgspec.json.encode(entries))
                 except (OSError, InputError) as error:
                     warn_unwritable(cache_root(), error)
 
@@ -62,13 +69,14 @@ def forget_digests(folders: Iterable[Path]) -> None:
             _cache_file(folder).unlink(missing_ok=True)
 
 
-def _cache_file(folder: Path) -> Path:
-    return cache_folder("digests", VERSION) / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()
+def _cache_file(folder: Path, kind: str = "") -> Path:
+    name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()
+    return cache_folder("digests", VERSION) / f"{name}{kind}"
 
 
-def _load(folder: Path) -> Entries:
+def _load(folder: Path, kind: str) -> Entries:
     with suppress(ValueError):
-        return msgspec.json.decode(read_checked(_cache_file(folder)) or b"{}", type=Entries)
+        return msgspec.json.decode(read_checked(_cache_file(folder, kind)) or b"{}", type=Entries)
     return {}
 
 

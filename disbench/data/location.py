@@ -4,10 +4,9 @@ That is DIS5K as published, the embedded DIS-Mini, or any folder with im/ and gt
 error.
 """
 
-import os
 from pathlib import Path
 
-from disbench.data.dataset import OVERALL, SPLIT_COUNTS, DataLocation, DataSet, parse_splits
+from disbench.data.dataset import OVERALL, SPLIT_COUNTS, DataLocation, DataSet, parse_splits, resolve_location
 from disbench.data.layouts import read_layout, read_pairs
 from disbench.errors import InputError, require_utf8
 from disbench.system.progress import Progress
@@ -37,7 +36,7 @@ def find_dataset(
     Raises:
         InputError: if anything is missing or unfit. One error names all faults.
     """
-    location = location or os.environ.get("DISBENCH_DATA") or ("DIS5K" if Path("DIS5K").is_dir() else "mini")
+    location = resolve_location(location)
     for path in location if isinstance(location, tuple) else (location,):
         require_utf8(Path(path or "").resolve())
     if location == "mini":

@@ -1,6 +1,11 @@
 """Report what is installed: the optional packages of every extra, and the devices."""
 
+import importlib
+import importlib.util
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+
+from disbench.system.environment import PACKAGES, find_mismatch
 
 # Extra -> its packages, as pyproject.toml lists them.
 EXTRAS = {
@@ -18,6 +23,18 @@ EXTRAS = {
 def list_extras() -> dict[str, dict[str, str | None]]:
     """List extra -> package -> version. None: not installed."""
     return {extra: {name: find_version(name) for name in names} for extra, names in EXTRAS.items()}
+
+
+def list_mismatches() -> dict[str, tuple[str, str]]:
+    """Import all packages, and list package -> version of its module, version of its metadata, where they differ."""
+    mismatches = {}
+    for package, module in PACKAGES.items():
+        if find_version(package) or importlib.util.find_spec(module):
+            with suppress(Exception):  # a broken package; its version is that of its metadata
+                importlib.import_module(module)
+        if loaded := find_mismatch(package, module):
+            mismatches[package] = loaded, find_version(package) or "not installed"
+    return mismatches
 
 
 def list_devices() -> list[str]:

@@ -14,6 +14,7 @@ from disbench.reports.output import write_output
 from disbench.reports.published import PublishedSelection
 from disbench.reports.render import render_report
 from disbench.reports.report import Report
+from disbench.runs.outputs import check_output, list_inputs
 from disbench.runs.result import Result, load_latest
 from disbench.system.files import require_path
 from disbench.system.progress import Progress
@@ -62,7 +63,7 @@ def report(
 
     Raises:
         InputError: for unknown or unreadable runs, for results that must not stand in one table, and for options that
-            do not go together.
+            do not go together, and for an `out` that is an input or in a data set.
     """
     out = require_path("out", out) if out is not None else None
     name = _choose_format(format, out)
@@ -81,6 +82,8 @@ def report(
     results = load_inputs(inputs.measured)
     if not inputs.tables and not inputs.entries and not results:
         results = load_latest(Path("runs"))
+    if out is not None:
+        check_output(out, [*list_inputs(results), *inputs.entries, *times])
     protocols = parse_protocols(protocol) if protocol else None
     results = [result.with_protocol(key) for result in results for key in protocols or [result.protocol]]
     if by and (inputs.entries or inputs.tables):
@@ -144,8 +147,8 @@ def _collect_html_options(
         times = match_timings(results, timings)
     if not results:
         return HtmlOptions(times=times)
-    from disbench.reports.publish import load_complexity_ranks, select_cases
+    from disbench.reports.publish import load_complexity_ranks, select_report_cases
 
     return HtmlOptions(
-        cases=select_cases(results), complexity=load_complexity_ranks(results, progress), times=times
+        cases=select_report_cases(results), complexity=load_complexity_ranks(results, progress), times=times
     )

@@ -13,6 +13,7 @@ from disbench.errors import InputError, suggest_names
 from disbench.metrics.scoring import per_image
 from disbench.runs.result import Result
 from disbench.runs.row_log import Row
+from disbench.runs.unchanged import check_maps
 
 CASE_METRIC = "f_max"  # of a single image; it orders the cases and stands under each prediction
 # selection rule -> its description, where {first} is the title of the first method
@@ -57,21 +58,28 @@ def make_cases(
 
     Returns:
         A case for each selected image with a saved map of the first result.
+
+    Raises:
+        InputError: as in `select_rows`, and for a saved map that is not the one that was measured.
     """
     sample_of_image = {(sample.split, sample.name): sample for sample in samples if sample.image}
     scores = [_score_images(result) for result in results]
     cases = []
+    digests: dict[Path, str] = {}
+    rows = [{row.key: row for rows in result.rows.values() for row in rows} for result in results]
     for row in select_rows(results, n, selection):
         key = row.key
         if key not in sample_of_image or results[0].mask(row) is None:
             continue
         case = Case(sample_of_image[key], {}, {})
-        for result, result_scores in zip(results, scores, strict=True):
+        for result, result_rows, result_scores in zip(results, rows, scores, strict=True):
             path = result.mask(row)
             if key in result_scores and path:
+                digests[path] = result_rows[key].digest
                 case.masks[result.title] = path
                 case.scores[result.title] = result_scores[key]
         cases.append(case)
+    check_maps(digests)
     return cases
 
 

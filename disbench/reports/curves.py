@@ -9,6 +9,7 @@ from disbench.errors import InputError, escape_csv_formula
 from disbench.reports.curve_sets import MEASURES, CurveSet, collect_curves
 from disbench.reports.curves_figure import draw_figure
 from disbench.reports.output import write_output
+from disbench.runs.outputs import check_output, list_inputs
 from disbench.runs.result import Result
 
 SUFFIXES = (".pdf", ".png", ".csv", ".json")
@@ -28,6 +29,7 @@ def write_curves(path: Path, results: Sequence[Result], split: str | None = None
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(f"{path}: curves are written to {', '.join(SUFFIXES)}")
+    check_output(path, list_inputs(results))
     curve_set = collect_curves(results, split)
     if suffix == ".csv":
         write_output(path, curves_to_csv(curve_set))

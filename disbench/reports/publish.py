@@ -13,7 +13,8 @@ from disbench.reports.options import HtmlOptions
 from disbench.reports.render import write_report
 from disbench.reports.report import Report
 from disbench.runs.result import Result, drop_other_protocols
-from disbench.system.progress import Progress
+from disbench.runs.unchanged import check_data
+from disbench.system.progress import Progress, announce_once
 
 
 def publish_run(results: Sequence[Result], metrics: MetricKeys = None) -> dict[str, Path]:
@@ -53,6 +54,16 @@ def select_cases(results: Sequence[Result], n: int = 6, selection: str = "spread
     return make_cases(drop_other_protocols(results)[::-1], find_samples(results[-1]), n, selection)
 
 
+def select_report_cases(results: Sequence[Result]) -> list[Case]:
+    """Select cases like `select_cases`, but none if the data set has changed, which is announced."""
+    try:
+        samples = find_samples(results[-1])
+    except InputError as error:
+        announce_once(f"no pictures in the report: {error}")
+        return []
+    return make_cases(drop_other_protocols(results)[::-1], samples)
+
+
 def load_complexity_ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[ImageKey, float]:
     """Return (subset, image) -> complexity for the images of the first result.
 
@@ -79,13 +90,19 @@ def find_all_samples(results: Sequence[Result]) -> list[Sample]:
 
 
 def find_samples(result: Result) -> list[Sample]:
-    """Return the images and ground truths behind a result; none if its data set is no longer available."""
+    """Return the images and ground truths behind a result; none if its data set is no longer available.
+
+    Raises:
+        InputError: if they are not those that the result was measured on.
+    """
     locations = result.meta["data"]
     location: DataLocation = locations[0]
     if len(locations) == 2:  # images and ground truths have folders of their own
         location = (Path(locations[0]), Path(locations[1]))
     split = None if result.token.startswith("folder:") else ",".join(result.splits)
     try:
-        return find_dataset(location, split).samples
+        dataset = find_dataset(location, split)
     except InputError:
         return []
+    check_data(result, dataset)
+    return dataset.samples

@@ -27,7 +27,9 @@ from disbench.reports.html import format_image_scores
 from disbench.reports.page import render_page
 from disbench.reports.tiles import colour_errors
 from disbench.runs.comparable import check_comparable
+from disbench.runs.outputs import check_output, list_inputs
 from disbench.runs.result import Result
+from disbench.runs.unchanged import check_maps
 from disbench.system.cores import count_cores
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
@@ -57,6 +59,7 @@ def write_viewer(
         InputError: for missing maps or images, results that are not comparable, a folder with other files, and a
             folder that cannot be written.
     """
+    check_output(out, list_inputs(results))
     check_comparable(results)
     data = format_image_scores(results, [result.title for result in results])
     sample_of_image = {(sample.split, sample.name): sample for sample in samples if sample.image}
@@ -92,6 +95,7 @@ def write_viewer(
 def _find_maps(result: Result) -> dict[tuple[str, str], Path]:
     """Return (subset, image) -> saved prediction map."""
     maps: dict[tuple[str, str], Path] = {}
+    digests: dict[Path, str] = {}
     for rows in result.rows.values():
         for row in rows:
             path = result.mask(row)
@@ -99,7 +103,8 @@ def _find_maps(result: Result) -> dict[tuple[str, str], Path]:
                 raise InputError(
                     f"{result.title}: its maps were not saved; repeat the command of its run with --save"
                 )
-            maps[row.key] = path
+            maps[row.key], digests[path] = path, row.digest
+    check_maps(digests)
     return maps
 
 

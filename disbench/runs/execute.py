@@ -1,6 +1,6 @@
 """The runner: plan what is missing, compute, append, finish."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,10 +18,12 @@ from disbench.runs.engines.base import Description, Engine, Source
 from disbench.runs.engines.devices import Devices
 from disbench.runs.engines.threads import Threads
 from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest
+from disbench.runs.outputs import check_output, list_data_folders
 from disbench.runs.result import Result, load_run
-from disbench.runs.row_log import RowLog, RowLogs
+from disbench.runs.row_log import Key, RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
+from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
@@ -67,6 +69,7 @@ def evaluate(
     Raises:
         InputError: for anything unfit. Rows that were measured stay.
     """
+    check_output(config.out, list_data_folders(dataset.location))
     with (engine or _default_engine(model)).open(model) as source:
         return execute(source, dataset, measures, config, progress)
 
@@ -108,6 +111,7 @@ def evaluate_maps(
     Raises:
         InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
     """
+    check_output(config.out, [*list_data_folders(dataset.location), saved.folder])
     results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
         maps = MapFolder(saved.title, saved.folder, dataset.samples, resize)
@@ -137,11 +141,8 @@ def execute(
     logged = RowLogs(folder)
     samples = config.shard.select(dataset.samples)
     save_map = MapWriter(folder) if config.save_maps else None
-    todo = [
-        sample
-        for sample in samples
-        if sample.key not in logged or (config.save_maps and not mask_path(folder, sample).exists())
-    ]
+    intact = _find_intact_maps(folder, samples, logged) if config.save_maps else logged
+    todo = [sample for sample in samples if sample.key not in intact]
     if todo or not read_manifest(folder).complete:
         done = len(samples) - len(todo)
         # Closed at once where a row cannot be written, so that no thread or process computes on.
@@ -161,6 +162,14 @@ def execute(
         ordered = logged.rows(sample.key for sample in dataset.samples)
         finish_run(folder, ordered, _meta(description, dataset, config), logged.with_half())
     return load_run(folder).with_protocol(measures.protocols[0].name)
+
+
+def _find_intact_maps(folder: Path, samples: Sequence[Sample], logged: RowLogs) -> set[Key]:
+    """Find the samples that have a row, and a saved map that is the one in the row."""
+    paths = {sample.key: mask_path(folder, sample) for sample in samples if sample.key in logged}
+    paths = {key: path for key, path in paths.items() if path.is_file()}
+    damaged = set(find_damaged_maps({path: logged.digests[key] for key, path in paths.items()}))
+    return {key for key, path in paths.items() if path not in damaged}
 
 
 def _default_engine(model: ModelSpec | MapFolder) -> Engine:

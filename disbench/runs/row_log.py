@@ -63,6 +63,7 @@ class _IndexedRow(msgspec.Struct):
     split: str
     name: str
     measurement: _IndexedMeasurement
+    digest: str
 
 
 class RowLog:
@@ -90,6 +91,7 @@ class RowLogs:
     def __init__(self, folder: Path):
         self._files = sorted((folder / "shards").glob("*.jsonl"))
         self._positions: dict[Key, tuple[int, int, int]] = {}  # key -> file, line number, offset
+        self.digests: dict[Key, str] = {}  # of the prediction maps
         self._key_with_half: Key | None = None
         damaged: dict[Path, list[int]] = {}  # line numbers
         decode = msgspec.json.Decoder(_IndexedRow).decode
@@ -102,9 +104,11 @@ class RowLogs:
                         if row is None:
                             damaged.setdefault(path, []).append(number)
                             continue
-                        self._positions[row.split, row.name] = index, number, offset
+                        key = row.split, row.name
+                        self._positions[key] = index, number, offset
+                        self.digests[key] = row.digest
                         if row.measurement.fg_half != _NULL:
-                            self._key_with_half = row.split, row.name
+                            self._key_with_half = key
                     offset += len(line)
         if damaged:
             raise _damage_error(damaged)

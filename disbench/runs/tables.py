@@ -136,13 +136,22 @@ def _to_values(column: "pa.Array") -> list[Any]:
     """List the values of a column: text, numbers, lists, or arrays that share its memory."""
     import pyarrow as pa
 
-    valid = column.is_valid().to_pylist()
+    valid = _list_valid(column)
     if not pa.types.is_fixed_size_list(column.type) or not any(valid):
         return column.to_pylist()
     items, size = column.values, column.type.list_size
     flat = np.frombuffer(items.buffers()[1], items.type.to_pandas_dtype())[items.offset :][: len(items)]
     arrays = flat.reshape(-1, size)[column.offset :][: len(column)]
     return [array if is_valid else None for array, is_valid in zip(arrays, valid, strict=True)]
+
+
+def _list_valid(column: "pa.Array") -> list[bool]:
+    """List which values of a column are not missing. Its own method for this loads all of pyarrow.compute."""
+    bits = column.buffers()[0]
+    if bits is None:
+        return [True] * len(column)
+    flags = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little").astype(bool)
+    return flags[column.offset :][: len(column)].tolist()
 
 
 def _to_arrow(values: Values, null_type: "pa.DataType | None" = None) -> "pa.Array":

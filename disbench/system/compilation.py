@@ -13,6 +13,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,21 @@ from disbench.errors import InputError
 from disbench.system.caches import check_writable, kernel_cache_folder, read_checked, warn_unwritable, write_checked
 from disbench.system.progress import announce_once
 from disbench.system.version import __version__
+
+
+def _import_without_blas() -> None:
+    """Import the part of Numba that looks for BLAS, which no kernel calls, without loading SciPy for it."""
+    name = "scipy.linalg.cython_blas"
+    if name in sys.modules:
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # importing it is an ImportError, which Numba expects
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        del sys.modules[name]
+
+
+_import_without_blas()
 
 
 def make_kernel_decorator(**options: Any) -> Callable[[Callable], Callable]:

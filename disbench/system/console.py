@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,6 +33,12 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(escape_control_chars(cell)) for cell in row))
     make_console().print(table)
+
+
+def print_note(text: str) -> None:
+    """Print a line on standard error. Where it cannot be written, the work that it is about counts more."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def print_json(value: Any) -> None:

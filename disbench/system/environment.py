@@ -12,7 +12,17 @@ from typing import Any
 from disbench.system import nvidia
 from disbench.system.cores import count_cores
 
-PACKAGES = ("disbench", "numpy", "numba", "opencv-python-headless", "pillow", "deflate", "torch", "diffusers")
+# Package -> the module that it installs.
+PACKAGES = {
+    "disbench": "disbench",
+    "numpy": "numpy",
+    "numba": "numba",
+    "opencv-python-headless": "cv2",
+    "pillow": "PIL",
+    "deflate": "deflate",
+    "torch": "torch",
+    "diffusers": "diffusers",
+}
 
 
 def describe_environment(device: str = "cpu") -> dict[str, Any]:
@@ -20,7 +30,7 @@ def describe_environment(device: str = "cpu") -> dict[str, Any]:
 
     The words are the same on every machine, and nothing names a user, a host or a path.
     """
-    versions = {name: _find_version(name) for name in PACKAGES}
+    versions = {name: find_version(name, module) for name, module in PACKAGES.items()}
     record: dict[str, Any] = {
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
@@ -106,7 +116,25 @@ def _find_cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _find_version(package: str) -> str | None:
+def find_version(package: str, module: str) -> str | None:
+    """Return the version of a package: that of its loaded module where the two differ, or None."""
+    return find_mismatch(package, module) or _read_metadata(package)
+
+
+def find_mismatch(package: str, module: str) -> str | None:
+    """Return the version of a loaded module if it is not that of its package, or None.
+
+    Versions agree if one begins the other: OpenCV 5.0.0 is in the package 5.0.0.93.
+    """
+    loaded = getattr(sys.modules.get(module), "__version__", None)
+    if not isinstance(loaded, str):
+        return None
+    numbers, expected = (text.partition("+")[0].split(".") for text in (loaded, _read_metadata(package) or ""))
+    shared = min(len(numbers), len(expected))
+    return None if numbers[:shared] == expected[:shared] else loaded
+
+
+def _read_metadata(package: str) -> str | None:
     try:
         return version(package)
     except PackageNotFoundError:

@@ -30,6 +30,7 @@ from disbench.models._training.loop import Hooks, Task, fit
 from disbench.models._training.schedule import Schedule
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card, import_attribute
+from disbench.runs.outputs import check_output
 from disbench.system.files import write_atomic
 
 MAX_MEMORY = 2 << 30  # bytes; pictures that take more are read from their files each time
@@ -122,6 +123,8 @@ def train_model(
     training: Training = import_attribute(card, card.training)()
     if recipe.size % training.multiple:
         raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")
+    for stage in training.stages:
+        check_output(context.out / f"{stage}.safetensors", [recipe.weights, *recipe.backbone])
     context = replace(context, device=devices.choose_device(context.device))
     if data.is_single_folder(location) and not validation and (recipe.validate_every or recipe.validate_on):
         option = "--validate-every" if recipe.validate_every else "--validate-on"

@@ -15,6 +15,7 @@ from disbench.cli.options import (
     protocol_option,
 )
 from disbench.errors import InputError
+from disbench.runs.outputs import check_output, list_data_folders
 from disbench.system.console import print_json, print_table
 from disbench.system.progress import show_progress
 
@@ -57,6 +58,7 @@ def _needs_extra(activity: str, extra: str) -> Iterator[None]:
 @click.option("--standalone", is_flag=True, help="LaTeX: write a complete document.")
 def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standalone):
     """Train DiffDIS without each of its parts, several times each, and print a table."""
+    check_output(out, [*list_data_folders(data), rows, recipe])
     with _needs_extra("training", "train"):
         from disbench.models._training.context import TrainingContext
         from disbench.models.diffdis import ablation_table
@@ -85,6 +87,7 @@ def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standal
 @click.option("--base", metavar="DIR|ID", help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder.")
 def export(weights, out, base):
     """Write DiffDIS weights as a diffusers folder. The authors' scripts read its unet/."""
+    check_output(out, [weights, base])
     with _needs_extra("export", "models"):
         from disbench.models.diffdis.weights import BASE, load
         from disbench.models.diffdis.weights import export as write_folder
@@ -104,6 +107,7 @@ def export(weights, out, base):
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json):
     """Score ground truths after an autoencoder's round trip. No latent diffusion can be better at this size."""
+    check_output(out, [*list_data_folders(data), vae])
     with _needs_extra("vae-ceiling", "models"):
         from disbench.models.diffdis.ceiling import RoundTrip
     from disbench.data.location import find_dataset
@@ -134,6 +138,8 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
 @json_option
 def noise_spread(data, split, arguments, without_dbia, base, seeds, pictures, device, out, as_json):
     """Measure how far masks of DiffDIS depend on their noise."""
+    networks = [_parse_network(argument) for argument in arguments] or [("", None)]
+    check_output(out, [*list_data_folders(data), *(weights for _, weights in networks), base])
     with _needs_extra("noise-spread", "models"):
         from disbench.models.diffdis.noise_spread import MEASURES, Comparison, compare_networks
         from disbench.models.diffdis.noise_spread_report import write_report
@@ -141,7 +147,7 @@ def noise_spread(data, split, arguments, without_dbia, base, seeds, pictures, de
     from disbench.data.location import find_dataset
 
     comparison = Comparison(
-        networks=[_parse_network(argument) for argument in arguments] or [("", None)],
+        networks=networks,
         seeds=seeds,
         maps=pictures,
         base=base or BASE,

@@ -28,6 +28,7 @@ from disbench.models.diffdis.settings import Recipe, Stage
 from disbench.models.diffdis.train_vae import VAERecipe, train_vae
 from disbench.models.diffdis.unet import LATENT_CHANNELS, DiffDISUNet
 from disbench.models.diffdis.validate import score_checkpoint
+from disbench.runs.outputs import check_output
 
 __all__ = ["Recipe", "Stage", "build_unet", "prepare_checkpoint", "train_recipe", "train_unet"]
 
@@ -61,6 +62,7 @@ def train_recipe(
     recipe = recipes.convert_table(path, recipes.apply_changes(recipes.read_table(path), changes), Recipe)
     if recipe.vae and not (path.parent / recipe.vae).is_dir():
         recipes.read_recipe(path.parent / recipe.vae, VAERecipe)  # reports its faults before any work
+    check_output(context.out, [recipe.base, recipe.vae and path.parent / recipe.vae])
     device, processes = join_processes(context.device)
     context = replace(context, device=device, processes=processes)
     samples, held_out = data.find_training_samples(location, validation, context.progress)

@@ -1,5 +1,7 @@
 """Results with made-up rows, for reports: no run folder, no image."""
 
+from pathlib import Path
+
 import numpy as np
 
 from disbench.data.dataset import TEST_SPLITS
@@ -34,7 +36,7 @@ def result(
     n=3,
     dataset=MINI,
     token="dis-mini-v1",
-    folder=None,
+    folder=Path("no-such-run"),
     meta=None,
     foreground=5000,
 ):

@@ -17,6 +17,8 @@ from disbench.leaderboard.check import check_entries
 from disbench.leaderboard.entry import BOARDS_ROOT, evidence_path, find_entries, list_boards, list_entries, read_entry
 from disbench.leaderboard.evidence import load_measured, submit_run
 
+pytestmark = pytest.mark.usefixtures("shared_bootstraps")
+
 GOLDEN = Path(__file__).parents[1] / "goldens" / "table2.csv"
 
 

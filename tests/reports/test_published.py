@@ -26,6 +26,8 @@ from disbench.reports.render import render_report
 from disbench.reports.report import Report
 from disbench.stats.compare import compare
 
+pytestmark = pytest.mark.usefixtures("shared_bootstraps")
+
 TESTS = Path(__file__).parent.parent
 REPORTS = TESTS.parent / "reports"
 HOSTILE = r'<script>alert(1)</script> #&_%${}~^\|`*"--' + "'β中"

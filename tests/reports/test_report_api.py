@@ -9,6 +9,8 @@ from fake_runs import make_run
 import disbench
 from disbench.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("shared_bootstraps")
+
 
 @pytest.fixture
 def runs(tmp_path):

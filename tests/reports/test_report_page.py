@@ -20,6 +20,8 @@ from disbench.reports.report import Report
 from disbench.reports.times import collect_times, group_by_environment
 from disbench.runs.times import flatten_environment
 
+pytestmark = pytest.mark.usefixtures("shared_bootstraps")
+
 ENVIRONMENT = {"cpu": "a CPU", "device": "cpu"}
 
 

@@ -19,6 +19,8 @@ from disbench.runs.result import load_run
 from disbench.runs.times import stage_times
 from disbench.timing import record, rule
 
+pytestmark = pytest.mark.usefixtures("shared_bootstraps")
+
 HOSTILE = "<script>alert(1)</script>"
 GPU = {"cpu": "a CPU", "device": "cuda", "gpu": f"a GPU {HOSTILE}", "packages": {"torch": "2"}}
 

@@ -15,6 +15,7 @@ from hostile import accepted, call, files, refused
 from disbench.leaderboard.entry import list_entries as entries
 from disbench.runs.tables import encode_parquet, read_parquet
 
+pytestmark = pytest.mark.usefixtures("shared_bootstraps")
 ENTRY = Path("board/dis-mini/diffdis.json")
 MEASURED, REPORTED = ("measured", 0), ("reported", 0)
 MAE = (*MEASURED, "scores", "DIS-VD", "mae")
