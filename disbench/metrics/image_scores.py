@@ -9,7 +9,6 @@ have the rounding of a mean over all images at once, whatever the size of a chun
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from disbench.metrics.thresholds import (
     score_soft_dice,
 )
 
-IMAGES_PER_CHUNK = 256  # their intermediate results fit into the cache of a core
+IMAGES_PER_CHUNK = 128  # their intermediate results fit into the caches of a core
 
 Series = tuple[str, str]  # kind of numbers, and the measure or metric; see ImageScores.series
 
@@ -55,19 +54,27 @@ class ImageScores:
         histograms = [m.histograms(self.protocol.truth_above) for m in measurements]
         fg, bg = (np.stack(side) for side in zip(*histograms, strict=True))
         self.levels = levels_from_histograms(fg, bg, self.protocol)
-        self.counts = cache(self._counts)
-        self.values = cache(self._values)
+        # Dictionaries, as functools.cache of a method would make a cycle, which holds the arrays until it is collected.
+        self._counts: dict[Callable[[Levels], Counts], Counts] = {}
+        self._values: dict[tuple[str, Callable[[Levels], Counts]], np.ndarray] = {}
 
-    def _counts(self, thresholds: Callable[[Levels], Counts]) -> Counts:
-        counts = thresholds(self.levels)
-        if thresholds is counts_at_all_thresholds:
-            return Counts(*(side[:, : self.protocol.thresholds] for side in counts))
-        return counts
+    def counts(self, thresholds: Callable[[Levels], Counts]) -> Counts:
+        """Return counts (n, k) at the thresholds of a rule."""
+        if thresholds not in self._counts:
+            counts = thresholds(self.levels)
+            if thresholds is counts_at_all_thresholds:
+                counts = Counts(*(side[:, : self.protocol.thresholds] for side in counts))
+            self._counts[thresholds] = counts
+        return self._counts[thresholds]
 
-    def _values(self, name: str, thresholds: Callable[[Levels], Counts]) -> np.ndarray:
-        """Compute a measure of binary maps, (n, k)."""
-        eps = self.protocol.curve_eps if thresholds is counts_at_all_thresholds else NO_EPS
-        return BINARY_MEASURES[name](self.counts(self._rule(name, thresholds)), self.protocol, eps)
+    def values(self, name: str, thresholds: Callable[[Levels], Counts]) -> np.ndarray:
+        """Return a measure of binary maps, (n, k)."""
+        key = name, thresholds
+        if key not in self._values:
+            eps = self.protocol.curve_eps if thresholds is counts_at_all_thresholds else NO_EPS
+            counts = self.counts(self._rule(name, thresholds))
+            self._values[key] = BINARY_MEASURES[name](counts, self.protocol, eps)
+        return self._values[key]
 
     def _rule(self, name: str, thresholds: Callable[[Levels], Counts]) -> Callable[[Levels], Counts]:
         """Return the rule for the binary maps of a measure, some of which include the value 1/2."""

@@ -9,7 +9,7 @@ from typing import Any
 from disbench.errors import InputError
 from disbench.metrics.catalogue import METRICS, STANDARD
 from disbench.reports.cases import NO_CASES, Case, describe_selection, shorten_name
-from disbench.reports.image_list import format_image_scores
+from disbench.reports.image_list import format_image_scores, list_images
 from disbench.reports.options import HtmlOptions
 from disbench.reports.page import encode_data_uri, render_page
 from disbench.reports.plots import plot_by_complexity, plot_curves
@@ -116,6 +116,7 @@ def _describe_results(
         "time_comparison": compare_times(table, results, times),
         "complexity_plots": plot_by_complexity(table, results, options.complexity) if options.complexity else [],
         "images": format_image_scores(results, table.methods, MAX_LISTED_IMAGES),
+        "image_count": len(list_images(results)),
     }
 
 

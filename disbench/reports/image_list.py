@@ -10,7 +10,13 @@ import numpy as np
 from disbench.metrics.catalogue import METRICS, paper_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.metrics.scoring import per_image
+from disbench.reports.cases import ImageKey
 from disbench.runs.result import Result
+
+
+def list_images(results: Sequence[Result]) -> list[ImageKey]:
+    """List (subset, name) of the images that any result has, sorted."""
+    return sorted({row.key for result in results for split in result.splits for row in result.rows[split]})
 
 
 def format_image_scores(
@@ -25,10 +31,9 @@ def format_image_scores(
             the first metric. Default: all.
 
     Returns:
-        methods; metrics; images: (subset, name) of each; total: number of images, listed or not; values: metric ->
-        method -> image -> score, None if missing.
+        methods; metrics; images: (subset, name) of each; values: metric -> method -> image -> score, None if missing.
     """
-    keys = sorted({row.key for result in results for split in result.splits for row in result.rows[split]})
+    keys = list_images(results)
     index_of_image = {key: i for i, key in enumerate(keys)}
     candidates = paper_metrics(get_protocol(result.protocol) for result in results)
     metrics = [key for key in candidates if all(result.has_metric(key) for result in results)]
@@ -49,7 +54,6 @@ def format_image_scores(
             for key in metrics
         ],
         "images": [keys[i] for i in listed],
-        "total": len(keys),
         "values": {
             metric: [list(map(_round_score, column)) for column in block.tolist()]
             for metric, block in zip(metrics, values[:, :, listed], strict=True)

@@ -51,6 +51,7 @@ def read_scores(path: Path) -> list[Row]:
     """
     rows = []
     for scores in read_groups(path):
+        scores.setdefault("fg_half", [None] * len(scores["image"]))  # which the first runs did not have
         _check_columns(scores)
         values = {}
         for key, column in scores.items():

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+ROWS_PER_BATCH = 1 << 14
 Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None] | Sequence[list[float]]
 
 
@@ -70,7 +71,10 @@ def read_parquet(path: Path) -> dict[str, list[Any]]:
 
 
 def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
-    """Read the columns of each group of rows; arrays share memory. Raises the same errors as `read_parquet`."""
+    """Read the columns of some rows at a time; arrays share memory. Raises the same errors as `read_parquet`.
+
+    A group of rows in the file may have any size, so it is read in parts.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -83,9 +87,8 @@ def read_groups(path: Path) -> Iterator[dict[str, list[Any]]]:
         return [array if valid else None for array, valid in zip(arrays, column.is_valid().to_pylist(), strict=True)]
 
     with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group).combine_chunks()
-            yield {name: to_values(table[name].chunk(0)) for name in table.column_names}
+        for batch in file.iter_batches(ROWS_PER_BATCH):
+            yield {name: to_values(batch.column(name)) for name in batch.schema.names}
 
 
 def _to_arrow(values: Values, null_type: "pa.DataType | None" = None) -> "pa.Array":

@@ -24,7 +24,7 @@ from disbench.metrics.thresholds import Counts, counts_at_all_thresholds
 RESAMPLES = 10_000
 SEED = 0
 CHUNK = 500  # resamples at a time, so that the weights of 2,000 images take 4 MB
-MAX_WEIGHTS = 1 << 24  # weights at a time: with more than 33,554 images, fewer resamples at a time
+MAX_WEIGHTS = 1 << 23  # weights at a time, 32 MiB: with more than 16,777 images, fewer resamples at a time
 DRAWN = 1 << 16  # images drawn at a time, whose counts fit into the cache of a core
 MIN_CHUNK = 64  # resamples at a time, as a product with fewer takes longer
 MIN_IMAGES = 10  # with fewer images, an interval would suggest more than they can show
