@@ -27,10 +27,10 @@ def randomise_pairs(first: Columns, second: Columns, resamples: int = RESAMPLES,
     """
     n = first.n
     middle = (first.means + second.means) / 2
-    halves = map_blocks(lambda one, other: (other - one) / 2, first, second)
+    halves = map_blocks(lambda left, right: (right - left) / 2, first, second)
     differences = RunningMean()
-    for one, other in zip(first.blocks(), second.blocks(), strict=True):
-        differences.add(other - one)
+    for left, right in zip(first.blocks(), second.blocks(), strict=True):
+        differences.add(right - left)
 
     def measure_distance(shift: np.ndarray) -> np.ndarray:
         """Compute |second - first|, if the means of the two are `shift` above and below their middle."""
