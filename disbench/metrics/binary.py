@@ -52,17 +52,25 @@ def _e(c: Counts, eps: float) -> np.ndarray:
     """
     truth, pixels = c.truth[:, :1], c.pixels[:, :1]
     positive_share, truth_share = c.positives / pixels, truth / pixels
-    total: np.ndarray | float = 0.0
-    for count, p, t in (
-        (c.tp, 1 - positive_share, 1 - truth_share),
-        (c.fp, 1 - positive_share, 0 - truth_share),
-        (c.fn, 0 - positive_share, 1 - truth_share),
-        (c.tn, 0 - positive_share, 0 - truth_share),
+    total = np.zeros_like(positive_share)
+    for p, sides in (
+        (1 - positive_share, ((c.tp, 1 - truth_share), (c.fp, 0 - truth_share))),
+        (0 - positive_share, ((c.fn, 1 - truth_share), (c.tn, 0 - truth_share))),
     ):
-        # Python's x ** 2 rounds like C's pow, which is not x * x in one of 1,200 cases. PySODMetrics uses both.
-        t_squared = np.array([[x**2] for x in t[:, 0].tolist()])
-        alignment = 2 * (p * t) / (p**2 + t_squared + eps)
-        total = total + (alignment + 1) ** 2 / 4 * count
+        p_squared = p**2
+        for count, t in sides:
+            # Python's x ** 2 rounds like C's pow, which is not x * x in one of 1,200 cases. PySODMetrics uses both.
+            t_squared = np.array([[x**2] for x in t[:, 0].tolist()])
+            # Products with powers of 2 are exact, so it does not matter which factor they are taken with.
+            divisor = p_squared + t_squared
+            divisor += eps
+            term = p * (2 * t)  # then the alignment
+            term /= divisor
+            term += 1
+            term *= term
+            term *= count
+            total += term
+    total /= 4
     total = np.where(truth == 0, pixels - c.positives, np.where(truth == pixels, c.positives, total))
     return total / (np.maximum(pixels - 1, 1) + eps)
 

@@ -36,35 +36,26 @@ return NaN, (3), (4) and the row "one pixel" apply to S and E. Under isnet, MAE 
 no image has foreground, F is 0 under mvanet and diffdis.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from disbench.errors import InputError, suggest_names, wrong_type
 from disbench.metrics.binary import BINARY_MEASURES, f_measure
 from disbench.metrics.catalogue import METRICS, VARIANTS, Metric, MetricKeys, resolve_metrics
+from disbench.metrics.image_scores import BETA2, RunningMean, Series, split_images
 from disbench.metrics.measurement import KERNEL_VERSION, Measurement
-from disbench.metrics.pixel_metrics import column_of_metric, missing_column_error
 from disbench.metrics.protocols import NO_EPS, EvalProtocol, get_protocol
-from disbench.metrics.thresholds import (
-    Counts,
-    Levels,
-    counts_above_half,
-    counts_at_all_thresholds,
-    counts_from_half,
-    levels_from_histograms,
-    score_mae,
-    score_mse,
-    score_soft_dice,
-)
+from disbench.metrics.thresholds import Counts, counts_at_all_thresholds
+from disbench.metrics.variants import Variant
 from disbench.system.version import __version__
 
 
 def score(measurements: Sequence[Measurement], protocol: str = "pysod", metrics: MetricKeys = None) -> dict[str, float]:
     """Score a data set under one protocol.
 
-    The last bits depend on the order of the images. Callers sort them by name.
+    The last bits depend on the order of the images. Callers sort them by name. They do not depend on how many images
+    are scored at a time: see disbench.metrics.image_scores.
 
     Args:
         measurements: one per image, from measure().
@@ -87,8 +78,11 @@ def score(measurements: Sequence[Measurement], protocol: str = "pysod", metrics:
         >>> disbench.score([disbench.measure(truth, truth)], metrics="f_max,mae")
         {'f_max': 1.0, 'mae': 0.0}
     """
-    images = ImageScores(measurements, protocol)
-    return {key: float(images.dataset_terms(METRICS[key]).mean()) for key in resolve_metrics(metrics)}
+    keys, rules = resolve_metrics(metrics), get_protocol(protocol)
+    means = _average_series(
+        measurements, protocol, (entry for key in keys for entry in _list_series(METRICS[key], rules))
+    )
+    return {key: _finish_score(METRICS[key], rules, means) for key in keys}
 
 
 def curves(
@@ -118,7 +112,6 @@ def curves(
         >>> disbench.curves([disbench.measure(truth, truth)], measures=["recall"])["recall"].shape
         (256,)
     """
-    images = ImageScores(measurements, protocol)
     if isinstance(measures, str):
         measures = [name.strip() for name in measures.split(",")]
     for name in measures:
@@ -126,7 +119,9 @@ def curves(
             raise wrong_type("measures", name, "keys as text, such as 'precision'")
         if name not in BINARY_MEASURES:
             raise InputError(f"unknown curve {name!r}; {suggest_names(name, BINARY_MEASURES)}")
-    return {name: images.threshold_curves(name).mean(0) for name in measures}
+    rules = get_protocol(protocol)
+    means = _average_series(measurements, protocol, (entry for name in measures for entry in _list_curves(name, rules)))
+    return {name: _finish_curve(name, rules, means) for name in measures}
 
 
 def per_image(
@@ -155,112 +150,64 @@ def per_image(
         >>> disbench.per_image([disbench.measure(truth, truth), disbench.measure(255 - truth, truth)], metrics="mae")
         {'mae': array([0., 1.])}
     """
-    images = ImageScores(measurements, protocol)
-    return {key: images.per_image(METRICS[key]) for key in resolve_metrics(metrics)}
+    keys = resolve_metrics(metrics)
+    parts = [[images.per_image(METRICS[key]) for key in keys] for images in split_images(measurements, protocol)]
+    return {key: np.concatenate([part[k] for part in parts]) for k, key in enumerate(keys)}
 
 
-_LEVEL_MEASURES: dict[str, Callable[[Levels, EvalProtocol], np.ndarray]] = {
-    "mae": lambda levels, protocol: score_mae(levels),
-    "mse": lambda levels, protocol: score_mse(levels),
-    "dice_soft": lambda levels, protocol: score_soft_dice(levels, protocol.smooth),
-}
-BETA2: dict[str, Callable[[EvalProtocol], float]] = {"f": lambda protocol: protocol.beta2, "f1": lambda protocol: 1}
+def _finish_score(metric: Metric, rules: EvalProtocol, means: Mapping[Series, RunningMean]) -> float:
+    """Compute the score of a data set from the means over its images."""
+    if not metric.variant:
+        return float(means["stored", metric.key].mean().max())
+    variant = VARIANTS[metric.variant]
+    if variant.pool:
+        counts = Counts(*(side.reshape(1, 1) for side in means["counts", metric.key].total))
+        values = BINARY_MEASURES[metric.measure](counts, rules, NO_EPS)
+    elif variant.average or _is_f_of_means(metric.measure, variant, rules):
+        values = _finish_curve(metric.measure, rules, means)[None]
+    else:
+        return float(means["image", metric.key].mean()[0])
+    return float(variant.reduce(values, axis=1)[0])
 
 
-def _list_measurements(measurements: Iterable[Measurement]) -> list[Measurement]:
-    if not isinstance(measurements, Iterable) or isinstance(measurements, str | bytes | Mapping):
-        raise wrong_type("measurements", measurements, "a list of what disbench.measure returns")
-    listed = list(measurements)
-    for i, measurement in enumerate(listed):
-        if not isinstance(measurement, Measurement):
-            raise wrong_type(f"measurements[{i}]", measurement, "what disbench.measure returns")
-    if not listed:
-        raise InputError("no measurements to score; give at least one")
-    return listed
+def _finish_curve(measure: str, rules: EvalProtocol, means: Mapping[Series, RunningMean]) -> np.ndarray:
+    """Compute the curve of a data set from the means over its images."""
+    if measure in BETA2 and rules.f_of_means:
+        precision, recall = (means["curve", name].mean() for name in ("precision", "recall"))
+        return f_measure(precision, recall, BETA2[measure](rules), rules.pooled_eps)
+    return means["curve", measure].mean()
 
 
-class ImageScores:
-    """The images of one call under one protocol.
+def _list_series(metric: Metric, rules: EvalProtocol) -> list[Series]:
+    """List the series of numbers whose means determine the score of a data set."""
+    if not metric.variant:
+        return [("stored", metric.key)]
+    variant = VARIANTS[metric.variant]
+    if variant.pool:
+        return [("counts", metric.key)]
+    if variant.average or _is_f_of_means(metric.measure, variant, rules):
+        return _list_curves(metric.measure, rules)
+    return [("image", metric.key)]
 
-    Intermediate results that several metrics share are computed once, and only if a metric needs them.
-    """
 
-    def __init__(self, measurements: Sequence[Measurement], protocol: str):
-        measurements = _list_measurements(measurements)
-        self.protocol = get_protocol(protocol)
-        self.measurements = measurements
-        histograms = [m.histograms(self.protocol.truth_above) for m in measurements]
-        fg, bg = (np.stack(side) for side in zip(*histograms, strict=True))
-        self.levels = levels_from_histograms(fg, bg, self.protocol)
-        self.counts = cache(self._counts)
-        self.values = cache(self._values)
+def _list_curves(measure: str, rules: EvalProtocol) -> list[Series]:
+    if measure in BETA2 and rules.f_of_means:
+        return [("curve", "precision"), ("curve", "recall")]
+    return [("curve", measure)]
 
-    def _counts(self, thresholds: Callable[[Levels], Counts]) -> Counts:
-        counts = thresholds(self.levels)
-        if thresholds is counts_at_all_thresholds:
-            return Counts(*(side[:, : self.protocol.thresholds] for side in counts))
-        return counts
 
-    def _values(
-        self,
-        name: str,
-        thresholds: Callable[[Levels], Counts],
-        pool: Callable[[Counts], Counts] | None = None,
-    ) -> np.ndarray:
-        """Compute a measure of binary maps, (n, k) or pooled (1, k)."""
-        if thresholds is counts_above_half and name in self.protocol.at_half:
-            thresholds = counts_from_half
-        eps = self.protocol.curve_eps if thresholds is counts_at_all_thresholds else NO_EPS
-        counts = self.counts(thresholds)
-        return BINARY_MEASURES[name](pool(counts) if pool else counts, self.protocol, eps)
+def _is_f_of_means(measure: str, variant: Variant, rules: EvalProtocol) -> bool:
+    return measure in BETA2 and rules.f_of_means and variant.thresholds is counts_at_all_thresholds
 
-    def per_image(self, metric: Metric) -> np.ndarray:
-        """Return the score (n,) of each image as a data set of one image."""
-        if not metric.variant:
-            return self.stored_values(metric).max(1)
-        variant = VARIANTS[metric.variant]
-        return variant.reduce(self.values(metric.measure, variant.thresholds), axis=1)
 
-    def stored_values(self, metric: Metric) -> np.ndarray:
-        """Return the values (n, k) of a metric without variants.
-
-        With k = 1 the score of the data set is their mean. Otherwise they are curves, and it is the maximum of the
-        mean curve.
-        """
-        column = column_of_metric(metric.key, self.protocol)
-        if column is None:
-            return _LEVEL_MEASURES[metric.key](self.levels, self.protocol)[:, None]
-        if any(column not in m.values for m in self.measurements):
-            raise missing_column_error(metric.key, self.protocol)
-        return np.array([m.values[column] for m in self.measurements], np.float64).reshape(len(self.measurements), -1)
-
-    def threshold_curves(self, name: str) -> np.ndarray:
-        """Return the curves (m, thresholds) whose mean is the curve of the data set.
-
-        m is the number of images, of images with foreground, or 1, as the protocol says.
-        """
-        if name in BETA2 and self.protocol.f_of_means:
-            precision, recall = (self.values(key, counts_at_all_thresholds).mean(0) for key in ("precision", "recall"))
-            return f_measure(precision, recall, BETA2[name](self.protocol), self.protocol.pooled_eps)[None]
-        values = self.values(name, counts_at_all_thresholds)
-        has_foreground = self.levels.fg.any(1)
-        if name in BETA2 and self.protocol.skip_empty and has_foreground.any():
-            return values[has_foreground]
-        return values
-
-    def dataset_terms(self, metric: Metric) -> np.ndarray:
-        """Return the numbers whose mean is the score of the data set: one per image, or only one."""
-        if not metric.variant:
-            values = self.stored_values(metric)
-            return values[:, 0] if values.shape[1] == 1 else values.mean(0, keepdims=True).max(1)
-        variant = VARIANTS[metric.variant]
-        if variant.thresholds is counts_at_all_thresholds:
-            values = self.threshold_curves(metric.measure)
-        else:
-            values = self.values(metric.measure, variant.thresholds, variant.pool)
-        if variant.average:
-            values = variant.average(values)
-        return variant.reduce(values, axis=1)
+def _average_series(
+    measurements: Sequence[Measurement], protocol: str, series: Iterable[Series]
+) -> dict[Series, RunningMean]:
+    means = {entry: RunningMean() for entry in series}
+    for images in split_images(measurements, protocol):
+        for entry, mean in means.items():
+            mean.add(images.series(entry))
+    return means
 
 
 def make_signature(protocol: str, dataset: str, counts: Mapping[str, int], size: str = "native") -> str:

@@ -63,10 +63,6 @@ class Counts(NamedTuple):
         """All pixels."""
         return self.truth + self.background
 
-    def pooled(self) -> "Counts":
-        """Sum the counts over all images, to (1, k)."""
-        return Counts(*(side.sum(0, keepdims=True) for side in self))
-
 
 def levels_from_histograms(fg: np.ndarray, bg: np.ndarray, protocol: EvalProtocol) -> Levels:
     """Apply a protocol to raw histograms.

@@ -13,36 +13,31 @@ class Variant:
     """The steps from histograms to a score.
 
     The steps run in this order: thresholds, pool, measure, average, reduce. The score of a data set is the mean of
-    the result. The score of one image skips pool and average.
+    the result. The score of one image skips pool and average. disbench.metrics.image_scores takes the sums and means.
 
     Attributes:
         meaning: description for readers.
         thresholds: from the levels of n images to counts (n, k).
-        pool: from counts (n, k) to counts (1, k) of the whole data set, before the measure. None: keep the images
-            apart.
-        average: from values (n, k) of the measure to (1, k). None: keep the images apart.
+        pool: sum the counts (n, k) of the whole data set to (1, k), before the measure. False: keep the images apart.
+        average: average the values (n, k) of the measure to (1, k). False: keep the images apart.
         reduce: along axis 1, from k values to one.
     """
 
     meaning: str
     thresholds: Callable[[Levels], Counts]
-    pool: Callable[[Counts], Counts] | None = None
-    average: Callable[[np.ndarray], np.ndarray] | None = None
+    pool: bool = False
+    average: bool = False
     reduce: Callable[..., np.ndarray] = np.mean
-
-
-def _mean_curve(values: np.ndarray) -> np.ndarray:
-    return values.mean(0, keepdims=True)
 
 
 _CURVE = "over 256 thresholds of the mean curve of the images"
 _HALF = "where the map is above 1/2"
 VARIANTS = {
     "max": Variant(
-        meaning=f"maximum {_CURVE}", thresholds=counts_at_all_thresholds, average=_mean_curve, reduce=np.max
+        meaning=f"maximum {_CURVE}", thresholds=counts_at_all_thresholds, average=True, reduce=np.max
     ),
     "min": Variant(
-        meaning=f"minimum {_CURVE}", thresholds=counts_at_all_thresholds, average=_mean_curve, reduce=np.min
+        meaning=f"minimum {_CURVE}", thresholds=counts_at_all_thresholds, average=True, reduce=np.min
     ),
     "mean": Variant(meaning="mean over 256 thresholds and images", thresholds=counts_at_all_thresholds),
     "adaptive": Variant(
@@ -50,6 +45,6 @@ VARIANTS = {
     ),
     "binary": Variant(meaning=f"{_HALF}; mean over images", thresholds=counts_above_half),
     "whole": Variant(
-        meaning=f"{_HALF}; counts summed over the images", thresholds=counts_above_half, pool=Counts.pooled
+        meaning=f"{_HALF}; counts summed over the images", thresholds=counts_above_half, pool=True
     ),
 }

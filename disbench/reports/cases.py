@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,22 +63,24 @@ def make_cases(
         InputError: as in `select_rows`, and for a saved map that is not the one that was measured.
     """
     sample_of_image = {(sample.split, sample.name): sample for sample in samples if sample.image}
-    scores = [_score_images(result) for result in results]
-    cases = []
+    if not sample_of_image and selection in SELECTION_RULES:
+        return []
+    selected = [
+        row
+        for row in select_rows(results, n, selection)
+        if row.key in sample_of_image and results[0].mask(row) is not None
+    ]
+    cases = [Case(sample_of_image[row.key], {}, {}) for row in selected]
     digests: dict[Path, str] = {}
-    rows = [{row.key: row for rows in result.rows.values() for row in rows} for result in results]
-    for row in select_rows(results, n, selection):
-        key = row.key
-        if key not in sample_of_image or results[0].mask(row) is None:
-            continue
-        case = Case(sample_of_image[key], {}, {})
-        for result, result_rows, result_scores in zip(results, rows, scores, strict=True):
+    for result in results:
+        scores = _score_images(result, {row.key for row in selected})
+        measured = {row.key: row.digest for rows in result.rows.values() for row in rows if row.key in scores}
+        for row, case in zip(selected, cases, strict=True):
             path = result.mask(row)
-            if key in result_scores and path:
-                digests[path] = result_rows[key].digest
+            if row.key in scores and path:
+                digests[path] = measured[row.key]
                 case.masks[result.title] = path
-                case.scores[result.title] = result_scores[key]
-        cases.append(case)
+                case.scores[result.title] = scores[row.key]
     check_maps(digests)
     return cases
 
@@ -103,14 +105,15 @@ def select_rows(results: Sequence[Result], n: int = 6, selection: str = "spread"
         # A whole name may contain a comma.
         names = [selection] if selection in {row.name for row in rows} else selection.split(",")
         return [_find_row(name, rows) for name in names]
-    scores = [_score_images(result) for result in results]
     if selection == "spread":
-        values = np.array([scores[0][row.key] for row in rows])
+        scores_of_first = _score_images(results[0])
+        values = np.array([scores_of_first[row.key] for row in rows])
         order = np.argsort(-values, kind="stable")
         n = min(n, len(rows))
         return [rows[order[int((i + 0.5) * len(rows) / n)]] for i in range(n)]
     if len(results) < 2:
         raise InputError(f"--cases {selection} compares methods: give at least two runs")
+    scores = [_score_images(result) for result in results]
     rows = [row for row in rows if all(row.key in result_scores for result_scores in scores)]
     values = np.array([[result_scores[row.key] for row in rows] for result_scores in scores])
     values = values.reshape(len(scores), -1)  # which keeps its shape without common images
@@ -136,8 +139,11 @@ def shorten_name(name: str) -> str:
     return label if len(label) <= MAX_LABEL else f"{label[:9]}…{label[-10:]}"
 
 
-def _score_images(result: Result) -> dict[ImageKey, float]:
-    rows = [row for split in result.splits for row in result.rows[split]]
+def _score_images(result: Result, keys: Container[ImageKey] | None = None) -> dict[ImageKey, float]:
+    """Score the images of a result, or only those with these keys."""
+    rows = [row for split in result.splits for row in result.rows[split] if keys is None or row.key in keys]
+    if not rows:
+        return {}
     values = per_image([row.measurement for row in rows], result.protocol, [CASE_METRIC])[CASE_METRIC]
     return {row.key: float(value) for row, value in zip(rows, values, strict=True)}
 

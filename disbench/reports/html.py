@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from disbench.errors import InputError
-from disbench.metrics.catalogue import METRICS, STANDARD, paper_metrics
-from disbench.metrics.protocols import get_protocol
-from disbench.metrics.scoring import per_image
+from disbench.metrics.catalogue import METRICS, STANDARD
 from disbench.reports.cases import NO_CASES, Case, describe_selection, shorten_name
+from disbench.reports.image_list import format_image_scores, list_images
 from disbench.reports.options import HtmlOptions
 from disbench.reports.page import encode_data_uri, render_page
 from disbench.reports.plots import plot_by_complexity, plot_curves
@@ -25,6 +24,7 @@ from disbench.runs.times import flatten_environment
 STAGES = ("prepare", "infer", "restore")
 MAX_CURVE_SUBSETS = 16  # the curves of more subsets make a page too large; the categories of DIS5K are 225
 PICTURE_WIDTH, SMALL_PICTURE_WIDTH = 420, 300  # pixels in a report, with at most 4 methods and with more
+MAX_LISTED_IMAGES = 10_000  # in the list of a page, which a browser searches and sorts
 GRID_PICTURE_WIDTH = 720  # pixels in a grid page
 
 
@@ -42,7 +42,7 @@ def render_html(report: Report, options: HtmlOptions | None = None) -> str:
     """
     options = options or HtmlOptions()
     results = report.results
-    shown_metrics = list(dict.fromkeys(line.metric for line in report.build_table(confidence=False).lines))
+    shown_metrics = report.list_metrics()
     full_table = report.build_table(list_explained(shown_metrics, results))
     content = _describe_table(full_table, shown_metrics) | _describe_runs(results, options)
     if results:
@@ -115,7 +115,8 @@ def _describe_results(
         "plots": [(split, plot_curves(results, split)) for split in splits if len(splits) <= MAX_CURVE_SUBSETS],
         "time_comparison": compare_times(table, results, times),
         "complexity_plots": plot_by_complexity(table, results, options.complexity) if options.complexity else [],
-        "images": format_image_scores(results, table.methods),
+        "images": format_image_scores(results, table.methods, MAX_LISTED_IMAGES),
+        "image_count": len(list_images(results)),
     }
 
 
@@ -147,40 +148,6 @@ def render_grid_page(cases: Sequence[Case], selection: str) -> str:
     return render_page(
         "grid.html.j2", ("base.css", "report.css"), ("base.js",), pictures=pictures, selection_rule=rule
     )
-
-
-def format_image_scores(results: Sequence[Result], methods: Sequence[str]) -> dict[str, Any]:
-    """Return the scores of every image as data for a page's script.
-
-    Args:
-        results: a method each.
-        methods: the heading of each method.
-
-    Returns:
-        methods; metrics; images: (subset, name) of each; values: metric -> method -> image -> score, None if missing.
-    """
-    keys = sorted({row.key for result in results for split in result.splits for row in result.rows[split]})
-    index_of_image = {key: i for i, key in enumerate(keys)}
-    candidates = paper_metrics(get_protocol(result.protocol) for result in results)
-    metrics = [key for key in candidates if all(result.has_metric(key) for result in results)]
-    values: dict[str, list[list[float | None]]] = {metric: [] for metric in metrics}
-    for result in results:
-        rows = [row for split in result.splits for row in result.rows[split]]
-        scores = per_image([row.measurement for row in rows], result.protocol, metrics)
-        for metric in metrics:
-            column: list[float | None] = [None] * len(keys)
-            for row, value in zip(rows, scores[metric], strict=True):
-                column[index_of_image[row.key]] = round(float(value), 4)
-            values[metric].append(column)
-    return {
-        "methods": methods,
-        "metrics": [
-            {"key": key, "symbol": METRICS[key].symbol, "higher": METRICS[key].direction == "higher"}
-            for key in metrics
-        ],
-        "images": keys,
-        "values": values,
-    }
 
 
 def render_pictures(case: Case, width: int) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from disbench.metrics.catalogue import MetricKeys
+from disbench.metrics.catalogue import MetricKeys, paper_metrics, resolve_metrics
+from disbench.metrics.protocols import get_protocol
 from disbench.reports.published import PublishedSelection, add_published
 from disbench.reports.table import Table, build_table
 from disbench.runs.result import Result
@@ -24,6 +25,12 @@ class Report:
     results: Sequence[Result] = ()
     published: PublishedSelection = field(default_factory=PublishedSelection)
     metrics: MetricKeys = None
+
+    def list_metrics(self) -> tuple[str, ...]:
+        """List the keys of the metrics to show. Runs are scored only if there are published tables, too."""
+        if self.published:
+            return tuple(dict.fromkeys(line.metric for line in self.build_table(confidence=False).lines))
+        return resolve_metrics(self.metrics or paper_metrics(get_protocol(result.protocol) for result in self.results))
 
     def build_table(self, metrics: MetricKeys = None, *, confidence: bool = True) -> Table:
         """Build the table of the report.

@@ -23,7 +23,7 @@ from disbench.data.images import read_image, read_map, read_truth, write_map
 from disbench.data.pillow import open_picture
 from disbench.errors import InputError
 from disbench.reports.cases import shorten_name
-from disbench.reports.html import format_image_scores
+from disbench.reports.image_list import format_image_scores
 from disbench.reports.page import render_page
 from disbench.reports.tiles import colour_errors
 from disbench.runs.comparable import check_comparable

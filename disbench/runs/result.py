@@ -243,11 +243,12 @@ def common_subsets(results: Sequence[Result]) -> list[str]:
 def _join_seconds(
     manifest: Manifest, scores: Sequence[Row], seconds: dict[str, list[Any]]
 ) -> dict[str, list[Row]]:
-    """Group rows by split, each with the seconds of its stages. ValueError where the tables do not fit together."""
+    """Group rows by split, and fill in the seconds of their stages. ValueError where the tables do not fit together."""
     names = list(zip(seconds.pop("split"), seconds.pop("image"), strict=True))
     if names != [row.key for row in scores]:
         raise ValueError("scores and seconds are of different images")
     rows: dict[str, list[Row]] = {split: [] for split in manifest.splits}
     for i, row in enumerate(scores):
-        rows[row.split].append(replace(row, seconds={stage: column[i] for stage, column in seconds.items()}))
+        row.seconds.update((stage, column[i]) for stage, column in seconds.items())
+        rows[row.split].append(row)
     return rows

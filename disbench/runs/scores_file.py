@@ -52,6 +52,7 @@ def read_scores(path: Path, *, has_digests: bool = False) -> list[Row]:
     """
     rows = []
     for scores in read_groups(path, has_digests=has_digests):
+        scores.setdefault("fg_half", [None] * len(scores["image"]))  # which the first runs did not have
         _check_columns(scores)
         values = {}
         for key, column in scores.items():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 DIGESTS = b"disbench.sha256"  # key in the metadata of a file: column -> digest of its values
+ROWS_PER_BATCH = 1 << 14
 Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None] | Sequence[list[float]]
 
 
@@ -73,7 +74,7 @@ class ParquetWriter:
 
 
 class ColumnDigests:
-    """Digests of the values of columns, which are given one group of rows after the other."""
+    """Digests of the values of columns, which are given in parts of any number of rows."""
 
     def __init__(self) -> None:
         self._columns: dict[str, hashlib._Hash] = {}
@@ -84,10 +85,10 @@ class ColumnDigests:
             digest = self._columns.setdefault(name, hashlib.sha256())
             if any(isinstance(value, np.ndarray) for value in values):
                 for value in values:
-                    digest.update(b"null" if value is None else f"{value.dtype}{value.shape}".encode())
+                    digest.update(b"null," if value is None else f"{value.dtype}{value.shape}".encode())
                     digest.update(b"" if value is None else value)
-            else:
-                digest.update(msgspec.json.encode(values))
+            elif values:
+                digest.update(msgspec.json.encode(values)[1:-1] + b",")
 
     def hex(self) -> dict[str, str]:
         """Return column -> digest."""
@@ -105,7 +106,9 @@ def read_parquet(path: Path, *, has_digests: bool = False) -> dict[str, list[Any
 
 
 def read_groups(path: Path, *, has_digests: bool = False) -> Iterator[dict[str, list[Any]]]:
-    """Read the columns of each group of rows; arrays share memory.
+    """Read the columns of some rows at a time; arrays share memory.
+
+    A group of rows in the file may have any size, so it is read in parts.
 
     Args:
         path: the table.
@@ -113,7 +116,7 @@ def read_groups(path: Path, *, has_digests: bool = False) -> Iterator[dict[str, 
 
     Raises:
         OSError, pyarrow.ArrowException: where the file cannot be read.
-        ValueError: after the last group, where values are not those that were written.
+        ValueError: after the last rows, where values are not those that were written.
     """
     import pyarrow.parquet as pq
 
@@ -122,9 +125,8 @@ def read_groups(path: Path, *, has_digests: bool = False) -> Iterator[dict[str, 
         if has_digests and written is None:
             raise ValueError("its digests are missing")
         digests = ColumnDigests()
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group).combine_chunks()
-            columns = {name: _to_values(table[name].chunk(0)) for name in table.column_names}
+        for batch in file.iter_batches(ROWS_PER_BATCH):
+            columns = {name: _to_values(batch.column(name)) for name in batch.schema.names}
             if written is not None:
                 digests.update(columns)
             yield columns

@@ -180,7 +180,7 @@ class _Samples:
     def __init__(self, methods: Sequence[Columns], resamples: int, seed: int):
         self.methods, self.resamples, self.seed = methods, resamples, seed
         self.values = [columns.scores() for columns in methods]
-        self.enough = len(methods[0].values) >= MIN_IMAGES
+        self.enough = methods[0].n >= MIN_IMAGES
         self.resampled = bootstrap_scores(methods, resamples, seed) if self.enough else []
         self.jackknifed = [jackknife_scores(columns) for columns in methods] if self.enough else []
         self.tests: dict[tuple[int, int], list[float]] = {}

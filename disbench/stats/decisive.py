@@ -1,10 +1,10 @@
 """The images that a difference between two methods is due to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from disbench.stats.resample import ROUNDING, Columns, Reducer
+from disbench.stats.resample import ROUNDING, Columns, jackknife_scores
 
 MAX_LISTED = 5  # images per difference
 
@@ -29,31 +29,36 @@ def find_decisive(first: Columns, second: Columns, key: str, names: Sequence[str
         disappears or changes its sign.
     """
     n = len(names)
-
-    def subtract(average: Reducer) -> np.ndarray:
-        return second.reduce_metric(key, average) - first.reduce_metric(key, average)
-
-    def without_each(values: np.ndarray) -> np.ndarray:
-        return (values.sum(0) - values) / (n - 1)
-
-    def without_first(values: np.ndarray) -> np.ndarray:
-        """Compute the means without the 1, 2 ... n - 1 most influential images."""
-        remaining = np.arange(n - 1, 0, -1)[:, None]
-        return (values.sum(0) - values[order[:-1]].cumsum(0)) / remaining
-
-    difference = subtract(_average)[0]
-    tolerance = ROUNDING * max(1.0, abs(float(first.reduce_metric(key, _average)[0])))
+    first, second = first.select(key), second.select(key)
+    difference = float(second.scores()[0] - first.scores()[0])
+    tolerance = ROUNDING * max(1.0, abs(float(first.scores()[0])))
     if abs(difference) <= tolerance or n == 1:
         return (), 0
     sign = np.sign(difference)
-    contributions = (n * difference - (n - 1) * subtract(without_each)) / n
+    without_each = (jackknife_scores(second) - jackknife_scores(first))[:, 0]
+    contributions = (n * difference - (n - 1) * without_each) / n
     order = np.argsort(-contributions * sign, kind="stable")
-    gone = subtract(without_first) * sign <= tolerance
-    carried_by = int(gone.argmax()) + 1 if gone.any() else n
+    carried_by = n
+    for removed, remaining in enumerate(_remove_in_turn(first, second, order), 1):
+        if remaining * sign <= tolerance:
+            carried_by = removed
+            break
     # A contribution is 1 / n of what the image itself differs by.
-    decisive = [(names[i], float(contributions[i])) for i in order if n * abs(contributions[i]) > tolerance]
-    return tuple(decisive[:MAX_LISTED]), carried_by
+    is_decisive = n * np.abs(contributions[order]) > tolerance
+    decisive = [(names[i], float(contributions[i])) for i in order[is_decisive][:MAX_LISTED]]
+    return tuple(decisive), carried_by
 
 
-def _average(values: np.ndarray) -> np.ndarray:
-    return values.mean(0, keepdims=True)
+def _remove_in_turn(first: Columns, second: Columns, order: np.ndarray) -> Iterator[float]:
+    """Yield the difference without the 1, 2 ... n - 1 first images of an order."""
+    removed = [np.zeros((1, len(columns.total))) for columns in (first, second)]
+    left = len(order)
+    for blocks in zip(first.blocks(order[:-1]), second.blocks(order[:-1]), strict=True):
+        sums = [np.concatenate(rows).cumsum(0) for rows in zip(removed, blocks, strict=True)]
+        remaining = np.arange(left - 1, left - len(sums[0]), -1)[:, None]
+        removed, left = [side[-1:] for side in sums], left - len(remaining)
+        before, after = (
+            columns.reduce_means((columns.total - side[1:]) / remaining)[:, 0]
+            for columns, side in zip((first, second), sums, strict=True)
+        )
+        yield from (after - before).tolist()

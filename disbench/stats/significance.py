@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from disbench.stats.resample import CHUNK, RESAMPLES, ROUNDING, SEED, Columns
+from disbench.metrics.image_scores import RunningMean
+from disbench.stats.resample import RESAMPLES, ROUNDING, SEED, Columns, map_blocks, split_resamples
 
 
 def randomise_pairs(first: Columns, second: Columns, resamples: int = RESAMPLES, seed: int = SEED) -> np.ndarray:
@@ -24,21 +25,25 @@ def randomise_pairs(first: Columns, second: Columns, resamples: int = RESAMPLES,
         p (metrics,): how often exchanged methods differ at least as much. The observed difference is one of the
         exchanges, so p is never 0.
     """
-    n = len(first.values)
-    middle = (first.values.mean(0) + second.values.mean(0)) / 2
-    halves = ((second.values - first.values) / 2).astype(np.float32)
+    n = first.n
+    middle = (first.means + second.means) / 2
+    halves = map_blocks(lambda left, right: (right - left) / 2, first, second)
+    differences = RunningMean()
+    for left, right in zip(first.blocks(), second.blocks(), strict=True):
+        differences.add(right - left)
 
     def measure_distance(shift: np.ndarray) -> np.ndarray:
         """Compute |second - first|, if the means of the two are `shift` above and below their middle."""
         return np.abs(second.reduce_means(middle + shift) - first.reduce_means(middle - shift))
 
     tolerance = ROUNDING * np.maximum(1, np.abs(first.reduce_means(middle[None])[0]))
-    observed = measure_distance((second.values - first.values).mean(0, keepdims=True) / 2)[0]
+    observed = measure_distance(differences.mean()[None] / 2)[0]
     rng = np.random.default_rng([seed, n, 1])
     exceeded = np.zeros(len(observed))
-    for start in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - start)
-        signs = rng.integers(0, 2, (size, n), dtype=np.int8).astype(np.float32) * 2 - 1
+    for size in split_resamples(n, resamples):
+        signs = rng.integers(0, 2, (size, n), dtype=np.int8).astype(np.float32)
+        signs *= 2
+        signs -= 1
         exceeded += (measure_distance(signs @ halves / n) >= observed - tolerance).sum(0)
     return (exceeded + 1) / (resamples + 1)
 

@@ -22,7 +22,7 @@ from disbench.data.dataset import TEST_SPLITS, Sample
 from disbench.errors import InputError
 from disbench.metrics.catalogue import METRICS, PAPER
 from disbench.metrics.scoring import per_image
-from disbench.reports import cases, grid, latex, markdown, page, table, tiles
+from disbench.reports import cases, grid, html, image_list, latex, markdown, page, table, tiles
 from disbench.reports.formats import FORMATS
 from disbench.reports.options import HtmlOptions, LatexOptions, MarkdownOptions
 from disbench.reports.render import render_report, write_report
@@ -246,6 +246,30 @@ def test_html_lists_every_image_with_its_scores():
     column = listed["values"]["mae"][1]
     assert [value for value in column if value is not None] == pytest.approx(expected, abs=5e-5)
     assert [image[0] for image, value in zip(listed["images"], column, strict=True) if value] == ["DIS-TE2"] * 3
+
+
+def test_html_lists_only_the_worst_images_of_the_last_method_where_there_are_too_many(monkeypatch):
+    best, last = result("A", 0.9, splits=("DIS-TE1",), n=8), result("B", 0.8, splits=("DIS-TE1",), n=8)
+    text = render_report(Report([best, last]), "html")
+    assert len(Page(text).data["images"]) == 8 and "The list has" not in text
+    monkeypatch.setattr(html, "MAX_LISTED_IMAGES", 3)
+    text = render_report(Report([best, last]), "html")
+    listed = Page(text).data
+    assert listed["images"] == [["DIS-TE1", f"image {i}"] for i in (5, 6, 7)]  # whose quality is lowest
+    assert [len(column) for columns in listed["values"].values() for column in columns] == [3] * 10
+    assert "The list has 3 of 8 images: those on which B is worst by Fᵦ max." in text
+
+
+def test_images_that_the_last_method_lacks_are_listed_by_the_method_before_it():
+    """Images of which A is best lie in the middle of those of B."""
+    results = [result("A", 0.8, splits=("DIS-TE1",), n=4), result("B", 0.75, splits=("DIS-TE2",), n=4)]
+    listed = image_list.format_image_scores(results, ["A", "B"], 3)
+    assert [tuple(image) for image in listed["images"]] == [
+        ("DIS-TE1", "image 3"),
+        ("DIS-TE2", "image 2"),
+        ("DIS-TE2", "image 3"),
+    ]
+    assert listed["values"]["mae"][1][0] is None and None not in listed["values"]["mae"][1][1:]
 
 
 def test_html_says_when_times_do_not_compare():

@@ -3,10 +3,15 @@
 from dataclasses import replace
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from fake_runs import make_run
 from made_results import HOSTILE, result
 
 from disbench.data.dataset import TEST_SPLITS
+from disbench.runs import tables
+from disbench.runs.result import load_run
 
 
 def test_the_repr_of_a_run_on_two_thousand_images_is_short():
@@ -44,3 +49,42 @@ def test_the_frame_has_a_row_for_each_subset_and_a_column_for_each_metric():
 
 def test_the_frame_has_the_measures_of_a_table_by_default():
     assert list(result(splits=("a",)).to_frame().columns) == ["f_max", "f_weighted", "e_mean", "s_measure", "mae"]
+
+
+def rewrite_scores(folder, change, rows_per_group):
+    """Write the scores of a run anew, in groups of this many rows."""
+    table = change(pq.read_table(folder / "scores.parquet"))
+    pq.write_table(table, folder / "scores.parquet", row_group_size=rows_per_group)
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 3, 1000])
+@pytest.mark.parametrize("rows_per_batch", [1, 5, 1000])
+def test_groups_of_rows_of_any_size_are_read_in_parts(tmp_path, monkeypatch, rows_per_group, rows_per_batch):
+    run = make_run(tmp_path)
+    rewrite_scores(run.folder, lambda table: table, rows_per_group)
+    monkeypatch.setattr(tables, "ROWS_PER_BATCH", rows_per_batch)
+    parts = [len(part["image"]) for part in tables.read_groups(run.folder / "scores.parquet")]
+    assert sum(parts) == 12 and max(parts) <= rows_per_batch
+    assert load_run(run.folder).scores("all") == run.scores("all")
+
+
+def test_runs_without_a_foreground_above_half_are_read(tmp_path):
+    """The first runs had no such column; where its values are null, the foregrounds are the same."""
+    run = make_run(tmp_path)
+    rewrite_scores(run.folder, lambda table: table.drop(["fg_half"]), 1000)
+    loaded = load_run(run.folder)
+    assert all(row.measurement.fg_half is None for row in loaded.rows["DIS-TE1"])
+    assert loaded.with_protocol("birefnet").scores("f_max") == run.with_protocol("birefnet").scores("f_max")
+
+
+@pytest.mark.parametrize("rows_per_batch", [1, 5, 1000])
+def test_a_foreground_above_half_that_only_some_images_have_stays_theirs(tmp_path, monkeypatch, rows_per_batch):
+    run = make_run(tmp_path)
+    half = [None if i % 3 else row.measurement.fg_hist // 2 for i, row in enumerate(run.rows["DIS-TE1"])]
+    column = pa.array([None if counts is None else counts.tolist() for counts in half], pa.list_(pa.uint32(), 256))
+    at = pq.read_schema(run.folder / "scores.parquet").get_field_index("fg_half")
+    rewrite_scores(run.folder, lambda table: table.set_column(at, "fg_half", column), 1000)
+    monkeypatch.setattr(tables, "ROWS_PER_BATCH", rows_per_batch)
+    for row, counts in zip(load_run(run.folder).rows["DIS-TE1"], half, strict=True):
+        read = row.measurement.fg_half
+        assert (read is None) == (counts is None) and (read is None or read.tolist() == counts.tolist())

@@ -1,5 +1,6 @@
 """Every resampled score is the score of the resampled data set; intervals, tests and Holm follow their definitions."""
 
+import tracemalloc
 from dataclasses import replace
 
 import naive_statistics as naive
@@ -10,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disbench.errors import InputError
+from disbench.metrics import image_scores
 from disbench.metrics.catalogue import METRICS, PAPER
 from disbench.metrics.pixel_metrics import column_of_metric
 from disbench.metrics.protocols import PROTOCOLS, get_protocol
 from disbench.metrics.scoring import score
+from disbench.stats import resample
+from disbench.stats.decisive import find_decisive
 from disbench.stats.intervals import bca_interval, bca_intervals
 from disbench.stats.resample import CHUNK, bootstrap_scores, build_columns, draw_weights, jackknife_scores
 from disbench.stats.significance import adjust_holm, randomise_pairs
@@ -130,3 +134,58 @@ def test_holm_rejects_what_the_procedure_rejects(p, alpha):
 def test_a_metric_that_was_not_measured_is_an_input_error():
     with pytest.raises(InputError, match="hce"):
         build_columns(measurements(3), metrics="hce")
+
+
+@pytest.mark.parametrize("protocol", ["pysod", "mvanet", "isnet"])
+@settings(max_examples=3, deadline=None)
+@given(size=st.integers(1, 25), seed=st.integers(0, 9))
+def test_columns_that_are_not_kept_give_the_same(protocol, size, seed):
+    first, second = (measurements(23, quality, seed, empty=2) for quality in (0.6, 0.7))
+    keys = ("f_max", "f_mean", "e_max", "mae", "iou_whole", "s_measure")
+    names = [f"{i}" for i in range(23)]
+
+    def summarise() -> list:
+        one, other = (build_columns(images, protocol, keys) for images in (first, second))
+        scores = [part.tolist() for part in (one.scores(), jackknife_scores(one), *bootstrap_scores([one, other], 60))]
+        return [*scores, randomise_pairs(one, other, 60).tolist(), [find_decisive(one, other, k, names) for k in keys]]
+
+    kept = summarise()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resample, "MAX_KEPT", 0)
+        patch.setattr(image_scores, "IMAGES_PER_CHUNK", size)
+        assert summarise() == kept
+
+
+def test_what_is_drawn_does_not_depend_on_how_much_is_drawn_at_a_time(monkeypatch):
+    """The slow way: all numbers in one call, and a count of each."""
+    drawn = np.random.default_rng([5, 13]).integers(0, 13, (90, 13), dtype=np.int32)
+    expected = [[row.count(i) for i in range(13)] for row in drawn.tolist()]
+    signs = np.random.default_rng([5, 13, 1]).integers(0, 2, (90, 13), dtype=np.int8).tolist()
+    one, other = (build_columns(measurements(13, quality), metrics="s_measure") for quality in (0.6, 0.62))
+    halves = (other.values - one.values)[:, 0] / 2
+    shifts = np.abs([sum(h if sign else -h for h, sign in zip(halves, row, strict=True)) for row in signs])
+    p = ((shifts >= abs(halves.sum()) - 1e-6).sum() + 1) / 91
+    for most, few, rows in ((1 << 23, 64, 1 << 16), (13 * 20, 4, 40), (1, 8, 1)):
+        monkeypatch.setattr(resample, "MAX_WEIGHTS", most)
+        monkeypatch.setattr(resample, "MIN_CHUNK", few)
+        monkeypatch.setattr(resample, "DRAWN", rows)
+        chunks = list(draw_weights(13, 90, seed=5))
+        assert np.concatenate(chunks).tolist() == expected
+        assert randomise_pairs(one, other, 90, seed=5)[0] == pytest.approx(p, abs=1e-12)
+    assert len(chunks) > 10
+
+
+def test_many_images_are_resampled_in_little_memory(monkeypatch):
+    """3,000 images: their columns take 12 MB, those in single precision 6 MB."""
+    monkeypatch.setattr(resample, "MAX_KEPT", 1 << 20)
+    monkeypatch.setattr(resample, "MAX_WEIGHTS", 1 << 18)
+    images = measurements(1) * 3000
+    tracemalloc.start()
+    try:
+        columns = build_columns(images, metrics="f_max,e_max")
+        bootstrap_scores([columns], 100)
+        jackknife_scores(columns)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20
