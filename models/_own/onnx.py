@@ -1,5 +1,6 @@
 """An ONNX file behind disbench's Predictor interface, run by onnxruntime; no torch, and no code of the file."""
 
+import ctypes
 import os
 from dataclasses import asdict
 from functools import partial
@@ -14,7 +15,6 @@ from disbench.models._own.onnx_data import list_data_files
 from disbench.registry.card import Card
 from disbench.system.cores import count_cores
 
-_FORKED: list[onnxruntime.InferenceSession] = []
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -58,7 +58,7 @@ class Predictor:
         are dropped.
         """
         if os.getpid() != self.process:  # the threads of a session do not exist in a forked process
-            _FORKED.append(self.session)  # its end would wait for them
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.session))  # never freed, which would wait for them
             self.session, self.process = _load_session(self.path, self.device), os.getpid()
         size = self.batch or len(batch)
         outputs = []

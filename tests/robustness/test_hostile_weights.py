@@ -213,6 +213,10 @@ CARD = 'title = "T"\nstatus = "trivial"\npredictor = "predictor:P"\n'
         ((CARD + "protocol = 7").encode(), "pipeline"),  # its older name
         (CARD.replace("predictor:P", "predictor").encode(), "predictor"),
         (CARD.replace("predictor:P", "../../evil:P").encode(), "predictor"),
+        ((CARD + "parameters = " + "9" * 5000).encode(), "not a card"),
+        ((CARD + "pipeline = " + "[" * 5000).encode(), "nested too deeply"),
+        ((CARD + "pipeline.size = " + "9" * 30).encode(), "64 bits"),
+        (("a." * 20000 + "a = 1").encode(), "nested too deeply"),
     ],
 )
 def test_a_card(monkeypatch, text, expected):
@@ -247,6 +251,8 @@ RECIPE = (MINI.parent / "recipes" / "mini.toml").read_text()
         (RECIPE.replace('vae = "mini-vae.toml"', 'base = "x"\nvae = "y"'), "either base, or vae and unet"),
         (RECIPE.replace("stages = [", "stages = 7\nx = ["), "unknown key"),
         (RECIPE.replace("rotation = 0.1", 'rotation = "much"'), "rotation"),
+        (RECIPE.replace("seed = 1", "seed = " + "9" * 5000), "not a recipe"),
+        (RECIPE.replace("seed = 1", "seed = " + "{a=" * 2000), "nested too deeply"),
     ],
 )
 def test_a_recipe(text, expected):

@@ -4,9 +4,14 @@ import json
 
 import pytest
 
+from disbench.data.verify import read_frozen
 from disbench.errors import InputError
+from disbench.leaderboard.entry import read_entry
+from disbench.leaderboard.tables import read_tables
+from disbench.runs.manifest import read_manifest
 from disbench.system.documents import MAX_TOML, read_json, read_toml
 from disbench.system.files import require_path
+from disbench.timing.record import read_timing
 
 EXTREMES = {
     "lists in lists": (b"a = " + b"[" * 5000, b"[" * 5000),
@@ -57,3 +62,13 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path):
 def test_a_path_of_another_type_is_refused(value):
     with pytest.raises(InputError, match=r"^out: "):
         require_path("out", value)
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"schema": ' + b"9" * 5000, b"\xff\xfe{}", b"\0"])
+def test_every_reader_of_json_names_its_file(data, tmp_path):
+    path = tmp_path / "run.json"
+    path.write_bytes(data)
+    for read in (read_frozen, read_entry, read_tables, read_timing, lambda path: read_manifest(path.parent)):
+        with pytest.raises(InputError, match=f"^{path}: ") as error:
+            read(path)
+        assert "\n" not in str(error.value)
