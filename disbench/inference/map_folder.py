@@ -77,6 +77,7 @@ class MapFolder:
 
     def finish(self, mask: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
         """Resize the map where it has another size than its ground truth."""
-        if self.resize is None or not self.resized or mask.shape == size:  # a map replaced since the check is refused
+        # A map that was replaced since its size was checked is refused.
+        if mask.shape == size or self.resize is None or not self.resized:
             return mask, {}
         return resize_map(mask, size, self.resize), {}

@@ -32,8 +32,9 @@ def jobs(work):
     ("name", "kinds"),
     [
         ("score", ["full disk", "SIGKILL", "two at once", "Ctrl-C", "read-only folder"]),
-        ("run", ["vanished file", "replaced image"]),
-        ("score", ["replaced map"]),
+        ("run", ["vanished file"]),
+        pytest.param("score", ["replaced map", "replaced truth"], marks=pytest.mark.slow),
+        pytest.param("run", ["replaced image", "replaced weights"], marks=pytest.mark.slow),
     ],
 )
 def test_nothing_is_lost_and_nothing_is_there_twice(work, jobs, name, kinds):
