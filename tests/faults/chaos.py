@@ -122,7 +122,7 @@ def jobs(work: Path) -> dict[str, Job]:
     for split, count in SMALL.items():
         pairs(work / "few" / split, count)
     recipe = str(work / "recipe.toml")
-    Path(recipe).write_text(RECIPE)
+    Path(recipe).write_text(RECIPE, encoding="utf-8")
     (work / "vae.toml").write_text(VAE)
     return {
         "run": Job("run", (*disbench, "run", "--model", "otsu", "--data", str(data), "--out"), data, tables, whole),
