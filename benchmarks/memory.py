@@ -31,7 +31,7 @@ CALLS = {"disbench": measure, "PySODMetrics": peer}
 
 def resident_bytes(field: str) -> int:
     """Return the resident memory: VmRSS, the present one, or VmHWM, the peak."""
-    return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+    return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) * 1024
 
 
 def additional_bytes(name: str, height: int, width: int, flavour: str) -> int:
@@ -41,7 +41,7 @@ def additional_bytes(name: str, height: int, width: int, flavour: str) -> int:
     mask = draw_mask(truth, flavour)
     CALLS[name](mask[:64, :64].copy(), np.eye(64, dtype=np.uint8) * 255)  # compile, import
     ctypes.CDLL(None).malloc_trim(0)  # the call could reuse freed memory without a trace
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
     before = resident_bytes("VmRSS")
     CALLS[name](mask, truth)
     return resident_bytes("VmHWM") - before

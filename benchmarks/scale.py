@@ -29,7 +29,7 @@ SCORE = "import sys; from disbench.runs.result import load_run; print(load_run(s
 
 def measure_cost(job: Callable, *arguments) -> tuple[float, float]:
     """Return the CPU seconds and additional MiB of a call in this process."""
-    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
     before, start = resident_bytes("VmRSS"), time.process_time()
     job(*arguments)
     return time.process_time() - start, (resident_bytes("VmHWM") - before) / 2**20

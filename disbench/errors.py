@@ -1,6 +1,7 @@
 """The one error that a user's mistake may raise, its warnings, and the texts that messages are made of."""
 
 import difflib
+import sys
 from collections.abc import Iterable
 
 MAX_LISTED = 20  # names in a hint
@@ -71,5 +72,7 @@ def require_utf8(name: object) -> str:
         InputError: if it holds bytes that are not UTF-8, which neither reports nor run.json can store.
     """
     if any("\ud800" <= c <= "\udfff" for c in str(name)):  # how Python shows such bytes
-        raise InputError(f"{name}: a name that is not UTF-8; rename it")
+        is_utf8 = sys.getfilesystemencoding() == "utf-8"
+        advice = "rename it" if is_utf8 else "set PYTHONUTF8=1, since the locale is not UTF-8, or rename it"
+        raise InputError(f"{name}: a name that is not UTF-8; {advice}")
     return str(name)

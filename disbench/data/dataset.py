@@ -96,7 +96,7 @@ class DataSet:
         return self.token.startswith("dis-mini-")
 
 
-def resolve_location(location: DataLocation) -> DataLocation:
+def resolve_location(location: DataLocation) -> str | Path | tuple[Path | None, Path]:
     """Return a location, or the default: $DISBENCH_DATA, or ./DIS5K, or "mini"."""
     return location or os.environ.get("DISBENCH_DATA") or ("DIS5K" if Path("DIS5K").is_dir() else "mini")
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ RUN_PARTS = {"run.json", "scores.parquet", "seconds.parquet", "shards", "masks"}
 Identity = tuple[int, int]  # device and inode: links, ".." and a file system's case do not matter
 
 
-def check_output(out: Path, inputs: Iterable[str | Path | None] = (), option: str = "--out") -> None:
+def check_output(out: Path, inputs: Iterable[str | PathLike[str] | None] = (), option: str = "--out") -> None:
     """Check that writing to `out` changes no input, no data set and no run. Links are followed.
 
     Args:
@@ -32,7 +33,7 @@ def check_output(out: Path, inputs: Iterable[str | Path | None] = (), option: st
     places = _list_places(out)
     identities = {identity for place in places if (identity := _identify(place))}
     existing = _identify(out)
-    for path in map(Path, filter(None, inputs)):
+    for path in (Path(entry) for entry in inputs if entry):
         identity = _identify(path)
         if identity is None:
             continue

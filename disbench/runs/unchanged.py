@@ -7,7 +7,7 @@ from pathlib import Path
 from disbench.data.dataset import DataSet
 from disbench.data.digest_cache import DigestCache
 from disbench.data.hashing import combine_digests
-from disbench.data.identity import hash_splits
+from disbench.data.identity import hash_dataset, identify_splits
 from disbench.data.images import read_map
 from disbench.errors import InputError
 from disbench.runs.pipeline import hash_mask
@@ -50,7 +50,7 @@ def check_data(result: Result, dataset: DataSet) -> None:
         InputError: where it does not.
     """
     expected = result.identity.get("data", {})
-    for split, digests in hash_splits(dataset).items():
+    for split, digests in identify_splits(hash_dataset(dataset)).items():
         samples = dataset.splits[split]
         without_images = combine_digests((sample.name, None) for sample in samples)  # as of scored maps
         for kind, files in (("truths", "ground truths"), ("images", "images")):

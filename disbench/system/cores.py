@@ -83,6 +83,6 @@ def _to_cores(quota: Quota) -> float | None:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):  # ValueError: a zero byte in the name
         return ""

@@ -106,7 +106,7 @@ def measure_load(device: str = "cpu") -> dict[str, Any]:
 
 def _read_cpuinfo() -> list[str]:
     path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def _find_cpu_name() -> str:

@@ -100,7 +100,7 @@ def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tupl
 def truncate_log(log: Path, step: int) -> None:
     """Drop the lines after `step`, which are about to be logged again."""
     # A complete line ends in a newline; what follows the last newline is torn.
-    *lines, _ = log.read_text().split("\n") if step else [""]
+    *lines, _ = log.read_text(encoding="utf-8").split("\n") if step else [""]
     with report_unreadable(log, "damaged, or not the log of a training", "remove it and the checkpoint next to it"):
         retained = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
     write_atomic(log, "".join(retained).encode())
@@ -116,7 +116,7 @@ def keep_best(log: Path, score: str, count: int, content: Callable[[], bytes]) -
         content: makes the bytes of the safetensors file; called only if it is written.
     """
     with report_unreadable(log, "damaged, or not the log of a training"):
-        lines = [line for line in map(json.loads, log.read_text().splitlines()) if score in line]
+        lines = [line for line in map(json.loads, log.read_text(encoding="utf-8").splitlines()) if score in line]
     best = sorted(lines, key=lambda line: line[score], reverse=True)[:count]
     names = {f"{log.stem}-{line['step']}.safetensors" for line in best}
     latest = f"{log.stem}-{lines[-1]['step']}.safetensors"

@@ -140,7 +140,7 @@ def test_a_model_is_run_for_protocols_and_optional_measures(folder):
 def test_scores_of_every_image(folder, suffix):
     scored("--protocol", "pysod,diffdis", "--metrics", "f_max,hce", "--per-image", f"each{suffix}")
     if suffix == ".csv":
-        rows = list(csv.DictReader(Path("each.csv").read_text().splitlines()))
+        rows = list(csv.DictReader(Path("each.csv").read_text(encoding="utf-8").splitlines()))
     else:
         rows = pq.read_table("each.parquet").to_pylist()
     assert [(r["protocol"], r["image"]) for r in rows] == [(p, i) for p in ("pysod", "diffdis") for i in "abc"]

@@ -141,7 +141,7 @@ def test_the_json_of_time_and_its_file(here):
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout)
     assert shape(found) == SHAPES["time"]
-    assert shape(json.loads(Path("t.json").read_text())) == SHAPES["timing"]
+    assert shape(json.loads(Path("t.json").read_text(encoding="utf-8"))) == SHAPES["timing"]
     assert (found["file"], found["title"], found["batch"], found["quick"]) == ("t.json", "Otsu", 2, True)
     assert found["throughput"].keys() == {"1", "2"}
 

@@ -179,7 +179,7 @@ def networks():
     torch.jit.trace(thin, x).save("scripted.pt")
     torch.export.save(torch.export.export(thin, (x,)), "exported.pt2")
     onnx_file(Path("model.onnx"))
-    Path("my_model.py").write_text(PYTHON)
+    Path("my_model.py").write_text(PYTHON, encoding="utf-8")
     folder = Path("my_models", "thin_net")
     folder.mkdir(parents=True)
     (folder / "card.toml").write_text(CARD)

@@ -141,7 +141,7 @@ def jobs(work: Path) -> dict[str, Job]:
     for split, count in SMALL.items():
         pairs(work / "few" / split, count)
     recipe = str(work / "recipe.toml")
-    Path(recipe).write_text(RECIPE)
+    Path(recipe).write_text(RECIPE, encoding="utf-8")
     (work / "vae.toml").write_text(VAE)
     model, level = work / "brightness.py", work / "level.txt"
     model.write_text(MODEL)

@@ -36,7 +36,7 @@ NAMES = {"torch": torch, "nn": nn, "F": functional, "Variable": Variable, "exp":
 
 def extract_names(path: str, *names: str, **more) -> SimpleNamespace:
     """Run only the definitions of these names in a file."""
-    tree = ast.parse(Path(path).read_text())
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if getattr(node, "name", None) in names]
     space = NAMES | more
     exec(compile(tree, path, "exec"), space)

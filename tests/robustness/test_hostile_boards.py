@@ -47,7 +47,7 @@ def put(*keys, value):
         for key in keys[:-1]:
             inner = inner[key]
         inner[keys[-1]] = value
-        ENTRY.write_text(json.dumps(entry))
+        ENTRY.write_text(json.dumps(entry), encoding="utf-8")
 
     return change
 
@@ -279,12 +279,12 @@ def test_words_from_outside_are_inert(keys):
         page.feed(path.read_text())
     assert pages[0].found == pages[1].found
     accepted(call("report", ENTRY, "--out", "r.tex"))
-    assert r"\input{x}" not in Path("r.tex").read_text()
+    assert r"\input{x}" not in Path("r.tex").read_text(encoding="utf-8")
     accepted(call("report", ENTRY, "--out", "r.csv"))
     with Path("r.csv").open(newline="", encoding="utf-8") as file:
         assert not any(cell.startswith("=") for row in csv.reader(file) for cell in row)
     accepted(call("report", ENTRY, "--out", "r.md"))
-    assert "\x1b" not in Path("r.md").read_text()
+    assert "\x1b" not in Path("r.md").read_text(encoding="utf-8")
 
 
 def test_an_entry_with_a_wrong_digest_stays_whole_when_a_run_is_submitted():

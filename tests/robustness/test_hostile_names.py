@@ -73,14 +73,14 @@ def reports(run, title, name):
     """Every format, through the command; `title` is the method's, `name` an image's."""
     for form in ("html", "latex", "markdown", "csv"):
         accepted(call("report", run, "--format", form, "--out", f"report.{form}"))
-    page = Path("report.html").read_text()
+    page = Path("report.html").read_text(encoding="utf-8")
     assert page.count("<script") == 2
     assert page.count("</script") == 2
     assert f"{title}</th>" in unescape(page)
     start = page.index('id="image-scores">') + len('id="image-scores">')
     assert name in {image for _, image in json.loads(page[start : page.index("</script", start)])["images"]}
-    assert latex.escape_latex(title) in Path("report.latex").read_text()
-    lines = Path("report.markdown").read_text().splitlines()
+    assert latex.escape_latex(title) in Path("report.latex").read_text(encoding="utf-8")
+    lines = Path("report.markdown").read_text(encoding="utf-8").splitlines()
     assert sum(line.startswith("| Subset") for line in lines) == 1
     inert_csv("report.csv", "method", title)
     accepted(call("curves", run, "--out", "curves.csv"))
@@ -135,7 +135,7 @@ def test_as_a_folder(here, what):
     assert (one["dataset"], one["title"]) == (name, name)
     for form in ("html", "csv"):
         accepted(call("report", one["run"], "--format", form, "--out", f"report.{form}"))
-    assert Path("report.html").read_text().count("</script") == 2
+    assert Path("report.html").read_text(encoding="utf-8").count("</script") == 2
     inert_csv("report.csv", "dataset", name)
     assert "\x1b" not in accepted(call("score", maps, "--data", f"d/{name}")).stdout
 

@@ -256,7 +256,7 @@ RECIPE = (MINI.parent / "recipes" / "mini.toml").read_text()
     ],
 )
 def test_a_recipe(text, expected):
-    Path("r.toml").write_text(text)
+    Path("r.toml").write_text(text, encoding="utf-8")
     before = files()
     refused(call("train", "r.toml", "--data", "d", "--out", "out", "--device", "cpu"), expected, ".toml")
     assert {path: data for path, data in files().items() if path.name != ".lock"} == before

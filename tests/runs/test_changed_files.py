@@ -45,7 +45,7 @@ def here(tmp_path, monkeypatch, make_pairs):
     monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
     make_pairs(tmp_path / "d", NAMES)
     shutil.copytree("d/gt", "maps")
-    Path("model.py").write_text(MODEL)
+    Path("model.py").write_text(MODEL, encoding="utf-8")
 
 
 def change(path):
@@ -162,12 +162,12 @@ def test_every_format_is_decoded_from_the_bytes_that_are_checked(suffix, channel
 def test_weights_and_code_that_change_while_they_are_loaded_are_named(path, monkeypatch):
     from disbench.inference import model
 
-    Path("w.txt").write_text("0.25")
+    Path("w.txt").write_text("0.25", encoding="utf-8")
     load = model.load_predictor
 
     def load_and_change(*arguments):
         predictor = load(*arguments)
-        Path(path).write_text(Path(path).read_text() + " ")
+        Path(path).write_text(Path(path).read_text(encoding="utf-8") + " ", encoding="utf-8")
         return predictor
 
     run = ["run", "--model", "model.py", "--weights", "w.txt", "--data", "d"]
@@ -190,17 +190,17 @@ def test_code_of_the_same_size_and_date_is_not_mistaken_for_older_code():
     image = np.full((4, 4, 3), 100, np.uint8)
     os.utime("model.py", (1, 1))
     assert load_public("model.py").predict(image)[0, 0] == 50
-    Path("model.py").write_text(MODEL.replace("0.5", "0.2"))
+    Path("model.py").write_text(MODEL.replace("0.5", "0.2"), encoding="utf-8")
     os.utime("model.py", (1, 1))
     assert load_public("model.py").predict(image)[0, 0] == 20
 
 
 def test_a_model_that_another_process_loads_must_be_the_same():
     """Of a cluster's worker that takes the place of a lost one, and of a process on a second device."""
-    Path("w.txt").write_text("0.25")
+    Path("w.txt").write_text("0.25", encoding="utf-8")
     source = RaySource(lambda: load_public("model.py", weights="w.txt"), describe_model())
     source.load()
-    Path("w.txt").write_text("0.75")
+    Path("w.txt").write_text("0.75", encoding="utf-8")
     with pytest.raises(InputError, match=r"model.py: a Ray worker loaded other content \(weights_file\)"):
         source.load()
 
@@ -212,7 +212,7 @@ def test_a_model_that_another_process_loads_must_be_the_same():
             return self.description
 
     pipes = {Pipe(): None}
-    Path("w.txt").write_text("0.25")
+    Path("w.txt").write_text("0.25", encoding="utf-8")
     with pytest.raises(InputError, match=r"the process on cpu:1 loaded other content \(weights_file\)"):
         DeviceSource(["cpu:0", "cpu:1"], pipes | {Pipe(): None})
     check_identity({"a": {"b": [1]}}, describe_as({"a": {"b": [1]}}), "x")
@@ -227,7 +227,7 @@ def describe_model():
 def describe_as(identity):
     from dataclasses import replace
 
-    Path("w.txt").write_text("1")
+    Path("w.txt").write_text("1", encoding="utf-8")
     return replace(describe_model(), identity=identity)
 
 

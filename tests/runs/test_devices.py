@@ -61,13 +61,13 @@ def here(tmp_path, make_pairs, monkeypatch):
 
 
 def write_model(trapped="pass", loading="pass"):
-    Path("model.py").write_text(MODEL.replace("TRAPPED", trapped).replace("LOADING", loading))
+    Path("model.py").write_text(MODEL.replace("TRAPPED", trapped).replace("LOADING", loading), encoding="utf-8")
 
 
 def set_trap(name):
     """Let the model do something special on this image."""
     image = read_image(Path("data", "im", f"{name}.jpg"))
-    Path("trap").write_text(hashlib.sha256(image.tobytes()).hexdigest())
+    Path("trap").write_text(hashlib.sha256(image.tobytes()).hexdigest(), encoding="utf-8")
 
 
 def run(**options):

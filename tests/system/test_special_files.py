@@ -51,7 +51,7 @@ def test_a_special_file_is_refused_with_what_to_do(kind):
 
 
 def test_files_links_to_files_folders_and_missing_files_are_left_to_the_reader():
-    Path("file").write_text("x")
+    Path("file").write_text("x", encoding="utf-8")
     Path("link").symlink_to("file")
     Path("folder").mkdir()
     for name in ("file", "link", "folder", "missing", "file/below", "nul\0"):
