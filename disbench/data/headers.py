@@ -99,6 +99,8 @@ def _read_pillow_header(path: Path, kind: str, file: IO[bytes]) -> tuple[str, tu
 
 def check_size(path: Path, size: tuple[int, int]) -> None:
     """Raise InputError for a picture that Pillow would refuse as too large."""
+    if size[0] * size[1] <= _PIXELS:
+        return
     from PIL import Image
 
     limit = 2 * (Image.MAX_IMAGE_PIXELS or _OPENCV_PIXELS // 2)

@@ -170,7 +170,10 @@ class Model:
 
 @survive_fork
 def load_model(
-    name: str | PathLike[str], weights: str | PathLike[str] | None = None, device: str | None = None, **options: str
+    name: str | PathLike[str],
+    weights: str | PathLike[str] | None = None,
+    device: str | None = None,
+    **options: str | float,
 ) -> Model:
     """Load a model, ready to predict.
 
@@ -192,14 +195,17 @@ def load_model(
         raise wrong_type("name", name, "a name of the registry, a path, or 'hf:OWNER/NAME'")
     if weights is not None and not isinstance(weights, str):
         weights = str(require_path("weights", weights))
-    check_texts(device, options)
+    options = parse_options(device, options)
     card = get_card(name)
     load = partial(load_predictor, card, weights, device, options)
     return Model(card, *load_identified(card, weights, options, load))
 
 
-def check_texts(device: Any, options: Mapping[str, Any]) -> None:
-    """Raise InputError unless a device is text or None, and the options of a model are texts by name."""
+def parse_options(device: Any, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options of a model as the command line has them, by name: texts, or numbers, which become texts.
+
+    Raises InputError for anything else, and unless the device is text or None.
+    """
     if device is not None and not isinstance(device, str):
         raise wrong_type("device", device, "text, such as 'cpu' or 'cuda:0'")
     if not isinstance(options, Mapping):
@@ -207,8 +213,9 @@ def check_texts(device: Any, options: Mapping[str, Any]) -> None:
     for key, value in options.items():
         if not isinstance(key, str):
             raise wrong_type("options", key, "names as text")
-        if not isinstance(value, str):
-            raise wrong_type(f"option {key}", value, f"text, such as {key}={str(value)[:40]!r}")
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise wrong_type(f"option {key}", value, f"text or a number, such as {key}={str(value)[:40]!r}")
+    return {key: str(value) for key, value in options.items()}
 
 
 def _is_finite(output: Any) -> bool:

@@ -1,5 +1,8 @@
 """The files that a user's Python file consists of: itself, the modules next to it that it imports, and data it names.
 
+Data are files with a suffix of weights or settings. A file with another one may be a log that the model writes, which
+would give each run another key.
+
 They are found in its syntax, without running it, so they are the same in every process. Names that code puts together
 at run time are not found.
 """
@@ -12,6 +15,8 @@ from disbench.errors import InputError
 
 IMPORTERS = {"import_module", "__import__"}  # functions that import the module that a text names
 MAX_NAME = 255  # bytes of a file's name
+WEIGHTS = {".bin", ".ckpt", ".h5", ".mat", ".npy", ".npz", ".onnx", ".pkl", ".pt", ".pth", ".safetensors", ".ts"}
+SETTINGS = {".ini", ".json", ".toml", ".txt", ".yaml", ".yml"}
 
 
 def list_sources(path: Path) -> list[Path]:
@@ -36,7 +41,7 @@ def list_sources(path: Path) -> list[Path]:
             todo += _find_modules(path.parent, name)
         for text in _list_texts(tree):
             files = [folder / text for folder in dict.fromkeys((module.parent, path.parent))]
-            named |= dict.fromkeys(filter(_is_file, files))
+            named |= dict.fromkeys(file for file in files if file.suffix in WEIGHTS | SETTINGS and _is_file(file))
     return list(modules | named)
 
 

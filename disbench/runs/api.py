@@ -7,7 +7,7 @@ from typing import Any
 from disbench.data.dataset import DataLocation
 from disbench.data.location import find_dataset
 from disbench.errors import InputError, wrong_type
-from disbench.inference.model import check_texts
+from disbench.inference.model import parse_options
 from disbench.metrics.catalogue import MetricKeys
 from disbench.runs.engines.base import Engine
 from disbench.runs.execute import evaluate, evaluate_maps
@@ -64,8 +64,8 @@ def run(
         model = str(require_path("model", model))
     if weights is not None and not isinstance(weights, str):
         weights = str(require_path("weights", weights))
-    check_texts(device, {} if options is None else options)
-    spec = ModelSpec(name=model, weights=weights, device=device, options=options or {})
+    texts = parse_options(device, {} if options is None else options)
+    spec = ModelSpec(name=model, weights=weights, device=device, options=texts)
     measures = MeasureSpec.parse(protocol, metrics)
     config = _make_config(out, workers, shard, save_maps=save_maps)
     _check_callables(engine, progress)

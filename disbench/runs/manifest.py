@@ -126,7 +126,7 @@ def _describe_place(folder: Path) -> str:
     if folder.is_dir():
         return "not a run folder (it has no run.json)"
     if not folder.exists():
-        return "no such run folder"
+        return "a broken link" if folder.is_symlink() else "no such run folder"
     hint = "; an entry of a leaderboard can only be the baseline, --against" if folder.suffix == ".json" else ""
     return f"a file, not a run folder; give the folder that holds run.json{hint}"
 

@@ -21,8 +21,8 @@ PLACES = {
     "file/in": "no such run folder",
     "nothing": "no such run folder",
     "folder": "not a run folder (it has no run.json)",
-    "damaged": "run.json: cannot be read (Is a directory); name another run",
-    "loop": "cannot be read (Too many levels of symbolic links)",
+    "damaged": "run.json: cannot be read (Is a directory); delete its run.json",
+    "loop": "a broken link",
 }
 
 
@@ -62,10 +62,10 @@ def test_an_entry_in_place_of_a_run_is_only_a_baseline():
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("folder.json", "folder.json: not a leaderboard entry (it is a folder)"),
+        ("folder.json", "folder.json: not a leaderboard entry (Is a directory)"),
         ("file/x.json", "file/x.json: no such file"),
         ("nothing.json", "nothing.json: no such file"),
-        ("pipe.json", "pipe.json: not a leaderboard entry (it is not a file)"),
+        ("pipe.json", "pipe.json: a pipe, socket or device"),
         ("loop.json", "loop.json: no such file"),
     ],
 )

@@ -186,12 +186,12 @@ def test_a_file_that_is_not_what_its_name_says_is_warned_of(folder, tmp_path, ma
     for kind, digest in digests.items():
         entry = f'[[weights]]\nname = "mine.pth"\nurls = ["https://a.b"]\n{kind} = "{digest}"\n'
         write(folder, f"mine-{kind}", CARD + entry)
-    make_pairs(tmp_path, ["a"])
+    data = make_pairs(tmp_path / "data", ["a"])
     for kind, digest in digests.items():
         common = ["--model", f"mine-{kind}", "--models", str(folder)]
         said = CliRunner().invoke(main, ["models", f"mine-{kind}", "--models", str(folder)])
         assert f"  {kind.upper()}: {digest}\n" in said.stdout
-        call = ["run", *common, "--data", str(tmp_path), "--out", str(tmp_path / "runs"), "--json", "--weights"]
+        call = ["run", *common, "--data", str(data), "--out", str(tmp_path / "runs"), "--json", "--weights"]
         fine, other = (CliRunner().invoke(main, [*call, str(path)]) for path in (right, wrong))
         assert fine.exit_code == other.exit_code == 0, (fine.output, other.output)
         assert "warning" not in fine.stderr

@@ -137,7 +137,7 @@ UNFOUNDED = {  # what reads evidence refuses it; `show` shows what is claimed
     "evidence changed": (lambda: evidence().write_bytes(evidence().read_bytes() + b" "), "another digest"),
     "evidence cut": (lambda: evidence().write_bytes(evidence().read_bytes()[:500]), "another digest"),
     "evidence a link out": (instead(lambda path: path.symlink_to("/etc/passwd")), "another digest"),
-    "evidence a dead link": (instead(lambda path: path.symlink_to("nowhere")), "cannot be read"),
+    "evidence a dead link": (instead(lambda path: path.symlink_to("nowhere")), "a broken link"),
     "evidence a folder": (instead(Path.mkdir), "cannot be read"),
     "a foreign table": (table(lambda _: {"x": [1.0, 2.0]}), "cannot be read"),
     "no histogram": (drop("fg_hist"), "cannot be read (no column 'fg_hist')"),

@@ -135,5 +135,5 @@ def test_a_flipped_bit_in_a_timing_is_reported(tmp_path):
     record.write_timing(path, timing)
     assert record.read_timing(path) == timing
     path.write_bytes(path.read_bytes().replace(b"0.2", b"0.3", 1))
-    with pytest.raises(InputError, match=r"t\.json: damaged"):
+    with pytest.raises(InputError, match=r"t\.json: not a timing \(its checksum is that of other content\)"):
         record.read_timing(path)

@@ -1,5 +1,7 @@
 """Saved maps and data sets are compared with the digests of the run before anything is drawn from them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from command import call
 from fixed_data import write_data
 
 import disbench
+from disbench.runs.manifest import read_manifest, write_manifest
 
 
 @pytest.fixture
@@ -74,8 +77,7 @@ def test_a_map_of_an_unfinished_run_is_recreated(place):
     path = place / "run" / "masks" / "data" / "a.png"
     content = path.read_bytes()
     write_other(path)
-    manifest = place / "run" / "run.json"
-    manifest.write_text(manifest.read_text().replace('"complete": true', '"complete": false'))
+    write_manifest(place / "run", replace(read_manifest(place / "run"), complete=False))
     disbench.run("otsu", data=place / "data")
     assert path.read_bytes() == content
 

@@ -348,7 +348,7 @@ def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):
         monkeypatch.setattr(
             import_module(f"disbench.models.{name}.predictor"),
             "open_weights",
-            lambda *_: Weights(Path("w"), None, "128"),
+            lambda *_, **__: Weights(Path("w"), None, "128"),
         )
     mvanet = disbench.load("mvanet", "w", "cpu")
     assert (mvanet.title, mvanet.predictor.size) == ("MVANet (w, 128 px), passes one", (128, 128))
