@@ -13,7 +13,6 @@ from disbench.pysodmetrics.utils import EPS, TYPE
 
 REACH = 3  # standard deviations at which the Gaussian ends
 ONE_PIXEL = np.exp(-2 * np.array([[2, 1, 2], [1, 0, 1], [2, 1, 2]]))  # for a truth of one pixel: variances 1/4
-WHOLE = 2**18  # pixels up to which a map is blurred whole, so that single precision rounds as in PySODMetrics
 
 
 class ContextMeasure:
@@ -52,7 +51,7 @@ class ContextMeasure:
         blur = gaussian(pair.foreground, self.alpha)
         part = _part_around(pair.foreground, blur)
         inside = pair.inside[part]
-        values = (cv2.LUT(pair.levels[part], pair.unit) if pair.values is None else pair.values[part]).astype(TYPE)
+        values = cv2.LUT(pair.levels[part], pair.unit) if pair.values is None else pair.values[part].astype(TYPE)
         # PySODMetrics blurs the truth in single and the map in double precision.
         relevance = cv2.filter2D(inside.astype(np.float32), -1, blur)
         if pair.values is None:
@@ -113,9 +112,7 @@ class CamouflageContextMeasure(ContextMeasure):
 
 
 def _part_around(foreground: np.ndarray, blur: np.ndarray) -> tuple[slice, slice]:
-    """Return the part of a large image that the blurred truth reaches, with a margin that no blur crosses."""
-    if foreground.size <= WHOLE:
-        return np.s_[:, :]
+    """Return the part of the image that the blurred truth reaches, with a margin that no blur crosses."""
     left, top, width, height = cv2.boundingRect(foreground)
     rows, columns = blur.shape[0] // 2 + 1, blur.shape[1] // 2 + 1
     return np.s_[

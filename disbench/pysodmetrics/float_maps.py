@@ -24,14 +24,24 @@ def s_measure(values: np.ndarray, inside: np.ndarray, alpha: float) -> float:
     share = np.count_nonzero(inside) / inside.size
     if share in (0, 1):
         return float(values.mean()) if share else 1 - float(values.mean())
-    objects = share * _object(values[inside]) + (1 - share) * _object(1 - values[~inside])
+    return max(0.0, alpha * object_similarity(values, inside) + (1 - alpha) * region_similarity(values, inside))
+
+
+def object_similarity(values: np.ndarray, inside: np.ndarray) -> float:
+    """Compute the similarity of foreground and background, for a truth that has both."""
+    share = np.count_nonzero(inside) / inside.size
+    return share * _object(values[inside]) + (1 - share) * _object(1 - values[~inside])
+
+
+def region_similarity(values: np.ndarray, inside: np.ndarray) -> float:
+    """Compute the similarity of the four quadrants around the foreground's centroid."""
     pixels, rows, columns = foreground_moments(inside.view(np.uint8))
     row, column = round(rows / pixels) + 1, round(columns / pixels) + 1
-    regions = 0.0
+    total = 0.0
     for part in (np.s_[:row, :column], np.s_[:row, column:], np.s_[row:, :column], np.s_[row:, column:]):
         if inside[part].size:
-            regions += inside[part].size / inside.size * _ssim(values[part], inside[part])
-    return max(0.0, alpha * objects + (1 - alpha) * regions)
+            total += inside[part].size / inside.size * _ssim(values[part], inside[part])
+    return total
 
 
 def _object(values: np.ndarray) -> float:

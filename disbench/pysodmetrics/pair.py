@@ -112,6 +112,8 @@ def read_pair(pred: np.ndarray, gt: np.ndarray, normalize: bool = True, *, any_s
     check_pair(pred, gt, normalize)
     if any_shape:
         pred, gt = pred.reshape(1, -1), gt.reshape(1, -1)
+    elif pred.ndim == 3 and pred.shape[2] == 1:
+        pred, gt = pred[..., 0], gt[..., 0]
     elif pred.ndim != 2:
         raise InputError(f"pred and gt are {pred.shape}; give one channel, (h, w)")
     inside = np.greater(gt, 128, order="C") if normalize else np.ascontiguousarray(gt)

@@ -117,6 +117,16 @@ class Smeasure:
         """Compute S of a map in 0..1 and a truth of bool."""
         return self._score(read_pair(pred, gt, False))
 
+    def object(self, pred: np.ndarray, gt: np.ndarray) -> float:
+        """Compute the object similarity of a map in 0..1 and a truth of bool with foreground and background."""
+        pair = read_pair(pred, gt, False)
+        return float_maps.object_similarity(pair.as_values(), pair.inside)
+
+    def region(self, pred: np.ndarray, gt: np.ndarray) -> float:
+        """Compute the region similarity of a map in 0..1 and a truth of bool with foreground."""
+        pair = read_pair(pred, gt, False)
+        return float_maps.region_similarity(pair.as_values(), pair.inside)
+
     def get_results(self) -> dict[str, np.ndarray]:
         """Return the mean: {"sm"}."""
         return {"sm": mean_of(self.sms)}
