@@ -87,8 +87,16 @@ def target_levels(
         inside = _histograms(prediction, foreground, boxes[start : start + BATCH])
         bg, fg = inside[:, 0].copy(), inside[:, 1]
         bg[:, lo] += prediction.size - inside.sum((1, 2))
-        spans = (np.full(len(inside), level) for level in span)
-        yield inside, Levels(fg, bg, *spans, np.tile(values, (len(inside), 1)))
+        yield (
+            inside,
+            Levels(
+                fg=fg,
+                bg=bg,
+                lo=np.full(len(inside), lo),
+                hi=np.full(len(inside), hi),
+                stretched=np.tile(values, (len(inside), 1)),
+            ),
+        )
 
 
 def _error(histograms: np.ndarray, lo: int, hi: int, areas: np.ndarray) -> float:

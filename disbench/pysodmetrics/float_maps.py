@@ -66,7 +66,7 @@ def _ssim(values: np.ndarray, inside: np.ndarray) -> float:
 
 
 def weighted_errors(values: np.ndarray, inside: np.ndarray) -> tuple[int, float, float]:
-    """Return what disbench.metrics.weighted.weighted_errors does: foreground pixels, and the sums of weighted errors."""
+    """Return foreground pixels and both sums of errors, as disbench.metrics.weighted.weighted_errors does."""
     truth = int(np.count_nonzero(inside))
     if truth == 0:
         return 0, 0.0, 0.0

@@ -179,8 +179,8 @@ class FmeasureV2:
         Returns:
             The counts: "tp", "fp", "tn", "fn".
         """
-        tp = np.count_nonzero(binary[gt])
-        fp = np.count_nonzero(binary) - tp
+        tp = int(np.count_nonzero(binary[gt]))
+        fp = int(np.count_nonzero(binary)) - tp
         return {"tp": tp, "fp": fp, "tn": BG - fp, "fn": FG - tp}
 
     def adaptively_binarizing(self, pred: np.ndarray, gt: np.ndarray, FG: int, BG: int) -> Statistics:  # noqa: N803

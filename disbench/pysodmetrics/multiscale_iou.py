@@ -4,7 +4,7 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics.multiscale import SCALES, multiscale_curve, multiscale_iou
-from disbench.pysodmetrics.pair import read_pair
+from disbench.pysodmetrics.pair import binarise_floats, read_pair
 from disbench.pysodmetrics.sod_metrics import mean_of
 
 
@@ -39,7 +39,7 @@ class MSIoU:
             if results is None:
                 continue
             if pair.values is not None:
-                positive = pair.binary_map(kind).view(np.uint8) * np.uint8(255)
+                positive = binarise_floats(pair.values, kind).view(np.uint8) * np.uint8(255)
                 scores = {kind: multiscale_iou(positive, pair.foreground, 0, 255, self._scales)["binary"]}
             results.append(scores[kind])
 

@@ -66,16 +66,16 @@ class Pair:
         """Return the map as values in 0..1, float64 (h, w)."""
         return self.unit[self.levels] if self.values is None else self.values.astype(np.float64)
 
-    def binary_map(self, kind: str) -> np.ndarray:
-        """Return where a map of floats is positive, bool (h, w): at its "adaptive" threshold, or above 1/2."""
-        threshold = get_adaptive_threshold(self.values)
-        return self.values >= threshold if kind == "adaptive" else self.values > 0.5
-
     def counts(self, kind: str) -> Counts:
         """Count the pixels of binary maps, (1, k): "dynamic" at thresholds 0 to 255, "adaptive" or "binary"."""
         if self.values is None or kind == "dynamic":
             return THRESHOLDS[kind](self.statistics)
-        return count_binary(self.binary_map(kind), self.inside)
+        return count_binary(binarise_floats(self.values, kind), self.inside)
+
+
+def binarise_floats(values: np.ndarray, kind: str) -> np.ndarray:
+    """Return where a map of floats is positive, bool: from its "adaptive" threshold up, or above 1/2 ("binary")."""
+    return np.asarray(values >= get_adaptive_threshold(values) if kind == "adaptive" else values > 0.5)
 
 
 def count_binary(positive: np.ndarray, inside: np.ndarray) -> Counts:

@@ -7,9 +7,9 @@ import numpy as np
 from disbench.metrics.sizes import size_invariant, target_boxes, target_levels
 from disbench.metrics.thresholds import Counts
 from disbench.pysodmetrics.fmeasurev2 import KINDS, FmeasureV2
-from disbench.pysodmetrics.pair import THRESHOLDS, Pair, count_binary, read_pair
+from disbench.pysodmetrics.pair import THRESHOLDS, Pair, binarise_floats, count_binary, read_pair
 from disbench.pysodmetrics.sod_metrics import MAE, mean_of
-from disbench.pysodmetrics.utils import TYPE, get_adaptive_threshold
+from disbench.pysodmetrics.utils import TYPE
 
 
 class SizeInvarianceFmeasureV2(FmeasureV2):
@@ -90,16 +90,16 @@ def count_targets(pair: Pair, kinds: list[str]) -> dict[str, dict[str, np.ndarra
         if pair.values is None or kind == "dynamic":
             parts = [THRESHOLDS[kind](levels) for levels in batches]
         else:
-            parts = [_count_box(pair, kind, box) for box in boxes]
+            parts = [_count_box(pair.values, pair.inside, kind, box) for box in boxes]
         tp, fp, fn, tn = (np.concatenate(side)[:, ::-1].astype(np.int64) for side in zip(*parts, strict=True))
         result[kind] = {"tp": tp, "fp": fp, "tn": tn, "fn": fn}
     return result
 
 
-def _count_box(pair: Pair, kind: str, box: np.ndarray) -> Counts:
+def _count_box(values: np.ndarray, inside: np.ndarray, kind: str, box: np.ndarray) -> Counts:
     """Count the pixels of a map of floats, with map and truth set to 0 outside of a box."""
     top, bottom, left, right = box
-    values, inside = np.zeros_like(pair.values), np.zeros_like(pair.inside)
     part = np.s_[top:bottom, left:right]
-    values[part], inside[part] = pair.values[part], pair.inside[part]
-    return count_binary(values >= get_adaptive_threshold(values) if kind == "adaptive" else values > 0.5, inside)
+    target, expected = np.zeros_like(values), np.zeros_like(inside)
+    target[part], expected[part] = values[part], inside[part]
+    return count_binary(binarise_floats(target, kind), expected)

@@ -13,7 +13,7 @@ from disbench.metrics.structure import s_measure as score_structure
 from disbench.metrics.thresholds import score_mae
 from disbench.metrics.weighted import weighted_errors
 from disbench.pysodmetrics import float_maps
-from disbench.pysodmetrics.pair import Pair, count_binary, read_pair
+from disbench.pysodmetrics.pair import Pair, binarise_floats, count_binary, read_pair
 from disbench.pysodmetrics.utils import EPS, TYPE
 
 
@@ -222,9 +222,9 @@ class HumanCorrectionEffortMeasure:
         if pair.values is None:
             levels, above = pair.levels, int(np.count_nonzero(pair.unit <= 0.5)) - 1
         else:
-            levels, above = pair.binary_map("binary").view(np.uint8), 0
-        rule = {"prediction_above": above, "relax": self.relax, "epsilon": self.epsilon}
-        return effort(levels, pair.foreground, **rule).total
+            levels, above = binarise_floats(pair.values, "binary").view(np.uint8), 0
+        clicks = effort(levels, pair.foreground, prediction_above=above, relax=self.relax, epsilon=self.epsilon)
+        return clicks.total
 
     def cal_hce(self, pred: np.ndarray, gt: np.ndarray) -> int:
         """Compute HCE of a map in 0..1 and a truth of bool."""

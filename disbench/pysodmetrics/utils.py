@@ -8,7 +8,7 @@ EPS = np.spacing(1)
 TYPE = np.float64
 
 
-class WrongType(InputError, TypeError):
+class WrongTypeError(InputError, TypeError):
     """An array has the wrong type, for which PySODMetrics raises TypeError."""
 
 
@@ -26,18 +26,18 @@ def check_pair(pred: np.ndarray, gt: np.ndarray, normalize: bool) -> None:
     for name, array in (("pred", pred), ("gt", gt)):
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
-            raise WrongType(f"{name}: got {kind}; give a NumPy array of numbers")
+            raise WrongTypeError(f"{name}: got {kind}; give a NumPy array of numbers")
     if pred.shape != gt.shape:
         raise InputError(f"pred is {pred.shape}, gt is {gt.shape}; resize the map to the truth's (h, w)")
     if pred.size == 0:
         raise InputError(f"pred and gt are {pred.shape}; give at least one pixel")
     if not normalize:
         if pred.dtype not in (np.float32, np.float64):
-            raise WrongType(f"pred: got {pred.dtype}; with normalize=False, give float32 or float64 in 0..1")
+            raise WrongTypeError(f"pred: got {pred.dtype}; with normalize=False, give float32 or float64 in 0..1")
         if not (pred.min() >= 0 and pred.max() <= 1):
             raise InputError("pred: some values are not in 0..1; give values in 0..1, or use normalize=True")
         if gt.dtype != bool:
-            raise WrongType(f"gt: got {gt.dtype}; with normalize=False, give bool")
+            raise WrongTypeError(f"gt: got {gt.dtype}; with normalize=False, give bool")
     elif pred.dtype.kind == "f" and not np.isfinite(pred).all():
         raise InputError("pred: some values are NaN or infinite; give numbers")
 

@@ -12,10 +12,10 @@ from pysod_classes import CLASSES, draw_image, list_numbers
 
 import disbench.pysodmetrics as sod
 from disbench.errors import InputError
+from disbench.metrics.sizes import size_invariant, target_boxes
 from disbench.pysodmetrics import float_maps
 from disbench.pysodmetrics.pair import read_pair
 from disbench.pysodmetrics.size_invariance import average_target_error, count_targets
-from disbench.metrics.sizes import size_invariant, target_boxes
 
 LEVELS = np.arange(0, 252, 9, dtype=np.uint8).reshape(4, 7)
 TRUTH = np.where(LEVELS > 90, 255, 0).astype(np.uint8)
@@ -38,7 +38,7 @@ REFUSED = {
     "values below 0": (UNIT - 0.1, INSIDE, False, "not in 0..1"),
     "NaN without normalize": (np.where(INSIDE, np.nan, 0.5), INSIDE, False, "not in 0..1"),
 }
-TYPES = {name for name in REFUSED if name.startswith(("a list", "no truth", "text", "complex", "uint8", "float16", "a tr"))}
+TYPES = {name for name, (*_, message) in REFUSED.items() if ": got " in message}
 
 
 @pytest.fixture(autouse=True)
@@ -67,9 +67,7 @@ def test_every_class_refuses_bad_arrays_in_one_line_and_counts_nothing(fault):
         assert repr(vars(metric)) == before
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in CLASSES if not name.startswith(("MAE", "Fmeasure"))]
-)
+@pytest.mark.parametrize("name", [name for name in CLASSES if not name.startswith(("MAE", "Fmeasure"))])
 def test_measures_of_shapes_need_one_channel(name):
     with pytest.raises(InputError, match=r"give one channel"):
         step(CLASSES[name](sod), np.dstack([LEVELS] * 3), np.dstack([TRUTH] * 3))

@@ -76,12 +76,12 @@ def ciede2000(first, second):
         if abs(h1 - h2) > 180:
             h += 180 if h1 + h2 < 360 else -180
     big_dh = 2 * math.sqrt(c1 * c2) * math.sin(math.radians(dh) / 2)
-    l, c = (l1 + l2) / 2, (c1 + c2) / 2
+    light, c = (l1 + l2) / 2, (c1 + c2) / 2
     cosines = ((-0.17, 1, -30), (0.24, 2, 0), (0.32, 3, 6), (-0.20, 4, -63))
     t = 1 + sum(factor * math.cos(math.radians(times * h + shift)) for factor, times, shift in cosines)
     theta = 30 * math.exp(-(((h - 275) / 25) ** 2))
     rotation = -2 * math.sqrt(c**7 / (c**7 + 25**7)) * math.sin(math.radians(2 * theta))
-    sl = 1 + 0.015 * (l - 50) ** 2 / math.sqrt(20 + (l - 50) ** 2)
+    sl = 1 + 0.015 * (light - 50) ** 2 / math.sqrt(20 + (light - 50) ** 2)
     sc, sh = 1 + 0.045 * c, 1 + 0.015 * c * t
     parts = (l2 - l1) / sl, (c2 - c1) / sc, big_dh / sh
     return math.sqrt(sum(part**2 for part in parts) + rotation * parts[1] * parts[2])
