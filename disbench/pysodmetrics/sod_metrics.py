@@ -157,6 +157,8 @@ class Emeasure:
         """Compute E, from threshold 255 down, of a map in 0..1 and a truth of bool."""
         return self._curve(read_pair(pred, gt, False), "dynamic")
 
+    cal_em_with_cumsumhistogram = cal_changeable_em
+
     def cal_em_with_threshold(self, pred: np.ndarray, gt: np.ndarray, threshold: float) -> float:
         """Compute E of a map that is positive at or above a threshold."""
         return float(BINARY_MEASURES["e"](count_binary(pred >= threshold, gt), PYSOD, NO_EPS)[0, 0])

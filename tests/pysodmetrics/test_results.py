@@ -9,6 +9,8 @@ import naive_context
 import naive_sizes
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from measure_pairs import drawn_pairs
 from pysod_classes import CLASSES, HANDLERS, conventions_of, frozen_pairs, list_numbers, step_all
 
 import disbench.pysodmetrics as sod
@@ -64,6 +66,14 @@ def test_context_of_a_slanted_line_follows_the_line():
     assert step(sod.ContextMeasure(), mask, truth)["cm"] == pytest.approx(
         naive_context.context_measure(mask, truth), abs=1e-6
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn_pairs())
+def test_the_context_measure_equals_the_naive_one(pair):
+    mask, truth = pair
+    result = step(sod.ContextMeasure(), mask, np.where(truth > 128, np.uint8(255), np.uint8(0)))["cm"]
+    assert result == pytest.approx(naive_context.context_measure(mask, truth), abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["all truth, typical", "all but one pixel", "foreground at the border"])
@@ -156,7 +166,8 @@ def test_functions_of_one_map_equal_step():
         assert (curve == getattr(metric, numbers)[0]).all()
     metric = sod.Emeasure()
     metric.step(mask, truth)
-    assert (metric.cal_changeable_em(values, inside) == metric.changeable_ems[0]).all()
+    for function in (metric.cal_changeable_em, metric.cal_em_with_cumsumhistogram):
+        assert (function(values, inside) == metric.changeable_ems[0]).all()
     threshold = sod.utils.get_adaptive_threshold(values)
     assert metric.cal_em_with_threshold(values, inside, threshold) == pytest.approx(metric.adaptive_ems[0])
     measures, pixels = sod.FmeasureV2(), np.count_nonzero(inside)
