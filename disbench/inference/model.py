@@ -195,10 +195,10 @@ def load_model(
         raise wrong_type("name", name, "a name of the registry, a path, or 'hf:OWNER/NAME'")
     if weights is not None and not isinstance(weights, str):
         weights = str(require_path("weights", weights))
-    options = parse_options(device, options)
+    texts = parse_options(device, options)
     card = get_card(name)
-    load = partial(load_predictor, card, weights, device, options)
-    return Model(card, *load_identified(card, weights, options, load))
+    load = partial(load_predictor, card, weights, device, texts)
+    return Model(card, *load_identified(card, weights, texts, load))
 
 
 def parse_options(device: Any, options: Mapping[str, Any]) -> dict[str, str]:

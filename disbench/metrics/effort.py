@@ -50,7 +50,13 @@ class Effort:
 
 
 def effort(
-    prediction: np.ndarray, truth: np.ndarray, skeleton: np.ndarray | None = None, prediction_above: int | None = None
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    skeleton: np.ndarray | None = None,
+    prediction_above: int | None = None,
+    *,
+    relax: int = GAMMA,
+    epsilon: float = EPSILON,
 ) -> Effort:
     """Count the clicks that correct one map. Many threads may call this function.
 
@@ -60,6 +66,8 @@ def effort(
         skeleton: the truth's skeleton(), to save the time of computing it.
         prediction_above: the map is foreground where its level is above this one, 128 in the authors' code. None: it
             is foreground where the stretched map is above 1/2, as in PySODMetrics.
+        relax: errors that this many erosions remove are too thin to be corrected.
+        epsilon: pixels by which a redrawn boundary may deviate.
 
     Returns:
         The counts.
@@ -77,14 +85,14 @@ def effort(
     predicted = pack(np.greater(prediction, above, order="C"))
     inside = np.repeat(pack(np.ones((1, prediction.shape[1]), bool)), len(prediction), 0)
     hits = expected & predicted
-    # Errors count in the eroded union of map and truth, and as far as GAMMA steps lead back out of it.
-    outside = _dilate(inside & ~(expected | predicted), inside, GAMMA)
+    # Errors count in the eroded union of map and truth, and as far as `relax` steps lead back out of it.
+    outside = _dilate(inside & ~(expected | predicted), inside, relax)
     spilled, missed = predicted & ~expected, expected & ~predicted
-    spilled = _dilate(spilled & ~outside, spilled, GAMMA)
-    missed = _dilate(missed & ~outside, missed, GAMMA) | bones & ~hits
+    spilled = _dilate(spilled & ~outside, spilled, relax)
+    missed = _dilate(missed & ~outside, missed, relax) | bones & ~hits
     return Effort(
-        *_count_corrections(spilled, _dilate(hits | missed, inside, 1)),
-        *_count_corrections(missed, _dilate(inside & ~(hits | spilled | missed), inside, 1)),
+        *_count_corrections(spilled, _dilate(hits | missed, inside, 1), epsilon),
+        *_count_corrections(missed, _dilate(inside & ~(hits | spilled | missed), inside, 1), epsilon),
     )
 
 
@@ -135,12 +143,13 @@ def _dilate(words, within, steps):
     return words
 
 
-def _count_corrections(errors: np.ndarray, shared: np.ndarray) -> tuple[int, int]:
+def _count_corrections(errors: np.ndarray, shared: np.ndarray, epsilon: float) -> tuple[int, int]:
     """Count the clicks for one kind of error.
 
     Args:
         errors: the wrong pixels, packed.
         shared: pixels at which a boundary of the errors must be redrawn, packed; cleared in part.
+        epsilon: pixels by which a redrawn boundary may deviate.
 
     Returns:
         The points on shared boundaries, and the number of regions of errors that have none.
@@ -150,7 +159,7 @@ def _count_corrections(errors: np.ndarray, shared: np.ndarray) -> tuple[int, int
     redrawn, runs, has_shared = _shared_runs(points, spans, shared.view(np.uint8))
     is_region = outer == np.arange(outer.size)
     is_region[outer[has_shared]] = False
-    return count_simplified(redrawn, runs, EPSILON**2), int(np.count_nonzero(is_region))
+    return count_simplified(redrawn, runs, epsilon**2), int(np.count_nonzero(is_region))
 
 
 @kernel

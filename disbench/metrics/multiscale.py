@@ -6,6 +6,8 @@ rounds above 2048 and is infinite above 65504. For truths of some megapixels it 
 all counts are exact.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from disbench.metrics.bits import count_bits, pack
@@ -13,10 +15,13 @@ from disbench.metrics.kernels import joint_histogram
 from disbench.metrics.stretch import adaptive_level, half_level, truncate_levels
 
 SCALES = 10  # grids of cells of 1, 2, 4... 512 pixels
+ALL = tuple(range(SCALES))  # grids of cells of 2^0, 2^1... pixels
 ONE, LAST = np.uint64(1), np.uint64(63)
 
 
-def multiscale_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> dict[str, float]:
+def multiscale_iou(
+    prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int, scales: Sequence[int] = ALL
+) -> dict[str, float]:
     """Compute the area under the curve, over ever coarser grids, of the share of the truth's edge cells in the map.
 
     At each scale the share is (|M ∩ T| + 1) / (|T| + 1), where M and T are the cells with an edge pixel of map and
@@ -27,6 +32,7 @@ def multiscale_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: 
         foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
         lo: the level of the map that stands for 0.
         hi: the level of the map that stands for 1.
+        scales: the grids to use; 0 is that of single pixels.
 
     Returns:
         Scores in 0..1 of two binary maps; higher is better. "adaptive": the map from twice its mean up. "binary": the
@@ -34,10 +40,12 @@ def multiscale_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: 
     """
     expected = _edge_pyramid(foreground)
     maps = {"adaptive": prediction >= adaptive_level(prediction, lo, hi), "binary": prediction > half_level(lo, hi)}
-    return {name: _area(_edge_pyramid(binary), expected) for name, binary in maps.items()}
+    return {name: _area(_edge_pyramid(binary), expected, scales) for name, binary in maps.items()}
 
 
-def multiscale_curve(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
+def multiscale_curve(
+    prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int, scales: Sequence[int] = ALL
+) -> np.ndarray:
     """Compute the measure of multiscale_iou() at thresholds 0 to 256 of the stretched map, float64 (257,).
 
     Arguments are those of multiscale_iou(). The map is positive at or above a threshold.
@@ -47,14 +55,14 @@ def multiscale_curve(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi
     below = np.append(0, counts.cumsum())[lowest]
     # Thresholds with as many pixels below them share one binary map, which is scored once.
     _, distinct, index = np.unique(below, return_index=True, return_inverse=True)
-    scores = [_area(_edge_pyramid(prediction >= level), expected) for level in lowest[distinct]]
+    scores = [_area(_edge_pyramid(prediction >= level), expected, scales) for level in lowest[distinct]]
     return np.array(scores)[index]
 
 
-def _area(predicted: list[np.ndarray], expected: list[np.ndarray]) -> float:
+def _area(predicted: list[np.ndarray], expected: list[np.ndarray], scales: Sequence[int]) -> float:
     """Return the area under the curve of the shares over the scales."""
     ratios = [(count_bits(p & e) + 1) / (count_bits(e) + 1) for p, e in zip(predicted, expected, strict=True)]
-    return float(np.trapezoid(ratios, dx=1 / (SCALES - 1)))
+    return float(np.trapezoid([ratios[scale] for scale in scales], dx=1 / (len(scales) - 1)))
 
 
 def _edge_pyramid(pixels: np.ndarray) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ PySODMetrics fails for a full truth and for 64 or more targets, confuses overlap
 NaN for MAE if the boxes cover the image.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -51,21 +51,10 @@ def size_invariant(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: 
         Scores in 0..1. "mae": size-invariant MAE, lower is better. "max" and "mean": F, its maximum for each target
         and its mean over 256 thresholds. "adaptive": F at twice the mean of the target's map. "binary": F above 1/2.
     """
-    boxes = _targets(foreground)
+    boxes = target_boxes(foreground)
     error, scores = 0.0, dict.fromkeys(F_VARIANTS, 0.0)
-    values = stretch_levels(lo, hi)
-    for start in range(0, len(boxes), BATCH):
-        inside = _histograms(prediction, foreground, boxes[start : start + BATCH])
-        areas = inside.sum((1, 2))
-        error += _error(inside, lo, hi, areas)
-        inside[:, 0, lo] += prediction.size - areas
-        levels = Levels(
-            fg=inside[:, 1],
-            bg=inside[:, 0],
-            lo=np.full(len(inside), lo),
-            hi=np.full(len(inside), hi),
-            stretched=np.tile(values, (len(inside), 1)),
-        )
+    for inside, levels in target_levels(prediction, foreground, boxes, (lo, hi)):
+        error += _error(inside, lo, hi, inside.sum((1, 2)))
         for name, (thresholds, reduce) in F_VARIANTS.items():
             f = BINARY_MEASURES["f"](thresholds(levels), PYSOD, NO_EPS)
             scores[name] += float(reduce(f, axis=1).sum())
@@ -77,14 +66,47 @@ def size_invariant(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: 
     return {"mae": error / (len(boxes) + alpha)} | {name: total / len(boxes) for name, total in scores.items()}
 
 
+def target_levels(
+    prediction: np.ndarray, foreground: np.ndarray, boxes: np.ndarray, span: tuple[int, int]
+) -> Iterator[tuple[np.ndarray, Levels]]:
+    """Yield the pixels in the boxes of some targets, and the levels of each target's map and truth.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        boxes: the boxes of all targets, as target_boxes() returns them.
+        span: the levels of the map that stand for 0 and 1.
+
+    Yields:
+        Pixels by background/foreground and level, int64 (n, 2, 256), and the levels of the whole image with map and
+        truth set to 0 outside of each box.
+    """
+    lo, hi = span
+    values = stretch_levels(lo, hi)
+    for start in range(0, len(boxes), BATCH):
+        inside = _histograms(prediction, foreground, boxes[start : start + BATCH])
+        bg, fg = inside[:, 0].copy(), inside[:, 1]
+        bg[:, lo] += prediction.size - inside.sum((1, 2))
+        yield (
+            inside,
+            Levels(
+                fg=fg,
+                bg=bg,
+                lo=np.full(len(inside), lo),
+                hi=np.full(len(inside), hi),
+                stretched=np.tile(values, (len(inside), 1)),
+            ),
+        )
+
+
 def _error(histograms: np.ndarray, lo: int, hi: int, areas: np.ndarray) -> float:
     """Return the sum over histograms (n, 2, 256) of their pixels' absolute errors, each divided by its area (n,)."""
     above, below = LEVELS - lo, hi - LEVELS
     return float(((histograms[:, 0] @ above + histograms[:, 1] @ below) / areas).sum() / (hi - lo))
 
 
-def _targets(foreground: np.ndarray) -> np.ndarray:
-    """Return the boxes of the targets, int64 (n, 4).
+def target_boxes(foreground: np.ndarray) -> np.ndarray:
+    """Return the boxes of the targets, int64 (n, 4). Without foreground, the image is one box.
 
     A box is (first row, row behind the last, first column, column behind the last).
     """
