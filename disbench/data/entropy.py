@@ -48,23 +48,22 @@ def _take(bits, count, width):
 
 
 @kernel
-def walk_scan(data, at, tables, blocks, mcus, interval, kind, band, masks):
+def walk_scan(data, at, scan, tables, blocks, masks):
     """Follow the codes of one JPEG scan, as ITU-T T.81 defines them.
 
     Args:
         data: the file, uint8 (n,).
         at: offset of the scan's data.
+        scan: int64 (5,): number of MCUs; MCUs between two restart markers, or 0; SEQUENTIAL, DC_FIRST, DC_REFINED,
+            AC_FIRST or AC_REFINED; first and last coefficient, in zigzag order.
         tables: uint16 (8, 65536), 256 x length + symbol for the next 16 bits; DC tables, then AC tables.
         blocks: for each block of an MCU: the rows of its two tables.
-        mcus: number of MCUs.
-        interval: MCUs between two restart markers; 0 for none.
-        kind: SEQUENTIAL, DC_FIRST, DC_REFINED, AC_FIRST or AC_REFINED.
-        band: first and last coefficient, in zigzag order.
         masks: for each block of an AC scan: its coefficients that are not 0, as bits. Updated.
 
     Returns:
         The offset of the marker that follows, or DAMAGED.
     """
+    mcus, interval, kind = scan[0], scan[1], scan[2]
     bits, count, run, restarts = U64(0), I64(0), I64(0), I64(0)
     for mcu in range(mcus):
         if interval > 0 and mcu > 0 and mcu % interval == 0:
@@ -77,11 +76,10 @@ def walk_scan(data, at, tables, blocks, mcus, interval, kind, band, masks):
             restarts += 1
         for block in range(blocks.shape[0]):
             if kind <= DC_REFINED:
-                at, bits, count = _walk_block(data, at, bits, count, tables, blocks[block], kind)
+                at, bits, count = _walk_block(data, (at, bits, count), tables, blocks[block], kind)
             else:
-                at, bits, count, run, masks[mcu] = _walk_band(
-                    data, at, bits, count, run, masks[mcu], tables[blocks[block, 1]], band, kind
-                )
+                table = tables[blocks[block, 1]]
+                (at, bits, count), run, masks[mcu] = _walk_band(data, (at, bits, count), run, masks[mcu], table, scan)
             if at < 0:
                 return DAMAGED
     at, bits, count = _refill(data, at, bits, count)
@@ -90,9 +88,12 @@ def walk_scan(data, at, tables, blocks, mcus, interval, kind, band, masks):
 
 
 @kernel
-def _walk_block(data, at, bits, count, tables, rows, kind):
-    """Follow one block of a sequential scan, or of a progressive scan of DC. Returns a negative offset for damage."""
-    at, bits, count = _refill(data, at, bits, count)
+def _walk_block(data, reader, tables, rows, kind):
+    """Follow one block of a sequential scan, or of a progressive scan of DC. Returns a negative offset for damage.
+
+    `reader` is the offset, the bit buffer and the number of bits in it.
+    """
+    at, bits, count = _refill(data, *reader)
     if kind == DC_REFINED:
         return (at if count > 0 else I64(DAMAGED)), bits, count - 1
     entry = _look_up(tables[rows[0]], bits, count)
@@ -115,12 +116,13 @@ def _walk_block(data, at, bits, count, tables, rows, kind):
 
 
 @kernel
-def _walk_band(data, at, bits, count, run, mask, table, band, kind):
+def _walk_band(data, reader, run, mask, table, scan):
     """Follow one block of a progressive scan of AC. Returns a negative offset for damage.
 
     `run` is the number of blocks, from this one on, that have no more codes.
     """
-    k, last = band[0], band[1]
+    at, bits, count = reader
+    kind, k, last = scan[2], scan[3], scan[4]
     while run == 0 and k <= last:
         at, bits, count = _refill(data, at, bits, count)
         entry = _look_up(table, bits, count)
@@ -129,7 +131,7 @@ def _walk_band(data, at, bits, count, run, mask, table, band, kind):
         is_end = size == 0 and zeros < 15
         width = zeros if is_end else size
         if entry == 0 or count < width or (kind == AC_REFINED and size > 1):
-            return I64(DAMAGED), bits, count, run, mask
+            return (I64(DAMAGED), bits, count), run, mask
         if is_end:
             run = (I64(1) << zeros) + _take(bits, count, width)
             count -= width
@@ -138,37 +140,38 @@ def _walk_band(data, at, bits, count, run, mask, table, band, kind):
         if kind == AC_FIRST:
             k += zeros
         else:
-            at, bits, count, k = _refine(data, at, bits, count, mask, k, last, zeros)
+            (at, bits, count), k = _refine(data, (at, bits, count), mask, k, last, zeros)
             if at < 0:
-                return at, bits, count, run, mask
+                return (at, bits, count), run, mask
         if size > 0:
             if k > last:
-                return I64(DAMAGED), bits, count, run, mask
+                return (I64(DAMAGED), bits, count), run, mask
             mask |= U64(1) << U64(k)
         k += 1
     if run > 0:
         if kind == AC_REFINED:
-            at, bits, count, k = _refine(data, at, bits, count, mask, k, last, 64)
+            (at, bits, count), k = _refine(data, (at, bits, count), mask, k, last, I64(64))
         run -= 1
-    return at, bits, count, run, mask
+    return (at, bits, count), run, mask
 
 
 @kernel
-def _refine(data, at, bits, count, mask, k, last, zeros):
+def _refine(data, reader, mask, k, last, zeros):
     """Skip a bit for each coefficient that is not 0, up to the coefficient after `zeros` others that are 0."""
+    at, bits, count = reader
     while k <= last:
         if (mask >> U64(k)) & U64(1):
             if count == 0:
                 at, bits, count = _refill(data, at, bits, count)
             if count == 0:
-                return I64(DAMAGED), bits, count, k
+                return (I64(DAMAGED), bits, count), k
             count -= 1
         elif zeros == 0:
             break
         else:
             zeros -= 1
         k += 1
-    return at, bits, count, k
+    return (at, bits, count), k
 
 
 @kernel

@@ -192,10 +192,8 @@ class _Walk:
         masks = parts[0][0].masks
         if kind >= entropy.AC_FIRST and not masks.size:
             masks = parts[0][0].masks = np.zeros(mcus, np.uint64)
-        band = np.array([first, last], np.int64)
-        end = entropy.walk_scan(
-            self.jpeg, at, self.tables, np.array(rows, np.int64), mcus, self.interval, kind, band, masks
-        )
+        scan = np.array([mcus, self.interval, kind, first, last], np.int64)
+        end = entropy.walk_scan(self.jpeg, at, scan, self.tables, np.array(rows, np.int64), masks)
         if end == entropy.DAMAGED:
             raise _DamageError
         return end

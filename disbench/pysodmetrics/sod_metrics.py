@@ -12,7 +12,8 @@ from disbench.metrics.structure import quadrant_histograms
 from disbench.metrics.structure import s_measure as score_structure
 from disbench.metrics.thresholds import score_mae
 from disbench.metrics.weighted import weighted_errors
-from disbench.pysodmetrics import float_maps
+from disbench.pysodmetrics.float_maps import object_similarity, region_similarity, s_measure
+from disbench.pysodmetrics.float_maps import weighted_errors as weighted_errors_of_floats
 from disbench.pysodmetrics.pair import Pair, binarise_floats, count_binary, read_pair
 from disbench.pysodmetrics.utils import EPS, TYPE
 
@@ -111,7 +112,7 @@ class Smeasure:
     def _score(self, pair: Pair) -> float:
         if pair.values is None and self.alpha == 0.5:
             return score_structure(quadrant_histograms(pair.levels, pair.foreground), pair.lo, pair.hi)
-        return float_maps.s_measure(pair.as_values(), pair.inside, self.alpha)
+        return s_measure(pair.as_values(), pair.inside, self.alpha)
 
     def cal_sm(self, pred: np.ndarray, gt: np.ndarray) -> float:
         """Compute S of a map in 0..1 and a truth of bool."""
@@ -120,12 +121,12 @@ class Smeasure:
     def object(self, pred: np.ndarray, gt: np.ndarray) -> float:
         """Compute the object similarity of a map in 0..1 and a truth of bool with foreground and background."""
         pair = read_pair(pred, gt, False)
-        return float_maps.object_similarity(pair.as_values(), pair.inside)
+        return object_similarity(pair.as_values(), pair.inside)
 
     def region(self, pred: np.ndarray, gt: np.ndarray) -> float:
         """Compute the region similarity of a map in 0..1 and a truth of bool with foreground."""
         pair = read_pair(pred, gt, False)
-        return float_maps.region_similarity(pair.as_values(), pair.inside)
+        return region_similarity(pair.as_values(), pair.inside)
 
     def get_results(self) -> dict[str, np.ndarray]:
         """Return the mean: {"sm"}."""
@@ -187,7 +188,7 @@ class WeightedFmeasure:
         if pair.values is None:
             truth, missed, spilled = weighted_errors(pair.levels, pair.foreground, pair.lo, pair.hi)
         else:
-            truth, missed, spilled = float_maps.weighted_errors(pair.as_values(), pair.inside)
+            truth, missed, spilled = weighted_errors_of_floats(pair.as_values(), pair.inside)
         if truth == 0:
             return 0.0
         hits = truth - missed
