@@ -14,7 +14,7 @@ import cv2
 
 from disbench.data.dataset import OVERALL
 from disbench.data.images import read_map, read_truth
-from disbench.inference.resize import resize_map
+from disbench.metrics.resize import resize_map
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.measurement import measure
 from disbench.metrics.protocols import PROTOCOLS

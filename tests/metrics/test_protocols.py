@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disbench.errors import InputError
-from disbench.inference.resize import resize_map
+from disbench.metrics.resize import resize_map
 from disbench.metrics import pixel_metrics
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.measurement import measure
