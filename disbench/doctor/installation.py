@@ -16,7 +16,7 @@ EXTRAS = {
     "lora": ("peft",),
     "track": ("tensorboard",),
     "ray": ("ray",),
-    "torchmetrics": ("torchmetrics",),
+    "torchmetrics": ("torch", "torchmetrics"),
     "xlsx": ("openpyxl",),
 }
 

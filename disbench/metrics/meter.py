@@ -49,8 +49,8 @@ class MeterRules:
             for name in rules.protocols:
                 if get_protocol(name).resize not in (None, resize):
                     raise InputError(
-                        f"resize: got {resize!r}, but protocol {name} resizes by {get_protocol(name).resize}; use that, "
-                        "or a Meter for each protocol"
+                        f"resize: got {resize!r}, but protocol {name} resizes by {get_protocol(name).resize}; give that, "
+                        "with a meter for each way of resizing"
                     )
         return rules
 
@@ -196,22 +196,21 @@ def add_entries(entries: dict[str | int, Entry], added: Iterable[Entry], *, skip
     Raises:
         InputError: for a name that is there already, and if only some of all images have names.
     """
-    updated = dict(entries)
+    accepted: dict[str | int, Entry] = {}
     for entry in added:
-        key = len(updated) if entry.name is None else stem_key(entry.name)
-        if updated and isinstance(next(iter(updated)), int) != isinstance(key, int):
+        key = len(entries) + len(accepted) if entry.name is None else stem_key(entry.name)
+        if isinstance(key, int) != isinstance(next(iter(entries or accepted), key), int):
             raise InputError("names: given for some images only; give the names of all, or none")
-        if key in updated and skip_known:
-            continue
-        if key in updated:
+        if key not in entries and key not in accepted:
+            accepted[key] = entry
+        elif not skip_known:
             raise InputError(f"names: {entry.name!r} was measured already; call reset() after each validation")
-        updated[key] = entry
-    entries.update(updated)
+    entries.update(accepted)
 
 
 def sort_entries(entries: dict[str | int, Entry]) -> list[Entry]:
     """List images as they are scored: by name, as `disbench score` does, or in the order of the updates."""
-    return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]  # type: ignore[arg-type,return-value]
+    return [entry for _, entry in sorted(entries.items(), key=lambda item: item[0])]
 
 
 def score_entries(rules: MeterRules, entries: Sequence[Entry]) -> dict[str, float]:

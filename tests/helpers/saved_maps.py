@@ -16,13 +16,18 @@ KEYS = "all,hce,biou_max,msiou_binary"
 
 
 def draw_pairs():
-    """Predictions float32 0 to 1 and ground truths uint8, one pair for each of NAMES; one truth is empty."""
+    """Predictions float32 0 to 1 and ground truths uint8, one pair for each of NAMES.
+
+    One truth is empty. Another is grey, with levels between half of its maximum, 100, and 128.
+    """
     pairs = []
     for seed in range(len(NAMES)):
         rng = np.random.default_rng(seed)
         truth = np.zeros((20 + 3 * seed, 31), np.uint8)
         if seed != 4:
             cv2.circle(truth, (8 + seed, 10), 5 + seed % 3, 255, -1)
+        if seed == 5:
+            truth = cv2.circle(np.minimum(truth, 200), (8 + seed, 10), 3, 110, -1)
         soft = cv2.GaussianBlur(truth, (0, 0), 1.5) / 255 * 0.8 + rng.random(truth.shape) * 0.2
         pairs.append((soft.astype(np.float32), truth))
     return pairs

@@ -36,7 +36,8 @@ def test_scores_equal_those_of_the_command_on_saved_maps(pairs, rounding, tmp_pa
     assert len(expected) == 7 * (len(set(disbench.METRICS)) - sum(m.optional for m in disbench.METRICS.values()) + 3)
     meter = disbench.Meter(EVERY, KEYS, rounding=rounding)
     for i in (3, 0, 5, 1, 4, 2):
-        meter.update(*pairs[i], NAMES[i])
+        soft, truth = pairs[i]
+        meter.update(soft, truth / 255 if i % 2 else truth, NAMES[i])
     assert meter.compute() == expected
     assert meter.names == [NAMES[i] for i in IN_ORDER]
     assert filled([pairs[i] for i in IN_ORDER], protocol=EVERY, metrics=KEYS, rounding=rounding).compute() == expected
@@ -138,7 +139,9 @@ def test_truths_of_every_kind_are_the_same_mask(truth):
     assert np.array_equal(to_truth_levels("target", truth), TRUTH)
 
 
-@pytest.mark.parametrize(("truth", "top"), [(TRUTH // 2, 127), (TRUTH // 255 * 3, 3), (TRUTH / 510, 128), (ZEROS + 1 / 255, 1)])
+@pytest.mark.parametrize(
+    ("truth", "top"), [(TRUTH // 2, 127), (TRUTH // 255 * 3, 3), (TRUTH / 510, 128), (ZEROS + 1 / 255, 1)]
+)
 def test_a_truth_without_foreground_that_is_not_empty_is_refused(truth, top):
     with pytest.raises(InputError, match=rf"^target\[0\]: its largest level is {top}, so no pixel is foreground"):
         disbench.Meter().update(TRUTH, truth)
@@ -225,7 +228,7 @@ def test_unfit_arguments_are_refused_at_once(arguments, message):
 
 @pytest.mark.parametrize("names", [["a"], ["a", "b", "c"], [1, 2], ["a", None], ["", "b"], {"a", "b"}, b"ab"])
 def test_names_are_texts_one_for_each_image(names):
-    with pytest.raises(InputError, match="^names: got"):
+    with pytest.raises(InputError, match=r"^names: got"):
         disbench.Meter().update([TRUTH, TRUTH], [TRUTH, TRUTH], names)
 
 
@@ -234,9 +237,9 @@ def test_names_are_texts_one_for_each_image(names):
 
 def test_all_images_have_names_or_none():
     meter = filled([(TRUTH, TRUTH)], ["a"])
-    with pytest.raises(InputError, match="^names: given for some images only"):
+    with pytest.raises(InputError, match=r"^names: given for some images only"):
         meter.update(TRUTH, TRUTH)
-    with pytest.raises(InputError, match="^names: given for some images only"):
+    with pytest.raises(InputError, match=r"^names: given for some images only"):
         meter.merge(filled([(TRUTH, TRUTH)]))
     meter.reset()
     meter.update(TRUTH, TRUTH)
@@ -270,9 +273,9 @@ def test_an_image_that_both_meters_have_counts_once():
 
 @pytest.mark.parametrize("arguments", [{"protocol": "isnet"}, {"metrics": "mae"}, {"rounding": "truncate"}])
 def test_meters_of_other_arguments_do_not_merge(arguments):
-    with pytest.raises(InputError, match="^other: got .*expected the same arguments"):
+    with pytest.raises(InputError, match=r"^other: got .*expected the same arguments"):
         filled([(TRUTH, TRUTH)]).merge(filled([(TRUTH, TRUTH)], **arguments))
-    with pytest.raises(InputError, match="^other: got 3"):
+    with pytest.raises(InputError, match=r"^other: got 3"):
         filled([(TRUTH, TRUTH)]).merge(3)
 
 
@@ -302,7 +305,7 @@ def test_a_batch_is_not_changed():
 def test_tensors_score_like_arrays(kind):
     torch = pytest.importorskip("torch")
     soft = torch.linspace(0, 1, 96).reshape(2, 1, 6, 8)
-    soft = (soft * 255).to(torch.uint8) if kind == "uint8" else soft > 0.4 if kind == "bool" else soft.to(getattr(torch, kind))
+    soft = {"uint8": (soft * 255).to(torch.uint8), "bool": soft > 0.4}.get(kind, soft.to(getattr(torch, kind)))
     array = soft.float().numpy() if kind == "bfloat16" else soft.numpy()
     truth = np.stack([TRUTH, TRUTH])
     expected = disbench.Meter()
