@@ -49,8 +49,8 @@ class MeterRules:
             for name in rules.protocols:
                 if get_protocol(name).resize not in (None, resize):
                     raise InputError(
-                        f"resize: got {resize!r}, but protocol {name} resizes by {get_protocol(name).resize}; give that, "
-                        "with a meter for each way of resizing"
+                        f"resize: got {resize!r}, but protocol {name} resizes by {get_protocol(name).resize}; give "
+                        "that, with a meter for each way of resizing"
                     )
         return rules
 
