@@ -115,11 +115,18 @@ def test_floats_become_levels_by_either_rule(dtype):
     assert to_levels("preds", values, "round").tolist() == [[0, 64, 128, 191, 255]]
 
 
-def test_levels_are_those_that_single_precision_saves():
+def test_products_have_the_precision_of_the_values():
     values = np.random.default_rng(0).random((50, 60), np.float32)
     assert np.array_equal(to_levels("preds", values, "truncate"), (values * 255).astype(np.uint8))
-    edge = np.nextafter(np.float32(1 / 255), np.float32(0))  # its product is below 1, or 1 after rounding
-    assert to_levels("preds", np.full((1, 1), edge), "truncate")[0, 0] == (edge * np.float32(255)).astype(np.uint8)
+    below = np.array([[100 / 255 - 1e-12]])  # single precision has no value between this one and 100 / 255
+    assert to_levels("preds", below, "truncate").tolist() == [[99]]
+    assert to_levels("preds", below.astype(np.float32), "truncate").tolist() == [[100]]
+
+
+def test_half_precision_is_multiplied_in_single_precision():
+    values = np.arange(1025, dtype=np.float16).reshape(25, 41) / np.float16(1024)
+    exact = [[int(value * 1024) * 255 // 1024 for value in row] for row in values]  # in integers
+    assert to_levels("preds", values, "truncate").tolist() == exact
 
 
 @pytest.mark.parametrize("rounding", ["round", "truncate"])
