@@ -14,10 +14,10 @@ import cv2
 
 from disbench.data.dataset import OVERALL
 from disbench.data.images import read_map, read_truth
-from disbench.inference.resize import resize_map
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.measurement import measure
 from disbench.metrics.protocols import PROTOCOLS
+from disbench.metrics.resize import resize_map
 from disbench.metrics.scoring import score
 from disbench.reports.publish import find_samples
 from disbench.runs.result import Result, load_run

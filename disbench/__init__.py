@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from disbench.inference.model import load_model as load
     from disbench.metrics.catalogue import METRICS
     from disbench.metrics.measurement import Measurement, measure
+    from disbench.metrics.meter import Meter
     from disbench.metrics.protocols import PROTOCOLS
     from disbench.metrics.scoring import curves, per_image, score
     from disbench.reports.api import report
@@ -32,6 +33,7 @@ _EXPORTS = {
     "PROTOCOLS": "metrics.protocols:PROTOCOLS",
     "InputError": "errors:InputError",
     "Measurement": "metrics.measurement:Measurement",
+    "Meter": "metrics.meter:Meter",
     "Result": "runs.result:Result",
     "compare": "stats.compare:compare",
     "curves": "metrics.scoring:curves",
@@ -48,6 +50,7 @@ __all__ = [
     "PROTOCOLS",
     "InputError",
     "Measurement",
+    "Meter",
     "Result",
     "__version__",
     "compare",

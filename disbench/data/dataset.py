@@ -6,11 +6,11 @@ Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
 import difflib
 import os
 import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from disbench.errors import InputError, wrong_type
+from disbench.system.names import stem_key as stem_key
 
 DataLocation = str | Path | tuple[Path | None, Path] | None  # see disbench.data.location.find_dataset
 SPLIT_COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "DIS-TE3": 500, "DIS-TE4": 500}
@@ -59,14 +59,6 @@ def parse_category(name: str) -> str | None:
     """Return the category of an image that is named group#Group#category#Category#id; None for other names."""
     parts = name.split("#")
     return parts[3] if len(parts) >= 5 else None
-
-
-def stem_key(stem: str) -> str:
-    """Return the form in which names are compared: without case, and in one Unicode form.
-
-    Archives made on macOS decompose accents.
-    """
-    return unicodedata.normalize("NFC", stem).casefold()
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ from disbench.data.headers import BMP, HEADER_BYTES, JPEG, PNG, TIFF, WEBP, chec
 from disbench.data.pillow import open_picture
 from disbench.data.png_chunks import DEPTH, SEVERAL, keep_essential_chunks
 from disbench.errors import InputError
+from disbench.metrics.validate import scale_truth
 from disbench.system.files import require_regular_file, write_atomic
 
 EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _BMP_DEPTH = 28  # offset in a BMP of the bits per pixel
-_LARGEST_ID = 128  # a truth's foreground is above this level
 _COLOURS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
 
@@ -69,15 +69,7 @@ def read_truth(path: Path, digest: str | None = None) -> np.ndarray:
     Raises InputError as read_map() does, and if the largest level is between 2 and 128. A mask of zeros is empty.
     """
     mode, grey = _read_grey(path, digest)
-    top = int(grey.max())
-    if top == 1 and not mode.startswith("I"):
-        return grey * 255
-    if 0 < top <= _LARGEST_ID:  # ids of classes or objects, or a faint mask; every measure would take it as empty
-        raise InputError(
-            f"{path}: its largest level is {top}, so no pixel is foreground, which begins above {_LARGEST_ID}; "
-            "save the mask with 0 and 255"
-        )
-    return grey
+    return scale_truth(f"{path}", grey, has_8_bits=not mode.startswith("I"))
 
 
 def read_map(path: Path, digest: str | None = None) -> np.ndarray:

@@ -16,6 +16,7 @@ EXTRAS = {
     "lora": ("peft",),
     "track": ("tensorboard",),
     "ray": ("ray",),
+    "torchmetrics": ("torch", "torchmetrics"),
     "xlsx": ("openpyxl",),
 }
 

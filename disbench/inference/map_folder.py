@@ -13,7 +13,7 @@ from disbench.data.hashing import combine_digests, hash_file
 from disbench.data.images import read_map
 from disbench.data.layouts import match_maps
 from disbench.errors import require_utf8
-from disbench.inference.resize import resize_map
+from disbench.metrics.resize import resize_map
 from disbench.system.environment import describe_environment
 
 MAX_NAME_BYTES = 200  # of a title that names a folder; file systems take 255

@@ -12,12 +12,13 @@ import numpy as np
 
 from disbench.errors import InputError
 
+FOREGROUND_ABOVE = 128  # level of a truth under most protocols; a truth below it is refused under all
 MAP, IMAGE = "uint8 (h, w)", "uint8 (h, w, 3)"
 
 
 def check_map(name: str, array: np.ndarray) -> None:
     """Raise InputError unless `array` is uint8 (h, w) with at least one pixel. The message calls it `name`."""
-    _check_type(name, array, MAP, mode="L")
+    check_type(name, array, MAP, mode="L")
     if array.dtype != np.uint8 or array.ndim != 2 or array.size == 0:
         advice = _advise_dtype(array.dtype)
         if not advice and array.ndim == 3 and 1 in (array.shape[0], array.shape[2]):
@@ -32,7 +33,7 @@ def check_map(name: str, array: np.ndarray) -> None:
 
 def check_image(name: str, array: np.ndarray) -> None:
     """Raise InputError unless `array` is uint8 (h, w, 3) with at least one pixel. The message calls it `name`."""
-    _check_type(name, array, IMAGE, mode="RGB")
+    check_type(name, array, IMAGE, mode="RGB")
     if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and array.size:
         return
     advice = _advise_dtype(array.dtype)
@@ -56,7 +57,33 @@ def check_not_binary(name: str, array: np.ndarray) -> None:
         raise InputError(f"{name}: its levels are 0 and 1, so no pixel is foreground; multiply it by 255")
 
 
-def _check_type(name: str, value: Any, expected: str, mode: str) -> None:
+def scale_truth(name: str, levels: np.ndarray, *, has_8_bits: bool = True) -> np.ndarray:
+    """Apply the rule of the largest level to a truth: a mask of 0 and 1 becomes 0 and 255.
+
+    Args:
+        name: what messages call the truth, such as its path.
+        levels: uint8 (h, w).
+        has_8_bits: the levels are as stored. False: they were rounded to 8 bits, so level 1 is not a mask's 1.
+
+    Returns:
+        uint8 (h, w).
+
+    Raises:
+        InputError: if the largest level is between 2 and 128: ids of classes or objects, or a faint mask, which every
+            measure would take as empty.
+    """
+    top = int(levels.max())
+    if top == 1 and has_8_bits:
+        return levels * np.uint8(255)
+    if 0 < top <= FOREGROUND_ABOVE:
+        raise InputError(
+            f"{name}: its largest level is {top}, so no pixel is foreground, which begins above {FOREGROUND_ABOVE}; "
+            "save the mask with 0 and 255"
+        )
+    return levels
+
+
+def check_type(name: str, value: Any, expected: str, mode: str) -> None:
     """Raise InputError for anything other than an array of NumPy; subclasses give some operations another meaning."""
     kind = type(value)
     if kind is np.ndarray or kind is np.memmap:

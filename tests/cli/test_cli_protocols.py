@@ -14,9 +14,9 @@ from image_files import write
 
 from disbench.data.complexity import measure_complexity
 from disbench.data.images import read_map, read_truth
-from disbench.inference.resize import resize_map
 from disbench.metrics.measurement import measure
 from disbench.metrics.protocols import PROTOCOLS
+from disbench.metrics.resize import resize_map
 from disbench.metrics.scoring import score
 
 EVERY = ",".join(PROTOCOLS)

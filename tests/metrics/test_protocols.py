@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from disbench.errors import InputError
-from disbench.inference.resize import resize_map
 from disbench.metrics import pixel_metrics
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.measurement import measure
 from disbench.metrics.protocols import PROTOCOLS, parse_protocols
+from disbench.metrics.resize import resize_map
 from disbench.metrics.scoring import curves, make_signature, per_image, score
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
