@@ -1,7 +1,6 @@
 """Methods that are external commands: all maps of some images from one call of a program."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -142,7 +141,7 @@ def predict_folder(
             folder=method.card.folder,
             log=log,
             timeout=timeout,
-            poll=lambda: progress(len(os.listdir(map_folder))),
+            poll=lambda: progress(sum(1 for _ in map_folder.iterdir())),
         )
     except OSError as error:
         raise InputError(

@@ -3,7 +3,9 @@
     runs/<model>/<key>/command/
         <split>.log      the command line and the output of the program
         <split>.json     the seconds of the whole process, and how many maps have another size than the ground truth
-        maps/<split>/    the maps, until their rows are in the log; a stopped run does not run the program again
+        maps/<split>/    the maps, until their rows are in the log
+
+A run that was stopped while it scored finds the maps there, and does not run the program again.
 """
 
 import shutil

@@ -142,7 +142,7 @@ def execute(
     if description.whole_subsets and config.shard != WHOLE:
         raise InputError(f"{description.title} is an external command, which predicts whole subsets; omit --shard")
     dataset = hash_dataset(dataset, progress)
-    manifest = _plan(description, dataset, measures)
+    manifest = plan_run(description, dataset, measures)
     folder = open_run(config.out, description.name, manifest)
     logged = RowLogs(folder)
     samples = config.shard.select(dataset.samples)
@@ -197,7 +197,7 @@ def _default_engine(model: ModelSpec | MapFolder) -> Engine:
     return Threads()
 
 
-def _plan(description: Description, dataset: DataSet, measures: MeasureSpec) -> Manifest:
+def plan_run(description: Description, dataset: DataSet, measures: MeasureSpec) -> Manifest:
     """Make the manifest, whose identity is everything that a score depends on. The run key hashes it.
 
     The rows are those of this identity: engines check every file that they read against the digests in `dataset`.

@@ -14,6 +14,7 @@ from own_registry import isolate_registry
 
 from disbench.data.hashing import ChangedFileError
 from disbench.data.images import read_map
+from disbench.doctor import adapter
 from disbench.errors import InputError
 from disbench.inference.model import load_model
 from disbench.registry import discovery, loading
@@ -111,11 +112,12 @@ def test_a_lost_map_repeats_the_whole_subset(tmp_path, folder, card):
         ("fail", r"mine\.log: the command of By command failed with exit status 1; see its output there"),
         ("few", r"mine\.log: the command of By command wrote no map of 1 \(-d#e\.jpg\)"),
         ("extra", r"mine\.log: .* wrote what is no map of an image: 1 \(other\.png\)"),
-        ("small", r"the maps that By command wrote as maps of .* 4 of another size than the truth .*; the output of the command is in .*mine\.log"),
+        ("small", r"the maps that By command wrote as .* 4 of another size .*; the output .* is in .*mine\.log"),
     ],
 )
 def test_a_command_that_fails_is_one_line_that_names_its_log(tmp_path, folder, card, mode, words):
-    done = call("run", "--model", "by_command", "--data", folder, "--out", tmp_path / "runs", "--option", f"mode={mode}")
+    place = ("--data", folder, "--out", tmp_path / "runs")
+    done = call("run", "--model", "by_command", *place, "--option", f"mode={mode}")
     assert done.exit_code == 2
     with pytest.raises(InputError, match=words):
         run(folder, tmp_path / "runs", mode)
@@ -130,7 +132,7 @@ def test_a_command_that_fails_is_one_line_that_names_its_log(tmp_path, folder, c
 
 def test_maps_of_another_size_follow_the_rule_of_the_protocol(tmp_path, folder, card):
     result = run(folder, tmp_path / "runs", "small", protocol="diffdis")
-    assert result.size == "opencv-bilinear:4"
+    assert result.size == "pillow-bicubic:4"
     (scored,) = _score_small(tmp_path, folder, result)
     assert result.scores("mae") == scored.scores("mae")
     assert result.signature == scored.signature
@@ -238,13 +240,18 @@ def test_what_a_command_cannot_do_is_refused(tmp_path, folder, card):
     assert calls(card) == []
 
 
-def test_a_command_is_described_and_diagnosed(card):
+def test_a_command_is_described_and_diagnosed(card, monkeypatch):
+    truth = np.zeros((24, 32), np.uint8)
+    truth[:, 8:16] = 255
+    pairs = [(np.full((24, 32, 3), 9, np.uint8), truth)] * 3
+    monkeypatch.setattr(adapter, "sample_pictures", lambda: pairs)
     described = call("models", "by_command")
     assert "predict.py '{images}' '{maps}'" in described.output
     (entry,) = json.loads(call("models", "by_command", "--json").stdout)
     assert entry["command"][-1] == "{mode}" and entry["options"] == {"mode": "good"}
     done = call("doctor", "--model", "by_command")
     assert "ok   command: 3 maps in" in done.output and "ok   maps: one per image" in done.output
+    assert "ok   score: max F 1.000 on 3 images" in done.output
     done = call("doctor", "--model", "by_command", "--option", "mode=fail")
     assert done.exit_code == 1
     assert "FAIL command: the command of By command failed with exit status 1" in done.output
@@ -274,7 +281,7 @@ def _ends(pid):
     for _ in range(100):
         try:
             os.kill(pid, 0)
-            if "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2][:3]:  # dead, and not yet reaped
+            if "Z" in Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2][:3]:  # dead, and not yet reaped
                 return True
         except (ProcessLookupError, FileNotFoundError):
             return True
