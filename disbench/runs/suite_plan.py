@@ -16,7 +16,7 @@ from disbench.inference.map_folder import MapFolder
 from disbench.registry.card import Card
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import KINDS, WEIGHTS_SUFFIXES
-from disbench.registry.loading import get_card, import_attribute
+from disbench.registry.loading import import_attribute
 from disbench.runs.command import CommandSource
 from disbench.runs.engines.base import Description, describe
 from disbench.runs.engines.threads import Threads
@@ -25,7 +25,7 @@ from disbench.runs.manifest import Manifest, read_manifest
 from disbench.runs.row_log import RowLogs
 from disbench.runs.spec import MeasureSpec, ModelSpec
 from disbench.runs.suite import DataEntry, MethodEntry, Suite
-from disbench.runs.suite_run import DataSets, SuiteConfig, describe_fault, get_title, make_maps_spec, make_model_spec
+from disbench.runs.suite_run import SuiteConfig, SuiteInputs, describe_fault
 from disbench.runs.tables import read_parquet
 
 BYTES_PER_ROW = 8192  # in the row log and the tables, at most
@@ -67,17 +67,17 @@ class PlanItem:
 
 def plan_suite(suite: Suite, config: SuiteConfig) -> list[PlanItem]:
     """Plan a suite. Nothing is computed; models are loaded only where a run of theirs may be the one of the suite."""
-    datasets = DataSets(config.progress)
+    inputs = SuiteInputs(config)
     items = []
     for method, data in suite.cells:
         item = PlanItem(method=method.label, dataset=data.label)
         faults = [
-            *_list_faults(_check_data, method, data, datasets),
-            *_list_faults(_check_method, method, data, config),
+            *_list_faults(_check_data, method, data, inputs),
+            *_list_faults(_check_method, method, data, inputs),
         ]
         if not faults:
             try:
-                item = _plan_cell(method, data, suite.measures, datasets, config)
+                item = _plan_cell(method, data, suite.measures, inputs, config)
             except Exception as error:
                 faults.append(describe_fault(error))
         items.append(replace(item, faults=tuple(faults)))
@@ -93,37 +93,36 @@ def _list_faults(check: Callable[..., None], *arguments: Any) -> list[str]:
     return []
 
 
-def _check_data(method: MethodEntry, data: DataEntry, datasets: DataSets) -> None:
+def _check_data(method: MethodEntry, data: DataEntry, inputs: SuiteInputs) -> None:
     try:
-        datasets.find(data, images=method.get_maps(data) is None)
+        inputs.find(data, images=method.get_maps(data) is None)
     except InputError as error:
         raise InputError(f"{error}; docs/data.md names the sources of data sets") from None
 
 
-def _check_method(method: MethodEntry, data: DataEntry, config: SuiteConfig) -> None:
+def _check_method(method: MethodEntry, data: DataEntry, inputs: SuiteInputs) -> None:
     """Check that a method's maps, or its weights, code and program are there. InputError says how to get them."""
-    get_title(method)
+    inputs.get_title(method)
     folder = method.get_maps(data)
     if folder is None:
-        spec = make_model_spec(method, config.device)
-        _check_available(get_card(spec.name), spec)
+        _check_available(inputs.get_card(method), inputs.make_model_spec(method))
     elif not folder.is_dir():
-        raise InputError(f"{folder}: no such folder{_hint_at_maps(method)}")
+        raise InputError(f"{folder}: no such folder{_hint_at_maps(inputs.get_card(method)) if method.model else ''}")
 
 
 def _plan_cell(
-    method: MethodEntry, data: DataEntry, measures: MeasureSpec, datasets: DataSets, config: SuiteConfig
+    method: MethodEntry, data: DataEntry, measures: MeasureSpec, inputs: SuiteInputs, config: SuiteConfig
 ) -> PlanItem:
     folder = method.get_maps(data)
-    dataset = datasets.find(data, images=folder is None)
+    dataset = inputs.find(data, images=folder is None)
     description: Description | None
     if folder is not None:
-        saved = make_maps_spec(method, folder)
+        saved = inputs.make_maps_spec(method, folder)
         maps = MapFolder(saved.title, folder, dataset.samples, measures.protocols[0].resize)
         name, description, bytes_per_image = maps.name, describe(maps), BYTES_PER_ROW
     else:
-        spec = make_model_spec(method, config.device)
-        name = get_card(spec.name).name
+        spec = inputs.make_model_spec(method)
+        name = inputs.get_card(method).name
         description = _describe_model(spec, name, dataset, config.run.out)
         bytes_per_image = _estimate_bytes(config.run.out / name, dataset, saves=config.run.save_maps)
     total = len(dataset.samples)
@@ -160,9 +159,8 @@ def _check_available(card: Card, spec: ModelSpec) -> None:
         raise InputError(f"{card.title}: the program {card.command[0]} is not on the path; install it")
 
 
-def _hint_at_maps(method: MethodEntry) -> str:
-    card = get_card(method.model) if method.model else None
-    if card is None or not card.maps:
+def _hint_at_maps(card: Card) -> str:
+    if not card.maps:
         return ""
     return f"; published maps: {card.maps[0].urls[0]}, see `disbench models {cli_arguments(card)}`"
 

@@ -56,6 +56,19 @@ def place(tmp_path, make_pairs, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, make_pairs):
+    """A place whose suite, with a command in it, has ended; tests read it."""
+    with pytest.MonkeyPatch.context() as patch:
+        isolate_registry(patch)
+        patch.chdir(tmp_path_factory.mktemp("finished"))
+        make_place(make_pairs)
+        Path("suite.toml").write_text(SUITE.format(more='[[methods]]\nmodel = "by_command"\n'), encoding="utf-8")
+        done = suite("--out", "runs")
+        assert done.exit_code == 0 and "12 of 12 finished" in done.output, done.output
+        yield Path.cwd()
+
+
 def make_place(make_pairs):
     for count, name in enumerate(("kitchen", "garage", "attic"), 2):
         make_pairs(Path(name), NAMES[:count])
@@ -81,26 +94,22 @@ def records(out):
     return {(r["dataset"], r["method"], r["metric"]): float(r["value"]) for r in csv.DictReader(text.splitlines())}
 
 
-def test_a_suite_scores_what_single_commands_score(place):
-    done = suite("--out", "runs")
-    assert done.exit_code == 0, done.output
-    assert "9 of 9 finished" in done.output
-    table = records(place / "runs")
-    assert len(table) == 9 * 5
-    otsu = api.run("otsu", data="garage", out="other").score("garage", "mae")["mae"]
+def test_a_suite_scores_what_single_commands_score(finished, tmp_path):
+    table = records(finished / "runs")
+    assert len(table) == 12 * 5
+    otsu = api.run("otsu", data=finished / "garage", out=tmp_path).score("garage", "mae")["mae"]
     assert table["Garage & <b>", "Otsu", "mae"] == otsu
-    (mine,) = api.score_maps("maps/attic", data=(None, "attic/gt"), out="other")
+    (mine,) = api.score_maps(finished / "maps/attic", data=(None, finished / "attic/gt"), out=tmp_path)
     assert table["Attic", "Mine", "mae"] == mine.score("attic", "mae")["mae"]
     assert table["kitchen", "All foreground", "mae"] > 0.5
 
 
-def test_the_report_has_a_block_for_each_data_set_and_escapes_names(place):
-    suite("--out", "runs")
-    folder = place / "runs/suites/suite"
+def test_the_report_has_a_block_for_each_data_set_and_escapes_names(finished):
+    folder = finished / "runs/suites/suite"
     tex = (folder / "report.tex").read_text("utf-8")
-    titles = re.findall(r"\\multicolumn\{5\}\{@\{\}l\}\{\\textbf\{(.*?)\}\} ", tex)
+    titles = re.findall(r"\\multicolumn\{6\}\{@\{\}l\}\{\\textbf\{(.*?)\}\} ", tex)
     assert titles == ["kitchen", r"Garage \& \textless{}b\textgreater{}", "Attic"]
-    assert r"Subset & Metric & Otsu & All foreground & Mine \\" in tex
+    assert r"Subset & Metric & Otsu & All foreground & Mine & By command \\" in tex
     assert tex.count(r"\multirow{5}") == 3
     assert tex.count("{") == tex.count("}")
     page = (folder / "report.html").read_text("utf-8")
@@ -257,9 +266,9 @@ def test_a_plan_counts_the_images_of_a_started_run_and_of_no_other(place, monkey
     assert cells["all_foreground", "Garage & <b>"]["status"] == "to do"
 
 
-def test_a_finished_suite_is_planned_as_done_with_every_kind_of_method(place):
-    Path("suite.toml").write_text(SUITE.format(more='[[methods]]\nmodel = "by_command"\n'), encoding="utf-8")
-    suite("--out", "runs")
+def test_a_finished_suite_is_planned_as_done_with_every_kind_of_method(finished, monkeypatch):
+    isolate_registry(monkeypatch)
+    monkeypatch.chdir(finished)
     document = plan("--out", "runs")
     assert {cell["status"] for cell in document["cells"]} == {"done"}
     assert (document["seconds"], document["bytes"]) == (0, 0)
