@@ -143,7 +143,7 @@ def predict_folder(
             timeout=timeout,
             poll=lambda: progress(sum(1 for _ in map_folder.iterdir())),
         )
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter for a null character in an option
         raise InputError(
             f"{method.card.folder / 'card.toml'}: its command cannot be started ({method.card.command[0]}: "
             f"{describe_error(error)}); install the program, or correct `command`"

@@ -171,6 +171,11 @@ def test_a_program_that_is_missing_is_named(tmp_path, folder, card):
         run(folder, tmp_path / "runs")
 
 
+def test_an_option_that_no_program_can_take_is_reported(tmp_path, folder, card):
+    with pytest.raises(InputError, match=r"card\.toml: its command cannot be started \(.*embedded null byte\)"):
+        run(folder, tmp_path / "runs", "a\0b")
+
+
 def test_the_key_has_command_options_weights_and_named_files(tmp_path, folder, card):
     def key(**options):
         return run(folder, tmp_path / "runs", **options).folder.name
