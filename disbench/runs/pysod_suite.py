@@ -44,21 +44,21 @@ def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
     """
     sets = read_json(datasets, dict[str, dict[str, Any]], fault=FAULT)
     tables = read_json(methods, dict[str, dict[str, Any]], fault=FAULT)
-    names = {name: _make_name(name) for name in sets}
-    if len(set(names.values())) < len(names):
-        raise InputError(f"{datasets}: two names of data sets differ only in characters that no folder can have")
+    for path, keys in ((datasets, sets), (methods, tables)):
+        if len({_make_name(key).casefold() for key in keys}) < len(keys):
+            raise InputError(f"{path}: two names differ only in case or special characters; rename one of them")
     entries = []
     for name, parts in sets.items():
         if not parts.get("mask"):
             raise InputError(f"{datasets}: {name} has no `mask`; add the folder of its ground truths")
-        _link_files(_convert(datasets, name, parts["mask"]), links / names[name] / "gt", datasets)
-        entries.append(DataEntry(title=name, truth=str(links / names[name] / "gt")))
+        _link_files(_convert(datasets, name, parts["mask"]), links / _make_name(name) / "gt", datasets)
+        entries.append(DataEntry(title=name, truth=str(links / _make_name(name) / "gt")))
     listed = []
     for method, folders in tables.items():
         maps = {}
         for name, part in folders.items():
             if part is not None and name in sets:
-                target = links / names[name] / "maps" / _make_name(method)
+                target = links / _make_name(name) / "maps" / _make_name(method)
                 _link_files(_convert(methods, f"{method}, {name}", part), target, methods)
                 maps[name] = str(target)
         if maps:
@@ -74,7 +74,10 @@ def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
 
 def _convert(path: Path, place: str, part: Any) -> Part:
     with report_unreadable(path, f"{FAULT}: {place}"):
-        return msgspec.convert(part, Part)
+        converted = msgspec.convert(part, Part)
+        if not converted.path:
+            raise ValueError("its path is empty")
+        return converted
 
 
 def _make_name(name: str) -> str:

@@ -33,6 +33,8 @@ with open("calls.txt", "a") as calls:
     calls.write(" ".join(sorted(os.listdir(images))) + chr(10))
 if mode == "fail":
     sys.exit("no GPU here")
+if mode == "once" and len(open("calls.txt").readlines()) == 2:
+    sys.exit("out of memory")
 if mode == "hang":
     time.sleep(600)
 if mode == "spoil":

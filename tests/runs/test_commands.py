@@ -12,6 +12,7 @@ from command import call
 from command_card import CARD, make_command_card
 from own_registry import isolate_registry
 
+from disbench.data import dataset
 from disbench.data.hashing import ChangedFileError
 from disbench.data.images import read_map
 from disbench.doctor import adapter
@@ -96,6 +97,19 @@ def test_a_stopped_run_scores_the_maps_that_are_there(tmp_path, folder, card):
     result = run(folder, tmp_path / "runs")
     assert len(calls(card)) == 1
     whole = run(folder, tmp_path / "whole")
+    assert (result.folder / "scores.parquet").read_bytes() == (whole.folder / "scores.parquet").read_bytes()
+
+
+def test_subsets_that_are_finished_are_not_predicted_again(tmp_path, card, make_pairs, monkeypatch):
+    for split, count in (("DIS-TE1", 2), ("DIS-TE2", 3)):
+        make_pairs(tmp_path / "DIS5K" / split, [f"1#Frame#1#Chair#{split}-{i}" for i in range(count)])
+        monkeypatch.setitem(dataset.SPLIT_COUNTS, split, count)
+    with pytest.raises(InputError, match=r"DIS-TE2\.log: the command of By command failed with exit status 1"):
+        run(tmp_path / "DIS5K", tmp_path / "runs", "once", split="DIS-TE1..2")
+    result = run(tmp_path / "DIS5K", tmp_path / "runs", "once", split="DIS-TE1..2")
+    assert [len(line.split()) for line in calls(card)] == [2, 3, 3]
+    assert result.meta["process"]["images"] == {"DIS-TE1": 2, "DIS-TE2": 3}
+    whole = run(tmp_path / "DIS5K", tmp_path / "whole", "once", split="DIS-TE1..2")
     assert (result.folder / "scores.parquet").read_bytes() == (whole.folder / "scores.parquet").read_bytes()
 
 
