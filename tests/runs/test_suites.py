@@ -408,7 +408,7 @@ def test_a_file_that_is_gone_leaves_no_link_and_is_a_fault(place):
     [
         ({"datasets": {"kitchen": {"image": {"path": "x"}}}}, "datasets.json: kitchen has no `mask`"),
         ({"datasets": {"kitchen": {"mask": {"path": 3}}}}, "datasets.json: not a file of PySODEvalToolkit: kitchen"),
-        ({"datasets": {"kitchen": {"mask": {"path": ""}}}}, "not a file of PySODEvalToolkit: kitchen (its path is empty)"),
+        ({"datasets": {"kitchen": {"mask": {"path": ""}}}}, "PySODEvalToolkit: kitchen (its path is empty)"),
         ({"methods": {"A b": {}, "a/b": {}}}, "methods.json: two names differ only in case or special characters"),
         ({"datasets": {"kitchen": {"mask": {"path": "gone"}}}}, "datasets.json: gone: No such file or directory"),
         ({"datasets": {"kitchen": {"mask": {"path": "kitchen/gt", "prefix": "q"}}}}, "no file with prefix 'q'"),
