@@ -38,7 +38,7 @@ def shared_bootstraps(monkeypatch):
     share_bootstraps(monkeypatch.setattr)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_pairs():
     """make_pairs(folder, names): im/*.jpg and gt/*.png of 24 x 32 with a disc each; returns the folder."""
 

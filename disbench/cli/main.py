@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Score and run": {
         "run": "disbench.cli.run:run",
         "score": "disbench.cli.run:score",
+        "suite": "disbench.cli.suite:suite",
         "predict": "disbench.cli.predict:predict",
         "models": "disbench.cli.models:models",
         "metrics": "disbench.cli.metrics:metrics",
@@ -67,6 +68,7 @@ CHECKPOINT_HINT = "run the same command again to resume from the last checkpoint
 RESUME_HINTS = {
     "run": RESUME_HINT,
     "score": RESUME_HINT,
+    "suite": RESUME_HINT,
     "predict": RESUME_HINT,
     "vae-ceiling": RESUME_HINT,
     "train": CHECKPOINT_HINT,

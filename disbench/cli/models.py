@@ -1,5 +1,6 @@
 """The command on the registry: models."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from disbench.registry.loading import get_card
 from disbench.system.console import print_json, print_table
 
 HIDDEN_FIELDS = {"folder", "source", "commands", "trainer"}  # places on this machine, and disbench's own wiring
+COMMAND_FIELDS = {"command", "options", "timeout", "copies"}  # of an external command only
 LISTED_STATUSES = [status for status in STATUSES if status != "file"]
 
 
@@ -45,7 +47,8 @@ def models(name, status, find, as_json):
 
 
 def _card_to_json(card: Card) -> dict[str, Any]:
-    fields = {key: value for key, value in asdict(card).items() if key not in HIDDEN_FIELDS}
+    hidden = HIDDEN_FIELDS if card.command else HIDDEN_FIELDS | COMMAND_FIELDS
+    fields = {key: value for key, value in asdict(card).items() if key not in hidden}
     # The JSON keeps the name that the table had before the card called it pipeline.
     return {"protocol" if key == "pipeline" else key: value for key, value in fields.items()}
 
@@ -70,6 +73,10 @@ def _describe(card: Card) -> None:
         _echo(f"Parameters: {card.parameters / 1e6:.2f} M")
     for key, value in card.pipeline.items():
         _echo(f"{key.capitalize()}: {value}")
+    if card.command:
+        _echo(f"Command: {shlex.join(card.command)}")
+    for key, value in card.options.items():
+        _echo(f"Option {key}, by default: {value}")
     if card.training:
         _echo(f"Training: disbench train --model {card.name} --data DIS5K --out DIR")
     if card.recipe:

@@ -146,10 +146,14 @@ def check_key(model: Model, pairs: Sequence[Pair]) -> str:
 def check_score(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that maps score better than all foreground."""
     maps = [model.predict(image) for image, _ in pairs]
-    truths = [truth for _, truth in pairs]
+    return compare_with_floor(maps, [truth for _, truth in pairs])
+
+
+def compare_with_floor(maps: Sequence[np.ndarray], truths: Sequence[np.ndarray]) -> str:
+    """Compare the max F of maps with that of all foreground. CheckError where it is not higher."""
     value = _score_maps(maps, truths)
     floor = _score_maps([np.full_like(truth, 255) for truth in truths], truths)
-    message = f"max F {value:.3f} on {len(pairs)} images of DIS-Mini, {floor:.3f} with all foreground"
+    message = f"max F {value:.3f} on {len(maps)} images of DIS-Mini, {floor:.3f} with all foreground"
     if value <= floor + MIN_MARGIN:
         inverted = _score_maps([255 - mask for mask in maps], truths)
         raise CheckError(message + (f", {inverted:.3f} inverted" if inverted > value else ""))

@@ -176,9 +176,9 @@ def write_entry(path: Path, entry: Entry) -> None:
 
 
 def list_boards(root: Path | None = BOARDS_ROOT) -> dict[str, Path]:
-    """List the leaderboards in a folder, by name."""
+    """List the leaderboards in a folder, by name. The other folders hold tables and suites."""
     folders = sorted(root.iterdir()) if root and root.is_dir() else []
-    return {path.name: path for path in folders if path.is_dir() and path.name != "tables"}
+    return {path.name: path for path in folders if path.is_dir() and path.name not in ("tables", "suites")}
 
 
 def list_entries(board: str | Path = "dis5k") -> list[Path]:

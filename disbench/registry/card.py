@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from disbench.errors import InputError
+from disbench.registry.commands import check_command, list_placeholders
 from disbench.system.documents import read_toml, report_unreadable
 
 _PACKAGE = Path(__file__).parents[1]
@@ -77,6 +78,10 @@ class Card:
         pipeline: pre- and post-processing; the run key hashes it.
         source: the file or repository that stands for a folder; "" for a folder.
         commands: "module:attribute" of a dict of click commands, which `disbench NAME` runs.
+        command: an external program with its arguments that makes all maps of a subset, in place of a predictor.
+        options: the options of `command`, with their defaults.
+        timeout: seconds that `command` may take for a subset; 0 for no limit.
+        copies: whether `command` gets copies of the images, not links to them.
     """
 
     name: str
@@ -97,6 +102,10 @@ class Card:
     source: str = ""
     commands: str = ""
     trainer: str = ""  # "module:function" in the model's folder that trains it by a recipe
+    command: tuple[str, ...] = ()
+    options: dict[str, str] = field(default_factory=dict)
+    timeout: float = 0
+    copies: bool = False
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -107,6 +116,8 @@ class Card:
     @property
     def accepts_weights(self) -> bool:
         """Whether --weights can name anything."""
+        if self.command:
+            return "weights" in list_placeholders(self.command)
         return bool(self.weights or self.training)
 
     @property
@@ -137,6 +148,9 @@ def read_card(folder: Path) -> Card:
         card = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # checks the types of values
     if card.status not in STATUSES:
         raise InputError(f"{path}: unknown status {card.status!r}; known: {', '.join(STATUSES)}")
-    if card.status != "maps-only" and not re.fullmatch(r"\w+:\w+", card.predictor):
+    if card.command and card.predictor:
+        raise InputError(f"{path}: it has both a predictor and a command; keep one of them")
+    check_command(path, card.command, card.options, card.timeout)
+    if card.status != "maps-only" and not card.command and not re.fullmatch(r"\w+:\w+", card.predictor):
         raise InputError(f"{path}: predictor {card.predictor!r} is not module:class of a module in the same folder")
     return card

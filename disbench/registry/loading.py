@@ -45,6 +45,8 @@ def check_weights(card: Card, weights: str | None) -> None:
         if not card.accepts_weights:
             raise InputError(f"{card.title} has no weights; omit --weights")
         return
+    if card.command and not card.accepts_weights:
+        return
     if card.training and not card.weights:
         maps = "; --maps takes its authors' maps" if card.maps else ""
         raise InputError(
@@ -57,6 +59,8 @@ def check_weights(card: Card, weights: str | None) -> None:
             f"{card.title} needs --weights: get {first.name} by hand from {first.urls[0]}, "
             f"or see `disbench models {cli_arguments(card)}`"
         )
+    if card.command:
+        raise InputError(f"{card.title} needs --weights, because its command has an argument for them")
 
 
 def load_predictor(card: Card, weights: str | None, device: str | None, options: Mapping[str, str]) -> Any:
@@ -72,6 +76,11 @@ def load_predictor(card: Card, weights: str | None, device: str | None, options:
         InputError: for unfit weights, an unknown option, and code from outside that fails.
     """
     check_weights(card, weights)
+    if card.command:
+        raise InputError(
+            f"{card.title} is an external command, which only predicts whole subsets: "
+            f"`disbench run {cli_arguments(card, '--model')}` runs it"
+        )
     if weights:
         require_regular_file(Path(weights))
     _check_digest(card, weights)

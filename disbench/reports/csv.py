@@ -21,11 +21,12 @@ def render_csv(table: Table, options: FormatOptions | None = None) -> str:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
     for record in make_records(table):
-        writer.writerow(map(_format_field, record))
+        writer.writerow(map(format_field, record))
     return file.getvalue()
 
 
-def _format_field(field: str | float | int) -> str | int:
+def format_field(field: str | float | int) -> str | int:
+    """Format a field so that floats read back exactly, and no name is a formula."""
     if isinstance(field, str):
         return escape_csv_formula(field)
     return repr(field) if isinstance(field, float) else field

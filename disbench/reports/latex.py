@@ -59,7 +59,7 @@ def render_latex(table: Table, options: LatexOptions | None = None) -> str:
         "notes": table.provenance,
     }
     if not table.transposed:
-        return _fill_template(
+        return fill_template(
             "table.tex.j2",
             table=table,
             metrics=PRINTABLE_METRICS,
@@ -74,7 +74,7 @@ def render_latex(table: Table, options: LatexOptions | None = None) -> str:
         scores = [render_cell(line.cells[column], PRINTABLE_METRICS[line.metric].digits) for line in table.lines]
         rows.append([escape_latex(method), *scores])
     columns = "l" + "c" * len(table.lines)
-    return _fill_template("lines.tex.j2", head=head, rows=rows, columns=columns, wide=False, **values)
+    return fill_template("lines.tex.j2", head=head, rows=rows, columns=columns, wide=False, **values)
 
 
 def format_lines(
@@ -91,10 +91,11 @@ def format_lines(
     """
     off = dict.fromkeys(("marked", "tied", "intervals", "wide"), False)
     values = {"caption": caption, "head": head, "rows": rows, "columns": columns, "standalone": standalone, "notes": ()}
-    return _fill_template("lines.tex.j2", **values, **off)
+    return fill_template("lines.tex.j2", **values, **off)
 
 
-def _fill_template(template: str, **values: Any) -> str:
+def fill_template(template: str, **values: Any) -> str:
+    """Fill a LaTeX template with values."""
     # Jinja's usual {{ and {% are common in LaTeX.
     environment = jinja2.Environment(
         block_start_string="((*",

@@ -35,6 +35,9 @@ def print_results_table(results: Sequence[Result], metrics: MetricKeys = None) -
             device = result.meta["environment"]["device"]
             total = f"{1000 * times.total:.0f} ms per image on {device}"
             console.print(_make_text(f"{result.title}: {total} ({stages}; medians)"))
+        if process := result.meta.get("process"):  # of an external command; not comparable with stages
+            total = f"{sum(process['seconds'].values()):.1f} s for {sum(process['images'].values()):,} images"
+            console.print(_make_text(f"{result.title}: {total} ({process['measured']})"))
         if result.size != "native":
             note = f"maps resized to the sizes of their ground truths ({result.size})"
             console.print(_make_text(f"{result.title}: {note}"))

@@ -11,9 +11,11 @@ from disbench.data.dataset import DataSet, Sample
 from disbench.data.digest_cache import forget_digests
 from disbench.data.hashing import ChangedFileError
 from disbench.data.identity import hash_dataset, identify_splits, list_folders
+from disbench.errors import InputError
 from disbench.inference.map_folder import MapFolder
 from disbench.metrics.measurement import KERNEL_VERSION
 from disbench.registry.loading import get_card
+from disbench.runs.command import Commands, CommandSource
 from disbench.runs.engines.base import Description, Engine, Source
 from disbench.runs.engines.devices import Devices
 from disbench.runs.engines.threads import Threads
@@ -22,6 +24,7 @@ from disbench.runs.outputs import check_output, list_data_folders
 from disbench.runs.result import Result, load_run
 from disbench.runs.row_log import Key, RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
+from disbench.runs.shard import WHOLE
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
 from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
@@ -70,7 +73,7 @@ def evaluate(
         InputError: for anything unfit. Rows that were measured stay.
     """
     check_output(config.out, list_data_folders(dataset.location))
-    with (engine or _default_engine(model)).open(model) as source:
+    with _select_engine(model, engine).open(model) as source:
         return execute(source, dataset, measures, config, progress)
 
 
@@ -85,8 +88,9 @@ def evaluate_references(
 ) -> list[Result | None]:
     """Run the baselines shown next to a model on DIS-Mini: all foreground, Otsu, and the model untrained."""
     card = get_card(model.name)
-    baselines = [ModelSpec(name=name, device=model.device) for name in TRIVIAL if name != card.name]
-    if card.accepts_weights and model.weights != "untrained" and not card.source:
+    device = None if card.command else model.device
+    baselines = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
+    if card.accepts_weights and model.weights != "untrained" and not card.source and not card.command:
         baselines.append(ModelSpec(name=model.name, weights="untrained", device=model.device))
     return [evaluate(baseline, dataset, measures, config, engine=engine, progress=progress) for baseline in baselines]
 
@@ -135,14 +139,19 @@ def execute(
         The result under the first protocol; None while images of other shards are missing.
     """
     description = source.description
+    if description.whole_subsets and config.shard != WHOLE:
+        raise InputError(f"{description.title} is an external command, which predicts whole subsets; omit --shard")
     dataset = hash_dataset(dataset, progress)
-    manifest = _plan(description, dataset, measures)
+    manifest = plan_run(description, dataset, measures)
     folder = open_run(config.out, description.name, manifest)
     logged = RowLogs(folder)
     samples = config.shard.select(dataset.samples)
     save_map = MapWriter(folder) if config.save_maps else None
     intact = _find_intact_maps(folder, samples, logged) if config.save_maps else logged
     todo = [sample for sample in samples if sample.key not in intact]
+    if isinstance(source, CommandSource):
+        source.prepare(folder, progress)
+        todo = [sample for sample in samples if sample.split in {missing.split for missing in todo}]
     if todo or not read_manifest(folder).complete:
         done = len(samples) - len(todo)
         # Closed at once where a row cannot be written, so that no thread or process computes on.
@@ -160,7 +169,10 @@ def execute(
         if any(sample.key not in logged for sample in dataset.samples):
             return None
         ordered = logged.rows(sample.key for sample in dataset.samples)
-        finish_run(folder, ordered, _meta(description, dataset, config), logged.with_half())
+        meta = dict(_meta(description, dataset, config))
+        if isinstance(source, CommandSource):
+            meta |= source.finish(folder, list(dataset.splits))
+        finish_run(folder, ordered, meta, logged.with_half())
     return load_run(folder).with_protocol(measures.protocols[0].name)
 
 
@@ -172,13 +184,20 @@ def _find_intact_maps(folder: Path, samples: Sequence[Sample], logged: RowLogs) 
     return {key for key, path in paths.items() if path not in damaged}
 
 
+def _select_engine(model: ModelSpec | MapFolder, engine: Engine | None) -> Engine:
+    """Return the engine of a model. A command runs on this machine, and its maps are scored by the engine."""
+    if isinstance(model, ModelSpec) and get_card(model.name).command:
+        return Commands(engine or Threads())
+    return engine or _default_engine(model)
+
+
 def _default_engine(model: ModelSpec | MapFolder) -> Engine:
     if isinstance(model, ModelSpec) and model.device and "," in model.device:
         return Devices(model.device.split(","))
     return Threads()
 
 
-def _plan(description: Description, dataset: DataSet, measures: MeasureSpec) -> Manifest:
+def plan_run(description: Description, dataset: DataSet, measures: MeasureSpec) -> Manifest:
     """Make the manifest, whose identity is everything that a score depends on. The run key hashes it.
 
     The rows are those of this identity: engines check every file that they read against the digests in `dataset`.
@@ -195,7 +214,8 @@ def _plan(description: Description, dataset: DataSet, measures: MeasureSpec) -> 
             "device": description.device.split(":")[0],  # each kind of device has its own rounding and times
             "data": identify_splits(dataset),
             "kernel": KERNEL_VERSION,
-            "resized": size,
+            # A command has not made its maps yet, so that the key can only have the rule.
+            "resized": (measures.protocols[0].resize or "native") if description.whole_subsets else size,
             "columns": measures.columns,
         },
         size=size,

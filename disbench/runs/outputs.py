@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from disbench.runs.result import Result
 
 PAIR = ("im", "gt")  # the folders of a data set
-RUN_PARTS = {"run.json", "scores.parquet", "seconds.parquet", "shards", "masks"}
+RUN_PARTS = {"run.json", "scores.parquet", "seconds.parquet", "shards", "masks", "command"}
 Identity = tuple[int, int]  # device and inode: links, ".." and a file system's case do not matter
 
 

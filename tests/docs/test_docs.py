@@ -5,6 +5,7 @@ They run in a folder that has what they name: a DIS5K of a few images a split, m
 and networks: an IS-Net with few channels, at 64 pixels a side, and small ones.
 """
 
+import json
 import os
 import re
 import shlex
@@ -51,6 +52,7 @@ PARSED_ALONE = {  # words of a command -> why it is not run here
     "diffdis/*": "the run of DIS-Mini before it",
     "diffdis/KEY --against": "a whole run of DIS-Mini",
     "Published=dis-mini": "a whole run of DIS-Mini",
+    "suite mini": "60 images of DIS-Mini; .ci/run has them scored",
     "doctor --model my_model.py": "pictures of DIS-Mini; test_add_a_model.py has smaller ones",
     "recipes/": "a night or a GPU; test_diffdis_train.py has shorter trainings",
     "train recommended": "as recipes/",
@@ -135,6 +137,7 @@ def place(tmp_path_factory):
         patch.chdir(folder)
         pairs(Path("my-images"), ["chair", "gate", "wheel"])
         networks()
+        suites()
         Path("photos").mkdir()
         shutil.copy("my-images/im/chair.jpg", "photos")
         number = 46
@@ -186,6 +189,20 @@ def networks():
     (folder / "predictor.py").write_text(PYTHON)
     for name in ("mine.pth", "thin.pth"):
         torch.save({}, name)
+
+
+def suites():
+    """The suite of its page, small, and the two files of PySODEvalToolkit that the page names."""
+    text = re.search(r"```toml\n(.*?)```", (ROOT / "docs" / "suites.md").read_text("utf-8"), re.DOTALL)[1]
+    places = {"maps/mine/my-images": "maps-my-images/mine", "maps/mine": "maps-DIS5K/mine", "1024": "64"}
+    for shown, here in places.items():
+        assert shown in text
+        text = text.replace(shown, here)
+    Path("suite.toml").write_text(text, encoding="utf-8")
+    masks = {"kitchen": {"mask": {"path": "my-images/gt", "suffix": ".png"}}}
+    Path("datasets.json").write_text(json.dumps(masks), encoding="utf-8")
+    maps = {"mine": {"kitchen": {"path": "maps-my-images/mine", "suffix": ".png"}}}
+    Path("methods.json").write_text(json.dumps(maps), encoding="utf-8")
 
 
 def small(monkeypatch):

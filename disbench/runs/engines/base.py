@@ -27,6 +27,7 @@ class Description:
         resized: how many maps are resized.
         weights_state: the state dict that is used of a weights file with several. None: the file has only one.
         workers: threads that decode and measure where the user gives no number. None: the engine decides.
+        whole_subsets: whether maps are made for whole subsets only, as by an external command.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Description:
     resized: int = 0
     weights_state: str | None = None
     workers: int | None = None
+    whole_subsets: bool = False
 
 
 def describe(stages: Stages) -> Description:

@@ -1,0 +1,117 @@
+"""Suites from the two JSON files of PySODEvalToolkit: data sets, and folders of maps with prefixes and suffixes.
+
+    data sets  {NAME: {"image": {"path", "prefix", "suffix"}, "mask": {"path", "prefix", "suffix"}}}
+    methods    {METHOD: {NAME: {"path", "prefix", "suffix"}}}
+
+There, prefix and suffix are removed from file names, other files are ignored, and missing maps are skipped. Here, links
+with the remaining names are made, and a missing map is a fault.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from disbench.errors import InputError, describe_error
+from disbench.runs.suite import DataEntry, MethodEntry, Suite, check_suite
+from disbench.system.documents import read_json, report_unreadable
+from disbench.system.progress import announce_once
+
+FAULT = "not a file of PySODEvalToolkit"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A folder of files whose names have a prefix and a suffix."""
+
+    path: str
+    prefix: str = ""
+    suffix: str = ""
+
+
+def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
+    """Read the two files as a suite, and make a folder of links for each data set and method.
+
+    Args:
+        datasets: the JSON file of data sets.
+        methods: the JSON file of methods.
+        links: the folder of the links, which this function owns.
+
+    Raises:
+        InputError: for files of another form, and for a folder without a file that has its prefix and suffix.
+    """
+    sets = read_json(datasets, dict[str, dict[str, Any]], fault=FAULT)
+    tables = read_json(methods, dict[str, dict[str, Any]], fault=FAULT)
+    for path, keys in ((datasets, sets), (methods, tables)):
+        if len({_make_name(key).casefold() for key in keys}) < len(keys):
+            raise InputError(f"{path}: two names differ only in case or special characters; rename one of them")
+    entries = []
+    for name, parts in sets.items():
+        if not parts.get("mask"):
+            raise InputError(f"{datasets}: {name} has no `mask`; add the folder of its ground truths")
+        _link_files(_convert(datasets, name, parts["mask"]), links / _make_name(name) / "gt", datasets)
+        entries.append(DataEntry(title=name, truth=str(links / _make_name(name) / "gt")))
+    listed = []
+    for method, folders in tables.items():
+        maps = {}
+        for name, part in folders.items():
+            if part is not None and name in sets:
+                target = links / _make_name(name) / "maps" / _make_name(method)
+                _link_files(_convert(methods, f"{method}, {name}", part), target, methods)
+                maps[name] = str(target)
+        if maps:
+            listed.append(MethodEntry(title=method, maps=maps))
+        else:
+            announce_once(f"{methods}: {method} is skipped, since {datasets} has none of its data sets")
+    if not listed:
+        raise InputError(f"{methods}: no method has maps of a data set of {datasets}; give files that belong together")
+    suite = Suite(name=methods.stem, title=methods.stem, methods=tuple(listed), datasets=tuple(entries))
+    check_suite(methods, suite)
+    return suite
+
+
+def _convert(path: Path, place: str, part: Any) -> Part:
+    with report_unreadable(path, f"{FAULT}: {place}"):
+        converted = msgspec.convert(part, Part)
+        if not converted.path:
+            raise ValueError("its path is empty")
+        return converted
+
+
+def _make_name(name: str) -> str:
+    return re.sub(r"[^\w.+-]+", "_", name).strip(".") or "data"
+
+
+def _link_files(part: Part, target: Path, source: Path) -> None:
+    """Make a folder of links to the files of a part, under their names without prefix and suffix."""
+    try:
+        files = sorted(Path(part.path).iterdir())
+    except OSError as error:
+        raise InputError(f"{source}: {part.path}: {describe_error(error)}; correct its `path`") from None
+    links: dict[str, Path] = {}
+    for file in files:
+        name = file.name
+        if name.startswith(part.prefix) and name.endswith(part.suffix) and not name.startswith("."):
+            stem = name[len(part.prefix) : len(name) - len(part.suffix or file.suffix)]
+            if stem:
+                links[f"{stem}{file.suffix}"] = file.resolve()
+    if not links:
+        raise InputError(
+            f"{source}: {part.path} has no file with prefix {part.prefix!r} and suffix {part.suffix!r}; correct them"
+        )
+    _update_links(target, links)
+
+
+def _update_links(target: Path, links: Mapping[str, Path]) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for path in target.iterdir():
+        if path.name not in links or not path.is_symlink() or path.readlink() != links[path.name]:
+            path.unlink()
+    for name, file in links.items():
+        if not (target / name).is_symlink():
+            try:
+                (target / name).symlink_to(file)
+            except OSError:  # Windows lets few users make links
+                shutil.copyfile(file, target / name)

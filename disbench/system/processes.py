@@ -1,0 +1,76 @@
+"""External programs: their output goes to a log, and they end together with what started them."""
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+
+SECONDS_BETWEEN_POLLS = 0.1
+SECONDS_TO_STOP = 5  # that a program is given to end by itself
+
+
+def run_logged(
+    arguments: Sequence[str], *, folder: Path, log: Path, timeout: float, poll: Callable[[], None]
+) -> int | None:
+    """Run a program without a shell, and log its output.
+
+    Args:
+        arguments: the program and its arguments.
+        folder: the working directory.
+        log: the file that gets the command line, standard output and standard error.
+        timeout: seconds that the program may take; 0 for no limit.
+        poll: is called several times a second while the program runs. What it raises ends the program.
+
+    Returns:
+        The exit status, negative for a signal. None if the time was up.
+
+    Raises:
+        OSError: if the program cannot be started.
+    """
+    start = monotonic()
+    with log.open("wb") as file:
+        file.write(f"$ {shlex.join(arguments)}\n".encode(errors="backslashreplace"))
+        file.flush()
+        # A session of its own: Ctrl-C reaches only this process, which ends the program and all that it started.
+        process = subprocess.Popen(
+            arguments,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            while not timeout or monotonic() - start < timeout:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(SECONDS_BETWEEN_POLLS)
+                poll()
+            return None
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen) -> None:
+    """End a program that still runs, with its whole process group where the system has such groups."""
+    if process.poll() is not None:
+        return
+    _send(process, signal.SIGTERM)
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:  # also after a second Ctrl-C; children may outlive the program
+        _send(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.wait()
+
+
+def _send(process: subprocess.Popen, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, number)
+        else:
+            process.terminate()
