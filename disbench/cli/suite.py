@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option("--device", help="For methods without one of their own, as for `run`: cuda or cuda:0,cuda:1.")
 @add_options(*engine_options, models_option, out_option)
 @click.option(
-    "--report", type=click.Path(path_type=Path), help="The folder of the report. Default: OUT/suites/NAME."
+    "--report", type=click.Path(path_type=Path), help="The folder of the report. Default: suites/NAME, next to OUT."
 )
 @click.option("--save/--no-save", default=True, help="Keep the maps of models. Default: --save.")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure, as for `run`.")
@@ -70,7 +70,7 @@ def suite(
     listed = _read(file, pysod, out).with_measures(",".join(protocols or ()), ",".join(metrics or ()))
     for folder in listed.models:
         add_models_folder(Path(folder))
-    report = report or out / "suites" / listed.name
+    report = report or out.parent / "suites" / listed.name
     for data in listed.datasets:
         check_output(report, list_data_folders(data.location), "--report")
     with show_progress() as progress, open_engine(engine, address) as computes:
@@ -93,7 +93,7 @@ def _read(file: str | None, pysod: tuple[Path, Path] | None, out: Path) -> Suite
     if bool(file) == bool(pysod):
         raise InputError("give a suite, or --from-pysodevaltoolkit with two files")
     if pysod:
-        return read_pysod_suite(*pysod, out / "suites" / pysod[1].stem / "links")
+        return read_pysod_suite(*pysod, out.parent / "suites" / pysod[1].stem / "links")
     place = Path(str(file))
     shipped = {path.stem: path for path in (BOARDS_ROOT / "suites").glob("*.toml")} if BOARDS_ROOT else {}
     if not place.exists() and not place.suffix:

@@ -20,14 +20,14 @@ from disbench.system.progress import Progress, announce_once
 def publish_run(results: Sequence[Result], metrics: MetricKeys = None) -> dict[str, Path]:
     """Write an HTML report, a LaTeX table and a qualitative grid into the folder of the last result.
 
-    The grid is written if images and maps are available. It shows the errors of the last result.
+    The grid is written if images and maps are available and unchanged. It shows the errors of the last result.
 
     Returns:
         Kind of file -> its path.
     """
     folder = results[-1].folder / "report"
     folder.mkdir(exist_ok=True)
-    cases = select_cases(results)
+    cases = select_report_cases(results)
     report = Report(results, metrics=metrics)
     paths = {"HTML report": folder / "report.html", "LaTeX table": folder / "table.tex"}
     write_report(

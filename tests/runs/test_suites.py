@@ -85,12 +85,12 @@ def suite(*arguments, file="suite.toml"):
 
 def outputs(out):
     """Everything that must not depend on interruptions: the report, and the scores of every run."""
-    files = [*sorted(out.glob("suites/suite/report.*")), *sorted(out.glob("*/*/scores.parquet"))]
-    return {str(file.relative_to(out)): file.read_bytes() for file in files}
+    files = [*sorted(out.parent.glob("suites/suite/report.*")), *sorted(out.glob("*/*/scores.parquet"))]
+    return {str(file.relative_to(out.parent)): file.read_bytes() for file in files}
 
 
 def records(out):
-    text = (out / "suites/suite/report.csv").read_text("utf-8")
+    text = (out.parent / "suites/suite/report.csv").read_text("utf-8")
     return {(r["dataset"], r["method"], r["metric"]): float(r["value"]) for r in csv.DictReader(text.splitlines())}
 
 
@@ -105,7 +105,7 @@ def test_a_suite_scores_what_single_commands_score(finished, tmp_path):
 
 
 def test_the_report_has_a_block_for_each_data_set_and_escapes_names(finished):
-    folder = finished / "runs/suites/suite"
+    folder = finished / "suites/suite"
     tex = (folder / "report.tex").read_text("utf-8")
     titles = re.findall(r"\\multicolumn\{6\}\{@\{\}l\}\{\\textbf\{(.*?)\}\} ", tex)
     assert titles == ["kitchen", r"Garage \& \textless{}b\textgreater{}", "Attic"]
@@ -128,7 +128,7 @@ def test_a_method_that_fails_does_not_stop_the_others(place, monkeypatch):
     assert re.search(r"failed: Mine on Garage & <b>: maps/garage as maps of garage/gt: 1 missing \(a\)", done.output)
     assert done.output.count("the command of By command failed with exit status 1") >= 3
     assert len(records(place / "runs")) == 8 * 5
-    page = (place / "runs/suites/suite/report.html").read_text("utf-8")
+    page = (place / "suites/suite/report.html").read_text("utf-8")
     assert "<b>Broken</b> was not scored: runs/by_command" in page
     assert "<td data-metric=\"mae\"><span>–</span></td>" in page.replace(' class=""', "")
 
@@ -153,13 +153,13 @@ def test_a_missing_data_set_fails_for_its_methods_only(place):
     done = suite("--out", "runs")
     assert done.exit_code == 1
     assert "6 of 9 finished" in done.output
-    assert "No method was scored on this data set." in (place / "runs/suites/suite/report.html").read_text("utf-8")
+    assert "No method was scored on this data set." in (place / "suites/suite/report.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("stops", [(2, 5), *(pytest.param(s, marks=pytest.mark.slow) for s in ((1,), (9, 8)))])
 def test_a_suite_that_was_stopped_ends_with_the_same_bytes(place, monkeypatch, stops):
     """Each stop ends the process after so many more rows."""
-    suite("--out", "whole")
+    suite("--out", "whole/runs")
     whole_open = threads.LocalSource.rows
     left = [0]
 
@@ -177,10 +177,10 @@ def test_a_suite_that_was_stopped_ends_with_the_same_bytes(place, monkeypatch, s
             stopped = suite("--out", "runs")
             assert stopped.exit_code == 130
             assert "run the same command again to resume" in stopped.output
-            assert not list(Path("runs/suites").glob("*/report.*"))
+            assert not list(Path("suites").glob("*/report.*"))
     assert suite("--out", "runs").exit_code == 0
-    assert len(outputs(place / "whole")) == 3 + 9
-    assert outputs(place / "runs") == outputs(place / "whole")
+    assert len(outputs(place / "whole" / "runs")) == 3 + 9
+    assert outputs(place / "runs") == outputs(place / "whole" / "runs")
     rows = sum(len(path.read_text().splitlines()) for path in Path("runs").glob("*/*/shards/*.jsonl"))
     assert rows == 3 * (2 + 3 + 4)  # no image was measured twice
 
@@ -195,7 +195,7 @@ def test_a_suite_that_was_killed_twice_ends_with_the_same_bytes(tmp_path, monkey
     script.write_text(script.read_text("utf-8") + "time.sleep(0.5)\n", encoding="utf-8")
     command = [sys.executable, "-m", "disbench", "suite", "suite.toml", "--out"]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    subprocess.run([*command, "whole"], env=environment, check=True, capture_output=True)
+    subprocess.run([*command, "whole/runs"], env=environment, check=True, capture_output=True)
     for kill in (1, 5):  # finished tables
         with subprocess.Popen([*command, "runs"], env=environment, stdout=subprocess.DEVNULL) as process:
             while len(list(Path("runs").glob("*/*/scores.parquet"))) < kill:
@@ -204,8 +204,8 @@ def test_a_suite_that_was_killed_twice_ends_with_the_same_bytes(tmp_path, monkey
             process.send_signal(signal.SIGKILL)
         assert process.returncode == -signal.SIGKILL
     subprocess.run([*command, "runs"], env=environment, check=True, capture_output=True)
-    assert len(outputs(tmp_path / "whole")) == 3 + 9
-    assert outputs(tmp_path / "runs") == outputs(tmp_path / "whole")
+    assert len(outputs(tmp_path / "whole" / "runs")) == 3 + 9
+    assert outputs(tmp_path / "runs") == outputs(tmp_path / "whole" / "runs")
 
 
 @pytest.mark.slow
@@ -213,10 +213,10 @@ def test_a_suite_that_was_killed_twice_ends_with_the_same_bytes(tmp_path, monkey
 def test_a_suite_on_several_devices_or_a_cluster_gives_the_same_bytes(place, engine):
     if "ray" in engine:
         pytest.importorskip("ray")
-    assert suite("--out", "whole").exit_code == 0
+    assert suite("--out", "whole/runs").exit_code == 0
     done = suite("--out", "runs", *engine)
     assert done.exit_code == 0, done.output
-    assert outputs(place / "runs") == outputs(place / "whole")
+    assert outputs(place / "runs") == outputs(place / "whole" / "runs")
 
 
 def plan(*arguments, file="suite.toml"):
@@ -279,7 +279,7 @@ def test_protocols_stand_side_by_side_and_options_reach_the_command(place):
     Path("suite.toml").write_text(SUITE.format(more=more), encoding="utf-8")
     done = suite("--out", "runs", "--protocol", "pysod,isnet", "--metrics", "mae")
     assert done.exit_code == 0, done.output
-    tex = (place / "runs/suites/suite/report.tex").read_text("utf-8")
+    tex = (place / "suites/suite/report.tex").read_text("utf-8")
     assert "Otsu (pysod) & Otsu (isnet)" in tex and "By script (isnet)" in tex
     assert {metric for _, _, metric in records(place / "runs")} == {"mae"}
 
@@ -382,7 +382,7 @@ def test_the_files_of_pysodevaltoolkit_are_a_suite(place):
         done = call(*command)
         assert done.exit_code == 0, done.output
         assert "3 of 3 finished" in done.output
-    text = Path("runs/suites/methods/report.csv").read_text("utf-8")
+    text = Path("suites/methods/report.csv").read_text("utf-8")
     values = {(r["dataset"], r["method"]): float(r["value"]) for r in csv.DictReader(text.splitlines())}
     (mine,) = api.score_maps("maps/garage", data=(None, "garage/gt"), out="other")
     mae = mine.score("garage", "mae")["mae"]

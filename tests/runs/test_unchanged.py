@@ -1,5 +1,6 @@
 """Saved maps and data sets are compared with the digests of the run before anything is drawn from them."""
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -9,7 +10,9 @@ from command import call
 from fixed_data import write_data
 
 import disbench
+from disbench.reports.publish import publish_run
 from disbench.runs.manifest import read_manifest, write_manifest
+from disbench.runs.result import load_run
 
 
 @pytest.fixture
@@ -100,3 +103,12 @@ def test_scored_maps_are_drawn_though_their_run_read_no_images(place):
     assert call("grid", run, "--out", "grid.html").exit_code == 0
     write_other(place / "data" / "gt" / "b.png")
     assert "ground truths" in call("grid", run, "--out", "grid.html").stderr
+
+
+def test_a_run_whose_images_changed_since_is_reported_without_pictures(place):
+    result = load_run(place / "run")
+    grid = place / "run" / "report" / "grid.png"
+    shutil.rmtree(grid.parent, ignore_errors=True)
+    cv2.imwrite(str(next((place / "data" / "im").iterdir())), np.zeros((16, 24, 3), np.uint8))
+    paths = publish_run([result])
+    assert paths["HTML report"].exists() and not grid.exists()
