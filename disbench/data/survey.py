@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from disbench.data.complexity import split_equally
-from disbench.data.layouts import read_pairs
+from disbench.data.pairing import read_pairs
 from disbench.data.truth_cache import load_complexity
 from disbench.errors import InputError, escape_csv_formula
 from disbench.system.cores import count_cores

@@ -11,7 +11,7 @@ import numpy as np
 from disbench.data.dataset import Sample
 from disbench.data.hashing import combine_digests, hash_file
 from disbench.data.images import read_map
-from disbench.data.layouts import match_maps
+from disbench.data.map_files import match_maps
 from disbench.errors import require_utf8
 from disbench.inference.resize import resize_map
 from disbench.system.environment import describe_environment
