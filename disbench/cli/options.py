@@ -95,7 +95,8 @@ data_options = [
     click.option(
         "--data",
         metavar="DIR",
-        help="DIS5K, a folder with im/ and gt/, or 'mini'. Default: $DISBENCH_DATA, then ./DIS5K, then mini.",
+        help="DIS5K or another data set: a folder, a .toml file or hf:OWNER/NAME; or 'mini'. Default: $DISBENCH_DATA, "
+        "then ./DIS5K, then mini. See docs/data.md.",
     ),
     click.option(
         "--split",

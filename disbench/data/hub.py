@@ -11,6 +11,11 @@ _PATTERNS = ("*.parquet", "*.png", "*.jpg", "*.jpeg", "*.tif", "*.tiff", "*.bmp"
 _ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
+def is_remote(location: object) -> bool:
+    """Return whether a location is no path: DIS-Mini, or a data set of the hub."""
+    return location == "mini" or str(location).startswith(HUB_PREFIX)
+
+
 def download_dataset(location: str) -> Path:
     """Download a data set, or the files of it that changed, and return its folder.
 

@@ -14,6 +14,8 @@ from disbench.data.parquet import find_shards, read_shards
 from disbench.data.patterns import find_folder_pairs, find_mixed
 from disbench.errors import InputError
 
+TRUTHS_ONLY = "a folder of ground truths"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -67,7 +69,7 @@ def recognize_folder(root: Path, *, images: bool = True, skipped: Sequence[str] 
     below = _recognize_below(root, images=images, skipped={*skipped, *(folder.name for folder in used)})
     reading = _choose(root, [*readings, *([below] if below else [])])
     if reading is None and not images and _has_only_images(root):
-        return Reading(layout="a folder of ground truths", parts={"": Part(truths=Files(folder=root))})
+        return Reading(layout=TRUTHS_ONLY, parts={"": Part(truths=Files(folder=root))})
     return reading
 
 
