@@ -1,13 +1,6 @@
 """Data sets that a TOML file describes, for layouts that are not recognised or can be read in several ways.
 
-    title = "Leaves"
-    truth_kind = "binary"                 # or "alpha"
-
-    [splits.test]
-    images = "photos/*.jpg"               # a folder, or a folder and a glob; next to the TOML file
-    truths = "photos/*_mask.png"
-    image_suffix = ""                     # the end of each stem that is not part of the name
-    truth_suffix = "_mask"
+docs/data.md has an example.
 """
 
 from pathlib import Path

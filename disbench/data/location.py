@@ -61,28 +61,6 @@ def find_dataset(
     return _find_in_folder(_Place(location, root, title), split, images=images)
 
 
-def list_layout_folders(root: Path) -> list[Path]:
-    """List the folders with files of a data set in another layout than DIS5K's. None for what is not recognised."""
-    try:
-        parts = _list_parts(root, images=True)
-    except InputError:  # reported where the data set is read; without images, truths may be readable
-        try:
-            parts = _list_parts(root, images=False)
-        except InputError:
-            return []
-    return sorted({folder for part in parts for folder in part.folders()})
-
-
-def _list_parts(root: Path, *, images: bool) -> list[Part]:
-    if root.suffix.lower() == ".toml" and root.is_file():
-        return list(read_description(root, images=images)[2].values())
-    of_dis5k = find_split_folders(root)
-    skipped = [folder.name for folder in of_dis5k.values()]
-    readings = [recognize_folder(root, images=with_images, skipped=skipped) for with_images in {images, False}]
-    parts = [find_part(folder, images=images) for folder in of_dis5k.values()]
-    return parts + [part for reading in readings if reading for part in reading.parts.values()]
-
-
 @dataclass(frozen=True)
 class _Place:
     """A data set in one folder or file: where the user says it is, where it is, and what it is called."""
@@ -232,7 +210,7 @@ def _make_dataset(
     truth_kind: str | None = None,
 ) -> DataSet:
     """Make a data set. Its truths are of the kind that is described, or of that of the published one of its name."""
-    known = find_known(token.removeprefix("folder:")) or find_known(next(iter(splits)))
-    kind = truth_kind or (known.truth_kind if known else "binary")
+    facts = find_known(token.removeprefix("folder:")) or find_known(next(iter(splits)))
+    kind = truth_kind or (facts.truth_kind if facts else "binary")
     more = {"truth_kind": kind} if "truth_kind" in {field.name for field in fields(DataSet)} else {}
     return DataSet(title, token, location, splits, **more)

@@ -1,6 +1,5 @@
 """Match prediction maps with the samples of a subset, by stem."""
 
-import os.path
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -58,8 +57,9 @@ def find_suffix(maps: Collection[str], expected: Collection[str]) -> str:
     expected = set(expected)
     if not maps or not expected.isdisjoint(maps):
         return ""
-    shared = os.path.commonprefix([key[::-1] for key in maps])[::-1]
-    suffixes = [shared[at:] for at in range(len(shared)) if shared[at] in SEPARATORS]
+    shortest = min(maps, key=len)
+    ends = [shortest[at:] for at, character in enumerate(shortest) if character in SEPARATORS]
+    suffixes = [end for end in ends if all(key.endswith(end) for key in maps)]
     matches = {suffix: len(expected & {key.removesuffix(suffix) for key in maps}) for suffix in suffixes}
     best = max(matches, key=matches.__getitem__, default="")
     return best if matches.get(best) else ""

@@ -114,13 +114,15 @@ def _get_path(row: tuple[Any, Any]) -> str:
 def _name_rows(paths: Sequence[str]) -> list[str]:
     """Return a name for each row: the stems of the paths if they are plain and differ, otherwise numbers."""
     stems = [PurePosixPath(path.replace("\\", "/")).stem for path in paths]
-    is_plain = all(
-        stem.strip() and not stem.startswith(".") and stem.isprintable() and ":" not in stem and len(stem.encode()) <= MAX_STEM_BYTES
-        for stem in stems
-    )
-    if is_plain and len({stem_key(stem) for stem in stems}) == len(stems):
+    if all(map(_is_plain, stems)) and len({stem_key(stem) for stem in stems}) == len(stems):
         return stems
     return [f"{number:06}" for number in range(len(paths))]
+
+
+def _is_plain(stem: str) -> bool:
+    """Return whether a stem can name a file anywhere."""
+    is_text = bool(stem.strip()) and stem.isprintable() and not stem.startswith(".") and ":" not in stem
+    return is_text and len(stem.encode()) <= MAX_STEM_BYTES
 
 
 def _read_rows(paths: Sequence[Path], *, with_bytes: bool = True) -> Iterator[tuple[Any, Any]]:

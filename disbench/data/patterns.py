@@ -11,7 +11,7 @@ from typing import NamedTuple
 from disbench.data.file_lists import matches_any, strip_suffix
 from disbench.data.images import EXTENSIONS
 
-# Folders of images and of ground truths, in lower case. A tag may stand before or after both: images_test and masks_test.
+# Folders of images and of ground truths, in lower case. Both may have a tag: images_test and masks_test.
 FOLDER_PAIRS = (
     ("im", "gt"),
     ("image", "gt"),

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +50,7 @@ class Reading:
     parts: dict[str, Part]
 
 
-def recognize_folder(root: Path, *, images: bool = True, skipped: Sequence[str] = ()) -> Reading | None:
+def recognize_folder(root: Path, *, images: bool = True, skipped: Collection[str] = ()) -> Reading | None:
     """Recognise the layout of a data set, or of a folder of data sets.
 
     Args:
@@ -148,7 +148,8 @@ def find_split_folders(root: Path) -> dict[str, Path]:
     """Find the folders of the splits of DIS5K, whatever their case, with "_" for "-" too."""
     names, _ = _list_names(root)
     splits = {name.upper().replace("_", "-"): root / name for name in names}
-    return {split: root / split if (root / split).is_dir() else splits[split] for split in SPLIT_COUNTS if split in splits}
+    splits |= {name: root / name for name in names}
+    return {split: splits[split] for split in SPLIT_COUNTS if split in splits}
 
 
 def _list_names(folder: Path) -> tuple[list[str], list[str]]:

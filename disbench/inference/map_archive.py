@@ -45,7 +45,7 @@ def open_maps(maps: Path) -> Iterator[Path]:
         yield maps
         return
     with temporary_folder(Path(tempfile.gettempdir())) as temporary:
-        root = temporary / maps.name  # so that messages name the archive
+        root = temporary / "maps"
         root.mkdir()
         try:
             with zipfile.ZipFile(require_regular_file(maps)) as archive:
@@ -56,13 +56,18 @@ def open_maps(maps: Path) -> Iterator[Path]:
             raise InputError(f"{maps}: cannot be extracted ({describe_error(error)}); check the archive") from None
         entries = list(root.iterdir())
         is_wrapped = len(entries) == 1 and entries[0].is_dir() and entries[0].name not in SPLIT_COUNTS
-        yield entries[0] if is_wrapped else root
+        try:
+            yield entries[0] if is_wrapped else root
+        except InputError as error:
+            raise InputError(str(error).replace(str(root), str(maps))) from None
 
 
 def _extract(maps: Path, archive: zipfile.ZipFile, root: Path) -> None:
-    members = [member for member in archive.infolist() if not member.is_dir() and not _is_foreign(member.filename)]
+    members = [member for member in archive.infolist() if not member.is_dir()]
     _check_members(maps, members)
     for member in members:
+        if _is_foreign(member.filename):
+            continue
         target = root.joinpath(*PurePosixPath(member.filename).parts)
         target.parent.mkdir(parents=True, exist_ok=True)
         left = member.file_size
@@ -101,4 +106,4 @@ def _check_members(maps: Path, members: Sequence[zipfile.ZipInfo]) -> None:
 def _is_foreign(name: str) -> bool:
     """Return whether a member is hidden, or left by a file manager."""
     parts = PurePosixPath(name).parts
-    return not parts or is_ignored(parts[-1]) and parts[-1] != ".." or parts[0] == _FOREIGN
+    return not parts or is_ignored(parts[-1]) or parts[0] == _FOREIGN

@@ -6,9 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from disbench.data.data_folders import list_layout_folders
 from disbench.data.dataset import SPLIT_COUNTS, DataLocation, resolve_location
 from disbench.data.hub import is_remote
-from disbench.data.location import list_layout_folders
 from disbench.errors import InputError
 from disbench.system.caches import cache_root
 
