@@ -10,7 +10,7 @@ from disbench.data.hub import HUB_PREFIX, download_dataset
 from disbench.data.known import find_counts, find_known
 from disbench.data.layouts import check_count, find_part, find_tree, read_layout
 from disbench.data.pairing import read_pairs
-from disbench.data.recognition import TRUTHS_ONLY, Part, find_split_folders, recognize_folder
+from disbench.data.recognition import TRUTHS_ONLY, Part, Reading, find_split_folders, recognize_folder
 from disbench.errors import InputError, require_utf8, suggest_names
 from disbench.system.progress import Progress, announce_once
 
@@ -55,7 +55,7 @@ def find_dataset(
         root, title = download_dataset(str(location)), str(location).removeprefix(HUB_PREFIX)
     else:
         root, title = Path(location), Path(location).resolve().name
-    if root.suffix.lower() == ".toml" and root.is_file():
+    if root.suffix.lower() == ".toml" and not root.is_dir():
         title, truth_kind, parts = read_description(root, images=images)
         return _read_parts(_Place(location, root, title, truth_kind), parts, split, images=images)
     return _find_in_folder(_Place(location, root, title), split, images=images)
@@ -93,12 +93,19 @@ def _find_in_folder(place: _Place, split: str | None, *, images: bool) -> DataSe
         return _read_tree(place, tree, split, images=images)
     reading = None
     if not _has_standard_folders(root, images=images):
-        skipped = {folder.name for folder in of_dis5k.values()} if tree == root else {tree.name}
+        skipped = {folder.relative_to(root).parts[0] for folder in of_dis5k.values()}
         reading = recognize_folder(root, images=images, skipped=skipped)
     if reading is None and not (root / "gt").is_dir():  # which reports what is missing
         return _read_tree(place, tree, split, images=images)
+    dataset = _read_reading(place, reading, split, images=images)
     if reading:
         announce_once(f"{place.location}: {reading.layout}")
+    return dataset
+
+
+def _read_reading(place: _Place, reading: Reading | None, split: str | None, *, images: bool) -> DataSet:
+    """Read the subsets of a reading; those of im/ and gt/ without one."""
+    root = place.root
     parts = reading.parts if reading else {"": find_part(root, images=images)}
     if list(parts) == [""]:
         is_bare = reading is not None and reading.layout == TRUTHS_ONLY
@@ -142,6 +149,9 @@ def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None, *, 
         for key in keys:
             check_count(key, samples[key], SPLIT_COUNTS[key], place.root)
         return DataSet("DIS5K", "dis5k", place.location, samples)
+    is_other = split is not None and split.strip().lower() != "all" and _names_dis5k(split)
+    if is_other and not parts.keys() >= {word.strip() for word in split.split(",")}:
+        return _read_tree(place, place.root, split, images=images)  # which reports what is missing
     others = {name: part for name, part in parts.items() if name not in of_dis5k.values()}
     splits: dict[str, tuple[Sample, ...]] = {}
     for name in _select(place.root, split, others):
@@ -186,6 +196,7 @@ def _check_single(folder: Path, name: str, split: str | None) -> None:
 
 
 def _check_name(folder: Path, name: str) -> None:
+    require_utf8(name)
     if name == OVERALL:
         raise InputError(f"{folder}: give it another name; reports call DIS-TE1..4 together {OVERALL}")
 

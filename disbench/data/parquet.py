@@ -26,13 +26,18 @@ from disbench.system.progress import announce_once
 VERSION = "v1"  # change it whenever the names or the content of extracted files can change
 COLUMN_PAIRS = (("image", "mask"), ("image", "gt"), ("image", "label"), ("images", "masks"), ("im", "gt"))
 MAX_STEM_BYTES = 200  # of a name from a path; file systems take 255
-_SHARD = re.compile(r"(?P<split>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
+_SHARD = re.compile(r"(?P<split>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})(-[0-9a-f]+)?")
 _ROWS = 16  # in memory
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "TIFF": ".tif", "BMP": ".bmp", "WEBP": ".webp"}
 
 
 def find_shards(folder: Path) -> dict[str, tuple[Path, ...]]:
-    """Find the parquet files in a folder, or in data/ in it: split -> files, in order. Empty if there are none."""
+    """Find the parquet files in a folder, or in data/ in it.
+
+    Returns:
+        Split -> files, in order. "" are files without a split in their name, such as 0000.parquet. Empty if there are
+        no parquet files.
+    """
     for place in (folder, folder / "data"):
         try:
             paths = sorted(path for path in place.glob("*.parquet") if not is_ignored(path.name))
@@ -41,7 +46,8 @@ def find_shards(folder: Path) -> dict[str, tuple[Path, ...]]:
         shards: dict[str, list[Path]] = {}
         for path in paths:
             match = _SHARD.fullmatch(path.stem)
-            shards.setdefault(match["split"] if match else path.stem, []).append(path)
+            split = match["split"] if match else "" if path.stem.isdigit() else path.stem
+            shards.setdefault(split, []).append(path)
         if shards:
             return {split: tuple(members) for split, members in shards.items()}
     return {}

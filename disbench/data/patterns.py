@@ -15,6 +15,7 @@ from disbench.data.images import EXTENSIONS
 FOLDER_PAIRS = (
     ("im", "gt"),
     ("image", "gt"),
+    ("image", "gt_object"),
     ("image", "mask"),
     ("image", "masks"),
     ("images", "gt"),
@@ -63,14 +64,18 @@ def find_folder_pairs(names: Sequence[str], *, images: bool = True) -> list[Fold
         images: require folders of images. False: only folders of truths, each once.
     """
     by_key = {name.casefold(): name for name in sorted(names, reverse=True)}
-    pairs: dict[tuple[str | None, str], FolderPair] = {}
+    pairs: dict[tuple[str, str], FolderPair] = {}
     for image_key, truth_key in FOLDER_PAIRS:
         for tag, image_name, truth_name in _add_tags(image_key, truth_key, by_key):
-            if truth_name in by_key and (image_name in by_key or not images):
-                folders = by_key[image_name] if images else None, by_key[truth_name]
+            if image_name in by_key and truth_name in by_key:
+                folders = by_key[image_name], by_key[truth_name]
                 if folders not in pairs or not tag:
                     pairs[folders] = FolderPair(tag, *folders)
-    return list(pairs.values())
+    if images:
+        return list(pairs.values())
+    without = [FolderPair(pair.tag, None, pair.truths) for pair in pairs.values()]
+    bare = [FolderPair("", None, by_key[truth]) for _, truth in FOLDER_PAIRS if truth in by_key]
+    return list(dict.fromkeys(without or bare))
 
 
 def _add_tags(image_key: str, truth_key: str, names: dict[str, str]) -> Iterator[tuple[str, str, str]]:

@@ -242,6 +242,45 @@ def test_truths_without_images_are_scored(tmp_path):
         assert scored.exit_code == 0, scored.output
 
 
+def test_splits_of_dis5k_are_asked_for_in_vain(tmp_path):
+    put_folders(tmp_path / "d" / "one", "im", "gt")
+    with pytest.raises(InputError, match=r"d has no split of DIS5K; give --data a DIS5K folder or one with"):
+        find_dataset(tmp_path / "d", "DIS-TR,DIS-VD")
+
+
+def test_raw_cod10k_has_one_reading(tmp_path):
+    for truths in ("GT_Object", "GT_Instance", "GT_Edge"):
+        put_folders(tmp_path / "Test", "Image", truths)
+    assert "GT_Object" in str(find_dataset(tmp_path / "Test").samples[0].truth)
+    assert "GT_Object" in str(find_dataset(tmp_path / "Test", images=False).samples[0].truth)
+
+
+def test_complexity_is_measured_and_parts_are_linked_in_other_layouts(tmp_path):
+    folder = tmp_path / "mine"
+    for seed, name in enumerate("abcd"):
+        put(folder / f"{name}_im.jpg", folder / f"{name}_gt.png", seed)
+    linked = call("data", "complexity", folder, "--parts", "2", "--out", tmp_path / "out")
+    assert linked.exit_code == 0, linked.output
+    names = [sample.name for k in (1, 2) for sample in find_dataset(tmp_path / "out" / f"part-{k}").samples]
+    assert sorted(names) == list("abcd")
+
+
+def test_names_of_folders_do_not_steer_the_terminal(tmp_path):
+    put_folders(tmp_path / "red\x1b[31m" / "o\nne", "Imgs", "GT")
+    shown = call("data", "verify", "--data", tmp_path / "red\x1b[31m")
+    assert "\x1b" not in shown.output
+    assert r"o\nne" in shown.stderr
+
+
+def test_names_that_are_not_utf8_are_refused(tmp_path):
+    try:
+        put_folders(tmp_path / "d" / "caf\udce9", "Imgs", "GT")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    with pytest.raises(InputError, match="not UTF-8"):
+        find_dataset(tmp_path / "d")
+
+
 # -- Descriptions in TOML
 
 TOML = """
@@ -268,6 +307,12 @@ def test_a_toml_file_describes_any_layout(tmp_path):
     put_maps(tmp_path / "maps" / "train")
     assert check(file, "maps") == ("Leaves", ["test", "train"])
     assert check(file, "maps", "--split", "test") == ("Leaves", ["test"])
+
+
+def test_a_missing_toml_file_is_refused():
+    refused = call("data", "verify", "--data", "gone.toml")
+    assert refused.exit_code == 2
+    assert "gone.toml: describes no data set (No such file or directory)" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -316,6 +361,10 @@ def test_parquet_files_are_a_data_set(tmp_path):
     assert check(data, "maps") == ("cards", ["test", "train"])
     ran = call("run", "--model", "otsu", "--data", data, "--split", "test")
     assert "Qualitative grid" in ran.stdout, ran.output
+    put_parquet(tmp_path / "converted" / "default" / "train" / "0000.parquet", rows)
+    assert {name: len(s) for name, s in find_dataset(tmp_path / "converted").splits.items()} == {"train": 3}
+    put_parquet(tmp_path / "old" / "data" / "train-00000-of-00001-0a1b2c3d4e5f6a7b.parquet", rows)
+    assert list(find_dataset(tmp_path / "old").splits) == ["train"]
     (data / "data" / "train-00001-of-00002.parquet").unlink()
     with pytest.raises(InputError, match="1 of 2 files of train; download the others"):
         find_dataset(data)
