@@ -8,7 +8,7 @@ from disbench.data.dataset import OVERALL, SPLIT_COUNTS, DataLocation, DataSet, 
 from disbench.data.described import read_description
 from disbench.data.hub import HUB_PREFIX, download_dataset
 from disbench.data.known import find_counts, find_known
-from disbench.data.layouts import check_count, find_part, find_tree, read_layout
+from disbench.data.layouts import EXPECTED_LAYOUT, check_count, find_part, find_tree, read_layout
 from disbench.data.pairing import read_pairs
 from disbench.data.recognition import TRUTHS_ONLY, Part, Reading, find_split_folders, recognize_folder
 from disbench.errors import InputError, require_utf8, suggest_names
@@ -57,7 +57,7 @@ def find_dataset(
         root, title = Path(location), Path(location).resolve().name
     if root.suffix.lower() == ".toml" and not root.is_dir():
         title, truth_kind, parts = read_description(root, images=images)
-        return _read_parts(_Place(location, root, title, truth_kind), parts, split, images=images)
+        return _read_parts(_Place(location, root, title, truth_kind), parts, split)
     return _find_in_folder(_Place(location, root, title), split, images=images)
 
 
@@ -112,7 +112,7 @@ def _read_reading(place: _Place, reading: Reading | None, split: str | None, *, 
         name = _name_folder(root) if is_bare else place.title.rpartition("/")[2]
         _check_single(root, name, split)
         return _make_single(place.location, name, parts[""].read(name))
-    return _read_parts(place, {tag or place.title: part for tag, part in parts.items()}, split, images=images)
+    return _read_parts(place, {tag or place.title: part for tag, part in parts.items()}, split)
 
 
 def _has_standard_folders(root: Path, *, images: bool) -> bool:
@@ -138,7 +138,7 @@ def _read_tree(place: _Place, tree: Path, split: str | None, *, images: bool) ->
     return DataSet("DIS5K", "dis5k", place.location, splits)
 
 
-def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None, *, images: bool) -> DataSet:
+def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None) -> DataSet:
     """Read subsets that have names. Those with names of DIS5K's splits are DIS5K."""
     of_dis5k = {key: name for name in parts if (key := name.upper().replace("_", "-")) in SPLIT_COUNTS}
     if of_dis5k and _names_dis5k(split):
@@ -149,9 +149,8 @@ def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None, *, 
         for key in keys:
             check_count(key, samples[key], SPLIT_COUNTS[key], place.root)
         return DataSet("DIS5K", "dis5k", place.location, samples)
-    is_other = split is not None and split.strip().lower() != "all" and _names_dis5k(split)
-    if is_other and not parts.keys() >= {word.strip() for word in split.split(",")}:
-        return _read_tree(place, place.root, split, images=images)  # which reports what is missing
+    if split and split.strip().lower() != "all" and _names_dis5k(split):
+        raise InputError(f"{place.root}: has no split of DIS5K; {EXPECTED_LAYOUT}, or select {', '.join(parts)}")
     others = {name: part for name, part in parts.items() if name not in of_dis5k.values()}
     splits: dict[str, tuple[Sample, ...]] = {}
     for name in _select(place.root, split, others):

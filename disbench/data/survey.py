@@ -27,8 +27,8 @@ def survey_complexity(folder: Path, count: int | None, progress: Progress) -> li
     Returns:
         One row per mask, from simple to complex: image, ipq, contours, points, rank and, with `count`, part.
     """
-    part = find_part(folder, images=False)
-    samples = part.read(folder.name) if part.truths.folder.is_dir() else read_pairs(folder.name, None, folder)
+    masks = find_part(folder, images=False)
+    samples = masks.read(folder.name) if masks.truths.folder.is_dir() else read_pairs(folder.name, None, folder)
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(count_cores()) as pool:
         measured = pool.map(lambda sample: load_complexity(sample.truth), samples)
@@ -63,13 +63,13 @@ def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Pat
     Raises:
         InputError: if the folder has no im/ and gt/, or `out` already has parts.
     """
-    part = find_part(folder)
-    if not (part.shards or (part.images and part.images.folder.is_dir())):
+    pairs = find_part(folder)
+    if not (pairs.shards or (pairs.images and pairs.images.folder.is_dir())):
         raise InputError(f"{folder}: has no im/ and gt/ to link into parts; use --csv for the list")
     if existing := sorted(out.glob("part-*")):
         raise InputError(f"{existing[0]}: exists, and its files would mix with the new ones; choose another --out")
     parts = {row["image"]: row["part"] for row in rows}
-    for sample in part.read(folder.name):
+    for sample in pairs.read(folder.name):
         for kind, path in (("im", sample.image), ("gt", sample.truth)):
             if path is None:
                 continue

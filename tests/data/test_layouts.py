@@ -244,7 +244,7 @@ def test_truths_without_images_are_scored(tmp_path):
 
 def test_splits_of_dis5k_are_asked_for_in_vain(tmp_path):
     put_folders(tmp_path / "d" / "one", "im", "gt")
-    with pytest.raises(InputError, match=r"d has no split of DIS5K; give --data a DIS5K folder or one with"):
+    with pytest.raises(InputError, match=r"d: has no split of DIS5K; give --data a DIS5K folder or one with"):
         find_dataset(tmp_path / "d", "DIS-TR,DIS-VD")
 
 
