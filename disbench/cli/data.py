@@ -61,7 +61,7 @@ def freeze(data, split, out):
 @data.command("list")
 @json_option
 def list_sets(as_json):
-    """List published data sets: splits, numbers of images, and where to get them."""
+    """List published data sets, and where to get them."""
     from disbench.data.known import list_known
 
     if as_json:
@@ -78,7 +78,7 @@ def list_sets(as_json):
 @click.argument("name")
 @json_option
 def show(name, as_json):
-    """Show what is known of a published data set, and how to get it."""
+    """Show a published data set, and how to get it."""
     from disbench.data.known import get_known
 
     title, facts = get_known(name)
@@ -113,7 +113,7 @@ def _describe_set(name, facts):
 
 @data.command()
 def clear_cache():
-    """Remove cached kernels, skeletons, complexities, digests and extracted parquet files."""
+    """Remove cached kernels, digests, facts and extracted files."""
     from disbench.system.caches import cache_root, clear_caches
 
     files, size = clear_caches()

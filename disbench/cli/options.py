@@ -102,7 +102,7 @@ data_options = [
         "--split",
         metavar="SPLITS",
         shell_complete=_complete_splits,
-        help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all.",
+        help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all; or subsets of another data set.",
     ),
 ]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -156,13 +156,6 @@ def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None) -> 
     for name in _select(place.root, split, others):
         _check_name(place.root, name)
         splits[name] = others[name].read(name)
-        counts = find_counts(name)
-        if counts and len(splits[name]) not in counts:
-            folder = others[name].truths.folder.parent
-            expected = " or ".join(f"{count:,}" for count in sorted(counts))
-            raise InputError(
-                f"{folder}: {len(splits[name])} images where {name} has {expected}; complete it, or rename the folder"
-            )
     title = _mark_own(place.title, splits)
     return _make_dataset(title, f"folder:{place.title}", place.location, splits, place.truth_kind)
 
@@ -207,9 +200,15 @@ def _make_single(location: DataLocation, name: str, samples: tuple[Sample, ...])
 
 def _mark_own(name: str, splits: Mapping[str, tuple[Sample, ...]]) -> str:
     """Return the title of a folder. It must not pass for a published data set that it is not."""
-    counts = find_counts(name)
-    is_other = len(splits) == 1 and counts and len(next(iter(splits.values()))) not in counts
-    return f"{name} (own folder)" if name in {"DIS5K", *SPLIT_COUNTS} or is_other else name
+    is_own = name in {"DIS5K", *SPLIT_COUNTS}
+    for split, samples in splits.items():
+        # The only subset of a data set is named by either.
+        counts = find_counts(split) or (find_counts(name) if len(splits) == 1 else set())
+        if counts and len(samples) not in counts:
+            expected = " or ".join(f"{count:,}" for count in sorted(counts))
+            announce_once(f"{name}: {split} has {len(samples):,} images, not {expected}: not the published one")
+            is_own = True
+    return f"{name} (own folder)" if is_own else name
 
 
 def _make_dataset(

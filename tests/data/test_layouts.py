@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -194,9 +195,10 @@ def test_a_folder_named_like_a_published_set_is_marked_if_its_count_differs(tmp_
     assert find_dataset(folder).title == f"{name} (own folder)"
     put_folders(tmp_path / "bundle" / name, "im", "gt")
     put_folders(tmp_path / "bundle" / "mine", "im", "gt")
-    with pytest.raises(InputError, match=rf"2 images where {name} has [\d,]+"):
-        find_dataset(tmp_path / "bundle")
-    assert list(find_dataset(tmp_path / "bundle", "mine").splits) == ["mine"]
+    assert find_dataset(tmp_path / "bundle").title == "bundle (own folder)"
+    assert find_dataset(tmp_path / "bundle", "mine").title == "bundle"
+    notes = call("data", "verify", "--data", "bundle").stderr
+    assert f"bundle: {name} has 2 images, not " in notes
 
 
 def test_a_published_set_with_its_count_is_not_marked(tmp_path):
@@ -313,6 +315,31 @@ def test_a_missing_toml_file_is_refused():
     refused = call("data", "verify", "--data", "gone.toml")
     assert refused.exit_code == 2
     assert "gone.toml: describes no data set (No such file or directory)" in refused.stderr
+
+
+def test_the_kind_of_truths_is_passed_on(tmp_path, monkeypatch):
+    @dataclass(frozen=True)
+    class Kinded(dataset_module.DataSet):
+        truth_kind: str = "unknown"
+
+    monkeypatch.setattr("disbench.data.location.DataSet", Kinded)
+    put_folders(tmp_path / "train", "a", "b")
+    for kind in ("alpha", "binary"):
+        (tmp_path / "x.toml").write_text(TOML.replace("alpha", kind, 1))
+        assert find_dataset("x.toml", "train").truth_kind == kind
+    kinds = {
+        name: find_dataset(put_folders(tmp_path / name, "original", "mask")).truth_kind for name in ("AIM-500", "x")
+    }
+    assert kinds == {"AIM-500": "alpha", "x": "binary"}
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    put_parquet(tmp_path / "d" / "train.parquet", [parquet_row(0)])
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "file"))
+    refused = call("data", "verify", "--data", "d")
+    assert refused.exit_code == 2
+    assert "set DISBENCH_CACHE to another folder" in refused.stderr
 
 
 @pytest.mark.parametrize(
