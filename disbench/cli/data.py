@@ -13,7 +13,7 @@ from disbench.system.progress import show_progress
 
 @click.group()
 def data() -> None:
-    """Check, freeze and rank data sets."""
+    """Check, freeze, rank and look up data sets."""
 
 
 @data.command()
@@ -58,9 +58,62 @@ def freeze(data, split, out):
     click.echo(out)
 
 
+@data.command("list")
+@json_option
+def list_sets(as_json):
+    """List published data sets, and where to get them."""
+    from disbench.data.known import list_known
+
+    if as_json:
+        print_json([_describe_set(name, facts) for name, facts in list_known().items()])
+        return
+    rows = [
+        (name, facts.task, ", ".join(map(_describe_split, facts.splits)), facts.truth_kind, facts.homepage)
+        for name, facts in list_known().items()
+    ]
+    print_table(("name", "task", "images", "truths", "homepage"), rows)
+
+
+@data.command()
+@click.argument("name")
+@json_option
+def show(name, as_json):
+    """Show a published data set, and how to get it."""
+    from disbench.data.known import get_known
+
+    title, facts = get_known(name)
+    if as_json:
+        print_json(_describe_set(title, facts))
+        return
+    lines = {
+        "name": title,
+        "task": facts.task,
+        "images": ", ".join(map(_describe_split, facts.splits)) + (f"; {facts.total:,} in all" if facts.total else ""),
+        "truths": facts.truth_kind,
+        "layout": facts.layout,
+        "licence": facts.licence,
+        "paper": facts.citation,
+        "doi": facts.doi and f"https://doi.org/{facts.doi}",
+        "get it from": facts.homepage,
+        "facts from": ", ".join(facts.sources),
+    }
+    for key, value in lines.items():
+        click.echo(f"{key}: {value or '(unknown)'}")
+
+
+def _describe_split(split):
+    return f"{split.name} {'?' if split.count is None else f'{split.count:,}'}"
+
+
+def _describe_set(name, facts):
+    import msgspec
+
+    return {"name": name, **msgspec.to_builtins(facts)}
+
+
 @data.command()
 def clear_cache():
-    """Remove cached kernels, skeletons, complexities and digests. They are made again when needed."""
+    """Remove cached kernels, digests, facts and extracted files."""
     from disbench.system.caches import cache_root, clear_caches
 
     files, size = clear_caches()

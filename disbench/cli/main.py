@@ -221,7 +221,7 @@ def _show_warning(show_other, message, category, *context, **options) -> None:
 
 
 def _print_announcement(text: str) -> None:
-    print_note(f"disbench: {text}")
+    print_note(f"disbench: {escape_control_chars(text)}")
 
 
 def _resume_hint(ctx: click.Context) -> str:

@@ -95,13 +95,14 @@ data_options = [
     click.option(
         "--data",
         metavar="DIR",
-        help="DIS5K, a folder with im/ and gt/, or 'mini'. Default: $DISBENCH_DATA, then ./DIS5K, then mini.",
+        help="DIS5K or another data set: a folder, a .toml file or hf:OWNER/NAME; or 'mini'. Default: $DISBENCH_DATA, "
+        "then ./DIS5K, then mini. See docs/data.md.",
     ),
     click.option(
         "--split",
         metavar="SPLITS",
         shell_complete=_complete_splits,
-        help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all.",
+        help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all; or subsets of another data set.",
     ),
 ]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

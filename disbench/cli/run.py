@@ -123,9 +123,10 @@ def run(
 def score(maps, data, split, truth, out, workers, save, shard, engine, address, per_image, protocols, metrics, as_json):
     """Score folders of saved maps, whole subsets or not at all.
 
-    A DIR has the maps of one method, in a folder for each split, or directly for a single split.
+    A DIR has the maps of one method, in a folder for each split, or directly. It may be a zip file.
     """
     from disbench.data.location import find_dataset
+    from disbench.inference.map_archive import name_maps
     from disbench.reports.images import check_per_image_path, write_per_image
     from disbench.runs.execute import evaluate_maps
     from disbench.runs.outputs import check_output, list_data_folders
@@ -135,7 +136,7 @@ def score(maps, data, split, truth, out, workers, save, shard, engine, address, 
         check_per_image_path(per_image)
     if truth and data:
         raise InputError("--truth takes the place of --data: omit one of them")
-    methods = [(title or folder.resolve().name, folder) for title, folder in map(parse_titled_path, maps)]
+    methods = [(title or name_maps(folder), folder) for title, folder in map(parse_titled_path, maps)]
     titles = [title for title, _ in methods]
     if duplicates := {title for title in titles if titles.count(title) > 1}:  # reported before any work
         raise InputError(f"two folders are called {duplicates.pop()!r}; give each a title of its own: TITLE=DIR")

@@ -6,7 +6,8 @@ Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
 import difflib
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from disbench.errors import InputError, wrong_type
@@ -24,7 +25,7 @@ class Sample:
 
     Attributes:
         split: name of the split.
-        name: stem of the truth file, unique in its split.
+        name: stem of the truth file, without the suffix of its layout, unique in its split.
         image: the image file. None when only maps are scored.
         truth: the ground truth file.
         image_digest: SHA-256 of the image file, which reading it then checks. None: not hashed.
@@ -81,6 +82,10 @@ class DataSet:
     def samples(self) -> list[Sample]:
         """The samples of all splits."""
         return [sample for samples in self.splits.values() for sample in samples]
+
+    def select(self, splits: Collection[str]) -> "DataSet":
+        """Return the data set with only these splits, as far as it has them."""
+        return replace(self, splits={name: samples for name, samples in self.splits.items() if name in splits})
 
     @property
     def is_mini(self) -> bool:

@@ -60,7 +60,7 @@ def read_image(path: Path, digest: str | None = None) -> np.ndarray:
 
     Raises InputError for a file that cannot be decoded, and for one without the digest of hash_file(), if given.
     """
-    return _decode(_open(path, _read(path, digest)), _COLOURS)
+    return _decode(_open(path, read_bytes(path, digest)), _COLOURS)
 
 
 def read_truth(path: Path, digest: str | None = None) -> np.ndarray:
@@ -84,7 +84,7 @@ def read_map(path: Path, digest: str | None = None) -> np.ndarray:
 
 def _read_grey(path: Path, digest: str | None) -> tuple[str, np.ndarray]:
     """Return Pillow's mode of a file, and its levels as uint8 (h, w)."""
-    data = _read(path, digest)
+    data = read_bytes(path, digest)
     mode, _ = parse_header(path, BytesIO(data))
     if mode in {"1", "L"} and (grey := _decode_fast(data)) is not None:
         return mode, grey
@@ -116,7 +116,7 @@ def _read_channels(file: _File, mode: str) -> np.ndarray:
 
 def check_photo(path: Path) -> None:
     """Check a picture that Pillow will decode. Raises InputError or ValueError for a damaged JPEG or TIFF."""
-    data = _read(path, None)
+    data = read_bytes(path, None)
     start = data[:4].tobytes()
     if start[:3] == jpeg.SIGNATURE:
         jpeg.read_jpeg_header(BytesIO(data))
@@ -145,7 +145,8 @@ def _read_16_bit(file: _File) -> np.ndarray:
     return ((stored.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _read(path: Path, digest: str | None) -> np.ndarray:
+def read_bytes(path: Path, digest: str | None = None) -> np.ndarray:
+    """Read the bytes of a file, uint8 (n,). InputError if that is impossible, or they have another digest."""
     try:
         data = np.fromfile(require_regular_file(path), np.uint8)
     except OSError as error:

@@ -1,15 +1,18 @@
-"""Find the data set that `--data` and `--split` name.
+"""Find the data set that `--data` and `--split` name: DIS5K, the embedded DIS-Mini, or a data set in another layout."""
 
-That is DIS5K as published, the embedded DIS-Mini, or any folder with im/ and gt/. A split is complete, or it is an
-error.
-"""
-
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 
-from disbench.data.dataset import OVERALL, SPLIT_COUNTS, DataLocation, DataSet, parse_splits, resolve_location
-from disbench.data.layouts import read_layout, read_pairs
-from disbench.errors import InputError, require_utf8
-from disbench.system.progress import Progress
+from disbench.data.dataset import OVERALL, SPLIT_COUNTS, DataLocation, DataSet, Sample, parse_splits, resolve_location
+from disbench.data.described import read_description
+from disbench.data.hub import HUB_PREFIX, download_dataset
+from disbench.data.known import find_counts, find_known
+from disbench.data.layouts import EXPECTED_LAYOUT, check_count, find_part, find_tree, read_layout
+from disbench.data.pairing import read_pairs
+from disbench.data.recognition import TRUTHS_ONLY, Part, Reading, find_split_folders, recognize_folder
+from disbench.errors import InputError, require_utf8, suggest_names
+from disbench.system.progress import Progress, announce_once
 
 DEFAULT_SPLITS = "DIS-TE1..4"
 
@@ -24,9 +27,10 @@ def find_dataset(
     """Find a data set, pair its files and check them.
 
     Args:
-        location: a DIS5K folder, any folder with im/ and gt/, a pair (folder of images, folder of truths), or "mini".
-            Default: $DISBENCH_DATA, or ./DIS5K, or DIS-Mini, which is rendered on first use.
-        split: splits as in "DIS-TE1..4" or "DIS-VD,DIS-TE2". Default: DIS-TE1..4.
+        location: a folder in one of the layouts of docs/data.md, such as DIS5K or one with im/ and gt/; a TOML file
+            that describes one; hf:OWNER/NAME; a pair (folder of images, folder of truths), or "mini". Default:
+            $DISBENCH_DATA, or ./DIS5K, or DIS-Mini, which is rendered on first use.
+        split: splits as in "DIS-TE1..4" or "DIS-VD,DIS-TE2". Default: DIS-TE1..4; of other data sets, all.
         images: require images. False: only truths, to score maps.
         progress: called with (done, total, label) while DIS-Mini is rendered.
 
@@ -43,12 +47,28 @@ def find_dataset(
         return _find_mini(split, images=images, progress=progress)
     if isinstance(location, tuple):
         image_dir, truth_dir = location
-        return _find_folder(location, image_dir if images else None, truth_dir, split)
-    root = Path(location)
-    if (root / "gt").is_dir():
-        return _find_folder(location, root / "im" if images else None, root / "gt", split)
-    names = parse_splits(split or DEFAULT_SPLITS)
-    return DataSet("DIS5K", "dis5k", location, read_layout(root, names, SPLIT_COUNTS, images=images))
+        samples_name = _name_folder(truth_dir)
+        _check_single(truth_dir, samples_name, split)
+        pairs = read_pairs(samples_name, image_dir if images else None, truth_dir)
+        return _make_single(location, samples_name, pairs)
+    if str(location).startswith(HUB_PREFIX):
+        root, title = download_dataset(str(location)), str(location).removeprefix(HUB_PREFIX)
+    else:
+        root, title = Path(location), Path(location).resolve().name
+    if root.suffix.lower() == ".toml" and not root.is_dir():
+        title, truth_kind, parts = read_description(root, images=images)
+        return _read_parts(_Place(location, root, title, truth_kind), parts, split)
+    return _find_in_folder(_Place(location, root, title), split, images=images)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A data set in one folder or file: where the user says it is, where it is, and what it is called."""
+
+    location: DataLocation
+    root: Path
+    title: str
+    truth_kind: str | None = None
 
 
 def _find_mini(split: str | None, *, images: bool, progress: Progress | None) -> DataSet:
@@ -64,15 +84,142 @@ def _find_mini(split: str | None, *, images: bool, progress: Progress | None) ->
     return DataSet(mini.TITLE, f"dis-mini-{mini.VERSION}", "mini", splits)
 
 
-def _find_folder(location: DataLocation, image_dir: Path | None, truth_dir: Path, split: str | None) -> DataSet:
-    """Read two folders as a data set of one split, named after the folder."""
+def _find_in_folder(place: _Place, split: str | None, *, images: bool) -> DataSet:
+    """Find a data set in a folder, whose layout is recognised."""
+    root = place.root
+    tree = find_tree(root)
+    of_dis5k = find_split_folders(tree)
+    if not (root / "gt").is_dir() and of_dis5k and _names_dis5k(split):
+        return _read_tree(place, tree, split, images=images)
+    reading = None
+    if not _has_standard_folders(root, images=images):
+        skipped = {folder.relative_to(root).parts[0] for folder in of_dis5k.values()}
+        reading = recognize_folder(root, images=images, skipped=skipped)
+    if reading is None and not (root / "gt").is_dir():  # which reports what is missing
+        return _read_tree(place, tree, split, images=images)
+    dataset = _read_reading(place, reading, split, images=images)
+    if reading:
+        announce_once(f"{place.location}: {reading.layout}")
+    return dataset
+
+
+def _read_reading(place: _Place, reading: Reading | None, split: str | None, *, images: bool) -> DataSet:
+    """Read the subsets of a reading; those of im/ and gt/ without one."""
+    root = place.root
+    parts = reading.parts if reading else {"": find_part(root, images=images)}
+    if list(parts) == [""]:
+        is_bare = reading is not None and reading.layout == TRUTHS_ONLY
+        name = _name_folder(root) if is_bare else place.title.rpartition("/")[2]
+        _check_single(root, name, split)
+        return _make_single(place.location, name, parts[""].read(name))
+    return _read_parts(place, {tag or place.title: part for tag, part in parts.items()}, split)
+
+
+def _has_standard_folders(root: Path, *, images: bool) -> bool:
+    return (root / "gt").is_dir() and (not images or (root / "im").is_dir())
+
+
+def _names_dis5k(split: str | None) -> bool:
+    """Return whether splits of DIS5K are selected."""
+    try:
+        parse_splits(split or DEFAULT_SPLITS)
+    except InputError:
+        return False
+    return True
+
+
+def _read_tree(place: _Place, tree: Path, split: str | None, *, images: bool) -> DataSet:
+    """Read splits of DIS5K, in folders of their names."""
+    names = parse_splits(split or DEFAULT_SPLITS)
+    splits = read_layout(place.root, names, SPLIT_COUNTS, images=images)
+    folders = {sample.truth.parent.name for samples in splits.values() for sample in samples[:1]}
+    if folders != {"gt"}:
+        announce_once(f"{place.location}: DIS5K, with ground truths in {', '.join(sorted(folders))}/")
+    return DataSet("DIS5K", "dis5k", place.location, splits)
+
+
+def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None) -> DataSet:
+    """Read subsets that have names. Those with names of DIS5K's splits are DIS5K."""
+    of_dis5k = {key: name for name in parts if (key := name.upper().replace("_", "-")) in SPLIT_COUNTS}
+    if of_dis5k and _names_dis5k(split):
+        keys = parse_splits(split or DEFAULT_SPLITS)
+        if missing := [key for key in keys if key not in of_dis5k]:
+            raise InputError(f"{place.root}: has no {missing[0]}, but {', '.join(of_dis5k)}; select these by --split")
+        samples = {key: parts[of_dis5k[key]].read(key) for key in keys}
+        for key in keys:
+            check_count(key, samples[key], SPLIT_COUNTS[key], place.root)
+        return DataSet("DIS5K", "dis5k", place.location, samples)
+    if split and split.strip().lower() != "all" and _names_dis5k(split):
+        raise InputError(f"{place.root}: has no split of DIS5K; {EXPECTED_LAYOUT}, or select {', '.join(parts)}")
+    others = {name: part for name, part in parts.items() if name not in of_dis5k.values()}
+    splits: dict[str, tuple[Sample, ...]] = {}
+    for name in _select(place.root, split, others):
+        _check_name(place.root, name)
+        splits[name] = others[name].read(name)
+    title = _mark_own(place.title, splits)
+    return _make_dataset(title, f"folder:{place.title}", place.location, splits, place.truth_kind)
+
+
+def _select(root: Path, split: str | None, parts: Mapping[str, Part]) -> list[str]:
+    """Select subsets by name, in the order of the data set. None and "all" are all of them."""
+    if split is None or split.strip().lower() == "all":
+        return list(parts)
+    names = {name.casefold(): name for name in parts}
+    selected = set()
+    for word in filter(None, (word.strip() for word in split.split(","))):
+        if word.casefold() not in names:
+            raise InputError(f"{root}: has no subset {word!r}; {suggest_names(word, parts)}")
+        selected.add(names[word.casefold()])
+    if not selected:
+        raise InputError(f"no split given; known: {', '.join(parts)}, all")
+    return [name for name in parts if name in selected]
+
+
+def _name_folder(truth_dir: Path) -> str:
+    """Return the name of a data set by its folder of truths."""
     folder = truth_dir.resolve()
-    name = folder.parent.name if folder.name == "gt" else folder.name
+    return folder.parent.name if folder.name == "gt" else folder.name
+
+
+def _check_single(folder: Path, name: str, split: str | None) -> None:
+    _check_name(folder.resolve(), name)
+    if split not in (None, "all", name):
+        raise InputError(f"{folder}: a folder has only one split, {name}; omit --split")
+
+
+def _check_name(folder: Path, name: str) -> None:
+    require_utf8(name)
     if name == OVERALL:
         raise InputError(f"{folder}: give it another name; reports call DIS-TE1..4 together {OVERALL}")
-    if split not in (None, "all", name):
-        raise InputError(f"{truth_dir}: a folder has only one split, {name}; omit --split")
-    pairs = read_pairs(name, image_dir, truth_dir)
-    # The title must not pass for the published data set.
-    title = f"{name} (own folder)" if name in {"DIS5K", *SPLIT_COUNTS} else name
-    return DataSet(title, f"folder:{name}", location, {name: pairs})
+
+
+def _make_single(location: DataLocation, name: str, samples: tuple[Sample, ...]) -> DataSet:
+    """Make a data set of one split, named after its folder."""
+    return _make_dataset(_mark_own(name, {name: samples}), f"folder:{name}", location, {name: samples})
+
+
+def _mark_own(name: str, splits: Mapping[str, tuple[Sample, ...]]) -> str:
+    """Return the title of a folder. It must not pass for a published data set that it is not."""
+    is_own = name in {"DIS5K", *SPLIT_COUNTS}
+    for split, samples in splits.items():
+        # The only subset of a data set is named by either.
+        counts = find_counts(split) or (find_counts(name) if len(splits) == 1 else set())
+        if counts and len(samples) not in counts:
+            expected = " or ".join(f"{count:,}" for count in sorted(counts))
+            announce_once(f"{name}: {split} has {len(samples):,} images, not {expected}: not the published one")
+            is_own = True
+    return f"{name} (own folder)" if is_own else name
+
+
+def _make_dataset(
+    title: str,
+    token: str,
+    location: DataLocation,
+    splits: dict[str, tuple[Sample, ...]],
+    truth_kind: str | None = None,
+) -> DataSet:
+    """Make a data set. Its truths are of the kind that is described, or of that of the published one of its name."""
+    facts = find_known(token.removeprefix("folder:")) or find_known(next(iter(splits)))
+    kind = truth_kind or (facts.truth_kind if facts else "binary")
+    more = {"truth_kind": kind} if "truth_kind" in {field.name for field in fields(DataSet)} else {}
+    return DataSet(title, token, location, splits, **more)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from disbench.data.complexity import split_equally
-from disbench.data.layouts import read_pairs
+from disbench.data.layouts import find_part
+from disbench.data.pairing import read_pairs
 from disbench.data.truth_cache import load_complexity
 from disbench.errors import InputError, escape_csv_formula
 from disbench.system.cores import count_cores
@@ -19,15 +20,15 @@ def survey_complexity(folder: Path, count: int | None, progress: Progress) -> li
     """Measure every mask of a folder.
 
     Args:
-        folder: a folder of masks, or one with gt/.
+        folder: a folder of masks, or one with gt/ or in another layout.
         count: number of equal parts to sort the masks into. None: no parts.
         progress: called with (done, total, label).
 
     Returns:
         One row per mask, from simple to complex: image, ipq, contours, points, rank and, with `count`, part.
     """
-    truths = folder / "gt" if (folder / "gt").is_dir() else folder
-    samples = read_pairs(folder.name, None, truths)
+    masks = find_part(folder, images=False)
+    samples = masks.read(folder.name) if masks.truths.folder.is_dir() else read_pairs(folder.name, None, folder)
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(count_cores()) as pool:
         measured = pool.map(lambda sample: load_complexity(sample.truth), samples)
@@ -53,7 +54,7 @@ def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Pat
 
     Args:
         rows: rows of survey_complexity() with parts.
-        folder: the data set, with im/ and gt/.
+        folder: the data set, with im/ and gt/ or in another layout.
         out: folder for part-1, part-2 and so on.
 
     Returns:
@@ -62,16 +63,17 @@ def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Pat
     Raises:
         InputError: if the folder has no im/ and gt/, or `out` already has parts.
     """
-    if not (folder / "im").is_dir():
+    pairs = find_part(folder)
+    if not (pairs.shards or (pairs.images and pairs.images.folder.is_dir())):
         raise InputError(f"{folder}: has no im/ and gt/ to link into parts; use --csv for the list")
     if existing := sorted(out.glob("part-*")):
         raise InputError(f"{existing[0]}: exists, and its files would mix with the new ones; choose another --out")
     parts = {row["image"]: row["part"] for row in rows}
-    for sample in read_pairs(folder.name, folder / "im", folder / "gt"):
+    for sample in pairs.read(folder.name):
         for kind, path in (("im", sample.image), ("gt", sample.truth)):
             if path is None:
                 continue
-            link = out / f"part-{parts[sample.name]}" / kind / path.name
+            link = out / f"part-{parts[sample.name]}" / kind / f"{sample.name}{path.suffix}"
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.resolve())
     return sorted(out.glob("part-*"))

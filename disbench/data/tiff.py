@@ -48,12 +48,13 @@ def check_tiff(path: Path, tiff: bytes) -> None:
     _read_directory(path, tiff)
 
 
-def prepare_tiff(path: Path, tiff: np.ndarray) -> Tiff:
+def prepare_tiff(path: Path, tiff: np.ndarray, *, is_float: bool = False) -> Tiff:
     """Check a TIFF, and remove its orientation, which OpenCV and Pillow would apply.
 
     Args:
         path: the file, for messages.
         tiff: the bytes of the file, uint8 (n,).
+        is_float: expect one channel of 32-bit floating-point values, in place of integers.
 
     Returns:
         The file to decode.
@@ -65,8 +66,9 @@ def prepare_tiff(path: Path, tiff: np.ndarray) -> Tiff:
     tags = _read_directory(path, data)
     if tags.has_next:
         raise InputError(f"{path}: {SEVERAL}")
-    if tags.ambiguity:
-        raise InputError(f"{path}: cannot be decoded reliably (a TIFF {tags.ambiguity}); {_HINT}")
+    ambiguity = _find_unfit_float(tags) if is_float else tags.ambiguity
+    if ambiguity:
+        raise InputError(f"{path}: cannot be decoded reliably (a TIFF {ambiguity}); {_HINT}")
     if _ORIENTATION in tags:
         upright = bytearray(data)
         struct.pack_into(tags.order + "H", upright, tags.places[_ORIENTATION], 1)
@@ -148,6 +150,12 @@ def _find_ambiguous(tags: _Directory) -> str | None:
     if tags.first(_PLANAR, 1) == _SEPARATE and tags.first(_CHANNELS, 1) > 1:
         return "with a plane for each channel"
     return None
+
+
+def _find_unfit_float(tags: _Directory) -> str | None:
+    """Return why a TIFF is not one channel of 32-bit floating-point values with 0 as black; None if it is."""
+    layout = tags.first(_FORMAT, 1), tags.first(_BITS, 1), tags.first(_CHANNELS, 1), tags.first(_PHOTOMETRIC)
+    return None if layout == (3, 32, 1, 1) else "that is not one channel of 32-bit floating-point values"
 
 
 def _is_whole(path: Path, tags: _Directory) -> bool:

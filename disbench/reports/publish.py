@@ -104,5 +104,6 @@ def find_samples(result: Result) -> list[Sample]:
         dataset = find_dataset(location, split)
     except InputError:
         return []
+    dataset = dataset.select(result.splits)
     check_data(result, dataset)
     return dataset.samples

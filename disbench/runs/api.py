@@ -7,6 +7,7 @@ from typing import Any
 from disbench.data.dataset import DataLocation
 from disbench.data.location import find_dataset
 from disbench.errors import InputError, wrong_type
+from disbench.inference.map_archive import name_maps
 from disbench.inference.model import parse_options
 from disbench.metrics.catalogue import MetricKeys
 from disbench.runs.engines.base import Engine
@@ -39,9 +40,9 @@ def run(
 
     Args:
         model: a name of the registry, a file, or hf:OWNER/NAME.
-        split: "DIS-TE1..4", "DIS-VD", "DIS-TE1,DIS-TE3" or "all". Default: DIS-TE1..4.
-        data: a DIS5K folder, a folder with im/ and gt/, a pair (images, ground truths), or "mini". Default:
-            $DISBENCH_DATA, then ./DIS5K, then DIS-Mini.
+        split: "DIS-TE1..4", "DIS-VD", "DIS-TE1,DIS-TE3" or "all". Default: DIS-TE1..4; of other data sets, all.
+        data: a folder in a layout of docs/data.md, a TOML file that describes one, hf:OWNER/NAME, a pair (images,
+            ground truths), or "mini". Default: $DISBENCH_DATA, then ./DIS5K, then DIS-Mini.
         weights: a file, a folder or a Hugging Face id. Default: the weights that disbench ships, if it does.
         options: options of the model itself.
         device: "cpu", "cuda", "cuda:1" or "mps"; "cuda:0,cuda:1" is a process on each. Default: the best one.
@@ -91,7 +92,7 @@ def score_maps(
     """Score a folder of saved prediction maps. Needs no torch.
 
     Args:
-        folder: the maps: `folder/<split>/`, or the folder itself for a single split.
+        folder: the maps: `folder/<split>/`, or the folder itself, or a zip file of such a folder.
         title: the name of the method. Default: the name of the folder.
         split: as in `run`.
         data: as in `run`; only ground truths are needed.
@@ -117,7 +118,7 @@ def score_maps(
     config = _make_config(out, workers, shard, save_maps=save_maps)
     _check_callables(engine, progress)
     dataset = find_dataset(_check_location(data), _check_split(split), images=False, progress=progress)
-    saved = MapsSpec(title=title or path.resolve().name, folder=path)
+    saved = MapsSpec(title=title or name_maps(path), folder=path)
     return evaluate_maps(saved, dataset, measures, config, engine=engine, progress=progress)
 
 

@@ -10,8 +10,10 @@ from typing import Any
 from disbench.data.dataset import DataSet, Sample
 from disbench.data.digest_cache import forget_digests
 from disbench.data.hashing import ChangedFileError
+from disbench.data.hub import is_remote
 from disbench.data.identity import hash_dataset, identify_splits, list_folders
 from disbench.errors import InputError
+from disbench.inference.map_archive import open_maps
 from disbench.inference.map_folder import MapFolder
 from disbench.metrics.measurement import KERNEL_VERSION
 from disbench.registry.loading import get_card
@@ -116,6 +118,18 @@ def evaluate_maps(
         InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
     """
     check_output(config.out, [*list_data_folders(dataset.location), saved.folder])
+    with open_maps(saved.folder) as folder:
+        return _evaluate_folder(replace(saved, folder=folder), dataset, measures, config, engine, progress)
+
+
+def _evaluate_folder(
+    saved: MapsSpec,
+    dataset: DataSet,
+    measures: MeasureSpec,
+    config: RunConfig,
+    engine: Engine | None,
+    progress: Progress | None,
+) -> list[Result | None]:
     results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
         maps = MapFolder(saved.title, saved.folder, dataset.samples, resize)
@@ -226,7 +240,7 @@ def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapp
     """Record what a run needs to be reported, but not to be identified."""
     locations = dataset.location if isinstance(dataset.location, tuple) else [dataset.location]
     return {
-        "data": [str(Path(path).resolve()) if path != "mini" else path for path in locations if path],
+        "data": [str(path if is_remote(path) else Path(path).resolve()) for path in locations if path],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "workers": description.workers if config.workers is None else config.workers,
         "environment": description.environment,

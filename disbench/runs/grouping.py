@@ -158,7 +158,7 @@ def _find_truths(result: Result) -> dict[tuple[str, str], Path]:
     truths = result.meta["data"][-1]  # the folder of ground truths is last if images have a folder of their own
     location: DataLocation = truths
     is_folder = result.token.startswith("folder:")
-    if is_folder and not (Path(truths) / "gt").is_dir():
+    if is_folder and len(result.meta["data"]) == 2:
         location = (None, Path(truths))
     split = None if is_folder else ",".join(result.splits)
     try:
@@ -167,7 +167,7 @@ def _find_truths(result: Result) -> dict[tuple[str, str], Path]:
         raise InputError(
             f"complexity is measured on the ground truths that {result.title} was scored on: {error}"
         ) from None
-    return {(sample.split, sample.name): sample.truth for sample in dataset.samples}
+    return {(sample.split, sample.name): sample.truth for sample in dataset.select(result.splits).samples}
 
 
 def _check_unchanged(result: Result, rows: Sequence[Row], digests: Sequence[str | None]) -> None:

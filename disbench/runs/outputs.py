@@ -6,7 +6,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from disbench.data.data_folders import list_layout_folders
 from disbench.data.dataset import SPLIT_COUNTS, DataLocation, resolve_location
+from disbench.data.hub import is_remote
 from disbench.errors import InputError
 from disbench.system.caches import cache_root
 
@@ -67,7 +69,10 @@ def list_data_folders(location: DataLocation) -> Iterator[Path]:
         if str(part) == "mini":
             yield from cache_root().glob("dis-mini-v*")
             continue
+        if is_remote(part):
+            continue
         root = Path(part)
+        yield from list_layout_folders(root)
         if (root / "DIS5K").is_dir() and not any((root / name).is_dir() for name in (*PAIR, *SPLIT_COUNTS)):
             root /= "DIS5K"
         here = Path.cwd()

@@ -3,14 +3,16 @@
     dis-mini-v1/        the pictures of DIS-Mini (disbench.data.mini)
     truths-v2/          skeletons and complexity of ground truths (disbench.data.truth_cache)
     digests-v1/         digests of the files of data sets (disbench.data.digest_cache)
+    parquet-v1/         images and masks of parquet files (disbench.data.parquet)
     kernels-v1/         compiled kernels (disbench.system.compilation)
 
 Everything in the cache can be computed again. A cache that cannot be written, or is full, costs time and one warning.
-Only DIS-Mini needs it.
+Only DIS-Mini and parquet files need it.
 """
 
 import errno
 import os
+import shutil
 import tempfile
 import warnings
 import zlib
@@ -20,9 +22,9 @@ from pathlib import Path
 from disbench.errors import UnwritableCache
 from disbench.system.files import write_atomic
 
-KINDS = ("kernels", "truths", "digests", "dis-mini")
+KINDS = ("kernels", "truths", "digests", "parquet", "dis-mini")
 KERNELS_VERSION = "v1"  # change it whenever the content of a compiled kernel's file can change
-_CLEARED = ("kernels", "truths", "digests")  # what clear_caches() removes; the pictures of DIS-Mini stay
+_CLEARED = ("kernels", "truths", "digests", "parquet")  # what clear_caches() removes; the pictures of DIS-Mini stay
 _warned: set[Path] = set()
 
 
@@ -108,12 +110,14 @@ def list_caches() -> dict[str, CacheState]:
 
 
 def clear_caches() -> tuple[int, int]:
-    """Remove kernels, truths and digests, of all versions, from the cache. Returns the files and the bytes removed."""
-    entries = (path for kind in _CLEARED for path in cache_root().glob(f"{kind}-*/*"))
+    """Remove kernels, truths, digests and parquet files, of all versions. Returns the files and the bytes removed."""
+    entries = (path for kind in _CLEARED for path in cache_root().glob(f"{kind}-v*/**/*"))
     files = [path for path in entries if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     for path in files:
         path.unlink(missing_ok=True)
+    for folder in cache_root().glob("parquet-v*"):
+        shutil.rmtree(folder, ignore_errors=True)
     return len(files), size
 
 

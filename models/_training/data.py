@@ -20,8 +20,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.data.dataset import DataLocation, Sample
+from disbench.data.hub import is_remote
 from disbench.data.images import read_image, read_truth
+from disbench.data.layouts import find_tree
 from disbench.data.location import find_dataset
+from disbench.data.recognition import find_split_folders, recognize_part
 from disbench.errors import InputError
 from disbench.models._training.recipes import Cut, Share
 from disbench.system.progress import Progress
@@ -129,9 +132,12 @@ def find_training_samples(
 
 
 def is_single_folder(location: DataLocation) -> bool:
-    """Return whether a location (default: $DISBENCH_DATA) is a folder with im/ and gt/, which has no DIS-VD."""
+    """Return whether a location (default: $DISBENCH_DATA) is a data set of one subset, which has no DIS-VD."""
     location = location or os.environ.get("DISBENCH_DATA")
-    return location not in (None, "mini") and (Path(location) / "gt").is_dir()
+    if location is None or isinstance(location, tuple) or is_remote(location):
+        return False
+    root = Path(location)
+    return (root / "gt").is_dir() or (not find_split_folders(find_tree(root)) and recognize_part(root) is not None)
 
 
 def rows_of_step(count: int, batch: int, step: int, seed: int) -> list[int]:

@@ -12,8 +12,10 @@ from image_files import write
 from disbench.data.complexity import split_equally
 from disbench.data.dataset import SPLIT_COUNTS, parse_splits
 from disbench.data.identity import hash_dataset, identify_splits
-from disbench.data.layouts import match_maps, read_layout, read_pairs
+from disbench.data.layouts import read_layout
 from disbench.data.location import find_dataset
+from disbench.data.map_files import match_maps
+from disbench.data.pairing import read_pairs
 from disbench.data.verify import find_unreadable, freeze_dataset, list_differences, read_frozen, write_frozen
 from disbench.errors import InputError
 

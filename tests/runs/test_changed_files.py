@@ -147,14 +147,14 @@ def test_every_format_is_decoded_from_the_bytes_that_are_checked(suffix, channel
     expected = read_map(path)
     with pytest.raises(ChangedFileError):
         read_map(path, "0" * 64)
-    read = images._read
+    read = images.read_bytes
 
     def read_and_remove(*arguments):
         data = read(*arguments)
         path.unlink()
         return data
 
-    monkeypatch.setattr(images, "_read", read_and_remove)
+    monkeypatch.setattr(images, "read_bytes", read_and_remove)
     assert np.array_equal(read_map(path, digest), expected)
 
 
