@@ -38,7 +38,7 @@ class Measure:
 
 
 _FIXED = {"mean": "mean", "adaptive": "adp", "binary": "bin", "whole": "whole"}
-_UP, _DOWN = {"max": "max"} | _FIXED, {"min": "min"} | _FIXED
+_UP, _DOWN = {"max": "max"} | _FIXED, {"min": "min"} | _FIXED | {"max": "max"}
 _E_VARIANTS = {"max": "max", "mean": "m", "adaptive": "adp", "binary": "bin"}  # a sum over pixels has no pooled form
 
 _ACHANTA = "Achanta et al., Frequency-tuned salient region detection, CVPR 2009"
@@ -59,6 +59,7 @@ _CHENG_M = "Cheng et al., CascadePSP, CVPR 2020"
 _AHMADZADEH = "Ahmadzadeh et al., Multiscale IoU: a metric for evaluation of salient object detection, ICIP 2021"
 _LI = "Li et al., Size-invariance matters: rethinking metrics for imbalanced salient object detection, ICML 2024"
 _WANG = "Wang et al., Context-measure: contextualizing metric for camouflage, arXiv:2512.07076, 2025"
+_DAVIS = "Davis and Goadrich, The relationship between precision-recall and ROC curves, ICML 2006"
 _COHEN = "Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 1960"
 
 _F = "F = (1 + β²) P R / (β² P + R), β² = 0.3"
@@ -73,6 +74,7 @@ _MSE = "mean (map - truth)² over pixels; mean over images"
 _SOFT = "Dice = 2 Σ map · truth / (Σ map + Σ truth); mean over images"
 _R = "R = TP / (TP + FN), which is 1 at threshold 0"
 _KAPPA = "κ = (Acc - c) / (1 - c), c = ((TP + FP)(TP + FN) + (TN + FN)(TN + FP)) / N²"
+_AREA = "area under the points of all thresholds, joined by straight lines; mean curves of the images"
 _HCE = "clicks that correct the map: points on boundaries to redraw, and regions to delete or fill; mean over images"
 _EFFORTS = (  # key, symbol, clicks
     ("hce_fp_points", "FPpoints", "points on boundaries of what is wrongly foreground"),
@@ -133,6 +135,14 @@ _MEASURES = (
         formula="Acc = (TP + TN) / N", reference=_FAWCETT, variants=_UP,
     ),
     Measure(name="kappa", symbol="κ", latex=r"\kappa", formula=_KAPPA, reference=_COHEN, variants=_UP),
+    Measure(
+        name="auc_pr", symbol="AUC-PR", latex=r"\mathrm{AUC}^{PR}",
+        formula=f"P over R: {_AREA}", reference=_DAVIS,
+    ),
+    Measure(
+        name="auc_roc", symbol="AUC-ROC", latex=r"\mathrm{AUC}^{ROC}",
+        formula=f"R over FPR: {_AREA}", reference=_FAWCETT,
+    ),
     Measure(
         name="hce", symbol="HCE", latex=r"\mathrm{HCE}", direction="lower",
         formula=_HCE, reference=_QIN, optional=True, digits=0,
