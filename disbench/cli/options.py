@@ -157,7 +157,7 @@ def protocol_option(default: str | None) -> Callable:
         callback=_parse_protocols,
         shell_complete=_complete_protocols,
         help="Evaluation protocols, side by side: pysod, diffdis, mvanet, mvanet-2024-11, mvanet-2024, isnet, "
-        f"birefnet. Default: {default or 'that of each run'}.",
+        f"birefnet, pdfnet. Default: {default or 'that of each run'}.",
     )
 
 

@@ -16,6 +16,7 @@ from disbench.system.files import require_regular_file
 MAX_LISTED = 8  # files named for each kind of fault before "and N more"
 REASONS = "reasons"  # why files are unreadable, among the faults
 WRONG_SIZE = "of another size than the truth"
+ONE_SIDE = "with only one side of another length, which this protocol does not resize"
 _EXPECTED_LAYOUT = "give --data a DIS5K folder or one with im/ and gt/"
 _LEFTOVERS = {"Thumbs.db", "desktop.ini"}  # of file managers
 Faults = dict[str, list[str]]  # kind of fault -> names of files
@@ -93,7 +94,7 @@ def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sam
     return tuple(samples)
 
 
-def match_maps(samples: Sequence[Sample], folder: Path, *, resizes: bool = False) -> tuple[dict[str, Path], int]:
+def match_maps(samples: Sequence[Sample], folder: Path, *, resize: str | None = None) -> tuple[dict[str, Path], int]:
     """Match prediction maps to the samples of one split.
 
     How a map is resized changes scores. A map of another size than its truth is therefore a fault, unless the protocol
@@ -102,7 +103,7 @@ def match_maps(samples: Sequence[Sample], folder: Path, *, resizes: bool = False
     Args:
         samples: samples of one split.
         folder: folder of maps, one for every sample and no others.
-        resizes: accept maps of another size.
+        resize: how a protocol resizes maps of another size; see EvalProtocol. None: they are refused.
 
     Returns:
         Map files by name, and the number of maps to resize.
@@ -116,11 +117,14 @@ def match_maps(samples: Sequence[Sample], folder: Path, *, resizes: bool = False
     faults["extra"] = [maps[key].name for key in maps.keys() - expected.keys()]
     for key in expected.keys() & maps.keys():
         _check_sizes(maps[key], expected[key].truth, faults)
-    resized = len(faults.pop(WRONG_SIZE, [])) if resizes else 0
+    to_resize = set(faults.pop(WRONG_SIZE, [])) if resize else set()
+    if resize == "opencv-bilinear-both":
+        others = [key for key, path in maps.items() if path.name in to_resize]
+        faults[ONE_SIDE] = [maps[key].name for key in others if _share_one_side(maps[key], expected[key].truth)]
     # The message names the data set, because the user may not have given one.
     title = f"{folder} as maps of {samples[0].truth.parent}"
     _raise_faults(title, faults, _resize_hint() if WRONG_SIZE in faults else "")
-    return {sample.name: maps[key] for key, sample in expected.items()}, resized
+    return {sample.name: maps[key] for key, sample in expected.items()}, len(to_resize)
 
 
 def _raise_faults(title: str, faults: Mapping[str, list[str]], hint: str = "") -> None:
@@ -151,6 +155,12 @@ def _check_sizes(path: Path | None, truth: Path, faults: Faults) -> None:
             _add_reason(file, faults, error)
     if path is not None and len(sizes) > 1:
         faults.setdefault(WRONG_SIZE, []).append(path.name)
+
+
+def _share_one_side(path: Path, truth: Path) -> bool:
+    """Check whether a map has the height or the width of its truth, but not both."""
+    (height, width), (truth_height, truth_width) = read_header(path)[1], read_header(truth)[1]
+    return (height == truth_height) != (width == truth_width)
 
 
 def _add_reason(path: Path, faults: Faults, error: InputError) -> None:

@@ -48,7 +48,7 @@ class MapFolder:
             splits.setdefault(sample.split, []).append(sample)
         for split, members in splits.items():
             folder = root / split if (root / split).is_dir() or len(splits) > 1 else root
-            maps, resized = match_maps(members, folder, resizes=resize is not None)
+            maps, resized = match_maps(members, folder, resize=resize)
             self.resized += resized
             self.maps |= {(split, name): path for name, path in maps.items()}
 

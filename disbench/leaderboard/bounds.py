@@ -30,7 +30,7 @@ from disbench.metrics.blurred import BLUR
 from disbench.metrics.measurement import Measurement
 from disbench.metrics.protocols import EvalProtocol, get_protocol
 from disbench.metrics.stretch import LEVELS, half_level
-from disbench.metrics.structure import object_similarity, s_measure
+from disbench.metrics.structure import is_object_undefined, object_similarity, s_measure
 from disbench.metrics.thresholds import Levels, level_span, levels_from_histograms, score_mae
 from disbench.metrics.weighted import IMPORTANCE, f_weighted
 from disbench.runs.row_log import Row
@@ -115,7 +115,7 @@ def _bound_structure(levels: Levels, side: int, protocol: EvalProtocol) -> Bound
     if truth in (0, pixels):
         score = s_measure(np.stack([[bg, fg]]), lo, hi, rules)
         return score, score
-    if rules.undefined_is_zero and min(truth, pixels - truth) == 1:
+    if rules.undefined_is_zero and is_object_undefined(truth, pixels, rules):
         return 0, 0
     objects = object_similarity(bg, fg, int(lo), int(hi), rules)
     regions = 1 if rules.sample else 1 + 8 / pixels
