@@ -104,6 +104,18 @@ data_options = [
         help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all.",
     ),
 ]
+truth_options = [
+    click.option(
+        "--truth-kind",
+        type=click.Choice(("binary", "alpha")),
+        help="alpha: soft ground truths, for sad, alpha_mse, grad, conn ...; see docs/matting.md. Default: binary.",
+    ),
+    click.option(
+        "--trimaps",
+        type=click.Path(path_type=Path),
+        help="Trimaps, for sad_unknown ...: a folder for each split, or one folder. Needs --truth-kind alpha.",
+    ),
+]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 metrics_option = click.option(
     "--metrics",

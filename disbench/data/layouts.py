@@ -94,8 +94,10 @@ def read_pairs(split: str, image_dir: Path | None, truth_dir: Path) -> tuple[Sam
     return tuple(samples)
 
 
-def match_maps(samples: Sequence[Sample], folder: Path, *, resize: str | None = None) -> tuple[dict[str, Path], int]:
-    """Match prediction maps to the samples of one split.
+def match_maps(
+    samples: Sequence[Sample], folder: Path, *, resize: str | None = None, kind: str = "maps"
+) -> tuple[dict[str, Path], int]:
+    """Match prediction maps, or trimaps, to the samples of one split.
 
     How a map is resized changes scores. A map of another size than its truth is therefore a fault, unless the protocol
     resizes maps.
@@ -104,6 +106,7 @@ def match_maps(samples: Sequence[Sample], folder: Path, *, resize: str | None = 
         samples: samples of one split.
         folder: folder of maps, one for every sample and no others.
         resize: how a protocol resizes maps of another size; see EvalProtocol. None: they are refused.
+        kind: "maps" or "trimaps", for messages.
 
     Returns:
         Map files by name, and the number of maps to resize.
@@ -122,8 +125,8 @@ def match_maps(samples: Sequence[Sample], folder: Path, *, resize: str | None = 
         others = [key for key, path in maps.items() if path.name in to_resize]
         faults[ONE_SIDE] = [maps[key].name for key in others if _share_one_side(maps[key], expected[key].truth)]
     # The message names the data set, because the user may not have given one.
-    title = f"{folder} as maps of {samples[0].truth.parent}"
-    _raise_faults(title, faults, _resize_hint() if WRONG_SIZE in faults else "")
+    title = f"{folder} as {kind} of {samples[0].truth.parent}"
+    _raise_faults(title, faults, _resize_hint() if WRONG_SIZE in faults and kind == "maps" else "")
     return {sample.name: maps[key] for key, sample in expected.items()}, len(to_resize)
 
 

@@ -10,8 +10,8 @@ def resize_map(mask: np.ndarray, size: tuple[int, int], method: str) -> np.ndarr
     Args:
         mask: the map.
         size: the size to make it.
-        method: a protocol's `resize`. "opencv-bilinear", "pillow-bicubic", or "opencv-bilinear-both", which is the first
-            of maps of which both sides have another length. Maps that share a side are refused; see match_maps().
+        method: a protocol's `resize`. "opencv-bilinear", "pillow-bicubic", or "opencv-bilinear-both", which is the
+            first for maps of which both sides have another length. Maps that share a side are refused by match_maps().
 
     Returns:
         The map of this size.

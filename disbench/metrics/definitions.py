@@ -213,4 +213,37 @@ _SHAPES = (
     Measure(name="context", symbol="Cᵦ", latex=r"C_\beta", formula=_CONTEXT, reference=_WANG, optional=True),
 )
 
-MEASURES = {measure.name: measure for measure in (*_MEASURES, *_SHAPES)}
+# Measures of alpha mattes, which take the grey levels of the truth: key, symbols, formula, source.
+_XU = "Xu et al., Deep image matting, CVPR 2017"
+_RHEMANN = "Rhemann et al., A perceptually motivated online benchmark for image matting, CVPR 2009"
+_LEVELS = "map and truth are level / 255"
+_UNKNOWN = "pixels where the trimap is neither 0 nor 255"
+_GRAD = "Grad = Σ (|∇map| - |∇truth|)²"
+_CONN = "Conn = Σ |φ(map) - φ(truth)| / 1000, φ = 1 - d where d ≥ 0.15, d the alpha above the last threshold connected"
+_MATTING = (
+    ("sad", "SAD", r"\mathrm{SAD}", f"SAD = Σ |map - truth| / 1000, {_LEVELS}", _XU),
+    ("mad", "MAD", r"\mathrm{MAD}", f"MAD = mean |map - truth|, {_LEVELS}", _XU),
+    ("alpha_mse", "MSE α", r"\mathrm{MSE}_\alpha", f"mean (map - truth)², {_LEVELS}", _RHEMANN),
+    ("grad", "Grad", r"\mathrm{Grad}", f"{_GRAD} / 10, derivatives of a Gaussian, σ = 1.4, as P3M", _RHEMANN),
+    ("conn", "Conn", r"\mathrm{Conn}", f"{_CONN}, as P3M", _RHEMANN),
+)
+_UNKNOWN_FORMULAS = {"grad": f"{_GRAD} / 1000, normed filters of σ = 1.4", "conn": _CONN}
+_ALPHA = (
+    *(
+        Measure(
+            name=name, symbol=symbol, latex=latex, direction="lower",
+            formula=f"{formula}; mean over images", reference=paper, optional=True,
+        )
+        for name, symbol, latex, formula, paper in _MATTING
+    ),
+    *(
+        Measure(
+            name=f"{name}_unknown", symbol=f"{symbol} unk", latex=rf"{latex}^{{unk}}", direction="lower",
+            formula=f"{_UNKNOWN_FORMULAS.get(name, formula)}; {_UNKNOWN}; mean over images",
+            reference=_XU, optional=True,
+        )
+        for name, symbol, latex, formula, _ in _MATTING
+    ),
+)
+
+MEASURES = {measure.name: measure for measure in (*_MEASURES, *_SHAPES, *_ALPHA)}

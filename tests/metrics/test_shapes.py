@@ -24,7 +24,9 @@ CURVE_METRICS = {"biou_max": "biou_mean", "msiou_max": "msiou_mean"}
 
 
 def test_each_is_in_the_registry_and_optional():
-    assert {key for key, metric in METRICS.items() if metric.optional and "hce" not in key} == set(SHAPES)
+    alpha = {f"{key}{region}" for key in ("sad", "mad", "alpha_mse", "grad", "conn") for region in ("", "_unknown")}
+    assert {key for key, metric in METRICS.items() if metric.optional and "hce" not in key} == {*SHAPES, *alpha}
+    assert {METRICS[key].direction for key in alpha} == {"lower"}
     assert not set(SHAPES) & set(resolve_metrics("all"))
     for key in SHAPES:
         assert METRICS[key].direction == ("lower" if key == "size_mae" else "higher")
