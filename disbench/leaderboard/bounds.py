@@ -22,6 +22,7 @@ foreground and over the background.
 - SAD, MAD and MSE to the truth's own levels: of a foreground pixel the truth is between 129 and 255, of a background
   pixel between 0 and 128. Over an unknown region, which has any of the pixels, SAD is between 0 and that of all
   pixels. The error of a gradient is at most the square of the steepest gradient of an image. A connectivity is in 0..1.
+- Kappa is in -1..1, also of targets.
 - The other values are shares. Those of boundaries and the context measure are 0 without foreground.
 """
 
@@ -112,7 +113,7 @@ def _bound(m: Measurement, key: str, protocol: EvalProtocol) -> Bounds:
     if key.removesuffix("_unknown") in MATTING:
         return _bound_matting(m, key)
     is_zero = not foreground and (key.startswith("biou") or key in ("mba", "context"))
-    return 0, 0 if is_zero else 1
+    return -1 if key.startswith("size_kappa") else 0, 0 if is_zero else 1
 
 
 def _bound_matting(m: Measurement, key: str) -> Bounds:

@@ -4,38 +4,9 @@ A quotient 0/0 is 0, as in PySODMetrics. Without foreground in the truth, P, R, 
 BER is at least 1/2, even for an empty map.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
+from disbench.metrics.measure_definition import Measure
+from disbench.metrics.optional_definitions import ALPHA_MEASURES, OUTLINE_MEASURES, SIZE_VARIANTS
 from disbench.metrics.variants import VARIANTS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """The symbols and the definition of a measure.
-
-    Attributes:
-        name: key of the measure, and the beginning of the keys of its metrics.
-        symbol: symbol in plain text.
-        latex: symbol in LaTeX.
-        direction: "higher" or "lower", whichever is better.
-        formula: definition for readers.
-        reference: the paper that defines it.
-        variants: from a name in VARIANTS to its printed label. Empty for measures of whole maps.
-        optional: compute the measure only on request, because it takes long.
-        digits: digits behind the decimal point in print.
-    """
-
-    name: str
-    symbol: str
-    latex: str
-    direction: str = "higher"
-    formula: str
-    reference: str
-    variants: Mapping[str, str] = field(default_factory=dict)
-    optional: bool = False
-    digits: int = 3
-
 
 _FIXED = {"mean": "mean", "adaptive": "adp", "binary": "bin", "whole": "whole"}
 _UP, _DOWN = {"max": "max"} | _FIXED, {"min": "min"} | _FIXED | {"max": "max"}
@@ -213,37 +184,7 @@ _SHAPES = (
     Measure(name="context", symbol="Cᵦ", latex=r"C_\beta", formula=_CONTEXT, reference=_WANG, optional=True),
 )
 
-# Measures of alpha mattes, which take the grey levels of the truth: key, symbols, formula, source.
-_XU = "Xu et al., Deep image matting, CVPR 2017"
-_RHEMANN = "Rhemann et al., A perceptually motivated online benchmark for image matting, CVPR 2009"
-_LEVELS = "map and truth are level / 255"
-_UNKNOWN = "pixels where the trimap is neither 0 nor 255"
-_GRAD = "Grad = Σ (|∇map| - |∇truth|)²"
-_CONN = "Conn = Σ |φ(map) - φ(truth)| / 1000, φ = 1 - d where d ≥ 0.15, d the alpha above the last threshold connected"
-_MATTING = (
-    ("sad", "SAD", r"\mathrm{SAD}", f"SAD = Σ |map - truth| / 1000, {_LEVELS}", _XU),
-    ("mad", "MAD", r"\mathrm{MAD}", f"MAD = mean |map - truth|, {_LEVELS}", _XU),
-    ("alpha_mse", "MSE α", r"\mathrm{MSE}_\alpha", f"mean (map - truth)², {_LEVELS}", _RHEMANN),
-    ("grad", "Grad", r"\mathrm{Grad}", f"{_GRAD} / 10, derivatives of a Gaussian, σ = 1.4, as P3M", _RHEMANN),
-    ("conn", "Conn", r"\mathrm{Conn}", f"{_CONN}, as P3M", _RHEMANN),
-)
-_UNKNOWN_FORMULAS = {"grad": f"{_GRAD} / 1000, normed filters of σ = 1.4", "conn": _CONN}
-_ALPHA = (
-    *(
-        Measure(
-            name=name, symbol=symbol, latex=latex, direction="lower",
-            formula=f"{formula}; mean over images", reference=paper, optional=True,
-        )
-        for name, symbol, latex, formula, paper in _MATTING
-    ),
-    *(
-        Measure(
-            name=f"{name}_unknown", symbol=f"{symbol} unk", latex=rf"{latex}^{{unk}}", direction="lower",
-            formula=f"{_UNKNOWN_FORMULAS.get(name, formula)}; {_UNKNOWN}; mean over images",
-            reference=_XU, optional=True,
-        )
-        for name, symbol, latex, formula, _ in _MATTING
-    ),
-)
-
-MEASURES = {measure.name: measure for measure in (*_MEASURES, *_SHAPES, *_ALPHA)}
+MEASURES = {
+    measure.name: measure
+    for measure in (*_MEASURES, *_SHAPES, *ALPHA_MEASURES, *OUTLINE_MEASURES, *SIZE_VARIANTS)
+}

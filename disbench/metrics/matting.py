@@ -9,7 +9,7 @@ region has no error. All sums are sums of integers, so they do not depend on the
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -31,7 +31,7 @@ class Taps(NamedTuple):
 
     smooth: np.ndarray
     derivative: np.ndarray
-    border: str  # how numpy.pad continues the image
+    border: Literal["symmetric", "edge"]  # how numpy.pad continues the image
 
 
 def _gaussian(reach: int) -> np.ndarray:

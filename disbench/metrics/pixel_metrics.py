@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from disbench.errors import InputError
+from disbench.metrics.binary import BINARY_MEASURES
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.map_pair import MapPair
 from disbench.metrics.protocols import PROTOCOLS, EvalProtocol
@@ -83,6 +84,15 @@ def _matting(function: str, *columns: str) -> dict[str, PixelMetric]:
     return {metric.columns[0]: metric for metric in (whole, unknown)}
 
 
+def _size_metric(name: str) -> PixelMetric:
+    """Make the size-invariant form of a measure of binary maps."""
+    return PixelMetric(
+        columns=tuple(f"size_{name}_{variant}" for variant in ("max", "mean", "adaptive", "binary")),
+        function="sizes:size_invariant_measure",
+        inputs=lambda pair, protocol: (*_map_inputs(pair, protocol), name),
+    )
+
+
 def _effort_inputs(pair: MapPair, protocol: EvalProtocol) -> tuple[Any, ...]:
     above = sum(pair.raw_span) // 2 if protocol.arithmetic == "level" else protocol.hce_above
     return pair.raw, pair.foreground, pair.skeleton, above
@@ -129,6 +139,9 @@ PIXEL_METRICS = {
         columns=("size_mae", "size_f_max", "size_f_mean", "size_f_adaptive", "size_f_binary"),
         function="sizes:size_invariant",
     ),
+    **{f"size_{name}": _size_metric(name) for name in BINARY_MEASURES if name not in ("f", "e")},
+    "boundary_f": PixelMetric(columns=("boundary_f_binary",), function="outlines:boundary_f"),
+    "boundary_recall": PixelMetric(columns=("boundary_recall",), function="outlines:boundary_recall"),
     "context": PixelMetric(columns=("context",), function="context:context_measure"),
     **_matting("difference_errors", "sad", "mad", "alpha_mse"),
     **_matting("gradient_error", "grad"),

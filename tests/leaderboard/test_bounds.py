@@ -50,11 +50,17 @@ def test_no_map_leaves_the_bounds_of_any_measure(pair):
     assert violations(*pair, list(METRICS)) == []
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.one_of(pairs(), drawn_pairs()))
 def test_no_map_leaves_the_bounds_of_alpha_mattes(pair):
     keys = [key for key in METRICS if key.removesuffix("_unknown") in MATTING]
     assert len(keys) == 10 and violations(*pair, keys) == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.one_of(pairs(), drawn_pairs()))
+def test_no_map_leaves_the_bounds_of_outlines_and_of_sizes(pair):
+    assert violations(*pair, ["boundary_f_binary", "boundary_recall", "size_kappa_max", "size_ber_max"]) == []
 
 
 TRUTH = np.repeat(np.array([255, 0], np.uint8), 50)[None].repeat(10, 0)  # half is foreground
@@ -84,6 +90,10 @@ TRUTH = np.repeat(np.array([255, 0], np.uint8), 50)[None].repeat(10, 0)  # half 
         (255 - TRUTH, "hce_fn_regions", 501.0, False),
         # 1000 pixels. The truth of 500 levels of 255 is between 129 and 255, and of 500 levels of 0 between 0 and 128.
         (TRUTH, "sad", 0.0, True),
+        (TRUTH, "size_kappa_mean", -1.0, True),
+        (TRUTH, "size_kappa_mean", -1.01, False),
+        (TRUTH, "size_iou_mean", -0.01, False),
+        (TRUTH, "boundary_f_binary", 1.01, False),
         (TRUTH, "sad", (500 * 126 + 500 * 128) / 255000, True),
         (TRUTH, "sad", (500 * 126 + 500 * 128 + 1) / 255000, False),
         (255 - TRUTH, "mad", 127 / 255, False),

@@ -32,6 +32,8 @@ EXPECTED = {
     "alpha_mse_unknown": "0x1.33f77f4b5bb05p-3",
     "biou_binary": "0x1.e651db15aaef2p-3",
     "biou_mean": "0x1.b96c86c06244ep-3",
+    "boundary_f_binary": "0x1.9aa7dcee1a723p-1",
+    "boundary_recall": "0x1.2b8264ed1de77p-1",
     "conn": "0x1.f76dab1bbf96ap+2",
     "conn_unknown": "0x1.32fcb7154a8a0p+2",
     "f_weighted": "0x1.af0cc482974c2p-2",
@@ -56,10 +58,13 @@ EXPECTED = {
     "s_measure.pdfnet": "0x1.2e97b870f1ed0p-1",
     "sad": "0x1.031c7cbe477edp+3",
     "sad_unknown": "0x1.380388a75fb1ap+2",
+    "size_ber_adaptive": "0x1.0fb547bf78240p-6",
     "size_f_adaptive": "0x1.afb44ae789d9dp-1",
     "size_f_binary": "0x1.b7da227bbddffp-1",
     "size_f_max": "0x1.c4460faec338ep-1",
     "size_f_mean": "0x1.783cdc3d6e2d6p-1",
+    "size_iou_max": "0x1.b4fb2b78c1352p-1",
+    "size_kappa_mean": "0x1.53660cd120358p-1",
     "size_mae": "0x1.544b50fcb36e1p-2",
 }
 
