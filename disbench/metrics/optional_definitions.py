@@ -43,12 +43,12 @@ _BOUNDARY_F = (
     "F = 2 P R / (P + R) of outline pixels that have the other outline within 0.8 % of the diagonal, as DAVIS"
 )
 _BOUNDARY_RECALL = (
-    "share of the truth's edges that are the steepest ratios of neighbours in the map, in four directions; mean over ten "
-    "ratios from 1.05 to 1.25, weighted by the ratio, and images"
+    "share of the truth's edges that are the steepest ratios of neighbours in the map, in four directions; mean over "
+    "ten ratios from 1.05 to 1.25, weighted by the ratio, and images"
 )
 OUTLINE_MEASURES = (
     Measure(
-        name="boundary_f_binary", symbol="F bnd", latex=r"\mathcal{F}^{bin}",
+        name="boundary_f_binary", symbol="F bnd", latex=r"F^{bnd}",
         formula=f"{_BOUNDARY_F}; {VARIANTS['binary'].meaning}", reference=_PERAZZI_V, optional=True,
     ),
     Measure(

@@ -27,7 +27,8 @@ def boundary_f(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int)
         hi: the level of the map that stands for 1.
 
     Returns:
-        F of the shares of matched pixels, in 0..1. 1 if neither map nor truth has an outline, 0 if one of them has none.
+        F of the shares of matched pixels, in 0..1. It is 1 if neither map nor truth has an outline, and 0 if one of
+        them has none.
     """
     reach = math.ceil(BOUND * math.sqrt(foreground.shape[0] ** 2 + foreground.shape[1] ** 2))
     predicted, expected = _outline(prediction > half_level(lo, hi)), _outline(foreground > 0)
@@ -47,8 +48,8 @@ def boundary_recall(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi:
     if its stretched values have a ratio above a threshold there, and no greater one next to it in the same direction.
     Recall is averaged over the four directions, and over ten thresholds from 1.05 to 1.25, weighted by the threshold.
 
-    Arguments are those of boundary_f(). Returns the recall, in 0..1; 0 without an edge in the truth. Ratios are compared
-    in integers, so a ratio that equals a threshold is not above it.
+    Arguments are those of boundary_f(). Returns the recall, in 0..1. It is 0 without an edge in the truth. Ratios are
+    compared in integers, so a ratio that equals a threshold is not above it.
     """
     levels = prediction - np.uint8(lo)
     hits, edges = np.zeros((4, STEPS), np.int64), np.zeros(4, np.int64)

@@ -1,6 +1,7 @@
 """Soft ground truths and trimaps: read as they are, paired strictly, and part of the run key and the signature."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,8 @@ import disbench
 from disbench.data.images import read_map, read_truth
 from disbench.data.location import find_dataset
 from disbench.data.soft_truths import declare_truths
+from disbench.errors import InputError
+from disbench.leaderboard.evidence import submit_run
 
 WHOLE = ("sad", "mad", "alpha_mse", "grad", "conn")
 UNKNOWN = tuple(f"{key}_unknown" for key in WHOLE)
@@ -112,8 +115,6 @@ def test_a_model_is_run_on_soft_truths_with_its_report(here):
 
 
 def test_a_data_set_can_declare_its_kind(here):
-    from dataclasses import replace
-
     dataset = replace(find_dataset("portraits"), truth_kind="alpha")
     assert {sample.truth_kind for sample in declare_truths(dataset).samples} == {"alpha"}
     assert {sample.truth_kind for sample in declare_truths(find_dataset("portraits")).samples} == {"binary"}
@@ -155,3 +156,11 @@ def test_a_mistake_is_one_line(here, spoil, arguments, said):
     refused = call("score", "maps", "--data", "portraits", "--metrics", "sad_unknown", *kind, *arguments)
     assert refused.exit_code == 2
     assert said in refused.stderr and refused.stderr.count("\n") == 1
+
+
+def test_a_run_on_soft_truths_is_not_submitted(here, tmp_path):
+    (result,) = disbench.score_maps("maps", data="portraits", truth_kind="alpha", metrics="sad", out="own")
+    published = replace(result, token="dis5k|gt:alpha")  # as of DIS5K, which is not here
+    with pytest.raises(InputError, match="scored on soft ground truths; leaderboards are of binary ones"):
+        submit_run(published, tmp_path / "boards")
+    assert not (tmp_path / "boards").exists()
