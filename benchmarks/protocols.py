@@ -3,7 +3,7 @@
 Takes a run with its maps that was measured for all protocols, as this command makes it on DIS-Mini:
 
     disbench run --model diffdis --data mini --alone --metrics f_max,hce \
-        --protocol pysod,birefnet,mvanet,mvanet-2024-11,mvanet-2024,isnet,diffdis
+        --protocol pysod,birefnet,mvanet,mvanet-2024-11,mvanet-2024,isnet,diffdis,pdfnet
     python benchmarks/protocols.py runs/diffdis/KEY
 """
 
@@ -25,7 +25,7 @@ from disbench.runs.result import Result, load_run
 KEYS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_max", "e_mean", "e_adaptive", "s_measure", "mae", "hce",
         "iou_binary", "ber_binary", "accuracy_binary", "dice_soft")  # fmt: skip
 PIXELS = ("f_max", "f_mean", "f_adaptive", "f_weighted", "e_mean", "e_adaptive", "s_measure", "mae")
-RESIZES = {"opencv-bilinear": "birefnet", "pillow-bicubic": "mvanet, mvanet-2024-11, mvanet-2024, diffdis"}
+RESIZES = {"opencv-bilinear": "birefnet, pdfnet", "pillow-bicubic": "mvanet, mvanet-2024-11, mvanet-2024, diffdis"}
 LONGEST = 1024  # longest side to which maps are reduced before a method enlarges them again
 
 

@@ -105,6 +105,18 @@ data_options = [
         help="DIS-TE1..4 (default), DIS-VD, DIS-TE1,DIS-TE3, all; or subsets of another data set.",
     ),
 ]
+truth_options = [
+    click.option(
+        "--truth-kind",
+        type=click.Choice(("binary", "alpha")),
+        help="alpha: soft ground truths, for sad, alpha_mse, grad, conn ...; see docs/matting.md. Default: binary.",
+    ),
+    click.option(
+        "--trimaps",
+        type=click.Path(path_type=Path),
+        help="Trimaps, for sad_unknown ...: a folder for each split, or one folder. Needs --truth-kind alpha.",
+    ),
+]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 metrics_option = click.option(
     "--metrics",
@@ -158,7 +170,7 @@ def protocol_option(default: str | None) -> Callable:
         callback=_parse_protocols,
         shell_complete=_complete_protocols,
         help="Evaluation protocols, side by side: pysod, diffdis, mvanet, mvanet-2024-11, mvanet-2024, isnet, "
-        f"birefnet. Default: {default or 'that of each run'}.",
+        f"birefnet, pdfnet. Default: {default or 'that of each run'}.",
     )
 
 

@@ -17,6 +17,7 @@ from disbench.cli.options import (
     parse_titled_path,
     protocol_option,
     shard_option,
+    truth_options,
 )
 from disbench.errors import InputError
 from disbench.system.console import print_note
@@ -27,6 +28,7 @@ from disbench.system.progress import show_progress
 @add_options(*model_options, *data_options)
 @click.option("--images", type=click.Path(path_type=Path), help="Images, apart from ground truths. Needs --truth.")
 @click.option("--truth", type=click.Path(path_type=Path), help="Ground truths, apart from images. Needs --images.")
+@add_options(*truth_options)
 @click.option(
     "--maps", type=click.Path(path_type=Path), help="Score published maps of the model: DIR/DIS-TE1/*.png ..."
 )
@@ -47,6 +49,8 @@ def run(
     split,
     images,
     truth,
+    truth_kind,
+    trimaps,
     weights,
     maps,
     options,
@@ -67,6 +71,7 @@ def run(
     Ends with a table of scores, an HTML report, a LaTeX table and a qualitative grid.
     """
     from disbench.data.location import find_dataset
+    from disbench.data.soft_truths import declare_truths
     from disbench.registry.loading import check_weights, get_card
     from disbench.reports.publish import publish_run
     from disbench.runs.execute import evaluate, evaluate_maps, evaluate_references
@@ -85,10 +90,11 @@ def run(
         more = {"engine": computes, "progress": progress}
         if maps:
             dataset = find_dataset(location, split, images=False, progress=progress)
+            dataset = declare_truths(dataset, truth_kind, trimaps)
             saved = MapsSpec(title=f"{card.title}, maps", folder=maps)
             results = evaluate_maps(saved, dataset, measures, config, **more)
         else:
-            dataset = find_dataset(location, split, progress=progress)
+            dataset = declare_truths(find_dataset(location, split, progress=progress), truth_kind, trimaps)
             if dataset.is_mini:
                 print_note(f"On {dataset.title}: give --data DIS5K for the real thing.")
             # The model first: faults of its weights or options are reported before the references take a minute.
@@ -113,6 +119,7 @@ def run(
 @click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
 @add_options(*data_options)
 @click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths, instead of --data.")
+@add_options(*truth_options)
 @out_option
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure. Default: one per core.")
 @click.option("--save", is_flag=True, help="Keep a copy of the maps in the run; grid and view need them.")
@@ -120,12 +127,30 @@ def run(
 @add_options(*engine_options)
 @click.option("--per-image", type=click.Path(path_type=Path), help="Write scores of each image here (.csv, .parquet).")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
-def score(maps, data, split, truth, out, workers, save, shard, engine, address, per_image, protocols, metrics, as_json):
+def score(
+    maps,
+    data,
+    split,
+    truth,
+    truth_kind,
+    trimaps,
+    out,
+    workers,
+    save,
+    shard,
+    engine,
+    address,
+    per_image,
+    protocols,
+    metrics,
+    as_json,
+):
     """Score folders of saved maps, whole subsets or not at all.
 
     A DIR has the maps of one method, in a folder for each split, or directly. It may be a zip file.
     """
     from disbench.data.location import find_dataset
+    from disbench.data.soft_truths import declare_truths
     from disbench.inference.map_archive import name_maps
     from disbench.reports.images import check_per_image_path, write_per_image
     from disbench.runs.execute import evaluate_maps
@@ -144,7 +169,8 @@ def score(maps, data, split, truth, out, workers, save, shard, engine, address, 
     config = RunConfig(out=out, save_maps=save, workers=workers, shard=shard)
     with show_progress() as progress, open_engine(engine, address) as computes:
         dataset = find_dataset((None, truth) if truth else data, split, images=False, progress=progress)
-        inputs = [*list_data_folders(dataset.location), *(folder for _, folder in methods)]
+        dataset = declare_truths(dataset, truth_kind, trimaps)
+        inputs = [*list_data_folders(dataset.location), trimaps, *(folder for _, folder in methods)]
         check_output(out, inputs)
         if per_image:
             check_output(per_image, inputs, "--per-image")

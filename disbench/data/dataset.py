@@ -16,6 +16,7 @@ from disbench.system.names import stem_key as stem_key
 DataLocation = str | Path | tuple[Path | None, Path] | None  # see disbench.data.location.find_dataset
 SPLIT_COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "DIS-TE3": 500, "DIS-TE4": 500}
 TEST_SPLITS = ("DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
+TRUTH_KINDS = ("binary", "alpha")
 OVERALL = "Overall"  # all images of TEST_SPLITS together, in reports
 
 
@@ -30,6 +31,9 @@ class Sample:
         truth: the ground truth file.
         image_digest: SHA-256 of the image file, which reading it then checks. None: not hashed.
         truth_digest: the same of the ground truth file.
+        truth_kind: "binary", or "alpha" for a soft ground truth.
+        trimap: the trimap file. None: there is none.
+        trimap_digest: as image_digest, of the trimap file.
     """
 
     split: str
@@ -38,6 +42,9 @@ class Sample:
     truth: Path
     image_digest: str | None = None
     truth_digest: str | None = None
+    truth_kind: str = "binary"
+    trimap: Path | None = None
+    trimap_digest: str | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -71,12 +78,16 @@ class DataSet:
         token: name in signatures.
         location: the place of the data set, for find_dataset().
         splits: samples of each split, sorted by name.
+        truth_kind: "binary", or "alpha" for soft ground truths.
+        trimaps: the folder of the trimaps. None: there are none.
     """
 
     title: str
     token: str
     location: DataLocation
     splits: dict[str, tuple[Sample, ...]]
+    truth_kind: str = "binary"
+    trimaps: Path | None = None
 
     @property
     def samples(self) -> list[Sample]:

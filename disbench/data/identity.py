@@ -60,7 +60,12 @@ def hash_dataset(dataset: DataSet, progress: Progress | None = None) -> DataSet:
         pairs = hash_pairs(samples, report, cache.hash_file)
         digests = (pairs[sample.name] for sample in samples)
         splits[split] = tuple(
-            replace(sample, truth_digest=truth, image_digest=image)
+            replace(
+                sample,
+                truth_digest=truth,
+                image_digest=image,
+                trimap_digest=cache.hash_file(sample.trimap) if sample.trimap else None,
+            )
             for sample, (truth, image) in zip(samples, digests, strict=True)
         )
         hashed += len(samples)
@@ -69,17 +74,30 @@ def hash_dataset(dataset: DataSet, progress: Progress | None = None) -> DataSet:
 
 
 def identify_splits(dataset: DataSet) -> dict[str, dict[str, str]]:
-    """Identify the data of hash_dataset(): split -> {"truths": digest, "images": digest}."""
+    """Identify the data of hash_dataset(): split -> {"truths": digest, "images": digest}, and "trimaps" if any."""
     return {
         split: {
             "truths": combine_digests((sample.name, sample.truth_digest) for sample in samples),
             "images": combine_digests((sample.name, sample.image_digest) for sample in samples),
+            **(
+                {"trimaps": combine_digests((sample.name, sample.trimap_digest) for sample in samples)}
+                if dataset.trimaps
+                else {}
+            ),
         }
         for split, samples in dataset.splits.items()
     }
 
 
+def describe_token(dataset: DataSet) -> str:
+    """Return the name of a data set in signatures, with the kind of its truths and its trimaps, if not binary."""
+    if dataset.truth_kind == "binary":
+        return dataset.token
+    trimaps = combine_digests((f"{sample.split}/{sample.name}", sample.trimap_digest) for sample in dataset.samples)
+    return f"{dataset.token}|gt:{dataset.truth_kind}" + (f"|trimaps:{trimaps[:12]}" if dataset.trimaps else "")
+
+
 def list_folders(dataset: DataSet) -> set[Path]:
-    """List the folders that hold the truths and images of a data set."""
-    files: Iterable[Path | None] = (path for s in dataset.samples for path in (s.truth, s.image))
+    """List the folders that hold the truths, images and trimaps of a data set."""
+    files: Iterable[Path | None] = (path for s in dataset.samples for path in (s.truth, s.image, s.trimap))
     return {path.parent for path in files if path}

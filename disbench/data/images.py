@@ -63,12 +63,15 @@ def read_image(path: Path, digest: str | None = None) -> np.ndarray:
     return _decode(_open(path, read_bytes(path, digest)), _COLOURS)
 
 
-def read_truth(path: Path, digest: str | None = None) -> np.ndarray:
+def read_truth(path: Path, digest: str | None = None, kind: str = "binary") -> np.ndarray:
     """Read a ground truth as uint8 (h, w). A mask stored as 0 and 1 becomes 0 and 255.
 
     Raises InputError as read_map() does, and if the largest level is between 2 and 128. A mask of zeros is empty.
+    A truth of the kind "alpha" is soft. Its levels are shares of 255, read as they are, whatever the largest is.
     """
     mode, grey = _read_grey(path, digest)
+    if kind == "alpha":
+        return grey
     return scale_truth(f"{path}", grey, has_8_bits=not mode.startswith("I"))
 
 

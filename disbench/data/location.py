@@ -1,7 +1,7 @@
 """Find the data set that `--data` and `--split` name: DIS5K, the embedded DIS-Mini, or a data set in another layout."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from disbench.data.dataset import OVERALL, SPLIT_COUNTS, DataLocation, DataSet, Sample, parse_splits, resolve_location
@@ -11,6 +11,7 @@ from disbench.data.known import find_counts, find_known
 from disbench.data.layouts import EXPECTED_LAYOUT, check_count, find_part, find_tree, read_layout
 from disbench.data.pairing import read_pairs
 from disbench.data.recognition import TRUTHS_ONLY, Part, Reading, find_split_folders, recognize_folder
+from disbench.data.soft_truths import declare_truths
 from disbench.errors import InputError, require_utf8, suggest_names
 from disbench.system.progress import Progress, announce_once
 
@@ -221,5 +222,6 @@ def _make_dataset(
     """Make a data set. Its truths are of the kind that is described, or of that of the published one of its name."""
     facts = find_known(token.removeprefix("folder:")) or find_known(next(iter(splits)))
     kind = truth_kind or (facts.truth_kind if facts else "binary")
-    more = {"truth_kind": kind} if "truth_kind" in {field.name for field in fields(DataSet)} else {}
-    return DataSet(title, token, location, splits, **more)
+    if kind == "alpha":
+        announce_once(f"{title}: its ground truths are soft (alpha)")
+    return declare_truths(DataSet(title, token, location, splits), kind)

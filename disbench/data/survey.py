@@ -31,7 +31,7 @@ def survey_complexity(folder: Path, count: int | None, progress: Progress) -> li
     samples = masks.read(folder.name) if masks.truths.folder.is_dir() else read_pairs(folder.name, None, folder)
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(count_cores()) as pool:
-        measured = pool.map(lambda sample: load_complexity(sample.truth), samples)
+        measured = pool.map(lambda sample: load_complexity(sample.truth, kind=sample.truth_kind), samples)
         for sample, complexity in zip(samples, measured, strict=True):
             rows.append(
                 {

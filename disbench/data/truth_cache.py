@@ -60,12 +60,13 @@ def load_skeleton(truth: np.ndarray) -> np.ndarray:
     return bones
 
 
-def load_complexity(path: Path, digest: str | None = None) -> Complexity:
+def load_complexity(path: Path, digest: str | None = None, kind: str = "binary") -> Complexity:
     """Return the complexity of a truth file from the cache, or measure it.
 
     Args:
         path: the truth file.
         digest: hash_file() of it, if the caller has computed it already. A file with another one is refused.
+        kind: the kind of the truth; see disbench.data.images.read_truth.
 
     Returns:
         The complexity.
@@ -74,10 +75,13 @@ def load_complexity(path: Path, digest: str | None = None) -> Complexity:
         InputError: if the file is not a mask, or changed after it was hashed.
     """
     digest = digest or hash_file(path)
-    entry = truth_cache_folder() / f"complexity-{digest}.json"
+    entry = truth_cache_folder() / f"complexity-{'' if kind == 'binary' else f'{kind}-'}{digest}.json"
     data = read_checked(entry)
     if data is None:
-        data = msgspec.json.encode(measure_complexity(read_truth(path, digest)))
+        truth = read_truth(path, digest, kind)
+        if kind != "binary":
+            truth = np.where(truth > 128, np.uint8(255), np.uint8(0))
+        data = msgspec.json.encode(measure_complexity(truth))
         try:
             write_checked(entry, data)
         except (OSError, InputError) as error:

@@ -1,6 +1,7 @@
 """Check that a data set is readable, and that it equals another copy: `disbench data verify` and `data freeze`."""
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -35,7 +36,7 @@ def find_unreadable(dataset: DataSet, progress: Progress) -> list[str]:
 
 def _decode(sample: Sample) -> list[str]:
     faults = []
-    for read, path in ((read_truth, sample.truth), (read_image, sample.image)):
+    for read, path in ((partial(read_truth, kind=sample.truth_kind), sample.truth), (read_image, sample.image)):
         if path is None:
             continue
         try:

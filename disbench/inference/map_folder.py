@@ -47,7 +47,7 @@ class MapFolder:
         self.maps: dict[tuple[str, str], Path] = {}
         self.resize, self.resized = resize, 0
         for folder, members in _group_samples(root, samples):
-            maps, resized = match_maps(members, folder, resizes=resize is not None)
+            maps, resized = match_maps(members, folder, resize=resize)
             self.resized += resized
             self.maps |= {sample.key: maps[sample.name] for sample in members}
 

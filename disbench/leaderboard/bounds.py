@@ -19,6 +19,10 @@ foreground and over the background.
   or to 255 above. It equals MAE if the truth has no level between 0 and 255.
 - HCE is the sum of its four counts. Each point or region that is wrongly foreground has a pixel of its own that is
   wrongly foreground, and a run of points is repeated at most once.
+- SAD, MAD and MSE to the truth's own levels: of a foreground pixel the truth is between 129 and 255, of a background
+  pixel between 0 and 128. Over an unknown region, which has any of the pixels, SAD is between 0 and that of all
+  pixels. The error of a gradient is at most the square of the steepest gradient of an image. A connectivity is in 0..1.
+- Kappa is in -1..1, also of targets.
 - The other values are shares. Those of boundaries and the context measure are 0 without foreground.
 """
 
@@ -27,10 +31,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from disbench.metrics.blurred import BLUR
+from disbench.metrics.matting import THOUSAND, bound_gradient_error
 from disbench.metrics.measurement import Measurement
 from disbench.metrics.protocols import EvalProtocol, get_protocol
 from disbench.metrics.stretch import LEVELS, half_level
-from disbench.metrics.structure import object_similarity, s_measure
+from disbench.metrics.structure import is_object_undefined, object_similarity, s_measure
 from disbench.metrics.thresholds import Levels, level_span, levels_from_histograms, score_mae
 from disbench.metrics.weighted import IMPORTANCE, f_weighted
 from disbench.runs.row_log import Row
@@ -38,6 +43,7 @@ from disbench.runs.row_log import Row
 TOLERANCE = 1e-9  # float64 sums of millions of pixels
 SINGLE = 1e-5  # the context measure is blurred in float32
 GREY = 128 / 255
+MATTING = {"sad", "mad", "alpha_mse", "grad", "conn"}
 Bounds = tuple[float, float]
 
 
@@ -104,8 +110,38 @@ def _bound(m: Measurement, key: str, protocol: EvalProtocol) -> Bounds:
         return max(0, error - GREY), min(1, error + GREY)
     if key.startswith("hce"):
         return 0, _bound_effort(m, key, protocol)
+    if key.removesuffix("_unknown") in MATTING:
+        return _bound_matting(m, key)
     is_zero = not foreground and (key.startswith("biou") or key in ("mba", "context"))
-    return 0, 0 if is_zero else 1
+    return -1 if key.startswith("size_kappa") else 0, 0 if is_zero else 1
+
+
+def _bound_matting(m: Measurement, key: str) -> Bounds:
+    """Bound an error of an alpha matte; see disbench.metrics.matting."""
+    name, in_unknown = key.removesuffix("_unknown"), key.endswith("_unknown")
+    pixels = m.height * m.width
+    if name == "grad":
+        return 0, bound_gradient_error(pixels, in_unknown=in_unknown)
+    if name == "conn":
+        return 0, pixels / THOUSAND
+    if in_unknown and name != "sad":
+        return 0, 1
+    power = 2 if name == "alpha_mse" else 1
+    fg, bg = (side.astype(np.int64) for side in m.histograms(128))
+    (fg_low, fg_high), (bg_low, bg_high) = (_bound_difference(*span) for span in ((129, 255), (0, 128)))
+    low, high = (
+        int(fg @ on_fg**power + bg @ on_bg**power) / 255**power
+        for on_fg, on_bg in ((fg_low, bg_low), (fg_high, bg_high))
+    )
+    divisor = THOUSAND if name == "sad" else pixels
+    return 0 if in_unknown else low / divisor, high / divisor
+
+
+def _bound_difference(lowest: int, highest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and the greatest |level - truth| of each level, for truths between two levels."""
+    to_lowest, to_highest = abs(LEVELS - lowest), abs(LEVELS - highest)
+    is_inside = (lowest <= LEVELS) & (highest >= LEVELS)
+    return np.where(is_inside, 0, np.minimum(to_lowest, to_highest)), np.maximum(to_lowest, to_highest)
 
 
 def _bound_structure(levels: Levels, side: int, protocol: EvalProtocol) -> Bounds:
@@ -115,7 +151,7 @@ def _bound_structure(levels: Levels, side: int, protocol: EvalProtocol) -> Bound
     if truth in (0, pixels):
         score = s_measure(np.stack([[bg, fg]]), lo, hi, rules)
         return score, score
-    if rules.undefined_is_zero and min(truth, pixels - truth) == 1:
+    if rules.undefined_is_zero and is_object_undefined(truth, pixels, rules):
         return 0, 0
     objects = object_similarity(bg, fg, int(lo), int(hi), rules)
     regions = 1 if rules.sample else 1 + 8 / pixels

@@ -80,6 +80,8 @@ def submit_run(result: Result, root: Path, model: str | None = None, metrics: Me
         raise InputError(
             f"{result.folder}: {result.dataset} is a folder of yours; leaderboards are of DIS5K or DIS-Mini"
         )
+    if result.identity.get("truth_kind", "binary") != "binary":
+        raise InputError(f"{result.folder}: scored on soft ground truths; leaderboards are of binary ones")
     model = model or result.folder.resolve().parent.name
     if not is_entry_name(model):
         raise InputError(f"{model!r} cannot name an entry; give letters, digits, - and _ with --as")

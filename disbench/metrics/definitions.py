@@ -4,41 +4,12 @@ A quotient 0/0 is 0, as in PySODMetrics. Without foreground in the truth, P, R, 
 BER is at least 1/2, even for an empty map.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
+from disbench.metrics.measure_definition import Measure
+from disbench.metrics.optional_definitions import ALPHA_MEASURES, OUTLINE_MEASURES, SIZE_VARIANTS
 from disbench.metrics.variants import VARIANTS
 
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """The symbols and the definition of a measure.
-
-    Attributes:
-        name: key of the measure, and the beginning of the keys of its metrics.
-        symbol: symbol in plain text.
-        latex: symbol in LaTeX.
-        direction: "higher" or "lower", whichever is better.
-        formula: definition for readers.
-        reference: the paper that defines it.
-        variants: from a name in VARIANTS to its printed label. Empty for measures of whole maps.
-        optional: compute the measure only on request, because it takes long.
-        digits: digits behind the decimal point in print.
-    """
-
-    name: str
-    symbol: str
-    latex: str
-    direction: str = "higher"
-    formula: str
-    reference: str
-    variants: Mapping[str, str] = field(default_factory=dict)
-    optional: bool = False
-    digits: int = 3
-
-
 _FIXED = {"mean": "mean", "adaptive": "adp", "binary": "bin", "whole": "whole"}
-_UP, _DOWN = {"max": "max"} | _FIXED, {"min": "min"} | _FIXED
+_UP, _DOWN = {"max": "max"} | _FIXED, {"min": "min"} | _FIXED | {"max": "max"}
 _E_VARIANTS = {"max": "max", "mean": "m", "adaptive": "adp", "binary": "bin"}  # a sum over pixels has no pooled form
 
 _ACHANTA = "Achanta et al., Frequency-tuned salient region detection, CVPR 2009"
@@ -59,6 +30,7 @@ _CHENG_M = "Cheng et al., CascadePSP, CVPR 2020"
 _AHMADZADEH = "Ahmadzadeh et al., Multiscale IoU: a metric for evaluation of salient object detection, ICIP 2021"
 _LI = "Li et al., Size-invariance matters: rethinking metrics for imbalanced salient object detection, ICML 2024"
 _WANG = "Wang et al., Context-measure: contextualizing metric for camouflage, arXiv:2512.07076, 2025"
+_DAVIS = "Davis and Goadrich, The relationship between precision-recall and ROC curves, ICML 2006"
 _COHEN = "Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 1960"
 
 _F = "F = (1 + β²) P R / (β² P + R), β² = 0.3"
@@ -73,6 +45,7 @@ _MSE = "mean (map - truth)² over pixels; mean over images"
 _SOFT = "Dice = 2 Σ map · truth / (Σ map + Σ truth); mean over images"
 _R = "R = TP / (TP + FN), which is 1 at threshold 0"
 _KAPPA = "κ = (Acc - c) / (1 - c), c = ((TP + FP)(TP + FN) + (TN + FN)(TN + FP)) / N²"
+_AREA = "area under the points of all thresholds, joined by straight lines; mean curves of the images"
 _HCE = "clicks that correct the map: points on boundaries to redraw, and regions to delete or fill; mean over images"
 _EFFORTS = (  # key, symbol, clicks
     ("hce_fp_points", "FPpoints", "points on boundaries of what is wrongly foreground"),
@@ -133,6 +106,14 @@ _MEASURES = (
         formula="Acc = (TP + TN) / N", reference=_FAWCETT, variants=_UP,
     ),
     Measure(name="kappa", symbol="κ", latex=r"\kappa", formula=_KAPPA, reference=_COHEN, variants=_UP),
+    Measure(
+        name="auc_pr", symbol="AUC-PR", latex=r"\mathrm{AUC}^{PR}",
+        formula=f"P over R: {_AREA}", reference=_DAVIS,
+    ),
+    Measure(
+        name="auc_roc", symbol="AUC-ROC", latex=r"\mathrm{AUC}^{ROC}",
+        formula=f"R over FPR: {_AREA}", reference=_FAWCETT,
+    ),
     Measure(
         name="hce", symbol="HCE", latex=r"\mathrm{HCE}", direction="lower",
         formula=_HCE, reference=_QIN, optional=True, digits=0,
@@ -203,4 +184,7 @@ _SHAPES = (
     Measure(name="context", symbol="Cᵦ", latex=r"C_\beta", formula=_CONTEXT, reference=_WANG, optional=True),
 )
 
-MEASURES = {measure.name: measure for measure in (*_MEASURES, *_SHAPES)}
+MEASURES = {
+    measure.name: measure
+    for measure in (*_MEASURES, *_SHAPES, *ALPHA_MEASURES, *OUTLINE_MEASURES, *SIZE_VARIANTS)
+}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from disbench.errors import InputError, wrong_type
+from disbench.metrics.areas import AREAS, area_under_curve
 from disbench.metrics.binary import BINARY_MEASURES
 from disbench.metrics.catalogue import METRICS, VARIANTS, Metric
 from disbench.metrics.measurement import Measurement
@@ -83,10 +84,17 @@ class ImageScores:
 
     def per_image(self, metric: Metric) -> np.ndarray:
         """Return the score (n,) of each image as a data set of one image."""
+        if metric.key in AREAS:
+            return area_under_curve(*self.axes(metric))
         if not metric.variant:
             return self.stored_values(metric).max(1)
         variant = VARIANTS[metric.variant]
         return variant.reduce(self.values(metric.measure, variant.thresholds), axis=1)
+
+    def axes(self, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+        """Return the curves (n, k) each on the axes x and y of a metric in AREAS."""
+        x, y = (self.values(name, counts_at_all_thresholds) for name in AREAS[metric.key])
+        return x, y
 
     def pooled_counts(self, metric: Metric) -> np.ndarray:
         """Return the counts (n, 4) that a pooled metric sums over the images."""

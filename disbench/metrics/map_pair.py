@@ -22,12 +22,14 @@ class MapPair:
         foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
         truth: the truth's own levels, uint8 (h, w).
         thin: function that returns the skeleton of the foreground. None: disbench.metrics.effort.skeleton.
+        trimap: the trimap, uint8 (h, w), unknown where it is neither 0 nor 255. None: there is none.
     """
 
     raw: np.ndarray
     foreground: np.ndarray
     truth: np.ndarray
     thin: Callable[[np.ndarray], np.ndarray] | None = None
+    trimap: np.ndarray | None = None
     _errors: dict[bool, tuple[int, float, float]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property

@@ -1,7 +1,7 @@
 """The Measurement of one image: all that the scores of a data set need from it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,6 +48,7 @@ def measure(
     protocol: str = "pysod",
     metrics: MetricKeys = None,
     thin: Callable[[np.ndarray], np.ndarray] | None = None,
+    trimap: np.ndarray | None = None,
 ) -> Measurement:
     """Measure one prediction map against its ground truth.
 
@@ -61,12 +62,14 @@ def measure(
         metrics: keys as in score(). Only optional metrics matter, because all others are always measured.
         thin: function that returns the skeleton of a foreground, to reuse skeletons between maps; see
             disbench.data.truth_cache.load_skeleton. Default: compute the skeleton.
+        trimap: the trimap, uint8 (h, w), for metrics of its unknown region, which is neither 0 nor 255.
 
     Returns:
         The measurement, for score(), curves() and per_image().
 
     Raises:
-        InputError: for arrays of another type or shape, and for a truth of levels 0 and 1.
+        InputError: for arrays of another type or shape, for a truth of levels 0 and 1, and for metrics of the
+            unknown region without a trimap.
 
     Examples:
         >>> import numpy as np
@@ -76,6 +79,21 @@ def measure(
         >>> int(disbench.measure(truth, truth).fg_hist[255])
         4
     """
+    check_map("prediction", prediction)
+    check_map("truth", truth)
+    check_not_binary("truth", truth)
+    return measure_soft(prediction, truth, protocol, metrics, thin, trimap)
+
+
+def measure_soft(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    protocol: str = "pysod",
+    metrics: MetricKeys = None,
+    thin: Callable[[np.ndarray], np.ndarray] | None = None,
+    trimap: np.ndarray | None = None,
+) -> Measurement:
+    """Measure as measure() does, but against a soft truth, which may have any levels, such as 0 and 1 of 255."""
     protocols = [get_protocol(name) for name in parse_protocols(protocol)]
     check_map("prediction", prediction)
     check_map("truth", truth)
@@ -83,15 +101,18 @@ def measure(
         raise InputError(
             f"prediction is {prediction.shape}, truth is {truth.shape}; resize the prediction to the truth's (h, w)"
         )
-    check_not_binary("truth", truth)
+    if trimap is not None:
+        check_map("trimap", trimap)
+        if trimap.shape != truth.shape:
+            raise InputError(f"trimap is {trimap.shape}, truth is {truth.shape}; give the trimap of this truth")
     prediction = np.require(prediction, requirements=["C", "W"])
-    pair = MapPair(raw=prediction, foreground=binarise_truth(truth, 128), truth=truth, thin=thin)
+    pair = MapPair(raw=prediction, foreground=binarise_truth(truth, 128), truth=truth, thin=thin, trimap=trimap)
     bg, fg = pair.raw_quadrants.sum(0)
     # Some protocols take the truth above half of its maximum. For nearly all truths that is the same foreground.
     half_pair, fg_half = pair, None
     top = int(truth.max())
     if truth_rules_differ(truth, top):
-        half_pair = MapPair(raw=prediction, foreground=binarise_truth(truth, top // 2), truth=truth, thin=thin)
+        half_pair = replace(pair, foreground=binarise_truth(truth, top // 2))
         fg_half = half_pair.raw_quadrants.sum(0)[1].astype(np.uint32)
     values = compute_columns(
         lambda p: half_pair if p.truth_above is None else pair, protocols, resolve_metrics(metrics)

@@ -78,8 +78,8 @@ class Meter:
         metrics: keys as in disbench.score(). Default: the standard metrics.
         rounding: how a float becomes a level: "round", as disbench does for ONNX, TorchScript and Python files, or
             "truncate", as (x * 255).astype(uint8).
-        resize: how predictions of another size are resized to their ground truths: "opencv-bilinear" or
-            "pillow-bicubic". Default: another size is an error.
+        resize: how predictions of another size are resized to their ground truths: "opencv-bilinear",
+            "opencv-bilinear-both" or "pillow-bicubic". Default: another size is an error.
 
     Examples:
         >>> import numpy as np
@@ -238,6 +238,11 @@ def _measure_pair(rules: MeterRules, label: str, values: np.ndarray, truth_value
             raise InputError(
                 f"preds{label}: its size is {levels.shape}, that of its ground truth {truth.shape}; resize it, or give "
                 f"the argument resize: {' or '.join(RESIZES)}"
+            )
+        if rules.resize == "opencv-bilinear-both" and (np.array(levels.shape) == truth.shape).any():
+            raise InputError(
+                f"preds{label}: its size is {levels.shape}, that of its ground truth {truth.shape}; {rules.resize} "
+                "resizes only maps of which both sides have another length"
             )
         levels = resize_map(levels, truth.shape, rules.resize)
     return measure(levels, truth, ",".join(rules.protocols), rules.metrics)

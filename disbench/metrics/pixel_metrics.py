@@ -6,13 +6,14 @@ as in "f_weighted.mvanet". The columns of protocols that agree with pysod have t
 """
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from disbench.errors import InputError
+from disbench.metrics.binary import BINARY_MEASURES
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.map_pair import MapPair
 from disbench.metrics.protocols import PROTOCOLS, EvalProtocol
@@ -62,6 +63,36 @@ class PixelMetric:
         return (result,)
 
 
+def _levels(pair: MapPair, protocol: EvalProtocol) -> tuple[Any, ...]:
+    """Return the levels of the map and of the truth, which no protocol changes."""
+    return pair.raw, pair.truth
+
+
+def _unknown_levels(pair: MapPair, protocol: EvalProtocol) -> tuple[Any, ...]:
+    return pair.raw, pair.truth, pair.trimap
+
+
+def _matting(function: str, *columns: str) -> dict[str, PixelMetric]:
+    """Make a measure of alpha mattes: of the whole image, and of the unknown region of a trimap."""
+    whole = PixelMetric(columns=columns, function=f"matting:{function}", inputs=_levels, switches=lambda protocol: ())
+    unknown = replace(
+        whole,
+        columns=tuple(f"{column}_unknown" for column in columns),
+        function=f"{whole.function}_unknown",
+        inputs=_unknown_levels,
+    )
+    return {metric.columns[0]: metric for metric in (whole, unknown)}
+
+
+def _size_metric(name: str) -> PixelMetric:
+    """Make the size-invariant form of a measure of binary maps."""
+    return PixelMetric(
+        columns=tuple(f"size_{name}_{variant}" for variant in ("max", "mean", "adaptive", "binary")),
+        function="sizes:size_invariant_measure",
+        inputs=lambda pair, protocol: (*_map_inputs(pair, protocol), name),
+    )
+
+
 def _effort_inputs(pair: MapPair, protocol: EvalProtocol) -> tuple[Any, ...]:
     above = sum(pair.raw_span) // 2 if protocol.arithmetic == "level" else protocol.hce_above
     return pair.raw, pair.foreground, pair.skeleton, above
@@ -108,7 +139,13 @@ PIXEL_METRICS = {
         columns=("size_mae", "size_f_max", "size_f_mean", "size_f_adaptive", "size_f_binary"),
         function="sizes:size_invariant",
     ),
+    **{f"size_{name}": _size_metric(name) for name in BINARY_MEASURES if name not in ("f", "e")},
+    "boundary_f": PixelMetric(columns=("boundary_f_binary",), function="outlines:boundary_f"),
+    "boundary_recall": PixelMetric(columns=("boundary_recall",), function="outlines:boundary_recall"),
     "context": PixelMetric(columns=("context",), function="context:context_measure"),
+    **_matting("difference_errors", "sad", "mad", "alpha_mse"),
+    **_matting("gradient_error", "grad"),
+    **_matting("connectivity_error", "conn"),
 }
 _NAME_OF_COLUMN = {column: name for name, metric in PIXEL_METRICS.items() for column in metric.columns}
 
@@ -121,6 +158,11 @@ def column_of_metric(key: str, protocol: EvalProtocol) -> str | None:
     switches = PIXEL_METRICS[_NAME_OF_COLUMN[key]].switches
     first = next(p for p in PROTOCOLS.values() if switches(p) == switches(protocol))
     return key if first.name == "pysod" else f"{key}.{first.name}"
+
+
+def needs_trimaps(columns: Iterable[str]) -> bool:
+    """Check whether some columns are of the unknown region of trimaps."""
+    return any(column.endswith("_unknown") for column in columns)
 
 
 def list_needed_columns(protocols: Iterable[EvalProtocol], metrics: Iterable[str] = ()) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ class StructureRules:
 
     Attributes:
         sample: divide variances by n - 1. False: divide them by n; the covariance is still divided by n - 1.
+        population_objects: divide the variances of objects by n, whatever `sample` says.
         eps: number added to divisors.
         clamp: raise a negative S to 0.
         undefined_is_zero: S is 0 where the authors' code returns NaN: a variance has too few pixels, or a quadrant is
@@ -30,9 +31,15 @@ class StructureRules:
     """
 
     sample: bool = True
+    population_objects: bool = False
     eps: float = EPS
     clamp: bool = True
     undefined_is_zero: bool = False
+
+    @property
+    def sample_objects(self) -> bool:
+        """Whether the variances of objects are divided by n - 1."""
+        return self.sample and not self.population_objects
 
 
 class CurveEps(NamedTuple):
@@ -74,7 +81,8 @@ class EvalProtocol:
         ber_eps: number added to the divisors of BER.
         at_half: measures whose binary map includes the value 1/2. Other measures take values above 1/2.
         hce_above: HCE takes raw levels above this one as foreground. None: stretched values above 1/2.
-        resize: how a map is resized to its truth. None: a map of another size is refused.
+        resize: how a map is resized to its truth; see disbench.inference.resize. None: a map of another size is
+            refused.
     """
 
     name: str
@@ -133,6 +141,7 @@ class EvalProtocol:
         if self.structure != SAMPLE:
             departures = {
                 "population": not self.structure.sample,
+                "population objects": self.structure.population_objects,
                 f"+{self.structure.eps:g}": self.structure.eps != EPS,
                 "unclamped": not self.structure.clamp,
                 "undefined=0": self.structure.undefined_is_zero,
@@ -210,7 +219,18 @@ BIREFNET = EvalProtocol(
     resize="opencv-bilinear",
 )
 
-PROTOCOLS = {p.name: p for p in (PYSOD, DIFFDIS, MVANET, MVANET_2024_11, MVANET_2024, ISNET, BIREFNET)}
+# github.com/Tennine2077/PDFNet, metric_tools/soc_metrics.py with metrics.py (f4e218b).
+PDFNET = EvalProtocol(
+    name="pdfnet",
+    f_of_means=True,
+    pooled_eps=1e-16,
+    e_eps=1e-16,
+    structure=StructureRules(population_objects=True, eps=1e-16, undefined_is_zero=True),
+    weighted_eps=1e-16,
+    resize="opencv-bilinear-both",
+)
+
+PROTOCOLS = {p.name: p for p in (PYSOD, DIFFDIS, MVANET, MVANET_2024_11, MVANET_2024, ISNET, BIREFNET, PDFNET)}
 
 
 def get_protocol(name: str) -> EvalProtocol:

@@ -41,6 +41,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from disbench.errors import InputError, suggest_names, wrong_type
+from disbench.metrics.areas import AREAS, area_under_curve
 from disbench.metrics.binary import BINARY_MEASURES, f_measure
 from disbench.metrics.catalogue import METRICS, VARIANTS, Metric, MetricKeys, resolve_metrics
 from disbench.metrics.image_scores import BETA2, RunningMean, Series, split_images
@@ -157,6 +158,9 @@ def per_image(
 
 def _finish_score(metric: Metric, rules: EvalProtocol, means: Mapping[Series, RunningMean]) -> float:
     """Compute the score of a data set from the means over its images."""
+    if metric.key in AREAS:
+        x, y = (means["curve", name].mean()[None] for name in AREAS[metric.key])
+        return float(area_under_curve(x, y)[0])
     if not metric.variant:
         return float(means["stored", metric.key].mean().max())
     variant = VARIANTS[metric.variant]
@@ -180,6 +184,8 @@ def _finish_curve(measure: str, rules: EvalProtocol, means: Mapping[Series, Runn
 
 def _list_series(metric: Metric, rules: EvalProtocol) -> list[Series]:
     """List the series of numbers whose means determine the score of a data set."""
+    if metric.key in AREAS:
+        return [("curve", name) for name in AREAS[metric.key]]
     if not metric.variant:
         return [("stored", metric.key)]
     variant = VARIANTS[metric.variant]

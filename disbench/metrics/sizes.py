@@ -1,4 +1,4 @@
-"""Size-invariant MAE and F.
+"""Size-invariant MAE, F and other measures of binary maps.
 
 Li et al., Size-invariance matters: rethinking metrics and losses for imbalanced multi-object salient object detection,
 ICML 2024, as PySODMetrics 1.6.2 transcribes them.
@@ -6,6 +6,8 @@ ICML 2024, as PySODMetrics 1.6.2 transcribes them.
 All targets have the same weight. A target is a connected part of the truth (by four neighbours) of at least 50 pixels.
 If all parts are smaller, the targets are the largest ones. A target is scored in its bounding box. An empty truth has
 no target and is scored as a whole. A full truth is one target.
+
+These are the means over images of means over targets, which PySODMetrics calls sample-based.
 
 PySODMetrics fails for a full truth and for 64 or more targets, confuses overlapping boxes above 53 targets, and returns
 NaN for MAE if the boxes cover the image.
@@ -55,15 +57,34 @@ def size_invariant(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: 
     error, scores = 0.0, dict.fromkeys(F_VARIANTS, 0.0)
     for inside, levels in target_levels(prediction, foreground, boxes, (lo, hi)):
         error += _error(inside, lo, hi, inside.sum((1, 2)))
-        for name, (thresholds, reduce) in F_VARIANTS.items():
-            f = BINARY_MEASURES["f"](thresholds(levels), PYSOD, NO_EPS)
-            scores[name] += float(reduce(f, axis=1).sum())
+        _add_scores(scores, "f", levels)
     outside = _outside(prediction, foreground, boxes)
     area_outside = int(outside.sum())
     area_inside = prediction.size - area_outside
     alpha = area_outside / area_inside
     error += _error(outside[None], lo, hi, np.array([area_inside]))  # α e_0, so the divisor is not the area outside
     return {"mae": error / (len(boxes) + alpha)} | {name: total / len(boxes) for name, total in scores.items()}
+
+
+def size_invariant_measure(
+    prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int, name: str
+) -> dict[str, float]:
+    """Compute a measure of binary maps, size-invariant as F in size_invariant().
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        lo: the level of the map that stands for 0.
+        hi: the level of the map that stands for 1.
+        name: key in disbench.metrics.binary.BINARY_MEASURES.
+
+    Returns:
+        Scores by variant, as those of F.
+    """
+    boxes, scores = target_boxes(foreground), dict.fromkeys(F_VARIANTS, 0.0)
+    for _, levels in target_levels(prediction, foreground, boxes, (lo, hi)):
+        _add_scores(scores, name, levels)
+    return {variant: total / len(boxes) for variant, total in scores.items()}
 
 
 def target_levels(
@@ -97,6 +118,13 @@ def target_levels(
                 stretched=np.tile(values, (len(inside), 1)),
             ),
         )
+
+
+def _add_scores(scores: dict[str, float], name: str, levels: Levels) -> None:
+    """Add the scores of targets by a measure of binary maps, for each variant."""
+    for variant, (thresholds, reduce) in F_VARIANTS.items():
+        values = BINARY_MEASURES[name](thresholds(levels), PYSOD, NO_EPS)
+        scores[variant] += float(reduce(values, axis=1).sum())
 
 
 def _error(histograms: np.ndarray, lo: int, hi: int, areas: np.ndarray) -> float:

@@ -46,7 +46,7 @@ def s_measure(counts: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMP
     if truth in (0, pixels):
         mean = int((bg + fg) @ (LEVELS - lo)) / (pixels * (hi - lo))
         return mean if truth else 1 - mean
-    if rules.undefined_is_zero and (min(truth, pixels - truth) == 1 or counts.sum((1, 2)).min() < 2):
+    if rules.undefined_is_zero and (is_object_undefined(truth, pixels, rules) or counts.sum((1, 2)).min() < 2):
         return 0.0
     objects = object_similarity(bg, fg, lo, hi, rules)
     regions = math.fsum(
@@ -54,6 +54,11 @@ def s_measure(counts: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMP
     )
     score = 0.5 * objects + 0.5 * regions
     return max(0.0, score) if rules.clamp else score
+
+
+def is_object_undefined(truth: int, pixels: int, rules: StructureRules) -> bool:
+    """Check whether a sample variance is that of a side with one pixel, of a truth with two sides."""
+    return rules.sample_objects and min(truth, pixels - truth) == 1
 
 
 def object_similarity(bg: np.ndarray, fg: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMPLE) -> float:
@@ -68,7 +73,7 @@ def _object(counts: np.ndarray, levels: np.ndarray, scale: int, rules: Structure
     """Return the similarity of the pixels of one side to all ones. The deviation of one pixel is 0."""
     pixels, total, squares = (int(counts @ power) for power in (np.ones_like(levels), levels, levels**2))
     mean = total / (pixels * scale)
-    freedom = max(pixels - 1, 1) if rules.sample else pixels
+    freedom = max(pixels - 1, 1) if rules.sample_objects else pixels
     deviation = math.sqrt((pixels * squares - total**2) / (pixels * freedom)) / scale
     return 2 * mean / (mean * mean + 1 + deviation + rules.eps)
 

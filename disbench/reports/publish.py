@@ -5,6 +5,7 @@ from pathlib import Path
 
 from disbench.data.dataset import DataLocation, Sample
 from disbench.data.location import find_dataset
+from disbench.data.soft_truths import declare_truths
 from disbench.errors import InputError
 from disbench.metrics.catalogue import MetricKeys
 from disbench.reports.cases import Case, ImageKey, make_cases
@@ -106,4 +107,4 @@ def find_samples(result: Result) -> list[Sample]:
         return []
     dataset = dataset.select(result.splits)
     check_data(result, dataset)
-    return dataset.samples
+    return declare_truths(dataset, result.identity.get("truth_kind", "binary")).samples

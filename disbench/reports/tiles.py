@@ -35,7 +35,7 @@ def make_tiles(case: Case, width: int) -> dict[str, np.ndarray]:
         InputError: for a map of another size than the ground truth.
     """
     assert case.sample.image is not None  # make_cases skips samples without an image
-    image, truth = read_image(case.sample.image), read_truth(case.sample.truth)
+    image, truth = read_image(case.sample.image), read_truth(case.sample.truth, kind=case.sample.truth_kind)
     maps = {title: read_map(path) for title, path in case.masks.items()}
     for title, mask in maps.items():
         if mask.shape != truth.shape:

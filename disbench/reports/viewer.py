@@ -123,7 +123,7 @@ def _write_pictures(sample: Sample, maps: list[Path | None], folder: Path) -> tu
     """Write the files of one image into its folder. Return (height, width) and the name of the image's file."""
     assert sample.image is not None  # write_viewer reports missing images
     folder.mkdir(parents=True)
-    image, truth = read_image(sample.image), read_truth(sample.truth)
+    image, truth = read_image(sample.image), read_truth(sample.truth, kind=sample.truth_kind)
     file = _write_image(sample.image, image, folder)
     if _is_browser_image(sample.truth) and _is_plain_map(sample.truth, truth):
         _link_or_copy(sample.truth, folder / "truth.png")

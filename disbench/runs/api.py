@@ -6,6 +6,7 @@ from typing import Any
 
 from disbench.data.dataset import DataLocation
 from disbench.data.location import find_dataset
+from disbench.data.soft_truths import declare_truths
 from disbench.errors import InputError, wrong_type
 from disbench.inference.map_archive import name_maps
 from disbench.inference.model import parse_options
@@ -29,6 +30,8 @@ def run(
     device: str | None = None,
     protocol: str = "pysod",
     metrics: MetricKeys = None,
+    truth_kind: str | None = None,
+    trimaps: str | PathLike[str] | None = None,
     out: str | PathLike[str] = "runs",
     save_maps: bool = True,
     workers: int | None = None,
@@ -48,6 +51,8 @@ def run(
         device: "cpu", "cuda", "cuda:1" or "mps"; "cuda:0,cuda:1" is a process on each. Default: the best one.
         protocol: evaluation protocols, as "pysod,diffdis".
         metrics: keys of the metrics to measure. Default: those that every run has.
+        truth_kind: "alpha" for soft ground truths. Default: that of the data set, which is "binary".
+        trimaps: the folder of trimaps, for metrics of the unknown region. Needs truth_kind "alpha".
         out: the folder that holds runs.
         save_maps: whether the prediction maps are kept in the run.
         workers: threads that decode and measure. Default: 0 for a network on the CPU, one per core otherwise.
@@ -71,6 +76,7 @@ def run(
     config = _make_config(out, workers, shard, save_maps=save_maps)
     _check_callables(engine, progress)
     dataset = find_dataset(_check_location(data), _check_split(split), progress=progress)
+    dataset = declare_truths(dataset, truth_kind, None if trimaps is None else require_path("trimaps", trimaps))
     return evaluate(spec, dataset, measures, config, engine=engine, progress=progress)
 
 
@@ -82,6 +88,8 @@ def score_maps(
     data: DataLocation = None,
     protocol: str = "pysod",
     metrics: MetricKeys = None,
+    truth_kind: str | None = None,
+    trimaps: str | PathLike[str] | None = None,
     out: str | PathLike[str] = "runs",
     save_maps: bool = False,
     workers: int | None = None,
@@ -98,6 +106,8 @@ def score_maps(
         data: as in `run`; only ground truths are needed.
         protocol: evaluation protocols, as "pysod,diffdis".
         metrics: keys of the metrics to measure. Default: those that every run has.
+        truth_kind: as in `run`.
+        trimaps: as in `run`.
         out: the folder that holds runs.
         save_maps: whether a copy of the maps is kept in the run.
         workers: threads that decode and measure. Default: one per core.
@@ -118,6 +128,7 @@ def score_maps(
     config = _make_config(out, workers, shard, save_maps=save_maps)
     _check_callables(engine, progress)
     dataset = find_dataset(_check_location(data), _check_split(split), images=False, progress=progress)
+    dataset = declare_truths(dataset, truth_kind, None if trimaps is None else require_path("trimaps", trimaps))
     saved = MapsSpec(title=title or name_maps(path), folder=path)
     return evaluate_maps(saved, dataset, measures, config, engine=engine, progress=progress)
 

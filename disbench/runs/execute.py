@@ -11,11 +11,12 @@ from disbench.data.dataset import DataSet, Sample
 from disbench.data.digest_cache import forget_digests
 from disbench.data.hashing import ChangedFileError
 from disbench.data.hub import is_remote
-from disbench.data.identity import hash_dataset, identify_splits, list_folders
+from disbench.data.identity import describe_token, hash_dataset, identify_splits, list_folders
 from disbench.errors import InputError
 from disbench.inference.map_archive import open_maps
 from disbench.inference.map_folder import MapFolder
 from disbench.metrics.measurement import KERNEL_VERSION
+from disbench.metrics.pixel_metrics import needs_trimaps
 from disbench.registry.loading import get_card
 from disbench.runs.command import Commands, CommandSource
 from disbench.runs.engines.base import Description, Engine, Source
@@ -74,7 +75,8 @@ def evaluate(
     Raises:
         InputError: for anything unfit. Rows that were measured stay.
     """
-    check_output(config.out, list_data_folders(dataset.location))
+    check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps])
+    _check_trimaps(dataset, measures)
     with _select_engine(model, engine).open(model) as source:
         return execute(source, dataset, measures, config, progress)
 
@@ -117,7 +119,8 @@ def evaluate_maps(
     Raises:
         InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
     """
-    check_output(config.out, [*list_data_folders(dataset.location), saved.folder])
+    check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps, saved.folder])
+    _check_trimaps(dataset, measures)
     with open_maps(saved.folder) as folder:
         return _evaluate_folder(replace(saved, folder=folder), dataset, measures, config, engine, progress)
 
@@ -220,7 +223,7 @@ def plan_run(description: Description, dataset: DataSet, measures: MeasureSpec) 
     return Manifest(
         title=description.title,
         dataset=dataset.title,
-        token=dataset.token,
+        token=describe_token(dataset),
         protocol=measures.protocols[0].name,
         splits={split: len(samples) for split, samples in dataset.splits.items()},
         identity={
@@ -231,9 +234,20 @@ def plan_run(description: Description, dataset: DataSet, measures: MeasureSpec) 
             # A command has not made its maps yet, so that the key can only have the rule.
             "resized": (measures.protocols[0].resize or "native") if description.whole_subsets else size,
             "columns": measures.columns,
+            **({} if dataset.truth_kind == "binary" else {"truth_kind": dataset.truth_kind}),
         },
         size=size,
     )
+
+
+def _check_trimaps(dataset: DataSet, measures: MeasureSpec) -> None:
+    """Raise InputError, before any work, for metrics of the unknown region without trimaps."""
+    unknown = [key for key in measures.metrics if needs_trimaps([key])]
+    if unknown and not dataset.trimaps:
+        raise InputError(
+            f"{', '.join(unknown)}: of the unknown region of trimaps; give their folder with --truth-kind alpha "
+            "--trimaps DIR"
+        )
 
 
 def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapping[str, Any]:

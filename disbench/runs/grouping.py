@@ -7,6 +7,7 @@ of the result. Its score is the mean over its own images.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 
 from disbench.data.complexity import Complexity, split_equally
@@ -132,7 +133,8 @@ def measure_complexities(result: Result, rows: Sequence[Row], progress: Progress
     with ThreadPoolExecutor(count_cores()) as pool:
         digests = list(pool.map(hash_file, paths))
         _check_unchanged(result, rows, digests)
-        for complexity in pool.map(load_complexity, paths, digests):
+        kind = result.identity.get("truth_kind", "binary")
+        for complexity in pool.map(load_complexity, paths, digests, repeat(kind)):
             complexities.append(complexity)
             if progress:
                 progress(len(complexities), len(rows), "Measuring complexity")

@@ -28,7 +28,8 @@ from disbench.system.files import remove_parts, write_atomic
 SCHEMA = 2
 REBUILD_HINT = "delete its run.json and run the command of the run again, which rebuilds it from the shards"
 MAX_LISTED = 4  # runs named in a message
-RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns"}  # keys of an identity that do not describe the model
+# Keys of an identity that do not describe the model.
+RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns", "truth_kind"}
 
 
 @dataclass(frozen=True, kw_only=True)

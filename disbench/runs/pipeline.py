@@ -10,9 +10,10 @@ import numpy as np
 
 from disbench.data.dataset import Sample
 from disbench.data.images import encode_map, read_truth
+from disbench.data.soft_truths import read_trimap
 from disbench.data.truth_cache import load_skeleton
 from disbench.errors import InputError
-from disbench.metrics.measurement import measure
+from disbench.metrics.measurement import measure, measure_soft
 from disbench.runs.row_log import Row
 from disbench.runs.spec import MeasureSpec
 
@@ -57,7 +58,7 @@ def make_rows(
         save_map: is given every map before its row is yielded.
 
     Raises:
-        InputError: for an image that cannot be read, computed or measured.
+        InputError: for an image that cannot be read, computed or score_pair.
     """
 
     def load(sample: Sample):
@@ -70,10 +71,11 @@ def make_rows(
 
     def finish(computed) -> Row:
         sample, output, seconds = computed
-        truth = read_truth(sample.truth, sample.truth_digest)
+        truth, trimap = read_truth(sample.truth, sample.truth_digest, sample.truth_kind), read_trimap(sample)
         mask, restore_seconds = stages.finish(output, truth.shape)
         try:
-            measurement = measure(mask, truth, measures.protocol_names, measures.metrics, load_skeleton)
+            score_pair = measure_soft if sample.truth_kind == "alpha" else measure
+            measurement = score_pair(mask, truth, measures.protocol_names, measures.metrics, load_skeleton, trimap)
         except InputError as error:
             raise InputError(f"{sample.split}/{sample.name}: {error}") from None
         if save_map:

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from disbench.metrics import binary
+from disbench.metrics.areas import AREAS, area_under_curve
 from disbench.metrics.catalogue import METRICS, VARIANTS, MetricKeys, resolve_metrics
 from disbench.metrics.image_scores import BETA2, ImageScores, RunningMean, split_images
 from disbench.metrics.measurement import Measurement
@@ -137,6 +138,8 @@ def _make_columns(images: ImageScores, key: str) -> np.ndarray:
     """Make the columns (n, k) of one metric: the least that still determines the score."""
     metric, rules = METRICS[key], images.protocol
     variant = VARIANTS.get(metric.variant)
+    if metric.key in AREAS:
+        return np.concatenate(images.axes(metric), axis=1)
     if variant is None:
         return images.stored_values(metric)
     if variant.pool:
@@ -157,6 +160,8 @@ def _make_reducer(key: str, rules: EvalProtocol, n: int) -> Reducer:
     """Make the function from the means of a metric's columns over n images to scores."""
     metric = METRICS[key]
     variant = VARIANTS.get(metric.variant)
+    if metric.key in AREAS:
+        return lambda means: area_under_curve(*np.split(means, 2, axis=1))
     if variant is None:
         return lambda means: means.max(1)
     if variant.pool:  # of sums, as some protocols add a number to them

@@ -182,6 +182,23 @@ def test_maps_of_another_size_are_resized_only_where_the_protocol_does(folder):
     assert another.exit_code == 2 and "resized (opencv-bilinear:1)" in another.stderr
 
 
+def test_pdfnet_resizes_maps_of_which_both_sides_differ(folder):
+    small = folder.parent / "maps" / "b.png"
+    (height, width), mask = read_map(small).shape, read_map(small)
+    write(small, cv2.resize(mask, (20, 13), interpolation=cv2.INTER_AREA))
+    (found,) = json.loads(scored("--protocol", "pdfnet", "--json"))
+    assert found["size"] == "opencv-bilinear-both:1"
+    expected = [measure(*pair, "pdfnet") for pair in pairs(folder, "opencv-bilinear")]
+    assert found["scores"]["mine"] == score(expected, "pdfnet")
+    for size in ((width, 13), (20, height)):
+        write(small, cv2.resize(mask, size, interpolation=cv2.INTER_AREA))
+        refused = call("score", "maps", "--truth", "mine/gt", "--protocol", "pdfnet")
+        assert refused.exit_code == 2 and refused.stderr.count("\n") == 1
+        assert "1 with only one side of another length, which this protocol does not resize (b.png)" in refused.stderr
+        (found,) = json.loads(scored("--protocol", "birefnet", "--json"))
+        assert found["size"] == "opencv-bilinear:1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

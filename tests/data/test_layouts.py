@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -317,16 +316,12 @@ def test_a_missing_toml_file_is_refused():
     assert "gone.toml: describes no data set (No such file or directory)" in refused.stderr
 
 
-def test_the_kind_of_truths_is_passed_on(tmp_path, monkeypatch):
-    @dataclass(frozen=True)
-    class Kinded(dataset_module.DataSet):
-        truth_kind: str = "unknown"
-
-    monkeypatch.setattr("disbench.data.location.DataSet", Kinded)
+def test_the_kind_of_truths_is_passed_on(tmp_path):
     put_folders(tmp_path / "train", "a", "b")
     for kind in ("alpha", "binary"):
         (tmp_path / "x.toml").write_text(TOML.replace("alpha", kind, 1))
-        assert find_dataset("x.toml", "train").truth_kind == kind
+        dataset = find_dataset("x.toml", "train")
+        assert {dataset.truth_kind, *(sample.truth_kind for sample in dataset.samples)} == {kind}
     kinds = {
         name: find_dataset(put_folders(tmp_path / name, "original", "mask")).truth_kind for name in ("AIM-500", "x")
     }

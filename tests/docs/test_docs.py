@@ -43,6 +43,7 @@ RUNS = {  # page -> what stands there for a run; the rest its own commands make
 }
 PARSED_ALONE = {  # words of a command -> why it is not run here
     "--device cuda": "a GPU",
+    "--trimaps": "trimaps; test_soft_truths.py has some",
     "--engine ray": "a cluster; test_engine_ray.py starts one",
     "hf:nvidia": "a download; test_external_models.py has such a folder",
     "stabilityai": "a download; test_diffdis_weights.py and test_diffdis_ceiling.py have a small one",

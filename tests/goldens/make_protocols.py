@@ -1,4 +1,4 @@
-"""Freeze what the scripts of four code bases answer into protocols.npz, next to this file.
+"""Freeze what the scripts of five code bases answer into protocols.npz, next to this file.
 
 Each is run as its authors published it, on PNG files in the folders that it expects; what it prints with four digits is
 taken from its variables. IS-Net's validation is run with a network that answers with the maps. The measures that MVANet
@@ -11,8 +11,12 @@ without their fixed folders.
     git clone https://github.com/qianyu-dlut/DiffDIS && git -C DiffDIS checkout d119034
     git clone https://github.com/xuebinqin/DIS && git -C DIS checkout b6764e2
     git clone https://github.com/ZhengPeng7/BiRefNet && git -C BiRefNet checkout 25cb930
-    python -m venv env && env/bin/pip install torch scikit-image opencv-python-headless pillow matplotlib tqdm
-    cd CLONES && env/bin/python CHECKOUT/tests/goldens/make_protocols.py
+    git clone https://github.com/Tennine2077/PDFNet && git -C PDFNet checkout f4e218b
+    python -m venv env
+    env/bin/pip install torch scikit-image opencv-python-headless pillow matplotlib tqdm joblib pandas
+    cd CLONES && env/bin/python CHECKOUT/tests/goldens/make_protocols.py [PROTOCOL...]
+
+With names of protocols, only their answers are made anew.
 """
 
 import contextlib
@@ -147,6 +151,29 @@ def birefnet(clone):
     return run
 
 
+def pdfnet(clone):
+    """Its results are a maximum of F of mean P and R, and means of what its measures return or keep."""
+    sys.path.insert(0, str(clone / "metric_tools"))
+    code, measures = (runpy.run_path(str(clone / "metric_tools" / f"{n}.py")) for n in ("soc_metrics", "metrics"))
+
+    def run(samples):
+        names = ("Fmeasure", "WeightedFmeasure", "Smeasure", "Emeasure", "MAE")
+        f, wf, s, e, mae = (measures[name]() for name in names)
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            write(root / "pred", [mask for mask, _ in samples])
+            write(root / "gt", [truth for _, truth in samples])
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+                table = code["once_get"](str(root / "gt"), str(root / "pred"), f, wf, s, e, mae, "", 0, 1)
+        printed = dict(zip(table.index, table[0], strict=True))
+        curve = e.get_results()["em"]["curve"]
+        scores = {"f_max": printed["maxFm"], "f_adaptive": f.get_results()["fm"]["adp"], "e_max": curve.max()}
+        scores |= {"e_mean": printed["meanEm"], "e_adaptive": e.get_results()["em"]["adp"]}
+        return scores | {"s_measure": printed["Smeasure:"], "f_weighted": printed["wFmeasure"], "mae": printed["MAE"]}
+
+    return run
+
+
 def isnet(clone):
     for name in ("torchvision", "models"):
         module(name, transforms=MagicMock(), utils=MagicMock(), __all__=[])
@@ -215,14 +242,15 @@ def answers(run, samples):
 
 if __name__ == "__main__":
     mva, old, later, diff = (CLONES / name for name in ("MVANet", "MVANet-2024", "MVANet-2024-11", "DiffDIS"))
-    runs = {
-        "mvanet": tested(mva, "test.py", "DIS-TE1", "masks", mva / "utils/saliency_metric.py"),
-        "mvanet-2024": tested(mva, "test.py", "DIS-TE1", "masks", old / "utils/saliency_metric.py"),
-        "mvanet-2024-11": tested(mva, "test.py", "DIS-TE1", "masks", later / "utils/saliency_metric.py"),
-        "diffdis": tested(diff, "test_score.py", "DIS-TE1/mask", "gt", diff / "utils/saliency_metric.py",
+    makers = {
+        "mvanet": lambda: tested(mva, "test.py", "DIS-TE1", "masks", mva / "utils/saliency_metric.py"),
+        "mvanet-2024": lambda: tested(mva, "test.py", "DIS-TE1", "masks", old / "utils/saliency_metric.py"),
+        "mvanet-2024-11": lambda: tested(mva, "test.py", "DIS-TE1", "masks", later / "utils/saliency_metric.py"),
+        "diffdis": lambda: tested(diff, "test_score.py", "DIS-TE1/mask", "gt", diff / "utils/saliency_metric.py",
                           "/path/to/your/pred"),
-        "isnet": isnet(CLONES / "DIS"),
-        "birefnet": birefnet(CLONES / "BiRefNet"),
+        "isnet": lambda: isnet(CLONES / "DIS"),
+        "birefnet": lambda: birefnet(CLONES / "BiRefNet"),
+        "pdfnet": lambda: pdfnet(CLONES / "PDFNet"),
     }  # fmt: skip
     extra = more()
     every = pairs() | extra
@@ -233,8 +261,12 @@ if __name__ == "__main__":
         "apart in single precision": ["right at 136", "wrong at 135"],
     }  # fmt: skip
     frozen = {"names": list(every), "keys": KEYS, "sets": list(sets)}
-    for name, run in runs.items():
+    if sys.argv[1:]:
+        with np.load(HERE / "protocols.npz") as earlier:
+            frozen |= dict(earlier)
+    for name in sys.argv[1:] or makers:
         print(name)
+        run = makers[name]()
         frozen[name] = [answers(run, [pair]) for pair in every.values()]
         frozen[f"{name} sets"] = [answers(run, [every[n] for n in names]) for names in sets.values()]
     for i, names in enumerate(sets.values()):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from measure_pairs import drawn_pairs
 
-from disbench.leaderboard.bounds import check_values
+from disbench.leaderboard.bounds import MATTING, check_values
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.measurement import measure
 from disbench.metrics.protocols import PROTOCOLS
@@ -32,7 +32,8 @@ def near_edges(draw):
 def violations(prediction, truth, metrics=None):
     if truth.max() == 1:
         truth = truth * 255
-    image = Row("DIS-VD", "a", measure(prediction, truth, ",".join(PROTOCOLS), metrics), {}, "")
+    trimap = np.where(prediction % 3 == 0, truth // 128 * 255, 128).astype(np.uint8)
+    image = Row("DIS-VD", "a", measure(prediction, truth, ",".join(PROTOCOLS), metrics, trimap=trimap), {}, "")
     return list(check_values([image], binary_truths=bool(np.isin(truth, [0, 255]).all())))
 
 
@@ -47,6 +48,19 @@ def test_no_map_leaves_the_bounds(pair):
 @given(st.one_of(pairs(), drawn_pairs(), near_edges()))
 def test_no_map_leaves_the_bounds_of_any_measure(pair):
     assert violations(*pair, list(METRICS)) == []
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.one_of(pairs(), drawn_pairs()))
+def test_no_map_leaves_the_bounds_of_alpha_mattes(pair):
+    keys = [key for key in METRICS if key.removesuffix("_unknown") in MATTING]
+    assert len(keys) == 10 and violations(*pair, keys) == []
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.one_of(pairs(), drawn_pairs()))
+def test_no_map_leaves_the_bounds_of_outlines_and_of_sizes(pair):
+    assert violations(*pair, ["boundary_f_binary", "boundary_recall", "size_kappa_max", "size_ber_max"]) == []
 
 
 TRUTH = np.repeat(np.array([255, 0], np.uint8), 50)[None].repeat(10, 0)  # half is foreground
@@ -74,6 +88,23 @@ TRUTH = np.repeat(np.array([255, 0], np.uint8), 50)[None].repeat(10, 0)  # half 
         (255 - TRUTH, "hce_fp_points", 1000.0, True),  # 500 pixels are wrongly foreground
         (255 - TRUTH, "hce_fp_points", 1001.0, False),
         (255 - TRUTH, "hce_fn_regions", 501.0, False),
+        # 1000 pixels. The truth of 500 levels of 255 is between 129 and 255, and of 500 levels of 0 between 0 and 128.
+        (TRUTH, "sad", 0.0, True),
+        (TRUTH, "size_kappa_mean", -1.0, True),
+        (TRUTH, "size_kappa_mean", -1.01, False),
+        (TRUTH, "size_iou_mean", -0.01, False),
+        (TRUTH, "boundary_f_binary", 1.01, False),
+        (TRUTH, "sad", (500 * 126 + 500 * 128) / 255000, True),
+        (TRUTH, "sad", (500 * 126 + 500 * 128 + 1) / 255000, False),
+        (255 - TRUTH, "mad", 127 / 255, False),
+        (255 - TRUTH, "mad", (129 + 127) / 2 / 255, True),
+        (255 - TRUTH, "alpha_mse", 0.2, False),
+        (TRUTH, "alpha_mse_unknown", 1.0, True),
+        (TRUTH, "sad_unknown", 1.0, False),
+        (TRUTH, "conn", 1.0, True),
+        (TRUTH, "conn", 1.001, False),
+        (TRUTH, "grad", 17.0, False),  # 1000 * 2 * 0.284² / 10 = 16.2
+        (TRUTH, "grad", -0.0, False),
     ],
 )
 def test_a_value_is_refused_from_its_bound_on(prediction, column, value, is_possible):

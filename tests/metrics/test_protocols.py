@@ -22,7 +22,7 @@ GOLDENS = Path(__file__).parents[1] / "goldens"
 FROZEN, SHARED = dict(np.load(GOLDENS / "protocols.npz")), np.load(GOLDENS / "pysod.npz")
 NAMES, EXPECTED_KEYS, SETS = (FROZEN[key].tolist() for key in ("names", "keys", "sets"))
 KEYS = [key for key in EXPECTED_KEYS if key != "f_alone"]  # which is not of a data set
-PEERS = ("mvanet", "mvanet-2024-11", "mvanet-2024", "diffdis", "isnet", "birefnet")
+PEERS = ("mvanet", "mvanet-2024-11", "mvanet-2024", "diffdis", "isnet", "birefnet", "pdfnet")
 # Their S and IS-Net's F and MAE are of single precision.
 SINGLE = {(p, "s_measure") for p in PEERS[:4]} | {
     ("isnet", "f_max"),
@@ -38,10 +38,10 @@ WHOLLY_WRONG = {"no truth, constant", "all truth, constant", "one pixel in all"}
 
 def departs(protocol, name, key):
     return (
-        (key == "s_measure" and name in CONSTANT_QUADRANTS and protocol.startswith("mvanet"))
+        (key == "s_measure" and name in CONSTANT_QUADRANTS and protocol.startswith(("mvanet", "pdfnet")))
         or (key == "hce" and name in WHOLLY_WRONG)
         or (key.startswith("e_") and name == "one pixel in all")
-        or (protocol == "birefnet" and name == "truth of 0 and 1")
+        or (protocol in ("birefnet", "pdfnet") and name == "truth of 0 and 1")
     )
 
 
@@ -91,6 +91,7 @@ def test_enough_is_compared():
     answered = {p: set(np.array(EXPECTED_KEYS)[~np.isnan(FROZEN[p]).all(0)]) for p in PEERS}
     counted = {"iou_binary", "ber_binary", "accuracy_binary", "dice_soft"}
     assert answered["birefnet"] == set(KEYS) - counted
+    assert answered["pdfnet"] == answered["birefnet"] - {"hce"}
     assert answered["mvanet"] == answered["diffdis"] == set(KEYS) - {"e_max", "e_mean"}
     assert answered["mvanet-2024"] == answered["mvanet-2024-11"] == answered["mvanet"] - {"hce"}
     assert answered["isnet"] == {"f_max", "f_alone", "mae", "hce"}
@@ -131,7 +132,7 @@ def test_what_protocols_share_is_computed_once(monkeypatch):
 
     monkeypatch.setitem(pixel_metrics.PIXEL_METRICS, "f_weighted", replace(weighted, inputs=count_inputs))
     measure(*pair("wheel, typical"), ",".join(PROTOCOLS))
-    assert calls == ["pysod", "diffdis", "mvanet", "mvanet-2024-11"]
+    assert calls == ["pysod", "diffdis", "mvanet", "mvanet-2024-11", "pdfnet"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -157,6 +158,7 @@ def test_fast_is_naive(images):
         "diffdis": naive_protocols.mvanet(images, binarise=True),
         "isnet": naive_protocols.isnet(images),
         "birefnet": {"s_measure": np.mean([naive_protocols.birefnet_s(*pair) for pair in images])},
+        "pdfnet": naive_protocols.pdfnet(images),
     }
     measured = [measure(*pair, ",".join(PROTOCOLS)) for pair in images]
     for protocol, scores in expected.items():
@@ -167,7 +169,7 @@ def test_curves_have_the_protocols_thresholds():
     measured = [measure(*pair("wheel, typical"), ",".join(PROTOCOLS))]
     assert {p: len(curves(measured, p)["f"]) for p in PROTOCOLS} == {
         "pysod": 256, "diffdis": 255, "mvanet": 255, "mvanet-2024-11": 255, "mvanet-2024": 255, "isnet": 255,
-        "birefnet": 256,
+        "birefnet": 256, "pdfnet": 256,
     }  # fmt: skip
 
 
@@ -198,6 +200,10 @@ def test_signatures_say_what_differs():
         "accuracy,ber:>=0.5", "size:native",
     ]  # fmt: skip
     assert "F:mean-PR+1e-08" in signatures["mvanet-2024"]
+    assert signatures["pdfnet"] == [
+        "pdfnet", "pred:minmax", "gt>128", "thr:256", "b2:0.3", "F:mean-PR+1e-16", "E:mean+1e-16",
+        "S:population objects,+1e-16,undefined=0", "wF:+1e-16", "size:native",
+    ]  # fmt: skip
     assert make_signature("mvanet", "x", {}, "pillow-bicubic:3").endswith("|size:pillow-bicubic:3")
 
 

@@ -1,5 +1,7 @@
 """Size-invariant MAE and F against frozen answers of PySODMetrics, and against the naive ones."""
 
+from pathlib import Path
+
 import naive
 import naive_sizes
 import numpy as np
@@ -7,8 +9,11 @@ import pytest
 from hypothesis import given, settings
 from measure_pairs import NAMES, drawn_pairs, frozen_answer, frozen_pair, prepared
 
-from disbench.metrics.sizes import size_invariant
+from disbench.metrics.measurement import measure
+from disbench.metrics.scoring import score
+from disbench.metrics.sizes import size_invariant, size_invariant_measure
 
+OTHERS = dict(np.load(Path(__file__).parents[1] / "goldens" / "size.npz"))
 F = ("max", "mean", "adaptive", "binary")
 
 
@@ -52,6 +57,39 @@ def test_fast_is_naive(pair):
     mae, f = measured(*pair)
     assert mae == pytest.approx(naive_sizes.size_mae(*pair), abs=1e-13)
     assert f == pytest.approx(naive_sizes.size_f(*pair), abs=1e-13)
+
+
+@pytest.mark.parametrize("index", range(len(OTHERS["names"])), ids=OTHERS["names"])
+def test_other_measures_are_those_of_pysodmetrics(index):
+    mask, truth = frozen_pair(str(OTHERS["names"][index]))
+    for name, frozen in zip(OTHERS["keys"].tolist(), OTHERS["scores"][index], strict=True):
+        scores = size_invariant_measure(*prepared(mask, truth), name)
+        assert all(np.isfinite(list(scores.values())))
+        if not np.isnan(frozen).all():
+            assert scores == pytest.approx(dict(zip(F, frozen, strict=True)), abs=1e-13), name
+    failed = (truth > 128).all() or len(naive_sizes.targets(truth > 128)) >= 64
+    assert np.isnan(OTHERS["scores"][index]).all() == failed
+
+
+@settings(max_examples=15, deadline=None)
+@given(drawn_pairs())
+def test_other_measures_are_the_naive_ones(pair):
+    for name, expected in naive_sizes.size_measures(*pair).items():
+        assert size_invariant_measure(*prepared(*pair), name) == pytest.approx(expected, abs=1e-12), name
+
+
+def test_f_by_the_function_of_other_measures_is_f():
+    pair = prepared(*frozen_pair("many, typical"))
+    assert size_invariant_measure(*pair, "f") == {key: size_invariant(*pair)[key] for key in F}
+
+
+def test_each_is_a_metric():
+    mask, truth = frozen_pair("many, noisy")
+    keys = [f"size_{name}_{variant}" for name in ("iou", "ber", "kappa") for variant in F]
+    scores = score([measure(mask, truth, metrics=keys)], metrics=keys)
+    for name in ("iou", "ber", "kappa"):
+        direct = size_invariant_measure(*prepared(mask, truth), name)
+        assert {key: scores[f"size_{name}_{key}"] for key in F} == direct
 
 
 def test_more_targets_than_a_batch():

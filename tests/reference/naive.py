@@ -71,10 +71,11 @@ def adaptive(mask, truth):
     return precision_recall_f(positive, truth)[2], e_measure(positive, truth)
 
 
-def s_measure(mask, truth, population=False, eps=EPS, lowest=0.0):
+def s_measure(mask, truth, population=False, eps=EPS, lowest=0.0, objects=0.5, region=0.5):
     """Fan et al., Structure-measure, ICCV 2017, equal weights of object and region.
 
-    population: variances over n, not over n - 1, but for the covariance; no score is less than `lowest`
+    population: variances over n, not over n - 1, but for the covariance; no score is less than `lowest`;
+    objects, region: the weights of the two parts
     """
     values, foreground = fractions(mask), truth > 128
     if not foreground.any():
@@ -82,8 +83,8 @@ def s_measure(mask, truth, population=False, eps=EPS, lowest=0.0):
     if foreground.all():
         return float(values.mean())
     share = Fraction(int(foreground.sum()), foreground.size)
-    objects = share * _object(values[foreground], population, eps)
-    objects += (1 - share) * _object(1 - values[~foreground], population, eps)
+    similarity = share * _object(values[foreground], population, eps)
+    similarity += (1 - share) * _object(1 - values[~foreground], population, eps)
     row, column = (round(Fraction(int(axis.sum()), axis.size)) + 1 for axis in np.nonzero(foreground))
     regions = 0.0
     for rows in (slice(None, row), slice(row, None)):
@@ -91,7 +92,7 @@ def s_measure(mask, truth, population=False, eps=EPS, lowest=0.0):
             if foreground[rows, columns].size:
                 weight = foreground[rows, columns].size / foreground.size
                 regions += weight * _ssim(values[rows, columns], foreground[rows, columns], population, eps)
-    return max(lowest, float(objects) / 2 + regions / 2)
+    return max(lowest, objects * float(similarity) + region * regions)
 
 
 def _object(values, population, eps):

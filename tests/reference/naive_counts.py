@@ -5,6 +5,7 @@
 
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 
 import naive
 import numpy as np
@@ -72,9 +73,17 @@ def score(pairs):
     scores = {"mse": np.mean([((naive.stretched(mask) - (truth > 128)) ** 2).mean() for mask, truth in pairs])}
     for name in curves[0]:
         curve = np.mean([image[name] for image in curves], axis=0)
-        best = {"min": curve.min()} if name in ("ber", "fpr") else {"max": curve.max()}
+        best = {"max": curve.max()} | ({"min": curve.min()} if name in ("ber", "fpr") else {})
         means = {"mean": curve.mean(), "adaptive": np.mean([image[name] for image in at_own_thresholds])}
         variants = best | means | {"binary": np.mean([image[name] for image in above_half])}
         scores |= {f"{name}_{variant}": value for variant, value in variants.items()}
+    precision, recall, fpr = (np.mean([c[name] for c in curves], axis=0) for name in ("precision", "recall", "fpr"))
+    scores |= {"auc_pr": area(recall, precision), "auc_roc": area(fpr, recall)}
     pooled = np.sum([counts(naive.stretched(mask) > 0.5, truth) for mask, truth in pairs], axis=0).tolist()
     return scores | {f"{name}_whole": float(value) for name, value in measures(*pooled).items()}
+
+
+def area(x, y):
+    """Add up the trapezoids between the points of thresholds 255 to 0."""
+    points = list(zip(x.tolist(), y.tolist(), strict=True))[::-1]
+    return sum((b[0] - a[0]) * (a[1] + b[1]) / 2 for a, b in pairwise(points))

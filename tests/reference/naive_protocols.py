@@ -45,12 +45,39 @@ def birefnet_s(mask, truth):
     """S of github.com/ZhengPeng7/BiRefNet: where a variance or a mean is of nothing, max(0, NaN) is 0."""
     foreground = truth > 128
     if foreground.any() and not foreground.all():
-        row, column = (round(axis.sum() / axis.size) + 1 for axis in map(np.asarray, np.nonzero(foreground)))
-        quarters = [part[:, side] for part in (foreground[:row], foreground[row:])
-                    for side in (slice(None, column), slice(column, None))]  # fmt: skip
-        if min(foreground.sum(), (~foreground).sum()) == 1 or min(quarter.size for quarter in quarters) < 2:
+        smallest = min(quarter.size for quarter in _quarters(foreground))
+        if min(foreground.sum(), (~foreground).sum()) == 1 or smallest < 2:
             return 0.0
     return naive.s_measure(mask, truth)
+
+
+def pdfnet(pairs):
+    """github.com/Tennine2077/PDFNet, metric_tools: F of mean P and R, and S whose objects have population variances."""
+    curves = [naive.curves(*pair) for pair in pairs]
+    precision, recall = (np.mean([curve[name] for curve in curves], 0) for name in ("precision", "recall"))
+    return {
+        "f_max": (1.3 * precision * recall / (0.3 * precision + recall + 1e-16)).max(),
+        "s_measure": np.mean([_pdfnet_s(*pair) for pair in pairs]),
+        "mae": np.mean([naive.mae(*pair) for pair in pairs]),
+    }
+
+
+def _pdfnet_s(mask, truth):
+    """Return S; a quadrant with a pixel or none makes it NaN, and max(0, NaN) is 0."""
+    foreground = truth > 128
+    if not foreground.any() or foreground.all():
+        return naive.s_measure(mask, truth)
+    if min(quarter.size for quarter in _quarters(foreground)) < 2:
+        return 0.0
+    objects = (naive.s_measure(mask, truth, population=True, eps=1e-16, lowest=-np.inf, region=0.0),
+               naive.s_measure(mask, truth, eps=1e-16, lowest=-np.inf, objects=0.0))  # fmt: skip
+    return max(0.0, sum(objects))
+
+
+def _quarters(foreground):
+    row, column = (round(axis.sum() / axis.size) + 1 for axis in map(np.asarray, np.nonzero(foreground)))
+    return [part[:, side] for part in (foreground[:row], foreground[row:])
+            for side in (slice(None, column), slice(column, None))]  # fmt: skip
 
 
 def _mvanet_image(mask, truth, eps, weighted_eps):

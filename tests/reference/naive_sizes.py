@@ -1,5 +1,8 @@
-"""Slow, naive size-invariant MAE and F."""
+"""Slow, naive size-invariant MAE, F and other measures of binary maps."""
 
+from functools import partial
+
+import naive_counts
 import numpy as np
 from naive import precision_recall_f, stretched
 from scipy.ndimage import find_objects, label
@@ -27,6 +30,20 @@ def size_mae(mask, truth):
 
 
 def size_f(mask, truth):
+    return size_invariant(mask, truth, lambda positive, target: precision_recall_f(positive, target)[2])
+
+
+def size_measures(mask, truth):
+    """Return max, mean, adaptive and binary of all measures that are in naive_counts, by name."""
+    names = [name for name in naive_counts.score_binary(truth > 128, truth) if name not in ("f", "e")]
+    return {name: size_invariant(mask, truth, partial(binary_measure, name=name)) for name in names}
+
+
+def binary_measure(positive, target, name):
+    return float(naive_counts.measures(*naive_counts.counts(positive, target))[name])
+
+
+def size_invariant(mask, truth, measure):
     if mask.min() < mask.max():
         lo, values = int(mask.min()), stretched(mask)
     else:
@@ -39,10 +56,10 @@ def size_f(mask, truth):
         target[box] = truth[box]
         part = np.where(inside, values, 0)
         levels = (part * 255).astype(int)
-        curve = [precision_recall_f(levels >= threshold, target)[2] for threshold in range(256)]
+        curve = [measure(levels >= threshold, target) for threshold in range(256)]
         exact = np.where(inside, mask.astype(int) - lo, 0)
         top = int(mask.max()) - lo if mask.min() < mask.max() else 255
         above = (exact * mask.size >= 2 * exact.sum()) | (exact == top)
-        f_adaptive, f_binary = (precision_recall_f(positive, target)[2] for positive in (above, part > 0.5))
-        scores.append((max(curve), np.mean(curve), f_adaptive, f_binary))
+        at_adaptive, at_half = (measure(positive, target) for positive in (above, part > 0.5))
+        scores.append((max(curve), np.mean(curve), at_adaptive, at_half))
     return dict(zip(("max", "mean", "adaptive", "binary"), np.mean(scores, 0).tolist(), strict=True))
