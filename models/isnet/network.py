@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Stages = tuple[tuple[int, bool, int, int], ...]
 # For each stage: depth of its block, whether it dilates instead of pooling, inner and output channels.
 LAST = (4, True, 256, 512)
 ISNET = ((7, False, 32, 64), (6, False, 32, 128), (5, False, 64, 256), (4, False, 128, 512), LAST, LAST)
@@ -59,23 +60,14 @@ class ISNet(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv_in = nn.Conv2d(3, 64, 3, stride=2, padding=1)
-        _add_stages(self, 64, ISNET)
-        # The input of a decoder stage is the encoder's stage of its level and the decoder stage below.
-        below = 512
-        for level in range(5, 0, -1):
-            self.add_module(f"stage{level}d", RSU(ISNET[level - 1][-1] + below, *DECODER[level - 1]))
-            below = DECODER[level - 1][-1]
-        _add_sides(self, [stage[-1] for stage in (*DECODER, ISNET[-1])])
+        add_stages(self, 64, ISNET)
+        add_decoder(self, ISNET, DECODER)
+        add_sides(self, [stage[-1] for stage in (*DECODER, ISNET[-1])])
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(b, 3, h, w) -> six maps (b, 1, h, w) in [0, 1], and six features (b, c, h', w'), finest first."""
-        encoded = _run_stages(self, self.conv_in(x))
-        features = [encoded.pop()]
-        for level in range(5, 0, -1):
-            skip = encoded.pop()
-            joined = torch.cat((_resize_like(features[0], skip), skip), 1)
-            features.insert(0, self.get_submodule(f"stage{level}d")(joined))
-        return _run_sides(self, features, x), features
+        features = run_decoder(self, run_stages(self, self.conv_in(x)))
+        return [logits.sigmoid() for logits in run_sides(self, features, x)], features
 
 
 class TruthEncoder(nn.Module):
@@ -84,13 +76,13 @@ class TruthEncoder(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv_in = _convolution(1, 16, stride=2, suffix="")
-        _add_stages(self, 16, TRUTH)
-        _add_sides(self, [stage[-1] for stage in TRUTH])
+        add_stages(self, 16, TRUTH)
+        add_sides(self, [stage[-1] for stage in TRUTH])
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """(b, 1, h, w) in [0, 1] -> six maps (b, 1, h, w) in [0, 1], and six features (b, c, h', w'), finest first."""
-        features = _run_stages(self, self.conv_in(x))
-        return _run_sides(self, features, x), features
+        features = run_stages(self, self.conv_in(x))
+        return [logits.sigmoid() for logits in run_sides(self, features, x)], features
 
 
 def _convolution(into: int, out: int, dilation: int = 1, stride: int = 1, suffix: str = "_s1") -> nn.Sequential:
@@ -99,27 +91,50 @@ def _convolution(into: int, out: int, dilation: int = 1, stride: int = 1, suffix
     return nn.Sequential(OrderedDict((name + suffix, layer) for name, layer in layers))
 
 
-def _add_stages(net: nn.Module, into: int, stages: tuple[tuple[int, bool, int, int], ...]) -> None:
+def add_stages(net: nn.Module, into: int, stages: Stages) -> None:
+    """Add `stage1` to `stage6`, the encoder of `into` input channels."""
     for level, stage in enumerate(stages, 1):
         net.add_module(f"stage{level}", RSU(into, *stage))
         into = stage[-1]
 
 
-def _add_sides(net: nn.Module, channels: list[int]) -> None:
+def add_decoder(net: nn.Module, encoder: Stages, decoder: Stages) -> None:
+    """Add `stage5d` to `stage1d`, each fed by the encoder's stage of its level and the decoder stage below."""
+    below = encoder[-1][-1]
+    for level in range(5, 0, -1):
+        net.add_module(f"stage{level}d", RSU(encoder[level - 1][-1] + below, *decoder[level - 1]))
+        below = decoder[level - 1][-1]
+
+
+def add_sides(net: nn.Module, channels: list[int]) -> None:
+    """Add `side1` to `side6`, which make logits from features."""
     for level, into in enumerate(channels, 1):
         net.add_module(f"side{level}", nn.Conv2d(into, 1, 3, padding=1))
 
 
-def _run_stages(net: nn.Module, x: Tensor) -> list[Tensor]:
+def run_stages(net: nn.Module, x: Tensor) -> list[Tensor]:
+    """Encode the first stage's input to six features, finest first."""
     features = [net.stage1(x)]
     for level in range(2, 7):
         features.append(net.get_submodule(f"stage{level}")(_halve(features[-1])))
     return features
 
 
-def _run_sides(net: nn.Module, features: list[Tensor], image: Tensor) -> list[Tensor]:
+def run_decoder(net: nn.Module, encoded: list[Tensor]) -> list[Tensor]:
+    """Decode six features; the coarsest is returned as it is."""
+    *skips, deepest = encoded
+    features = [deepest]
+    for level in range(5, 0, -1):
+        skip = skips[level - 1]
+        joined = torch.cat((_resize_like(features[0], skip), skip), 1)
+        features.insert(0, net.get_submodule(f"stage{level}d")(joined))
+    return features
+
+
+def run_sides(net: nn.Module, features: list[Tensor], image: Tensor) -> list[Tensor]:
+    """Return logits (b, 1, h, w) of each feature at the size of the image."""
     maps = (net.get_submodule(f"side{level}")(feature) for level, feature in enumerate(features, 1))
-    return [_resize_like(x, image).sigmoid() for x in maps]
+    return [_resize_like(x, image) for x in maps]
 
 
 def _halve(x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         loading.get_card("diffdiss")
     known = "all_foreground, birefnet, bsanet, diffdis, fp_dis, genpercept, ifa, inspyrenet, isdnet, isnet, mvanet"
-    with pytest.raises(InputError, match=f"known: {known}, otsu, pgnet, udun"):
+    with pytest.raises(InputError, match=f"known: {known}, otsu, pgnet, rmbg14, u2net, udun"):
         loading.get_card("zzz")
 
 

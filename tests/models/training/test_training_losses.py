@@ -25,6 +25,7 @@ from disbench.models.inspyrenet.pyramid import Pyramid, reduce
 from disbench.models.isdnet.train import affinity
 from disbench.models.pgnet import network
 from disbench.models.pgnet.train import pairs
+from disbench.models.u2net.train import Training as U2NetTraining
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import import_attribute
 
@@ -33,7 +34,7 @@ TRAINED = [c for c in list_cards().values() if c.training and c.name not in ("is
 # What no loss depends on: a norm without effect; where nothing is away from itself; a bias before a batch norm.
 UNREACHED = {"swin.norm.weight", "swin.norm.bias", "decoder.ifa.pos1.emb", "msca3.global_att.1.bias"}
 WAITING = {"inspyrenet": r"\.[HW]attn\.", "isdnet": r"_mlp\.", "bsanet": r"SA\d\.gn\."}
-STRETCHED = ("bsanet", "inspyrenet")
+STRETCHED = ("bsanet", "inspyrenet", "u2net")
 
 
 PICTURES = torch.zeros(2, 3, 64, 64)
@@ -49,8 +50,9 @@ def drawn(*shape, seed=0):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Swins of one block to a stage; PGNet's decoder takes no other width, but a smaller copy of the image."""
+    """Swins of one block to a stage; PGNet's decoder takes no other width, but a smaller copy of the image; U2-NetP."""
     monkeypatch.setattr(network, "SMALL", 64)
+    monkeypatch.setattr(U2NetTraining, "variant", "P")
     monkeypatch.setitem(SIZES, "base", (128, (1, 1, 1, 1), 4))
     monkeypatch.setitem(SIZES, "large", (32, (1, 1, 1, 1), 4))
 
@@ -131,6 +133,8 @@ ANSWERING = {
     "isnet": (lambda x: ([x.sigmoid(), -x], []), (0.5,) * 3, (1.0,) * 3),
     "mvanet": (lambda x: x, *IMAGENET),
     "pgnet": (lambda x: (x, -x), *THEIRS),
+    # Its images are divided by their largest value first, here 0.9.
+    "u2net": (lambda x: [x.sigmoid(), -x], *(tuple(0.9 * x for x in values) for values in IMAGENET)),
     "udun": (lambda x: (-x, -x, x), *THEIRS),
 }
 
@@ -255,6 +259,13 @@ def test_bsanets_edge_is_held_to_a_band_of_three_pixels():
         "edge": entropy_by_formula(edge, bands) + iou_by_formula(edge, bands),
     }
     assert {name: loss.item() for name, loss in parts.items()} == pytest.approx(expected, rel=1e-5)
+
+
+def test_u2net_holds_each_of_its_seven_maps_to_the_truth():
+    masks, logits = loss_masks(64), loss_maps("u2net", *[64] * 7)
+    parts = trained("u2net").losses(lambda x: [x.sigmoid() for x in logits], PICTURES, masks)
+    expected = sum(entropy_by_formula(x, masks) for x in logits)
+    assert {name: loss.item() for name, loss in parts.items()} == {"maps": pytest.approx(expected, rel=1e-5)}
 
 
 def test_fp_dis_holds_each_of_its_maps_to_the_truth():

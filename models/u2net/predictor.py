@@ -1,0 +1,61 @@
+"""U2-Net behind disbench's Predictor interface, with the steps of its authors or of rembg around the network."""
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from disbench.errors import InputError, suggest_names
+from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models.u2net.network import U2Net, add_counters, detect_variant
+from disbench.models.u2net.steps import STEPS
+from disbench.registry.card import Card
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+class Predictor(NetworkPredictor):
+    """Predict with U2-Net or U2-NetP; the file decides which.
+
+    Args:
+        card: Card of the method.
+        weights: The authors' file, or "untrained" for U2-Net's weights drawn from seed 0.
+        device: Device; default: the best one.
+        steps: How images and maps are resized: one of STEPS; default: authors.
+        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+    """
+
+    memory_format = torch.channels_last
+
+    def __init__(
+        self, card: Card, weights: str, device: str | None, steps: str = "authors", size: str = "", state: str = ""
+    ):
+        if steps not in STEPS:
+            raise InputError(f"unknown steps {steps!r}; {suggest_names(steps, STEPS)}")
+        file = open_weights(weights, add_counters, wanted=state)
+        variant = detect_variant(file.state or {})
+        net = file.fill(lambda: U2Net(variant))
+        super().__init__(card, file, net, device, size, variant=variant, steps=steps)
+        self.title += "" if steps == "authors" else f", steps {steps}"
+        self.resize, self.filter = STEPS[steps]
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """uint8 (h, w, 3) -> float32 (3, H, W): resized, divided by its largest value, normalised by channel."""
+        pixels = self.resize(image, self.size)
+        pixels = (pixels / (pixels.max() or 1) - MEAN) / DEVIATION
+        return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).contiguous()
+
+    @torch.inference_mode()
+    def infer(self, batch: Tensor) -> Tensor:
+        """(b, 3, H, W) -> (b, H, W) in [0, 1]."""
+        return self.net(batch)[0][:, 0]
+
+    def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """(H, W) -> uint8 (h, w): stretched from min to max, truncated, resized in 8 bit; a constant map becomes 0."""
+        low, high = output.aminmax()
+        if low == high:
+            return np.zeros(size, np.uint8)
+        pixels = ((output - low) / (high - low) * 255).cpu().numpy().astype(np.uint8)
+        return np.array(Image.fromarray(pixels).resize(size[::-1], self.filter))
