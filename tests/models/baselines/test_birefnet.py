@@ -114,6 +114,14 @@ def test_processing_and_shapes_make_another_run_and_the_defaults_do_not(load):
     assert load(processing="inference").predictor.identity == identities[0]
 
 
+def test_the_card_names_options_that_exist(load):
+    options = {download.name: download.options for download in get_card("birefnet").weights}
+    assert options["BiRefNet-DIS-epoch_590.pth"] == {}
+    assert options["ZhengPeng7/BiRefNet_HR/model.safetensors"] == {"size": "2048", "patches": "current"}
+    for each in options.values():
+        load(**each)
+
+
 @pytest.mark.parametrize("processing", ["inference", "demo"])
 def test_a_size_of_two_sides_is_width_by_height(load, processing):
     model = load(size="96x64", processing=processing)
