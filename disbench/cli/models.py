@@ -1,6 +1,7 @@
 """The command on the registry: models."""
 
 import shlex
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from disbench.errors import escape_control_chars
 from disbench.registry.card import STATUSES, Card, Download
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card
-from disbench.system.console import print_json, print_table
+from disbench.system.console import make_console, print_json, print_table
 
 HIDDEN_FIELDS = {"folder", "source", "commands", "trainer"}  # places on this machine, and disbench's own wiring
 COMMAND_FIELDS = {"command", "options", "timeout", "copies"}  # of an external command only
@@ -59,13 +60,13 @@ def _searchable_text(card: Card) -> str:
 
 
 def _describe(card: Card) -> None:
-    _echo(f"{card.title}, {card.status}: {STATUSES[card.status]}")
-    _echo(card.summary)
+    _echo_text(f"{card.title}, {card.status}: {STATUSES[card.status]}")
+    _echo_text(card.summary)
     if card.paper:
         facts = [card.paper.get("title"), card.paper.get("venue")]
         if "arxiv" in card.paper:
             facts.append(f"https://arxiv.org/abs/{card.paper['arxiv']}")
-        _echo(f"Paper: {', '.join(filter(None, facts))}")
+        _echo_text(f"Paper: {', '.join(filter(None, facts))}")
     if card.code:
         url, commit, license = (card.code.get(key, "not stated") for key in ("url", "commit", "license"))
         _echo(f"Code: {url} at {commit}, licence: {license}")
@@ -82,7 +83,7 @@ def _describe(card: Card) -> None:
     if card.recipe:
         _echo(f"Training: disbench train {_relative_path(card.folder / card.recipe)} --data DIS5K --out DIR")
     if card.loss:
-        _echo(f"Loss, {card.loss}")
+        _echo_text(f"Loss, {card.loss}")
     for download in card.weights:
         if download.urls:
             file = download.name if "." in download.name else "FILE"
@@ -100,15 +101,24 @@ def _describe_download(head: str, download: Download, arguments: str) -> None:
     if download.trained_on:
         facts.append(f"trained on: {download.trained_on}")
     click.echo()
-    _echo(f"{head} ({'; '.join(filter(None, facts))})")
+    _echo_text(f"{head} ({'; '.join(filter(None, facts))})")
     for kind, value in (("MD5", download.md5), ("SHA256", download.sha256)):
         if value:
             _echo(f"  {kind}: {value}")
     if download.note:
-        _echo(f"  {download.note}")
+        _echo_text(f"  {download.note}")
     for url in download.urls:
         _echo(f"  by hand: {url}")
+    arguments += "".join(f" --option {shlex.quote(f'{key}={value}')}" for key, value in download.options.items())
     _echo(f"  then:    disbench run {arguments} --data DIS5K --split DIS-TE1..4")
+
+
+def _echo_text(line: str) -> None:
+    """Print prose, folded between words at the width of the terminal; addresses and commands stay whole."""
+    indent = "  "
+    options = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
+    for part in textwrap.wrap(escape_control_chars(line), make_console().width, **options) or [""]:
+        click.echo(part)
 
 
 def _echo(line: str) -> None:

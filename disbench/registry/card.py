@@ -41,6 +41,7 @@ class Download:
         size: for people, as "177 MB".
         license: licence as its publisher states it.
         trained_on: the data that the weights were trained on.
+        options: options of the predictor that the weights need, such as their working size.
         note: one sentence for people.
         md5: hexadecimal, where the publisher states it.
         sha256: hexadecimal, where the publisher states it.
@@ -54,6 +55,7 @@ class Download:
     note: str = ""
     md5: str = ""
     sha256: str = ""
+    options: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

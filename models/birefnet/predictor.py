@@ -1,19 +1,26 @@
 """BiRefNet behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
 from disbench.errors import InputError
 from disbench.models._parts.network import NetworkPredictor, open_weights
 from disbench.models._parts.swin import drop_buffers
+from disbench.models._parts.weights import parse_size
 from disbench.models.birefnet.network import ORDERS, BiRefNet, detect_swin
 from disbench.registry.card import Card
 
 MEAN = torch.tensor([0.485, 0.456, 0.406])
 DEVIATION = torch.tensor([0.229, 0.224, 0.225])
+PROCESSINGS = ("inference", "demo")
+NATIVE = "native"
+STEP = 32
 
 
 class Predictor(NetworkPredictor):
@@ -24,8 +31,11 @@ class Predictor(NetworkPredictor):
         weights: The authors' file, or "untrained" for Swin-L drawn from seed 0.
         device: Device; default: the best one.
         patches: Order of the image's patches in channels; see network.BiRefNet.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
+        size: Working size in pixels per side, a multiple of 32; WIDTHxHEIGHT, such as "2560x1440"; or "native", the
+            image's own size, with each side reduced to a multiple of 32. Default: the file's, otherwise the card's.
         state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        processing: Steps around the network: "inference", those of inference.py, which made the published maps; or
+            "demo", those of the authors' notebook, and of the model cards of RMBG-2.0 and ToonOut.
     """
 
     def __init__(
@@ -36,20 +46,40 @@ class Predictor(NetworkPredictor):
         patches: str = "legacy",
         size: str = "",
         state: str = "",
+        processing: str = "inference",
     ):
+        if processing not in PROCESSINGS:
+            raise InputError(f"processing={processing}: must be one of {', '.join(PROCESSINGS)}")
         if patches not in ORDERS:
             raise InputError(f"patches={patches}: must be one of {', '.join(ORDERS)}")
+        shape = parse_shape(size)
         file = open_weights(weights, drop_buffers, wanted=state)
         swin = detect_swin(file.state) if file.state else "large"
         net = file.fill(lambda: BiRefNet(swin, patches))
         variant = "-lite" if swin == "tiny" else ""
-        super().__init__(card, file, net, device, size, variant=variant, patches=patches)
+        options = {"patches": patches} | ({"processing": processing} if processing != PROCESSINGS[0] else {})
+        if shape:
+            file, size = replace(file, size=""), ""
+        super().__init__(card, file, net, device, size, variant=variant, **options)
         self.title += f", {patches} patches"
+        self.processing, self.is_native = processing, shape == NATIVE
+        if shape:
+            self.identity["size"] = shape
+            self.title += f", {shape}" + (" size" if self.is_native else " px")
+        if shape and not self.is_native:
+            width, height = map(int, shape.split("x"))
+            self.size = (height, width)
+        self.title += ", demo processing" if processing == "demo" else ""
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit, then normalised by channel."""
-        resized = torch.from_numpy(cv2.resize(image, self.size, interpolation=cv2.INTER_LINEAR))
-        return ((resized / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
+        if self.is_native:
+            resized = _resize_pillow(image, _native_size(image.shape[:2]), Image.Resampling.BICUBIC)
+        elif self.processing == "demo":
+            resized = _resize_pillow(image, self.size, Image.Resampling.BILINEAR)
+        else:
+            resized = cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_LINEAR)
+        return ((torch.from_numpy(resized) / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
@@ -57,6 +87,31 @@ class Predictor(NetworkPredictor):
         return self.net(batch)[:, 0].sigmoid()
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) -> uint8 (h, w): resized with aligned corners, truncated."""
+        """(H, W) -> uint8 (h, w): resized with aligned corners, truncated; the demo truncates first, then resizes."""
+        if self.processing == "demo":
+            return _resize_pillow((output * 255).to(torch.uint8).cpu().numpy(), size, Image.Resampling.BICUBIC)
         resized = functional.interpolate(output[None, None], size, mode="bilinear", align_corners=True)[0, 0]
         return (resized * 255).to(torch.uint8).cpu().numpy()
+
+
+def parse_shape(size: str) -> str:
+    """Return a value of --option size that is not one side: "native" or WIDTHxHEIGHT; "" for all others.
+
+    InputError for sides that are not multiples of 32.
+    """
+    width, cross, height = size.partition("x")
+    if size == NATIVE:
+        return NATIVE
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        return ""
+    return "x".join(str(parse_size(side, 0, STEP, "--option size")) for side in (width, height))
+
+
+def _native_size(size: tuple[int, ...]) -> tuple[int, ...]:
+    """Reduce each side to a multiple of 32, at least 32."""
+    return tuple(max(side // STEP, 1) * STEP for side in size)
+
+
+def _resize_pillow(pixels: np.ndarray, size: tuple[int, ...], resampling: Image.Resampling) -> np.ndarray:
+    """Resize uint8 (h, w) or (h, w, 3) with antialiasing, in 8 bit, to (H, W); an equal size changes nothing."""
+    return np.array(Image.fromarray(pixels).resize(size[::-1], resampling))

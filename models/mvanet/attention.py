@@ -1,6 +1,7 @@
 """Attention between MVANet's views of an image, under the names of its checkpoints."""
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 WIDTH = 128
+Activation = Callable[[Tensor], Tensor]
 
 
 class Attention(nn.Module):
@@ -30,8 +32,9 @@ class Attention(nn.Module):
 class Views(nn.Module):
     """Attentions, and the layers that follow them."""
 
-    def __init__(self, attentions: int, pairs: tuple[tuple[int, int], ...]):
+    def __init__(self, attentions: int, pairs: tuple[tuple[int, int], ...], activation: Activation):
         super().__init__()
+        self.activation = activation
         self.attention = nn.ModuleList(Attention() for _ in range(attentions))
         for first, second in pairs:
             self.add_module(f"linear{first}", nn.Linear(WIDTH, 2 * WIDTH))
@@ -42,7 +45,7 @@ class Views(nn.Module):
     def feed_forward(self, x: Tensor, first: nn.Linear, second: nn.Linear) -> Tensor:
         """Normalise, and add a two-layer perceptron: (b, n, c) -> (b, n, c)."""
         x = self.norm1(x)
-        return self.norm2(x + second(first(x).relu()))
+        return self.norm2(x + second(self.activation(first(x))))
 
 
 class Localisation(Views):
@@ -51,8 +54,8 @@ class Localisation(Views):
     The whole attends to its quarters, pooled to three sizes. Then each quarter attends to its area of the whole.
     """
 
-    def __init__(self):
-        super().__init__(5, ((3, 4), (5, 6)))
+    def __init__(self, activation: Activation = torch.relu):
+        super().__init__(5, ((3, 4), (5, 6)), activation)
 
     def forward(self, x: Tensor) -> Tensor:
         """(5b, c, h, w) -> (5b, c, h, w)."""
@@ -77,8 +80,8 @@ class Refinement(Views):
     Quarters are weighted by the salience of the whole. The whole is pooled to three sizes.
     """
 
-    def __init__(self):
-        super().__init__(4, ((3, 4),))
+    def __init__(self, activation: Activation = torch.relu):
+        super().__init__(4, ((3, 4),), activation)
         self.sal_conv = nn.Conv2d(WIDTH, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:

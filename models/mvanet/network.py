@@ -5,13 +5,14 @@ a batch: (5b, ...), or (4b, ...) without the whole.
 """
 
 import re
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from disbench.models._parts.swin import SIZES, Swin
-from disbench.models.mvanet.attention import WIDTH, Localisation, Refinement, join_quarters, quarters
+from disbench.models.mvanet.attention import WIDTH, Activation, Localisation, Refinement, join_quarters, quarters
 
 # Names of layers in earlier generations of checkpoints, and in the last one.
 LATER = {"multifieldcrossatt.linear1": "linear5", "multifieldcrossatt.linear2": "linear6"}
@@ -21,23 +22,30 @@ LATER |= {f"dec_blk{level}.linear{i}": f"linear{i + 2}" for level in range(1, 5)
 class MVANet(nn.Module):
     """(b, 3, h, w), normalised, sides multiples of 128 -> logits (b, 1, h, w)."""
 
+    activation: Activation = staticmethod(torch.relu)  # within the attention blocks
+
     def __init__(self):
         super().__init__()
         self.backbone = Swin(*SIZES["base"])
         for level, into in enumerate((self.backbone.channels[0], *self.backbone.channels), 1):
-            self.add_module(f"output{level}", nn.Sequential(*_layer(into, WIDTH, nn.PReLU())))
-        self.multifieldcrossatt = Localisation()
+            self.add_module(f"output{level}", nn.Sequential(*self.make_layer(into, WIDTH, nn.PReLU)))
+        self.multifieldcrossatt = Localisation(self.activation)
         for level in range(1, 5):
-            self.add_module(f"dec_blk{level}", Refinement())
-            self.add_module(f"conv{level}", nn.Sequential(*_layer(WIDTH, WIDTH, nn.PReLU())))
+            self.add_module(f"dec_blk{level}", Refinement(self.activation))
+            self.add_module(f"conv{level}", nn.Sequential(*self.make_layer(WIDTH, WIDTH, nn.PReLU)))
         wide = 3 * WIDTH
         self.insmask_head = nn.Sequential(
-            *_layer(WIDTH, wide, nn.PReLU()), *_layer(wide, wide, nn.PReLU()), nn.Conv2d(wide, WIDTH, 3, padding=1)
+            *self.make_layer(WIDTH, wide, nn.PReLU), *self.make_layer(wide, wide, nn.PReLU), nn.Conv2d(wide, WIDTH, 3, padding=1)
         )
         self.shallow = nn.Sequential(nn.Conv2d(3, WIDTH, 3, padding=1))
-        self.upsample1 = nn.Sequential(*_layer(WIDTH, WIDTH, nn.GELU()))
-        self.upsample2 = nn.Sequential(*_layer(WIDTH, WIDTH, nn.GELU()))
+        self.upsample1 = nn.Sequential(*self.make_layer(WIDTH, WIDTH, nn.GELU))
+        self.upsample2 = nn.Sequential(*self.make_layer(WIDTH, WIDTH, nn.GELU))
         self.output = nn.Sequential(nn.Conv2d(WIDTH, 1, 3, padding=1))
+
+    @staticmethod
+    def make_layer(into: int, out: int, activation: Callable[[], nn.Module]) -> tuple[nn.Module, ...]:
+        """Build a convolution with its norm and activation."""
+        return nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), activation()
 
     def forward(self, image: Tensor) -> Tensor:
         """(b, 3, h, w) -> logits (b, 1, h, w)."""
@@ -66,10 +74,6 @@ def rename_layers(state: dict[str, Tensor], *, sides: bool = False) -> dict[str,
         if sides or not re.match(r"sideout[1-5]\.", name):
             renamed[name] = tensor
     return renamed
-
-
-def _layer(into: int, out: int, activation: nn.Module) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), activation
 
 
 def _double(x: Tensor) -> Tensor:

@@ -18,13 +18,11 @@ from disbench.models.mvanet.predictor import DEVIATION, MEAN
 SIDE_WEIGHT = 0.3
 
 
-class MVANetWithSides(MVANet):
-    """MVANet with the side outputs of the authors' checkpoints, which `run` drops."""
-
-    def __init__(self):
-        super().__init__()
-        for level in range(1, 6):
-            self.add_module(f"sideout{level}", nn.Sequential(nn.Conv2d(WIDTH, 1, 3, padding=1)))
+def add_sides(net: MVANet) -> MVANet:
+    """Add the side outputs of the authors' checkpoints, which `run` drops."""
+    for level in range(1, 6):
+        net.add_module(f"sideout{level}", nn.Sequential(nn.Conv2d(WIDTH, 1, 3, padding=1)))
+    return net
 
 
 class Training(supervised.Training):
@@ -35,7 +33,7 @@ class Training(supervised.Training):
 
     def network(self, stage: str, size: int) -> nn.Module:
         """Build the untrained network."""
-        return MVANetWithSides()
+        return add_sides(MVANet())
 
     def losses(self, net: nn.Module, images: Tensor, masks: Tensor) -> dict[str, Tensor]:
         """(b, 3, h, w) and (b, 1, h, w), both in [0, 1] -> the terms of the loss."""

@@ -141,6 +141,21 @@ def test_models_are_filtered_and_described():
     assert "disbench run --model isnet --maps DIR" in shown
 
 
+def test_a_described_model_is_folded_at_the_width_of_the_terminal(monkeypatch):
+    """Addresses and commands stay whole; a pipe gets whole lines."""
+    whole = call("models", "birefnet").stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = call("models", "birefnet").stdout.splitlines()
+    assert all(len(line) <= 80 for line in lines if not line.startswith(("  by hand:", "  then:")))
+    assert max(map(len, whole.splitlines())) > 200
+    assert " ".join(" ".join(lines).split()) == " ".join(whole.split())
+
+
+def test_weights_are_listed_with_the_options_that_they_need():
+    shown = call("models", "birefnet").stdout
+    assert "BiRefNet_lite-2K/model.safetensors --option size=2560x1440 --data" in shown
+
+
 def test_weights_that_are_not_there_are_told_before_any_work():
     missing = call("run", "--model", "isnet", "--data", "nowhere")
     assert missing.exit_code == 2

@@ -1,21 +1,26 @@
 """BiRefNet against the answers of its authors' own code, in tests/goldens/birefnet."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from filled_weights import GOLDENS, checkpoint, probe_image, probe_logits, probe_photo, read_keys
+from PIL import Image
 from safetensors.torch import save_file
 
 from disbench.errors import InputError
 from disbench.inference.model import load_model
+from disbench.models._parts.network import Weights
 from disbench.models._parts.swin import drop_buffers
 from disbench.models._parts.weights import load_module
+from disbench.models.birefnet import predictor
 from disbench.models.birefnet.network import BiRefNet, cut_patches
 from disbench.registry.loading import get_card
 
 ANSWERS = np.load(GOLDENS / "birefnet" / "answers.npz")
+DEMO = np.load(GOLDENS / "birefnet" / "demo.npz")
 PHOTO = probe_photo("protocol", 1500, 2100)
 
 
@@ -83,6 +88,87 @@ def test_the_saved_map_is_that_of_the_authors(model, monkeypatch):
     assert hashlib.sha256(saved.tobytes()).hexdigest() == str(ANSWERS["saved_sha256"])
 
 
+@pytest.fixture
+def load(monkeypatch):
+    """Load BiRefNet around a small network, whose steps before and after are tested."""
+    monkeypatch.setattr(predictor, "BiRefNet", lambda *_: torch.nn.Conv2d(3, 1, 1))
+    return lambda **options: load_model("birefnet", "untrained", "cpu", **options)
+
+
+def test_demo_processing_equals_the_steps_of_the_authors_notebook(load, monkeypatch):
+    model = load(processing="demo")
+    assert model.title == "BiRefNet (untrained), legacy patches, demo processing"
+    prepared = model.predictor.prepare(PHOTO)
+    assert np.abs(prepared[:, ::16, ::16].numpy() - DEMO["input"]).max() <= 1e-6
+    monkeypatch.setattr(model.predictor, "net", lambda batch: probe_logits("birefnet_demo", 1024, 1024))
+    saved = model.predictor.restore(model.predictor.infer(torch.zeros(1))[0], PHOTO.shape[:2])
+    assert saved.dtype == np.uint8 and saved.shape == PHOTO.shape[:2]
+    assert hashlib.sha256(saved.tobytes()).hexdigest() == str(DEMO["saved_sha256"])
+
+
+def test_processing_and_shapes_make_another_run_and_the_defaults_do_not(load):
+    options = [{}, {"processing": "demo"}, {"size": "native"}, {"size": "2560x1440"}, {"size": "1440x2560"}]
+    identities = [load(**each).predictor.identity for each in options]
+    assert all(left != right for i, left in enumerate(identities) for right in identities[:i])
+    assert set(identities[0]) == {"weights", "patches"}
+    assert load(processing="inference").predictor.identity == identities[0]
+
+
+def test_the_card_names_options_that_exist(load):
+    options = {download.name: download.options for download in get_card("birefnet").weights}
+    assert options["BiRefNet-DIS-epoch_590.pth"] == {}
+    assert options["ZhengPeng7/BiRefNet_HR/model.safetensors"] == {"size": "2048", "patches": "current"}
+    for each in options.values():
+        load(**each)
+
+
+@pytest.mark.parametrize("processing", ["inference", "demo"])
+def test_a_size_of_two_sides_is_width_by_height(load, processing):
+    model = load(size="96x64", processing=processing)
+    assert model.title.startswith("BiRefNet (untrained), legacy patches, 96x64 px")
+    assert model.predictor.prepare(PHOTO[:50, :70]).shape == (3, 64, 96)
+    assert model.predict(PHOTO[:50, :70]).shape == (50, 70)
+
+
+@pytest.mark.parametrize(
+    ("shape", "prepared"), [((64, 96), (64, 96)), ((95, 97), (64, 96)), ((70, 31), (64, 32)), ((1, 64), (32, 64))]
+)
+def test_native_size_reduces_each_side_to_a_multiple_of_32_as_the_authors(load, shape, prepared):
+    """dataset.py of 25cb930 resizes with Pillow's default, bicubic, and only if a side is no multiple."""
+    model = load(size="native")
+    assert model.title == "BiRefNet (untrained), legacy patches, native size"
+    image = np.ascontiguousarray(PHOTO[: shape[0], : shape[1]])
+    inputs = model.predictor.prepare(image).permute(1, 2, 0).numpy()
+    expected = image if shape == prepared else np.array(Image.fromarray(image).resize(prepared[::-1]))
+    expected = (expected / 255 - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)
+    assert inputs.shape == (*prepared, 3) and np.abs(inputs - expected).max() < 1e-5
+    assert model.predict(image).shape == shape
+
+
+def test_a_shape_replaces_the_size_of_a_file(load, monkeypatch):
+    monkeypatch.setattr(predictor, "open_weights", lambda *_, **__: Weights(Path("own.pth"), None, "64"))
+    assert load().title == "BiRefNet (own.pth, 64 px), legacy patches"
+    model = load(size="native")
+    assert (model.title, model.identity["size"]) == ("BiRefNet (own.pth), legacy patches, native size", "native")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"patches": "new"}, "patches=new: must be one of legacy, current"),
+        ({"processing": "rembg"}, "processing=rembg: must be one of inference, demo"),
+        ({"size": "2560x1450"}, "--option size=1450: must be pixels per side, a multiple of 32"),
+        ({"size": "0x64"}, "--option size=0: must be pixels per side"),
+        ({"size": "64x"}, "--option size=64x: must be pixels per side"),
+        ({"size": "64x64x3"}, "--option size=64x64x3: must be pixels per side"),
+        ({"size": "Native"}, "--option size=Native: must be pixels per side"),
+    ],
+)
+def test_unknown_options_are_refused(load, options, why):
+    with pytest.raises(InputError, match=why):
+        load(**options)
+
+
 def test_a_file_without_tables_is_the_same_network_and_the_order_of_patches_another(model, tiny, tmp_path):
     save_file(drop_buffers(torch.load(tiny)), tmp_path / "a.safetensors")
     assert load_model("birefnet", str(tmp_path / "a.safetensors"), "cpu").identity == model.identity
@@ -95,9 +181,7 @@ def test_a_photo_becomes_a_map_of_its_size(model, monkeypatch):
     assert (mask.shape, mask.dtype) == ((90, 70), np.uint8)
 
 
-def test_unknown_options_and_weights_are_refused(tiny, tmp_path):
-    with pytest.raises(InputError, match="patches=new: must be one of legacy, current"):
-        load_model("birefnet", str(tiny), "cpu", patches="new")
+def test_other_weights_are_refused(tmp_path):
     torch.save({"bb.norm0.bias": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"other\.pth: not the weights of this BiRefNet; .*bb\.layers\.0"):
         load_model("birefnet", str(tmp_path / "other.pth"), "cpu")

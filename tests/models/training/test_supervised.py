@@ -285,7 +285,7 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
         ((), "give a recipe of DiffDIS, or --model NAME"),
         (("r.toml", "--model", "isnet"), "give a recipe of DiffDIS, or --model NAME"),
         (("r.toml", "--steps", "3"), "--steps needs --model"),
-        (("--model", "otsu"), "Otsu has no training here; those that have: birefnet, bsanet, fp_dis, ifa"),
+        (("--model", "otsu"), "Otsu has no training here; those that have: ben2, birefnet, bsanet, fp_dis"),
         (("--model", "genpercept"), "GenPercept has no training here; those that have: "),
         (("--model", "mvanet", "--size", "64"), "MVANet works at multiples of 128"),
         (("--model", "udun", "--size", "96"), "UDUN works at multiples of 128"),

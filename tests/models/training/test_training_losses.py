@@ -34,7 +34,7 @@ TRAINED = [c for c in list_cards().values() if c.training and c.name not in ("is
 # What no loss depends on: a norm without effect; where nothing is away from itself; a bias before a batch norm.
 UNREACHED = {"swin.norm.weight", "swin.norm.bias", "decoder.ifa.pos1.emb", "msca3.global_att.1.bias"}
 WAITING = {"inspyrenet": r"\.[HW]attn\.", "isdnet": r"_mlp\.", "bsanet": r"SA\d\.gn\."}
-STRETCHED = ("bsanet", "inspyrenet", "u2net")
+STRETCHED = ("ben2", "bsanet", "inspyrenet", "u2net")
 
 
 PICTURES = torch.zeros(2, 3, 64, 64)
@@ -124,6 +124,7 @@ IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 THEIRS = (124.55 / 255, 118.90 / 255, 102.94 / 255), (56.77 / 255, 55.97 / 255, 57.50 / 255)
 # What a network answers whose map has these logits, and the means and deviations of what it is shown.
 ANSWERING = {
+    "ben2": (lambda x: x, *IMAGENET),
     "birefnet": (lambda x: x, *IMAGENET),
     "bsanet": (lambda x: Maps([x, -x], [-x], -x), *IMAGENET),
     "fp_dis": (lambda x: (x, -x), *IMAGENET),
