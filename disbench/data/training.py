@@ -29,7 +29,7 @@ def check_training(trained_on: Iterable[str]) -> None:
 
 
 def normalise_training(trained_on: Any) -> TrainedOn | None:
-    """Return training data as stored in a run or an entry. Anything other than a list of texts is UNSTATED."""
+    """Return training data as a card, a run or an entry has them. Anything other than a list of texts is UNSTATED."""
     if trained_on is None:
         return None
     if isinstance(trained_on, list | tuple) and all(isinstance(name, str) for name in trained_on):
