@@ -34,7 +34,21 @@ from disbench.system.progress import show_progress
     help="HTML: files of `disbench time`, in place of the times of the runs. Repeatable.",
 )
 @add_options(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, intervals, corrected, source, rank_all, by, parts, times, protocols, metrics):
+def report(
+    runs,
+    format_,
+    out,
+    standalone,
+    intervals,
+    corrected,
+    source,
+    rank_all,
+    by,
+    parts,
+    times,
+    protocols,
+    metrics,
+):
     """Make one table of runs and published scores.
 
     For example: disbench report dis5k.

@@ -56,7 +56,7 @@ def build_rows(
     rows = [row for entry in entries for row in _list_rows(entry, split, keys) if row.texts]
     sign = -1 if METRICS[keys[0]].direction == "higher" else 1
     rows.sort(key=lambda row: (row.rank is None, sign * (row.rank or 0)))
-    cells = [(row.head[0] + SIGNS[row.mark], *row.head[1:], *(row.texts.get(key, MISSING) for key in keys)) for row in rows]
+    cells = [(*row.head, *(row.texts.get(key, MISSING) for key in keys)) for row in rows]
     marks = {row.mark for row in rows}
     notes = [note for mark, note in NOTES.items() if mark in marks]
     return [METRICS[key].symbol for key in keys], cells, notes
@@ -77,15 +77,15 @@ def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     for reported in entry.reported:
         texts = reported.printed.get(split, {})
         number = parse_number(texts.get(keys[0]))
-        head = (entry.title, venue, "reported", f"arXiv:{reported.source.arxiv}")
         mark = mark_scores(reported.trained_on, entry.token, split)
+        head = (entry.title + SIGNS[mark], venue, "reported", f"arXiv:{reported.source.arxiv}")
         yield _Row(head, texts, None if number is None else float(number), mark)
     for measured in entry.measured:
         scores = measured.scores.get(split, {})
         texts = {key: _format_score(key, *scores[key]) for key in keys if key in scores}
         mark = mark_scores(measured.trained_on, entry.token, split)
         rank = scores[keys[0]][0] if keys[0] in scores else None
-        yield _Row((entry.title, venue, "measured", measured.protocol), texts, rank, mark)
+        yield _Row((entry.title + SIGNS[mark], venue, "measured", measured.protocol), texts, rank, mark)
 
 
 def _format_score(key: str, value: float, low: float | None, high: float | None) -> str:

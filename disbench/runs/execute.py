@@ -31,8 +31,8 @@ from disbench.runs.row_log import Key, RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
 from disbench.runs.shard import WHOLE
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
-from disbench.runs.unchanged import find_damaged_maps
 from disbench.runs.training import warn_of_training
+from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
