@@ -2,20 +2,25 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from fake_runs import make_run
 from fixed_data import write_data
+from own_registry import isolate_registry
 
+import disbench
 from disbench.cli.main import main
 from disbench.data.training import UNSTATED, check_training, describe_training, is_trained_on
-from disbench.errors import InputError
+from disbench.errors import InputError, TrainedOnScored
 from disbench.leaderboard.evidence import load_measured, submit_run
+from disbench.registry import discovery
 from disbench.registry.card import Card, Download, read_card
 from disbench.registry.loading import get_card
 from disbench.registry.training import find_training
+from disbench.reports import publish
 from disbench.runs.manifest import read_manifest, write_manifest
 from disbench.runs.result import load_run
 
@@ -59,67 +64,60 @@ class Predictor:
 def here(tmp_path, monkeypatch):
     """A working folder with a model, and a data set in a folder called DUTS-TE."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("DISBENCH_MODELS", str(tmp_path / "models"))
     write_data(tmp_path)
     (tmp_path / "data").rename(tmp_path / "DUTS-TE")
     (tmp_path / "mine.pth").write_bytes(b"weights")
-    (tmp_path / "models" / "mine").mkdir(parents=True)
-    (tmp_path / "models" / "mine" / "predictor.py").write_text(PREDICTOR)
+    (tmp_path / "models" / "noted_net").mkdir(parents=True)
+    isolate_registry(monkeypatch, [*discovery.ROOTS, str(tmp_path / "models")])
+    (tmp_path / "models" / "noted_net" / "predictor.py").write_text(PREDICTOR)
     return tmp_path
 
 
 def write_card(here, trained_on):
-    (here / "models" / "mine" / "card.toml").write_text(CARD.format(trained_on=trained_on))
+    (here / "models" / "noted_net" / "card.toml").write_text(CARD.format(trained_on=trained_on))
 
 
-def evaluate(weights="mine.pth"):
-    ran = CliRunner().invoke(main, ["run", "--model", "mine", "--weights", weights, "--data", "DUTS-TE", "--json"])
-    assert ran.exit_code == 0, ran.output
-    (result,) = json.loads(ran.stdout)
-    return Path(result["run"]), ran.stderr
-
-
-def test_run_warns_once_of_a_scored_split_and_records_the_training_data_outside_the_key(here):
+def test_run_warns_once_of_a_scored_split_and_records_the_training_data_outside_the_key(here, monkeypatch):
+    monkeypatch.setattr(publish, "publish_run", lambda results, metrics: {})  # takes seconds
     write_card(here, '["DIS5K/DIS-TR", "DUTS/TE"]')
-    folder, stderr = evaluate()
-    assert stderr.count("Mine was trained on DUTS-TE: scores there are marked and not ranked") == 1
+    command = ["run", "--model", "noted_net", "--weights", "mine.pth", "--data", "DUTS-TE", "--json"]
+    ran = CliRunner().invoke(main, command)
+    assert ran.exit_code == 0, ran.output
+    folder = Path(json.loads(ran.stdout)[0]["run"])
+    assert ran.stderr.count("Mine was trained on DUTS-TE: scores there are marked and not ranked") == 1
     assert json.loads((folder / "run.json").read_text())["meta"]["trained_on"] == ["DIS5K/DIS-TR", "DUTS/TE"]
-    assert "†" in (folder / "report" / "table.tex").read_text().replace(r"$^{\dagger}$", "†")
     write_card(here, '"unstated"')
-    other, stderr = evaluate()
-    assert other == folder
-    assert "was trained on" not in stderr
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TrainedOnScored)
+        assert disbench.run("noted_net", weights="mine.pth", data="DUTS-TE").folder == folder
 
 
 @pytest.mark.parametrize(
     ("trained_on", "recorded"),
     [
-        ('["DUTS/TR"]', ["DUTS/TR"]),
+        ('["DUTS/TR"]', ("DUTS/TR",)),
         ('"unstated"', "unstated"),
         ('"DIS5K: DIS-TR and DUTS-TE, as prose"', "unstated"),
         ('""', "unstated"),
-        ("[]", []),
+        ("[]", ()),
     ],
 )
-def test_cards_with_lists_and_with_prose_load_and_are_recorded(here, trained_on, recorded):
+def test_cards_with_lists_and_with_prose_load(here, trained_on, recorded):
     write_card(here, trained_on)
-    folder, stderr = evaluate()
-    assert json.loads((folder / "run.json").read_text())["meta"]["trained_on"] == recorded
-    assert "was trained on" not in stderr
+    assert find_training(get_card("noted_net"), "mine.pth") == recorded
 
 
 def test_prose_is_shown_as_a_note_on_unstated_data(here):
     write_card(here, '"all pictures of my phone"')
-    assert "trained on: unstated (all pictures of my phone)" in CliRunner().invoke(main, ["models", "mine"]).output
-    assert "mine" in CliRunner().invoke(main, ["models", "--find", "of my phone"]).output
+    assert "trained on: unstated (all pictures of my phone)" in CliRunner().invoke(main, ["models", "noted_net"]).output
+    assert "noted_net" in CliRunner().invoke(main, ["models", "--find", "of my phone"]).output
 
 
 @pytest.mark.parametrize("names", ['["DUTS/TX"]', '["DIS5K/DIS-TE9"]', '[""]', '["<b>"]'])
 def test_a_card_with_an_impossible_split_is_refused_with_its_path(here, names):
     write_card(here, names)
-    with pytest.raises(InputError, match=r"mine/card\.toml: mine\.pth: trained_on: .* is not "):
-        read_card(here / "models" / "mine")
+    with pytest.raises(InputError, match=r"noted_net/card\.toml: mine\.pth: trained_on: .* is not "):
+        read_card(here / "models" / "noted_net")
 
 
 def test_an_old_run_has_no_record_and_no_mark(tmp_path):
