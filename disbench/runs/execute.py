@@ -31,7 +31,7 @@ from disbench.runs.row_log import Key, RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
 from disbench.runs.shard import WHOLE
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
-from disbench.runs.training import warn_of_training
+from disbench.runs.training import record_training, warn_of_training
 from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
@@ -205,6 +205,8 @@ def execute(
         if isinstance(source, CommandSource):
             meta |= source.finish(folder, list(dataset.splits))
         finish_run(folder, ordered, meta, logged.with_half())
+    elif trained_on is not None:
+        record_training(folder, trained_on)
     return load_run(folder).with_protocol(measures.protocols[0].name)
 
 

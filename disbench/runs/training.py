@@ -2,10 +2,14 @@
 
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
-from disbench.data.training import TrainedOn, is_trained_on, normalise_training
+from disbench.data.training import UNSTATED, TrainedOn, is_trained_on, normalise_training
 from disbench.errors import TrainedOnScored, escape_control_chars
+from disbench.runs.manifest import read_manifest, write_manifest
 from disbench.runs.result import Result
 
 # "contaminated": trained on the subset; "unstated": the training data are not stated; None: neither, or not recorded.
@@ -30,6 +34,15 @@ def mark_subset(result: Result, subset: str) -> TrainingMark:
         return None
     splits = dict.fromkeys(row.split for row in result.subset_rows(subset))
     return mark_splits(result.meta.get("trained_on"), result.token, splits)
+
+
+def record_training(folder: Path, trained_on: TrainedOn) -> None:
+    """Record training data in a finished run. A list that it has is not replaced by UNSTATED."""
+    manifest = read_manifest(folder)
+    recorded = normalise_training(manifest.meta.get("trained_on"))
+    if recorded != trained_on and (recorded is None or trained_on != UNSTATED):
+        with suppress(OSError):  # of a folder that is only read
+            write_manifest(folder, replace(manifest, meta={**manifest.meta, "trained_on": trained_on}))
 
 
 def warn_of_training(title: str, trained_on: TrainedOn, token: str, splits: Iterable[str]) -> None:

@@ -89,7 +89,11 @@ def test_run_warns_once_of_a_scored_split_and_records_the_training_data_outside_
     write_card(here, '"unstated"')
     with warnings.catch_warnings():
         warnings.simplefilter("error", TrainedOnScored)
-        assert disbench.run("noted_net", weights="mine.pth", data="DUTS-TE").folder == folder
+        unstated = disbench.run("noted_net", weights="mine.pth", data="DUTS-TE")
+        assert unstated.folder == folder
+        assert unstated.meta["trained_on"] == ["DIS5K/DIS-TR", "DUTS/TE"]
+        write_card(here, '["DUTS/TR"]')
+        assert disbench.run("noted_net", weights="mine.pth", data="DUTS-TE").meta["trained_on"] == ["DUTS/TR"]
 
 
 @pytest.mark.parametrize(
