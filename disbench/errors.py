@@ -26,6 +26,10 @@ class SeveralStates(UserWarning):
     """A weights file has several versions of its network, of which one is used."""
 
 
+class TrainedOnScored(UserWarning):
+    """A model is scored on images that it was trained on."""
+
+
 class UnwritableCache(UserWarning):
     """A cache cannot be written. Results are the same, but are computed again."""
 

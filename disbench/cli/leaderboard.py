@@ -22,26 +22,32 @@ entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...
 @entries_argument
 @click.option("--split", default="Overall", show_default=True, help="The subset to show.")
 @click.option("--find", "text", default="", metavar="TEXT", help="Only entries whose name or paper contains TEXT.")
+@click.option("--clean", is_flag=True, help="Omit methods that were trained on the subset.")
 @click.option("--measured", is_flag=True, help="Only entries with measured scores.")
 @metrics_option
 @json_option
-def show(entries, split, text, measured, metrics, as_json):
+def show(entries, split, text, clean, measured, metrics, as_json):
     """Print entries, the best first. Default: the entries on DIS5K."""
     import msgspec
 
     from disbench.leaderboard.entry import find_entries, read_entry
     from disbench.leaderboard.show import HEAD, build_rows
+    from disbench.leaderboard.training import drop_contaminated
 
     shown = []
     for entry in map(read_entry, find_entries(entries or ["dis5k"])):
         words = " ".join([entry.model, entry.title, *entry.paper.values()])
         if text.casefold() in words.casefold() and (entry.measured or not measured):
             shown.append(entry)
+    if clean:
+        shown = drop_contaminated(shown, split)
     if as_json:
         print_json(msgspec.to_builtins(shown))
         return
-    head, rows = build_rows(shown, split, metrics)
+    head, rows, notes = build_rows(shown, split, metrics)
     print_table((*HEAD, *head), rows)
+    for note in notes:
+        click.echo(note)
 
 
 @leaderboard.command("check")

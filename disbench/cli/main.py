@@ -16,6 +16,7 @@ from disbench.errors import (
     DigestMismatch,
     InputError,
     SeveralStates,
+    TrainedOnScored,
     UnwritableCache,
     escape_control_chars,
     require_utf8,
@@ -214,7 +215,7 @@ def _load_model_group(model: str) -> ModelCommands:
 
 
 def _show_warning(show_other, message, category, *context, **options) -> None:
-    if issubclass(category, BrokenPlugin | DigestMismatch | SeveralStates | UnwritableCache):
+    if issubclass(category, BrokenPlugin | DigestMismatch | SeveralStates | TrainedOnScored | UnwritableCache):
         print_note(f"disbench: warning: {escape_control_chars(str(message))}")
     else:
         show_other(message, category, *context, **options)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from disbench.cli.options import add_options, complete_models, json_option, models_option
+from disbench.data.training import describe_training
 from disbench.errors import escape_control_chars
 from disbench.registry.card import STATUSES, Card, Download
 from disbench.registry.discovery import list_cards
@@ -55,7 +56,7 @@ def _card_to_json(card: Card) -> dict[str, Any]:
 
 
 def _searchable_text(card: Card) -> str:
-    trained_on = (download.trained_on for download in card.weights)
+    trained_on = (describe_training(download.trained_on) for download in card.weights)
     return "\n".join([card.name, card.title, card.summary, *card.paper.values(), *trained_on]).casefold()
 
 
@@ -98,8 +99,8 @@ def _describe_download(head: str, download: Download, arguments: str) -> None:
     facts = [download.size]
     if download.license:
         facts.append(f"licence: {download.license}")
-    if download.trained_on:
-        facts.append(f"trained on: {download.trained_on}")
+    if download.trained_on != "":
+        facts.append(f"trained on: {describe_training(download.trained_on)}")
     click.echo()
     _echo_text(f"{head} ({'; '.join(filter(None, facts))})")
     for kind, value in (("MD5", download.md5), ("SHA256", download.sha256)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from disbench.cli.options import add_options, json_option, model_options
+from disbench.data.training import describe_training
 from disbench.errors import escape_control_chars
 from disbench.system.console import print_json, print_note
 from disbench.system.progress import show_progress
@@ -39,7 +40,7 @@ def predict(photos, model, weights, options, device, cutout, out, again, as_json
     for folder in dict.fromkeys([out, *(file.parent for file in outputs.values())]):
         check_output(folder)
     loaded = load_model(model, weights, device, **dict(options))
-    shipped = [download.trained_on for download in loaded.card.weights if not download.urls]
+    shipped = [describe_training(download.trained_on) for download in loaded.card.weights if not download.urls]
     if not weights and shipped and shipped[0].startswith("DIS-Mini"):
         toy = f"{loaded.title} (trained on {shipped[0]}) is a toy for photographs"
         print_note(f"{toy}; `disbench models {loaded.name}` names other weights")

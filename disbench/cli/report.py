@@ -23,6 +23,7 @@ from disbench.system.progress import show_progress
 @click.option("--intervals", is_flag=True, help="LaTeX, Markdown: 95 % intervals of measured scores.")
 @click.option("--corrected", is_flag=True, help="Published numbers as `leaderboard audit` corrects them.")
 @click.option("--source", default="", metavar="TEXT", help="Entries: only tables with TEXT in their citation.")
+@click.option("--rank-all", is_flag=True, help="Rank methods also on subsets that they were trained on.")
 @click.option("--by", type=click.Choice(GROUPINGS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="Number of equal parts by complexity or size. Default: 4.")
 @click.option(
@@ -33,7 +34,21 @@ from disbench.system.progress import show_progress
     help="HTML: files of `disbench time`, in place of the times of the runs. Repeatable.",
 )
 @add_options(protocol_option(None), metrics_option)
-def report(runs, format_, out, standalone, intervals, corrected, source, by, parts, times, protocols, metrics):
+def report(
+    runs,
+    format_,
+    out,
+    standalone,
+    intervals,
+    corrected,
+    source,
+    rank_all,
+    by,
+    parts,
+    times,
+    protocols,
+    metrics,
+):
     """Make one table of runs and published scores.
 
     For example: disbench report dis5k.
@@ -58,6 +73,7 @@ def report(runs, format_, out, standalone, intervals, corrected, source, by, par
             intervals=intervals,
             corrected=corrected,
             source=source,
+            rank_all=rank_all,
             by=by,
             parts=parts,
             times=times,

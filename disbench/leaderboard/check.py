@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from disbench.data.dataset import OVERALL, SPLIT_COUNTS
+from disbench.data.training import UNSTATED, TrainedOn, check_training
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.check_measured import check_measured
 from disbench.leaderboard.entry import Cells, Entry, Reported, is_entry_name, is_plain_text, read_entry
@@ -54,6 +55,8 @@ def _check_against_table(
         yield f"its numbers are not those of {reported.source.table} in tables/"
     if whole.marks.get(entry.title, {}) != reported.marks:
         yield f"its marks are not those of {reported.source.table} in tables/"
+    if whole.trained_on.get(entry.title) != reported.trained_on:
+        yield f"its training data are not those of {reported.source.table} in tables/"
 
 
 def _check_column(path: Path, reported: Reported, columns: dict[tuple[str, str, int], Path]) -> Iterator[str]:
@@ -82,8 +85,21 @@ def _check_entry(path: Path, entry: Entry, seen: SeenEvidence) -> Iterator[str]:
     parts = [(measured.protocol, *sorted(measured.splits)) for measured in entry.measured]
     if len(set(parts)) < len(parts):
         yield "two measured parts are of the same subsets by the same protocol"
+    for part in (*entry.reported, *entry.measured):
+        yield from _check_trained_on(part.trained_on)
     for measured in entry.measured:
         yield from check_measured(path, entry, measured, seen)
+
+
+def _check_trained_on(trained_on: TrainedOn | None) -> Iterator[str]:
+    if isinstance(trained_on, str):
+        if trained_on != UNSTATED:
+            yield f"trained_on: {trained_on[:80]!r} is neither a list of splits nor {UNSTATED!r}"
+        return
+    try:
+        check_training(trained_on or ())
+    except InputError as error:
+        yield str(error)
 
 
 def _check_reported(reported: Reported) -> Iterator[str]:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from disbench.data.mini import TITLE as MINI_TITLE
+from disbench.data.training import TrainedOn
 from disbench.errors import InputError, suggest_names
 from disbench.system.documents import read_json_bytes, report_unreadable
 from disbench.system.files import write_atomic
@@ -71,6 +72,7 @@ class Reported:
         because: the reason to assume so.
         printed: the printed texts.
         marks: "best" or "second", as the table marks them.
+        trained_on: the splits that the method was trained on, or "unstated". None: not recorded.
     """
 
     source: Citation
@@ -78,6 +80,7 @@ class Reported:
     because: str
     printed: Cells
     marks: Cells = field(default_factory=dict)
+    trained_on: TrainedOn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +98,7 @@ class Measured:
         run: the model's identity, as the run key hashes it.
         finished: when the run finished, in ISO 8601.
         evidence: SHA-256 of the evidence file, as hexadecimal digits.
+        trained_on: the splits that the weights were trained on, or "unstated". None: not recorded.
     """
 
     protocol: str
@@ -107,6 +111,7 @@ class Measured:
     run: dict[str, Any]
     finished: str
     evidence: str
+    trained_on: TrainedOn | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

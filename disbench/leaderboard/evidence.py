@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from disbench.data.training import normalise_training
 from disbench.errors import InputError, describe_error
 from disbench.leaderboard.entry import (
     Entry,
@@ -46,6 +47,7 @@ def make_measured(result: Result, metrics: MetricKeys = None) -> Measured:
         run={key: value for key, value in manifest.identity.items() if key not in ("data", "columns")},
         finished=result.meta["finished"],
         evidence=hash_evidence(result.folder / "scores.parquet"),
+        trained_on=normalise_training(result.meta.get("trained_on")),
     )
 
 
@@ -182,6 +184,8 @@ def load_part(path: Path, entry: Entry, measured: Measured) -> Result:
         "data": [data],
         "seconds": measured.seconds,
     }
+    if measured.trained_on is not None:
+        meta["trained_on"] = measured.trained_on
     return Result(
         title=entry.title,
         dataset=entry.dataset,

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.entry import Entry
 from disbench.leaderboard.tables import parse_number
+from disbench.leaderboard.training import mark_scores
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
+from disbench.runs.training import SIGNS, UNSTATED_NOTE, TrainingMark
 
 HEAD = ("method", "venue", "what", "by")
 MISSING = "–"
+NOTES = {"contaminated": "†: trained on images of this subset.", "unstated": UNSTATED_NOTE}
 
 
 @dataclass(frozen=True)
@@ -20,16 +23,18 @@ class _Row:
         head: the cells under HEAD.
         texts: metric -> text.
         rank: the number that rows are sorted by. None: missing.
+        mark: the mark of the training data.
     """
 
     head: tuple[str, ...]
     texts: dict[str, str]
     rank: float | None
+    mark: TrainingMark
 
 
 def build_rows(
     entries: Sequence[Entry], split: str, metrics: MetricKeys = None
-) -> tuple[list[str], list[tuple[str, ...]]]:
+) -> tuple[list[str], list[tuple[str, ...]], list[str]]:
     """Build the table of some entries on a subset.
 
     Args:
@@ -38,7 +43,8 @@ def build_rows(
         metrics: metric keys; rows are sorted by the first. None: the metrics of the paper.
 
     Returns:
-        The symbols of the metrics, and a row for each reported and measured part with scores, the best first.
+        The symbols of the metrics, a row for each reported and measured part with scores, the best first, and what the
+        signs behind methods mean.
 
     Raises:
         InputError: for a subset that no entry has.
@@ -51,7 +57,9 @@ def build_rows(
     sign = -1 if METRICS[keys[0]].direction == "higher" else 1
     rows.sort(key=lambda row: (row.rank is None, sign * (row.rank or 0)))
     cells = [(*row.head, *(row.texts.get(key, MISSING) for key in keys)) for row in rows]
-    return [METRICS[key].symbol for key in keys], cells
+    marks = {row.mark for row in rows}
+    notes = [note for mark, note in NOTES.items() if mark in marks]
+    return [METRICS[key].symbol for key in keys], cells, notes
 
 
 def _list_subsets(entries: Sequence[Entry]) -> list[str]:
@@ -69,13 +77,15 @@ def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     for reported in entry.reported:
         texts = reported.printed.get(split, {})
         number = parse_number(texts.get(keys[0]))
-        head = (entry.title, venue, "reported", f"arXiv:{reported.source.arxiv}")
-        yield _Row(head, texts, None if number is None else float(number))
+        mark = mark_scores(reported.trained_on, entry.token, split)
+        head = (entry.title + SIGNS[mark], venue, "reported", f"arXiv:{reported.source.arxiv}")
+        yield _Row(head, texts, None if number is None else float(number), mark)
     for measured in entry.measured:
         scores = measured.scores.get(split, {})
         texts = {key: _format_score(key, *scores[key]) for key in keys if key in scores}
+        mark = mark_scores(measured.trained_on, entry.token, split)
         rank = scores[keys[0]][0] if keys[0] in scores else None
-        yield _Row((entry.title, venue, "measured", measured.protocol), texts, rank)
+        yield _Row((entry.title + SIGNS[mark], venue, "measured", measured.protocol), texts, rank, mark)
 
 
 def _format_score(key: str, value: float, low: float | None, high: float | None) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
+from disbench.data.training import TrainedOn
 from disbench.leaderboard.entry import Cells, Reported, read_entry
 from disbench.system.documents import read_json
 
@@ -22,12 +23,14 @@ class Published:
         table: the table's name in the paper.
         columns: method -> subset -> metric -> printed text.
         marks: method -> subset -> metric -> "best" or "second".
+        trained_on: method -> the splits that it was trained on, or "unstated". Methods without a record are omitted.
     """
 
     paper: str
     table: str
     columns: dict[str, Cells]
     marks: dict[str, Cells] = field(default_factory=dict)
+    trained_on: dict[str, TrainedOn] = field(default_factory=dict)
 
     def text(self, method: str, subset: str, metric: str) -> str | None:
         """Return the printed text of a cell. None: the table has no such cell."""
@@ -115,4 +118,5 @@ def _assemble_table(name: TableName, columns: list[Column]) -> Published:
     ordered = sorted(columns, key=lambda column: column[:2])
     printed = {method: reported.printed for _, method, reported in ordered}
     marks = {method: reported.marks for _, method, reported in ordered}
-    return Published(*name, printed, marks)
+    trained_on = {method: reported.trained_on for _, method, reported in ordered if reported.trained_on is not None}
+    return Published(*name, printed, marks, trained_on)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from disbench.data.training import TrainedOn, check_training
 from disbench.errors import InputError
 from disbench.registry.commands import check_command, list_placeholders
 from disbench.system.documents import read_toml, report_unreadable
@@ -40,7 +41,8 @@ class Download:
         urls: pages to get it from by hand; none for what disbench ships.
         size: for people, as "177 MB".
         license: licence as its publisher states it.
-        trained_on: the data that the weights were trained on.
+        trained_on: the splits that the weights were trained on, or "unstated". Any other text, as in older cards,
+            is a note on training data that are unstated. Empty where the card does not say.
         options: options of the predictor that the weights need, such as their working size.
         note: one sentence for people.
         md5: hexadecimal, where the publisher states it.
@@ -51,7 +53,7 @@ class Download:
     urls: tuple[str, ...] = ()
     size: str = ""
     license: str = ""
-    trained_on: str = ""
+    trained_on: TrainedOn = ""
     note: str = ""
     md5: str = ""
     sha256: str = ""
@@ -152,6 +154,12 @@ def read_card(folder: Path) -> Card:
         raise InputError(f"{path}: unknown status {card.status!r}; known: {', '.join(STATUSES)}")
     if card.command and card.predictor:
         raise InputError(f"{path}: it has both a predictor and a command; keep one of them")
+    for download in card.weights:
+        if isinstance(download.trained_on, tuple):
+            try:
+                check_training(download.trained_on)
+            except InputError as error:
+                raise InputError(f"{path}: {download.name}: {error}") from None
     check_command(path, card.command, card.options, card.timeout)
     if card.status != "maps-only" and not card.command and not re.fullmatch(r"\w+:\w+", card.predictor):
         raise InputError(f"{path}: predictor {card.predictor!r} is not module:class of a module in the same folder")

@@ -34,6 +34,7 @@ def report(
     intervals: bool = False,
     corrected: bool = False,
     source: str = "",
+    rank_all: bool = False,
     by: str | None = None,
     parts: int | None = None,
     times: Sequence[str | PathLike[str]] = (),
@@ -53,6 +54,7 @@ def report(
         intervals: 95 % intervals of measured scores in LaTeX and Markdown. Other formats always have them.
         corrected: published numbers as `disbench leaderboard audit` corrects them.
         source: text that a citation must contain, for the published columns of leaderboard entries.
+        rank_all: rank methods also on subsets that they were trained on.
         by: "complexity", "size" or "category", to group the images of all subsets.
         parts: number of equal parts by complexity or size. Default: 4.
         times: files or folders of `disbench time`, whose times an HTML report shows in place of those of the runs.
@@ -100,9 +102,13 @@ def report(
 
         results = group_images(results, by, parts, progress)
     published = PublishedSelection(
-        entries=inputs.entries, tables=inputs.tables, corrected=corrected, citation=source
+        entries=inputs.entries,
+        tables=inputs.tables,
+        corrected=corrected,
+        citation=source,
+        rank_all=rank_all,
     )
-    content = render_report(Report(results, published, metrics), name, options)
+    content = render_report(Report(results, published, metrics, rank_all), name, options)
     if out is not None:
         write_output(out, content)
     return content

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from disbench.metrics.catalogue import METRICS
-from disbench.reports.table import Table
+from disbench.reports.table import Table, is_ranked
 from disbench.runs.comparable import count_images
 from disbench.runs.result import Result
+from disbench.runs.training import mark_subset
 from disbench.stats.compare import MethodScore, compare_subset
 from disbench.stats.resample import MIN_IMAGES
 
@@ -45,10 +46,14 @@ def _compare_results(
     metrics = list(dict.fromkeys(line.metric for line in table.lines if line.metric in METRICS))
     for split in dict.fromkeys(line.split for line in table.lines):
         for protocol in dict.fromkeys(result.protocol for result in results):
-            peers = [i for i, r in enumerate(results) if r.protocol == protocol and split in r.subsets]
-            if not peers or count_images(results[peers[0]], split) < MIN_IMAGES:
+            scored = [i for i, r in enumerate(results) if r.protocol == protocol and split in r.subsets]
+            if not scored or count_images(results[scored[0]], split) < MIN_IMAGES:
                 continue
-            for line in compare_subset([results[i] for i in peers], split, metrics, differences=False):
-                for i, score in zip(peers, line.scores.values(), strict=True):
-                    # The best is tied with itself by definition, which is not worth a mark.
-                    yield split, line.metric, i, score, score.tied and not score.best and len(peers) > 1
+            marks = {i: mark_subset(results[i], split) for i in scored}
+            ranked = [i for i in scored if is_ranked(marks[i], rank_all=table.rank_all)]
+            # A method that is not ranked has an interval, and is compared with no other.
+            for peers in filter(None, (ranked, *([i] for i in scored if i not in ranked))):
+                for line in compare_subset([results[i] for i in peers], split, metrics, differences=False):
+                    for i, score in zip(peers, line.scores.values(), strict=True):
+                        # The best is tied with itself by definition, which is not worth a mark.
+                        yield split, line.metric, i, score, score.tied and not score.best and len(peers) > 1

@@ -2,25 +2,27 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from disbench.errors import escape_csv_formula
 from disbench.reports.options import FormatOptions
 from disbench.reports.table import PRINTABLE_METRICS, Table
 
 FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "value", "n", "signature", "low", "high")
+TRAINING_FIELD = "training"  # the last field, in tables with a mark only: "contaminated", "unstated" or empty
 
 
 def render_csv(table: Table, options: FormatOptions | None = None) -> str:
-    """Render a table as CSV, with the columns FIELDS.
+    """Render a table as CSV, with the columns FIELDS, and TRAINING_FIELD where a score has its mark.
 
     `value` reads back as the very same float. `low` and `high` are the ends of the 95 % interval. Missing scores have
     no record, and unknown fields are empty. Names that a spreadsheet would take for formulas are escaped.
     """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for record in make_records(table):
+    has_marks = has_training_marks([table])
+    writer.writerow(list_fields(has_marks=has_marks))
+    for record in make_records(table, has_marks=has_marks):
         writer.writerow(map(format_field, record))
     return file.getvalue()
 
@@ -32,8 +34,18 @@ def format_field(field: str | float | int) -> str | int:
     return repr(field) if isinstance(field, float) else field
 
 
-def make_records(table: Table) -> Iterator[tuple[str | float | int, ...]]:
-    """Yield the values of FIELDS for each score of a table."""
+def has_training_marks(tables: Iterable[Table]) -> bool:
+    """Return whether a score of some tables has a mark of its training data."""
+    return any(cell.training for table in tables for cell in table.cells)
+
+
+def list_fields(*, has_marks: bool) -> tuple[str, ...]:
+    """List the fields of a record; TRAINING_FIELD is one of them if `has_marks`."""
+    return (*FIELDS, TRAINING_FIELD) if has_marks else FIELDS
+
+
+def make_records(table: Table, *, has_marks: bool) -> Iterator[tuple[str | float | int, ...]]:
+    """Yield the values of `list_fields` for each score of a table."""
     for line in table.lines:
         direction = PRINTABLE_METRICS[line.metric].direction
         for column, signature, cell in zip(table.columns, table.signatures, line.cells, strict=True):
@@ -41,4 +53,6 @@ def make_records(table: Table) -> Iterator[tuple[str | float | int, ...]]:
                 continue
             low, high = map(float, cell.interval) if cell.interval else ("", "")
             score = float(cell.value)
-            yield table.title, line.split, line.metric, direction, *column, score, line.n or "", signature, low, high
+            place = (table.title, line.split, line.metric, direction, *column)
+            mark = (cell.training or "",) if has_marks else ()
+            yield *place, score, line.n or "", signature, low, high, *mark

@@ -12,6 +12,7 @@ import jinja2
 from disbench.reports.options import LatexOptions
 from disbench.reports.table import INTERVALS_NOTE, PRINTABLE_METRICS, Cell, Table
 
+TRAINING_SIGNS = {"contaminated": r"$^{\dagger}$", "unstated": r"$^{\ddagger}$", None: ""}
 ARROWS = {"higher": r"\uparrow", "lower": r"\downarrow"}
 WIDE = 6  # number of methods from which the table spans both columns of a page
 
@@ -37,6 +38,8 @@ ESCAPES = {
     "↓": r"$\downarrow$",
     "≈": r"$\approx$",
     "±": r"$\pm$",
+    "†": r"$\dagger$",
+    "‡": r"$\ddagger$",
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "γ": r"$\gamma$",
@@ -127,6 +130,7 @@ def format_cell(cell: Cell, digits: int, *, intervals: bool) -> str:
         text = f"\\{cell.rank}{{{text}}}"
     if cell.tied:
         text = f"\\tied{{{text}}}"
+    text += TRAINING_SIGNS[cell.training]
     if intervals and cell.interval:
         low, high = cell.interval
         text += f"\\ci{{{low:.{digits}f}}}{{{high:.{digits}f}}}"

@@ -57,7 +57,7 @@ def _format_metric(line: TableLine) -> str:
 
 
 def _format_score(line: TableLine, cell: Cell, options: MarkdownOptions) -> str:
-    text = MARKS[cell.rank].format(escape_markdown(cell.text))
+    text = MARKS[cell.rank].format(escape_markdown(cell.text)) + cell.sign
     if cell.tied:
         text += " ≈"
     if options.intervals and cell.interval:

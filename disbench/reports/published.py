@@ -1,7 +1,7 @@
 """Published tables as columns of a report, next to which runs may stand."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from disbench.errors import InputError
 from disbench.leaderboard import entry
 from disbench.leaderboard.audit import apply_corrections
 from disbench.leaderboard.tables import Published, collect_published, parse_number, read_tables
+from disbench.leaderboard.training import TOKEN, mark_scores, rank_clean_columns
 from disbench.metrics.catalogue import METRICS, MetricKeys, resolve_metrics
 from disbench.reports.table import (
     MISSING,
@@ -27,6 +28,13 @@ IMAGE_COUNTS = {**SPLIT_COUNTS, OVERALL: sum(SPLIT_COUNTS[split] for split in TE
 EMPTY_CELL = Cell(value=None, text=MISSING, rank=None)
 
 
+Revision = Callable[[Published], Published]
+
+
+def _keep(table: Published) -> Published:
+    return table
+
+
 @dataclass(frozen=True, kw_only=True)
 class PublishedSelection:
     """The published columns that a report shows. It is false if it selects no column.
@@ -36,12 +44,14 @@ class PublishedSelection:
         tables: names of shipped tables, which are shown whole; see `shipped_tables`.
         corrected: numbers as the audit corrects them. False: as printed.
         citation: text that a table's citation must contain, for the columns of entries. "" is in every citation.
+        rank_all: whether methods are ranked on subsets that they were trained on.
     """
 
     entries: Sequence[Path] = ()
     tables: Sequence[str] = ()
     corrected: bool = False
     citation: str = ""
+    rank_all: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.entries or self.tables)
@@ -53,9 +63,14 @@ class PublishedSelection:
 
     def load(self) -> list[Published]:
         """Return the selected tables: named tables first, then the tables of entries."""
-        tables = select_tables(self.tables, corrected=self.corrected)
+
+        def revise(table: Published) -> Published:
+            table = apply_corrections(table) if self.corrected else table
+            return table if self.rank_all else rank_clean_columns(table)
+
+        tables = select_tables(self.tables, revise)
         if self.entries:
-            tables += tables_of_entries(self.entries, self.citation, corrected=self.corrected)
+            tables += tables_of_entries(self.entries, self.citation, revise)
         return tables
 
 
@@ -70,24 +85,24 @@ def shipped_tables() -> dict[str, Published]:
     return tables
 
 
-def select_tables(names: Iterable[str], *, corrected: bool = False) -> list[Published]:
-    """Return shipped tables by name, or raise InputError for an unknown name."""
+def select_tables(names: Iterable[str], revise: Revision = _keep) -> list[Published]:
+    """Return shipped tables by name, revised. InputError for an unknown name."""
     shipped = shipped_tables()
     tables = []
     for name in names:
         if name not in shipped:
             raise InputError(f"{name}: no such published table; known: {', '.join(shipped)}")
-        tables.append(apply_corrections(shipped[name]) if corrected else shipped[name])
+        tables.append(revise(shipped[name]))
     return tables
 
 
-def tables_of_entries(paths: Iterable[Path], citation: str = "", *, corrected: bool = False) -> list[Published]:
+def tables_of_entries(paths: Iterable[Path], citation: str = "", revise: Revision = _keep) -> list[Published]:
     """Return the published tables that entries have columns of, reduced to these columns.
 
     Args:
         paths: files of leaderboard entries.
         citation: text that a table's citation must contain, in any case.
-        corrected: numbers as the audit corrects them.
+        revise: changes the numbers or marks of a table.
 
     Returns:
         Tables, those with most columns first.
@@ -107,8 +122,7 @@ def tables_of_entries(paths: Iterable[Path], citation: str = "", *, corrected: b
     for table in collect_published(paths):
         if citation.casefold() not in f"{table.table} of {table.paper}".casefold():
             continue
-        if corrected:
-            table = apply_corrections(table)  # before columns go, because corrections compare columns
+        table = revise(table)  # before columns go, because corrections and marks compare columns
         columns = {
             method: cells
             for method, cells in table.columns.items()
@@ -129,6 +143,7 @@ def add_published(
     metrics: MetricKeys = None,
     *,
     corrected: bool = False,
+    rank_all: bool = False,
 ) -> Table:
     """Build a table of published columns, followed by a column for each result.
 
@@ -140,11 +155,12 @@ def add_published(
         results: runs on the same data set, which may be none.
         metrics: keys of the metrics to show. Quantities that are not metrics, as seconds, are always shown.
         corrected: whether `tables` were corrected, for the notes.
+        rank_all: whether results are ranked on subsets that they were trained on, as `tables` then are.
 
     Raises:
         InputError: for results on another data set or not comparable, and if no line is left.
     """
-    measured = build_table(results, metrics) if results else None
+    measured = build_table(results, metrics, rank_all=rank_all) if results else None
     if measured and measured.title != dataset:
         raise InputError(
             f"{results[0].title} is scored on {measured.title}, the published numbers are of {dataset}; "
@@ -182,6 +198,7 @@ def add_published(
         lines=tuple(lines),
         notes=tuple(f"{source[0].upper()}{source[1:]}{treatment}." for source in sources),
         as_printed=as_printed,
+        rank_all=rank_all,
     )
 
 
@@ -199,4 +216,5 @@ def _make_cell(table: Published, method: str, split: str, metric: str) -> Cell:
     # Text and mark come from outside. A mark becomes a LaTeX macro, so only known ones may pass.
     if value is None or metric not in PRINTABLE_METRICS or mark not in ("best", "second", None):
         raise InputError(f"{metric} of {method} on {split} is {text!r} ({mark}); see `disbench leaderboard check`")
-    return Cell(value=float(value), text=text, rank=mark)
+    training = mark_scores(table.trained_on.get(method), TOKEN, split)
+    return Cell(value=float(value), text=text, rank=mark, training=training)

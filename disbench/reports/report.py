@@ -20,11 +20,13 @@ class Report:
         results: runs and measured leaderboard entries, a column each.
         published: published tables, whose columns come first.
         metrics: keys of the metrics to show. None: the paper's five, E as the protocols compute it.
+        rank_all: whether methods are ranked on subsets that they were trained on.
     """
 
     results: Sequence[Result] = ()
     published: PublishedSelection = field(default_factory=PublishedSelection)
     metrics: MetricKeys = None
+    rank_all: bool = False
 
     def list_metrics(self) -> tuple[str, ...]:
         """List the keys of the metrics to show. Runs are scored only if there are published tables, too."""
@@ -46,12 +48,17 @@ class Report:
         if self.published:
             tables = self.published.load()
             table = add_published(
-                tables, self.published.dataset, self.results, metrics, corrected=self.published.corrected
+                tables,
+                self.published.dataset,
+                self.results,
+                metrics,
+                corrected=self.published.corrected,
+                rank_all=self.rank_all,
             )
             # The tables of ablations have one subset, and are printed with a method per line.
             table = replace(table, transposed=bool(self.published.tables) and len(table.groups) == 1)
         else:
-            table = build_table(self.results, metrics)
+            table = build_table(self.results, metrics, rank_all=self.rank_all)
         if not self.results or not confidence:
             return table
         from disbench.reports.confidence import add_confidence

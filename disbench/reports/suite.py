@@ -11,13 +11,13 @@ from typing import Any
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
 from disbench.metrics.catalogue import MetricKeys
-from disbench.reports.csv import FIELDS, format_field, make_records
+from disbench.reports.csv import format_field, has_training_marks, list_fields, make_records
 from disbench.reports.latex import fill_template, format_cell, format_symbol
 from disbench.reports.output import write_output
 from disbench.reports.page import render_page
 from disbench.reports.published import EMPTY_CELL
 from disbench.reports.report import Report
-from disbench.reports.table import ARROWS, MISSING, PRINTABLE_METRICS, Cell, Table
+from disbench.reports.table import ARROWS, MISSING, PRINTABLE_METRICS, Cell, Table, describe_marks
 from disbench.runs.result import Result
 
 WIDE = 6  # number of methods from which the LaTeX table spans both columns of a page
@@ -89,9 +89,11 @@ def render_suite_csv(title: str, blocks: Sequence[Block]) -> str:
     """Render blocks as CSV, a record for each score; see disbench.reports.csv."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for table in _list_tables(blocks):
-        for record in make_records(table):
+    tables = _list_tables(blocks)
+    has_marks = has_training_marks(tables)
+    writer.writerow(list_fields(has_marks=has_marks))
+    for table in tables:
+        for record in make_records(table, has_marks=has_marks):
             writer.writerow(map(format_field, record))
     return file.getvalue()
 
@@ -168,6 +170,7 @@ def _describe(blocks: Sequence[Block]) -> str:
         )
     if any(cell.tied for cell in cells):
         sentences.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
+    sentences += describe_marks(cells)
     if len({protocol for table in tables for _, protocol in table.columns}) > 1:
         sentences.append("In brackets: the protocol; only scores of one protocol compare.")
     if any(line.split == OVERALL for table in tables for line in table.lines):

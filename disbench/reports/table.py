@@ -14,6 +14,7 @@ from disbench.metrics.catalogue import METRICS, Metric, MetricKeys, paper_metric
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable, count_images
 from disbench.runs.result import Result
+from disbench.runs.training import SIGNS, UNSTATED_NOTE, TrainingMark, mark_subset
 
 MISSING = "–"
 INTERVALS_NOTE = "In brackets: 95 % intervals, bootstrapped over images."
@@ -47,6 +48,8 @@ class Cell:
         rank: "best", "second" or None.
         interval: lower and upper end of the 95 % interval; None if unknown.
         tied: not significantly worse than the best; see disbench.reports.confidence.
+        training: "contaminated" where the method was trained on the subset, "unstated" where its training data are not
+            stated, otherwise None.
     """
 
     value: float | None
@@ -54,6 +57,12 @@ class Cell:
     rank: str | None
     interval: tuple[float, float] | None = None
     tied: bool = False
+    training: TrainingMark = None
+
+    @property
+    def sign(self) -> str:
+        """The sign of `training` behind the score."""
+        return SIGNS[self.training]
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ class Table:
         by: the grouping, as "complexity/4", if groups of images take the place of subsets; "" otherwise.
         notes: sentences of the caption about the sources of published numbers.
         as_printed: the marks are those of a publication.
+        rank_all: scores of contaminated cells are ranked like others.
         transposed: to be printed with methods as lines and metrics as columns; there is one subset only.
     """
 
@@ -96,6 +106,7 @@ class Table:
     notes: tuple[str, ...] = ()
     as_printed: bool = False
     transposed: bool = False
+    rank_all: bool = False
 
     def subset_label(self, line: TableLine) -> str:
         """Return the name of a line's subset, for formats that do not print numbers of images.
@@ -142,6 +153,7 @@ class Table:
             sentences.append(f"The best score of each measure on a subset is bold{second}; {ties}.")
         if any(cell.tied for cell in self.cells):
             sentences.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
+        sentences += describe_marks(self.cells, rank_all=self.rank_all)
         sentences += self.notes
         if self.by:
             grouping = GROUPING_NAMES[self.by.split("/")[0]]
@@ -181,12 +193,25 @@ def is_published(column: tuple[str, str]) -> bool:
     return column[1] == REPORTED or column[1].startswith("[")
 
 
-def build_table(results: Sequence[Result], metrics: MetricKeys = None) -> Table:
+def describe_marks(cells: Iterable[Cell], *, rank_all: bool = False) -> list[str]:
+    """Describe the signs of training data in a table: a sentence for each sign that its cells have."""
+    marks = {cell.training for cell in cells}
+    sentences = []
+    if "contaminated" in marks:
+        consequence = "ranked all the same" if rank_all else "not ranked"
+        sentences.append(f"†: trained on images of this subset, {consequence}.")
+    if "unstated" in marks:
+        sentences.append(UNSTATED_NOTE)
+    return sentences
+
+
+def build_table(results: Sequence[Result], metrics: MetricKeys = None, *, rank_all: bool = False) -> Table:
     """Build the table of results.
 
     Args:
         results: a column each, in this order.
         metrics: keys of the metrics to show. Default: the paper's five, E as the protocols compute it.
+        rank_all: whether methods are ranked on subsets that they were trained on.
 
     Raises:
         InputError: for an unknown metric, and for results that must not stand in one table.
@@ -195,11 +220,15 @@ def build_table(results: Sequence[Result], metrics: MetricKeys = None) -> Table:
     keys = resolve_metrics(metrics or paper_metrics(get_protocol(result.protocol) for result in results))
     columns = tuple((result.title, result.protocol) for result in results)
     scores = [result.scores(keys) for result in results]
+    subsets = dict.fromkeys(split for by_subset in scores for split in by_subset)
+    marks = {split: [mark_subset(result, split) for result in results] for split in subsets}
     lines = []
     for split, metric in sort_lines((split, key) for by_subset in scores for split in by_subset for key in keys):
         n = max(count_images(result, split) for result in results)
         values = [by_subset.get(split, {}).get(metric) for by_subset in scores]
-        cells = make_cells(metric, values, [protocol for _, protocol in columns])
+        cells = make_cells(
+            metric, values, [protocol for _, protocol in columns], training=marks[split], rank_all=rank_all
+        )
         lines.append(TableLine(split=split, metric=metric, n=n, cells=cells))
     return Table(
         title=results[0].dataset,
@@ -207,6 +236,7 @@ def build_table(results: Sequence[Result], metrics: MetricKeys = None) -> Table:
         signatures=tuple(result.signature for result in results),
         lines=tuple(lines),
         by=results[0].by,
+        rank_all=rank_all,
     )
 
 
@@ -223,7 +253,12 @@ def sort_lines(lines: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def make_cells(
-    metric: str, values: Sequence[float | None], protocols: Sequence[str] | None = None
+    metric: str,
+    values: Sequence[float | None],
+    protocols: Sequence[str] | None = None,
+    *,
+    training: Sequence[TrainingMark] | None = None,
+    rank_all: bool = False,
 ) -> tuple[Cell, ...]:
     """Make the cells of a line, with the best and the second score of each protocol marked.
 
@@ -233,19 +268,37 @@ def make_cells(
         metric: key of the metric.
         values: the score of each column; None if it is missing.
         protocols: the protocol of each column. Default: one protocol for all.
+        training: the mark of each column's training data. Default: none.
+        rank_all: whether contaminated scores are ranked.
     """
     protocols = protocols or [""] * len(values)
+    training = training or [None] * len(values)
+    columns = list(zip(values, protocols, training, strict=True))
     digits = PRINTABLE_METRICS[metric].digits
     texts = [MISSING if value is None else f"{value:.{digits}f}" for value in values]
     ranks = {}  # (protocol, text) -> rank
     for protocol in set(protocols):
-        scored = [text for text, p in zip(texts, protocols, strict=True) if p == protocol and text != MISSING]
+        scored = [
+            text
+            for text, (value, p, mark) in zip(texts, columns, strict=True)
+            if p == protocol and value is not None and is_ranked(mark, rank_all=rank_all)
+        ]
         if len(scored) < 2:
             continue
         best_first = sorted(set(scored), key=float, reverse=METRICS[metric].direction == "higher")
         for text, rank in zip(best_first, ("best", "second"), strict=False):
             ranks[protocol, text] = rank
     return tuple(
-        Cell(value=value, text=text, rank=ranks.get((protocol, text)))
-        for value, text, protocol in zip(values, texts, protocols, strict=True)
+        Cell(
+            value=value,
+            text=text,
+            rank=ranks.get((protocol, text)) if is_ranked(mark, rank_all=rank_all) else None,
+            training=mark if value is not None else None,
+        )
+        for text, (value, protocol, mark) in zip(texts, columns, strict=True)
     )
+
+
+def is_ranked(mark: TrainingMark, *, rank_all: bool) -> bool:
+    """Return whether a score with a mark of its training data is ranked."""
+    return rank_all or mark != "contaminated"

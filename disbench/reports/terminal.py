@@ -11,7 +11,7 @@ from rich.text import Text
 from disbench.errors import escape_control_chars
 from disbench.metrics.catalogue import METRICS, Metric, MetricKeys
 from disbench.reports.cases import label_image
-from disbench.reports.table import ARROWS, Table, build_table
+from disbench.reports.table import ARROWS, Table, build_table, describe_marks
 from disbench.runs.result import Result, drop_other_protocols
 from disbench.runs.times import stage_times
 from disbench.system.console import make_console
@@ -28,6 +28,8 @@ def print_results_table(results: Sequence[Result], metrics: MetricKeys = None) -
     table = build_table(results, metrics)
     console = make_console()
     console.print(_make_grid(table))
+    for sentence in describe_marks(table.cells):
+        console.print(_make_text(sentence))
     for result in drop_other_protocols(results):
         times = stage_times(result)
         if times:
@@ -54,7 +56,7 @@ def _make_grid(table: Table) -> Grid:
         for i, line in enumerate(lines):
             metric = METRICS[line.metric]
             label = f"{split} ({line.n})" if i == 0 else ""
-            cells = [Text(cell.text, style=STYLES[cell.rank]) for cell in line.cells]
+            cells = [Text.assemble((cell.text, STYLES[cell.rank]), cell.sign) for cell in line.cells]
             symbol = f"{metric.symbol} {ARROWS[metric.direction]}"
             grid.add_row(_make_text(label), symbol, *cells, end_section=line is lines[-1])
     return grid

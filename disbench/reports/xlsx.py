@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from disbench.errors import InputError, escape_control_chars
-from disbench.reports.csv import FIELDS, make_records
+from disbench.reports.csv import has_training_marks, list_fields, make_records
 from disbench.reports.options import FormatOptions
 from disbench.reports.table import ARROWS, PRINTABLE_METRICS, Table, TableLine
 
@@ -74,7 +74,7 @@ def _append_line(sheet: Worksheet, line: TableLine) -> None:
     scores = [cell.text if cell.value is None else float(cell.value) for cell in line.cells]
     _append_row(sheet, [*labels, *scores])
     for written, cell in zip(sheet[sheet.max_row][LABEL_COLUMNS:], line.cells, strict=True):
-        written.number_format = f"0.{'0' * metric.digits}".rstrip(".")
+        written.number_format = f"0.{'0' * metric.digits}".rstrip(".") + (f'"{cell.sign}"' if cell.sign else "")
         written.font = fonts[cell.rank]
         written.alignment = Alignment(horizontal="right")
 
@@ -82,8 +82,9 @@ def _append_line(sheet: Worksheet, line: TableLine) -> None:
 def _fill_records(sheet: Worksheet, table: Table) -> None:
     from openpyxl.styles import Font
 
-    _append_row(sheet, FIELDS)
-    for record in make_records(table):
+    has_marks = has_training_marks([table])
+    _append_row(sheet, list_fields(has_marks=has_marks))
+    for record in make_records(table, has_marks=has_marks):
         _append_row(sheet, [None if value == "" else value for value in record])
     for cell in sheet[1]:
         cell.font = Font(bold=True)

@@ -12,12 +12,14 @@ from disbench.data.digest_cache import forget_digests
 from disbench.data.hashing import ChangedFileError
 from disbench.data.hub import is_remote
 from disbench.data.identity import describe_token, hash_dataset, identify_splits, list_folders
+from disbench.data.training import TrainedOn
 from disbench.errors import InputError
 from disbench.inference.map_archive import open_maps
 from disbench.inference.map_folder import MapFolder
 from disbench.metrics.measurement import KERNEL_VERSION
 from disbench.metrics.pixel_metrics import needs_trimaps
 from disbench.registry.loading import get_card
+from disbench.registry.training import find_training
 from disbench.runs.command import Commands, CommandSource
 from disbench.runs.engines.base import Description, Engine, Source
 from disbench.runs.engines.devices import Devices
@@ -29,6 +31,7 @@ from disbench.runs.row_log import Key, RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
 from disbench.runs.shard import WHOLE
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
+from disbench.runs.training import record_training, warn_of_training
 from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
@@ -77,8 +80,11 @@ def evaluate(
     """
     check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps])
     _check_trimaps(dataset, measures)
+    trained_on = find_training(get_card(model.name), model.weights) if isinstance(model, ModelSpec) else None
     with _select_engine(model, engine).open(model) as source:
-        return execute(source, dataset, measures, config, progress)
+        if trained_on is not None:
+            warn_of_training(source.description.title, trained_on, dataset.token, dataset.splits)
+        return execute(source, dataset, measures, config, progress, trained_on)
 
 
 def evaluate_references(
@@ -148,9 +154,16 @@ def _evaluate_folder(
 
 
 def execute(
-    source: Source, dataset: DataSet, measures: MeasureSpec, config: RunConfig, progress: Progress | None = None
+    source: Source,
+    dataset: DataSet,
+    measures: MeasureSpec,
+    config: RunConfig,
+    progress: Progress | None = None,
+    trained_on: TrainedOn | None = None,
 ) -> Result | None:
     """Compute the missing rows of an opened source, and finish the run when no row is missing any more.
+
+    `trained_on` is recorded in the run.
 
     Returns:
         The result under the first protocol; None while images of other shards are missing.
@@ -187,9 +200,13 @@ def execute(
             return None
         ordered = logged.rows(sample.key for sample in dataset.samples)
         meta = dict(_meta(description, dataset, config))
+        if trained_on is not None:
+            meta["trained_on"] = trained_on
         if isinstance(source, CommandSource):
             meta |= source.finish(folder, list(dataset.splits))
         finish_run(folder, ordered, meta, logged.with_half())
+    elif trained_on is not None:
+        record_training(folder, trained_on)
     return load_run(folder).with_protocol(measures.protocols[0].name)
 
 

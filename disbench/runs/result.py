@@ -148,12 +148,16 @@ class Result:
 
     def measurements(self, subset: str) -> list[Measurement]:
         """List the measurements of a split, or of "Overall". InputError for any other text."""
+        return [row.measurement for row in self.subset_rows(subset)]
+
+    def subset_rows(self, subset: str) -> list[Row]:
+        """List the rows of a split, or of "Overall". InputError for any other text."""
         if subset not in self.subsets:
             if not isinstance(subset, str):
                 raise wrong_type("subset", subset, f"text: one of {', '.join(self.subsets)}")
             raise InputError(f"{self.folder}: no subset {subset!r}; {suggest_names(subset, self.subsets)}")
         splits = TEST_SPLITS if subset == OVERALL else (subset,)
-        return [row.measurement for split in splits for row in self.rows[split]]
+        return [row for split in splits for row in self.rows[split]]
 
     def mask(self, row: Row) -> Path | None:
         """Return the path of a row's saved prediction map; None if the run did not keep it."""
