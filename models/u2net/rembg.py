@@ -16,6 +16,7 @@ from disbench.errors import InputError, describe_error
 from disbench.models.u2net.network import VARIANTS, U2Net
 from disbench.system.files import require_regular_file
 
+CONVOLUTIONS = 119  # of either network
 EPSILON = nn.BatchNorm2d(1).eps
 FOLDED = {"running_mean": 0.0, "bias": 0.0, "running_var": 1 - EPSILON, "weight": 1.0, "num_batches_tracked": 0}
 
@@ -30,7 +31,7 @@ def convert_onnx(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: not a readable ONNX file ({describe_error(error)})") from None
     tensors = {x.name: torch.from_numpy(onnx.numpy_helper.to_array(x).copy()) for x in graph.initializer}
     inputs = [node.input[1:] for node in graph.node if node.op_type == "Conv"]
-    for variant in VARIANTS:
+    for variant in VARIANTS if len(inputs) == CONVOLUTIONS else ():
         with torch.device("meta"):
             net = U2Net(variant).eval()
         convolutions = _list_in_order(net)
