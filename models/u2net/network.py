@@ -41,7 +41,7 @@ def detect_variant(state: dict[str, Tensor]) -> str:
 
 
 def add_counters(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Add the batch counters of norms, which PyTorch 0.4 did not save in the authors' files and no output depends on."""
+    """Add the counters of norms, which PyTorch 0.4 did not save in the authors' files and no output depends on."""
     suffix = ".running_mean"
     norms = [name.removesuffix(suffix) for name in state if name.endswith(suffix)]
     return {f"{norm}.num_batches_tracked": torch.tensor(0) for norm in norms} | state

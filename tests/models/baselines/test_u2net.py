@@ -52,13 +52,13 @@ def models(file):
 )
 @torch.inference_mode()
 def test_the_network_answers_as_the_authors(name, variant, probe, tmp_path):
-    """Within 1e-4: summing in another order moves it by a hundredth of it, other weights by six times."""
+    """Within 2e-5: summing in another order moves it by a fifth of it, other weights of a deep block by eight times."""
     state = checkpoint(KEYS[variant], gain=1.1)
     maps = load_module(lambda: U2Net(variant), state, tmp_path)(probe_image(*probe))
     assert len(maps) == 7
     for i, x in enumerate(maps):
         expected = ANSWERS[f"{name}_map{i}"]
-        assert np.abs(x[0, 0, ::4, ::4].numpy() - expected).max() <= 1e-4 * expected.max()
+        assert np.abs(x[0, 0, ::4, ::4].numpy() - expected).max() <= 2e-5 * expected.max()
 
 
 @pytest.mark.parametrize("variant", KEYS)
