@@ -27,8 +27,8 @@ def test_a_card_is_found_however_its_name_is_written():
 def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         loading.get_card("diffdiss")
-    known = "all_foreground, ben2, birefnet, bsanet, diffdis, fp_dis, genpercept, ifa, inspyrenet, isdnet, isnet, mvanet"
-    with pytest.raises(InputError, match=f"known: {known}, otsu, pgnet, udun"):
+    known = "all_foreground, ben2, birefnet, bsanet, diffdis, fp_dis, genpercept, ifa, inspyrenet, isdnet, isnet"
+    with pytest.raises(InputError, match=f"known: {known}, mvanet, otsu, pgnet, udun"):
         loading.get_card("zzz")
 
 
