@@ -116,10 +116,10 @@ def _describe_download(head: str, download: Download, arguments: str) -> None:
 
 def _echo_text(line: str) -> None:
     """Print prose, folded between words at the width of the terminal; addresses and commands stay whole."""
-    indent = "  "
-    options = {"subsequent_indent": indent, "break_long_words": False, "break_on_hyphens": False}
-    for part in textwrap.wrap(escape_control_chars(line), make_console().width, **options) or [""]:
-        click.echo(part)
+    fold = textwrap.TextWrapper(
+        make_console().width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    click.echo(fold.fill(escape_control_chars(line)))
 
 
 def _echo(line: str) -> None:

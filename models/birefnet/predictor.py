@@ -1,6 +1,6 @@
 """BiRefNet behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -23,13 +23,11 @@ NATIVE = "native"
 STEP = 32
 
 
-class Predictor(NetworkPredictor):
-    """Predict with BiRefNet, with either of its Swin backbones.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of BiRefNet.
 
-    Args:
-        card: Card of the method.
-        weights: The authors' file, or "untrained" for Swin-L drawn from seed 0.
-        device: Device; default: the best one.
+    Attributes:
         patches: Order of the image's patches in channels; see network.BiRefNet.
         size: Working size in pixels per side, a multiple of 32; WIDTHxHEIGHT, such as "2560x1440"; or "native", the
             image's own size, with each side reduced to a multiple of 32. Default: the file's, otherwise the card's.
@@ -38,29 +36,41 @@ class Predictor(NetworkPredictor):
             "demo", those of the authors' notebook, and of the model cards of RMBG-2.0 and ToonOut.
     """
 
-    def __init__(
-        self,
-        card: Card,
-        weights: str,
-        device: str | None,
-        patches: str = "legacy",
-        size: str = "",
-        state: str = "",
-        processing: str = "inference",
-    ):
+    patches: str = "legacy"
+    size: str = ""
+    state: str = ""
+    processing: str = "inference"
+
+
+class Predictor(NetworkPredictor):
+    """Predict with BiRefNet, with either of its Swin backbones.
+
+    Args:
+        card: Card of the method.
+        weights: The authors' file, or "untrained" for Swin-L drawn from seed 0.
+        device: Device; default: the best one.
+        **options: Fields of `Options`.
+    """
+
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        names = [field.name for field in fields(Options)]
+        if unknown := options.keys() - set(names):
+            raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
+        given = Options(**options)
+        patches, size, processing = given.patches, given.size, given.processing
         if processing not in PROCESSINGS:
             raise InputError(f"processing={processing}: must be one of {', '.join(PROCESSINGS)}")
         if patches not in ORDERS:
             raise InputError(f"patches={patches}: must be one of {', '.join(ORDERS)}")
         shape = parse_shape(size)
-        file = open_weights(weights, drop_buffers, wanted=state)
+        file = open_weights(weights, drop_buffers, wanted=given.state)
         swin = detect_swin(file.state) if file.state else "large"
         net = file.fill(lambda: BiRefNet(swin, patches))
         variant = "-lite" if swin == "tiny" else ""
-        options = {"patches": patches} | ({"processing": processing} if processing != PROCESSINGS[0] else {})
+        recorded = {"patches": patches} | ({"processing": processing} if processing != PROCESSINGS[0] else {})
         if shape:
             file, size = replace(file, size=""), ""
-        super().__init__(card, file, net, device, size, variant=variant, **options)
+        super().__init__(card, file, net, device, size, variant=variant, **recorded)
         self.title += f", {patches} patches"
         self.processing, self.is_native = processing, shape == NATIVE
         if shape:

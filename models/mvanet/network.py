@@ -35,7 +35,9 @@ class MVANet(nn.Module):
             self.add_module(f"conv{level}", nn.Sequential(*self.make_layer(WIDTH, WIDTH, nn.PReLU)))
         wide = 3 * WIDTH
         self.insmask_head = nn.Sequential(
-            *self.make_layer(WIDTH, wide, nn.PReLU), *self.make_layer(wide, wide, nn.PReLU), nn.Conv2d(wide, WIDTH, 3, padding=1)
+            *self.make_layer(WIDTH, wide, nn.PReLU),
+            *self.make_layer(wide, wide, nn.PReLU),
+            nn.Conv2d(wide, WIDTH, 3, padding=1),
         )
         self.shallow = nn.Sequential(nn.Conv2d(3, WIDTH, 3, padding=1))
         self.upsample1 = nn.Sequential(*self.make_layer(WIDTH, WIDTH, nn.GELU))

@@ -2,8 +2,8 @@
 
 Writes ben2/keys.json.gz, the keys of the authors' state dict, and ben2/answers.npz: logits of a square and of an oblong
 image under the weights of tests/helpers/filled_weights.py, also of the network with a Swin of one block to a stage,
-which is fast; and the input and the map of BEN_Base.inference without the refinement of colours. Needs einops. The files here were made with torch 2.13.0 on a CPU. Stand-ins replace timm and
-torchvision.
+which is fast; and the input and the map of BEN_Base.inference without the refinement of colours. Needs einops. The
+files here were made with torch 2.13.0 on a CPU. Stand-ins replace timm and torchvision.
 """
 
 import gzip
