@@ -85,8 +85,8 @@ def _check_entry(path: Path, entry: Entry, seen: SeenEvidence) -> Iterator[str]:
     parts = [(measured.protocol, *sorted(measured.splits)) for measured in entry.measured]
     if len(set(parts)) < len(parts):
         yield "two measured parts are of the same subsets by the same protocol"
-    for part in (*entry.reported, *entry.measured):
-        yield from _check_trained_on(part.trained_on)
+    for trained_on in (*(part.trained_on for part in entry.reported), *(part.trained_on for part in entry.measured)):
+        yield from _check_trained_on(trained_on)
     for measured in entry.measured:
         yield from check_measured(path, entry, measured, seen)
 

@@ -109,7 +109,7 @@ def test_a_predictor_without_identity_is_told_to_set_it():
 def test_the_shipped_toy_is_called_one(folder):
     ran = call("predict", folder / "im/a.jpg", "--option", "size=64")
     assert ran.exit_code == 0, ran.output
-    assert "trained on DIS-Mini: DIS-TR" in ran.stderr
+    assert "trained on DIS-Mini/DIS-TR" in ran.stderr
     (folder / "net.py").write_text(OWN)
     ran = call("predict", folder / "im/a.jpg", "--model", folder / "net.py", "--again")
     assert (ran.exit_code, ran.stderr) == (0, "")
