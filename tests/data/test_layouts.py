@@ -190,6 +190,13 @@ def test_another_pair_next_to_im_and_gt_is_a_second_reading(tmp_path, pair):
         assert "can be read in 2 ways: (1) im/ and gt/; (2) {}/ and {}/".format(*pair) in refused.stderr
 
 
+def test_an_unknown_layout_names_the_folders_that_are_there(tmp_path):
+    folder = put_folders(tmp_path / "mine", "Pictures", "Annotations")
+    refused = call("score", put_maps(tmp_path / "maps"), "--data", folder)
+    assert refused.exit_code == 2
+    assert "mine: its folders (Annotations, Pictures) are no known layout, and it has no split of" in refused.stderr
+
+
 def test_two_extensions_without_jpeg_are_two_readings(tmp_path):
     put(tmp_path / "d" / "a.bmp", tmp_path / "d" / "a.png")
     with pytest.raises(InputError, match="can be read in 2 ways"):
