@@ -153,7 +153,9 @@ def test_a_missing_data_set_fails_for_its_methods_only(place):
     done = suite("--out", "runs")
     assert done.exit_code == 1
     assert "6 of 9 finished" in done.output
-    assert "No method was scored on this data set." in (place / "suites/suite/report.html").read_text("utf-8")
+    page = (place / "suites/suite/report.html").read_text("utf-8")
+    assert "No method was scored on this data set." in page
+    assert "Scores on kitchen, Attic. ↑" in page
 
 
 @pytest.mark.parametrize("stops", [(2, 5), *(pytest.param(s, marks=pytest.mark.slow) for s in ((1,), (9, 8)))])
