@@ -61,24 +61,28 @@ def freeze(data, split, out):
 @data.command("list")
 @json_option
 def list_sets(as_json):
-    """List published data sets, and where to get them."""
+    """List published data sets."""
     from disbench.data.known import list_known
 
     if as_json:
         print_json([_describe_set(name, facts) for name, facts in list_known().items()])
         return
     rows = [
-        (name, facts.task, ", ".join(map(_describe_split, facts.splits)), facts.truth_kind, facts.homepage)
+        (name, facts.task, "; ".join(map(_describe_split, facts.splits)), facts.truth_kind)
         for name, facts in list_known().items()
     ]
-    print_table(("name", "task", "images", "truths", "homepage"), rows)
+    print_table(("name", "task", "images", "truths"), rows)
+    click.echo("?: not known. `disbench data show NAME` prints layout, licence, paper and where to get it.")
 
 
 @data.command()
 @click.argument("name")
 @json_option
 def show(name, as_json):
-    """Show a published data set, and how to get it."""
+    """Show a published data set, and how to get it.
+
+    NAME is that of the data set or of one of its splits, in any case.
+    """
     from disbench.data.known import get_known
 
     title, facts = get_known(name)
@@ -88,7 +92,7 @@ def show(name, as_json):
     lines = {
         "name": title,
         "task": facts.task,
-        "images": ", ".join(map(_describe_split, facts.splits)) + (f"; {facts.total:,} in all" if facts.total else ""),
+        "images": "; ".join(map(_describe_split, facts.splits)) + (f"; {facts.total:,} in all" if facts.total else ""),
         "truths": facts.truth_kind,
         "layout": facts.layout,
         "licence": facts.licence,

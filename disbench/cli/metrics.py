@@ -1,9 +1,12 @@
 """The command that lists measures: metrics."""
 
+import shutil
+import textwrap
+
 import click
 
 from disbench.cli.options import complete_metrics, json_option
-from disbench.system.console import print_json, print_table
+from disbench.system.console import print_json
 
 
 @click.command()
@@ -27,7 +30,17 @@ def metrics(keys, as_json):
             facts = f"{metric.symbol}, {metric.direction} is better. {metric.formula}. {metric.reference}"
             click.echo(f"{metric.key}: {facts}")
         return
-    rows = [(m.name, " ".join(m.variants), m.symbol, m.direction, m.formula, m.reference) for m in MEASURES.values()]
-    print_table(("key", "variants", "symbol", "better", "formula", "reference"), rows)
+    for m in MEASURES.values():
+        variants = f"_{{{','.join(m.variants)}}}" if m.variants else ""
+        request = "; only on request" if m.optional else ""
+        click.echo(f"{m.name}{variants}: {m.symbol}, {m.direction} is better{request}")
+        _echo_wrapped(f"{m.formula}.")
+        _echo_wrapped(f"{m.reference}.")
+    click.echo("\nVariants")
     for name, variant in VARIANTS.items():
-        click.echo(f"{name}: {variant.meaning}")
+        _echo_wrapped(f"{name}: {variant.meaning}.")
+
+
+def _echo_wrapped(text: str) -> None:
+    width = shutil.get_terminal_size().columns
+    click.echo(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    "))

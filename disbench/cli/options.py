@@ -160,8 +160,8 @@ models_option = click.option(
 )
 
 
-def protocol_option(default: str | None) -> Callable:
-    """Make --protocol. Without a default, results keep their own protocol."""
+def protocol_option(default: str | None, otherwise: str = "that of each run") -> Callable:
+    """Make --protocol. `otherwise` says what no protocol means where there is no default."""
     return click.option(
         "--protocol",
         "protocols",
@@ -170,7 +170,7 @@ def protocol_option(default: str | None) -> Callable:
         callback=_parse_protocols,
         shell_complete=_complete_protocols,
         help="Evaluation protocols, side by side: pysod, diffdis, mvanet, mvanet-2024-11, mvanet-2024, isnet, "
-        f"birefnet, pdfnet. Default: {default or 'that of each run'}.",
+        f"birefnet, pdfnet. Default: {default or otherwise}.",
     )
 
 

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option("--save/--no-save", default=True, help="Keep the maps of models. Default: --save.")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure, as for `run`.")
-@add_options(protocol_option(None), metrics_option, json_option)
+@add_options(protocol_option(None, "those of the suite"), metrics_option, json_option)
 def suite(
     file, pysod, plan, device, engine, address, out, report, save, workers, protocols, metrics, as_json
 ):
@@ -195,9 +195,14 @@ def _print_plan(items: Sequence[PlanItem], out: Path, *, as_json: bool) -> None:
         methods = ", ".join(dict.fromkeys(item.method for item in affected))
         datasets = ", ".join(dict.fromkeys(item.dataset for item in affected))
         click.echo(escape_control_chars(f"missing: {methods} on {datasets}: {fault}"))
-    more = f", without {len(unknown)} of unknown time" if unknown else ""
-    click.echo(f"Time left: {_format_seconds(seconds)}{more}; it is that of the latest run of a model in {out}.")
-    click.echo(f"Disk: {total / 1e9:,.2f} GB at most; free: {free / 1e9:,.1f} GB")
+    planned = [item for item in items if not item.faults]
+    if unknown and len(unknown) == len(planned):
+        click.echo(f"Time left: unknown, because {out} has no run of these methods.")
+    elif planned:
+        more = f", and {len(unknown)} of unknown time" if unknown else ""
+        click.echo(f"Time left: {_format_seconds(seconds)}{more}; from the latest run of each model in {out}.")
+    size = f"{total / 1e9:,.1f} GB" if total >= 1e9 else f"{total / 1e6:,.1f} MB"
+    click.echo(f"Disk: {size} at most; free: {free / 1e9:,.1f} GB")
 
 
 def _format_seconds(seconds: float) -> str:

@@ -67,9 +67,9 @@ def list_known() -> dict[str, KnownSet]:
 
 
 def get_known(name: str) -> tuple[str, KnownSet]:
-    """Return the name and the facts of a published data set, by its name in any case. InputError for another name."""
+    """Return name and facts of a published data set, by its name or that of a split. InputError for another name."""
     for title, facts in list_known().items():
-        if _normalize(title) == _normalize(name):
+        if _normalize(name) in {_normalize(title), *_list_folders(facts)}:
             return title, facts
     raise InputError(f"no published data set {name!r} is known; {suggest_names(name, list_known())}")
 
@@ -78,7 +78,7 @@ def find_known(folder: str) -> KnownSet | None:
     """Find the published data set that a folder is named after, or after a split of it."""
     key = _normalize(folder)
     for title, facts in list_known().items():
-        if key == _normalize(title) or key in {_normalize(f) for split in facts.splits for f in split.folders}:
+        if key in {_normalize(title), *_list_folders(facts)}:
             return facts
     return None
 
@@ -100,6 +100,10 @@ def find_counts(folder: str) -> set[int]:
         if key == _normalize(title):
             return facts.counts
     return set()
+
+
+def _list_folders(facts: KnownSet) -> set[str]:
+    return {_normalize(folder) for split in facts.splits for folder in split.folders}
 
 
 def _normalize(name: str) -> str:

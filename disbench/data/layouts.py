@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from disbench.data.dataset import Sample
-from disbench.data.file_lists import Files
+from disbench.data.file_lists import Files, list_names
 from disbench.data.recognition import Part, find_split_folders, recognize_part
 from disbench.errors import InputError
 
@@ -36,11 +36,17 @@ def read_layout(
         raise InputError(f"{root}: no such folder; {EXPECTED_LAYOUT}{_OTHERS}")
     root = find_tree(root)
     folders = find_split_folders(root)
+    if not folders:
+        below = list_names(sorted(path.name for path in root.iterdir() if path.is_dir())) or "none"
+        raise InputError(
+            f"{root}: its folders ({below}) are no known layout, and it has no split of DIS5K; "
+            f"{EXPECTED_LAYOUT}{_OTHERS}"
+        )
     splits = {}
     for name in names:
         folder = folders.get(name, root / name)
         if not folder.is_dir():
-            present = ", ".join(n for n in counts if n in folders) or "no split of DIS5K"
+            present = ", ".join(n for n in counts if n in folders)
             raise InputError(f"{folder}: no such folder; {root} has {present}; {EXPECTED_LAYOUT}{_OTHERS}")
         splits[name] = check_count(name, find_part(folder, images=images).read(name), counts[name], folder)
     return splits

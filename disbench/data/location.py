@@ -10,7 +10,14 @@ from disbench.data.hub import HUB_PREFIX, download_dataset
 from disbench.data.known import find_counts, find_known
 from disbench.data.layouts import EXPECTED_LAYOUT, check_count, find_part, find_tree, read_layout
 from disbench.data.pairing import read_pairs
-from disbench.data.recognition import TRUTHS_ONLY, Part, Reading, find_split_folders, recognize_folder
+from disbench.data.recognition import (
+    TRUTHS_ONLY,
+    Part,
+    Reading,
+    find_split_folders,
+    recognize_folder,
+    require_no_other_pair,
+)
 from disbench.data.soft_truths import declare_truths
 from disbench.errors import InputError, require_utf8, suggest_names
 from disbench.system.progress import Progress, announce_once
@@ -93,14 +100,17 @@ def _find_in_folder(place: _Place, split: str | None, *, images: bool) -> DataSe
     if not (root / "gt").is_dir() and of_dis5k and _names_dis5k(split):
         return _read_tree(place, tree, split, images=images)
     reading = None
-    if not _has_standard_folders(root, images=images):
+    if _has_standard_folders(root, images=images):
+        require_no_other_pair(root)
+    else:
         skipped = {folder.relative_to(root).parts[0] for folder in of_dis5k.values()}
         reading = recognize_folder(root, images=images, skipped=skipped)
     if reading is None and not (root / "gt").is_dir():  # which reports what is missing
         return _read_tree(place, tree, split, images=images)
     dataset = _read_reading(place, reading, split, images=images)
     if reading:
-        announce_once(f"{place.location}: {reading.layout}")
+        # A command may look for the images too, or by the absolute path that a run has.
+        announce_once(f"{place.location}: {reading.layout}", subject=f"layout of {root.resolve()}")
     return dataset
 
 

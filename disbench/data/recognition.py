@@ -73,6 +73,13 @@ def recognize_folder(root: Path, *, images: bool = True, skipped: Collection[str
     return reading
 
 
+def require_no_other_pair(root: Path) -> None:
+    """Raise InputError for a folder with im/ and gt/ that has another pair of folders, too."""
+    pairs = [pair for pair in find_folder_pairs(_list_names(root)[0]) if not {"im", "gt"} & {*pair}]
+    layouts = ["im/ and gt/", *(f"{pair.images}/ and {pair.truths}/" for pair in pairs)]
+    _choose(root, [Reading(layout=layout, parts={}) for layout in layouts])
+
+
 def recognize_part(folder: Path, *, images: bool = True) -> Part | None:
     """Recognise the files of one subset. None for an unknown layout, and for several subsets."""
     reading = _choose(folder, _list_readings(folder, images=images))

@@ -36,7 +36,7 @@ def name_maps(maps: Path) -> str:
 def open_maps(maps: Path) -> Iterator[Path]:
     """Open a folder or a zip file of maps for the duration of the block, and yield the folder.
 
-    A single folder at the top of the archive is opened, unless it is named like a split.
+    A folder that has nothing next to it is opened, at any depth, unless it is named like a split.
 
     Raises:
         InputError: for a damaged or encrypted archive, for one that is too large, and for names that lead elsewhere.
@@ -54,12 +54,17 @@ def open_maps(maps: Path) -> Iterator[Path]:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{maps}: cannot be extracted ({describe_error(error)}); check the archive") from None
-        entries = list(root.iterdir())
-        is_wrapped = len(entries) == 1 and entries[0].is_dir() and entries[0].name not in SPLIT_COUNTS
         try:
-            yield entries[0] if is_wrapped else root
+            yield _unwrap(root)
         except InputError as error:
             raise InputError(str(error).replace(str(root), str(maps))) from None
+
+
+def _unwrap(root: Path) -> Path:
+    """Return the folder of the maps, below folders that hold only one folder."""
+    while len(entries := list(root.iterdir())) == 1 and entries[0].is_dir() and entries[0].name not in SPLIT_COUNTS:
+        root = entries[0]
+    return root
 
 
 def _extract(maps: Path, archive: zipfile.ZipFile, root: Path) -> None:

@@ -161,7 +161,8 @@ def _describe(blocks: Sequence[Block]) -> str:
     """Return the legend of all blocks, in plain text."""
     tables = _list_tables(blocks)
     cells = [cell for table in tables for cell in table.cells]
-    sentences = [f"Scores on {', '.join(block.title for block in blocks)}. ↑: higher is better, ↓: lower is better."]
+    titles = ", ".join(block.title for block in blocks if block.table is not None) or "no data set"
+    sentences = [f"Scores on {titles}. ↑: higher is better, ↓: lower is better."]
     ranks = {cell.rank for cell in cells}
     if "best" in ranks:
         second = ", the second underlined" if "second" in ranks else ""

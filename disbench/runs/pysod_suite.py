@@ -47,11 +47,16 @@ def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
     for path, keys in ((datasets, sets), (methods, tables)):
         if len({_make_name(key).casefold() for key in keys}) < len(keys):
             raise InputError(f"{path}: two names differ only in case or special characters; rename one of them")
+    used = {name for folders in tables.values() for name, part in folders.items() if part is not None}
     entries = []
     for name, parts in sets.items():
+        if name not in used:  # one file of data sets serves many files of methods
+            continue
         if not parts.get("mask"):
             raise InputError(f"{datasets}: {name} has no `mask`; add the folder of its ground truths")
-        _link_files(_convert(datasets, name, parts["mask"]), links / _make_name(name) / "gt", datasets)
+        _link_files(
+            _convert(datasets, name, parts["mask"]), links / _make_name(name) / "gt", f"{datasets}: {name}"
+        )
         entries.append(DataEntry(title=name, truth=str(links / _make_name(name) / "gt")))
     listed = []
     for method, folders in tables.items():
@@ -59,7 +64,8 @@ def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
         for name, part in folders.items():
             if part is not None and name in sets:
                 target = links / _make_name(name) / "maps" / _make_name(method)
-                _link_files(_convert(methods, f"{method}, {name}", part), target, methods)
+                place = f"{method}, {name}"
+                _link_files(_convert(methods, place, part), target, f"{methods}: {place}")
                 maps[name] = str(target)
         if maps:
             listed.append(MethodEntry(title=method, maps=maps))
@@ -84,7 +90,7 @@ def _make_name(name: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", name).strip(".") or "data"
 
 
-def _link_files(part: Part, target: Path, source: Path) -> None:
+def _link_files(part: Part, target: Path, source: str) -> None:
     """Make a folder of links to the files of a part, under their names without prefix and suffix."""
     try:
         files = sorted(Path(part.path).iterdir())

@@ -12,6 +12,7 @@ from disbench.data.headers import read_header
 from disbench.data.identity import hash_dataset, identify_splits
 from disbench.errors import InputError
 from disbench.inference.command import load_command
+from disbench.inference.map_archive import is_archive, open_maps
 from disbench.inference.map_folder import MapFolder
 from disbench.registry.card import Card
 from disbench.registry.discovery import cli_arguments
@@ -106,8 +107,9 @@ def _check_method(method: MethodEntry, data: DataEntry, inputs: SuiteInputs) -> 
     folder = method.get_maps(data)
     if folder is None:
         _check_available(inputs.get_card(method), inputs.make_model_spec(method))
-    elif not folder.is_dir():
-        raise InputError(f"{folder}: no such folder{_hint_at_maps(inputs.get_card(method)) if method.model else ''}")
+    elif not folder.is_dir() and not is_archive(folder):
+        hint = _hint_at_maps(inputs.get_card(method)) if method.model else ""
+        raise InputError(f"{folder}: no such folder or zip file{hint}")
 
 
 def _plan_cell(
@@ -118,8 +120,9 @@ def _plan_cell(
     description: Description | None
     if folder is not None:
         saved = inputs.make_maps_spec(method, folder)
-        maps = MapFolder(saved.title, folder, dataset.samples, measures.protocols[0].resize)
-        name, description, bytes_per_image = maps.name, describe(maps), BYTES_PER_ROW
+        with open_maps(folder) as opened:
+            maps = MapFolder(saved.title, opened, dataset.samples, measures.protocols[0].resize)
+            name, description, bytes_per_image = maps.name, describe(maps), BYTES_PER_ROW
     else:
         spec = inputs.make_model_spec(method)
         name = inputs.get_card(method).name

@@ -8,10 +8,15 @@ _listeners: list[Callable[[str], None]] = []
 _announced: set[str] = set()
 
 
-def announce_once(text: str) -> None:
-    """Announce a delay, once per process. Only commands show it: in the library, nothing listens."""
-    if _listeners and text not in _announced:
-        _announced.add(text)
+def announce_once(text: str, subject: str = "") -> None:
+    """Announce a delay or a fact, once per process. Only commands show it: in the library, nothing listens.
+
+    Args:
+        text: the line.
+        subject: what the line is about, if several texts say the same of it. Only the first of them is shown.
+    """
+    if _listeners and (subject or text) not in _announced:
+        _announced.add(subject or text)
         _listeners[-1](text)
 
 

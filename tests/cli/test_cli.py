@@ -127,7 +127,11 @@ def test_lists_are_for_people_and_programs():
     assert "https://drive.google.com" in call("models", "diffdis").stdout
     assert {m["name"] for m in json.loads(call("models", "--json").stdout)} >= {"diffdis", "otsu", "all_foreground"}
     assert {m["key"] for m in json.loads(call("metrics", "--json").stdout)} >= {"f_max", "mae", "iou_whole"}
-    assert "counts summed over the images" in call("metrics").stdout
+    listed = call("metrics").stdout.splitlines()
+    assert "hce: HCE, lower is better; only on request" in listed
+    assert "mae: M, lower is better" in listed
+    assert any("counts summed over the images" in line for line in listed)
+    assert max(len(line) for line in listed if line.startswith(" ")) <= 80
     assert [line.split(":")[0] for line in call("metrics", "hce,f_max").stdout.splitlines()] == ["hce", "f_max"]
     assert "unknown metric 'f_mx'; did you mean f_max" in call("metrics", "f_mx").stderr
 

@@ -67,6 +67,8 @@ def test_the_list_and_one_set_are_shown():
     assert "doi: https://doi.org/10.24963/ijcai.2021/111\n" in text
     assert "licence: (unknown)\n" in text
     assert json.loads(call("data", "show", "COIFT", "--json").stdout)["splits"][0]["count"] is None
+    assert call("data", "show", "p3m_500-np").stdout.startswith("name: P3M-10k\n")
+    assert "images: train (camouflaged) 3,040; test (camouflaged) 2,026\n" in call("data", "show", "COD10K").stdout
     refused = call("data", "show", "AIM-50")
     assert refused.exit_code == 2
     assert "did you mean AIM-500 or AM-2k?" in refused.stderr

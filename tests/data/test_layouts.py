@@ -56,9 +56,10 @@ def test_a_pair_of_folders_is_a_data_set(tmp_path, images, truths):
 
 def test_a_run_shows_pictures_of_another_layout(tmp_path):
     folder = put_folders(tmp_path / "mine", "Imgs", "GT")
-    run = call("run", "--model", "otsu", "--data", folder)
+    run = call("run", "--model", "otsu", "--data", folder.name)
     assert run.exit_code == 0, run.output
-    assert f"{folder}: Imgs/ and GT/" in run.stderr
+    assert run.stderr.count("Imgs/ and GT/") == 1
+    assert "mine: Imgs/ and GT/" in run.stderr
     assert "Qualitative grid" in run.stdout
     grouped = call("report", "--by", "complexity", "--parts", "2", "--format", "csv")
     assert grouped.exit_code == 0, grouped.output
@@ -173,6 +174,27 @@ def test_two_readings_are_refused_with_both(tmp_path):
     assert "(1) masks/; (2) masks_max255/" in both.stderr
     taken = call("score", "maps", "--truth", folder / "masks")
     assert taken.exit_code == 0, taken.output
+
+
+@pytest.mark.parametrize("pair", [("images", "masks"), ("images_test", "masks_test")])
+def test_another_pair_next_to_im_and_gt_is_a_second_reading(tmp_path, pair):
+    folder = put_folders(tmp_path / "mine", "im", "gt")
+    (folder / "trimap").mkdir()
+    put(folder / "preview.jpg", folder / "preview.png")
+    put_folders(folder / "more", "im", "gt")
+    assert find_dataset(folder).title == "mine"
+    put_folders(folder, *pair)
+    for command in (("data", "verify"), ("score", put_maps(tmp_path / "maps"))):
+        refused = call(*command, "--data", folder)
+        assert refused.exit_code == 2
+        assert "can be read in 2 ways: (1) im/ and gt/; (2) {}/ and {}/".format(*pair) in refused.stderr
+
+
+def test_an_unknown_layout_names_the_folders_that_are_there(tmp_path):
+    folder = put_folders(tmp_path / "mine", "Pictures", "Annotations")
+    refused = call("score", put_maps(tmp_path / "maps"), "--data", folder)
+    assert refused.exit_code == 2
+    assert "mine: its folders (Annotations, Pictures) are no known layout, and it has no split of" in refused.stderr
 
 
 def test_two_extensions_without_jpeg_are_two_readings(tmp_path):

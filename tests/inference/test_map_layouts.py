@@ -226,12 +226,12 @@ def png(seed):
     return cv2.imencode(".png", draw(seed)[1])[1].tobytes()
 
 
-@pytest.mark.parametrize("prefix", ["", "MyMethod/"])
+@pytest.mark.parametrize("prefix", ["", "MyMethod/", "results/MyMethod/"])
 def test_a_zip_file_is_scored_as_its_folder(prefix):
     two_subsets()
     names = [("one", "a"), ("one", "b"), ("two", "c"), ("two", "d")]
     members = {f"{prefix}{split}/{name}.png": png(k % 2) for k, (split, name) in enumerate(names)}
-    members |= {"__MACOSX/._a.png": b"", f"{prefix}.DS_Store": b""}
+    members |= {"__MACOSX/._a.png": b"", f"{prefix}.DS_Store": b"", ".DS_Store": b""}
     zip_file("best.zip", members)
     for split, name in names:
         path = Path("maps", split, f"{name}.png")

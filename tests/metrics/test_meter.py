@@ -33,7 +33,7 @@ def test_scores_equal_those_of_the_command_on_saved_maps(pairs, rounding, tmp_pa
     saved = {"truncate": lambda x: (x * 255).astype(np.uint8), "round": lambda x: (x * 255).round().astype(np.uint8)}
     save_pairs(tmp_path, [saved[rounding](soft) for soft, _ in pairs], [truth for _, truth in pairs])
     expected = score_saved(tmp_path)
-    assert len(expected) == 7 * (len(set(disbench.METRICS)) - sum(m.optional for m in disbench.METRICS.values()) + 3)
+    assert len(expected) == 8 * (len(set(disbench.METRICS)) - sum(m.optional for m in disbench.METRICS.values()) + 3)
     meter = disbench.Meter(EVERY, KEYS, rounding=rounding)
     for i in (3, 0, 5, 1, 4, 2):
         soft, truth = pairs[i]
@@ -226,6 +226,7 @@ def test_nothing_of_a_batch_with_a_fault_is_added():
         ({"protocol": "pysodd"}, "protocol: 'pysodd' is unknown"),
         ({"protocol": ["pysod"]}, "protocol: got"),
         ({"metrics": "fmax"}, "unknown metric 'fmax'"),
+        ({"metrics": "mae,grad_unknown"}, "metrics: grad_unknown needs trimaps"),
     ],
 )
 def test_unfit_arguments_are_refused_at_once(arguments, message):

@@ -153,7 +153,9 @@ def test_a_missing_data_set_fails_for_its_methods_only(place):
     done = suite("--out", "runs")
     assert done.exit_code == 1
     assert "6 of 9 finished" in done.output
-    assert "No method was scored on this data set." in (place / "suites/suite/report.html").read_text("utf-8")
+    page = (place / "suites/suite/report.html").read_text("utf-8")
+    assert "No method was scored on this data set." in page
+    assert "Scores on kitchen, Attic. ↑" in page
 
 
 @pytest.mark.parametrize("stops", [(2, 5), *(pytest.param(s, marks=pytest.mark.slow) for s in ((1,), (9, 8)))])
@@ -245,12 +247,23 @@ def test_a_plan_shows_what_is_missing_done_and_left(place):
     (fault,) = cells["isnet", "kitchen"]["faults"]
     assert fault.startswith("isnet.pth: no such file; get isnet.pth by hand from https://")
     (fault,) = cells["Theirs", "kitchen"]["faults"]
-    assert fault.startswith("no-maps: no such folder; published maps: https://github.com/dongbo811/FP-DIS")
+    assert fault.startswith("no-maps: no such folder or zip file; published maps: https://github.com/dongbo811/FP-DIS")
     assert status["by_command", "kitchen"] == "to do"
     assert document["seconds"] is None and document["bytes"] > 0
     printed = suite("--plan", "--out", "runs").output
     assert "unknown" in printed and "missing: isnet on kitchen, Garage & <b>" in printed
     assert sorted(path.name for path in Path("runs").iterdir()) == ["Mine", "otsu"]  # nothing was run
+
+
+def test_maps_in_a_zip_file_are_planned_and_an_unknown_time_is_no_zero(place):
+    Path(shutil.make_archive("mine", "zip", "maps/kitchen"))
+    text = '[[datasets]]\ndata = "kitchen"\n[[methods]]\ntitle = "Mine"\nmaps = "mine.zip"\n'
+    Path("suite.toml").write_text(text, encoding="utf-8")
+    (cell,) = plan("--out", "runs")["cells"]
+    assert cell["status"] == "to do"
+    assert "Time left: unknown" in suite("--plan", "--out", "runs").output
+    assert suite("--out", "runs").exit_code == 0
+    assert plan("--out", "runs")["cells"][0]["status"] == "done"
 
 
 def test_a_plan_counts_the_images_of_a_started_run_and_of_no_other(place, monkeypatch):
@@ -378,6 +391,9 @@ def write_pysod(place, **changes):
 def test_the_files_of_pysodevaltoolkit_are_a_suite(place):
     write_pysod(place)
     command = ("suite", "--from-pysodevaltoolkit", "datasets.json", "methods.json", "--out", "runs", "--metrics", "mae")
+    listed = json.loads(Path("datasets.json").read_text(encoding="utf-8"))
+    listed["Elsewhere"] = {"mask": {"path": "not-here"}}  # no method has maps of it
+    Path("datasets.json").write_text(json.dumps(listed), encoding="utf-8")
     for _ in range(2):
         done = call(*command)
         assert done.exit_code == 0, done.output
@@ -410,7 +426,7 @@ def test_a_file_that_is_gone_leaves_no_link_and_is_a_fault(place):
         ({"datasets": {"kitchen": {"mask": {"path": 3}}}}, "datasets.json: not a file of PySODEvalToolkit: kitchen"),
         ({"datasets": {"kitchen": {"mask": {"path": ""}}}}, "PySODEvalToolkit: kitchen (its path is empty)"),
         ({"methods": {"A b": {}, "a/b": {}}}, "methods.json: two names differ only in case or special characters"),
-        ({"datasets": {"kitchen": {"mask": {"path": "gone"}}}}, "datasets.json: gone: No such file or directory"),
+        ({"datasets": {"kitchen": {"mask": {"path": "gone"}}}}, "datasets.json: kitchen: gone: No such file"),
         ({"datasets": {"kitchen": {"mask": {"path": "kitchen/gt", "prefix": "q"}}}}, "no file with prefix 'q'"),
         ({"datasets": [1]}, "datasets.json: not a file of PySODEvalToolkit"),
         ({"methods": {"M": {"elsewhere": {"path": "maps"}}}}, "methods.json: no method has maps of a data set"),
