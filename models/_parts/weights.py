@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from disbench.errors import InputError, SeveralStates
 from disbench.models._parts.states import Choice, State, choose_state
+from disbench.registry.hub import download_from_hub
 from disbench.system.files import require_regular_file
 
 SIZE = "disbench.size"  # key in a .safetensors file's metadata: the training size in pixels
@@ -43,12 +43,7 @@ def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
     if not remote or path.parent.is_dir():  # out/isnet.pth looks like owner/name, but out/ is a local folder
         raise InputError(f"{name}: no such file or folder")
     repository, file = remote.groups()
-    try:
-        if file:
-            return Path(hf_hub_download(repository, file))
-        return Path(snapshot_download(repository, allow_patterns=list(patterns)))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name}: no such path, and not available from Hugging Face ({first_line(error)})") from error
+    return download_from_hub(name, repository, file, patterns)
 
 
 def read_weights(path: Path) -> State:
