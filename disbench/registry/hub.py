@@ -8,7 +8,7 @@ from disbench.system.network import can_connect, is_offline
 from disbench.system.progress import announce_once
 
 ALTERNATIVES = "give the path of a file or folder that you have"
-_STATUSES = {
+STATUSES = {
     401: ("HTTP 401: it does not exist, or is private or gated", "check the id, or log in with `hf auth login`"),
     403: ("HTTP 403: access is denied", "accept its conditions on its page, and log in with `hf auth login`"),
     404: ("HTTP 404: no such repository or file", "check the id"),
@@ -37,6 +37,8 @@ def download_from_hub(name: str, repository: str, file: str | None, patterns: Se
     """
     from huggingface_hub import hf_hub_download, snapshot_download
 
+    if not file and not patterns:
+        raise InputError(f"{name}: no such file or folder, and a whole repository; give one file of it: {name}/FILE")
     from_cache = must_use_cache()
     if not from_cache:
         announce_once(f"{name}: downloading what is not in the cache of Hugging Face ...")
@@ -61,8 +63,8 @@ def _explain(error: Exception, *, from_cache: bool) -> tuple[str, str]:
         return f"{reason}, and not all of it in the cache", f"connect, or {ALTERNATIVES}"
     for cause in _list_causes(error):
         status = getattr(getattr(cause, "response", None), "status_code", None)
-        if status in _STATUSES:
-            reason, advice = _STATUSES[status]
+        if status in STATUSES:
+            reason, advice = STATUSES[status]
             return reason, f"{advice}, or {ALTERNATIVES}"
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return reason, f"run the same command again, which resumes the download, or {ALTERNATIVES}"

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from disbench.errors import InputError, SeveralStates
 from disbench.models._parts.states import Choice, State, choose_state
-from disbench.registry.hub import download_from_hub
+from disbench.registry.weights import fetch_from_hub
 from disbench.system.files import require_regular_file
 
 SIZE = "disbench.size"  # key in a .safetensors file's metadata: the training size in pixels
@@ -43,7 +43,7 @@ def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
     if not remote or path.parent.is_dir():  # out/isnet.pth looks like owner/name, but out/ is a local folder
         raise InputError(f"{name}: no such file or folder")
     repository, file = remote.groups()
-    return download_from_hub(name, repository, file, patterns)
+    return fetch_from_hub(name, repository, file, patterns)
 
 
 def read_weights(path: Path) -> State:

@@ -89,8 +89,8 @@ def export(weights, out, base):
     """Write DiffDIS weights as a diffusers folder. The authors' scripts read its unet/."""
     check_output(out, [weights, base])
     with _needs_extra("export", "models"):
-        from disbench.models.diffdis.weights import load
         from disbench.models.diffdis.weights import export as write_folder
+        from disbench.models.diffdis.weights import load
 
     write_folder(load(weights, base), out, base)
     click.echo(out)

@@ -60,7 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         status = server.status if server.status != 200 else 404 if found is None else 200
         etag = hashlib.sha256(data).hexdigest()
         span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range") or "")
-        if status == 200 and span and server.ranges and isinstance(found, bytes):
+        is_same = self.headers.get("If-Range") in (None, f'"{etag}"')
+        if status == 200 and span and is_same and server.ranges and isinstance(found, bytes):
             status, total = 206, len(data)
             data = data[int(span[1]) :]
         self.send_response(status)
@@ -90,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
 def serve_hub(monkeypatch, cache, repositories=None, files=None):
     """Serve repositories and files, and let huggingface_hub take them from there and keep them in a folder."""
     server = HubServer(repositories, files)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     use_endpoint(monkeypatch, server.url, cache)
     try:
         yield server
