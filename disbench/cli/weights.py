@@ -5,7 +5,6 @@ from dataclasses import asdict
 import click
 
 from disbench.cli.options import add_options, json_option, models_option
-from disbench.errors import escape_control_chars
 from disbench.system.console import print_json, print_table
 
 
@@ -24,5 +23,5 @@ def weights(as_json):
     elif not rows:
         click.echo("no weights in the caches; `disbench models NAME` lists what --weights downloads")
     else:
-        cells = [(row.name or "-", row.file, f"{row.bytes / 1e6:.1f} MB", row.sha256, row.path) for row in rows]
-        print_table(("name", "file", "size", "SHA256", "path"), [tuple(map(escape_control_chars, row)) for row in cells])
+        head = ("name", "file", "size", "SHA256", "path")
+        print_table(head, [(r.name or "-", r.file, f"{r.bytes / 1e6:.1f} MB", r.sha256, r.path) for r in rows])

@@ -180,7 +180,8 @@ def load_model(
 
     Args:
         name: a name of the registry, a file, or hf:OWNER/NAME.
-        weights: a file, a folder, a name on the model's card or a Hugging Face id. Default: the weights that disbench ships, if it does.
+        weights: a file, a folder, a name on the model's card or a Hugging Face id. Default: the weights that
+            disbench ships, if it does.
             "untrained" is a random initialisation.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: the best one available.
         **options: options of the model itself.

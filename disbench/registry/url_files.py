@@ -21,7 +21,7 @@ TIMEOUT = 10.0  # seconds without a byte
 MAX_ATTEMPTS = 5
 
 
-class _Interrupted(Exception):
+class _InterruptedError(Exception):
     """The connection ended before the file did."""
 
 
@@ -55,7 +55,7 @@ def download_url(name: str, url: str) -> Path:
     except HTTPError as error:
         reason, advice = STATUSES.get(error.code, (f"HTTP {error.code}", "try again later"))
         raise InputError(f"{name}: {url} cannot be downloaded ({reason}); {advice}, or {ALTERNATIVES}") from None
-    except _Interrupted as error:
+    except _InterruptedError as error:
         raise InputError(
             f"{name}: the download from {host} was interrupted ({error}); run the same command again to resume, "
             f"or {ALTERNATIVES}"
@@ -73,7 +73,7 @@ def _complete(name: str, url: str, target: Path) -> None:
         before = part.stat().st_size if part.exists() else 0
         try:
             _receive(name, url, part)
-        except (TimeoutError, ConnectionError, HTTPException, _Interrupted) as error:
+        except (TimeoutError, ConnectionError, HTTPException, _InterruptedError) as error:
             fault = error
             if (part.stat().st_size if part.exists() else 0) <= before:
                 break
@@ -81,7 +81,7 @@ def _complete(name: str, url: str, target: Path) -> None:
             part.replace(target)
             _tag_file(part).unlink(missing_ok=True)
             return
-    raise _Interrupted(str(fault)) from fault
+    raise _InterruptedError(str(fault)) from fault
 
 
 def _receive(name: str, url: str, part: Path) -> None:
@@ -100,7 +100,7 @@ def _receive(name: str, url: str, part: Path) -> None:
         if error.code != 416:  # the part is longer than the file
             raise
         part.unlink()
-        raise _Interrupted("the file is shorter than what has arrived") from None
+        raise _InterruptedError("the file is shorter than what has arrived") from None
     with response:
         resumes = response.status == 206
         _tag_file(part).write_text(response.headers.get("ETag") or "", "utf-8")
@@ -113,7 +113,7 @@ def _receive(name: str, url: str, part: Path) -> None:
                 done += len(chunk)
                 _report(name, done, total)
     if total is not None and done < total:
-        raise _Interrupted(f"{done} of {total} bytes have arrived")
+        raise _InterruptedError(f"{done} of {total} bytes have arrived")
 
 
 def _report(name: str, done: int, total: int | None) -> None:
