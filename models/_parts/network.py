@@ -14,7 +14,7 @@ from disbench.models._parts.weights import (
     State,
     build_untrained,
     digest_tensors,
-    find_weights,
+    find_file,
     load_module,
     parse_size,
     read_state,
@@ -23,7 +23,6 @@ from disbench.models._parts.weights import (
 from disbench.registry.card import Card
 
 UNTRAINED = "untrained"
-FILES = ("model.safetensors",)  # of a repository, or of a copy of it
 
 
 @dataclass(frozen=True)
@@ -83,9 +82,7 @@ def open_weights(weights: str, convert: Callable[[State], State] = dict, wanted:
         if wanted:
             raise InputError(f"--option state={wanted}: untrained weights are from no file; omit one of them")
         return Weights(Path(weights), None)
-    path = find_weights(weights, FILES)
-    if path.is_dir() and (path / FILES[0]).is_file():
-        path /= FILES[0]
+    path = find_file(weights)
     choice = read_state(path, wanted)
     label = choice.label if choice.others else ""
     return Weights(path, convert(choice.state), read_training_size(path), label, wanted)

@@ -22,6 +22,7 @@ from disbench.registry.weights import fetch_from_hub
 from disbench.system.files import require_regular_file
 
 SIZE = "disbench.size"  # key in a .safetensors file's metadata: the training size in pixels
+HUB_FILE = "model.safetensors"  # of a repository that holds one network, or of a copy of it
 MAX_LISTED = 3  # differing tensors that an error names
 
 
@@ -44,6 +45,12 @@ def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
         raise InputError(f"{name}: no such file or folder")
     repository, file = remote.groups()
     return fetch_from_hub(name, repository, file, patterns)
+
+
+def find_file(name: str) -> Path:
+    """Find or download one file of weights: a path, owner/name/file, or owner/name for HUB_FILE in it."""
+    path = find_weights(name, (HUB_FILE,))
+    return path / HUB_FILE if path.is_dir() and (path / HUB_FILE).is_file() else path
 
 
 def read_weights(path: Path) -> State:

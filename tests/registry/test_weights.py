@@ -311,3 +311,45 @@ def test_the_weights_in_the_caches_are_listed(server, use_cards):
     ]
     assert [row["path"] for row in listed] == [str(folder / "model.safetensors"), path]
     assert DIGEST in call("weights").stdout
+
+
+# -- Uses of the name
+
+
+@pytest.fixture
+def thin_isnet(server, use_cards, monkeypatch):
+    """IS-Net with few channels, whose file a server has, under the name "thin" of its card."""
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save
+
+    from disbench.models.isnet import network
+
+    stages = (*((depth, False, 4, 16) for depth in (7, 6, 5, 4)), (4, True, 4, 16), (4, True, 4, 512))
+    monkeypatch.setattr(network, "ISNET", stages)
+    torch.manual_seed(0)
+    data = save(network.ISNet().state_dict())
+    server.files["/thin.safetensors"] = server.repositories[REPOSITORY]["model.safetensors"] = data
+    Path("here.safetensors").write_bytes(data)
+    card = loading.get_card("isnet")
+    use_cards(replace(card, weights=(entry(f"{server.url}/thin.safetensors", "thin"), hub_entry(name="hub"))))
+
+
+def test_a_downloaded_network_is_the_same_model_as_its_file(thin_isnet):
+    from disbench.inference.model import load_model
+
+    expected = load_model("isnet", "here.safetensors", "cpu", size="64").identity
+    for name in ("thin", "hub"):
+        assert load_model("isnet", name, "cpu", size="64").identity == expected
+
+
+def test_a_training_starts_from_a_name_of_the_card(thin_isnet, make_pairs, monkeypatch, tmp_path):
+    supervised = pytest.importorskip("disbench.models._training.supervised")
+    monkeypatch.setattr(supervised, "train_stages", lambda training, recipe, *unused: started.append(recipe.weights))
+    started = []
+    data = make_pairs(tmp_path / "pairs", ["a", "b"])
+    for name in ("thin", "here.safetensors"):
+        recipe = supervised.Recipe(size=64, weights=name, validate_every=0, validate_on=0)
+        context = supervised.TrainingContext(out=tmp_path / "out", device="cpu")
+        supervised.train_model("isnet", recipe, str(data), context)
+    assert Path(started[0]).read_bytes() == Path(started[1]).read_bytes()
+    assert started[1] == "here.safetensors"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from command import call
 from diffusers import AutoencoderKL
 from drawn_weights import fill
 from hashed_weights import CONFIGS, hashed_base, hashed_unet
@@ -113,3 +114,20 @@ def test_an_exported_folder_is_whole(pipeline, no_network, tmp_path):
     checkpoint = weights.load(pipeline)
     weights.export(replace(checkpoint), tmp_path / "out")
     assert weights.digest(weights.load(tmp_path / "out")) == weights.digest(checkpoint)
+
+
+@pytest.mark.slow
+def test_the_command_runs_a_repository_and_again_offline_under_the_same_key(
+    contents, monkeypatch, tmp_path, make_pairs
+):
+    monkeypatch.chdir(tmp_path)
+    data = make_pairs(tmp_path / "pairs", ["a", "b"])
+    command = ("run", "--model", "diffdis", "--weights", NAME, "--data", data, "--device", "cpu", "--no-save")
+    with serve_hub(monkeypatch, tmp_path, {NAME: contents}):
+        first = call(*command, "--option", "size=64", "--json")
+    assert first.exit_code == 0, first.output
+    use_endpoint(monkeypatch, "http://127.0.0.1:9", tmp_path)
+    again = call(*command, "--option", "size=64", "--json", "--offline")
+    assert again.exit_code == 0, again.output
+    assert json.loads(again.stdout) == json.loads(first.stdout)
+    assert len(list((tmp_path / "runs" / "diffdis").iterdir())) == 1
