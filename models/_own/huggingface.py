@@ -59,7 +59,8 @@ class Predictor:
             ) from None
         self.labels = {int(key): label for key, label in config.id2label.items()}
         self.classes = _parse_classes(card.title, self.labels, foreground)
-        self.steps = steps.parse_steps(card.title, options, ("foreground",), **_read_defaults(card.source, from_cache=from_cache))
+        defaults = _read_defaults(card.source, from_cache=from_cache)
+        self.steps = steps.parse_steps(card.title, options, ("foreground",), **defaults)
         separate_from_file(net)
         self.net = net.float().eval().to(self.device)
         source = digest_tensors(sorted(net.state_dict().items()))
@@ -98,7 +99,8 @@ def _read_defaults(source: str, *, from_cache: bool) -> dict[str, Any]:
     """Read the settings of steps.Steps that preprocessor_config.json has; {} if it is missing."""
     try:
         is_folder = Path(source).is_dir()
-        file = Path(source) / CONFIG if is_folder else Path(hf_hub_download(source, CONFIG, local_files_only=from_cache))
+        download = None if is_folder else hf_hub_download(source, CONFIG, local_files_only=from_cache)
+        file = Path(download) if download else Path(source) / CONFIG
     except (OSError, ValueError):
         return {}
     config = read_json(file, fault="not the configuration of an image processor") if file.is_file() else {}

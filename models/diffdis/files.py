@@ -38,7 +38,9 @@ def load_part(read: Callable[..., Any], base: str, name: str, **options: Any) ->
                 f"{base}: no such folder, and without a network its {part} is not in the cache of Hugging Face; "
                 "connect, or give a folder that you have: --option base=DIR"
             ) from error
-        raise InputError(f"{base}: no {part} of Stable Diffusion 2.1 or SD-Turbo to read ({reason}); choose another base") from error
+        raise InputError(
+            f"{base}: no {part} of Stable Diffusion 2.1 or SD-Turbo to read ({reason}); choose another base"
+        ) from error
 
 
 def load_network(kind: type[nn.Module], base: str, name: str) -> Any:

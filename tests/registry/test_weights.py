@@ -166,7 +166,7 @@ def test_without_a_digest_later_downloads_are_compared_with_the_first(place, ser
         path.unlink()
     server.files["/net.pth"] = server.repositories[REPOSITORY]["model.safetensors"] = DATA + b"new"
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "other"))
-    with pytest.raises(InputError, match=r"SHA256 .* of the first download, recorded in .*sha256: damaged, or replaced"):
+    with pytest.raises(InputError, match=r"SHA256 .* of the first download, recorded in .*sha256: damaged, or repl"):
         resolve_weights(card, "net")
 
 
