@@ -4,7 +4,7 @@ import hashlib
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
@@ -60,9 +60,15 @@ def download_url(name: str, url: str) -> Path:
             f"{name}: the download from {host} was interrupted ({error}); run the same command again to resume, "
             f"or {ALTERNATIVES}"
         ) from None
-    except (OSError, HTTPException) as error:
-        place = f"{target}: cannot be written" if isinstance(error, PermissionError) else f"{name}: download failed"
-        raise InputError(f"{place} ({describe_error(error)}); run the same command again, or {ALTERNATIVES}") from None
+    except (URLError, HTTPException) as error:
+        raise InputError(
+            f"{name}: the download from {host} failed ({error}); run the same command again, or {ALTERNATIVES}"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"{target}: cannot be written ({describe_error(error)}); set DISBENCH_CACHE to a folder that can, or "
+            f"{ALTERNATIVES}"
+        ) from None
     return target
 
 

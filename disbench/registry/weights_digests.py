@@ -9,7 +9,7 @@ from disbench.data.digest_cache import DigestCache
 from disbench.errors import InputError
 from disbench.registry.card import Download
 from disbench.registry.url_files import VERSION, file_location
-from disbench.system.caches import cache_folder
+from disbench.system.caches import cache_folder, cache_root, warn_unwritable
 from disbench.system.files import write_atomic
 
 SUFFIX = ".sha256"  # of a record, next to the file or under its name
@@ -62,9 +62,16 @@ def check_downloads(name: str, entry: Download, files: Mapping[Path, Path]) -> N
         if recorded := read_record(record):
             _compare(name, path, recorded, digest, f"the first download, recorded in {record}")
         else:
-            record.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(record, f"{digest}\n".encode())
+            _write_record(record, digest)
     cache.save()
+
+
+def _write_record(record: Path, digest: str) -> None:
+    try:
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(record, f"{digest}\n".encode())
+    except (OSError, InputError) as error:
+        warn_unwritable(cache_root(), error)
 
 
 def _compare(name: str, path: Path, expected: str, digest: str, origin: str) -> None:

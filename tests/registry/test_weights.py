@@ -9,7 +9,7 @@ import pytest
 from command import call
 from hub_server import serve_hub, use_endpoint
 
-from disbench.errors import InputError
+from disbench.errors import InputError, UnwritableCache
 from disbench.registry import loading, weights, weights_cache
 from disbench.registry.card import SHIPPED_ROOTS, Card, Download
 from disbench.registry.url_files import file_location
@@ -294,6 +294,16 @@ def test_offline_nothing_is_asked_of_a_server(file, server, use_cards):
         refused = call("predict", ".", "--model", model, "--weights", "net", "--offline", "--out", "out")
         assert refused.exit_code == 2, refused.output
     assert server.asked == []
+
+
+def test_a_cache_that_cannot_be_written_is_named(server, use_cards, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("in the place of the folder")
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "file"))
+    card = use_cards(make_card(entry(f"{server.url}/net.pth"), hub_entry("model.safetensors", name="hub")))
+    with pytest.raises(InputError, match=r"cannot be written .*set DISBENCH_CACHE"):
+        resolve_weights(card, "net")
+    with pytest.warns(UnwritableCache):  # the hub's files are elsewhere; only their digests cannot be recorded
+        assert Path(resolve_weights(card, "hub")).read_bytes() == DATA
 
 
 # -- disbench weights
