@@ -36,9 +36,11 @@ def download_dataset(location: str) -> Path:
     from_cache = is_offline() or not can_connect(constants.ENDPOINT)
     if not from_cache:
         announce_once(f"{location}: downloading what is not in the cache of Hugging Face ...")
-    options = {"repo_type": "dataset", "allow_patterns": list(_PATTERNS), "local_files_only": from_cache}
+    patterns = list(_PATTERNS)
     try:
-        return Path(snapshot_download(repository, **options))
+        return Path(
+            snapshot_download(repository, repo_type="dataset", allow_patterns=patterns, local_files_only=from_cache)
+        )
     except Exception as error:  # of the network, the hub and the disk
         if from_cache:
             reason = "offline" if is_offline() else "no network"

@@ -68,8 +68,8 @@ def check_fetchable(card: Card, weights: str | None) -> None:
     if entry and card.is_shipped and not is_fetchable(entry):
         places = " or ".join(entry.urls)
         raise InputError(
-            f"{weights}: no such file or folder, and these weights can only be downloaded by hand, in a browser, "
-            f"from {places}; then give the path of the file: --weights FILE"
+            f"{weights}: no such file; get {entry.name} by hand from {places}, in a browser, which disbench cannot "
+            "do; then give its path: --weights FILE"
         )
 
 

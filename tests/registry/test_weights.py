@@ -106,7 +106,7 @@ def test_shipped_weights_have_a_name():
 
 @pytest.mark.parametrize("url", ["https://drive.google.com/file/d/1J90", "https://pan.baidu.com/s/1n6?pwd=g2cm"])
 def test_how_to_get_weights_by_hand_is_explained_in_one_line(url):
-    with pytest.raises(InputError, match=r"by hand, in a browser, from https://.*--weights FILE") as caught:
+    with pytest.raises(InputError, match=r"net: no such file; get net by hand from https://.*--weights FILE") as caught:
         resolve_weights(make_card(entry(url)), "net")
     assert url in str(caught.value)
     assert "\n" not in str(caught.value)
