@@ -39,6 +39,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "suite": "disbench.cli.suite:suite",
         "predict": "disbench.cli.predict:predict",
         "models": "disbench.cli.models:models",
+        "weights": "disbench.cli.weights:weights",
         "metrics": "disbench.cli.metrics:metrics",
     },
     "Report": {

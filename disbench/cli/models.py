@@ -14,6 +14,7 @@ from disbench.errors import escape_control_chars
 from disbench.registry.card import STATUSES, Card, Download
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card
+from disbench.registry.weights import direct_url, hub_source, hub_url, is_fetchable, list_records
 from disbench.system.console import make_console, print_json, print_table
 
 HIDDEN_FIELDS = {"folder", "source", "commands", "trainer"}  # places on this machine, and disbench's own wiring
@@ -87,7 +88,8 @@ def _describe(card: Card) -> None:
         _echo_text(f"Loss, {card.loss}")
     for download in card.weights:
         if download.urls:
-            file = download.name if "." in download.name else "FILE"
+            takes_name = "." in download.name or is_fetchable(download)
+            file = shlex.quote(download.name) if takes_name else "FILE"
             _describe_download(f"Weights {download.name}", download, f"--model {card.name} --weights {file}")
         else:
             _describe_download(f"Weights {download.name}, shipped", download, f"--model {card.name}")
@@ -108,8 +110,13 @@ def _describe_download(head: str, download: Download, arguments: str) -> None:
             _echo(f"  {kind}: {value}")
     if download.note:
         _echo_text(f"  {download.note}")
+    if not download.sha256 and arguments.partition("--weights ")[2] and is_fetchable(download):
+        for file, digest in list_records(download) or [("", "")]:
+            known = f"{digest}, of the first download of {file}" if digest else "of the first download, once recorded"
+            _echo(f"  SHA256: {known}; the publisher states none, so later downloads are compared with it")
+    automatic = {direct_url(download)} if not hub_source(download) else {hub_url(download)}
     for url in download.urls:
-        _echo(f"  by hand: {url}")
+        _echo(f"  {'from:   ' if url in automatic and '--maps' not in arguments else 'by hand:'} {url}")
     arguments += "".join(f" --option {shlex.quote(f'{key}={value}')}" for key, value in download.options.items())
     _echo(f"  then:    disbench run {arguments} --data DIS5K --split DIS-TE1..4")
 

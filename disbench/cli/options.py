@@ -184,8 +184,27 @@ def _model_option(default: str | None) -> Callable:
     )
 
 
+def _go_offline(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    from disbench.system.network import forbid_connections
+
+    if value:
+        context.with_resource(forbid_connections())
+
+
+offline_option = click.option(
+    "--offline",
+    is_flag=True,
+    expose_value=False,
+    callback=_go_offline,
+    help="Never connect: weights come from files and caches. Also $HF_HUB_OFFLINE=1.",
+)
 _weights_options = [
-    click.option("--weights", metavar="FILE|DIR|ID", help="A checkpoint or a Hugging Face id; 'untrained' for none."),
+    click.option(
+        "--weights",
+        metavar="FILE|DIR|NAME|ID",
+        help="A checkpoint, a name from `disbench models NAME`, or a Hugging Face id; 'untrained' for none.",
+    ),
+    offline_option,
     click.option(
         "--option",
         "options",

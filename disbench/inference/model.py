@@ -18,7 +18,8 @@ from disbench.metrics.validate import check_image
 from disbench.registry.card import Card
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import load_identified
-from disbench.registry.loading import get_card, load_predictor
+from disbench.registry.loading import check_weights, get_card, load_predictor
+from disbench.registry.weights import resolve_weights
 from disbench.system.clocks import make_clock
 from disbench.system.environment import describe_environment
 from disbench.system.files import require_path
@@ -179,7 +180,8 @@ def load_model(
 
     Args:
         name: a name of the registry, a file, or hf:OWNER/NAME.
-        weights: a file, a folder or a Hugging Face id. Default: the weights that disbench ships, if it does.
+        weights: a file, a folder, a name on the model's card or a Hugging Face id. Default: the weights that
+            disbench ships, if it does.
             "untrained" is a random initialisation.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: the best one available.
         **options: options of the model itself.
@@ -197,6 +199,8 @@ def load_model(
         weights = str(require_path("weights", weights))
     texts = parse_options(device, options)
     card = get_card(name)
+    check_weights(card, weights)
+    weights = resolve_weights(card, weights)
     load = partial(load_predictor, card, weights, device, texts)
     return Model(card, *load_identified(card, weights, texts, load))
 

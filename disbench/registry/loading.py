@@ -12,6 +12,7 @@ from disbench.errors import DigestMismatch, InputError, suggest_names
 from disbench.registry.card import HELP, SHIPPED_ROOTS, Card
 from disbench.registry.discovery import cli_arguments, normalise_name, scan_models
 from disbench.registry.external import make_external_card
+from disbench.registry.weights import check_fetchable
 from disbench.system.files import require_regular_file
 
 NAMESPACE = "disbench.models"  # its path is the roots of the registry
@@ -44,6 +45,7 @@ def check_weights(card: Card, weights: str | None) -> None:
     if weights is not None:
         if not card.accepts_weights:
             raise InputError(f"{card.title} has no weights; omit --weights")
+        check_fetchable(card, weights)
         return
     if card.command and not card.accepts_weights:
         return

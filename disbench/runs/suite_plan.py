@@ -18,6 +18,7 @@ from disbench.registry.card import Card
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import KINDS, WEIGHTS_SUFFIXES
 from disbench.registry.loading import import_attribute
+from disbench.registry.weights import find_entry, is_fetchable
 from disbench.runs.command import CommandSource
 from disbench.runs.engines.base import Description, describe
 from disbench.runs.engines.threads import Threads
@@ -151,7 +152,9 @@ def _check_available(card: Card, spec: ModelSpec) -> None:
     weights = spec.weights or ""
     path, published = Path(weights), {entry.name for entry in card.weights}
     names_file = path.suffix.lower() in {*WEIGHTS_SUFFIXES, *KINDS} or path.name in published - {weights}
-    if weights and names_file and not path.exists():  # other texts are ids that the model understands
+    entry = find_entry(card, weights)
+    is_named = entry is not None and is_fetchable(entry)
+    if weights and names_file and not path.exists() and not is_named:  # other texts are ids that the model understands
         download = next((entry for entry in card.weights if entry.name in (path.name, path.stem)), None)
         download = download or next((entry for entry in card.weights if entry.urls), None)
         address = f"get {download.name} by hand from {download.urls[0]}, or " if download and download.urls else ""

@@ -5,8 +5,10 @@
     digests-v1/         digests of the files of data sets (disbench.data.digest_cache)
     parquet-v1/         images and masks of parquet files (disbench.data.parquet)
     kernels-v1/         compiled kernels (disbench.system.compilation)
+    weights-v1/         downloaded weights and their digests (disbench.registry.url_files)
 
-Everything in the cache can be computed again. A cache that cannot be written, or is full, costs time and one warning.
+Everything in the cache can be computed or downloaded again. A cache that cannot be written, or is full, costs time and
+one warning.
 Only DIS-Mini and parquet files need it.
 """
 
@@ -24,7 +26,7 @@ from disbench.system.files import write_atomic
 
 KINDS = ("kernels", "truths", "digests", "parquet", "dis-mini")
 KERNELS_VERSION = "v1"  # change it whenever the content of a compiled kernel's file can change
-_CLEARED = ("kernels", "truths", "digests", "parquet")  # what clear_caches() removes; the pictures of DIS-Mini stay
+_CLEARED = ("kernels", "truths", "digests", "parquet")  # by clear_caches(); DIS-Mini and weights stay
 _warned: set[Path] = set()
 
 

@@ -20,6 +20,7 @@ from disbench.models._own import steps
 from disbench.models._parts.device import choose_device
 from disbench.models._parts.weights import digest_tensors, first_line, separate_from_file
 from disbench.registry.card import Card
+from disbench.registry.hub import must_use_cache
 from disbench.system.documents import read_json
 
 RESAMPLE = {1: "pillow-lanczos", 2: "pillow-bilinear", 3: "pillow-bicubic"}  # by Pillow's numbers
@@ -41,17 +42,25 @@ class Predictor:
 
     def __init__(self, card: Card, weights: None, device: str | None, foreground: str = "", **options: str):
         self.device = choose_device(device)
+        from_cache = not Path(card.source).is_dir() and must_use_cache()
+        options_of_hub = {"trust_remote_code": False, "local_files_only": from_cache}
         try:
-            config = AutoConfig.from_pretrained(card.source, trust_remote_code=False)
-            net = AutoModelForSemanticSegmentation.from_pretrained(card.source, trust_remote_code=False)
+            config = AutoConfig.from_pretrained(card.source, **options_of_hub)
+            net = AutoModelForSemanticSegmentation.from_pretrained(card.source, **options_of_hub)
         except Exception as error:  # the hub, the file system and transformers raise errors of many types
+            if from_cache and isinstance(error, OSError):
+                raise InputError(
+                    f"{card.title}: cannot be loaded, because it is not in the cache of Hugging Face and no connection "
+                    "is possible or allowed; connect, or give a folder: --model hf:DIR"
+                ) from None
             raise InputError(
                 f"{card.title}: cannot be loaded as a semantic-segmentation model that transformers has; code from a "
                 f"repository is never run, so convert it to ONNX or TorchScript ({first_line(error)})"
             ) from None
         self.labels = {int(key): label for key, label in config.id2label.items()}
         self.classes = _parse_classes(card.title, self.labels, foreground)
-        self.steps = steps.parse_steps(card.title, options, ("foreground",), **_read_defaults(card.source))
+        defaults = _read_defaults(card.source, from_cache=from_cache)
+        self.steps = steps.parse_steps(card.title, options, ("foreground",), **defaults)
         separate_from_file(net)
         self.net = net.float().eval().to(self.device)
         source = digest_tensors(sorted(net.state_dict().items()))
@@ -86,11 +95,12 @@ def _parse_classes(title: str, labels: dict[int, str], foreground: str) -> list[
     return sorted({by_name[name] for name in names})
 
 
-def _read_defaults(source: str) -> dict[str, Any]:
+def _read_defaults(source: str, *, from_cache: bool) -> dict[str, Any]:
     """Read the settings of steps.Steps that preprocessor_config.json has; {} if it is missing."""
     try:
         is_folder = Path(source).is_dir()
-        file = Path(source) / CONFIG if is_folder else Path(hf_hub_download(source, CONFIG))
+        download = None if is_folder else hf_hub_download(source, CONFIG, local_files_only=from_cache)
+        file = Path(download) if download else Path(source) / CONFIG
     except (OSError, ValueError):
         return {}
     config = read_json(file, fault="not the configuration of an image processor") if file.is_file() else {}

@@ -14,7 +14,7 @@ from disbench.models._parts.weights import (
     State,
     build_untrained,
     digest_tensors,
-    find_weights,
+    find_file,
     load_module,
     parse_size,
     read_state,
@@ -74,7 +74,7 @@ def open_weights(weights: str, convert: Callable[[State], State] = dict, wanted:
     """Read a weights file without running code in it.
 
     Args:
-        weights: A path, Hugging Face's owner/name/file, or "untrained".
+        weights: A path, Hugging Face's owner/name/file or owner/name, or "untrained".
         convert: Renames tensors to the network's names, and drops those that the network lacks.
         wanted: Value of --option state: the state dict to use of a file that has several, "" if missing.
     """
@@ -82,7 +82,7 @@ def open_weights(weights: str, convert: Callable[[State], State] = dict, wanted:
         if wanted:
             raise InputError(f"--option state={wanted}: untrained weights are from no file; omit one of them")
         return Weights(Path(weights), None)
-    path = find_weights(weights, ())
+    path = find_file(weights)
     choice = read_state(path, wanted)
     label = choice.label if choice.others else ""
     return Weights(path, convert(choice.state), read_training_size(path), label, wanted)

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import hf_hub_download, snapshot_download
 from safetensors import safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from disbench.errors import InputError, SeveralStates
 from disbench.models._parts.states import Choice, State, choose_state
+from disbench.registry.weights import fetch_from_hub
 from disbench.system.files import require_regular_file
 
 SIZE = "disbench.size"  # key in a .safetensors file's metadata: the training size in pixels
+HUB_FILE = "model.safetensors"  # of a repository that holds one network, or of a copy of it
 MAX_LISTED = 3  # differing tensors that an error names
 
 
@@ -43,12 +44,13 @@ def find_weights(name: str, patterns: tuple[str, ...]) -> Path:
     if not remote or path.parent.is_dir():  # out/isnet.pth looks like owner/name, but out/ is a local folder
         raise InputError(f"{name}: no such file or folder")
     repository, file = remote.groups()
-    try:
-        if file:
-            return Path(hf_hub_download(repository, file))
-        return Path(snapshot_download(repository, allow_patterns=list(patterns)))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name}: no such path, and not available from Hugging Face ({first_line(error)})") from error
+    return fetch_from_hub(name, repository, file, patterns)
+
+
+def find_file(name: str) -> Path:
+    """Find or download one file of weights: a path, owner/name/file, or owner/name for HUB_FILE in it."""
+    path = find_weights(name, (HUB_FILE,))
+    return path / HUB_FILE if path.is_dir() and (path / HUB_FILE).is_file() else path
 
 
 def read_weights(path: Path) -> State:

@@ -30,6 +30,7 @@ from disbench.models._training.loop import Hooks, Task, fit
 from disbench.models._training.schedule import Schedule
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card, import_attribute
+from disbench.registry.weights import resolve_weights
 from disbench.runs.outputs import check_output
 from disbench.system.files import write_atomic
 
@@ -123,6 +124,7 @@ def train_model(
     training: Training = import_attribute(card, card.training)()
     if recipe.size % training.multiple:
         raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")
+    recipe = replace(recipe, weights=resolve_weights(card, recipe.weights) or "")
     for stage in training.stages:
         check_output(context.out / f"{stage}.safetensors", [recipe.weights, *recipe.backbone])
     context = replace(context, device=devices.choose_device(context.device))
@@ -231,7 +233,7 @@ def build_start(
     if recipe.weights and recipe.backbone:
         raise InputError("--backbone: --weights has a backbone already; omit one of them")
     if recipe.weights:
-        path = files.find_weights(recipe.weights, ())
+        path = files.find_file(recipe.weights)
         state = training.learned(files.read_weights(path))
         training.choose(state)
         return files.load_module(build, state, path), {}

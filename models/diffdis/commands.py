@@ -89,10 +89,10 @@ def export(weights, out, base):
     """Write DiffDIS weights as a diffusers folder. The authors' scripts read its unet/."""
     check_output(out, [weights, base])
     with _needs_extra("export", "models"):
-        from disbench.models.diffdis.weights import BASE, load
         from disbench.models.diffdis.weights import export as write_folder
+        from disbench.models.diffdis.weights import load
 
-    write_folder(load(weights, base or BASE), out, base)
+    write_folder(load(weights, base), out, base)
     click.echo(out)
 
 
@@ -143,14 +143,13 @@ def noise_spread(data, split, arguments, without_dbia, base, seeds, pictures, de
     with _needs_extra("noise-spread", "models"):
         from disbench.models.diffdis.noise_spread import MEASURES, Comparison, compare_networks
         from disbench.models.diffdis.noise_spread_report import write_report
-        from disbench.models.diffdis.weights import BASE
     from disbench.data.location import find_dataset
 
     comparison = Comparison(
         networks=networks,
         seeds=seeds,
         maps=pictures,
-        base=base or BASE,
+        base=base,
         without_dbia=without_dbia,
     )
     with show_progress() as progress:

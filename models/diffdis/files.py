@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from disbench.errors import InputError
 from disbench.models._parts import weights
+from disbench.registry.hub import must_use_cache
 
 
 def load_part(read: Callable[..., Any], base: str, name: str, **options: Any) -> Any:
@@ -25,12 +26,21 @@ def load_part(read: Callable[..., Any], base: str, name: str, **options: Any) ->
     Raises:
         InputError: if the part is missing or unreadable.
     """
+    if not Path(base).is_dir() and must_use_cache():
+        options["local_files_only"] = True
     try:
         return read(base, subfolder=name, **options)
     except Exception as error:  # both libraries fail on foreign files with any kind of exception
         reason = weights.first_line(error)
         part = f"{name}/" if name else "part"
-        raise InputError(f"{base}: no {part} of Stable Diffusion 2.1 or SD-Turbo to read ({reason})") from error
+        if "local_files_only" in options:
+            raise InputError(
+                f"{base}: no such folder, and without a network its {part} is not in the cache of Hugging Face; "
+                "connect, or give a folder that you have: --option base=DIR"
+            ) from error
+        raise InputError(
+            f"{base}: no {part} of Stable Diffusion 2.1 or SD-Turbo to read ({reason}); choose another base"
+        ) from error
 
 
 def load_network(kind: type[nn.Module], base: str, name: str) -> Any:

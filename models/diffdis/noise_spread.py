@@ -17,7 +17,6 @@ from disbench.errors import InputError
 from disbench.models._training import data
 from disbench.models.diffdis.predictor import DiffDIS, noise_seeds, resize
 from disbench.models.diffdis.unet import InteractiveBlock
-from disbench.models.diffdis.weights import BASE
 from disbench.registry.loading import get_card
 from disbench.system.progress import Progress
 
@@ -51,14 +50,14 @@ class Comparison:
         networks: title, "" for the network's own, and weights of each network.
         seeds: noises per image.
         maps: number of images whose maps are kept.
-        base: Stable Diffusion folder or id, for the authors' U-Net.
+        base: Stable Diffusion folder or id, for the authors' U-Net; default: as in `weights.load`.
         without_dbia: whether each network that has DBIA is also measured with it switched off.
     """
 
     networks: Sequence[tuple[str, str | None]]
     seeds: int
     maps: int = 0
-    base: str = BASE
+    base: str | None = None
     without_dbia: bool = False
 
 

@@ -18,7 +18,7 @@ from disbench.errors import InputError, suggest_names
 from disbench.models._parts import device as devices
 from disbench.models.diffdis.conditioning import factor, fold_mean
 from disbench.models.diffdis.pipeline import Sampling, seeded_noise, segment
-from disbench.models.diffdis.weights import BASE, digest, load, untrained
+from disbench.models.diffdis.weights import digest, load, untrained
 from disbench.registry.card import Card
 
 MINI = Path(__file__).parent / "mini"
@@ -61,7 +61,9 @@ class DiffDIS:
         size: side in pixels that the network works at.
     """
 
-    def __init__(self, card: Card, weights: str | None, device: str | None, base: str = BASE, **options: str | int):
+    def __init__(
+        self, card: Card, weights: str | None, device: str | None, base: str | None = None, **options: str | int
+    ):
         """Load the weights.
 
         Args:
@@ -69,7 +71,7 @@ class DiffDIS:
             weights: None for the small checkpoint that disbench ships, "untrained" for its network drawn from seed 0,
                 or what `weights.load` takes.
             device: None for the best device.
-            base: Stable Diffusion folder or id, for the VAE and text encoder of the authors' U-Net.
+            base: Stable Diffusion folder or id, for the VAE and text encoder; default: as in `weights.load`.
             **options: fields of `Options`.
 
         Raises:

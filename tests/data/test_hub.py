@@ -97,3 +97,14 @@ def test_what_is_not_on_the_hub_is_refused_in_one_line(hub, name):
     assert refused.exit_code == 2
     assert f"{name}: " in refused.stderr
     assert "Traceback" not in refused.output
+
+
+def test_without_a_network_a_data_set_comes_from_the_cache_or_is_refused_in_one_line(hub, tmp_path, monkeypatch):
+    import huggingface_hub.constants as constants
+
+    assert call("data", "verify", "--data", "hf:some/cards").exit_code == 0
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert call("data", "verify", "--data", "hf:some/cards").exit_code == 0
+    refused = call("data", "verify", "--data", "hf:some/other")
+    assert refused.exit_code == 2
+    assert "hf:some/other: not in the cache, and cannot be downloaded (no network); connect, or give" in refused.stderr

@@ -9,6 +9,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from hashed_weights import fill, hashed_base, hashed_unet
+from hub_server import serve_hub
 from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
@@ -98,7 +99,7 @@ def test_own_folder_comes_back_as_saved(mini, checkpoint, tmp_path):
 @pytest.mark.parametrize("with_text", [True, False])
 def test_an_exported_folder_is_whole_and_comes_back(checkpoint, base, tmp_path, with_text):
     weights.export(checkpoint, tmp_path / "out", str(base) if with_text else None)
-    again = weights.load(tmp_path / "out", base="nobody/nothing")
+    again = weights.load(tmp_path / "out")
     assert weights.digest(again) == weights.digest(checkpoint)
     theirs = UNet2DConditionModel.load_config(tmp_path / "out", subfolder="unet")
     assert (theirs["in_channels"], theirs["class_embed_type"]) == (8, "projection")
@@ -222,17 +223,11 @@ def test_id_that_cannot_be_fetched(name, monkeypatch):
 
 
 def test_an_id_is_a_file_of_a_repository_or_what_is_wanted_of_it(tmp_path, monkeypatch):
-    asked = []
-
-    def download_folder(*args, **options):
-        asked.append((*args, options))
-        return str(tmp_path)
-
-    monkeypatch.setattr(files, "hf_hub_download", lambda *args: asked.append(args) or str(tmp_path / "file"))
-    monkeypatch.setattr(files, "snapshot_download", download_folder)
-    assert files.find_weights("owner/name/unet/a.safetensors", ("b",)) == tmp_path / "file"
-    assert files.find_weights("owner/name", ("b", "c")) == tmp_path
-    assert asked == [("owner/name", "unet/a.safetensors"), ("owner/name", {"allow_patterns": ["b", "c"]})]
+    contents = {"unet/a.safetensors": b"a", "b": b"b", "c": b"c", "other": b"other"}
+    with serve_hub(monkeypatch, tmp_path, {"owner/name": contents}):
+        assert files.find_weights("owner/name/unet/a.safetensors", ("b",)).read_bytes() == b"a"
+        folder = files.find_weights("owner/name", ("b", "c"))
+    assert {path.name: path.read_bytes() for path in folder.glob("[bco]*")} == {"b": b"b", "c": b"c"}
 
 
 @pytest.mark.parametrize("name", ["out/isnet.pth", "out/isnet/isnet.pth"])
