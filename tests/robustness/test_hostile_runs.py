@@ -310,4 +310,5 @@ def test_a_file_of_another_run_is_refused(name):
         put("d/maps/b.png", pillow("png", 255 - TRUTH))
     first, second = Path("runs").glob("A/*")
     shutil.copy(first / name, second / name)
-    refused(call("report", second), "is of another run" if name == "scores.parquet" else "describes the run", second.name)
+    words = "is of another run" if name == "scores.parquet" else "describes the run"
+    refused(call("report", second), words, second.name)
