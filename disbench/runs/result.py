@@ -184,8 +184,9 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
         scores = read_scores(folder / "scores.parquet", has_digests=manifest.has_digests)
         seconds = read_parquet(folder / "seconds.parquet", has_digests=manifest.has_digests)
         rows = _join_seconds(manifest, scores, seconds)
-        if other := [name for name, digests in manifest.tables.items() if read_digests(folder / name) not in ("", digests)]:
-            raise ValueError(f"{other[0]} is of another run")
+        for name, digests in manifest.tables.items():
+            if read_digests(folder / name) not in ("", digests):
+                raise ValueError(f"{name} is of another run")
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
         reason = f"no column or split {error}" if isinstance(error, KeyError) else describe_error(error)
         reason = escape_control_chars(" ".join(reason.split()))
