@@ -9,7 +9,7 @@ at run time are not found.
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from disbench.errors import InputError
 
@@ -20,29 +20,63 @@ SETTINGS = {".ini", ".json", ".toml", ".txt", ".yaml", ".yml"}
 
 
 def list_sources(path: Path) -> list[Path]:
-    """List a Python file, the modules that it imports from its folder, and files that a text in any of them names.
+    """List a Python file, the modules of its own that it imports, and files that a text in any of them names.
 
-    A text names a file relative to the folder of its module, or to the folder of `path`. The folder names before it, as
-    in `folder / "weights" / "w.pth"`, count.
+    Modules are in its folder. Where a module changes `sys.path`, they are also in the folders that its texts name, in
+    its own folder and in the one above. A text names a file relative to the folder of its module, or to that of `path`,
+    otherwise to the working directory. The folder names before it, as in `folder / "weights" / "w.pth"`, count.
 
     Raises:
         InputError: if a module cannot be read or is not Python.
     """
+    # Python imports from the folder that a link leads to, but __file__ is the link.
+    root = path.resolve().parent if path.is_symlink() else path.parent
+    roots = {root: None}
     modules: dict[Path, None] = {}
     named: dict[Path, None] = {}
-    todo = [path]
+    imported: dict[str, None] = {}
+    todo = {path: root}
     while todo:
-        module = todo.pop()
-        if module in modules:
-            continue
-        modules[module] = None
-        tree = _parse(module)
-        for name in _list_imports(tree, module, path.parent):
-            todo += _find_modules(path.parent, name)
-        for text in _list_texts(tree):
-            files = [folder / text for folder in dict.fromkeys((module.parent, path.parent))]
-            named |= dict.fromkeys(file for file in files if file.suffix in WEIGHTS | SETTINGS and _is_file(file))
+        for module, top in todo.items():
+            modules[module] = None
+            tree = _parse(module)
+            package = () if module == path else module.parent.relative_to(top).parts
+            imported |= dict.fromkeys(_list_imports(tree, package))
+            folders = list(dict.fromkeys((module.parent, path.parent)))
+            for text in _list_texts(tree):
+                named |= dict.fromkeys(_find_named(text, module, folders))
+            if _changes_path(tree):
+                above = [*folders, *(folder / ".." for folder in folders)]
+                texts = [text for text in _list_texts(tree) if len(text) <= MAX_NAME and "\0" not in text]
+                roots |= dict.fromkeys(above)
+                roots |= dict.fromkeys(place for folder in above for text in texts if (place := folder / text).is_dir())
+        todo = {}
+        for folder, name in ((folder, name) for folder in roots for name in imported):
+            for module in _find_modules(folder, name):
+                if module not in modules:
+                    todo.setdefault(module, folder)
     return list(modules | named)
+
+
+def _find_named(text: str, module: Path, folders: list[Path]) -> list[Path]:
+    """Find the files that a text in a module names: a path, the end of one such as "/w.pth", a suffix, or a pattern."""
+    if text in WEIGHTS | SETTINGS:
+        return [file for file in [module.with_suffix(text)] if _is_file(file)]
+    if PurePath(text).suffix.lower() not in WEIGHTS | SETTINGS | {".py"}:
+        return []
+    if "*" in text and "**" not in text and not text.startswith("/"):
+        return sorted(file for folder in folders for file in folder.glob(text))
+    for places in ([folder / text for folder in folders], [Path(text)]):
+        if files := [place for place in places if _is_file(place)]:
+            return files
+    return _find_named(text.partition("/")[2], module, folders)
+
+
+def _changes_path(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.Attribute) and node.attr == "path" and _last_name(node.value) == "sys"
+        for node in ast.walk(tree)
+    )
 
 
 def _parse(path: Path) -> ast.Module:
@@ -52,9 +86,8 @@ def _parse(path: Path) -> ast.Module:
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from None
 
 
-def _list_imports(tree: ast.Module, module: Path, root: Path) -> Iterator[str]:
-    """List the dotted names that a module imports. Relative imports count from the root."""
-    package = module.parent.relative_to(root).parts
+def _list_imports(tree: ast.Module, package: tuple[str, ...]) -> Iterator[str]:
+    """List the dotted names that a module of a package imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -65,7 +98,7 @@ def _list_imports(tree: ast.Module, module: Path, root: Path) -> Iterator[str]:
             if name:
                 yield name
         elif isinstance(node, ast.Call) and _last_name(node.func) in IMPORTERS:
-            for name in _join(node.args[:1]):
+            for name in _join([*node.args, *(keyword.value for keyword in node.keywords)][:1]):
                 yield ".".join((*package, name[1:])) if name.startswith(".") else name
 
 

@@ -11,6 +11,7 @@ The key hashes everything that a score depends on. So the same command resumes a
 """
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,7 @@ class Manifest:
         schema: the version of this file.
         complete: whether the tables are written.
         has_digests: whether the tables have digests of their values. Those of older versions have none.
+        tables: digests of the tables' values, by file. Those of older versions have none.
         meta: facts that a report needs and that do not identify the run.
     """
 
@@ -60,6 +62,7 @@ class Manifest:
     schema: int = SCHEMA
     complete: bool = False
     has_digests: bool = False
+    tables: dict[str, str] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -95,6 +98,7 @@ def open_run(root: Path, model: str, manifest: Manifest) -> Path:
             remove_parts(place)
         if not (folder / "run.json").exists():
             write_manifest(folder, manifest)
+        check_place(folder, read_manifest(folder))
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}; choose another place with --out") from None
     return folder
@@ -120,6 +124,15 @@ def read_manifest(folder: Path) -> Manifest:
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     return manifest
+
+
+def check_place(folder: Path, manifest: Manifest) -> None:
+    """Check that a folder that a key names has the manifest of that key. InputError after an exchange or an edit."""
+    if re.fullmatch("[0-9a-f]{12}", folder.name) and folder.name != manifest.key:
+        raise InputError(
+            f"{folder}/run.json: describes the run {manifest.key}, not that of its folder; restore the file, or rename "
+            "the folder back"
+        )
 
 
 def _describe_place(folder: Path) -> str:

@@ -16,10 +16,10 @@ from disbench.metrics.measurement import Measurement
 from disbench.metrics.pixel_metrics import column_of_metric
 from disbench.metrics.protocols import get_protocol
 from disbench.metrics.scoring import make_signature, score
-from disbench.runs.manifest import REBUILD_HINT, Manifest, mask_path, read_manifest
+from disbench.runs.manifest import REBUILD_HINT, Manifest, check_place, mask_path, read_manifest
 from disbench.runs.row_log import Row
 from disbench.runs.scores_file import read_scores
-from disbench.runs.tables import read_parquet
+from disbench.runs.tables import read_digests, read_parquet
 from disbench.system.files import require_path
 
 if TYPE_CHECKING:
@@ -183,10 +183,14 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
     manifest = read_manifest(folder)
     if not manifest.complete:
         raise InputError(f"{folder}: not finished; run the same command again to resume it")
+    check_place(folder, manifest)
     try:
         scores = read_scores(folder / "scores.parquet", has_digests=manifest.has_digests)
         seconds = read_parquet(folder / "seconds.parquet", has_digests=manifest.has_digests)
         rows = _join_seconds(manifest, scores, seconds)
+        for name, digests in manifest.tables.items():
+            if read_digests(folder / name) not in ("", digests):
+                raise ValueError(f"{name} is of another run")
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError) as error:  # the last three: other columns
         reason = f"no column or split {error}" if isinstance(error, KeyError) else describe_error(error)
         reason = escape_control_chars(" ".join(reason.split()))

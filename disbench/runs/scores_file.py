@@ -11,7 +11,7 @@ import numpy as np
 from disbench.metrics.measurement import Measurement
 from disbench.runs.manifest import read_manifest, write_manifest
 from disbench.runs.row_log import ROWS_PER_CHUNK, Row
-from disbench.runs.tables import ParquetWriter, read_groups
+from disbench.runs.tables import ParquetWriter, read_digests, read_groups
 from disbench.system.files import atomic_writer
 
 # The columns of every run; the others are values of measures that need pixels.
@@ -40,7 +40,9 @@ def finish_run(folder: Path, rows: Iterable[Row], meta: Mapping[str, Any], row_w
             seconds_table.write(seconds_columns)
         scores_table.close()
         seconds_table.close()
-    write_manifest(folder, replace(read_manifest(folder), complete=True, has_digests=True, meta=dict(meta)))
+    tables = {name: read_digests(folder / name) for name in ("scores.parquet", "seconds.parquet")}
+    manifest = replace(read_manifest(folder), complete=True, has_digests=True, tables=tables, meta=dict(meta))
+    write_manifest(folder, manifest)
 
 
 def read_scores(path: Path, *, has_digests: bool = False) -> list[Row]:

@@ -105,6 +105,13 @@ def read_parquet(path: Path, *, has_digests: bool = False) -> dict[str, list[Any
     return columns
 
 
+def read_digests(path: Path) -> str:
+    """Read the digests of a table's values, as text; "" for a table without them."""
+    import pyarrow.parquet as pq
+
+    return ((pq.read_metadata(require_regular_file(path)).metadata or {}).get(DIGESTS) or b"").decode()
+
+
 def read_groups(path: Path, *, has_digests: bool = False) -> Iterator[dict[str, list[Any]]]:
     """Read the columns of some rows at a time; arrays share memory.
 

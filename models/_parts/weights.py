@@ -23,6 +23,7 @@ from disbench.system.files import require_regular_file
 
 SIZE = "disbench.size"  # key in a .safetensors file's metadata: the training size in pixels
 HUB_FILE = "model.safetensors"  # of a repository that holds one network, or of a copy of it
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_LISTED = 3  # differing tensors that an error names
 
 
@@ -90,7 +91,7 @@ def _read_file(path: Path) -> Any:
     except Exception as error:  # on damaged bytes torch's unpickler raises errors of many types
         # torch's own message suggests loading with code allowed, which is bad advice for an untrusted file.
         is_refused = isinstance(error, pickle.UnpicklingError)
-        cause = "damaged, or more than tensors; no code is run" if is_refused else first_line(error)
+        cause = "damaged, or more than tensors; no code is run" if is_refused else first_line(error) or "empty"
         raise InputError(f"{path}: not a readable weights file ({cause})") from error
 
 
@@ -130,7 +131,7 @@ def match_state(expected: State, state: State, path: Path, network_title: str) -
         network_title: Network to name in errors.
 
     Raises:
-        InputError: Names or shapes differ, or a value is not finite.
+        InputError: Names or shapes differ, or a value is not finite or not a float.
     """
     if differences := list(_differences(expected, state)):
         listed = ", ".join(differences[:MAX_LISTED])
@@ -138,6 +139,12 @@ def match_state(expected: State, state: State, path: Path, network_title: str) -
             has, wants = (", ".join(sorted(names)[:MAX_LISTED]) or "nothing" for names in (state, expected))
             listed = f"none of its names fits, it has {has} ... and expected are {wants}"
         raise InputError(f"{path}: not the weights of {network_title}; {len(differences)} tensors differ: {listed} ...")
+    for name, tensor in state.items():
+        # Other numbers are not values of weights without a scale that is not in the file, or would lose a part.
+        is_value = tensor.dtype in FLOATS or not expected[name].is_floating_point()
+        if tensor.is_meta or tensor.is_quantized or tensor.layout is not torch.strided or not is_value:
+            kind = f"{tensor.dtype} on {tensor.device}, {tensor.layout}".replace("torch.", "")
+            raise InputError(f"{path}: {name} is {kind}; save it as dense float32, which is not quantized")
     if name := next((k for k, x in state.items() if x.is_floating_point() and not x.isfinite().all()), None):
         raise InputError(f"{path}: values of {name} are not finite; the file is damaged, or its training failed")
     return {name: state[name].to(tensor.dtype) for name, tensor in expected.items()}

@@ -301,3 +301,14 @@ def test_a_frozen_list_of_other_files(data, line):
     result = call("data", "verify", "--data", "d", "--against", "f.json")
     assert result.exit_code == 1
     assert line in result.stderr.splitlines()
+
+
+@pytest.mark.parametrize("name", ["scores.parquet", "run.json"])
+def test_a_file_of_another_run_is_refused(name):
+    for image in ("first", "second"):
+        assert call("score", "A=d/maps", "--data", "d").exit_code == 0, image
+        put("d/maps/b.png", pillow("png", 255 - TRUTH))
+    first, second = Path("runs").glob("A/*")
+    shutil.copy(first / name, second / name)
+    words = "is of another run" if name == "scores.parquet" else "describes the run"
+    refused(call("report", second), words, second.name)

@@ -17,6 +17,7 @@ from own_registry import isolate_registry
 from safetensors.torch import save
 
 from disbench.errors import InputError
+from disbench.models._parts.weights import match_state
 from disbench.registry import discovery
 
 MINI = Path(discovery.ROOTS[0]) / "diffdis" / "mini"
@@ -148,6 +149,16 @@ def test_weights_that_are_not_finite():
     data[-2:] = b"\x00\x7e"  # NaN in half precision, the last value of the last tensor
     Path("w/unet.safetensors").write_bytes(data)
     refused(run("--model", "diffdis", "--weights", "w"), "unet.safetensors: ", "not finite")
+
+
+KINDS = {"sparse": lambda x: x.to_sparse(), "meta": lambda x: x.to("meta"), "int8": lambda x: x.to(torch.int8),
+         "complex64": lambda x: x.to(torch.cfloat), "float8": lambda x: x.to(torch.float8_e4m3fn)}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tensors_of_another_kind_are_no_weights(kind):
+    with pytest.raises(InputError, match=f"w.pth: x is .*{kind}.*; save it as dense float32"):
+        match_state({"x": torch.ones(2, 2)}, {"x": KINDS[kind](torch.ones(2, 2))}, Path("w.pth"), "a network")
 
 
 CONFIG = json.loads((MINI / "config.json").read_bytes())

@@ -89,6 +89,53 @@ def test_files_that_the_code_names_count(tmp_path):
     assert names == {"mine.py", "a.bin", "data/b.bin", "data/c.bin", "data/d.bin"}
 
 
+WAYS_TO_A_FILE = {
+    "the end of a path": ("open(os.path.dirname(__file__) + '/w.pth')", "w.pth"),
+    "the end of a formatted path": ("open(f'{HERE}/data/w.pth')", "data/w.pth"),
+    "a path with a place for the folder": ("open('{}/w.pth'.format(HERE))", "w.pth"),
+    "a suffix": ("open(Path(__file__).with_suffix('.pth'))", "mine.pth"),
+    "a suffix in capitals": ("open(HERE / 'W.PTH')", "W.PTH"),
+    "a pattern": ("open(next(HERE.glob('*.pth')))", "w.pth"),
+    "code that is run": ("runpy.run_path(HERE / 'net.py')", "net.py"),
+    "a module by a keyword": ("importlib.import_module(name='net')", "net.py"),
+    "a module of a folder on the path": ("sys.path.insert(0, str(HERE / 'lib'))\nimport net", "lib/net.py"),
+    "a module of the folder above": ("sys.path.insert(0, str(HERE.parent))\nimport net", "../net.py"),
+    "a package of a folder on the path": ("sys.path.append('lib')\nfrom pack.a import b", "lib/pack/b.py"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_A_FILE)
+def test_files_that_the_code_reaches_in_other_ways_count(way, tmp_path):
+    code, name = WAYS_TO_A_FILE[way]
+    path = write(tmp_path / "here", {"mine": code})
+    if "pack" in code:
+        write(tmp_path / "here", {"lib.pack.a": "from .b import b"})
+    file = path.parent / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("")
+    assert file.resolve() in {source.resolve() for source in list_sources(path)}
+
+
+def test_a_file_in_the_working_directory_counts_if_there_is_none_next_to_the_code(tmp_path, monkeypatch):
+    path = write(tmp_path / "here", {"mine": "open('data/w.pth')"})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "w.pth").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert [source.name for source in list_sources(path)] == ["mine.py", "w.pth"]
+    (path.parent / "data").mkdir()
+    (path.parent / "data" / "w.pth").write_text("")
+    assert list_sources(path) == [path, path.parent / "data" / "w.pth"]
+
+
+def test_modules_next_to_the_file_that_a_link_leads_to_count(tmp_path):
+    path = write(tmp_path / "there", {"mine": f"from helper import level{BODY}", "helper": "level = lambda: 50"})
+    link = tmp_path / "link.py"
+    link.symlink_to(path)
+    first = load_model(str(link)).identity
+    write(tmp_path / "there", {"helper": "level = lambda: 70"})
+    assert load_model(str(link)).identity != first
+
+
 def test_a_changed_data_file_is_another_model(tmp_path):
     code = "from pathlib import Path\nlevel = lambda: int((Path(__file__).parent / 'level.txt').read_text())"
     path = write(tmp_path, {"mine": code + BODY})
