@@ -15,6 +15,8 @@ from disbench.system.caches import cache_root
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_root().parent))
 # Threads of torch that have nothing to do sleep, so that they take no core from other threads and processes.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Tests see the output of a pipe, whatever the width of the terminal that pytest, or its parent process, runs in.
+os.environ.pop("COLUMNS", None)
 settings.register_profile("any machine", deadline=None)  # no test fails for being slow
 settings.load_profile("any machine")
 

@@ -113,7 +113,7 @@ def _describe_download(head: str, download: Download, arguments: str) -> None:
     if not download.sha256 and arguments.partition("--weights ")[2] and is_fetchable(download):
         for file, digest in list_records(download) or [("", "")]:
             known = f"{digest}, of the first download of {file}" if digest else "of the first download, once recorded"
-            _echo(f"  SHA256: {known}; the publisher states none, so later downloads are compared with it")
+            _echo_text(f"  SHA256: {known}; the publisher states none, so later downloads are compared with it")
     automatic = {direct_url(download)} if not hub_source(download) else {hub_url(download)}
     for url in download.urls:
         _echo(f"  {'from:   ' if url in automatic and '--maps' not in arguments else 'by hand:'} {url}")

@@ -11,7 +11,7 @@ from disbench.system.console import print_json, print_table
 @click.command()
 @add_options(models_option, json_option)
 def weights(as_json):
-    """List the weights in the caches, with size, digest and path.
+    """List the weights in the caches, with size, begin of the digest and path. --json has whole digests.
 
     To download some, name them: disbench run --model NAME --weights NAME.
     """
@@ -24,4 +24,4 @@ def weights(as_json):
         click.echo("no weights in the caches; `disbench models NAME` lists what --weights downloads")
     else:
         head = ("name", "file", "size", "SHA256", "path")
-        print_table(head, [(r.name or "-", r.file, f"{r.bytes / 1e6:.1f} MB", r.sha256, r.path) for r in rows])
+        print_table(head, [(r.name or "-", r.file, f"{r.bytes / 1e6:.1f} MB", r.sha256[:12], r.path) for r in rows])

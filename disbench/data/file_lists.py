@@ -6,8 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from disbench.data.dataset import stem_key
-from disbench.data.headers import read_header
-from disbench.data.images import EXTENSIONS
+from disbench.data.headers import EXTENSIONS, read_header
 from disbench.errors import InputError
 from disbench.system.files import require_regular_file
 

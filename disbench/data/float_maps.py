@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from disbench.data.headers import check_size, read_header
-from disbench.data.images import EXTENSIONS, read_bytes, read_map
+from disbench.data.headers import EXTENSIONS, check_size, read_header
+from disbench.data.images import read_bytes, read_map
 from disbench.data.tiff import prepare_tiff
 from disbench.errors import InputError
 from disbench.system.files import require_regular_file

@@ -13,6 +13,7 @@ from disbench.errors import InputError
 from disbench.system.files import require_regular_file
 
 PNG, JPEG, TIFF, BMP, WEBP = "PNG", "JPEG", "TIFF", "BMP", "WEBP"  # as Pillow names them
+EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 HEADER_BYTES = 33  # of a PNG: its signature and its first chunk
 _HEADER = struct.Struct(">8sI4sIIBBBBBI")
 _FIXED = [b"\x89PNG\r\n\x1a\n", 13, b"IHDR"]

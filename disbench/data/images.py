@@ -27,7 +27,6 @@ from disbench.errors import InputError
 from disbench.metrics.validate import scale_truth
 from disbench.system.files import require_regular_file, write_atomic
 
-EXTENSIONS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _BMP_DEPTH = 28  # offset in a BMP of the bits per pixel
 _COLOURS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _AS_STORED = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION

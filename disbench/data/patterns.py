@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import NamedTuple
 
 from disbench.data.file_lists import matches_any, strip_suffix
-from disbench.data.images import EXTENSIONS
+from disbench.data.headers import EXTENSIONS
 
 # Folders of images and of ground truths, in lower case. Both may have a tag: images_test and masks_test.
 FOLDER_PAIRS = (

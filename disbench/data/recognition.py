@@ -8,7 +8,7 @@ from pathlib import Path
 
 from disbench.data.dataset import SPLIT_COUNTS, Sample
 from disbench.data.file_lists import Files, is_ignored, list_names
-from disbench.data.images import EXTENSIONS
+from disbench.data.headers import EXTENSIONS
 from disbench.data.pairing import read_pairs
 from disbench.data.parquet import find_shards, read_shards
 from disbench.data.patterns import find_folder_pairs, find_mixed

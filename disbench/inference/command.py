@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 from disbench.data.hashing import hash_file
-from disbench.data.images import EXTENSIONS
+from disbench.data.headers import EXTENSIONS
 from disbench.errors import InputError, describe_error
 from disbench.registry.card import Card
 from disbench.registry.commands import fill_command, list_placeholders

@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from disbench.data.hashing import ChangedFileError, hash_file
-from disbench.data.images import EXTENSIONS, check_photo
+from disbench.data.headers import EXTENSIONS
+from disbench.data.images import check_photo
 from disbench.data.pillow import PHOTO_FORMATS, open_picture
 from disbench.errors import InputError
 from disbench.inference.model import Model

@@ -80,8 +80,9 @@ def evaluate(
     """
     check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps])
     _check_trimaps(dataset, measures)
+    selected = _select_engine(model, engine)
     trained_on = find_training(get_card(model.name), model.weights) if isinstance(model, ModelSpec) else None
-    with _select_engine(model, engine).open(model) as source:
+    with selected.open(model) as source:
         if trained_on is not None:
             warn_of_training(source.description.title, trained_on, dataset.token, dataset.splits)
         return execute(source, dataset, measures, config, progress, trained_on)
@@ -220,9 +221,10 @@ def _find_intact_maps(folder: Path, samples: Sequence[Sample], logged: RowLogs) 
 
 def _select_engine(model: ModelSpec | MapFolder, engine: Engine | None) -> Engine:
     """Return the engine of a model. A command runs on this machine, and its maps are scored by the engine."""
+    default = _default_engine(model)  # which refuses devices before the model is looked for
     if isinstance(model, ModelSpec) and get_card(model.name).command:
         return Commands(engine or Threads())
-    return engine or _default_engine(model)
+    return engine or default
 
 
 def _default_engine(model: ModelSpec | MapFolder) -> Engine:

@@ -141,7 +141,7 @@ def test_models_are_filtered_and_described():
     assert names == ["ifa", "isnet"]
     shown = call("models", "IS-Net").stdout
     assert "Resize: torch-bilinear, not antialiased" in shown
-    assert "Weights isnet.pth (177 MB; licence: not stated; trained on: DIS5K: DIS-TR)" in shown
+    assert "Weights isnet.pth (177 MB; licence: not stated; trained on: DIS5K/DIS-TR)" in shown
     assert "disbench run --model isnet --maps DIR" in shown
 
 
@@ -150,7 +150,7 @@ def test_a_described_model_is_folded_at_the_width_of_the_terminal(monkeypatch):
     whole = call("models", "birefnet").stdout
     monkeypatch.setenv("COLUMNS", "80")
     lines = call("models", "birefnet").stdout.splitlines()
-    assert all(len(line) <= 80 for line in lines if not line.startswith(("  by hand:", "  then:")))
+    assert all(len(line) <= 80 for line in lines if not line.startswith(("  by hand:", "  from:", "  then:")))
     assert max(map(len, whole.splitlines())) > 200
     assert " ".join(" ".join(lines).split()) == " ".join(whole.split())
 

@@ -205,7 +205,7 @@ def test_pdfnet_resizes_maps_of_which_both_sides_differ(folder):
         (["--protocol", "mvnet"], "protocol: 'mvnet' is unknown; known: pysod, diffdis"),
         (["--per-image", "each.txt"], "each.txt: the scores of every image go into a file .csv or .parquet"),
         (["--per-image", "no/each.csv"], "no/each.csv: there is no folder no; choose another place with --per-image"),
-        (["--metrics", "hse"], "unknown metric 'hse'; did you mean mse or hce?"),
+        (["--metrics", "hse"], "unknown metric 'hse'; did you mean mse or hce"),
     ],
 )
 def test_a_mistake_is_one_line(folder, arguments, said):

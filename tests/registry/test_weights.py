@@ -320,7 +320,7 @@ def test_the_weights_in_the_caches_are_listed(server, use_cards):
         ("net", ["net"], "net.pth", len(DATA), DIGEST),
     ]
     assert [row["path"] for row in listed] == [str(folder / "model.safetensors"), path]
-    assert DIGEST in call("weights").stdout
+    assert DIGEST[:12] in call("weights").stdout
 
 
 # -- Uses of the name
