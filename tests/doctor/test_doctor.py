@@ -168,6 +168,8 @@ def test_the_extras_are_those_of_the_package():
     assert packages == {extra: set(names) for extra, names in installation.EXTRAS.items()}
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_the_cpu_passes_the_checks_of_a_gpu(monkeypatch):
     from disbench.doctor import gpu
 

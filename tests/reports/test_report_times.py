@@ -146,6 +146,7 @@ def test_two_timings_of_one_run_and_times_without_a_place_are_refused(runs, file
 def test_a_timing_at_one_size_is_not_that_of_a_run_at_another(runs, files):
     manifest = read_manifest(runs[0].folder)
     write_manifest(runs[0].folder, replace(manifest, identity=manifest.identity | {"size": "64"}))
-    done = report(runs, "--times", files)
+    folder = runs[0].folder.rename(runs[0].folder.with_name("other-size"))  # its own name is that of its key
+    done = call("report", "--format", "html", "--times", files, folder, runs[1].folder)
     assert (done.exit_code, done.stdout) == (2, "")
     assert "0.json: times A" in done.stderr and "size of A is '64', not None" in done.stderr

@@ -31,7 +31,11 @@ def jobs(work):
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
-        ("score", ["full disk", "SIGKILL", "two at once", "Ctrl-C", "read-only folder"]),
+        pytest.param(
+            "score",
+            ["full disk", "SIGKILL", "two at once", "Ctrl-C", "read-only folder"],
+            marks=[pytest.mark.ci, pytest.mark.slow],
+        ),
         ("run", ["vanished file"]),
         pytest.param("score", ["replaced map", "replaced truth"], marks=pytest.mark.slow),
         pytest.param("run", ["replaced image", "replaced weights"], marks=pytest.mark.slow),

@@ -165,6 +165,8 @@ def score_anew(folder, **environment):
     return json.loads(ran.stdout)[0]["scores"], ran.stderr.splitlines()
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_a_command_says_that_it_compiles_and_survives_damage(tmp_path, make_pairs, folder):
     data = make_pairs(tmp_path / "data", ["a"])
     cold, lines = score_anew(data)
@@ -179,6 +181,8 @@ def test_a_command_says_that_it_compiles_and_survives_damage(tmp_path, make_pair
     assert score_anew(data) == (cold, [])
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_a_command_without_a_writable_place_finishes_with_one_warning(tmp_path, make_pairs):
     data = make_pairs(tmp_path / "data", ["a"])
     (tmp_path / "a file").touch()

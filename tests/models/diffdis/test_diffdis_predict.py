@@ -290,6 +290,8 @@ def test_constant_mask_is_nothing_found():
     assert not predictor.stretch(torch.full((1, 2, 2), 0.7)).any()
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_compiled_parts_answer_as_the_plain_ones(monkeypatch):
     """In whole graphs; the compiler's own code is left out for the time that it takes."""
     shipped = {"weights": None, "device": "cpu", "size": 64}

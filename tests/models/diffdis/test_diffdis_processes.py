@@ -22,6 +22,8 @@ from disbench.models._training.processes import Processes, join_processes
 torch.set_num_threads(1)
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
     data = str(make_pairs(tmp_path / "set", list("abcdef")))
     script = Path(__file__).parents[2] / "helpers" / "tiny_training.py"
