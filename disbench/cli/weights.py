@@ -11,7 +11,7 @@ from disbench.system.console import print_json, print_table
 @click.command()
 @add_options(models_option, json_option)
 def weights(as_json):
-    """List the weights in the caches, with size, begin of the digest and path. --json has whole digests.
+    """List the weights in the caches, with size, start of the digest and path. --json has whole digests.
 
     To download some, name them: disbench run --model NAME --weights NAME.
     """

@@ -92,7 +92,9 @@ def _read_pillow_header(path: Path, kind: str, file: IO[bytes]) -> tuple[str, tu
         if kind == TIFF:  # whose tags say why Pillow does not know it
             file.seek(0)
             tiff.prepare_tiff(path, np.frombuffer(file.read(), np.uint8))
-        raise InputError(f"{path}: not a readable image (truncated, damaged or unknown to Pillow)") from None
+        raise InputError(
+            f"{path}: not a readable image (truncated, damaged or unknown to Pillow); replace the file"
+        ) from None
     except Exception as error:  # damaged bytes can make Pillow raise anything
         reason = (str(error).splitlines() or [type(error).__name__])[0].strip()
         raise InputError(f"{path}: not a readable image ({reason}); replace the file") from None

@@ -68,19 +68,16 @@ def list_known() -> dict[str, KnownSet]:
 
 def get_known(name: str) -> tuple[str, KnownSet]:
     """Return name and facts of a published data set, by its name or that of a split. InputError for another name."""
-    for title, facts in list_known().items():
-        if _normalize(name) in {_normalize(title), *_list_folders(facts)}:
-            return title, facts
+    title = _find_title(name)
+    if title is not None:
+        return title, list_known()[title]
     raise InputError(f"no published data set {name!r} is known; {suggest_names(name, list_known())}")
 
 
 def find_known(folder: str) -> KnownSet | None:
     """Find the published data set that a folder is named after, or after a split of it."""
-    key = _normalize(folder)
-    for title, facts in list_known().items():
-        if key in {_normalize(title), *_list_folders(facts)}:
-            return facts
-    return None
+    title = _find_title(folder)
+    return None if title is None else list_known()[title]
 
 
 def find_counts(folder: str) -> set[int]:
@@ -92,19 +89,25 @@ def find_counts(folder: str) -> set[int]:
     Returns:
         The numbers; empty for any other name, and where they are unknown.
     """
-    key = _normalize(folder)
+    key = normalise_name(folder)
     for title, facts in list_known().items():
         for split in facts.splits:
-            if split.count is not None and key in map(_normalize, split.folders):
+            if split.count is not None and key in map(normalise_name, split.folders):
                 return {split.count}
-        if key == _normalize(title):
+        if key == normalise_name(title):
             return facts.counts
     return set()
 
 
-def _list_folders(facts: KnownSet) -> set[str]:
-    return {_normalize(folder) for split in facts.splits for folder in split.folders}
-
-
-def _normalize(name: str) -> str:
+def normalise_name(name: str) -> str:
+    """Return the form in which names of data sets and splits are compared."""
     return name.casefold().replace("_", "-")
+
+
+def _find_title(name: str) -> str | None:
+    key = normalise_name(name)
+    for title, facts in list_known().items():
+        folders = (folder for split in facts.splits for folder in split.folders)
+        if key in map(normalise_name, (title, *folders)):
+            return title
+    return None

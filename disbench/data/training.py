@@ -7,7 +7,7 @@ its splits. Splits of data sets that known.toml does not have may be listed unde
 from collections.abc import Iterable
 from typing import Any
 
-from disbench.data.known import list_known
+from disbench.data.known import list_known, normalise_name
 from disbench.errors import InputError, escape_control_chars, suggest_names
 
 UNSTATED = "unstated"
@@ -59,8 +59,8 @@ def is_trained_on(trained_on: TrainedOn, token: str, split: str) -> bool:
         scored = {f"{MINI}/{split}", f"{MINI}/*"}
     else:
         scored = {split, f"{folder}/{split}", f"{folder}/*"}
-    return not {_normalise(name) for name in scored}.isdisjoint(
-        _normalise(alias) for name in trained_on for alias in _list_aliases(name)
+    return not {normalise_name(name) for name in scored}.isdisjoint(
+        normalise_name(alias) for name in trained_on for alias in _list_aliases(name)
     )
 
 
@@ -77,7 +77,3 @@ def _list_aliases(name: str) -> set[str]:
     if len(entries) == 1:
         aliases.add(title)
     return aliases.union(*(entry.folders for entry in entries if entry.name == split))
-
-
-def _normalise(name: str) -> str:
-    return name.casefold().replace("_", "-")

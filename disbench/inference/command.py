@@ -8,16 +8,16 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from disbench.data.file_lists import list_names
 from disbench.data.hashing import hash_file
 from disbench.data.headers import EXTENSIONS
 from disbench.errors import InputError, describe_error
 from disbench.registry.card import Card
 from disbench.registry.commands import fill_command, list_placeholders
 from disbench.registry.loading import check_weights, get_card
-from disbench.system.files import require_regular_file
+from disbench.system.files import is_file, require_regular_file
 from disbench.system.processes import run_logged
 
-MAX_LISTED = 8  # images named in a message
 NO_DEVICE = "command"  # the device of a command that takes none
 
 
@@ -54,8 +54,9 @@ class CommandMethod:
         """
         folder = self.card.folder
         code = [(path.relative_to(folder).as_posix(), hash_file(path)) for path in sorted(folder.rglob("*.py"))]
-        is_file = bool(self.weights) and Path(str(self.weights)).is_file()
-        weights = {"weights_file": hash_file(Path(str(self.weights)))} if is_file else {"weights_name": self.weights}
+        path = Path(str(self.weights))
+        has_file = self.weights is not None and is_file(path)
+        weights = {"weights_file": hash_file(path)} if has_file else {"weights_name": self.weights}
         return {
             "model": self.card.name,
             "card": self.card.pipeline,
@@ -74,7 +75,7 @@ class CommandMethod:
                 (argument,) = fill_command([template], self._values)
                 for text in (argument, argument.partition("=")[2]):
                     path = self.card.folder / text
-                    if text and len(text) < 4096 and _is_file(path):
+                    if text and is_file(path):
                         named[argument] = path
         return sorted(named.items())
 
@@ -171,17 +172,12 @@ def _collect_maps(folder: Path, images: Sequence[Path], title: str) -> list[Path
             extra.append(path.name)
     missing = [name for stem, name in expected.items() if stem not in maps]
     faults = [("wrote no map of", missing), ("wrote what is no map of an image:", extra)]
-    texts = [f"{text} {_list_names(names)}" for text, names in faults if names]
+    texts = [f"{text} {len(names)} ({list_names(names)})" for text, names in faults if names]
     if texts:
         raise InputError(
             f"{title} {' and '.join(texts)}; for images/000001.jpg it must write maps/000001.png, and nothing more"
         )
     return [maps[stem] for stem in expected]
-
-
-def _list_names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
-    return f"{len(names)} ({', '.join(names[:MAX_LISTED])}{more})"
 
 
 def _place_image(path: Path, target: Path, *, copies: bool) -> None:
@@ -192,13 +188,6 @@ def _place_image(path: Path, target: Path, *, copies: bool) -> None:
         except OSError:  # Windows lets few users make links
             pass
     shutil.copyfile(path, target)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a text that no path can be
-        return False
 
 
 def _find_device() -> str:

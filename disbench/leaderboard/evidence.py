@@ -114,8 +114,10 @@ def _add_measured(path: Path, new_entry: Entry, measured: Measured, data: bytes)
     evidence = evidence_path(path, measured)
     evidence.parent.mkdir(exist_ok=True)
     write_atomic(evidence, data)
-    new = new_entry
-    write_entry(path, replace(entry, model=new.model, dataset=new.dataset, token=new.token, measured=parts))
+    updated = replace(
+        entry, model=new_entry.model, dataset=new_entry.dataset, token=new_entry.token, measured=parts
+    )
+    write_entry(path, updated)
     for file in unused:
         file.unlink(missing_ok=True)
 

@@ -81,7 +81,7 @@ class EvalProtocol:
         ber_eps: number added to the divisors of BER.
         at_half: measures whose binary map includes the value 1/2. Other measures take values above 1/2.
         hce_above: HCE takes raw levels above this one as foreground. None: stretched values above 1/2.
-        resize: how a map is resized to its truth; see disbench.inference.resize. None: a map of another size is
+        resize: how a map is resized to its truth; see disbench.metrics.resize. None: a map of another size is
             refused.
     """
 

@@ -1,26 +1,13 @@
-"""Models of the Hugging Face hub. huggingface_hub keeps the files in its own cache and resumes broken downloads."""
+"""Models of the Hugging Face hub."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from disbench.errors import InputError
-from disbench.system.network import can_connect, is_offline
-from disbench.system.progress import announce_once
+from disbench.system.hub import ALTERNATIVES, call_hub
 
-ALTERNATIVES = "give the path of a file or folder that you have"
-STATUSES = {
-    401: ("HTTP 401: it does not exist, or is private or gated", "check the id, or log in with `hf auth login`"),
-    403: ("HTTP 403: access is denied", "accept its conditions on its page, and log in with `hf auth login`"),
-    404: ("HTTP 404: no such repository or file", "check the id"),
-    429: ("HTTP 429: too many requests", "wait some minutes, or log in with `hf auth login`"),
-}
-
-
-def must_use_cache() -> bool:
-    """Return whether only the cache can be read: connections are forbidden, or the hub does not answer."""
-    from huggingface_hub import constants
-
-    return is_offline() or not can_connect(constants.ENDPOINT)
+FAULT = "no such path, and not available from Hugging Face"
 
 
 def download_from_hub(name: str, repository: str, file: str | None, patterns: Sequence[str]) -> Path:
@@ -37,40 +24,11 @@ def download_from_hub(name: str, repository: str, file: str | None, patterns: Se
     """
     from huggingface_hub import hf_hub_download, snapshot_download
 
-    if not file and not patterns:
+    if file:
+        return call_hub(name, partial(hf_hub_download, repository, file), FAULT)
+    if not patterns:
         raise InputError(f"{name}: no such file or folder, and a whole repository; give one file of it: {name}/FILE")
-    from_cache = must_use_cache()
-    if not from_cache:
-        announce_once(f"{name}: downloading what is not in the cache of Hugging Face ...")
-    try:
-        if file:
-            return Path(hf_hub_download(repository, file, local_files_only=from_cache))
-        folder = snapshot_download(repository, allow_patterns=list(patterns), local_files_only=from_cache)
-    except Exception as error:  # of the network, the hub and the disk
-        reason, advice = _explain(error, from_cache=from_cache)
-        raise InputError(
-            f"{name}: no such path, and not available from Hugging Face ({reason}); {advice}"
-        ) from error
-    if not any(any(Path(folder).glob(pattern)) for pattern in patterns):
+    folder = call_hub(name, partial(snapshot_download, repository, allow_patterns=list(patterns)), FAULT)
+    if not any(any(folder.glob(pattern)) for pattern in patterns):
         raise InputError(f"{name}: its repository has none of {', '.join(patterns[:3])}; {ALTERNATIVES}")
-    return Path(folder)
-
-
-def _explain(error: Exception, *, from_cache: bool) -> tuple[str, str]:
-    """Return the reason and the advice for a download that failed."""
-    if from_cache:
-        reason = "offline" if is_offline() else "no network"
-        return f"{reason}, and not all of it in the cache", f"connect, or {ALTERNATIVES}"
-    for cause in _list_causes(error):
-        status = getattr(getattr(cause, "response", None), "status_code", None)
-        if status in STATUSES:
-            reason, advice = STATUSES[status]
-            return reason, f"{advice}, or {ALTERNATIVES}"
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return reason, f"run the same command again, which resumes the download, or {ALTERNATIVES}"
-
-
-def _list_causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    return folder

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 
 from disbench.errors import InputError
+from disbench.system.files import is_file, is_folder
 
 IMPORTERS = {"import_module", "__import__"}  # functions that import the module that a text names
-MAX_NAME = 255  # bytes of a file's name
 WEIGHTS = {".bin", ".ckpt", ".h5", ".mat", ".npy", ".npz", ".onnx", ".pkl", ".pt", ".pth", ".safetensors", ".ts"}
 SETTINGS = {".ini", ".json", ".toml", ".txt", ".yaml", ".yml"}
 
@@ -47,9 +47,8 @@ def list_sources(path: Path) -> list[Path]:
                 named |= dict.fromkeys(_find_named(text, module, folders))
             if _changes_path(tree):
                 above = [*folders, *(folder / ".." for folder in folders)]
-                texts = [text for text in _list_texts(tree) if len(text) <= MAX_NAME and "\0" not in text]
-                roots |= dict.fromkeys(above)
-                roots |= dict.fromkeys(place for folder in above for text in texts if (place := folder / text).is_dir())
+                places = [folder / text for folder in above for text in _list_texts(tree)]
+                roots |= dict.fromkeys([*above, *filter(is_folder, places)])
         todo = {}
         for folder, name in ((folder, name) for folder in roots for name in imported):
             for module in _find_modules(folder, name):
@@ -61,15 +60,24 @@ def list_sources(path: Path) -> list[Path]:
 def _find_named(text: str, module: Path, folders: list[Path]) -> list[Path]:
     """Find the files that a text in a module names: a path, the end of one such as "/w.pth", a suffix, or a pattern."""
     if text in WEIGHTS | SETTINGS:
-        return [file for file in [module.with_suffix(text)] if _is_file(file)]
+        return [file for file in [module.with_suffix(text)] if is_file(file)]
     if PurePath(text).suffix.lower() not in WEIGHTS | SETTINGS | {".py"}:
         return []
-    if "*" in text and "**" not in text and not text.startswith("/"):
-        return sorted(file for folder in folders for file in folder.glob(text))
-    for places in ([folder / text for folder in folders], [Path(text)]):
-        if files := [place for place in places if _is_file(place)]:
-            return files
-    return _find_named(text.partition("/")[2], module, folders)
+    while text:
+        if "*" in text and "**" not in text and not text.startswith("/"):
+            return sorted(file for folder in folders for file in _list_matches(folder, text))
+        for places in ([folder / text for folder in folders], [Path(text)]):
+            if files := [place for place in places if is_file(place)]:
+                return files
+        text = text.partition("/")[2]
+    return []
+
+
+def _list_matches(folder: Path, pattern: str) -> list[Path]:
+    try:
+        return list(folder.glob(pattern))
+    except (OSError, ValueError, RecursionError):  # a text that no path can be
+        return []
 
 
 def _changes_path(tree: ast.Module) -> bool:
@@ -105,16 +113,16 @@ def _list_imports(tree: ast.Module, package: tuple[str, ...]) -> Iterator[str]:
 def _find_modules(root: Path, name: str) -> list[Path]:
     """Find the files of a dotted name below a folder: its packages and the module. [] for a module elsewhere."""
     parts = name.split(".")
-    if not all(parts) or parts[0] == "disbench":
+    if not all(parts) or parts[0] == "disbench" or "/" in name:
         return []
     modules = []
     for count in range(1, len(parts) + 1):
         place = root.joinpath(*parts[:count])
-        if _is_file(package := place / "__init__.py"):
+        if is_file(package := place / "__init__.py"):
             modules.append(package)
-        elif _is_file(module := place.with_name(f"{place.name}.py")):
+        elif is_file(module := place.with_name(f"{place.name}.py")):
             return [*modules, module]
-        elif not place.is_dir():
+        elif not is_folder(place):
             break
     return modules
 
@@ -147,10 +155,3 @@ def _join(nodes: list[ast.expr]) -> Iterator[str]:
 
 def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return len(path.name) <= MAX_NAME and path.is_file()
-    except (OSError, ValueError):  # a text may be anything: too long, or with a null character
-        return False

@@ -9,9 +9,9 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
 
 from disbench.errors import InputError, describe_error
-from disbench.registry.hub import ALTERNATIVES, STATUSES
 from disbench.system.caches import cache_folder
 from disbench.system.files import wait_for_folder
+from disbench.system.hub import ALTERNATIVES, STATUSES
 from disbench.system.network import can_connect, is_offline
 from disbench.system.progress import announce_once
 

@@ -221,10 +221,10 @@ def _find_intact_maps(folder: Path, samples: Sequence[Sample], logged: RowLogs) 
 
 def _select_engine(model: ModelSpec | MapFolder, engine: Engine | None) -> Engine:
     """Return the engine of a model. A command runs on this machine, and its maps are scored by the engine."""
-    default = _default_engine(model)  # which refuses devices before the model is looked for
+    selected = engine or _default_engine(model)  # which refuses devices before the model is looked for
     if isinstance(model, ModelSpec) and get_card(model.name).command:
         return Commands(engine or Threads())
-    return engine or default
+    return selected
 
 
 def _default_engine(model: ModelSpec | MapFolder) -> Engine:

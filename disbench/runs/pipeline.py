@@ -58,7 +58,7 @@ def make_rows(
         save_map: is given every map before its row is yielded.
 
     Raises:
-        InputError: for an image that cannot be read, computed or score_pair.
+        InputError: for an image that cannot be read, computed or measured.
     """
 
     def load(sample: Sample):

@@ -18,13 +18,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from disbench.data.file_lists import list_names
 from disbench.errors import InputError
 from disbench.metrics.measurement import Measurement
 from disbench.system.checksums import add_checksum, is_damaged
 from disbench.system.files import require_regular_file
 
 ROWS_PER_CHUNK = 1 << 14  # rows in memory, which take 50 MB
-MAX_LISTED = 8  # damaged lines of a file that a message names
 _NULL = msgspec.Raw(b"null")
 Key = tuple[str, str]  # split, name of the image
 
@@ -155,7 +155,7 @@ def _damage_error(damaged: Mapping[Path, Sequence[int]]) -> InputError:
     """Make one error that names all damaged lines: file -> line numbers."""
     faults = []
     for path, numbers in damaged.items():
-        listed = ", ".join(map(str, numbers[:MAX_LISTED])) + (" ..." if len(numbers) > MAX_LISTED else "")
+        listed = list_names(list(map(str, numbers)))
         faults.append(f"{path}: {f'line {listed} is' if len(numbers) == 1 else f'lines {listed} are'} damaged")
     return InputError(
         f"{'; '.join(faults)}; delete what is damaged, lines or whole files, and run the same command again, which "

@@ -31,8 +31,6 @@ MIN_CHUNK = 64  # resamples at a time, as a product with fewer takes longer
 MIN_IMAGES = 10  # with fewer images, an interval would suggest more than they can show
 # Relative to scores above 1. Resampled scores are computed in single precision; smaller differences are rounding.
 ROUNDING = 1e-6
-
-
 MAX_KEPT = 1 << 23  # numbers of images that are kept, 64 MiB; more are computed anew each time that they are read
 
 Reducer = Callable[[np.ndarray], np.ndarray]  # means of a metric's columns (b, k) -> scores (b,)

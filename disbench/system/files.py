@@ -48,6 +48,22 @@ def require_regular_file(path: Path) -> Path:
     return path
 
 
+def is_file(path: Path) -> bool:
+    """Return whether a file exists, also for a text that no path can be: too long, or with a null character."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a folder exists, as `is_file` does for a file."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def require_path(name: str, value: Any) -> Path:
     """Return a path that a user passes as text or as an os.PathLike. InputError for anything other than those."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
@@ -197,9 +213,7 @@ def wait_for_folder(folder: Path) -> Iterator[None]:
     folders. Windows has no such locks: there nobody is kept out.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        import fcntl
-    except ModuleNotFoundError:
+    if fcntl is None:
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)

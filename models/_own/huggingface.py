@@ -20,8 +20,8 @@ from disbench.models._own import steps
 from disbench.models._parts.device import choose_device
 from disbench.models._parts.weights import digest_tensors, first_line, separate_from_file
 from disbench.registry.card import Card
-from disbench.registry.hub import must_use_cache
 from disbench.system.documents import read_json
+from disbench.system.hub import must_use_cache
 
 RESAMPLE = {1: "pillow-lanczos", 2: "pillow-bilinear", 3: "pillow-bicubic"}  # by Pillow's numbers
 CONFIG = "preprocessor_config.json"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from disbench.errors import InputError
 from disbench.models._parts import weights
-from disbench.registry.hub import must_use_cache
+from disbench.system.hub import must_use_cache
 
 
 def load_part(read: Callable[..., Any], base: str, name: str, **options: Any) -> Any:

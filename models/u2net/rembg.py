@@ -6,13 +6,13 @@
 convolutions, so the checkpoint has norms that change nothing.
 """
 
-import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from disbench.errors import InputError, describe_error
+from disbench.models._parts.conversion import run_conversion
 from disbench.models.u2net.network import VARIANTS, U2Net
 from disbench.system.files import require_regular_file
 
@@ -56,18 +56,5 @@ def _list_in_order(net: nn.Module) -> list[str]:
     return names
 
 
-def main(path: str, out: str) -> None:
-    """Write the checkpoint of an ONNX file to `out`."""
-    from safetensors.torch import save_file
-
-    save_file(convert_onnx(Path(path)), out)
-    print(out)
-
-
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("python -m disbench.models.u2net.rembg U2NET.onnx OUT.safetensors")
-    try:
-        main(*sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"disbench: {error}")
+    run_conversion(convert_onnx, "python -m disbench.models.u2net.rembg U2NET.onnx OUT.safetensors")

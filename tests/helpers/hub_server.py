@@ -1,4 +1,4 @@
-"""A server on this machine that speaks the protocol of the Hugging Face hub, for models, and serves other files."""
+"""A server on this machine that speaks the protocol of the Hugging Face hub, and serves other files."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ class HubServer(ThreadingHTTPServer):
         """Return the answer to a path: bytes, or an object for JSON; None if it does not exist."""
         if path in self.files:
             return self.files[path]
-        if match := re.match(r"/api/models/([^/]+/[^/]+)(/tree/)?", path):
+        if match := re.match(r"/api/(?:models|datasets)/([^/]+/[^/]+)(/tree/)?", path):
             name, tree = match.groups()
             contents = self.repositories.get(name)
             if contents is None:
@@ -46,7 +46,7 @@ class HubServer(ThreadingHTTPServer):
                 ]
             siblings = [{"rfilename": path} for path in contents]
             return {"_id": "1", "id": name, "sha": COMMIT, "private": False, "tags": [], "siblings": siblings}
-        if match := re.match(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
+        if match := re.match(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
             return self.repositories.get(match[1], {}).get(match[2])
         return None
 

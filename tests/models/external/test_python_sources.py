@@ -116,6 +116,14 @@ def test_files_that_the_code_reaches_in_other_ways_count(way, tmp_path):
     assert file.resolve() in {source.resolve() for source in list_sources(path)}
 
 
+@pytest.mark.parametrize("text", ["x" * 300, "ü" * 200, "a\0b", "\ud800", "/" * 3000, "a/" * 3000])
+@pytest.mark.parametrize("end", ["", ".pth", "/w.pth", "/*.pth", ".inner"])
+def test_a_text_that_no_path_can_be_is_no_file(text, end, tmp_path):
+    code = "import importlib, sys\nsys.path.append({0})\nopen({0})\ndef late(): importlib.import_module({0})"
+    path = write(tmp_path, {"mine": code.format(ascii(text + end))})
+    assert list_sources(path) == [path]
+
+
 def test_a_file_in_the_working_directory_counts_if_there_is_none_next_to_the_code(tmp_path, monkeypatch):
     path = write(tmp_path / "here", {"mine": "open('data/w.pth')"})
     (tmp_path / "data").mkdir()
