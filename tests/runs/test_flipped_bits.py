@@ -60,14 +60,15 @@ def test_every_bit_of_a_footer_is_reported_or_harmless(stored):
 
 def test_every_damaged_line_is_named_at_once(stored):
     (shard,) = (stored.folder / "shards").iterdir()
-    lines = shard.read_bytes().splitlines(keepends=True)
-    shard.write_bytes(b"".join([lines[0].replace(b"J00", b"J09"), lines[1], lines[2].replace(b"J02", b"J03")]))
+    lines = shard.read_bytes().splitlines(keepends=True)  # in the order in which the images were measured
+    lines[0], lines[2] = (line.replace(b'"J0', b'"J1') for line in (lines[0], lines[2]))
+    shard.write_bytes(b"".join(lines))
     other = shard.with_name("0.jsonl")
     other.write_bytes(b"{}\n" * 12)
     with pytest.raises(InputError) as raised:
         RowLogs(stored.folder)
     stored.restore()
-    assert f"{other}: lines 1, 2, 3, 4, 5, 6, 7, 8 ... are damaged; {shard}: lines 1, 3 are damaged; delete" in str(
+    assert f"{other}: lines 1, 2, 3, 4, 5, 6, 7, 8 and 4 more are damaged; {shard}: lines 1, 3 are damaged; delete" in str(
         raised.value
     )
 
