@@ -224,9 +224,9 @@ def small(monkeypatch):
 
 def list_pages():
     """The pages with commands that a test can run."""
-    marks = dict.fromkeys(SLOW_PAGES, [pytest.mark.ci, pytest.mark.slow])
     pages = sorted({page for page, command in CASES if not why_not(command)})
-    return [pytest.param(page, marks=marks.get(page, [])) for page in pages]
+    slow = [pytest.mark.ci, pytest.mark.slow]
+    return [pytest.param(page, marks=slow if page in SLOW_PAGES else []) for page in pages]
 
 
 @pytest.mark.parametrize("page", list_pages())
