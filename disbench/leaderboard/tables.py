@@ -24,6 +24,8 @@ class Published:
         columns: method -> subset -> metric -> printed text.
         marks: method -> subset -> metric -> "best" or "second".
         trained_on: method -> the splits that it was trained on, or "unstated". Methods without a record are omitted.
+        reproduced: whether others than the methods' authors made the maps, and scored them with the authors' script.
+        secondhand: whether the numbers were read at a page that quotes the table.
     """
 
     paper: str
@@ -31,6 +33,14 @@ class Published:
     columns: dict[str, Cells]
     marks: dict[str, Cells] = field(default_factory=dict)
     trained_on: dict[str, TrainedOn] = field(default_factory=dict)
+    reproduced: bool = False
+    secondhand: bool = False
+
+    @property
+    def citation(self) -> str:
+        """The paper's citation, and what kind of source it is if it is not the common one."""
+        kinds = {"a reproduction by others": self.reproduced, "read secondhand": self.secondhand}
+        return ", ".join([self.paper, *(words for words, applies in kinds.items() if applies)])
 
     def text(self, method: str, subset: str, metric: str) -> str | None:
         """Return the printed text of a cell. None: the table has no such cell."""
@@ -44,6 +54,10 @@ class Published:
     def lines(self) -> list[tuple[str, str]]:
         """(subset, metric) in the order of the table."""
         return list(dict.fromkeys((s, m) for cells in self.columns.values() for s in cells for m in cells[s]))
+
+    def count_numbers(self) -> int:
+        """Count the cells of the table."""
+        return sum(len(row) for cells in self.columns.values() for row in cells.values())
 
     def line(self, subset: str, metric: str) -> dict[str, Decimal]:
         """Return the numbers of a line by method. Cells that hold no number are omitted."""
@@ -88,7 +102,7 @@ def collect_published(paths: Iterable[Path]) -> list[Published]:
         if path.parent.name == "tables":
             tables |= {(table.paper, table.table): table for table in read_tables(path)}
         else:
-            wanted |= dict.fromkeys(_table_name(reported) for reported in read_entry(path).reported)
+            wanted |= dict.fromkeys(_table_name(part) for part in read_entry(path).published)
             entry_files |= dict.fromkeys(sorted(path.parent.glob("*.json")))
             table_files |= dict.fromkeys(sorted((path.parent.parent / "tables").glob("*.json")))
     whole = {(table.paper, table.table): table for path in table_files for table in read_tables(path)}
@@ -98,25 +112,28 @@ def collect_published(paths: Iterable[Path]) -> list[Published]:
     return sorted(tables.values(), key=lambda table: (table.paper, table.table))
 
 
-Column = tuple[int, str, Reported]  # its number in the table, the method, its cells
+Column = tuple[int, str, Reported, bool]  # its number in the table, the method, its cells, whether reproduced
 
 
 def _read_columns(paths: Iterable[Path]) -> dict[TableName, list[Column]]:
     columns: dict[TableName, list[Column]] = {}
     for path in paths:
         entry = read_entry(path)
-        for reported in entry.reported:
-            columns.setdefault(_table_name(reported), []).append((reported.source.column, entry.title, reported))
+        for part in entry.published:
+            column = (part.source.column, entry.title, part, part in entry.reproduced)
+            columns.setdefault(_table_name(part), []).append(column)
     return columns
 
 
-def _table_name(reported: Reported) -> TableName:
-    return reported.source.paper, reported.source.table
+def _table_name(part: Reported) -> TableName:
+    return part.source.paper, part.source.table
 
 
 def _assemble_table(name: TableName, columns: list[Column]) -> Published:
     ordered = sorted(columns, key=lambda column: column[:2])
-    printed = {method: reported.printed for _, method, reported in ordered}
-    marks = {method: reported.marks for _, method, reported in ordered}
-    trained_on = {method: reported.trained_on for _, method, reported in ordered if reported.trained_on is not None}
-    return Published(*name, printed, marks, trained_on)
+    printed = {method: part.printed for _, method, part, _ in ordered}
+    marks = {method: part.marks for _, method, part, _ in ordered}
+    trained_on = {method: part.trained_on for _, method, part, _ in ordered if part.trained_on is not None}
+    reproduced = any(column[-1] for column in ordered)
+    secondhand = any(part.source.secondhand for _, _, part, _ in ordered)
+    return Published(*name, printed, marks, trained_on, reproduced=reproduced, secondhand=secondhand)
