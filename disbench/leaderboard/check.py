@@ -9,7 +9,7 @@ from disbench.data.training import UNSTATED, TrainedOn, check_training
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.check_measured import check_measured
 from disbench.leaderboard.entry import Cells, Entry, Reported, is_entry_name, is_plain_text, read_entry
-from disbench.leaderboard.tables import Published, parse_number, read_tables
+from disbench.leaderboard.tables import Published, TableName, name_parts, parse_number, read_tables
 from disbench.leaderboard.truths import SeenEvidence
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.protocols import PROTOCOLS
@@ -28,27 +28,24 @@ def check_entries(paths: Sequence[Path]) -> list[str]:
             faults.append(str(error))
             continue
         entry_faults = list(_check_entry(path, entry, seen))
-        for part in entry.published:
-            entry_faults += _check_against_table(entry, part, tables)
+        for name, part in name_parts(entry):
+            entry_faults += _check_against_table(entry, part, tables.get(name))
             entry_faults += _check_column(path, part, columns)
         faults += [f"{path}: {fault}" for fault in entry_faults]
     return faults
 
 
-def _read_whole_tables(paths: Sequence[Path]) -> dict[tuple[str, str], Published]:
-    """Read the published tables next to the leaderboards of some entries, by paper and table."""
+def _read_whole_tables(paths: Sequence[Path]) -> dict[TableName, Published]:
+    """Read the published tables next to the leaderboards of some entries, by name."""
     files = dict.fromkeys(file for path in paths for file in sorted((path.parent.parent / "tables").glob("*.json")))
-    tables: dict[tuple[str, str], Published] = {}
+    tables: dict[TableName, Published] = {}
     for file in files:
         for table in read_tables(file):
-            tables.setdefault((table.paper, table.table), table)
+            tables.setdefault(table.name, table)
     return tables
 
 
-def _check_against_table(
-    entry: Entry, reported: Reported, tables: dict[tuple[str, str], Published]
-) -> Iterator[str]:
-    whole = tables.get((reported.source.paper, reported.source.table))
+def _check_against_table(entry: Entry, reported: Reported, whole: Published | None) -> Iterator[str]:
     if whole is None:
         return
     if whole.columns.get(entry.title, {}) != reported.printed:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.entry import Entry
-from disbench.leaderboard.tables import parse_number
+from disbench.leaderboard.tables import name_parts, parse_number
 from disbench.leaderboard.training import mark_scores
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
 from disbench.runs.training import SIGNS, UNSTATED_NOTE, TrainingMark
@@ -81,11 +81,11 @@ def _list_subsets(entries: Sequence[Entry]) -> list[str]:
 
 def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     venue = entry.paper.get("venue", "")
-    for part in entry.published:
+    for (_, _, reproduced), part in name_parts(entry):
         texts = part.printed.get(split, {})
         number = parse_number(texts.get(keys[0]))
         mark = mark_scores(part.trained_on, entry.token, split)
-        kind = "reproduced" if part in entry.reproduced else "reported"
+        kind = "reproduced" if reproduced else "reported"
         source = part.source.label + SECONDHAND * part.source.secondhand
         head = (entry.title + SIGNS[mark], venue, kind, source)
         yield _Row(head, texts, None if number is None else float(number), mark)

@@ -1,17 +1,17 @@
 """Published tables as printed: the numbers of a paper as text, with its marks of best and second."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
 from disbench.data.training import TrainedOn
-from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.leaderboard.entry import Cells, Entry, Reported, read_entry
 from disbench.system.documents import read_json
 
 Place = tuple[str, str, str]  # method, subset, metric
-TableName = tuple[str, str]  # paper, table
+TableName = tuple[str, str, bool]  # paper, table, whether its numbers are reproduced
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Published:
     trained_on: dict[str, TrainedOn] = field(default_factory=dict)
     reproduced: bool = False
     secondhand: bool = False
+
+    @property
+    def name(self) -> TableName:
+        """The paper, the table in it, and whether its numbers are reproduced."""
+        return self.paper, self.table, self.reproduced
 
     @property
     def citation(self) -> str:
@@ -100,40 +105,42 @@ def collect_published(paths: Iterable[Path]) -> list[Published]:
     table_files: dict[Path, None] = {}
     for path in paths:
         if path.parent.name == "tables":
-            tables |= {(table.paper, table.table): table for table in read_tables(path)}
+            tables |= {table.name: table for table in read_tables(path)}
         else:
-            wanted |= dict.fromkeys(_table_name(part) for part in read_entry(path).published)
+            wanted |= dict.fromkeys(name for name, _ in name_parts(read_entry(path)))
             entry_files |= dict.fromkeys(sorted(path.parent.glob("*.json")))
             table_files |= dict.fromkeys(sorted((path.parent.parent / "tables").glob("*.json")))
-    whole = {(table.paper, table.table): table for path in table_files for table in read_tables(path)}
+    whole = {table.name: table for path in table_files for table in read_tables(path)}
     columns = _read_columns(entry_files)
     for name in wanted:
         tables.setdefault(name, whole.get(name) or _assemble_table(name, columns[name]))
     return sorted(tables.values(), key=lambda table: (table.paper, table.table))
 
 
-Column = tuple[int, str, Reported, bool]  # its number in the table, the method, its cells, whether reproduced
+def name_parts(entry: Entry) -> Iterator[tuple[TableName, Reported]]:
+    """Yield the published parts of an entry, each after the name of its table."""
+    for parts, reproduced in ((entry.reported, False), (entry.reproduced, True)):
+        for part in parts:
+            yield (part.source.paper, part.source.table, reproduced), part
+
+
+Column = tuple[int, str, Reported]  # its number in the table, the method, its cells
 
 
 def _read_columns(paths: Iterable[Path]) -> dict[TableName, list[Column]]:
     columns: dict[TableName, list[Column]] = {}
     for path in paths:
         entry = read_entry(path)
-        for part in entry.published:
-            column = (part.source.column, entry.title, part, part in entry.reproduced)
-            columns.setdefault(_table_name(part), []).append(column)
+        for name, part in name_parts(entry):
+            columns.setdefault(name, []).append((part.source.column, entry.title, part))
     return columns
-
-
-def _table_name(part: Reported) -> TableName:
-    return part.source.paper, part.source.table
 
 
 def _assemble_table(name: TableName, columns: list[Column]) -> Published:
     ordered = sorted(columns, key=lambda column: column[:2])
-    printed = {method: part.printed for _, method, part, _ in ordered}
-    marks = {method: part.marks for _, method, part, _ in ordered}
-    trained_on = {method: part.trained_on for _, method, part, _ in ordered if part.trained_on is not None}
-    reproduced = any(column[-1] for column in ordered)
-    secondhand = any(part.source.secondhand for _, _, part, _ in ordered)
-    return Published(*name, printed, marks, trained_on, reproduced=reproduced, secondhand=secondhand)
+    paper, table, reproduced = name
+    printed = {method: part.printed for _, method, part in ordered}
+    marks = {method: part.marks for _, method, part in ordered}
+    trained_on = {method: part.trained_on for _, method, part in ordered if part.trained_on is not None}
+    secondhand = any(part.source.secondhand for _, _, part in ordered)
+    return Published(paper, table, printed, marks, trained_on, reproduced=reproduced, secondhand=secondhand)

@@ -9,7 +9,7 @@ from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
 from disbench.errors import InputError
 from disbench.leaderboard import entry
 from disbench.leaderboard.audit import apply_corrections
-from disbench.leaderboard.tables import Published, collect_published, parse_number, read_tables
+from disbench.leaderboard.tables import Published, collect_published, name_parts, parse_number, read_tables
 from disbench.leaderboard.training import TOKEN, mark_scores, rank_clean_columns
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
 from disbench.reports.table import (
@@ -115,9 +115,7 @@ def tables_of_entries(paths: Iterable[Path], citation: str = "", revise: Revisio
     datasets = sorted({each.dataset for each in entries})
     if len(datasets) > 1:
         raise InputError(f"entries of {' and '.join(datasets)}: make one report for each data set")
-    columns_of_entries = {
-        (each.title, part.source.paper, part.source.table) for each in entries for part in each.published
-    }
+    columns_of_entries = {(each.title, name) for each in entries for name, _ in name_parts(each)}
     tables = []
     for table in collect_published(paths):
         if citation.casefold() not in f"{table.table} of {table.citation}".casefold():
@@ -126,7 +124,7 @@ def tables_of_entries(paths: Iterable[Path], citation: str = "", revise: Revisio
         columns = {
             method: cells
             for method, cells in table.columns.items()
-            if (method, table.paper, table.table) in columns_of_entries
+            if (method, table.name) in columns_of_entries
         }
         tables.append(replace(table, columns=columns))
     if not tables and citation:

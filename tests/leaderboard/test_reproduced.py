@@ -140,6 +140,16 @@ def test_check_wants_a_source_of_reported_numbers_too(path, source, faults):
     assert [line.partition("Table 1 of A method: ")[2] for line in check_entries([path])] == faults
 
 
+def test_a_table_may_report_a_method_and_reproduce_another(path):
+    """As a later paper does that ran its rivals; the rivals' columns do not stand among its own."""
+    (part,) = make_entry().reproduced
+    theirs = replace(part, source=replace(part.source, heading="B", column=2), protocol=None)
+    write_entry(path.with_name("b.json"), replace(make_entry(reported=(theirs,), reproduced=()), model="b", title="B"))
+    assert check_entries([path, path.with_name("b.json")]) == []
+    head = call("report", "--metrics", "f_max", "--source", "Table 7", path.parent).splitlines()[2]
+    assert head == r"| Subset | Metric | B | A \[2, reproduced\] |"
+
+
 def test_two_entries_cannot_claim_one_reproduction(path):
     write_entry(path.with_name("b.json"), replace(make_entry(reported=()), model="b", title="B"))
     (line,) = check_entries([path, path.with_name("b.json")])
