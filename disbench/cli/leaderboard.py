@@ -28,9 +28,7 @@ entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...
 @json_option
 def show(entries, split, text, clean, measured, metrics, as_json):
     """Print entries, the best first. Default: the entries on DIS5K."""
-    import msgspec
-
-    from disbench.leaderboard.entry import find_entries, read_entry
+    from disbench.leaderboard.entry import describe_entry, find_entries, read_entry
     from disbench.leaderboard.show import HEAD, build_rows
     from disbench.leaderboard.training import drop_contaminated
 
@@ -42,7 +40,7 @@ def show(entries, split, text, clean, measured, metrics, as_json):
     if clean:
         shown = drop_contaminated(shown, split)
     if as_json:
-        print_json(msgspec.to_builtins(shown))
+        print_json([describe_entry(entry) for entry in shown])
         return
     head, rows, notes = build_rows(shown, split, metrics)
     print_table((*HEAD, *head), rows)
@@ -97,8 +95,10 @@ def audit(tables, as_json):
             for finding in findings:
                 if finding.paper == paper:
                     click.echo(escape_control_chars(f"  {finding.table}: {finding.message}"))
-        numbers = sum(len(row) for table in published for cells in table.columns.values() for row in cells.values())
-        click.echo(f"{len(published)} tables, {numbers} numbers, {len(findings)} findings")
+        numbers = sum(table.count_numbers() for table in published)
+        reproduced = sum(table.reproduced for table in published)
+        kinds = f" ({reproduced} reproduced)" if reproduced else ""
+        click.echo(f"{len(published)} tables{kinds}, {numbers} numbers, {len(findings)} findings")
     sys.exit(1 if findings else 0)
 
 

@@ -26,7 +26,7 @@ RULES = (check_numbers, check_digits, check_overall, check_marks, check_pairs, c
 
 def audit_tables(tables: Sequence[Published]) -> list[Finding]:
     """Audit each table, and all tables of a paper against each other."""
-    findings = [replace(finding, paper=table.paper) for table in tables for rule in RULES for finding in rule(table)]
+    findings = [replace(finding, paper=table.citation) for table in tables for rule in RULES for finding in rule(table)]
     return findings + list(check_between(tables))
 
 

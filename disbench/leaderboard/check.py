@@ -9,7 +9,7 @@ from disbench.data.training import UNSTATED, TrainedOn, check_training
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.check_measured import check_measured
 from disbench.leaderboard.entry import Cells, Entry, Reported, is_entry_name, is_plain_text, read_entry
-from disbench.leaderboard.tables import Published, parse_number, read_tables
+from disbench.leaderboard.tables import Published, TableName, name_parts, parse_number, read_tables
 from disbench.leaderboard.truths import SeenEvidence
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.protocols import PROTOCOLS
@@ -28,27 +28,24 @@ def check_entries(paths: Sequence[Path]) -> list[str]:
             faults.append(str(error))
             continue
         entry_faults = list(_check_entry(path, entry, seen))
-        for reported in entry.reported:
-            entry_faults += _check_against_table(entry, reported, tables)
-            entry_faults += _check_column(path, reported, columns)
+        for name, part in name_parts(entry):
+            entry_faults += _check_against_table(entry, part, tables.get(name))
+            entry_faults += _check_column(path, part, columns)
         faults += [f"{path}: {fault}" for fault in entry_faults]
     return faults
 
 
-def _read_whole_tables(paths: Sequence[Path]) -> dict[tuple[str, str], Published]:
-    """Read the published tables next to the leaderboards of some entries, by paper and table."""
+def _read_whole_tables(paths: Sequence[Path]) -> dict[TableName, Published]:
+    """Read the published tables next to the leaderboards of some entries, by name."""
     files = dict.fromkeys(file for path in paths for file in sorted((path.parent.parent / "tables").glob("*.json")))
-    tables: dict[tuple[str, str], Published] = {}
+    tables: dict[TableName, Published] = {}
     for file in files:
         for table in read_tables(file):
-            tables.setdefault((table.paper, table.table), table)
+            tables.setdefault(table.name, table)
     return tables
 
 
-def _check_against_table(
-    entry: Entry, reported: Reported, tables: dict[tuple[str, str], Published]
-) -> Iterator[str]:
-    whole = tables.get((reported.source.paper, reported.source.table))
+def _check_against_table(entry: Entry, reported: Reported, whole: Published | None) -> Iterator[str]:
     if whole is None:
         return
     if whole.columns.get(entry.title, {}) != reported.printed:
@@ -80,12 +77,15 @@ def _check_entry(path: Path, entry: Entry, seen: SeenEvidence) -> Iterator[str]:
         yield f"it is the entry of {entry.model}, so it must be called {entry.model}.json"
     for reported in entry.reported:
         yield from _check_reported(reported)
-    if not entry.reported and not entry.measured:
-        yield "nothing is reported, and nothing is measured"
+    for reproduced in entry.reproduced:
+        yield from _check_reported(reproduced)
+        yield from _check_reproduced(entry, reproduced)
+    if not entry.published and not entry.measured:
+        yield "nothing is reported, reproduced or measured"
     parts = [(measured.protocol, *sorted(measured.splits)) for measured in entry.measured]
     if len(set(parts)) < len(parts):
         yield "two measured parts are of the same subsets by the same protocol"
-    for trained_on in (*(part.trained_on for part in entry.reported), *(part.trained_on for part in entry.measured)):
+    for trained_on in (*(part.trained_on for part in entry.published), *(part.trained_on for part in entry.measured)):
         yield from _check_trained_on(trained_on)
     for measured in entry.measured:
         yield from check_measured(path, entry, measured, seen)
@@ -107,8 +107,12 @@ def _check_reported(reported: Reported) -> Iterator[str]:
     table = f"{source.table} of {source.title}"
     if source.url and not source.url.startswith("https://"):
         yield f"{table}: {source.url!r} is not an https:// address"
-    if not re.fullmatch(r"\d{4}\.\d{4,5}", source.arxiv, re.ASCII):
+    if source.arxiv and not re.fullmatch(r"\d{4}\.\d{4,5}", source.arxiv, re.ASCII):
         yield f"{table}: {source.arxiv!r} is not an arXiv number such as 2410.10105"
+    if not source.arxiv and not source.url:
+        yield f"{table}: no source can be looked up; give an arXiv number or an address"
+    if source.secondhand and not source.url:
+        yield f"{table}: secondhand numbers need the address of the page that they were read at"
     if reported.protocol is not None and reported.protocol not in PROTOCOLS:
         yield f"{table}: unknown protocol {reported.protocol!r}; {suggest_names(reported.protocol, PROTOCOLS)}"
     yield from (f"{table}: {fault}" for fault in _check_names(reported.printed))
@@ -122,6 +126,18 @@ def _check_reported(reported: Reported) -> Iterator[str]:
                 yield f"{table}: unknown mark {mark!r}; known: best, second"
             if metric not in reported.printed.get(subset, {}):
                 yield f"{table}: a mark but no number of {metric} on {subset}"
+
+
+def _check_reproduced(entry: Entry, reproduced: Reported) -> Iterator[str]:
+    source = reproduced.source
+    table = f"{source.table} of {source.title}"
+    if reproduced.protocol is None:
+        yield f"{table}: reproduced, but the protocol of the script that scored it is not named"
+    if not source.url:
+        yield f"{table}: reproduced, but the address that it was read at is missing"
+    own = {entry.paper.get("title"), entry.paper.get("arxiv")} - {None, ""}
+    if own & {source.title, source.arxiv}:
+        yield f"{table}: the method's own paper reports its numbers and does not reproduce them"
 
 
 def _check_names(cells: Cells) -> Iterator[str]:

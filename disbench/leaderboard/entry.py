@@ -1,10 +1,10 @@
-"""Entries of leaderboards: published numbers with their source, and measured scores with their evidence.
+"""Entries of leaderboards: reported and reproduced numbers with their source, measured scores with their evidence.
 
     leaderboards/<data set>/<model>.json               one entry per file
     leaderboards/<data set>/evidence/<digest>.parquet  the per-image statistics that measured scores follow from
     leaderboards/tables/<name>.json                    a published table that is not a leaderboard, such as an ablation
 
-Reported numbers are kept as printed, as text, so that roundings, marks and mistakes of a paper stay visible.
+Published numbers are kept as printed, as text, so that roundings, marks and mistakes of a paper stay visible.
 """
 
 import json
@@ -41,11 +41,12 @@ class Citation:
     Attributes:
         title: title of the paper.
         venue: its venue and year.
-        arxiv: its arXiv number.
+        arxiv: its arXiv number. "": it has none, and `url` is given.
         table: name of the table in the paper.
         heading: the name of the method in the paper.
         column: the method's place in the table, from 1.
         url: address of the source, if it was not the paper itself.
+        secondhand: whether the number was read at a page that quotes the source. `url` is that page.
     """
 
     title: str
@@ -55,11 +56,18 @@ class Citation:
     heading: str
     column: int
     url: str = ""
+    secondhand: bool = False
 
     @property
     def paper(self) -> str:
         """The paper's citation, the same for all methods in its tables."""
-        return f"{self.title} ({self.venue}, arXiv:{self.arxiv})"
+        arxiv = f", arXiv:{self.arxiv}" if self.arxiv else ""
+        return f"{self.title} ({self.venue}{arxiv})"
+
+    @property
+    def label(self) -> str:
+        """The arXiv number, or the start of the address of a source that has none."""
+        return f"arXiv:{self.arxiv}" if self.arxiv else "/".join(self.url.split("/")[2:4])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +132,8 @@ class Entry:
         dataset: title of the data set.
         token: the data set's token in signatures.
         paper: the method's paper, as in its card.
-        reported: columns of published tables.
+        reported: columns of tables that the method's authors, or authors of later methods, published.
+        reproduced: columns of tables of others, who made maps of the method and scored them with its authors' script.
         measured: scores of runs.
         schema: version of this file format.
     """
@@ -135,8 +144,14 @@ class Entry:
     token: str
     paper: dict[str, str] = field(default_factory=dict)
     reported: tuple[Reported, ...] = ()
+    reproduced: tuple[Reported, ...] = ()
     measured: tuple[Measured, ...] = ()
     schema: int = SCHEMA
+
+    @property
+    def published(self) -> tuple[Reported, ...]:
+        """The columns of published tables: reported, then reproduced."""
+        return self.reported + self.reproduced
 
 
 def read_entry(path: Path) -> Entry:
@@ -175,9 +190,21 @@ def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
+def describe_entry(entry: Entry) -> dict[str, Any]:
+    """Return an entry as JSON has it: the keys of later versions only if they say something."""
+    content = msgspec.to_builtins(entry)
+    # msgspec omits a default of an entry that it has read, and no default of another entry.
+    if not entry.reproduced:
+        content.pop("reproduced", None)
+    for part in (*content.get("reported", ()), *content.get("reproduced", ())):
+        if not part["source"].get("secondhand"):
+            part["source"].pop("secondhand", None)
+    return content
+
+
 def write_entry(path: Path, entry: Entry) -> None:
     """Write an entry as indented JSON."""
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(entry), indent=1) + b"\n")
+    write_atomic(path, msgspec.json.format(msgspec.json.encode(describe_entry(entry)), indent=1) + b"\n")
 
 
 def list_boards(root: Path | None = BOARDS_ROOT) -> dict[str, Path]:

@@ -5,19 +5,25 @@ from dataclasses import dataclass
 
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.entry import Entry
-from disbench.leaderboard.tables import parse_number
+from disbench.leaderboard.tables import name_parts, parse_number
 from disbench.leaderboard.training import mark_scores
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
 from disbench.runs.training import SIGNS, UNSTATED_NOTE, TrainingMark
 
 HEAD = ("method", "venue", "what", "by")
 MISSING = "–"
-NOTES = {"contaminated": "†: trained on images of this subset.", "unstated": UNSTATED_NOTE}
+SECONDHAND = ", secondhand"
+NOTES = {
+    "contaminated": "†: trained on images of this subset.",
+    "unstated": UNSTATED_NOTE,
+    SECONDHAND: "secondhand: read at a page that quotes the source.",
+    "reproduced": "reproduced: others made the maps, and scored them with the script of the method's authors.",
+}
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One reported or measured part of an entry.
+    """One reported, reproduced or measured part of an entry.
 
     Attributes:
         head: the cells under HEAD.
@@ -43,8 +49,7 @@ def build_rows(
         metrics: metric keys; rows are sorted by the first. None: the metrics of the paper.
 
     Returns:
-        The symbols of the metrics, a row for each reported and measured part with scores, the best first, and what the
-        signs behind methods mean.
+        The symbols of the metrics, a row for each part with scores, the best first, and what signs and words mean.
 
     Raises:
         InputError: for a subset that no entry has.
@@ -57,16 +62,18 @@ def build_rows(
     sign = -1 if METRICS[keys[0]].direction == "higher" else 1
     rows.sort(key=lambda row: (row.rank is None, sign * (row.rank or 0)))
     cells = [(*row.head, *(row.texts.get(key, MISSING) for key in keys)) for row in rows]
-    marks = {row.mark for row in rows}
-    notes = [note for mark, note in NOTES.items() if mark in marks]
+    used = {word for row in rows for word in (row.mark, row.head[2])}
+    if any(row.head[3].endswith(SECONDHAND) for row in rows):
+        used.add(SECONDHAND)
+    notes = [note for word, note in NOTES.items() if word in used]
     return [METRICS[key].symbol for key in keys], cells, notes
 
 
 def _list_subsets(entries: Sequence[Entry]) -> list[str]:
     subsets: dict[str, None] = {}
     for entry in entries:
-        for reported in entry.reported:
-            subsets |= dict.fromkeys(reported.printed)
+        for part in entry.published:
+            subsets |= dict.fromkeys(part.printed)
         for measured in entry.measured:
             subsets |= dict.fromkeys(measured.scores)
     return list(subsets)
@@ -74,11 +81,13 @@ def _list_subsets(entries: Sequence[Entry]) -> list[str]:
 
 def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     venue = entry.paper.get("venue", "")
-    for reported in entry.reported:
-        texts = reported.printed.get(split, {})
+    for (_, _, reproduced), part in name_parts(entry):
+        texts = part.printed.get(split, {})
         number = parse_number(texts.get(keys[0]))
-        mark = mark_scores(reported.trained_on, entry.token, split)
-        head = (entry.title + SIGNS[mark], venue, "reported", f"arXiv:{reported.source.arxiv}")
+        mark = mark_scores(part.trained_on, entry.token, split)
+        kind = "reproduced" if reproduced else "reported"
+        source = part.source.label + SECONDHAND * part.source.secondhand
+        head = (entry.title + SIGNS[mark], venue, kind, source)
         yield _Row(head, texts, None if number is None else float(number), mark)
     for measured in entry.measured:
         scores = measured.scores.get(split, {})

@@ -1,17 +1,17 @@
 """Published tables as printed: the numbers of a paper as text, with its marks of best and second."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
 from disbench.data.training import TrainedOn
-from disbench.leaderboard.entry import Cells, Reported, read_entry
+from disbench.leaderboard.entry import Cells, Entry, Reported, read_entry
 from disbench.system.documents import read_json
 
 Place = tuple[str, str, str]  # method, subset, metric
-TableName = tuple[str, str]  # paper, table
+TableName = tuple[str, str, bool]  # paper, table, whether its numbers are reproduced
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Published:
         columns: method -> subset -> metric -> printed text.
         marks: method -> subset -> metric -> "best" or "second".
         trained_on: method -> the splits that it was trained on, or "unstated". Methods without a record are omitted.
+        reproduced: whether others than the methods' authors made the maps, and scored them with the authors' script.
+        secondhand: whether the numbers were read at a page that quotes the table.
     """
 
     paper: str
@@ -31,6 +33,19 @@ class Published:
     columns: dict[str, Cells]
     marks: dict[str, Cells] = field(default_factory=dict)
     trained_on: dict[str, TrainedOn] = field(default_factory=dict)
+    reproduced: bool = False
+    secondhand: bool = False
+
+    @property
+    def name(self) -> TableName:
+        """The paper, the table in it, and whether its numbers are reproduced."""
+        return self.paper, self.table, self.reproduced
+
+    @property
+    def citation(self) -> str:
+        """The paper's citation, and what kind of source it is if it is not the common one."""
+        kinds = {"a reproduction by others": self.reproduced, "read secondhand": self.secondhand}
+        return ", ".join([self.paper, *(words for words, applies in kinds.items() if applies)])
 
     def text(self, method: str, subset: str, metric: str) -> str | None:
         """Return the printed text of a cell. None: the table has no such cell."""
@@ -44,6 +59,10 @@ class Published:
     def lines(self) -> list[tuple[str, str]]:
         """(subset, metric) in the order of the table."""
         return list(dict.fromkeys((s, m) for cells in self.columns.values() for s in cells for m in cells[s]))
+
+    def count_numbers(self) -> int:
+        """Count the cells of the table."""
+        return sum(len(row) for cells in self.columns.values() for row in cells.values())
 
     def line(self, subset: str, metric: str) -> dict[str, Decimal]:
         """Return the numbers of a line by method. Cells that hold no number are omitted."""
@@ -86,16 +105,23 @@ def collect_published(paths: Iterable[Path]) -> list[Published]:
     table_files: dict[Path, None] = {}
     for path in paths:
         if path.parent.name == "tables":
-            tables |= {(table.paper, table.table): table for table in read_tables(path)}
+            tables |= {table.name: table for table in read_tables(path)}
         else:
-            wanted |= dict.fromkeys(_table_name(reported) for reported in read_entry(path).reported)
+            wanted |= dict.fromkeys(name for name, _ in name_parts(read_entry(path)))
             entry_files |= dict.fromkeys(sorted(path.parent.glob("*.json")))
             table_files |= dict.fromkeys(sorted((path.parent.parent / "tables").glob("*.json")))
-    whole = {(table.paper, table.table): table for path in table_files for table in read_tables(path)}
+    whole = {table.name: table for path in table_files for table in read_tables(path)}
     columns = _read_columns(entry_files)
     for name in wanted:
         tables.setdefault(name, whole.get(name) or _assemble_table(name, columns[name]))
     return sorted(tables.values(), key=lambda table: (table.paper, table.table))
+
+
+def name_parts(entry: Entry) -> Iterator[tuple[TableName, Reported]]:
+    """Yield the published parts of an entry, each after the name of its table."""
+    for parts, reproduced in ((entry.reported, False), (entry.reproduced, True)):
+        for part in parts:
+            yield (part.source.paper, part.source.table, reproduced), part
 
 
 Column = tuple[int, str, Reported]  # its number in the table, the method, its cells
@@ -105,18 +131,16 @@ def _read_columns(paths: Iterable[Path]) -> dict[TableName, list[Column]]:
     columns: dict[TableName, list[Column]] = {}
     for path in paths:
         entry = read_entry(path)
-        for reported in entry.reported:
-            columns.setdefault(_table_name(reported), []).append((reported.source.column, entry.title, reported))
+        for name, part in name_parts(entry):
+            columns.setdefault(name, []).append((part.source.column, entry.title, part))
     return columns
-
-
-def _table_name(reported: Reported) -> TableName:
-    return reported.source.paper, reported.source.table
 
 
 def _assemble_table(name: TableName, columns: list[Column]) -> Published:
     ordered = sorted(columns, key=lambda column: column[:2])
-    printed = {method: reported.printed for _, method, reported in ordered}
-    marks = {method: reported.marks for _, method, reported in ordered}
-    trained_on = {method: reported.trained_on for _, method, reported in ordered if reported.trained_on is not None}
-    return Published(*name, printed, marks, trained_on)
+    paper, table, reproduced = name
+    printed = {method: part.printed for _, method, part in ordered}
+    marks = {method: part.marks for _, method, part in ordered}
+    trained_on = {method: part.trained_on for _, method, part in ordered if part.trained_on is not None}
+    secondhand = any(part.source.secondhand for _, _, part in ordered)
+    return Published(paper, table, printed, marks, trained_on, reproduced=reproduced, secondhand=secondhand)

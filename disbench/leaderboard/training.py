@@ -53,7 +53,8 @@ def drop_contaminated(entries: Sequence[Entry], subset: str) -> list[Entry]:
             return mark_scores(part.trained_on, token, subset) != "contaminated"
 
         reported = tuple(part for part in entry.reported if is_clean(part))
+        reproduced = tuple(part for part in entry.reproduced if is_clean(part))
         measured = tuple(part for part in entry.measured if is_clean(part))
-        if reported or measured:
-            clean.append(replace(entry, reported=reported, measured=measured))
+        if reported or reproduced or measured:
+            clean.append(replace(entry, reported=reported, reproduced=reproduced, measured=measured))
     return clean

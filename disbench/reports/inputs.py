@@ -53,9 +53,9 @@ def classify_inputs(arguments: Iterable[TitledSource]) -> ReportInputs:
         else:
             for path in _find_entries(str(source), shipped):
                 entry = read_entry(path)
-                if not entry.reported and not entry.measured:
+                if not entry.published and not entry.measured:
                     raise InputError(f"{path}: it has neither published nor measured scores")
-                if entry.reported:
+                if entry.published:
                     entries.append(path)
                 if entry.measured:
                     measured.append((title, path))

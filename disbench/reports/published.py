@@ -9,9 +9,9 @@ from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
 from disbench.errors import InputError
 from disbench.leaderboard import entry
 from disbench.leaderboard.audit import apply_corrections
-from disbench.leaderboard.tables import Published, collect_published, parse_number, read_tables
+from disbench.leaderboard.tables import Published, collect_published, name_parts, parse_number, read_tables
 from disbench.leaderboard.training import TOKEN, mark_scores, rank_clean_columns
-from disbench.metrics.catalogue import METRICS, MetricKeys, resolve_metrics
+from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
 from disbench.reports.table import (
     MISSING,
     PRINTABLE_METRICS,
@@ -105,7 +105,7 @@ def tables_of_entries(paths: Iterable[Path], citation: str = "", revise: Revisio
         revise: changes the numbers or marks of a table.
 
     Returns:
-        Tables, those with most columns first.
+        Tables, those with most numbers first, and reproductions last.
 
     Raises:
         InputError: for entries of several data sets, and if no table is left.
@@ -115,25 +115,23 @@ def tables_of_entries(paths: Iterable[Path], citation: str = "", revise: Revisio
     datasets = sorted({each.dataset for each in entries})
     if len(datasets) > 1:
         raise InputError(f"entries of {' and '.join(datasets)}: make one report for each data set")
-    columns_of_entries = {
-        (each.title, reported.source.paper, reported.source.table) for each in entries for reported in each.reported
-    }
+    columns_of_entries = {(each.title, name) for each in entries for name, _ in name_parts(each)}
     tables = []
     for table in collect_published(paths):
-        if citation.casefold() not in f"{table.table} of {table.paper}".casefold():
+        if citation.casefold() not in f"{table.table} of {table.citation}".casefold():
             continue
         table = revise(table)  # before columns go, because corrections and marks compare columns
         columns = {
             method: cells
             for method, cells in table.columns.items()
-            if (method, table.paper, table.table) in columns_of_entries
+            if (method, table.name) in columns_of_entries
         }
         tables.append(replace(table, columns=columns))
     if not tables and citation:
         raise InputError(f"--source {citation}: none of the tables has this in its citation")
     if not tables:
         raise InputError("none of the entries has published numbers; give entries that report some")
-    return sorted(tables, key=lambda table: -len(table.columns))
+    return sorted(tables, key=lambda table: (table.reproduced, -table.count_numbers()))
 
 
 def add_published(
@@ -153,7 +151,8 @@ def add_published(
         tables: published tables.
         dataset: title of the data set of the published tables.
         results: runs on the same data set, which may be none.
-        metrics: keys of the metrics to show. Quantities that are not metrics, as seconds, are always shown.
+        metrics: keys of the metrics to show. None: the paper's five. Quantities that are not metrics, as seconds, are
+            always shown.
         corrected: whether `tables` were corrected, for the notes.
         rank_all: whether results are ranked on subsets that they were trained on, as `tables` then are.
 
@@ -166,16 +165,16 @@ def add_published(
             f"{results[0].title} is scored on {measured.title}, the published numbers are of {dataset}; "
             "make one report for each data set"
         )
-    labels = [f"[{number}]" if number > 1 else REPORTED for number in range(1, len(tables) + 1)]
+    labels = [_label_table(table, number) for number, table in enumerate(tables, 1)]
     columns = [(method, label) for label, table in zip(labels, tables, strict=True) for method in table.columns]
-    keys = resolve_metrics(metrics) if metrics else None
+    keys = resolve_metrics(metrics or PAPER)
     published_cells = {
         (split, metric): [
             _make_cell(table, method, split, metric) for table in tables for method in table.columns
         ]
         for table in tables
         for split, metric in table.lines
-        if keys is None or metric in keys or metric not in METRICS
+        if metric in keys or metric not in METRICS
     }
     measured_lines = {(line.split, line.metric): line for line in measured.lines} if measured else {}
     lines = []
@@ -186,8 +185,8 @@ def add_published(
         n = measured_line.n if measured_line else IMAGE_COUNTS.get(split, 0)
         lines.append(TableLine(split=split, metric=metric, n=n, cells=(*left, *right)))
     if not lines:
-        raise InputError(f"{', '.join(keys or ())}: not in these tables; omit --metrics")
-    sources = [f"{label}: {table.table} of {table.paper}" for label, table in zip(labels, tables, strict=True)]
+        raise InputError(f"{', '.join(keys)}: not in these tables; choose others with --metrics")
+    sources = [f"{label}: {table.table} of {table.citation}" for label, table in zip(labels, tables, strict=True)]
     signatures = [source for source, table in zip(sources, tables, strict=True) for _ in table.columns]
     as_printed = not corrected and not results
     treatment = _describe_treatment(as_printed=as_printed, corrected=corrected)
@@ -200,6 +199,13 @@ def add_published(
         as_printed=as_printed,
         rank_all=rank_all,
     )
+
+
+def _label_table(table: Published, number: int) -> str:
+    """Return the "protocol" of a table's columns, which names the kind of the numbers."""
+    if table.reproduced:
+        return f"[{number}, reproduced]"
+    return f"[{number}]" if number > 1 else REPORTED
 
 
 def _describe_treatment(*, as_printed: bool, corrected: bool) -> str:

@@ -165,7 +165,8 @@ class Table:
             pool = f"all {pooled:,} images of {TEST_SPLITS[0]} to {TEST_SPLITS[-1]}"
             sentences.append(f"{OVERALL}: one score over {pool}, not a mean of their scores.")
         if any(cell.value is None for cell in self.cells):
-            sentences.append(f"{MISSING}: not scored.")
+            reason = "not scored or not printed" if any(map(is_published, self.columns)) else "not scored"
+            sentences.append(f"{MISSING}: {reason}.")
         return " ".join(sentences)
 
     @property

@@ -266,7 +266,7 @@ def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_
 
 def test_show_sorts_filters_and_prints_json(board):
     shown = call("leaderboard", "show", "--metrics", "mae", "--split", "DIS-VD").stdout.splitlines()
-    assert [line.split()[0] for line in shown[1:4]] == ["LawDIS-R", "LawDIS-S", "DiffDIS"]
+    assert [line.split()[0] for line in shown[1:4]] == ["FlowDIS,", "LawDIS-R", "LawDIS-S"]
     entries = json.loads(call("leaderboard", "show", "--find", "frequency", "--json").stdout)
     assert [entry["title"] for entry in entries] == ["FP-DIS"]
     path, run = board
@@ -283,7 +283,7 @@ def test_show_sorts_filters_and_prints_json(board):
 def test_audit_exits_with_status_1_if_it_has_findings():
     result = call("leaderboard", "audit")
     assert result.exit_code == 1
-    assert "8 tables, 1202 numbers, 6 findings" in result.stdout
+    assert "17 tables (1 reproduced), 1359 numbers, 6 findings" in result.stdout
     assert len(json.loads(call("leaderboard", "audit", "--json").stdout)) == 6
     whole = call("leaderboard", "audit", "birefnet")  # marks need the whole table, not only this column
     assert "1 tables, 360 numbers, 4 findings" in whole.stdout
