@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.entry import Entry
 from disbench.leaderboard.tables import name_parts, parse_number
-from disbench.leaderboard.training import mark_scores
+from disbench.leaderboard.training import mark_part
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
-from disbench.runs.training import SIGNS, UNSTATED_NOTE, TrainingMark
+from disbench.runs.training import SEES_TRUTH, SIGNS, UNSTATED_NOTE, TrainingMark
 
 HEAD = ("method", "venue", "what", "by")
 MISSING = "–"
 SECONDHAND = ", secondhand"
 NOTES = {
+    "sees_truth": f"§: {SEES_TRUTH}.",
     "contaminated": "†: trained on images of this subset.",
     "unstated": UNSTATED_NOTE,
     SECONDHAND: "secondhand: read at a page that quotes the source.",
@@ -84,7 +85,7 @@ def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     for (_, _, reproduced), part in name_parts(entry):
         texts = part.printed.get(split, {})
         number = parse_number(texts.get(keys[0]))
-        mark = mark_scores(part.trained_on, entry.token, split)
+        mark = mark_part(part, entry.token, split)
         kind = "reproduced" if reproduced else "reported"
         source = part.source.label + SECONDHAND * part.source.secondhand
         head = (entry.title + SIGNS[mark], venue, kind, source)
@@ -92,7 +93,7 @@ def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     for measured in entry.measured:
         scores = measured.scores.get(split, {})
         texts = {key: _format_score(key, *scores[key]) for key in keys if key in scores}
-        mark = mark_scores(measured.trained_on, entry.token, split)
+        mark = mark_part(measured, entry.token, split)
         rank = scores[keys[0]][0] if keys[0] in scores else None
         yield _Row((entry.title + SIGNS[mark], venue, "measured", measured.protocol), texts, rank, mark)
 
