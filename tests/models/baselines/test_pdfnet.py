@@ -120,6 +120,15 @@ def test_the_saved_map_is_that_of_the_authors(light, monkeypatch, photo, passes)
     assert hashlib.sha256(saved.tobytes()).hexdigest() == str(ANSWERS[f"{passes}{photo}_sha256"])
 
 
+def test_a_photo_with_its_depth_becomes_a_map_of_its_size(light):
+    black = np.zeros((300, 233), np.uint8)
+    masks = [light.predict(PHOTOS["_small"], depth=depth) for depth in (DEPTHS["_small"], black)]
+    assert all(mask.shape == (300, 233) and mask.dtype == np.uint8 for mask in masks)
+    assert not np.array_equal(*masks)
+    with pytest.raises(InputError, match="PDFNet .*needs depth for each image"):
+        light.predict(PHOTOS["_small"])
+
+
 def test_passes_are_an_option_and_another_model(light):
     assert light.title == "PDFNet (untrained)" and light.predictor.passes == predictor.PASSES["six"]
     for options in ({"passes": "one"}, {"size": "512"}):
