@@ -125,7 +125,7 @@ def test_a_photo_with_its_depth_becomes_a_map_of_its_size(light):
     masks = [light.predict(PHOTOS["_small"], depth=depth) for depth in (DEPTHS["_small"], black)]
     assert all(mask.shape == (300, 233) and mask.dtype == np.uint8 for mask in masks)
     assert not np.array_equal(*masks)
-    with pytest.raises(InputError, match="PDFNet .*needs depth for each image"):
+    with pytest.raises(InputError, match=r"PDFNet .*needs depth for each image"):
         light.predict(PHOTOS["_small"])
 
 
