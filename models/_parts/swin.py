@@ -28,15 +28,19 @@ class Swin(nn.Module):
     """(b, 3, h, w) -> features (b, c, h', w') of the stem, at 1/4 of the size, and of each stage, at 1/4 to 1/32.
 
     Sides are rounded up. norms: each stage's features are normalised by a layer of their own. Without norms a stage's
-    features are the input of the next stage: merged to half the size and twice the channels. Checkpoints also hold
-    tables that follow from the window size; `drop_buffers` drops them.
+    features are the input of the next stage: merged to half the size and twice the channels. positions: side in tokens
+    of a learned grid of positions, which is resized to the image; 0 for none. Checkpoints also hold tables that follow
+    from the window size; `drop_buffers` drops them.
     """
 
-    def __init__(self, width: int, depths: tuple[int, ...], window: int, *, norms: bool = True):
+    def __init__(self, width: int, depths: tuple[int, ...], window: int, *, norms: bool = True, positions: int = 0):
         super().__init__()
         self.channels = tuple(width << level for level in range(len(depths)))
         norm = nn.LayerNorm(width)
         self.patch_embed = nn.Sequential(OrderedDict(proj=nn.Conv2d(3, width, 4, 4), norm=norm))
+        self.absolute_pos_embed = nn.Parameter(torch.empty(1, width, positions, positions)) if positions else None
+        if self.absolute_pos_embed is not None:
+            nn.init.trunc_normal_(self.absolute_pos_embed, std=0.02)
         self.layers = nn.ModuleList(
             Stage(channels, depth, window, last=level == len(depths) - 1)
             for level, (channels, depth) in enumerate(zip(self.channels, depths, strict=True))
@@ -53,6 +57,9 @@ class Swin(nn.Module):
         """(b, 3, h, w) -> features (b, c, h', w') of the stem and of each stage, finest first."""
         x = functional.pad(x, (0, -x.shape[-1] % 4, 0, -x.shape[-2] % 4))
         x = self.patch_embed.norm(self.patch_embed.proj(x).permute(0, 2, 3, 1))
+        if self.absolute_pos_embed is not None:
+            positions = functional.interpolate(self.absolute_pos_embed, x.shape[1:3], mode="bicubic")
+            x = x + positions.permute(0, 2, 3, 1)
         features = [x]
         for level, stage in enumerate(self.layers):
             x = stage.blocks(x)

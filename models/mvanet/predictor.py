@@ -1,5 +1,6 @@
 """MVANet behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -60,18 +61,24 @@ class Predictor(NetworkPredictor):
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, H, W) in [0, 1], from the mean of the logits of all passes."""
-        return torch.stack([self._run_pass(batch, *settings) for settings in self.passes]).mean(0)[:, 0].sigmoid()
+        return average_passes(self.net, batch, self.passes)[:, 0].sigmoid()
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
         """(H, W) -> uint8 (h, w): truncated to 8 bit, then resized."""
         levels = Image.fromarray((output * 255).to(torch.uint8).cpu().numpy())
         return np.array(levels.resize(size[::-1], Image.Resampling.BILINEAR))
 
-    def _run_pass(self, batch: Tensor, mirrored: bool, scale: float) -> Tensor:
-        image = batch.flip(-1) if mirrored else batch
-        size = tuple(batch.shape[-2:])
-        logits = _resized(self.net(_resized(image, tuple(int(side * scale) for side in size))), size)
-        return logits.flip(-1) if mirrored else logits
+
+def average_passes(net: Callable[[Tensor], Tensor], batch: Tensor, passes: list[tuple[bool, float]]) -> Tensor:
+    """Run a network on (b, c, H, W) in each pass, mirrored or not and scaled: the mean of its logits, (b, 1, H, W)."""
+    return torch.stack([_run_pass(net, batch, *settings) for settings in passes]).mean(0)
+
+
+def _run_pass(net: Callable[[Tensor], Tensor], batch: Tensor, mirrored: bool, scale: float) -> Tensor:
+    image = batch.flip(-1) if mirrored else batch
+    size = tuple(batch.shape[-2:])
+    logits = _resized(net(_resized(image, tuple(int(side * scale) for side in size))), size)
+    return logits.flip(-1) if mirrored else logits
 
 
 def _resized(x: Tensor, size: tuple[int, ...]) -> Tensor:
