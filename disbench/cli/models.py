@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from disbench.cli.options import add_options, complete_models, json_option, models_option
+from disbench.data.dataset import INPUTS
 from disbench.data.training import describe_training
 from disbench.errors import escape_control_chars
 from disbench.registry.card import STATUSES, Card, Download
@@ -51,7 +52,8 @@ def models(name, status, find, as_json):
 
 def _card_to_json(card: Card) -> dict[str, Any]:
     hidden = HIDDEN_FIELDS if card.command else HIDDEN_FIELDS | COMMAND_FIELDS
-    fields = {key: value for key, value in asdict(card).items() if key not in hidden}
+    optional = {key for key in ("inputs", "sees_truth") if not getattr(card, key)}
+    fields = {key: value for key, value in asdict(card).items() if key not in hidden | optional}
     # The JSON keeps the name that the table had before the card called it pipeline.
     return {"protocol" if key == "pipeline" else key: value for key, value in fields.items()}
 
@@ -78,6 +80,10 @@ def _describe(card: Card) -> None:
         _echo(f"{key.capitalize()}: {value}")
     if card.command:
         _echo(f"Command: {shlex.join(card.command)}")
+    if card.inputs:
+        _echo(f"Inputs next to the image: {' '.join(f'--input {INPUTS[name]}' for name in card.inputs)}")
+    if card.sees_truth:
+        _echo("Receives ground truth: its scores are marked and not ranked")
     for key, value in card.options.items():
         _echo(f"Option {key}, by default: {value}")
     if card.training:

@@ -80,6 +80,16 @@ def _add_models_folders(ctx, param, folders):
         add_models_folder(folder)
 
 
+def _collect_inputs(ctx, param, inputs):
+    from disbench.data.dataset import check_input_names
+    from disbench.errors import InputError
+
+    check_input_names("--input", (name for name, _ in inputs))
+    if len(dict(inputs)) < len(inputs):
+        raise InputError("--input: an input is given twice; give each of depth, prompt and box once")
+    return dict(inputs)
+
+
 class KeyValue(click.ParamType):
     """An option's value of the form NAME=VALUE, as a pair."""
 
@@ -117,6 +127,14 @@ truth_options = [
         help="Trimaps, for sad_unknown ...: a folder for each split, or one folder. Needs --truth-kind alpha.",
     ),
 ]
+input_option = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    type=KeyValue(),
+    callback=_collect_inputs,
+    help="An input next to the image, if the model takes it: depth=DIR, prompt=FILE.jsonl, box=FILE.jsonl, box=truth.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 metrics_option = click.option(
     "--metrics",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from disbench.cli.options import add_options, json_option, model_options
+from disbench.cli.options import add_options, input_option, json_option, model_options
 from disbench.data.training import describe_training
 from disbench.errors import escape_control_chars
 from disbench.system.console import print_json, print_note
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("photos", metavar="PHOTO|DIR", type=click.Path(path_type=Path))
-@add_options(*model_options)
+@add_options(*model_options, input_option)
 @click.option("--cutout", is_flag=True, help="Write the photo with the mask as alpha, not the mask.")
 @click.option("--out", default="predictions", show_default=True, type=click.Path(path_type=Path), help="A folder.")
 @click.option("--again", is_flag=True, help="Overwrite existing files.")
 @json_option
-def predict(photos, model, weights, options, device, cutout, out, again, as_json):
+def predict(photos, model, weights, options, inputs, device, cutout, out, again, as_json):
     """Write masks or cut-outs of your own photos.
 
     Masks are 8-bit PNG. The same command resumes where it was stopped.
@@ -38,7 +38,7 @@ def predict(photos, model, weights, options, device, cutout, out, again, as_json
 
     outputs, others = find_photos(photos, out)  # faults are reported before a model is loaded
     for folder in dict.fromkeys([out, *(file.parent for file in outputs.values())]):
-        check_output(folder)
+        check_output(folder, inputs.values())
     loaded = load_model(model, weights, device, **dict(options))
     shipped = [describe_training(download.trained_on) for download in loaded.card.weights if not download.urls]
     if not weights and shipped and shipped[0].startswith("DIS-Mini"):
@@ -46,7 +46,8 @@ def predict(photos, model, weights, options, device, cutout, out, again, as_json
         print_note(f"{toy}; `disbench models {loaded.name}` names other weights")
     with show_progress() as progress:
         try:
-            outcomes = list(predict_photos(loaded, outputs, cutout=cutout, overwrite=again, progress=progress))
+            how = {"cutout": cutout, "overwrite": again, "inputs": inputs, "progress": progress}
+            outcomes = list(predict_photos(loaded, outputs, **how))
         except KeyboardInterrupt:
             if again:
                 raise KeyboardInterrupt("progress is saved; run the same command without --again to resume") from None

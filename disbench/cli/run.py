@@ -9,6 +9,7 @@ from disbench.cli.options import (
     add_options,
     data_options,
     engine_options,
+    input_option,
     json_option,
     metrics_option,
     model_options,
@@ -25,7 +26,7 @@ from disbench.system.progress import show_progress
 
 
 @click.command()
-@add_options(*model_options, *data_options)
+@add_options(*model_options, input_option, *data_options)
 @click.option("--images", type=click.Path(path_type=Path), help="Images, apart from ground truths. Needs --truth.")
 @click.option("--truth", type=click.Path(path_type=Path), help="Ground truths, apart from images. Needs --images.")
 @add_options(*truth_options)
@@ -54,6 +55,7 @@ def run(
     weights,
     maps,
     options,
+    inputs,
     device,
     shard,
     engine,
@@ -70,6 +72,7 @@ def run(
 
     Ends with a table of scores, an HTML report, a LaTeX table and a qualitative grid.
     """
+    from disbench.data.inputs import declare_inputs
     from disbench.data.location import find_dataset
     from disbench.data.soft_truths import declare_truths
     from disbench.registry.loading import check_weights, get_card
@@ -80,8 +83,8 @@ def run(
     card = get_card(model)  # an unknown model or missing weights are reported before any work
     if not maps:
         check_weights(card, weights)
-    elif weights or options or device:
-        raise InputError("--maps takes the model's place: omit --weights, --option and --device")
+    elif weights or options or device or inputs:
+        raise InputError("--maps takes the model's place: omit --weights, --option, --input and --device")
     location = _resolve_data_options(data, images, truth)
     measures = _parse_measures(protocols, metrics)
     config = RunConfig(out=out, save_maps=save and not maps, workers=workers, shard=shard)
@@ -95,6 +98,7 @@ def run(
             results = evaluate_maps(saved, dataset, measures, config, **more)
         else:
             dataset = declare_truths(find_dataset(location, split, progress=progress), truth_kind, trimaps)
+            dataset = declare_inputs(dataset, inputs)
             if dataset.is_mini:
                 print_note(f"On {dataset.title}: give --data DIS5K for the real thing.")
             # The model first: faults of its weights or options are reported before the references take a minute.

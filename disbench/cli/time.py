@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from disbench.cli.options import add_options, data_options, json_option, model_options
+from disbench.cli.options import add_options, data_options, input_option, json_option, model_options
 from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("time")
-@add_options(*model_options, *data_options)
+@add_options(*model_options, input_option, *data_options)
 @click.option("--precision", help="Short for --option precision=...")
 @click.option("--size", help="Short for --option size=..., the side in pixels that the network works at.")
 @click.option(
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     "--out", type=click.Path(path_type=Path), help="The new file. Default: timings/MODEL-DIGEST.json."
 )
 @json_option
-def time(model, data, split, weights, options, precision, size, device, batch, seed, quick, run, out, as_json):
+def time(model, data, split, weights, options, inputs, precision, size, device, batch, seed, quick, run, out, as_json):
     """Time a model after a warm-up, on at least 100 images and for at least 10 seconds.
 
     Every value is kept. Exit status 1: an audit failed, so the times are not those of the scored maps.
     """
+    from disbench.data.inputs import declare_inputs
     from disbench.data.location import find_dataset
     from disbench.errors import InputError
     from disbench.inference.model import load_model
@@ -52,8 +53,8 @@ def time(model, data, split, weights, options, precision, size, device, batch, s
         rule=rule.QUICK if quick else rule.FULL, batch=batch, run=load_run(run) if run else None, seed=seed
     )
     with show_progress() as progress:
-        dataset = find_dataset(data, split, progress=progress)
-        check_output(out or Path("timings"), list_data_folders(dataset.location))
+        dataset = declare_inputs(find_dataset(data, split, progress=progress), inputs)
+        check_output(out or Path("timings"), [*list_data_folders(dataset.location), *dataset.input_places])
         loaded = load_model(model, weights, device, **predictor_options)
         timing = time_model(loaded, dataset, request, progress)
     name = f"{loaded.name}-batch{batch}" if batch else loaded.name

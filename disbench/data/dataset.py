@@ -6,11 +6,11 @@ Qin et al., Highly accurate dichotomous image segmentation, ECCV 2022.
 import difflib
 import os
 import re
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from disbench.errors import InputError, wrong_type
+from disbench.errors import InputError, suggest_names, wrong_type
 from disbench.system.names import stem_key as stem_key
 
 DataLocation = str | Path | tuple[Path | None, Path] | None  # see disbench.data.location.find_dataset
@@ -18,6 +18,40 @@ SPLIT_COUNTS = {"DIS-TR": 3000, "DIS-VD": 470, "DIS-TE1": 500, "DIS-TE2": 500, "
 TEST_SPLITS = ("DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4")
 TRUTH_KINDS = ("binary", "alpha")
 OVERALL = "Overall"  # all images of TEST_SPLITS together, in reports
+# Additional inputs that a model may take next to an image, with the value of --input that supplies each.
+INPUTS = {"depth": "depth=DIR", "prompt": "prompt=FILE.jsonl", "box": "box=FILE.jsonl"}
+TRUTH = "truth"  # in place of a file: the input follows from the ground truth
+Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels; x1 and y1 are behind the last pixel
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleInputs:
+    """The additional inputs of one image, as far as its model takes any.
+
+    Attributes:
+        depth: the file of the depth map.
+        depth_digest: SHA-256 of this file, which reading it then checks. None: not hashed.
+        prompt: the text prompt.
+        box: the box of the object, or TRUTH for that of its ground truth.
+    """
+
+    depth: Path | None = None
+    depth_digest: str | None = None
+    prompt: str | None = None
+    box: Box | str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputSource:
+    """The places of one additional input.
+
+    Attributes:
+        places: split -> folder of depth maps, or file of prompts or boxes, or TRUTH.
+        given: the user gave it. A model that does not take it is then refused, not run without it.
+    """
+
+    places: dict[str, Path | str]
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +68,7 @@ class Sample:
         truth_kind: "binary", or "alpha" for a soft ground truth.
         trimap: the trimap file. None: there is none.
         trimap_digest: as image_digest, of the trimap file.
+        inputs: the additional inputs of the model.
     """
 
     split: str
@@ -45,6 +80,7 @@ class Sample:
     truth_kind: str = "binary"
     trimap: Path | None = None
     trimap_digest: str | None = None
+    inputs: SampleInputs = SampleInputs()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -80,6 +116,7 @@ class DataSet:
         splits: samples of each split, sorted by name.
         truth_kind: "binary", or "alpha" for soft ground truths.
         trimaps: the folder of the trimaps. None: there are none.
+        inputs: the additional inputs that there are, by name. A model takes those that its card names.
     """
 
     title: str
@@ -88,6 +125,7 @@ class DataSet:
     splits: dict[str, tuple[Sample, ...]]
     truth_kind: str = "binary"
     trimaps: Path | None = None
+    inputs: dict[str, InputSource] = field(default_factory=dict)
 
     @property
     def samples(self) -> list[Sample]:
@@ -99,9 +137,27 @@ class DataSet:
         return replace(self, splits={name: samples for name, samples in self.splits.items() if name in splits})
 
     @property
+    def input_places(self) -> list[Path]:
+        """The folders and files of additional inputs."""
+        places = [place for source in self.inputs.values() for place in source.places.values()]
+        return [place for place in places if isinstance(place, Path)]
+
+    @property
+    def gives_truth(self) -> bool:
+        """Whether an additional input follows from the ground truths."""
+        return any(TRUTH in source.places.values() for source in self.inputs.values())
+
+    @property
     def is_mini(self) -> bool:
         """Whether this is DIS-Mini."""
         return self.token.startswith("dis-mini-")
+
+
+def check_input_names(title: str, names: Iterable[str]) -> None:
+    """Raise InputError, which begins with `title`, for a name that is none of INPUTS."""
+    for name in names:
+        if name not in INPUTS:
+            raise InputError(f"{title}: input {name!r} is unknown; {suggest_names(str(name), INPUTS)}")
 
 
 def resolve_location(location: DataLocation) -> str | Path | tuple[Path | None, Path]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from disbench.data.dataset import INPUTS, TRUTH
 from disbench.data.file_lists import Files
 from disbench.data.recognition import Part
 from disbench.errors import InputError, require_utf8
@@ -21,6 +22,9 @@ class _Split(msgspec.Struct, forbid_unknown_fields=True):
     images: str | None = None
     image_suffix: str = ""
     truth_suffix: str = ""
+    depth: str | None = None
+    prompt: str | None = None
+    box: str | None = None
 
 
 class _Description(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,6 +62,11 @@ def read_description(path: Path, *, images: bool = True) -> tuple[str, str, dict
         parts[name] = Part(
             truths=_make_files(path, split.truths, split.truth_suffix),
             images=_make_files(path, split.images, split.image_suffix) if images and split.images else None,
+            inputs={
+                key: place if place == TRUTH else _make_place(path, place)
+                for key in INPUTS
+                if (place := getattr(split, key)) is not None
+            },
         )
     if not parts:
         raise InputError(f"{path}: {_FAULT} (it has no splits); docs/data.md shows one")
@@ -66,9 +75,13 @@ def read_description(path: Path, *, images: bool = True) -> tuple[str, str, dict
 
 def _make_files(path: Path, place: str, suffix: str) -> Files:
     """Make the files of a folder, or of a folder and a glob."""
-    target = path.parent / place
-    if not place.strip() or "\0" in place:
-        raise InputError(f"{path}: {place!r} is not a folder; give a folder, or a folder and a glob")
+    target = _make_place(path, place)
     if any(c in target.name for c in "*?["):
         return Files(folder=target.parent, patterns=(target.name,), suffix=suffix)
     return Files(folder=target, suffix=suffix)
+
+
+def _make_place(path: Path, place: str) -> Path:
+    if not place.strip() or "\0" in place:
+        raise InputError(f"{path}: {place!r} is not a folder; give a folder, or a folder and a glob")
+    return path.parent / place

@@ -5,9 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from disbench.data.dataset import DataSet, Sample
+from disbench.data.dataset import DataSet, Sample, SampleInputs
 from disbench.data.digest_cache import DigestCache
 from disbench.data.hashing import combine_digests, hash_file
+from disbench.data.inputs import identify_inputs
 from disbench.system.cores import count_cores
 from disbench.system.progress import Progress
 
@@ -65,6 +66,7 @@ def hash_dataset(dataset: DataSet, progress: Progress | None = None) -> DataSet:
                 truth_digest=truth,
                 image_digest=image,
                 trimap_digest=cache.hash_file(sample.trimap) if sample.trimap else None,
+                inputs=_hash_inputs(sample.inputs, cache),
             )
             for sample, (truth, image) in zip(samples, digests, strict=True)
         )
@@ -73,8 +75,15 @@ def hash_dataset(dataset: DataSet, progress: Progress | None = None) -> DataSet:
     return replace(dataset, splits=splits)
 
 
+def _hash_inputs(inputs: SampleInputs, cache: DigestCache) -> SampleInputs:
+    return replace(inputs, depth_digest=cache.hash_file(inputs.depth)) if inputs.depth else inputs
+
+
 def identify_splits(dataset: DataSet) -> dict[str, dict[str, str]]:
-    """Identify the data of hash_dataset(): split -> {"truths": digest, "images": digest}, and "trimaps" if any."""
+    """Identify the data of hash_dataset(): split -> {"truths": digest, "images": digest}.
+
+    "trimaps" and the additional inputs are in it where there are any.
+    """
     return {
         split: {
             "truths": combine_digests((sample.name, sample.truth_digest) for sample in samples),
@@ -84,6 +93,7 @@ def identify_splits(dataset: DataSet) -> dict[str, dict[str, str]]:
                 if dataset.trimaps
                 else {}
             ),
+            **identify_inputs(samples),
         }
         for split, samples in dataset.splits.items()
     }
@@ -98,6 +108,8 @@ def describe_token(dataset: DataSet) -> str:
 
 
 def list_folders(dataset: DataSet) -> set[Path]:
-    """List the folders that hold the truths, images and trimaps of a data set."""
-    files: Iterable[Path | None] = (path for s in dataset.samples for path in (s.truth, s.image, s.trimap))
+    """List the folders that hold the truths, images, trimaps and depth maps of a data set."""
+    files: Iterable[Path | None] = (
+        path for s in dataset.samples for path in (s.truth, s.image, s.trimap, s.inputs.depth)
+    )
     return {path.parent for path in files if path}

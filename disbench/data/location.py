@@ -1,10 +1,19 @@
 """Find the data set that `--data` and `--split` name: DIS5K, the embedded DIS-Mini, or a data set in another layout."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from disbench.data.dataset import OVERALL, SPLIT_COUNTS, DataLocation, DataSet, Sample, parse_splits, resolve_location
+from disbench.data.dataset import (
+    OVERALL,
+    SPLIT_COUNTS,
+    DataLocation,
+    DataSet,
+    InputSource,
+    Sample,
+    parse_splits,
+    resolve_location,
+)
 from disbench.data.described import read_description
 from disbench.data.hub import HUB_PREFIX, download_dataset
 from disbench.data.known import find_counts, find_known
@@ -65,7 +74,8 @@ def find_dataset(
         root, title = Path(location), Path(location).resolve().name
     if root.suffix.lower() == ".toml" and not root.is_dir():
         title, truth_kind, parts = read_description(root, images=images)
-        return _read_parts(_Place(location, root, title, truth_kind), parts, split)
+        dataset = _read_parts(_Place(location, root, title, truth_kind), parts, split)
+        return replace(dataset, inputs=_gather_inputs(dataset, parts))
     return _find_in_folder(_Place(location, root, title), split, images=images)
 
 
@@ -169,6 +179,16 @@ def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None) -> 
         splits[name] = others[name].read(name)
     title = _mark_own(place.title, splits)
     return _make_dataset(title, f"folder:{place.title}", place.location, splits, place.truth_kind)
+
+
+def _gather_inputs(dataset: DataSet, parts: Mapping[str, Part]) -> dict[str, InputSource]:
+    """Gather the additional inputs that the parts of a data set have."""
+    sources: dict[str, InputSource] = {}
+    for name, part in parts.items():
+        split = name if name in dataset.splits else name.upper().replace("_", "-")  # as DIS5K calls its splits
+        for key, place in part.inputs.items() if split in dataset.splits else ():
+            sources.setdefault(key, InputSource(places={})).places[split] = place
+    return sources
 
 
 def _select(root: Path, split: str | None, parts: Mapping[str, Part]) -> list[str]:

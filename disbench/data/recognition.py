@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Collection, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from disbench.data.dataset import SPLIT_COUNTS, Sample
@@ -25,11 +25,13 @@ class Part:
         truths: the ground truths.
         images: the images. None where only truths are looked for.
         shards: the parquet files, in place of the other two.
+        inputs: name of an additional input -> its folder or file.
     """
 
     truths: Files
     images: Files | None = None
     shards: tuple[Path, ...] = ()
+    inputs: dict[str, Path | str] = field(default_factory=dict)
 
     def read(self, name: str) -> tuple[Sample, ...]:
         """Pair and check the files as the samples of the subset `name`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from disbench.data import mini
 from disbench.doctor.verdict import Verdict
-from disbench.inference.model import Model
+from disbench.inference.model import Model, is_prepared
 from disbench.metrics.measurement import measure
 from disbench.metrics.scoring import score
 
@@ -48,24 +48,27 @@ def diagnose_adapter(model: Model, pairs: Sequence[Pair]) -> Iterator[Verdict]:
 
 
 def check_prepare(model: Model, pairs: Sequence[Pair]) -> str:
-    """Check that prepare returns a finite host array (c, H, W) and leaves the image unchanged."""
+    """Check that prepare returns a finite host array (c, H, W), or several, and leaves the image unchanged."""
     image = pairs[0][0]
     original = image.copy()
-    prepared = model.predictor.prepare(image)
+    prepared = _prepare(model, image)
     if not np.array_equal(image, original):
         raise CheckError("it modifies the image that it is given")
-    if getattr(prepared, "ndim", None) != 3:
-        raise CheckError(f"it returns {_describe(prepared)}, not (c, H, W)")
-    if str(getattr(prepared, "device", "cpu")) != "cpu":
-        raise CheckError(f"it returns a tensor on {prepared.device}; the runner moves it there, and does not time that")
-    if not np.isfinite(_to_array(prepared)).all():
-        raise CheckError("it returns NaN or infinity")
+    if not is_prepared(prepared):
+        raise CheckError(f"it returns {_describe(prepared)}, not (c, H, W) or a tuple of arrays")
+    for array in prepared if isinstance(prepared, tuple) else (prepared,):
+        if str(getattr(array, "device", "cpu")) != "cpu":
+            raise CheckError(
+                f"it returns a tensor on {array.device}; the runner moves it there, and does not time that"
+            )
+        if not np.isfinite(_to_array(array)).all():
+            raise CheckError("it returns NaN or infinity")
     return _describe(prepared)
 
 
 def check_infer(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that infer returns finite floats (b, H', W')."""
-    output = model.compute(model.predictor.prepare(pairs[0][0]))[0]
+    output = model.compute(_prepare(model, pairs[0][0]))[0]
     if getattr(output, "ndim", None) != 2:
         raise CheckError(f"for a batch of one it returns {_describe(output)} after the first axis, not (H', W')")
     if "float" not in str(output.dtype):
@@ -81,14 +84,14 @@ def check_infer(model: Model, pairs: Sequence[Pair]) -> str:
 def check_restore(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that restore returns a uint8 map of the image's size."""
     image = pairs[0][0]
-    _check_map(model.predict(image), image.shape[:2])
+    _check_map(_predict(model, image), image.shape[:2])
     return "uint8, at the size of the image"
 
 
 def check_repeatable(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that the same image gives the same map twice."""
     image = pairs[0][0]
-    difference = _describe_difference(model.predict(image), model.predict(image))
+    difference = _describe_difference(_predict(model, image), _predict(model, image))
     if difference:
         raise CheckError(f"the same image gives different maps ({difference})")
     return "the same image gives the same map twice"
@@ -97,8 +100,8 @@ def check_repeatable(model: Model, pairs: Sequence[Pair]) -> str:
 def check_order(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that a map does not depend on the images before."""
     images = [image for image, _ in pairs]
-    forward = [model.predict(image) for image in images]
-    backward = [model.predict(image) for image in reversed(images)][::-1]
+    forward = [_predict(model, image) for image in images]
+    backward = [_predict(model, image) for image in reversed(images)][::-1]
     differences = [_describe_difference(left, right) for left, right in zip(forward, backward, strict=True)]
     differences = [difference for difference in differences if difference]
     if differences:
@@ -110,7 +113,7 @@ def check_batch(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that a batch of two gives the outputs of two batches of one."""
     image = pairs[0][0]
     images = (image, np.ascontiguousarray(255 - image[:, ::-1]))
-    prepared = [model.predictor.prepare(each) for each in images]
+    prepared = [_prepare(model, each) for each in images]
     batched = model.predictor.infer(model.batch(prepared))
     if len(batched) != 2:
         raise CheckError(f"for two images it returns {_describe(batched)}")
@@ -124,7 +127,7 @@ def check_batch(model: Model, pairs: Sequence[Pair]) -> str:
 def check_sizes(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that images with odd sides work."""
     for height, width in (ODD_SIZE, ODD_SIZE[::-1]):
-        _check_map(model.predict(np.ascontiguousarray(pairs[0][0][:height, :width])), (height, width))
+        _check_map(_predict(model, np.ascontiguousarray(pairs[0][0][:height, :width])), (height, width))
     return f"{ODD_SIZE[0]} x {ODD_SIZE[1]} and {ODD_SIZE[1]} x {ODD_SIZE[0]} pixels work"
 
 
@@ -133,7 +136,7 @@ def check_plain(model: Model, pairs: Sequence[Pair]) -> str:
     image = pairs[0][0]
     grey = np.repeat(image.mean(2, keepdims=True).astype(np.uint8), 3, axis=2)
     for plain in (grey, np.zeros_like(image), np.full_like(image, 255)):
-        _check_map(model.predict(plain), image.shape[:2])
+        _check_map(_predict(model, plain), image.shape[:2])
     return "a grey, a black and a white image work"
 
 
@@ -145,7 +148,7 @@ def check_key(model: Model, pairs: Sequence[Pair]) -> str:
 
 def check_score(model: Model, pairs: Sequence[Pair]) -> str:
     """Check that maps score better than all foreground."""
-    maps = [model.predict(image) for image, _ in pairs]
+    maps = [_predict(model, image) for image, _ in pairs]
     return compare_with_floor(maps, [truth for _, truth in pairs])
 
 
@@ -161,7 +164,11 @@ def compare_with_floor(maps: Sequence[np.ndarray], truths: Sequence[np.ndarray])
 
 
 CHECKS: list[tuple[str, Check, str]] = [
-    ("prepare", check_prepare, "return a host array (c, H, W) for uint8 (h, w, 3) RGB, and do not modify the image"),
+    (
+        "prepare",
+        check_prepare,
+        "return a host array (c, H, W), or a tuple of arrays, for uint8 (h, w, 3) RGB, and do not modify the image",
+    ),
     (
         "infer",
         check_infer,
@@ -210,7 +217,28 @@ def _to_array(values: Any) -> np.ndarray:
     return values.float().cpu().numpy() if hasattr(values, "cpu") else np.asarray(values)
 
 
+def _predict(model: Model, image: np.ndarray) -> np.ndarray:
+    return model.predict(image, **draw_inputs(model.inputs, image))
+
+
+def _prepare(model: Model, image: np.ndarray) -> Any:
+    return model.predictor.prepare(image, **draw_inputs(model.inputs, image))
+
+
+def draw_inputs(names: Sequence[str], image: np.ndarray) -> dict[str, Any]:
+    """Draw additional inputs: the image in grey as depth, an empty prompt, the whole image as the box."""
+    height, width = image.shape[:2]
+    drawn = {
+        "depth": np.rint(image.mean(axis=2)).astype(np.uint8),
+        "prompt": "",
+        "box": np.array([0, 0, width, height], np.float64),
+    }
+    return {name: drawn[name] for name in names}
+
+
 def _describe(values: Any) -> str:
+    if isinstance(values, tuple):
+        return f"({', '.join(map(_describe, values))})"
     if not hasattr(values, "shape"):
         return type(values).__name__
     kind = "tensor" if hasattr(values, "cpu") else "array"

@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from disbench.data.dataset import Sample
+from disbench.data.dataset import Sample, check_input_names
 from disbench.data.images import read_image
+from disbench.data.input_values import check_values, read_inputs
 from disbench.errors import InputError, wrong_type
 from disbench.inference.predictor import Predictor
 from disbench.metrics.validate import check_image
@@ -42,6 +43,8 @@ class Model:
         title: the method, as reports call it.
         name: names the folder under runs/.
         device: the device of the predictor.
+        inputs: names of the additional inputs that `predict` takes.
+        sees_truth: whether the method receives ground truth.
         guarded: whether faults of the predictor are reported as InputError: for code from outside disbench.
     """
 
@@ -52,6 +55,10 @@ class Model:
         self.predictor = predictor
         self.title: str = getattr(predictor, "title", card.title)
         self.device = predictor.device
+        # A user's file has no card of its own.
+        self.inputs = tuple(getattr(predictor, "inputs", ())) if card.status == "file" else card.inputs
+        check_input_names(f"{card.external_path}", self.inputs)
+        self.sees_truth: bool = card.sees_truth or getattr(predictor, "sees_truth", False)
         self.clock = make_clock(predictor.device)
         self.guarded = not card.is_shipped
         self._process = os.getpid()
@@ -87,32 +94,35 @@ class Model:
         return describe_environment(self.device)
 
     @survive_fork
-    def predict(self, image: np.ndarray) -> np.ndarray:
+    def predict(self, image: np.ndarray, **inputs: Any) -> np.ndarray:
         """Predict the map of an image.
 
         Args:
             image: a NumPy array uint8 (h, w, 3), RGB, in any memory layout; it is not changed.
+            **inputs: the additional inputs that the model takes, and no others: `depth`, uint8 (h, w); `prompt`, a
+                text; `box`, x0, y0, x1, y1 in pixels.
 
         Returns:
             uint8 (h, w), 255 for foreground.
 
         Raises:
-            InputError: for anything other than such an array; the message says how to convert it.
+            InputError: for anything other than such values; the message says how to convert an array.
         """
         check_image("image", image)
+        values = check_values(self.title, self.inputs, inputs, image.shape[:2])
         image = np.require(image, requirements=["C", "W", "E"])  # torch takes no other layout
-        prepared, _ = self._prepare(image)
+        prepared, _ = self._prepare(image, values)
         output, _ = self.compute(prepared)
         return self.finish(output, image.shape[:2])[0]
 
     @survive_fork
     def load(self, sample: Sample) -> tuple[Any, Seconds]:
         """Read and prepare the image of a sample. Decoding belongs to the data set, so it is not timed."""
-        return self._prepare(read_image(sample.require_image(), sample.image_digest))
+        return self._prepare(read_image(sample.require_image(), sample.image_digest), read_inputs(sample))
 
     @survive_fork
     def compute(self, prepared: Any) -> tuple[Any, Seconds]:
-        """Run the network on one prepared image (c, H, W). Returns its output (H', W')."""
+        """Run the network on one prepared image, as `prepare` returns it. Returns its output (H', W')."""
         self._check_process()
         output, seconds = self._guard(self.clock.time, self.predictor.infer, self.batch([prepared]))
         if self.guarded:
@@ -123,7 +133,9 @@ class Model:
         return output[0], {"infer": seconds}
 
     def batch(self, prepared: list[Any]) -> Any:
-        """Stack prepared images of one size, (c, H, W) each, to (b, c, H, W) on the device."""
+        """Stack prepared images of one size, (c, H, W) each, to (b, c, H, W) on the device; tuples, array by array."""
+        if isinstance(prepared[0], tuple):
+            return tuple(self.batch(list(arrays)) for arrays in zip(*prepared, strict=True))
         if isinstance(prepared[0], np.ndarray):
             return np.stack(prepared)
         import torch
@@ -140,12 +152,12 @@ class Model:
             raise self._unfit("restore", mask, f"uint8 {tuple(size)}")
         return mask, {"restore": seconds}
 
-    def _prepare(self, image: np.ndarray) -> tuple[Any, Seconds]:
+    def _prepare(self, image: np.ndarray, inputs: Mapping[str, Any]) -> tuple[Any, Seconds]:
         start = perf_counter()
-        prepared = self._guard(self.predictor.prepare, image)
+        prepared = self._guard(partial(self.predictor.prepare, image, **inputs))
         seconds = perf_counter() - start
-        if self.guarded and getattr(prepared, "ndim", None) != 3:
-            raise self._unfit("prepare", prepared, "(c, H, W)")
+        if self.guarded and not is_prepared(prepared):
+            raise self._unfit("prepare", prepared, "(c, H, W) or a tuple of arrays")
         return prepared, {"prepare": seconds}
 
     def _guard(self, stage: Callable[..., Any], *args: Any) -> Any:
@@ -220,6 +232,13 @@ def parse_options(device: Any, options: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise wrong_type(f"option {key}", value, f"text or a number, such as {key}={str(value)[:40]!r}")
     return {key: str(value) for key, value in options.items()}
+
+
+def is_prepared(prepared: Any) -> bool:
+    """Return whether `prepare` may return this: an array (c, H, W), or a tuple of arrays of any number of axes."""
+    if isinstance(prepared, tuple):
+        return bool(prepared) and all(hasattr(array, "ndim") for array in prepared)
+    return getattr(prepared, "ndim", None) == 3
 
 
 def _is_finite(output: Any) -> bool:

@@ -15,9 +15,12 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
+from disbench.data.dataset import Sample
 from disbench.data.hashing import ChangedFileError, hash_file
 from disbench.data.headers import EXTENSIONS
 from disbench.data.images import check_photo
+from disbench.data.input_values import check_depth_size, parse_box, read_inputs
+from disbench.data.inputs import pair_photos
 from disbench.data.pillow import PHOTO_FORMATS, open_picture
 from disbench.errors import InputError
 from disbench.inference.model import Model
@@ -123,7 +126,13 @@ def find_photos(location: Path, out: Path) -> tuple[dict[Path, Path], int]:
 
 
 def predict_photos(
-    model: Model, outputs: Mapping[Path, Path], *, cutout: bool, overwrite: bool, progress: Progress | None = None
+    model: Model,
+    outputs: Mapping[Path, Path],
+    *,
+    cutout: bool,
+    overwrite: bool,
+    inputs: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Outcome]:
     """Write the mask or the cut-out of every photo. An unreadable photo does not stop the others.
 
@@ -133,13 +142,19 @@ def predict_photos(
         cutout: write the photo with the mask as alpha, not the mask.
         overwrite: replace existing files. Otherwise a file of the same photo, model and kind is kept, and any other
             file is a fault.
+        inputs: name of an additional input -> its folder or file.
         progress: is called with (done, total, label).
 
     Yields:
         The outcome of each photo.
+
+    Raises:
+        InputError: for additional inputs that are not those of the photos, before any photo is predicted.
     """
+    paired = pair_photos(model.title, model.inputs, inputs or {}, list(outputs))
     for count, (image, file) in enumerate(outputs.items(), 1):
-        yield _predict_photo(model, image, file, cutout=cutout, overwrite=overwrite)
+        sample = Sample("", image.stem, image, image, inputs=paired[image])
+        yield _predict_photo(model, sample, file, cutout=cutout, overwrite=overwrite)
         if progress:
             progress(count, len(outputs), model.title)
 
@@ -164,9 +179,10 @@ def _name_outputs(photos: list[Path], root: Path, out: Path) -> dict[Path, Path]
         names |= longer
 
 
-def _predict_photo(model: Model, image: Path, file: Path, *, cutout: bool, overwrite: bool) -> Outcome:
+def _predict_photo(model: Model, sample: Sample, file: Path, *, cutout: bool, overwrite: bool) -> Outcome:
+    image = sample.require_image()
     try:
-        fingerprint = _make_fingerprint(model, image, cutout=cutout)
+        fingerprint = _make_fingerprint(model, sample, cutout=cutout)
         if file.exists() and not overwrite:
             existing = _read_fingerprint(file)
             if existing == fingerprint:
@@ -174,9 +190,14 @@ def _predict_photo(model: Model, image: Path, file: Path, *, cutout: bool, overw
             origin = "disbench's of another picture, model or kind" if existing else "not disbench's"
             raise InputError(f"{file}: exists already, and is {origin}; give --again to replace it, or another --out")
         photo = read_photo(image)
-        if _make_fingerprint(model, image, cutout=cutout) != fingerprint:
+        inputs = read_inputs(sample)
+        if _make_fingerprint(model, sample, cutout=cutout) != fingerprint:
             raise ChangedFileError(image)
-        mask = model.predict(photo.pixels)
+        if "depth" in inputs:
+            check_depth_size(f"{sample.inputs.depth}", inputs["depth"], photo.pixels.shape[:2])
+        if "box" in inputs:
+            parse_box(f"{image}: its box", inputs["box"], photo.pixels.shape[:2])
+        mask = model.predict(photo.pixels, **inputs)
         file.parent.mkdir(parents=True, exist_ok=True)
         if cutout:
             _write_png(file, cut_out(photo.pixels, mask), fingerprint, photo.profile)
@@ -187,12 +208,15 @@ def _predict_photo(model: Model, image: Path, file: Path, *, cutout: bool, overw
     return Outcome(image=image, file=file)
 
 
-def _make_fingerprint(model: Model, image: Path, *, cutout: bool) -> str:
+def _make_fingerprint(model: Model, sample: Sample, *, cutout: bool) -> str:
+    inputs = sample.inputs
+    files = [path for path in (sample.image, inputs.depth) if path]
     try:
-        digest = hash_file(image)
+        digests = [hash_file(path) for path in files]
     except OSError as error:
-        raise InputError(f"{image}: {error.strerror}") from None
-    identity = msgspec.json.encode([model.identity, cutout, digest], order="deterministic")
+        raise InputError(f"{error.filename}: {error.strerror}") from None
+    values = [value for value in (inputs.prompt, inputs.box) if value is not None]
+    identity = msgspec.json.encode([model.identity, cutout, *digests, *values], order="deterministic")
     return hashlib.sha256(identity).hexdigest()
 
 

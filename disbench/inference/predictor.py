@@ -11,16 +11,30 @@ class Predictor(Protocol):
     Attributes:
         device: "cpu", "cuda:0", "mps" ...
         identity: everything that decides the scores apart from the card, such as digest of the weights and size.
+
+    A model in a single Python file has no card. There, the class may have the attribute `inputs`, which means the same
+    as in a card. Any predictor may have the attribute `sees_truth`, where it depends on its options.
     """
 
     device: str
     identity: dict[str, Any]
 
-    def prepare(self, image: np.ndarray) -> Any:
-        """Prepare an image, uint8 (h, w, 3) RGB, as an array (c, H, W) on the host. Papers do not time this stage."""
+    def prepare(self, image: np.ndarray, **inputs: Any) -> Any:
+        """Prepare an image, uint8 (h, w, 3) RGB, on the host. Papers do not time this stage.
+
+        Args:
+            image: the image.
+            **inputs: exactly those that the card names: `depth`, uint8 (h, w); `prompt`, a text, which may be empty;
+                `box`, float64 (4,), x0, y0, x1, y1 in pixels.
+
+        Returns:
+            An array (c, H, W), or a tuple of arrays.
+        """
 
     def infer(self, batch: Any) -> Any:
-        """Run the network on (b, c, H, W) on the device. Papers call this stage inference.
+        """Run the network on (b, c, H, W) on the device, or on a tuple of stacked arrays if `prepare` returns a tuple.
+
+        Papers call this stage inference.
 
         Returns:
             (b, H', W'), float, probabilities or logits, as `restore` takes them.

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.entry import Entry
 from disbench.leaderboard.tables import parse_number
-from disbench.leaderboard.training import mark_scores
+from disbench.leaderboard.training import mark_part
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
-from disbench.runs.training import SIGNS, UNSTATED_NOTE, TrainingMark
+from disbench.runs.training import SEES_TRUTH, SIGNS, UNSTATED_NOTE, TrainingMark
 
 HEAD = ("method", "venue", "what", "by")
 MISSING = "–"
-NOTES = {"contaminated": "†: trained on images of this subset.", "unstated": UNSTATED_NOTE}
+NOTES = {
+    "sees_truth": f"§: {SEES_TRUTH}.",
+    "contaminated": "†: trained on images of this subset.",
+    "unstated": UNSTATED_NOTE,
+}
 
 
 @dataclass(frozen=True)
@@ -77,13 +81,13 @@ def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     for reported in entry.reported:
         texts = reported.printed.get(split, {})
         number = parse_number(texts.get(keys[0]))
-        mark = mark_scores(reported.trained_on, entry.token, split)
+        mark = mark_part(reported, entry.token, split)
         head = (entry.title + SIGNS[mark], venue, "reported", f"arXiv:{reported.source.arxiv}")
         yield _Row(head, texts, None if number is None else float(number), mark)
     for measured in entry.measured:
         scores = measured.scores.get(split, {})
         texts = {key: _format_score(key, *scores[key]) for key in keys if key in scores}
-        mark = mark_scores(measured.trained_on, entry.token, split)
+        mark = mark_part(measured, entry.token, split)
         rank = scores[keys[0]][0] if keys[0] in scores else None
         yield _Row((entry.title + SIGNS[mark], venue, "measured", measured.protocol), texts, rank, mark)
 

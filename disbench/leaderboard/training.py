@@ -8,7 +8,7 @@ from disbench.data.training import TrainedOn
 from disbench.leaderboard.entry import Cells, Entry, Measured, Reported
 from disbench.leaderboard.rules import derive_marks
 from disbench.leaderboard.tables import Published
-from disbench.runs.training import TrainingMark, mark_splits
+from disbench.runs.training import UNRANKED, TrainingMark, mark_splits
 
 TOKEN = "dis5k"  # published tables are about DIS5K
 
@@ -16,6 +16,13 @@ TOKEN = "dis5k"  # published tables are about DIS5K
 def mark_scores(trained_on: TrainedOn | None, token: str, subset: str) -> TrainingMark:
     """Compare training data with a subset, which may be Overall."""
     return mark_splits(trained_on, token, TEST_SPLITS if subset == OVERALL else (subset,))
+
+
+def mark_part(part: Reported | Measured, token: str, subset: str) -> TrainingMark:
+    """Compare the training data of a part of an entry with a subset; of a run, also whether it received truths."""
+    if isinstance(part, Measured) and part.run.get("sees_truth"):
+        return "sees_truth"
+    return mark_scores(part.trained_on, token, subset)
 
 
 def rank_clean_columns(table: Published) -> Published:
@@ -45,12 +52,12 @@ def rank_clean_columns(table: Published) -> Published:
 
 
 def drop_contaminated(entries: Sequence[Entry], subset: str) -> list[Entry]:
-    """Drop the parts of entries that were trained on a subset, and the entries that have no other part."""
+    """Drop the parts of entries that saw a subset or its ground truths, and the entries that have no other part."""
     clean = []
     for entry in entries:
 
         def is_clean(part: Reported | Measured, token: str = entry.token) -> bool:
-            return mark_scores(part.trained_on, token, subset) != "contaminated"
+            return mark_part(part, token, subset) not in UNRANKED
 
         reported = tuple(part for part in entry.reported if is_clean(part))
         measured = tuple(part for part in entry.measured if is_clean(part))

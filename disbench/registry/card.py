@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from disbench.data.dataset import check_input_names
 from disbench.data.training import TrainedOn, check_training
 from disbench.errors import InputError
 from disbench.registry.commands import check_command, list_placeholders
@@ -86,6 +87,8 @@ class Card:
         options: the options of `command`, with their defaults.
         timeout: seconds that `command` may take for a subset; 0 for no limit.
         copies: whether `command` gets copies of the images, not links to them.
+        inputs: the additional inputs that `prepare` takes next to the image, of disbench.data.dataset.INPUTS.
+        sees_truth: whether the method receives ground truth. Its scores are marked in every report.
     """
 
     name: str
@@ -110,6 +113,8 @@ class Card:
     options: dict[str, str] = field(default_factory=dict)
     timeout: float = 0
     copies: bool = False
+    inputs: tuple[str, ...] = ()
+    sees_truth: bool = False
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -154,6 +159,9 @@ def read_card(folder: Path) -> Card:
         raise InputError(f"{path}: unknown status {card.status!r}; known: {', '.join(STATUSES)}")
     if card.command and card.predictor:
         raise InputError(f"{path}: it has both a predictor and a command; keep one of them")
+    if card.command and card.inputs:
+        raise InputError(f"{path}: it has both inputs and a command, which takes images only; keep one of them")
+    check_input_names(f"{path}", card.inputs)
     for download in card.weights:
         if isinstance(download.trained_on, tuple):
             try:

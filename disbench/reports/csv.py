@@ -9,7 +9,7 @@ from disbench.reports.options import FormatOptions
 from disbench.reports.table import PRINTABLE_METRICS, Table
 
 FIELDS = ("dataset", "split", "metric", "direction", "method", "protocol", "value", "n", "signature", "low", "high")
-TRAINING_FIELD = "training"  # the last field, in tables with a mark only: "contaminated", "unstated" or empty
+TRAINING_FIELD = "training"  # the last field, in tables with a mark only: a TrainingMark, or empty
 
 
 def render_csv(table: Table, options: FormatOptions | None = None) -> str:

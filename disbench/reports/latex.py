@@ -12,7 +12,7 @@ import jinja2
 from disbench.reports.options import LatexOptions
 from disbench.reports.table import INTERVALS_NOTE, PRINTABLE_METRICS, Cell, Table
 
-TRAINING_SIGNS = {"contaminated": r"$^{\dagger}$", "unstated": r"$^{\ddagger}$", None: ""}
+TRAINING_SIGNS = {"sees_truth": r"$^{\S}$", "contaminated": r"$^{\dagger}$", "unstated": r"$^{\ddagger}$", None: ""}
 ARROWS = {"higher": r"\uparrow", "lower": r"\downarrow"}
 WIDE = 6  # number of methods from which the table spans both columns of a page
 
@@ -40,6 +40,7 @@ ESCAPES = {
     "±": r"$\pm$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
+    "§": r"\S{}",
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "γ": r"$\gamma$",

@@ -14,7 +14,7 @@ from disbench.metrics.catalogue import METRICS, Metric, MetricKeys, paper_metric
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable, count_images
 from disbench.runs.result import Result
-from disbench.runs.training import SIGNS, UNSTATED_NOTE, TrainingMark, mark_subset
+from disbench.runs.training import SEES_TRUTH, SIGNS, UNRANKED, UNSTATED_NOTE, TrainingMark, mark_subset
 
 MISSING = "–"
 INTERVALS_NOTE = "In brackets: 95 % intervals, bootstrapped over images."
@@ -48,8 +48,8 @@ class Cell:
         rank: "best", "second" or None.
         interval: lower and upper end of the 95 % interval; None if unknown.
         tied: not significantly worse than the best; see disbench.reports.confidence.
-        training: "contaminated" where the method was trained on the subset, "unstated" where its training data are not
-            stated, otherwise None.
+        training: "sees_truth" where the method received ground truth, "contaminated" where it was trained on the
+            subset, "unstated" where its training data are not stated, otherwise None.
     """
 
     value: float | None
@@ -197,8 +197,10 @@ def describe_marks(cells: Iterable[Cell], *, rank_all: bool = False) -> list[str
     """Describe the signs of training data in a table: a sentence for each sign that its cells have."""
     marks = {cell.training for cell in cells}
     sentences = []
+    consequence = "ranked all the same" if rank_all else "not ranked"
+    if "sees_truth" in marks:
+        sentences.append(f"§: {SEES_TRUTH}, {consequence}.")
     if "contaminated" in marks:
-        consequence = "ranked all the same" if rank_all else "not ranked"
         sentences.append(f"†: trained on images of this subset, {consequence}.")
     if "unstated" in marks:
         sentences.append(UNSTATED_NOTE)
@@ -301,4 +303,4 @@ def make_cells(
 
 def is_ranked(mark: TrainingMark, *, rank_all: bool) -> bool:
     """Return whether a score with a mark of its training data is ranked."""
-    return rank_all or mark != "contaminated"
+    return rank_all or mark not in UNRANKED

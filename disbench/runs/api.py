@@ -5,6 +5,7 @@ from os import PathLike
 from typing import Any
 
 from disbench.data.dataset import DataLocation
+from disbench.data.inputs import declare_inputs
 from disbench.data.location import find_dataset
 from disbench.data.soft_truths import declare_truths
 from disbench.errors import InputError, wrong_type
@@ -27,6 +28,7 @@ def run(
     data: DataLocation = None,
     weights: str | PathLike[str] | None = None,
     options: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str | PathLike[str]] | None = None,
     device: str | None = None,
     protocol: str = "pysod",
     metrics: MetricKeys = None,
@@ -48,6 +50,8 @@ def run(
             ground truths), or "mini". Default: $DISBENCH_DATA, then ./DIS5K, then DIS-Mini.
         weights: a file, a folder or a Hugging Face id. Default: the weights that disbench ships, if it does.
         options: options of the model itself.
+        inputs: additional inputs of a model that takes them: {"depth": a folder, "prompt": a file, "box": a file or
+            "truth"}; see docs/data.md.
         device: "cpu", "cuda", "cuda:1" or "mps"; "cuda:0,cuda:1" is a process on each. Default: the best one.
         protocol: evaluation protocols, as "pysod,diffdis".
         metrics: keys of the metrics to measure. Default: those that every run has.
@@ -77,6 +81,7 @@ def run(
     _check_callables(engine, progress)
     dataset = find_dataset(_check_location(data), _check_split(split), progress=progress)
     dataset = declare_truths(dataset, truth_kind, None if trimaps is None else require_path("trimaps", trimaps))
+    dataset = declare_inputs(dataset, _check_inputs(inputs))
     return evaluate(spec, dataset, measures, config, engine=engine, progress=progress)
 
 
@@ -143,6 +148,12 @@ def _check_location(data: Any) -> DataLocation:
         images, truths = data
         return (None if images is None else require_path("data", images)), require_path("data", truths)
     return require_path("data", data)
+
+
+def _check_inputs(inputs: Any) -> Mapping[str, str | PathLike[str]]:
+    if inputs is not None and not isinstance(inputs, Mapping):
+        raise wrong_type("inputs", inputs, "a dict of places, such as {'depth': 'depth'}")
+    return inputs or {}
 
 
 def _check_split(split: Any) -> str | None:

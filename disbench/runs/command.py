@@ -88,6 +88,7 @@ class CommandSource:
             environment=describe_environment() | {"device": method.device, "packages": "those of the command"},
             workers=count_cores(),
             whole_subsets=True,
+            sees_truth=method.card.sees_truth,
         )
 
     def prepare(self, folder: Path, progress: Progress | None) -> None:

@@ -12,6 +12,7 @@ from disbench.data.digest_cache import forget_digests
 from disbench.data.hashing import ChangedFileError
 from disbench.data.hub import is_remote
 from disbench.data.identity import describe_token, hash_dataset, identify_splits, list_folders
+from disbench.data.inputs import pair_inputs
 from disbench.data.training import TrainedOn
 from disbench.errors import InputError
 from disbench.inference.map_archive import open_maps
@@ -31,10 +32,10 @@ from disbench.runs.row_log import Key, RowLog, RowLogs
 from disbench.runs.scores_file import finish_run
 from disbench.runs.shard import WHOLE
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
-from disbench.runs.training import record_training, warn_of_training
+from disbench.runs.training import SEES_TRUTH, record_training, warn_of_training
 from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
-from disbench.system.progress import Progress
+from disbench.system.progress import Progress, announce_once
 
 # What a score on DIS-Mini is compared with, next to the same network untrained.
 TRIVIAL = ("all_foreground", "otsu")
@@ -78,13 +79,16 @@ def evaluate(
     Raises:
         InputError: for anything unfit. Rows that were measured stay.
     """
-    check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps])
+    check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps, *dataset.input_places])
     _check_trimaps(dataset, measures)
     selected = _select_engine(model, engine)
     trained_on = find_training(get_card(model.name), model.weights) if isinstance(model, ModelSpec) else None
     with selected.open(model) as source:
+        dataset = pair_inputs(dataset, source.description.title, source.description.inputs)
         if trained_on is not None:
             warn_of_training(source.description.title, trained_on, dataset.token, dataset.splits)
+        if source.description.sees_truth or dataset.gives_truth:
+            announce_once(f"{source.description.title} {SEES_TRUTH}: its scores are marked and not ranked")
         return execute(source, dataset, measures, config, progress, trained_on)
 
 
@@ -101,9 +105,12 @@ def evaluate_references(
     card = get_card(model.name)
     device = None if card.command else model.device
     baselines = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
+    plain = replace(dataset, inputs={})  # of which the trivial baselines take none
+    results = [evaluate(spec, plain, measures, config, engine=engine, progress=progress) for spec in baselines]
     if card.accepts_weights and model.weights != "untrained" and not card.source and not card.command:
-        baselines.append(ModelSpec(name=model.name, weights="untrained", device=model.device))
-    return [evaluate(baseline, dataset, measures, config, engine=engine, progress=progress) for baseline in baselines]
+        untrained = ModelSpec(name=model.name, weights="untrained", device=model.device)
+        results.append(evaluate(untrained, dataset, measures, config, engine=engine, progress=progress))
+    return results
 
 
 def evaluate_maps(
@@ -254,6 +261,7 @@ def plan_run(description: Description, dataset: DataSet, measures: MeasureSpec) 
             "resized": (measures.protocols[0].resize or "native") if description.whole_subsets else size,
             "columns": measures.columns,
             **({} if dataset.truth_kind == "binary" else {"truth_kind": dataset.truth_kind}),
+            **({"sees_truth": True} if description.sees_truth or dataset.gives_truth else {}),
         },
         size=size,
     )
@@ -278,4 +286,5 @@ def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapp
         "workers": description.workers if config.workers is None else config.workers,
         "environment": description.environment,
         **({"weights_state": description.weights_state} if description.weights_state else {}),
+        **({"inputs": sorted(str(place.resolve()) for place in dataset.input_places)} if dataset.inputs else {}),
     }

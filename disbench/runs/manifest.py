@@ -30,7 +30,7 @@ SCHEMA = 2
 REBUILD_HINT = "delete its run.json and run the command of the run again, which rebuilds it from the shards"
 MAX_LISTED = 4  # runs named in a message
 # Keys of an identity that do not describe the model.
-RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns", "truth_kind"}
+RUN_ONLY_KEYS = {"device", "data", "kernel", "resized", "columns", "truth_kind", "sees_truth"}
 
 
 @dataclass(frozen=True, kw_only=True)

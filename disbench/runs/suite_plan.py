@@ -1,7 +1,7 @@
 """The plan of a suite: what is available, what is missing and how to get it, what is done, and what the rest costs."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -10,6 +10,7 @@ from typing import Any
 from disbench.data.dataset import DataSet
 from disbench.data.headers import read_header
 from disbench.data.identity import hash_dataset, identify_splits
+from disbench.data.inputs import pair_inputs
 from disbench.errors import InputError
 from disbench.inference.command import load_command
 from disbench.inference.map_archive import is_archive, open_maps
@@ -126,8 +127,10 @@ def _plan_cell(
             name, description, bytes_per_image = maps.name, describe(maps), BYTES_PER_ROW
     else:
         spec = inputs.make_model_spec(method)
-        name = inputs.get_card(method).name
+        card = inputs.get_card(method)
+        name = card.name
         description = _describe_model(spec, name, dataset, config.run.out)
+        dataset = pair_inputs(dataset, card.title, description.inputs if description else card.inputs)
         bytes_per_image = _estimate_bytes(config.run.out / name, dataset, saves=config.run.save_maps)
     total = len(dataset.samples)
     done, run = 0, ""
@@ -176,10 +179,17 @@ def _describe_model(spec: ModelSpec, name: str, dataset: DataSet, out: Path) -> 
     if method := load_command(spec.name, spec.weights, spec.device, spec.options):
         return CommandSource(method, Threads()).description
     identities = identify_splits(hash_dataset(dataset))
-    if not any(manifest.identity.get("data") == identities for _, manifest in _list_runs(out / name)):
+    if not any(_is_on(manifest, identities) for _, manifest in _list_runs(out / name)):
         return None
     device = spec.device.partition(",")[0] if spec.device else None
     return describe(ModelSpec(name=spec.name, weights=spec.weights, device=device, options=spec.options).load())
+
+
+def _is_on(manifest: Manifest, identities: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether a run is on data of these digests, whatever its additional inputs are."""
+    data = manifest.identity.get("data", {})
+    splits = data.keys() == identities.keys()
+    return splits and all(digests.items() <= data[split].items() for split, digests in identities.items())
 
 
 def _list_runs(folder: Path) -> list[tuple[Path, Manifest]]:

@@ -1,4 +1,4 @@
-"""Scored subsets against the training data of a run."""
+"""Scored subsets against the training data of a run, and runs of methods that receive ground truth."""
 
 import warnings
 from collections.abc import Iterable
@@ -12,9 +12,12 @@ from disbench.errors import TrainedOnScored, escape_control_chars
 from disbench.runs.manifest import read_manifest, write_manifest
 from disbench.runs.result import Result
 
-# "contaminated": trained on the subset; "unstated": the training data are not stated; None: neither, or not recorded.
-TrainingMark = Literal["contaminated", "unstated"] | None
-SIGNS: dict[TrainingMark, str] = {"contaminated": "†", "unstated": "‡", None: ""}
+# "sees_truth": receives ground truth, which comes before the others; "contaminated": trained on the subset; "unstated":
+# the training data are not stated; None: none of these, or not recorded.
+TrainingMark = Literal["sees_truth", "contaminated", "unstated"] | None
+SIGNS: dict[TrainingMark, str] = {"sees_truth": "§", "contaminated": "†", "unstated": "‡", None: ""}
+UNRANKED: tuple[TrainingMark, ...] = ("sees_truth", "contaminated")
+SEES_TRUTH = "receives the ground truth"
 UNSTATED_NOTE = "‡: the training data are not stated."
 
 
@@ -32,6 +35,8 @@ def mark_subset(result: Result, subset: str) -> TrainingMark:
     """Compare the training data of a run with one of its subsets, which may be Overall or a group of images."""
     if subset not in result.subsets:
         return None
+    if result.identity.get("sees_truth"):
+        return "sees_truth"
     splits = dict.fromkeys(row.split for row in result.subset_rows(subset))
     return mark_splits(result.meta.get("trained_on"), result.token, splits)
 

@@ -9,11 +9,15 @@ machine before and after.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from disbench.data.dataset import DataSet, Sample
 from disbench.data.images import read_image
+from disbench.data.input_values import read_inputs
+from disbench.data.inputs import pair_inputs
 from disbench.inference.model import Model
 from disbench.runs.pipeline import hash_mask
 from disbench.runs.result import Result
@@ -70,6 +74,7 @@ def time_model(
     """
     request = request or TimingRequest()
     rule = request.rule
+    dataset = pair_inputs(dataset, model.title, model.inputs)
     samples = random.Random(request.seed).sample(dataset.samples, min(MAX_IMAGES, len(dataset.samples)))
     if request.run:
         check_same_model(model, request.run)
@@ -77,23 +82,25 @@ def time_model(
 
     clock = make_clock(model.device)
     load_before = measure_load(model.device)
-    images = [read_image(sample.require_image()) for sample in samples]
-    first_call = WallClock().time(model.predict, images[0])[1]
-    digests = [hash_mask(model.predict(image)) for image in images]
+    images = [(read_image(sample.require_image()), read_inputs(sample)) for sample in samples]
+    image, inputs = images[0]
+    first_call = WallClock().time(partial(model.predict, image, **inputs))[1]
+    digests = [hash_mask(model.predict(image, **inputs)) for image, inputs in images]
     audit = {}
     if scored_digests is not None:
         audit["maps equal the scored run's"] = digests == scored_digests
 
     for _ in iterate_until(rule.warm_images, rule.warm_seconds, progress, "warm-up"):
-        model.predict(images[0])
+        model.predict(image, **inputs)
     cost.reset_peak_memory(model.device)
     latencies = _time_images(model, clock, images, digests, rule, progress)
     memory = cost.read_peak_memory(model.device)
     audit["maps equal those before timing"] = latencies.same_maps
-    audit["repeated inputs are computed"] = not caches_inputs(model, clock, images[0])
-    throughput = measure_throughput(model, clock, images[0], rule, request.batch, progress)
+    audit["repeated inputs are computed"] = not caches_inputs(model, clock, image, inputs)
+    prepared = model.predictor.prepare(image, **inputs)
+    throughput = measure_throughput(model, clock, prepared, rule, request.batch, progress)
     load_after = measure_load(model.device)  # while the device is still warm
-    flops, uncounted = cost.count_flops(lambda: model.compute(model.predictor.prepare(images[0])))
+    flops, uncounted = cost.count_flops(lambda: model.compute(model.predictor.prepare(image, **inputs)))
     return Timing(
         title=model.title,
         identity=model.identity,
@@ -127,15 +134,15 @@ class _Latencies:
 def _time_images(
     model: Model,
     clock: Clock,
-    images: Sequence[np.ndarray],
+    images: Sequence[tuple[np.ndarray, dict[str, Any]]],
     digests: Sequence[str],
     rule: TimingRule,
     progress: Progress,
 ) -> _Latencies:
-    """Time images in turn, from the first again after the last, until the rule is met."""
+    """Time images with their additional inputs in turn, from the first after the last, until the rule is met."""
     latencies = _Latencies()
     for k in iterate_until(rule.images, rule.seconds, progress, "timing"):
-        mask, seconds = time_image(model, clock, images[k % len(images)])
+        mask, seconds = time_image(model, clock, *images[k % len(images)])
         for stage, value in seconds.items():
             latencies.seconds.setdefault(stage, []).append(value)
         if k < len(images):  # one pass over the images is compared, later passes are only timed

@@ -15,14 +15,14 @@ MIN_GAIN = 1.05  # doubling the batch stops once it is not faster by this factor
 
 
 def measure_throughput(
-    model: Model, clock: Clock, image: np.ndarray, rule: TimingRule, batch: int | None, progress: Progress
+    model: Model, clock: Clock, prepared: Any, rule: TimingRule, batch: int | None, progress: Progress
 ) -> dict[int, float]:
     """Measure the throughput of inference on copies of one image.
 
     Args:
         model: the model to time.
         clock: the clock of the model's device.
-        image: a uint8 (h, w, 3) image.
+        prepared: one image, as the model prepares it.
         rule: how many images and seconds each batch size takes.
         batch: the batch size to measure next to 1. None: 1, 2, 4 ... until a larger batch is no faster.
         progress: is called with (images done, images in total, label).
@@ -30,7 +30,6 @@ def measure_throughput(
     Returns:
         Images per second by batch size. Sizes that do not fit into memory are omitted.
     """
-    prepared = model.predictor.prepare(image)
     sizes: Iterable[int] = (2**k for k in count()) if batch is None else sorted({1, batch})
     rates: dict[int, float] = {}
     for size in sizes:

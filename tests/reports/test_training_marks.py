@@ -157,6 +157,70 @@ def test_training_data_of_another_form_are_unstated(damaged):
     assert {cell.training for cell in table.cells} == {"unstated"}
 
 
+@pytest.fixture
+def oracles(runs):
+    """Before the others: the best, which receives ground truth, and was trained on DIS-TE1 too."""
+    oracle = trained(result("Oracle", 0.99, SPLITS), ["DIS-Mini/DIS-TE1"])
+    return [replace(oracle, identity={"sees_truth": True}), *runs]
+
+
+def test_a_method_that_receives_ground_truth_is_marked_and_not_ranked(oracles):
+    table = build_table(oracles, "s_measure")
+    assert marks(table, "DIS-TE1")[:3] == [("sees_truth", None), ("contaminated", None), (None, "best")]
+    assert marks(table, "DIS-TE2")[:2] == [("sees_truth", None), (None, "best")]
+    everything = build_table(oracles, "s_measure", rank_all=True)
+    assert marks(everything, "DIS-TE2")[0] == ("sees_truth", "best")
+    assert "§: receives the ground truth, not ranked." in table.caption
+    assert "§: receives the ground truth, ranked all the same." in everything.caption
+    assert "§" not in build_table(oracles[1:], "s_measure").caption
+
+
+def test_a_method_that_receives_ground_truth_is_marked_in_every_format(oracles, capsys):
+    def render(*options):
+        return render_report(Report(oracles, metrics="s_measure"), *options)
+
+    assert "| 0.960§ | 0.920† | **0.870** |" in render("markdown")
+    assert "§: receives the ground truth, not ranked." in render("markdown")
+    assert r"& 0.960$^{\S}$ & 0.920$^{\dagger}$ & \best{0.870}" in render("latex")
+    assert r"\S{}: receives the ground truth" in render("latex")
+    (record, *_) = csv.DictReader(io.StringIO(render("csv")))
+    assert (record["method"], record["training"]) == ("Oracle", "sees_truth")
+    book = openpyxl.load_workbook(io.BytesIO(render("xlsx")))
+    assert book["Scores"][2][3].number_format == '0.000"§"'
+    page = render("html")
+    assert '<sup class="training">§</sup>' in page and " · receives the ground truth · 3 images" in page
+    blocks = make_blocks([DataResults(title="Mini", results=oracles)], [run.title for run in oracles], "s_measure")
+    assert r"0.960$^{\S}$" in render_suite_latex("S", blocks)
+    assert '<sup class="training">§</sup>' in render_suite_html("S", blocks)
+    assert render_suite_csv("S", blocks).splitlines()[1].endswith(",sees_truth")
+    environment = {"environment": {"device": "cpu"}}
+    print_results_table([replace(run, meta=run.meta | environment) for run in oracles], "s_measure")
+    out = capsys.readouterr().out
+    assert "0.960§" in out and "§: receives the ground truth" in out
+
+
+def test_an_entry_of_a_run_that_received_ground_truth_is_marked(board):
+    path = board / "Clean.json"
+    entry = json.loads(path.read_text())
+    measured = {
+        "protocol": "pysod",
+        "signature": "-",
+        "splits": {"DIS-TE1": 500},
+        "truths": {},
+        "scores": {"DIS-TE1": {"f_max": [0.99, None, None]}},
+        "seconds": {},
+        "environment": {},
+        "run": {"model": "clean", "sees_truth": True},
+        "finished": "",
+        "evidence": "-",
+    }
+    path.write_text(json.dumps(entry | {"measured": [measured]}))
+    show = ("leaderboard", "show", board, "--split", "DIS-TE1", "--metrics", "f_max")
+    shown = call(*show)
+    assert "Clean§" in shown and "Clean‡" in shown and "§: receives the ground truth." in shown
+    assert "Clean§" not in call(*show, "--clean")
+
+
 def test_runs_without_a_record_show_nothing_new():
     plain = build_table([result("A"), result("B", 0.8)], "s_measure")
     assert {cell.training for cell in plain.cells} == {None}

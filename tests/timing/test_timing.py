@@ -214,10 +214,11 @@ def test_a_run_is_of_the_model_if_nothing_on_either_side_differs(monkeypatch, sc
 
 
 def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
-    model, image = fake(), np.zeros((8, 8, 3), np.uint8)
-    rates = throughput.measure_throughput(model, Ticks(), image, SHORT, None, lambda *_: None)
+    model = fake()
+    prepared = model.predictor.prepare(np.zeros((8, 8, 3), np.uint8))
+    rates = throughput.measure_throughput(model, Ticks(), prepared, SHORT, None, lambda *_: None)
     assert rates == {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 16: 8.0}
-    assert throughput.measure_throughput(model, Ticks(), image, SHORT, 3, lambda *_: None) == {1: 1.0, 3: 3.0}
+    assert throughput.measure_throughput(model, Ticks(), prepared, SHORT, 3, lambda *_: None) == {1: 1.0, 3: 3.0}
 
     def full(batch):
         if len(batch) > 2:
@@ -225,8 +226,8 @@ def test_batches_grow_while_they_pay(dataset, fake, monkeypatch):
         return batch[:, 0]
 
     monkeypatch.setattr(model.predictor, "infer", full)
-    assert list(throughput.measure_throughput(model, Ticks(), image, SHORT, None, lambda *_: None)) == [1, 2]
-    assert list(throughput.measure_throughput(model, Ticks(), image, SHORT, 3, lambda *_: None)) == [1]
+    assert list(throughput.measure_throughput(model, Ticks(), prepared, SHORT, None, lambda *_: None)) == [1, 2]
+    assert list(throughput.measure_throughput(model, Ticks(), prepared, SHORT, 3, lambda *_: None)) == [1]
 
 
 @settings(deadline=None)

@@ -28,6 +28,8 @@ class Description:
         weights_state: the state dict that is used of a weights file with several. None: the file has only one.
         workers: threads that decode and measure where the user gives no number. None: the engine decides.
         whole_subsets: whether maps are made for whole subsets only, as by an external command.
+        inputs: names of the additional inputs that the model takes.
+        sees_truth: whether the method receives ground truth.
     """
 
     title: str
@@ -40,6 +42,8 @@ class Description:
     weights_state: str | None = None
     workers: int | None = None
     whole_subsets: bool = False
+    inputs: tuple[str, ...] = ()
+    sees_truth: bool = False
 
 
 def describe(stages: Stages) -> Description:
@@ -53,6 +57,8 @@ def describe(stages: Stages) -> Description:
         resize=getattr(stages, "resize", None),
         resized=getattr(stages, "resized", 0),
         weights_state=getattr(stages, "weights_state", None),
+        inputs=getattr(stages, "inputs", ()),
+        sees_truth=getattr(stages, "sees_truth", False),
     )
 
 
