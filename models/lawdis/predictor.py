@@ -12,6 +12,7 @@ from torch import Tensor
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts.device import choose_device
 from disbench.models._parts.weights import digest_tensors, parse_size
+from disbench.models.diffdis.conditioning import factor
 from disbench.models.lawdis import steps
 from disbench.models.lawdis.network import Networks
 from disbench.models.lawdis.weights import build_untrained, load_networks
@@ -84,27 +85,30 @@ class Predictor:
         """Predict the maps of what `prepare` returns, each stacked.
 
         Returns:
-            (b, H, W) in [0, 1]; with windows, uint8 (b, h, w), the maps at the size of their images.
+            (b, H, W) in [0, 1]; with windows, (b, h, w), whole levels over 255 at the size of the images.
         """
         images, tokens, *own_size = batch
-        networks = self.networks
-        maps = networks.segment(images, self._draw_noise(images), networks.embed(tokens)).sigmoid()
         if not own_size:
-            return maps
-        return torch.stack([self._refine(*pair) for pair in zip(own_size[0], maps, strict=True)])
+            return self._segment(images, tokens)
+        # One by one, since rounding, which differs in a batch, would decide a window.
+        rows = zip(images.split(1), tokens.split(1), own_size[0], strict=True)
+        return torch.stack([self._refine(image, self._segment(*row)[0]) for *row, image in rows])
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
         """An output of `infer` -> uint8 (h, w)."""
-        return output.cpu().numpy() if output.dtype == torch.uint8 else steps.restore(output, size)
+        if self.windows == "none":
+            return steps.restore(output, size)
+        return (output * 255).round().cpu().numpy().astype(np.uint8)
 
-    def _draw_noise(self, images: Tensor) -> Tensor:
-        """Draw (b, 4, h, w), the same for every image; on the CPU, so that every device sees the same noise."""
-        shape = self.size[0] // 8, self.size[1] // 8
-        noise = torch.randn((1, 4, *shape), generator=torch.Generator().manual_seed(self.seed))
-        return noise.to(images.device).expand(len(images), -1, -1, -1)
+    def _segment(self, images: Tensor, tokens: Tensor) -> Tensor:
+        """Predict maps (b, H, W) in [0, 1] in the macro mode. Every image and every device gets the same noise."""
+        side = self.size[0] // factor(self.networks.vae)
+        noise = torch.randn((1, 4, side, side), generator=torch.Generator().manual_seed(self.seed))
+        noise = noise.to(images.device).expand(len(images), -1, -1, -1)
+        return self.networks.segment(images, noise, self.networks.embed(tokens)).sigmoid()
 
     def _refine(self, image: Tensor, output: Tensor) -> Tensor:
-        """Refine a map (H, W) of an image, uint8 (3, h, w), in windows around its edges: uint8 (h, w)."""
+        """Refine a map (H, W) of an image, uint8 (3, h, w), in windows around its edges: (h, w) in [0, 1]."""
         levels = steps.restore(output, tuple(image.shape[1:]))
         windows = steps.find_windows(levels)
         normalised = steps.normalise(image.float())
@@ -115,12 +119,14 @@ class Predictor:
             parts = (steps.cut_window(x, window, self.size) for x in (normalised, earlier))
             logits = self.networks.refine(*parts, empty)[0]
             answers.append((logits.sigmoid() * 255).cpu().numpy())
-        return torch.from_numpy(steps.merge_windows(levels, answers, windows))
+        return torch.from_numpy(steps.merge_windows(levels, answers, windows)) / 255
 
 
 def _digest(networks: Networks) -> str:
     """Compute the SHA-256 of everything that decides the maps. It does not depend on the form of the files."""
-    settings = {key: value for key, value in networks.scheduler.config.items() if not key.startswith("_")}
+    config = networks.scheduler.config
+    defaults = config.get("_use_default_values", ())  # of the installed diffusers, not of the file
+    settings = {key: value for key, value in config.items() if not key.startswith("_") and key not in defaults}
     vocabulary = networks.tokenizer.get_vocab() if networks.tokenizer else {}
     return digest_tensors(_name_tensors(networks), json.dumps([settings, vocabulary], sort_keys=True))
 
