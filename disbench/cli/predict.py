@@ -46,8 +46,10 @@ def predict(photos, model, weights, options, inputs, device, cutout, out, again,
         print_note(f"{toy}; `disbench models {loaded.name}` names other weights")
     with show_progress() as progress:
         try:
-            how = {"cutout": cutout, "overwrite": again, "inputs": inputs, "progress": progress}
-            outcomes = list(predict_photos(loaded, outputs, **how))
+            predicted = predict_photos(
+                loaded, outputs, cutout=cutout, overwrite=again, inputs=inputs, progress=progress
+            )
+            outcomes = list(predicted)
         except KeyboardInterrupt:
             if again:
                 raise KeyboardInterrupt("progress is saved; run the same command without --again to resume") from None

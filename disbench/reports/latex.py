@@ -40,7 +40,7 @@ ESCAPES = {
     "±": r"$\pm$",
     "†": r"$\dagger$",
     "‡": r"$\ddagger$",
-    "§": r"\S{}",
+    "§": r"\textsection{}",
     "α": r"$\alpha$",
     "β": r"$\beta$",
     "γ": r"$\gamma$",

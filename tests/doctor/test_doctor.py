@@ -45,6 +45,7 @@ class Adapter:
 
 def make_model(**methods):
     card = SimpleNamespace(name="x", title="X", pipeline={}, external_path=None, is_shipped=True)
+    card.status, card.inputs, card.sees_truth = "trivial", (), False
     return Model(card, type("Broken", (Adapter,), methods)())
 
 

@@ -182,7 +182,7 @@ def test_a_method_that_receives_ground_truth_is_marked_in_every_format(oracles, 
     assert "| 0.960§ | 0.920† | **0.870** |" in render("markdown")
     assert "§: receives the ground truth, not ranked." in render("markdown")
     assert r"& 0.960$^{\S}$ & 0.920$^{\dagger}$ & \best{0.870}" in render("latex")
-    assert r"\S{}: receives the ground truth" in render("latex")
+    assert r"\textsection{}: receives the ground truth" in render("latex")
     (record, *_) = csv.DictReader(io.StringIO(render("csv")))
     assert (record["method"], record["training"]) == ("Oracle", "sees_truth")
     book = openpyxl.load_workbook(io.BytesIO(render("xlsx")))
