@@ -1,0 +1,138 @@
+"""LawDIS behind disbench's Predictor interface: the macro mode, and the micro mode on its own maps."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from disbench.errors import InputError, suggest_names
+from disbench.models._parts.device import choose_device
+from disbench.models._parts.weights import digest_tensors, parse_size
+from disbench.models.diffdis.conditioning import factor
+from disbench.models.lawdis import steps
+from disbench.models.lawdis.network import Networks
+from disbench.models.lawdis.weights import build_untrained, load_networks
+from disbench.registry.card import Card
+
+WINDOWS = ("none", "auto")
+
+
+class Predictor:
+    """Predict with LawDIS.
+
+    Args:
+        card: Card of the method.
+        weights: The authors' folder, or "untrained" for networks drawn from seed 0, which ignore the prompt.
+        device: Device; default: the best one.
+        seed: Seed of the noise that the macro mode starts from, the same for every image.
+        windows: "none" for the macro mode, or "auto" to refine its map in windows around its own edges.
+        size: Working size in pixels per side, a multiple of 64; default: the card's.
+    """
+
+    def __init__(
+        self,
+        card: Card,
+        weights: str,
+        device: str | None,
+        seed: str = "0",
+        windows: str = "none",
+        size: str = "",
+    ):
+        if windows not in WINDOWS:
+            raise InputError(f"unknown windows {windows!r}; {suggest_names(windows, WINDOWS)}")
+        if not seed.isdecimal() or int(seed) >= 2**63:
+            raise InputError(f"--option seed={seed}: must be a whole number from 0 to 2^63 - 1")
+        self.seed, self.windows = int(seed), windows
+        side = parse_size(size, card.pipeline["size"], 64)
+        self.size = (side, side)
+        self.device = choose_device(device)
+        networks = build_untrained() if weights == "untrained" else load_networks(Path(weights))
+        changed = {"windows": windows if windows != "none" else "", "size": size}
+        changed = {key: value for key, value in changed.items() if value}
+        details = [Path(weights).name, f"seed {self.seed}" if self.seed else ""]
+        details += [f"{key} {value}" for key, value in changed.items()]
+        self.title = f"{card.title} ({', '.join(filter(None, details))})"
+        self.identity = {"weights": _digest(networks), "seed": self.seed, **changed}
+        self.networks = replace(
+            networks,
+            unet=networks.unet.to(self.device),
+            vae=networks.vae.to(self.device),
+            text=networks.text and networks.text.to(self.device),
+        )
+
+    def prepare(self, image: np.ndarray, *, prompt: str) -> tuple[Tensor, ...]:
+        """Prepare an image and its prompt.
+
+        Args:
+            image: uint8 (h, w, 3).
+            prompt: Description of the object, or "".
+
+        Returns:
+            The image, float32 (3, H, W) in [-1, 1]; the prompt's tokens, int64 (77,); and if windows are to be cut out
+            of it, the image at its own size, uint8 (3, h, w).
+        """
+        prepared = steps.prepare(image, self.size), self.networks.split_prompt(prompt)
+        if self.windows == "none":
+            return prepared
+        return *prepared, torch.from_numpy(image).permute(2, 0, 1)
+
+    @torch.inference_mode()
+    def infer(self, batch: tuple[Tensor, ...]) -> Tensor:
+        """Predict the maps of what `prepare` returns, each stacked.
+
+        Returns:
+            (b, H, W) in [0, 1]; with windows, (b, h, w), whole levels over 255 at the size of the images.
+        """
+        images, tokens, *own_size = batch
+        if not own_size:
+            return self._segment(images, tokens)
+        # One by one, since rounding, which differs in a batch, would decide a window.
+        rows = zip(images.split(1), tokens.split(1), own_size[0], strict=True)
+        return torch.stack([self._refine(image, self._segment(*row)[0]) for *row, image in rows])
+
+    def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
+        """An output of `infer` -> uint8 (h, w)."""
+        if self.windows == "none":
+            return steps.restore(output, size)
+        return (output * 255).round().cpu().numpy().astype(np.uint8)
+
+    def _segment(self, images: Tensor, tokens: Tensor) -> Tensor:
+        """Predict maps (b, H, W) in [0, 1] in the macro mode. Every image and every device gets the same noise."""
+        side = self.size[0] // factor(self.networks.vae)
+        noise = torch.randn((1, 4, side, side), generator=torch.Generator().manual_seed(self.seed))
+        noise = noise.to(images.device).expand(len(images), -1, -1, -1)
+        return self.networks.segment(images, noise, self.networks.embed(tokens)).sigmoid()
+
+    def _refine(self, image: Tensor, output: Tensor) -> Tensor:
+        """Refine a map (H, W) of an image, uint8 (3, h, w), in windows around its edges: (h, w) in [0, 1]."""
+        levels = steps.restore(output, tuple(image.shape[1:]))
+        windows = steps.find_windows(levels)
+        normalised = steps.normalise(image.float())
+        earlier = steps.normalise(torch.from_numpy(levels).to(image.device).float()[None])
+        empty = self.networks.embed(self.networks.split_prompt("")[None].to(image.device))
+        answers = []
+        for window in windows:  # one by one, since there may be 50
+            parts = (steps.cut_window(x, window, self.size) for x in (normalised, earlier))
+            logits = self.networks.refine(*parts, empty)[0]
+            answers.append((logits.sigmoid() * 255).cpu().numpy())
+        return torch.from_numpy(steps.merge_windows(levels, answers, windows)) / 255
+
+
+def _digest(networks: Networks) -> str:
+    """Compute the SHA-256 of everything that decides the maps. It does not depend on the form of the files."""
+    config = networks.scheduler.config
+    defaults = config.get("_use_default_values", ())  # of the installed diffusers, not of the file
+    settings = {key: value for key, value in config.items() if not key.startswith("_") and key not in defaults}
+    vocabulary = networks.tokenizer.get_vocab() if networks.tokenizer else {}
+    return digest_tensors(_name_tensors(networks), json.dumps([settings, vocabulary], sort_keys=True))
+
+
+def _name_tensors(networks: Networks) -> Iterator[tuple[str, Tensor]]:
+    for name in ("unet", "vae", "text"):
+        if network := getattr(networks, name):
+            for key, tensor in sorted(network.state_dict().items()):
+                yield f"{name}.{key}", tensor
