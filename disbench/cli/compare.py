@@ -4,7 +4,15 @@ import sys
 
 import click
 
-from disbench.cli.options import GROUPINGS, add_options, json_option, metrics_option, parse_titled_path, protocol_option
+from disbench.cli.options import (
+    GROUPINGS,
+    TEXT,
+    add_options,
+    json_option,
+    metrics_option,
+    parse_titled_path,
+    protocol_option,
+)
 from disbench.errors import InputError
 from disbench.system.console import print_json
 from disbench.system.progress import show_progress
@@ -30,8 +38,14 @@ def _parse_tolerances(ctx: click.Context, param: click.Parameter, values: tuple[
 
 
 @click.command()
-@click.argument("run", metavar="RUN")
-@click.option("--against", required=True, metavar="BASELINE", help="A run, or an entry that `disbench submit` wrote.")
+@click.argument("run", metavar="RUN", type=TEXT)
+@click.option(
+    "--against",
+    required=True,
+    metavar="BASELINE",
+    type=TEXT,
+    help="A run, or an entry that `disbench submit` wrote.",
+)
 @click.option(
     "--tolerance",
     "tolerances",
@@ -103,6 +117,10 @@ def compare(runs, split, by, parts, resamples, seed, protocols, metrics, as_json
             results = group_images(results, by, parts, progress)
     comparisons = compare(results, metrics, split, resamples=resamples, seed=seed)
     if as_json:
-        print_json([asdict(comparison) for comparison in comparisons])
+        entries = [asdict(comparison) for comparison in comparisons]
+        for entry in entries:
+            if not entry["contaminated"]:  # as in all entries before this key was added
+                del entry["contaminated"]
+        print_json(entries)
     else:
         print_comparison(comparisons, resamples, seed)

@@ -1,11 +1,10 @@
 """The commands `disbench data ...`: check, freeze and rank data sets."""
 
 import sys
-from pathlib import Path
 
 import click
 
-from disbench.cli.options import add_options, data_options, json_option
+from disbench.cli.options import PATH, add_options, data_options, json_option
 from disbench.errors import InputError, escape_control_chars
 from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
@@ -18,7 +17,7 @@ def data() -> None:
 
 @data.command()
 @add_options(*data_options)
-@click.option("--against", type=click.Path(path_type=Path), help="A list that `disbench data freeze` wrote.")
+@click.option("--against", type=PATH, help="A list that `disbench data freeze` wrote.")
 def verify(data, split, against):
     """Find missing, extra, unreadable and wrongly sized files.
 
@@ -44,7 +43,7 @@ def verify(data, split, against):
 
 @data.command()
 @add_options(*data_options)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The list to write (JSON).")
+@click.option("--out", required=True, type=PATH, help="The list to write (JSON).")
 def freeze(data, split, out):
     """Write the digest of every file, to compare other copies with."""
     from disbench.data.location import find_dataset
@@ -125,10 +124,10 @@ def clear_cache():
 
 
 @data.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @click.option("--parts", type=click.IntRange(2), help="Split into this many equal groups, from simple to complex.")
-@click.option("--out", type=click.Path(path_type=Path), help="Link the files of each group here. Needs --parts.")
-@click.option("--csv", "csv_path", type=click.Path(path_type=Path), help="Write the numbers of every image here.")
+@click.option("--out", type=PATH, help="Link the files of each group here. Needs --parts.")
+@click.option("--csv", "csv_path", type=PATH, help="Write the numbers of every image here.")
 @json_option
 def complexity(folder, parts, out, csv_path, as_json):
     """Rank the masks of a folder by complexity.

@@ -1,11 +1,10 @@
 """Commands on leaderboards: leaderboard show, check and audit; submit."""
 
 import sys
-from pathlib import Path
 
 import click
 
-from disbench.cli.options import json_option, metrics_option, parse_titled_path
+from disbench.cli.options import PATH, TEXT, json_option, metrics_option, parse_titled_path
 from disbench.errors import escape_control_chars
 from disbench.system.console import print_json, print_table
 
@@ -15,7 +14,7 @@ def leaderboard():
     """Show and check published and measured scores of methods."""
 
 
-entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...")
+entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...", type=TEXT)
 
 
 @leaderboard.command()
@@ -67,7 +66,7 @@ def check(entries):
 
 
 @leaderboard.command()
-@click.argument("tables", nargs=-1, metavar="[ENTRY|BOARD|TABLES]...")
+@click.argument("tables", nargs=-1, metavar="[ENTRY|BOARD|TABLES]...", type=TEXT)
 @json_option
 def audit(tables, as_json):
     """Audit published tables for contradictions in their own numbers.
@@ -109,7 +108,7 @@ def audit(tables, as_json):
     "root",
     default="leaderboards",
     show_default=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The folder of leaderboards.",
 )
 @click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name of the run's model.")

@@ -90,6 +90,37 @@ def _collect_inputs(ctx, param, inputs):
     return dict(inputs)
 
 
+class FilledPath(click.Path):
+    """A path. An empty one, as of a variable that is not set, would be the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a pathlib.Path. InputError for an empty text."""
+        return super().convert(_require_filled(value, param), param, ctx)
+
+
+class FilledText(click.ParamType):
+    """A path, a name or an id, as text."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text. InputError for an empty one."""
+        return _require_filled(value, param)
+
+
+PATH = FilledPath(path_type=Path)
+TEXT = FilledText()
+
+
+def _require_filled(value, param):
+    from disbench.errors import InputError
+
+    if value == "":
+        name = max(param.opts, key=len) if isinstance(param, click.Option) else param.metavar or param.name.upper()
+        raise InputError(f"{name}: got an empty text; give a path or a name, such as . for the current folder")
+    return value
+
+
 class KeyValue(click.ParamType):
     """An option's value of the form NAME=VALUE, as a pair."""
 
@@ -105,6 +136,7 @@ data_options = [
     click.option(
         "--data",
         metavar="DIR",
+        type=TEXT,
         help="DIS5K or another data set: a folder, a .toml file or hf:OWNER/NAME; or 'mini'. Default: $DISBENCH_DATA, "
         "then ./DIS5K, then mini. See docs/data.md.",
     ),
@@ -123,7 +155,7 @@ truth_options = [
     ),
     click.option(
         "--trimaps",
-        type=click.Path(path_type=Path),
+        type=PATH,
         help="Trimaps, for sad_unknown ...: a folder for each split, or one folder. Needs --truth-kind alpha.",
     ),
 ]
@@ -164,13 +196,13 @@ engine_options = [
     ),
 ]
 out_option = click.option(
-    "--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="The folder that holds runs."
+    "--out", default="runs", show_default=True, type=PATH, help="The folder that holds runs."
 )
 models_option = click.option(
     "--models",
     metavar="DIR",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=PATH,
     expose_value=False,
     is_eager=True,
     callback=_add_models_folders,
@@ -220,6 +252,7 @@ _weights_options = [
     click.option(
         "--weights",
         metavar="FILE|DIR|NAME|ID",
+        type=TEXT,
         help="A checkpoint, a name from `disbench models NAME`, or a Hugging Face id; 'untrained' for none.",
     ),
     offline_option,
@@ -243,10 +276,16 @@ training_options = [
         "--lr", type=click.FloatRange(0, min_open=True), help="Learning rate. Default: 0.001. Needs --model."
     ),
     click.option("--seed", type=click.IntRange(0), help="Default: 0. Needs --model."),
-    click.option("--weights", metavar="FILE", help="Start from these weights, as `run` takes them. Needs --model."),
+    click.option(
+        "--weights",
+        metavar="FILE",
+        type=TEXT,
+        help="Start from these weights, as `run` takes them. Needs --model.",
+    ),
     click.option(
         "--backbone",
         metavar="FILE",
+        type=TEXT,
         multiple=True,
         help="Start from a backbone trained on ImageNet, as published; see docs/train.md. Needs --model.",
     ),
@@ -275,6 +314,10 @@ def parse_titled_path(argument: str) -> tuple[str | None, Path]:
         is_path = not equals or Path(argument).is_dir()
     except OSError:  # longer than a file's name can be
         is_path = False
+    if not (argument if is_path else folder):
+        from disbench.errors import InputError
+
+        raise InputError(f"{argument!r}: got an empty path; give a path, such as . for the current folder")
     return (None, Path(argument)) if is_path else (title, Path(folder))
 
 

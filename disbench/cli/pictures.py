@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from disbench.cli.options import parse_titled_path
+from disbench.cli.options import PATH, parse_titled_path
 from disbench.system.progress import show_progress
 
 CASES_HELP = (
@@ -14,7 +14,7 @@ CASES_HELP = (
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png or .html file.")
+@click.option("--out", required=True, type=PATH, help="A .pdf, .png or .html file.")
 @click.option("--cases", "selection", default="spread", show_default=True, metavar="RULE|NAME,...", help=CASES_HELP)
 @click.option("--number", default=6, show_default=True, type=click.IntRange(1), help="Number of images, for a rule.")
 def grid(runs, out, selection, number):
@@ -37,7 +37,7 @@ def grid(runs, out, selection, number):
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A folder of its own.")
+@click.option("--out", required=True, type=PATH, help="A folder of its own.")
 def view(runs, out):
     """Write a viewer of maps, to open in a browser.
 
@@ -48,16 +48,18 @@ def view(runs, out):
     """
     from disbench.reports.publish import find_all_samples
     from disbench.reports.viewer import write_viewer
+    from disbench.runs.outputs import check_output, list_inputs
     from disbench.runs.result import drop_other_protocols
 
     results = drop_other_protocols(_load_results(runs))
+    check_output(out, list_inputs(results))  # before the data set is hashed
     with show_progress() as progress:
         click.echo(write_viewer(out, results, find_all_samples(results), progress))
 
 
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="A .pdf, .png, .csv or .json file.")
+@click.option("--out", required=True, type=PATH, help="A .pdf, .png, .csv or .json file.")
 @click.option("--split", metavar="SPLIT", help="A subset. Default: Overall, or the first that all runs have.")
 def curves(runs, out, split):
     """Draw curves of precision and recall, F and E.

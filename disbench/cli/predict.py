@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from disbench.cli.options import add_options, input_option, json_option, model_options
+from disbench.cli.options import PATH, add_options, input_option, json_option, model_options
 from disbench.data.training import describe_training
 from disbench.errors import escape_control_chars
 from disbench.system.console import print_json, print_note
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("photos", metavar="PHOTO|DIR", type=click.Path(path_type=Path))
+@click.argument("photos", metavar="PHOTO|DIR", type=PATH)
 @add_options(*model_options, input_option)
 @click.option("--cutout", is_flag=True, help="Write the photo with the mask as alpha, not the mask.")
-@click.option("--out", default="predictions", show_default=True, type=click.Path(path_type=Path), help="A folder.")
+@click.option("--out", default="predictions", show_default=True, type=PATH, help="A folder.")
 @click.option("--again", is_flag=True, help="Overwrite existing files.")
 @json_option
 def predict(photos, model, weights, options, inputs, device, cutout, out, again, as_json):

@@ -1,10 +1,9 @@
 """The command that writes reports."""
 
-from pathlib import Path
 
 import click
 
-from disbench.cli.options import GROUPINGS, add_options, metrics_option, parse_titled_path, protocol_option
+from disbench.cli.options import GROUPINGS, PATH, add_options, metrics_option, parse_titled_path, protocol_option
 from disbench.errors import InputError
 from disbench.reports.formats import FORMATS
 from disbench.system.progress import show_progress
@@ -18,7 +17,7 @@ from disbench.system.progress import show_progress
     type=click.Choice(tuple(FORMATS)),
     help="Default: the format of --out's suffix, or markdown.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="A file. Default: standard output.")
+@click.option("--out", type=PATH, help="A file. Default: standard output.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document that compiles, in place of a table.")
 @click.option("--intervals", is_flag=True, help="LaTeX, Markdown: 95 % intervals of measured scores.")
 @click.option("--corrected", is_flag=True, help="Published numbers as `leaderboard audit` corrects them.")
@@ -30,7 +29,7 @@ from disbench.system.progress import show_progress
     "--times",
     multiple=True,
     metavar="FILE|DIR",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="HTML: files of `disbench time`, in place of the times of the runs. Repeatable.",
 )
 @add_options(protocol_option(None), metrics_option)

@@ -1,11 +1,11 @@
 """The commands that score: run, score."""
 
-from pathlib import Path
 
 import click
 
 from disbench.cli.console import print_results
 from disbench.cli.options import (
+    PATH,
     add_options,
     data_options,
     engine_options,
@@ -27,11 +27,11 @@ from disbench.system.progress import show_progress
 
 @click.command()
 @add_options(*model_options, input_option, *data_options)
-@click.option("--images", type=click.Path(path_type=Path), help="Images, apart from ground truths. Needs --truth.")
-@click.option("--truth", type=click.Path(path_type=Path), help="Ground truths, apart from images. Needs --images.")
+@click.option("--images", type=PATH, help="Images, apart from ground truths. Needs --truth.")
+@click.option("--truth", type=PATH, help="Ground truths, apart from images. Needs --images.")
 @add_options(*truth_options)
 @click.option(
-    "--maps", type=click.Path(path_type=Path), help="Score published maps of the model: DIR/DIS-TE1/*.png ..."
+    "--maps", type=PATH, help="Score published maps of the model: DIR/DIS-TE1/*.png ..."
 )
 @shard_option
 @add_options(*engine_options)
@@ -122,14 +122,14 @@ def run(
 @click.command()
 @click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
 @add_options(*data_options)
-@click.option("--truth", type=click.Path(path_type=Path), help="A folder of ground truths, instead of --data.")
+@click.option("--truth", type=PATH, help="A folder of ground truths, instead of --data.")
 @add_options(*truth_options)
 @out_option
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure. Default: one per core.")
 @click.option("--save", is_flag=True, help="Keep a copy of the maps in the run; grid and view need them.")
 @shard_option
 @add_options(*engine_options)
-@click.option("--per-image", type=click.Path(path_type=Path), help="Write scores of each image here (.csv, .parquet).")
+@click.option("--per-image", type=PATH, help="Write scores of each image here (.csv, .parquet).")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def score(
     maps,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from disbench.cli.options import (
+    PATH,
+    TEXT,
     add_options,
     engine_options,
     json_option,
@@ -33,20 +35,20 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", required=False, metavar="[FILE.toml|NAME]")
+@click.argument("file", required=False, metavar="[FILE.toml|NAME]", type=TEXT)
 @click.option(
     "--from-pysodevaltoolkit",
     "pysod",
     nargs=2,
     metavar="DATASETS.json METHODS.json",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Take data sets and folders of maps from the two files of PySODEvalToolkit.",
 )
 @click.option("--plan", is_flag=True, help="Show what is available, missing and done, with time and disk space.")
 @click.option("--device", help="For methods without one of their own, as for `run`: cuda or cuda:0,cuda:1.")
 @add_options(*engine_options, models_option, out_option)
 @click.option(
-    "--report", type=click.Path(path_type=Path), help="The folder of the report. Default: suites/NAME, next to OUT."
+    "--report", type=PATH, help="The folder of the report. Default: suites/NAME, next to OUT."
 )
 @click.option("--save/--no-save", default=True, help="Keep the maps of models. Default: --save.")
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure, as for `run`.")
@@ -62,17 +64,18 @@ def suite(
     Ends with one report, a block for each data set: HTML, CSV and LaTeX.
     """
     from disbench.registry.discovery import add_models_folder
-    from disbench.runs.outputs import check_output, list_data_folders
+    from disbench.runs.pysod_suite import list_pysod_inputs
     from disbench.runs.spec import RunConfig
     from disbench.runs.suite_plan import plan_suite
     from disbench.runs.suite_run import SuiteConfig, run_suite
 
+    if pysod and not file:
+        _check_outputs(out, report or out, list_pysod_inputs(*pysod))  # before links are made
     listed = _read(file, pysod, out).with_measures(",".join(protocols or ()), ",".join(metrics or ()))
     for folder in listed.models:
         add_models_folder(Path(folder))
     report = report or out.parent / "suites" / listed.name
-    for data in listed.datasets:
-        check_output(report, list_data_folders(data.location), "--report")
+    _check_outputs(out, report, [*listed.list_inputs(), file])
     with show_progress() as progress, open_engine(engine, address) as computes:
         run = RunConfig(out=out, save_maps=save, workers=workers)
         config = SuiteConfig(run=run, device=device, engine=computes, progress=progress)
@@ -83,6 +86,13 @@ def suite(
     _publish(listed, cells, report, as_json=as_json)
     if any(cell.fault for cell in cells):
         sys.exit(1)
+
+
+def _check_outputs(out: Path, report: Path, inputs: Sequence[Path | str | None]) -> None:
+    from disbench.runs.outputs import check_output
+
+    for folder, option in ((out, "--out"), (report, "--report")):
+        check_output(folder, inputs, option)
 
 
 def _read(file: str | None, pysod: tuple[Path, Path] | None, out: Path) -> Suite:

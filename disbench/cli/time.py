@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from disbench.cli.options import add_options, data_options, input_option, json_option, model_options
+from disbench.cli.options import PATH, add_options, data_options, input_option, json_option, model_options
 from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 @click.option("--seed", default=0, show_default=True, help="Decides which images are drawn.")
 @click.option("--quick", is_flag=True, help="Quick look: 10 images and 1 second. The file is marked as quick.")
 @click.option(
-    "--run", type=click.Path(path_type=Path), help="A scored run of the model; the timed maps must equal its maps."
+    "--run", type=PATH, help="A scored run of the model; the timed maps must equal its maps."
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="The new file. Default: timings/MODEL-DIGEST.json."
+    "--out", type=PATH, help="The new file. Default: timings/MODEL-DIGEST.json."
 )
 @json_option
 def time(model, data, split, weights, options, inputs, precision, size, device, batch, seed, quick, run, out, as_json):
@@ -76,7 +76,7 @@ def time(model, data, split, weights, options, inputs, precision, size, device, 
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=PATH)
 @json_option
 def times(files, as_json):
     """Compare timings, the fastest first. FILES are timings, or folders of timings.

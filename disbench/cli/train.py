@@ -2,11 +2,12 @@
 
 import os
 from contextlib import nullcontext
-from pathlib import Path
 
 import click
 
 from disbench.cli.options import (
+    PATH,
+    TEXT,
     KeyValue,
     add_options,
     models_option,
@@ -21,7 +22,7 @@ RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of it
 
 
 @click.command()
-@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.argument("recipe", required=False, type=PATH)
 @click.option(
     "--set",
     "changes",
@@ -34,11 +35,12 @@ RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of it
 @click.option(
     "--data",
     metavar="DIR",
+    type=TEXT,
     help="DIS5K, a folder with im/ and gt/, or 'mini'. Default: $DISBENCH_DATA, ./DIS5K, mini.",
 )
-@click.option("--validate", metavar="DIR", help="Folder with im/ and gt/ to validate on. Default: DIS-VD.")
+@click.option("--validate", metavar="DIR", type=TEXT, help="Folder with im/ and gt/ to validate on. Default: DIS-VD.")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder of checkpoints and logs; resumes from them."
+    "--out", required=True, type=PATH, help="Folder of checkpoints and logs; resumes from them."
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
 @click.option(
@@ -61,7 +63,8 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
         option = "--" + min(model_options).replace("_", "-")
         raise InputError(f"{option} needs --model; with a recipe, change its keys by --set")
     recipe_file = recipe if recipe and recipe.is_file() else None  # a folder may have the name of a shipped recipe
-    check_output(out, [*list_data_folders(data), validate, recipe_file])
+    validation_folders = list_data_folders(validate) if validate else ()
+    check_output(out, [*list_data_folders(data), *validation_folders, recipe_file])
     try:
         from disbench.models._training.context import TrainingContext
         from disbench.models._training.supervised import Recipe, train_model

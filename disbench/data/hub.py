@@ -6,6 +6,7 @@ from pathlib import Path
 
 from disbench.errors import InputError
 from disbench.system.hub import call_hub
+from disbench.system.variables import check_hub_variables
 
 HUB_PREFIX = "hf:"
 _PATTERNS = ("*.parquet", "*.png", "*.jpg", "*.jpeg", "*.tif", "*.tiff", "*.bmp", "*.webp")
@@ -29,6 +30,7 @@ def download_dataset(location: str) -> Path:
     repository = location.removeprefix(HUB_PREFIX)
     if not _ID.fullmatch(repository):
         raise InputError(f"{location}: not the id of a data set; give hf:OWNER/NAME")
+    check_hub_variables()
     try:
         from huggingface_hub import snapshot_download
     except ImportError:

@@ -29,6 +29,7 @@ class MapFolder:
         root: the folder of the maps.
         samples: the samples that there must be a map of, and no other.
         resize: how maps of another size than their ground truth are resized. None: they are refused.
+        place: where the user has the maps. Default: `root`; of an archive, `root` is where it was extracted.
 
     Attributes:
         resized: the number of maps of another size; 0 where `resize` is None.
@@ -40,7 +41,15 @@ class MapFolder:
 
     device = "cpu"
 
-    def __init__(self, title: str, root: Path, samples: Sequence[Sample], resize: str | None = None):
+    def __init__(
+        self,
+        title: str,
+        root: Path,
+        samples: Sequence[Sample],
+        resize: str | None = None,
+        place: Path | None = None,
+    ):
+        self.place = place or root
         self.title = require_utf8(title)
         name = re.sub(r"[^\w.+-]+", "_", title).strip(".") or "maps"  # names a folder under runs/
         self.name = name.encode()[:MAX_NAME_BYTES].decode(errors="ignore")

@@ -11,6 +11,7 @@ from disbench.metrics.catalogue import METRICS, MetricKeys
 from disbench.runs.comparable import check_comparable
 from disbench.runs.result import Result, load_run
 from disbench.stats.compare import compare_subset
+from disbench.system.files import require_path
 
 TOLERANCE = 0.001  # one in the last printed digit; different machines differ by less
 
@@ -69,7 +70,7 @@ def check_run(
         InputError: if nothing can be compared: other data, rules or images, or a subset that the run lacks.
     """
     result = run if isinstance(run, Result) else load_run(run)
-    baseline, entry_metrics = _load_baseline(Path(against), result)
+    baseline, entry_metrics = _load_baseline(require_path("against", against), result)
     result = result.with_protocol(baseline.protocol)
     baseline = replace(baseline, title="baseline" if result.title != "baseline" else "old baseline")
     missing = set(baseline.splits) - set(result.splits)

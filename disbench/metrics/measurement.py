@@ -10,7 +10,7 @@ from disbench.metrics.catalogue import MetricKeys, resolve_metrics
 from disbench.metrics.map_pair import MapPair
 from disbench.metrics.pixel_metrics import StoredValue, compute_columns
 from disbench.metrics.protocols import get_protocol, parse_protocols
-from disbench.metrics.validate import check_map, check_not_binary
+from disbench.metrics.validate import check_map, check_not_binary, scale_truth
 
 KERNEL_VERSION = "2"  # change it whenever a score can change by more than 1e-12
 
@@ -68,8 +68,8 @@ def measure(
         The measurement, for score(), curves() and per_image().
 
     Raises:
-        InputError: for arrays of another type or shape, for a truth of levels 0 and 1, and for metrics of the
-            unknown region without a trimap.
+        InputError: for arrays of another type or shape, for a truth whose largest level is between 1 and 128, which
+            would count as empty, and for metrics of the unknown region without a trimap.
 
     Examples:
         >>> import numpy as np
@@ -82,6 +82,7 @@ def measure(
     check_map("prediction", prediction)
     check_map("truth", truth)
     check_not_binary("truth", truth)
+    scale_truth("truth", truth)  # which refuses one that would count as empty
     return measure_soft(prediction, truth, protocol, metrics, thin, trimap)
 
 

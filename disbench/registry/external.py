@@ -25,6 +25,8 @@ def make_external_card(name: str) -> Card | None:
     """
     if name.startswith(HUB_PREFIX):
         repository = name.removeprefix(HUB_PREFIX)
+        if not repository:
+            raise InputError(f"{name}: got an empty id; give hf:OWNER/NAME or hf:FOLDER")
         return _make_card(repository, "huggingface", title=name, source=repository)
     path = Path(name)
     suffix = path.suffix.lower()

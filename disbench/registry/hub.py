@@ -6,6 +6,7 @@ from pathlib import Path
 
 from disbench.errors import InputError
 from disbench.system.hub import ALTERNATIVES, call_hub
+from disbench.system.variables import check_hub_variables
 
 FAULT = "no such path, and not available from Hugging Face"
 
@@ -22,6 +23,7 @@ def download_from_hub(name: str, repository: str, file: str | None, patterns: Se
     Raises:
         InputError: nothing can be downloaded, or without a network, not all is in the cache.
     """
+    check_hub_variables()
     from huggingface_hub import hf_hub_download, snapshot_download
 
     if file:

@@ -14,6 +14,7 @@ from disbench.registry.discovery import cli_arguments, normalise_name, scan_mode
 from disbench.registry.external import make_external_card
 from disbench.registry.weights import check_fetchable
 from disbench.system.files import require_regular_file
+from disbench.system.variables import check_hub_variables
 
 NAMESPACE = "disbench.models"  # its path is the roots of the registry
 EXTRAS = {"onnxruntime": "onnx", "accelerate": "train"}  # missing package -> extra, where that is not `models`
@@ -42,6 +43,8 @@ def check_weights(card: Card, weights: str | None) -> None:
         raise InputError(
             f"{card.title}: only maps are published; --maps takes them, see `disbench models {cli_arguments(card)}`"
         )
+    if weights == "":
+        raise InputError(f"{card.title}: got an empty text for its weights; give a file, a folder or a name")
     if weights is not None:
         if not card.accepts_weights:
             raise InputError(f"{card.title} has no weights; omit --weights")
@@ -110,6 +113,7 @@ def load_predictor(card: Card, weights: str | None, device: str | None, options:
 def import_attribute(card: Card, path: str) -> Any:
     """Import what a card calls "module:attribute", from the model's folder. InputError where that fails."""
     module, _, attribute = path.partition(":")
+    check_hub_variables()  # for models that import diffusers or transformers, and these huggingface_hub
     try:
         return getattr(import_module(f"{NAMESPACE}.{card.folder.name}.{module}"), attribute)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a word

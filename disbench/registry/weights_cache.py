@@ -10,6 +10,7 @@ from disbench.registry.url_files import VERSION, file_location
 from disbench.registry.weights import direct_url, hub_source
 from disbench.registry.weights_digests import SUFFIX
 from disbench.system.caches import cache_folder
+from disbench.system.variables import check_hub_variables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +67,7 @@ def list_cached_weights() -> list[CachedFile]:
 
 
 def _list_hub_files(repository: str, file: str) -> Iterator[tuple[str, Path]]:
+    check_hub_variables()
     try:
         from huggingface_hub import constants
     except ImportError:  # then nothing was downloaded by disbench

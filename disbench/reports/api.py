@@ -85,7 +85,8 @@ def report(
     if not inputs.tables and not inputs.entries and not results:
         results = load_latest(Path("runs"))
     if out is not None:
-        check_output(out, [*list_inputs(results), *inputs.entries, *times])
+        measured = [source for _, source in inputs.measured if isinstance(source, Path) and source.is_file()]
+        check_output(out, [*list_inputs(results), *inputs.entries, *measured, *times])
     protocols = parse_protocols(protocol) if protocol else None
     results = [result.with_protocol(key) for result in results for key in protocols or [result.protocol]]
     if by and (inputs.entries or inputs.tables):

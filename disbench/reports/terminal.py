@@ -94,6 +94,13 @@ def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> 
             "the most decisive images must be removed before the difference disappears, and the first of them."
         )
     )
+    contaminated: dict[str, dict[str, None]] = {}  # method -> subsets
+    for line in lines:
+        for method in line.contaminated:
+            contaminated.setdefault(method, {})[line.split] = None
+    if contaminated:
+        listed = "; ".join(f"{method} on {', '.join(subsets)}" for method, subsets in contaminated.items())
+        console.print(_make_text(f"Trained on images that it is scored on: {listed}."), soft_wrap=True)
 
 
 def _add_comparison(grid: Grid, line: Comparison) -> None:

@@ -141,7 +141,7 @@ def score_maps(
 def _check_location(data: Any) -> DataLocation:
     """Return the place of a data set with paths in place of what a user passed. InputError for another type."""
     if data is None or isinstance(data, str):
-        return str(require_path("data", data)) if data and data != "mini" else data
+        return data if data in (None, "mini") else str(require_path("data", data))
     if isinstance(data, tuple | list):
         if len(data) != 2:
             raise wrong_type("data", data, "a folder, or a pair (images, ground truths)")

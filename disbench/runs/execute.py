@@ -36,6 +36,7 @@ from disbench.runs.training import SEES_TRUTH, record_training, warn_of_training
 from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress, announce_once
+from disbench.system.variables import import_numba
 
 # What a score on DIS-Mini is compared with, next to the same network untrained.
 TRIVIAL = ("all_foreground", "otsu")
@@ -136,25 +137,25 @@ def evaluate_maps(
     check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps, saved.folder])
     _check_trimaps(dataset, measures)
     with open_maps(saved.folder) as folder:
-        return _evaluate_folder(replace(saved, folder=folder), dataset, measures, config, engine, progress)
+        return _evaluate_folder(saved, folder, dataset, measures, config, engine=engine, progress=progress)
 
 
 def _evaluate_folder(
     saved: MapsSpec,
+    folder: Path,
     dataset: DataSet,
     measures: MeasureSpec,
     config: RunConfig,
-    engine: Engine | None,
-    progress: Progress | None,
+    **more: Any,
 ) -> list[Result | None]:
     results: dict[str, Result | None] = {}
     for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
-        maps = MapFolder(saved.title, saved.folder, dataset.samples, resize)
+        maps = MapFolder(saved.title, folder, dataset.samples, resize, saved.folder)
         together = measures
         if maps.resized:
             same = tuple(protocol for protocol in measures.protocols if protocol.resize == resize)
             together = replace(measures, protocols=same)
-        result = evaluate(maps, dataset, together, config, engine=engine, progress=progress)
+        result = evaluate(maps, dataset, together, config, **more)
         results |= {p.name: result and result.with_protocol(p.name) for p in together.protocols}
         if not maps.resized:
             break
@@ -191,6 +192,7 @@ def execute(
         source.prepare(folder, progress)
         todo = [sample for sample in samples if sample.split in {missing.split for missing in todo}]
     if todo or not read_manifest(folder).complete:
+        import_numba()  # whose faults are not those of an image
         done = len(samples) - len(todo)
         # Closed at once where a row cannot be written, so that no thread or process computes on.
         rows = source.rows(todo, measures, config.workers, save_map)
@@ -285,6 +287,8 @@ def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapp
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "workers": description.workers if config.workers is None else config.workers,
         "environment": description.environment,
+        **({"maps": str(description.maps.resolve())} if description.maps else {}),
+        **({"trimaps": str(dataset.trimaps.resolve())} if dataset.trimaps else {}),
         **({"weights_state": description.weights_state} if description.weights_state else {}),
         **({"inputs": sorted(str(place.resolve()) for place in dataset.input_places)} if dataset.inputs else {}),
     }

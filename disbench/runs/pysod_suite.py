@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from disbench.errors import InputError, describe_error
+from disbench.runs.outputs import check_output
 from disbench.runs.suite import DataEntry, MethodEntry, Suite, check_suite
 from disbench.system.documents import read_json, report_unreadable
 from disbench.system.progress import announce_once
@@ -42,11 +43,11 @@ def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
     Raises:
         InputError: for files of another form, and for a folder without a file that has its prefix and suffix.
     """
-    sets = read_json(datasets, dict[str, dict[str, Any]], fault=FAULT)
-    tables = read_json(methods, dict[str, dict[str, Any]], fault=FAULT)
+    sets, tables = _read_tables(datasets), _read_tables(methods)
     for path, keys in ((datasets, sets), (methods, tables)):
         if len({_make_name(key).casefold() for key in keys}) < len(keys):
             raise InputError(f"{path}: two names differ only in case or special characters; rename one of them")
+    check_output(links, list_pysod_inputs(datasets, methods))
     used = {name for folders in tables.values() for name, part in folders.items() if part is not None}
     entries = []
     for name, parts in sets.items():
@@ -76,6 +77,17 @@ def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
     suite = Suite(name=methods.stem, title=methods.stem, methods=tuple(listed), datasets=tuple(entries))
     check_suite(methods, suite)
     return suite
+
+
+def list_pysod_inputs(*paths: Path) -> list[Path]:
+    """List the two files and the folders that they name, which no output may change."""
+    parts = [part for path in paths for table in _read_tables(path).values() for part in table.values()]
+    folders = [part.get("path") for part in parts if isinstance(part, dict)]
+    return [*paths, *(Path(folder) for folder in folders if isinstance(folder, str) and folder)]
+
+
+def _read_tables(path: Path) -> dict[str, dict[str, Any]]:
+    return read_json(path, dict[str, dict[str, Any]], fault=FAULT)
 
 
 def _convert(path: Path, place: str, part: Any) -> Part:

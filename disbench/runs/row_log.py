@@ -1,6 +1,7 @@
 """Logs of rows: what a run has measured so far, append-only, one file per writer, never all in memory.
 
-A line is a row with a checksum, which lines of older versions lack. A torn last line, of a killed writer, is dropped.
+A line is a row with a checksum, which lines of older versions lack. It also covers the key of the run, so that a line
+of another run is refused. A torn last line, of a killed writer, is dropped.
 An image may have been measured again because its map was missing: then the last row counts, since names of logs begin
 with the time, and the saved map is its map.
 """
@@ -67,15 +68,21 @@ class _IndexedRow(msgspec.Struct):
 
 
 class RowLog:
-    """The rows that one process adds to a run. A row is a whole line in the file when `append` returns."""
+    """The rows that one process adds to a run. A row is a whole line in the file when `append` returns.
+
+    Args:
+        folder: the run folder, whose name is the key of the run.
+    """
 
     def __init__(self, folder: Path):
+        self._key = os.fsencode(folder.name)
         name = f"{time.time_ns():020}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         self._file = (folder / "shards" / name).open("xb")
 
     def append(self, row: Row) -> None:
         """Write a row."""
-        self._file.write(add_checksum(msgspec.json.encode(row, enc_hook=lambda array: array.tolist())) + b"\n")
+        document = msgspec.json.encode(row, enc_hook=lambda array: array.tolist())
+        self._file.write(add_checksum(document, self._key) + b"\n")
         self._file.flush()
 
     def __enter__(self) -> "RowLog":
@@ -89,6 +96,7 @@ class RowLogs:
     """All rows of a run, on disk until they are asked for. Supports `key in logs` and `len(logs)`."""
 
     def __init__(self, folder: Path):
+        self._key = os.fsencode(folder.name)
         self._files = sorted((folder / "shards").glob("*.jsonl"))
         self._positions: dict[Key, tuple[int, int, int]] = {}  # key -> file, line number, offset
         self.digests: dict[Key, str] = {}  # of the prediction maps
@@ -100,7 +108,7 @@ class RowLogs:
             with require_regular_file(path).open("rb") as file:
                 for number, line in enumerate(file, 1):
                     if line.endswith(b"\n"):  # otherwise it is torn
-                        row = _decode_line(decode, line)
+                        row = _decode_line(decode, line, self._key)
                         if row is None:
                             damaged.setdefault(path, []).append(number)
                             continue
@@ -132,7 +140,7 @@ class RowLogs:
                 with path.open("rb") as file:
                     for (_, number, offset), key in positions_in_file:
                         file.seek(offset)
-                        row = _decode_line(decode, file.readline())
+                        row = _decode_line(decode, file.readline(), self._key)
                         if row is None:
                             raise _damage_error({path: [number]})
                         rows[key] = row
@@ -143,10 +151,10 @@ class RowLogs:
         return next(self.rows([self._key_with_half])) if self._key_with_half else None
 
 
-def _decode_line(decode: Callable[[bytes], Any], line: bytes) -> Any:
-    """Decode a row; None for a damaged one."""
+def _decode_line(decode: Callable[[bytes], Any], line: bytes, key: bytes) -> Any:
+    """Decode a row of the run with this key; None for a damaged one, and for one of another run."""
     try:
-        return None if is_damaged(line) else decode(line)
+        return None if is_damaged(line, key) else decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
@@ -158,6 +166,6 @@ def _damage_error(damaged: Mapping[Path, Sequence[int]]) -> InputError:
         listed = list_names(list(map(str, numbers)))
         faults.append(f"{path}: {f'line {listed} is' if len(numbers) == 1 else f'lines {listed} are'} damaged")
     return InputError(
-        f"{'; '.join(faults)}; delete what is damaged, lines or whole files, and run the same command again, which "
-        "measures only these images again"
+        f"{'; '.join(faults)}, or of another run; delete these lines or whole files, and run the same command again, "
+        "which measures only these images again"
     )

@@ -1,6 +1,6 @@
 """Suites: methods, data sets, protocols and measures that one command evaluates together, as a TOML file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +9,7 @@ import msgspec
 
 from disbench.data.dataset import DataLocation
 from disbench.errors import InputError
+from disbench.runs.outputs import list_data_folders
 from disbench.runs.spec import MeasureSpec
 from disbench.system.documents import read_toml, report_unreadable
 
@@ -115,6 +116,14 @@ class Suite:
         """The methods on their data sets, method by method."""
         return [(method, data) for method in self.methods for data in self.datasets if method.covers(data)]
 
+    def list_inputs(self) -> Iterator[Path]:
+        """List the data sets and the folders of maps, which no output may change."""
+        for data in self.datasets:
+            yield from list_data_folders(data.location)
+        for method, data in self.cells:
+            if (maps := method.get_maps(data)) is not None:
+                yield maps
+
     def with_measures(self, protocol: str | None, metrics: str | None) -> "Suite":
         """Return the suite with another protocol or other metrics, where these are not None."""
         return replace(self, protocol=protocol or self.protocol, metrics=metrics or self.metrics)
@@ -143,6 +152,9 @@ def check_suite(path: Path, suite: Suite) -> None:
     for data in suite.datasets:
         if bool(data.data) == bool(data.truth) or (data.images and not data.truth):
             raise InputError(f"{path}: the data set {data.label!r} needs `data`, or `truth` with `images`; {HELP}")
+    folders = [folder for method in suite.methods for folder in _list_folders(method.maps)]
+    if "" in [*suite.models, *folders, *(data.images for data in suite.datasets)]:
+        raise InputError(f"{path}: a path in it is an empty text; give a folder, such as . for the current one")
     for method in suite.methods:
         if not method.model and not method.maps:
             raise InputError(f"{path}: the method {method.label!r} needs a `model` or `maps`; {HELP}")
@@ -169,6 +181,10 @@ def check_suite(path: Path, suite: Suite) -> None:
         suite.measures  # noqa: B018, whose faults are reported before any work
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _list_folders(maps: str | dict[str, str] | None) -> list[str]:
+    return list(maps.values()) if isinstance(maps, dict) else [maps] if maps else []
 
 
 def _convert(path: Path, entry: Mapping[str, Any], kind: type[Entry], place: str) -> Entry:

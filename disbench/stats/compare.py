@@ -15,6 +15,7 @@ from disbench.metrics.catalogue import METRICS, MetricKeys, paper_metrics, resol
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable
 from disbench.runs.result import Result, common_subsets
+from disbench.runs.training import mark_subset
 from disbench.stats.decisive import Decisive, find_decisive
 from disbench.stats.intervals import bca_interval
 from disbench.stats.resample import (
@@ -86,6 +87,7 @@ class Comparison:
         n: number of images.
         scores: method -> score.
         differences: differences of every other method from the first method.
+        contaminated: methods that were trained on images of the subset.
     """
 
     split: str
@@ -93,6 +95,7 @@ class Comparison:
     n: int
     scores: dict[str, MethodScore]
     differences: tuple[Difference, ...] = ()
+    contaminated: tuple[str, ...] = ()
 
 
 def compare(
@@ -162,6 +165,7 @@ def compare_subset(
     samples = _Samples([_read_columns(result, split, keys) for result in results], resamples, seed)
     names = _name_images(results[0], split)
     titles = [result.title for result in results]
+    contaminated = tuple(result.title for result in results if mark_subset(result, split) == "contaminated")
     comparisons = []
     for k, key in enumerate(keys):
         scores = dict(zip(titles, samples.score_methods(k, key), strict=True))
@@ -169,7 +173,14 @@ def compare_subset(
         if differences:
             from_first = [samples.subtract_first(i, k, key, titles[i], names) for i in range(1, len(results))]
         comparisons.append(
-            Comparison(split=split, metric=key, n=len(names), scores=scores, differences=tuple(from_first))
+            Comparison(
+                split=split,
+                metric=key,
+                n=len(names),
+                scores=scores,
+                differences=tuple(from_first),
+                contaminated=contaminated,
+            )
         )
     return comparisons
 

@@ -18,17 +18,21 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite
-import numba
 import numpy as np
-from numba import njit
-from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
 
 from disbench.errors import InputError
 from disbench.system.caches import check_writable, kernel_cache_folder, read_checked, warn_unwritable, write_checked
 from disbench.system.progress import announce_once
+from disbench.system.variables import import_numba
 from disbench.system.version import __version__
+
+import_numba()  # before the statements below, which would end in a traceback
+
+import numba  # noqa: E402
+from numba import njit  # noqa: E402
+from numba.core.caching import NullCache  # noqa: E402
+from numba.core.compiler import CompileResult  # noqa: E402
+from numba.core.serialize import dumps  # noqa: E402
 
 
 def _import_without_blas() -> None:

@@ -65,12 +65,14 @@ def is_folder(path: Path) -> bool:
 
 
 def require_path(name: str, value: Any) -> Path:
-    """Return a path that a user passes as text or as an os.PathLike. InputError for anything other than those."""
+    """Return a path that a user passes as text or as an os.PathLike. InputError for all else, and for an empty text."""
     text = os.fspath(value) if isinstance(value, os.PathLike) else value
     if isinstance(text, bytes):
         raise InputError(f"{name}: got bytes, expected text or a pathlib.Path; decode it with os.fsdecode")
     if not isinstance(text, str):
         raise wrong_type(name, value, "text or a pathlib.Path")
+    if not text:
+        raise InputError(f"{name}: got an empty text; give a path, such as '.' for the current folder")
     if "\0" in text:
         raise InputError(f"{name}: {text!r:.60} holds a null character, which no path can")
     return Path(text)

@@ -6,6 +6,7 @@ from pathlib import Path
 from disbench.errors import InputError
 from disbench.system.network import can_connect, is_offline
 from disbench.system.progress import announce_once
+from disbench.system.variables import check_hub_variables
 
 ALTERNATIVES = "give the path of a file or folder that you have"
 STATUSES = {
@@ -18,6 +19,7 @@ STATUSES = {
 
 def must_use_cache() -> bool:
     """Return whether only the cache can be read: connections are forbidden, or the hub does not answer."""
+    check_hub_variables()
     from huggingface_hub import constants
 
     return is_offline() or not can_connect(constants.ENDPOINT)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from disbench.errors import InputError
+
 OFFLINE = "HF_HUB_OFFLINE"  # the variable of huggingface_hub, which --offline sets
 CONNECT_SECONDS = 3.0
 _PORTS = {"http": 80, "https": 443}
@@ -41,11 +43,17 @@ def forbid_connections() -> Iterator[None]:
 
 
 def can_connect(url: str) -> bool:
-    """Return whether the server of an address, or the proxy for it, accepts a connection within seconds."""
-    parts = urlsplit(url)
-    proxy = getproxies().get(parts.scheme)
-    if proxy and not proxy_bypass(parts.hostname or ""):
-        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    """Return whether the server of an address, or the proxy for it, accepts a connection within seconds.
+
+    Raises InputError for what is no address.
+    """
+    try:
+        parts = urlsplit(url)
+        proxy = getproxies().get(parts.scheme)
+        if proxy and not proxy_bypass(parts.hostname or ""):
+            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError as error:
+        raise InputError(f"{url}: {error}; correct the address, such as $HF_ENDPOINT, or that of the proxy") from None
     answers: list[bool] = []
 
     def connect() -> None:

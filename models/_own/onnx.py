@@ -3,7 +3,7 @@
 import ctypes
 import os
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +100,25 @@ class Predictor:
         return name
 
 
+@cache
+def _prepare_forks() -> None:
+    """Let processes that are forked from now on end by sys.exit, not only by os._exit."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_skip_exit_handlers)
+
+
+def _skip_exit_handlers() -> None:
+    """End this process, when Python has ended, before the exit handlers that C libraries registered so far.
+
+    That of onnxruntime would wait for the threads of its sessions, which a forked process does not have.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):  # of glibc: the last handler that is registered is called first, with the status
+        libc.on_exit(libc._exit, None)
+
+
 def _load_session(path: Path, device: str) -> onnxruntime.InferenceSession:
+    _prepare_forks()
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = count_cores()
     settings.use_deterministic_compute = True

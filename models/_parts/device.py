@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 
 from disbench.errors import InputError
+from disbench.system.variables import read_count
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
@@ -18,8 +19,9 @@ def choose_device(name: str | None) -> str:
     keep_freed_memory()
     if name is None:
         if torch.cuda.is_available():
-            local = os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_LOCALID")  # rank on this machine
-            return f"cuda:{int(local) % torch.cuda.device_count()}" if local else "cuda"
+            local = next((name for name in ("LOCAL_RANK", "SLURM_LOCALID") if os.environ.get(name)), None)
+            # The rank on this machine.
+            return f"cuda:{read_count(local, 0) % torch.cuda.device_count()}" if local else "cuda"
         return "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         torch.empty(0, device=name)

@@ -29,7 +29,7 @@ NESTS = (
     "generator",
 )
 WRAPPERS = ("module.", "_orig_mod.")  # prefixes that distributed training and torch.compile put before every name
-PARTS = {"model", "net", "network", "generator"}  # attributes of a trainer that hold the network
+PARTS = {"model", "net", "network", "generator", "unet"}  # attributes of a trainer that hold the network
 AVERAGED = re.compile(r"(^|_)(ema|swa|averaged?|shadow)($|_)")
 OTHER_PARTS = re.compile(r"loss|criterion|metric|discriminator|teacher|lpips|vgg")  # of a trainer, not of the network
 COUNTER = "n_averaged"  # of torch's AveragedModel

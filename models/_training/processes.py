@@ -4,7 +4,6 @@ Each process makes its part of every batch, and gradients are averaged before ea
 same in all processes.
 """
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +14,7 @@ from torch import Tensor, distributed, nn
 
 from disbench.errors import InputError
 from disbench.models._parts import device as devices
+from disbench.system.variables import read_count
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ PATIENCE = timedelta(hours=12)  # the others wait while the first validates; NCC
 
 def join_processes(device: str | None) -> tuple[str, Processes]:
     """Join the processes that the launcher, if any, has started; return the device and this process' place."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if read_count("WORLD_SIZE", 1) == 1:
         return devices.choose_device(device), ALONE
     from accelerate import PartialState
 

@@ -22,6 +22,7 @@ class Checkpoint:
         text: embedding of the empty prompt, (1, L, C).
         prediction_type: the quantity that the U-Net predicts.
         size: side in pixels of the square images that the weights were trained for; None: the card's.
+        state: name of the U-Net's state dict in its file; "" if the file has only one version of it.
     """
 
     unet: DiffDISUNet
@@ -29,3 +30,4 @@ class Checkpoint:
     text: Tensor
     prediction_type: PredictionType
     size: int | None = None
+    state: str = ""

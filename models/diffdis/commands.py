@@ -8,6 +8,8 @@ import click
 
 from disbench.cli.console import print_results
 from disbench.cli.options import (
+    PATH,
+    TEXT,
     add_options,
     data_options,
     json_option,
@@ -33,17 +35,17 @@ def _needs_extra(activity: str, extra: str) -> Iterator[None]:
 
 @click.command()
 @click.option(
-    "--rows", type=click.Path(path_type=Path), help="TOML file of the rows. Default: those of the paper's Tables 3-5."
+    "--rows", type=PATH, help="TOML file of the rows. Default: those of the paper's Tables 3-5."
 )
 @click.option(
-    "--recipe", type=click.Path(path_type=Path), help="Recipe that the rows change. Default: a small one, for a CPU."
+    "--recipe", type=PATH, help="Recipe that the rows change. Default: a small one, for a CPU."
 )
 @click.option("--only", multiple=True, metavar="NAME", help="Train only this row. May be given several times.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(1), help="Trainings of each row.")
-@click.option("--data", metavar="DIR", help="DIS5K, or 'mini'. Default: $DISBENCH_DATA, ./DIS5K, mini.")
+@click.option("--data", metavar="DIR", type=TEXT, help="DIS5K, or 'mini'. Default: $DISBENCH_DATA, ./DIS5K, mini.")
 @click.option("--split", default="DIS-VD", show_default=True, metavar="SPLITS", help="Splits to score on.")
 @click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="Folder of weights and scores; resumes from them."
+    "--out", required=True, type=PATH, help="Folder of weights and scores; resumes from them."
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
 @click.option(
@@ -82,9 +84,13 @@ def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standal
 
 
 @click.command()
-@click.option("--weights", required=True, metavar="FILE|DIR|ID", help="Weights of DiffDIS, as for `disbench run`.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
-@click.option("--base", metavar="DIR|ID", help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder.")
+@click.option(
+    "--weights", required=True, metavar="FILE|DIR|ID", type=TEXT, help="Weights of DiffDIS, as for `disbench run`."
+)
+@click.option("--out", required=True, type=PATH, help="Folder to write.")
+@click.option(
+    "--base", metavar="DIR|ID", type=TEXT, help="Stable Diffusion 2.1 or SD-Turbo, for its VAE and text encoder."
+)
 def export(weights, out, base):
     """Write DiffDIS weights as a diffusers folder. The authors' scripts read its unet/."""
     check_output(out, [weights, base])
@@ -99,11 +105,14 @@ def export(weights, out, base):
 @click.command("vae-ceiling")
 @add_options(*data_options)
 @click.option(
-    "--vae", metavar="DIR|ID", help="An AutoencoderKL or a Stable Diffusion. Default: the VAE of DiffDIS-Mini."
+    "--vae",
+    metavar="DIR|ID",
+    type=TEXT,
+    help="An AutoencoderKL or a Stable Diffusion. Default: the VAE of DiffDIS-Mini.",
 )
 @click.option("--size", default=1024, show_default=True, type=click.IntRange(8), help="Side of the images, pixels.")
 @click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
-@click.option("--out", default="runs", show_default=True, type=click.Path(path_type=Path), help="Folder of runs.")
+@click.option("--out", default="runs", show_default=True, type=PATH, help="Folder of runs.")
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json):
     """Score ground truths after an autoencoder's round trip. No latent diffusion can be better at this size."""
@@ -127,14 +136,19 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
 @click.command("noise-spread")
 @add_options(*data_options)
 @click.option(
-    "--weights", "arguments", multiple=True, metavar="[TITLE=]FILE|DIR|ID", help="May be given several times."
+    "--weights",
+    "arguments",
+    multiple=True,
+    metavar="[TITLE=]FILE|DIR|ID",
+    type=TEXT,
+    help="May be given several times.",
 )
 @click.option("--without-dbia", is_flag=True, help="Measure each network with DBIA also with DBIA switched off.")
-@click.option("--base", metavar="DIR|ID", help="VAE and text encoder for the authors' U-Net.")
+@click.option("--base", metavar="DIR|ID", type=TEXT, help="VAE and text encoder for the authors' U-Net.")
 @click.option("--seeds", default=8, show_default=True, type=click.IntRange(2), help="Noises per image.")
 @click.option("--pictures", default=4, show_default=True, type=click.IntRange(0), help="Images in spread.png.")
 @click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of spread.json and spread.png.")
+@click.option("--out", required=True, type=PATH, help="Folder of spread.json and spread.png.")
 @json_option
 def noise_spread(data, split, arguments, without_dbia, base, seeds, pictures, device, out, as_json):
     """Measure how far masks of DiffDIS depend on their noise."""
@@ -168,6 +182,8 @@ def _parse_network(argument: str) -> tuple[str, str]:
     if Path(argument).exists():
         return "", argument
     title, _, weights = argument.rpartition("=")
+    if not weights:
+        raise InputError(f"--weights {argument}: got an empty path; give [TITLE=]FILE|DIR|ID")
     return title, weights
 
 

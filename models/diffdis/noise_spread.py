@@ -81,7 +81,7 @@ def compare_networks(
     spreads: dict[str, list[NoiseSpread]] = {}
     for title, weights in comparison.networks:
         for dbia in (True, False) if comparison.without_dbia else (True,):
-            network = DiffDIS(get_card("diffdis"), weights, device, comparison.base)
+            network = DiffDIS(get_card("diffdis"), weights, device, comparison.base, state=None)
             network.title = title or network.title
             if not dbia and not switch_off_dbia(network):
                 continue

@@ -20,6 +20,7 @@ from disbench.models.diffdis.conditioning import factor, fold_mean
 from disbench.models.diffdis.pipeline import Sampling, seeded_noise, segment
 from disbench.models.diffdis.weights import digest, load, untrained
 from disbench.registry.card import Card
+from disbench.system.files import require_path
 
 MINI = Path(__file__).parent / "mini"
 # Whether the image is mirrored, and its scale. The authors' script averages six such passes, each with its own noise.
@@ -59,10 +60,17 @@ class DiffDIS:
         checkpoint: the networks, on the device.
         options: the options.
         size: side in pixels that the network works at.
+        weights_state: state dict of the U-Net's file that is used, for the manifest; "" if the file has only one.
     """
 
     def __init__(
-        self, card: Card, weights: str | None, device: str | None, base: str | None = None, **options: str | int
+        self,
+        card: Card,
+        weights: str | None,
+        device: str | None,
+        base: str | None = None,
+        state: str | None = "",
+        **options: str | int,
     ):
         """Load the weights.
 
@@ -72,21 +80,29 @@ class DiffDIS:
                 or what `weights.load` takes.
             device: None for the best device.
             base: Stable Diffusion folder or id, for the VAE and text encoder; default: as in `weights.load`.
+            state: U-Net of a file that has several, as in `weights.load`.
             **options: fields of `Options`.
 
         Raises:
             InputError: if the weights cannot be loaded or an option is wrong.
         """
         self.options = _parse_options(options)
-        checkpoint = load(MINI if weights in (None, "untrained") else weights, base)
+        if base is not None:
+            require_path("option base", base)  # an empty one would be the current folder
+        if weights == "untrained" and state:
+            raise InputError(f"--option state={state}: untrained weights are from no file; omit one of them")
+        checkpoint = load(MINI if weights in (None, "untrained") else weights, base, state)
         if weights == "untrained":
             checkpoint = untrained(checkpoint)
+        self.weights_state = checkpoint.state
         names = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}
-        self.title = names.get(weights) or f"{card.title} ({Path(weights).name})"  # no file proves who trained it
+        details = ", ".join(filter(None, [Path(weights or "").name, state]))
+        self.title = names.get(weights) or f"{card.title} ({details})"  # no file proves who trained it
         changed = {key: value for key, value in asdict(self.options).items() if value != getattr(Options, key)}
         self.title += "".join(f", {key} {value}" for key, value in changed.items())
         self.size = self.options.size or checkpoint.size or card.pipeline["size"]
         self.identity = {"weights": digest(checkpoint), "size": self.size, **changed}
+        self.identity |= {"state": state} if state else {}
         self.device = devices.choose_device(device)
         fold_mean(checkpoint.vae)
         self.checkpoint = replace(
@@ -232,7 +248,7 @@ def _scale(x: Tensor, size: tuple[int, int]) -> Tensor:
 def _parse_options(options: dict[str, str | int]) -> Options:
     types = {field.name: field.type for field in fields(Options)}
     if unknown := options.keys() - types.keys():
-        raise InputError(f"unknown option {min(unknown)!r}; {suggest_names(min(unknown), ['base', *types])}")
+        raise InputError(f"unknown option {min(unknown)!r}; {suggest_names(min(unknown), ['base', 'state', *types])}")
     for key, value in options.items():
         try:
             msgspec.convert(value, types[key], strict=False)

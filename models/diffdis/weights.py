@@ -20,7 +20,7 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.models._parts.states import WRAPPERS, strip_prefixes
-from disbench.models._parts.weights import digest_tensors, find_weights, read_weights
+from disbench.models._parts.weights import digest_tensors, find_weights, read_state, read_weights
 from disbench.models.diffdis import files
 from disbench.models.diffdis.checkpoint import Checkpoint, PredictionType
 from disbench.models.diffdis.pipeline import make_scheduler
@@ -56,7 +56,7 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     size: Annotated[int, Meta(ge=1)] | None = None
 
 
-def load(weights: str | Path, base: str | None = None) -> Checkpoint:
+def load(weights: str | Path, base: str | None = None, state: str | None = None) -> Checkpoint:
     """Load DiffDIS weights.
 
     Args:
@@ -65,6 +65,8 @@ def load(weights: str | Path, base: str | None = None) -> Checkpoint:
             their trainer writes. A local path or a Hugging Face id, also owner/name/file.
         base: Stable Diffusion folder or id, for the VAE and text encoder of the authors' U-Net. Default: those of the
             pipeline, and for a U-Net without them, BASE.
+        state: value of --option state: the U-Net to use of a file that has several, such as "ema"; "" for the network
+            before its average. None: the same, for commands without the option.
 
     Raises:
         InputError: for files that are missing, truncated or something else.
@@ -73,18 +75,18 @@ def load(weights: str | Path, base: str | None = None) -> Checkpoint:
     path = find_weights(str(weights), patterns if base else patterns + PIPELINE)
     if path.is_file():
         if not re.fullmatch(TRAINED, path.name):
-            return _load_authors(path, base or BASE)
+            return _load_authors(path, base or BASE, state)
         if all(path.with_name(name).is_file() for name in OWN):
-            return _load_own(path)
+            return _load_own(path, state)
         if path.with_name("unet.jsonl").is_file():  # a training's log
             raise InputError(f"{path}: from an unfinished training, without a VAE yet; resume the training first")
-        return _load_authors(path, base or BASE)
+        return _load_authors(path, base or BASE, state)
     if (path / "unet.safetensors").is_file():
-        return _load_own(path / "unet.safetensors")
+        return _load_own(path / "unet.safetensors", state)
     for name in AUTHORS:
         if (path / name).is_file():
             is_whole = (path / "vae").is_dir() or (path / INDEX).is_file()
-            return _load_authors(path / name, base or (str(path) if is_whole else BASE))
+            return _load_authors(path / name, base or (str(path) if is_whole else BASE), state)
     raise InputError(
         f"{path}: no DiffDIS weights, neither unet.safetensors (disbench's) nor {AUTHORS[0]} (the authors'); give "
         "another folder"
@@ -214,26 +216,26 @@ def _widen_unet(base: str, parts: Parts, *, scratch: bool) -> DiffDISUNet:
     return unet
 
 
-def _load_own(weights: Path) -> Checkpoint:
+def _load_own(weights: Path, wanted: str | None) -> Checkpoint:
     """Load a U-Net with the other files of its folder. The best U-Nets of a training use the prompt of the last."""
     folder = weights.parent
     path = folder / "config.json"
     config = read_json(path, Config, fault="not the configuration of a DiffDIS folder")
-    source, (state, text) = weights, _read_unet(weights)
+    source, (state, text, label) = weights, _read_unet(weights, wanted)
     if text is None:
         source = folder / "unet.safetensors"
-        text = _read_unet(source)[1]
+        text = _read_unet(source, None)[1]
     if text is None:
         raise InputError(f"{source}: the prompt's embedding, `positive`, is missing")
     unet = files.build_network(DiffDISUNet, config.unet, state, weights)
     check_prompt(text, unet, source, tokens=text.shape[1] if text.ndim == 3 else 1)  # as the recipe has it
     vae_path = folder / "vae.safetensors"
     vae = files.build_network(AutoencoderKL, config.vae, read_weights(vae_path), vae_path)
-    return Checkpoint(unet, vae, text, config.prediction_type, config.size)
+    return Checkpoint(unet, vae, text, config.prediction_type, config.size, label)
 
 
-def _load_authors(path: Path, base: str) -> Checkpoint:
-    state, text = _read_unet(path)  # before the base, which may have to be downloaded
+def _load_authors(path: Path, base: str, wanted: str | None) -> Checkpoint:
+    state, text, label = _read_unet(path, wanted)  # before the base, which may have to be downloaded
     source: str | Path = path
     if text is None and (prompt := path.with_name(PROMPT)).is_file():
         source, tensors = prompt, read_weights(prompt)
@@ -247,7 +249,7 @@ def _load_authors(path: Path, base: str) -> Checkpoint:
         source, text = f"{base}/text_encoder", empty_prompt(base)
     check_prompt(text, unet, source)
     # The base's prediction type and spacing of steps are ignored: these weights learned epsilon at t = 999.
-    return Checkpoint(unet, vae, text, "epsilon")
+    return Checkpoint(unet, vae, text, "epsilon", state=label)
 
 
 def autoencoder(base: str) -> AutoencoderKL:
@@ -281,12 +283,13 @@ def check_prompt(text: Tensor, unet: UNet2DConditionModel, source: str | Path, t
         )
 
 
-def _read_unet(path: Path) -> tuple[dict[str, Tensor], Tensor | None]:
-    """Read the U-Net's tensors, by their names in the U-Net, and the prompt's embedding if the file has it."""
+def _read_unet(path: Path, wanted: str | None) -> tuple[dict[str, Tensor], Tensor | None, str]:
+    """Read the U-Net's tensors by their names in the U-Net, the prompt's embedding if it is there, and their label."""
+    choice = read_state(path, wanted or "", has_option=wanted is not None)
     # A distributed or compiled trainer prefixes names with WRAPPERS; a repacked file with `unet.`.
-    state = strip_prefixes(read_weights(path), (*WRAPPERS, "unet."))
+    state = strip_prefixes(choice.state, (*WRAPPERS, "unet."))
     text = state.pop("positive", None)
-    return state, None if text is None else text.float()
+    return state, None if text is None else text.float(), choice.label if choice.others else ""
 
 
 def _half(state: dict[str, Tensor]) -> dict[str, Tensor]:

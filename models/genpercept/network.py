@@ -24,11 +24,19 @@ VAE = {
 
 @dataclass(frozen=True)
 class Networks:
-    """U-Net, VAE, and `text`, the empty prompt's embedding (1, L, C)."""
+    """The networks, with the settings that running them needs.
+
+    Attributes:
+        unet: The U-Net.
+        vae: The autoencoder between pixels and latents.
+        text: The empty prompt's embedding (1, L, C).
+        state: Name of the U-Net's state dict in its file; "" if the file has only one version of it.
+    """
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     text: Tensor
+    state: str = ""
 
     def __call__(self, image: Tensor) -> Tensor:
         """Predict the map's pixels.

@@ -14,6 +14,7 @@ from disbench.models.genpercept.network import Networks
 from disbench.models.genpercept.steps import V1, V2
 from disbench.models.genpercept.weights import BASE, build_untrained, load_networks
 from disbench.registry.card import Card
+from disbench.system.files import require_path
 
 
 class Predictor:
@@ -26,6 +27,7 @@ class Predictor:
         processing_res: Pixels of the longer side, 0 for the image's size; default: the card's.
         base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2.
         prompt: File of the empty prompt's embedding, for version 1; default: empty_text_embed.npy in the folder.
+        state: State dict of the U-Net's file, for a file that has several, such as "ema"; default: the plain one.
     """
 
     def __init__(
@@ -36,16 +38,23 @@ class Predictor:
         processing_res: str | int | None = None,
         base: str = BASE,
         prompt: str | None = None,
+        state: str = "",
     ):
+        require_path("option base", base)  # an empty one would be the current folder
         self.device = choose_device(device)
         self.longest = card.pipeline["size"] if processing_res is None else _parse_pixels(processing_res)
         if weights == "untrained":
+            if state:
+                raise InputError(f"--option state={state}: untrained weights are from no file; omit one of them")
             version, networks = "v2", build_untrained()
         else:
-            version, networks = load_networks(weights, base, prompt)
+            version, networks = load_networks(weights, base, prompt, state)
         self.steps = {"v1": V1, "v2": V2}[version]
-        self.title = f"{card.title} {version} ({Path(weights).name})"
+        details = ", ".join(filter(None, [Path(weights).name, state]))
+        self.title = f"{card.title} {version} ({details})"
         self.identity = {"weights": digest_tensors(_named_tensors(networks)), "version": version}
+        self.identity |= {"state": state} if state else {}
+        self.weights_state = networks.state
         if self.longest != card.pipeline["size"]:
             self.identity["processing_res"] = self.longest
             self.title += f", processing_res {self.longest}"

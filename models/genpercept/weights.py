@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL, ModelMixin, UNet2DConditionModel
+from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch import Tensor
 
 from disbench.errors import InputError
-from disbench.models._parts.weights import find_weights, first_line, read_weights
+from disbench.models._parts.weights import find_weights, first_line, read_state, read_weights
 from disbench.models.diffdis import files
 from disbench.models.diffdis.weights import autoencoder, check_prompt, empty_prompt
 from disbench.models.genpercept.network import UNET, VAE, Networks
@@ -27,13 +27,16 @@ PROMPT_URL = "https://github.com/aim-uofa/GenPercept/tree/main/GenPercept_v1"
 DOWNLOADS = (*(f"{folder}/{FILE}" for folder in VERSIONS), "unet_dis_v1/config.json", f"vae/{FILE}", "vae/config.json")
 
 
-def load_networks(name: str, base: str = BASE, prompt: str | None = None) -> tuple[str, Networks]:
+def load_networks(
+    name: str, base: str = BASE, prompt: str | None = None, state: str = ""
+) -> tuple[str, Networks]:
     """Load a version's networks.
 
     Args:
         name: A folder that contains one of VERSIONS, such a folder itself, or a Hugging Face name.
         base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2.
         prompt: File of the empty prompt's embedding, for version 1; default: PROMPT in the folder.
+        state: Value of --option state: the U-Net to use of a file that has several, "" if missing.
 
     Returns:
         "v1" or "v2", and the networks.
@@ -51,8 +54,8 @@ def load_networks(name: str, base: str = BASE, prompt: str | None = None) -> tup
             raise InputError(f"{path}: must be a folder with {FILE} in one of {', '.join(VERSIONS)}, but {fault}")
         root, folder = path, present[0]
     if VERSIONS[folder] == "v1":
-        return "v1", _load_v1(root, folder, Path(prompt) if prompt else root / PROMPT)
-    return "v2", _load_v2(root, folder, base)
+        return "v1", _load_v1(root / folder / FILE, Path(prompt) if prompt else root / PROMPT, state)
+    return "v2", _load_v2(root / folder / FILE, base, state)
 
 
 def build_untrained(seed: int = 0) -> Networks:
@@ -63,24 +66,29 @@ def build_untrained(seed: int = 0) -> Networks:
     return Networks(unet, vae, torch.zeros(1, 2, UNET["cross_attention_dim"]))
 
 
-def _load_v1(root: Path, folder: str, prompt: Path) -> Networks:
-    width = files.load_part(UNet2DConditionModel.load_config, str(root), folder)["cross_attention_dim"]
-    text = _read_embedding(prompt, width)  # fails before gigabytes are read
-    return Networks(_load_part(UNet2DConditionModel, root, folder), _load_part(AutoencoderKL, root, "vae"), text)
+def _load_v1(path: Path, prompt: Path, state: str) -> Networks:
+    root = str(path.parents[1])
+    config = files.load_part(UNet2DConditionModel.load_config, root, path.parent.name)
+    text = _read_embedding(prompt, config["cross_attention_dim"])  # fails before gigabytes are read
+    unet, label = _load_unet(config, path, state)
+    vae_path = path.parents[1] / "vae" / FILE
+    vae_config = files.load_part(AutoencoderKL.load_config, root, "vae")
+    vae = files.build_network(AutoencoderKL, vae_config, read_weights(vae_path), vae_path)
+    return Networks(unet, vae, text, label)
 
 
-def _load_v2(root: Path, folder: str, base: str) -> Networks:
-    path = root / folder / FILE
-    config = files.load_part(UNet2DConditionModel.load_config, base, "unet")
-    unet = files.build_network(UNet2DConditionModel, config, read_weights(path), path)
+def _load_v2(path: Path, base: str, state: str) -> Networks:
+    unet, label = _load_unet(files.load_part(UNet2DConditionModel.load_config, base, "unet"), path, state)
     text = empty_prompt(base)
     check_prompt(text, unet, f"{base}/text_encoder")
-    return Networks(unet, autoencoder(base), text)
+    return Networks(unet, autoencoder(base), text, label)
 
 
-def _load_part(kind: type[ModelMixin], root: Path, folder: str) -> Any:
-    path = root / folder / FILE
-    return files.build_network(kind, files.load_part(kind.load_config, str(root), folder), read_weights(path), path)
+def _load_unet(config: dict[str, Any], path: Path, wanted: str) -> tuple[UNet2DConditionModel, str]:
+    """Load a U-Net, with the name of its state dict in a file that has several."""
+    choice = read_state(path, wanted)
+    unet = files.build_network(UNet2DConditionModel, config, choice.state, path)
+    return unet, choice.label if choice.others else ""
 
 
 def _read_embedding(path: Path, width: int) -> Tensor:

@@ -8,11 +8,13 @@ from command import call
 from image_files import write
 from PIL import Image
 
+import disbench
 from disbench.data.hashing import hash_file
 from disbench.data.images import read_map, read_truth
 from disbench.data.location import find_dataset
 from disbench.data.truth_cache import load_complexity, truth_cache_folder
 from disbench.errors import InputError
+from disbench.metrics.measurement import measure_soft
 from disbench.metrics.protocols import PROTOCOLS
 from disbench.system.caches import cache_folder, write_checked
 
@@ -31,6 +33,19 @@ def test_ids_and_faint_masks_are_refused(tmp_path, top):
         "save the mask with 0 and 255"
     )
     assert read_map(path).max() == top  # a map may have any levels
+
+
+@pytest.mark.parametrize("top", [2, 20, 128])
+def test_arrays_have_the_rule_of_files(top):
+    truth = SHAPE * np.uint8(top)
+    message = f"its largest level is {top}, so no pixel is foreground, which begins above 128; save the mask with 0"
+    with pytest.raises(InputError, match=f"^truth: {message}"):
+        disbench.measure(truth, truth)
+    with pytest.raises(InputError, match=rf"^target\[0\]: {message}"):
+        disbench.Meter().update(truth, truth)
+    with pytest.raises(InputError, match=rf"^target\[0\]: {message}"):
+        disbench.Meter().update(truth, truth / np.float32(255))
+    assert measure_soft(truth, truth).height == 24  # a soft truth may have any levels
 
 
 @pytest.mark.parametrize("top", [129, 200, 255])

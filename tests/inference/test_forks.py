@@ -58,6 +58,33 @@ def test_a_forked_process_predicts_the_same_maps(name, tmp_path):
     assert ran.returncode == 0, ran.stderr
 
 
+ENDED = '''
+import os, sys
+import numpy as np
+import disbench
+image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
+model = disbench.load(sys.argv[1], device="cpu", mean="0", std="1", size="48x64", output="map")
+expected = model.predict(image)
+for is_used in (False, True):
+    if not (process := os.fork()):
+        same = not is_used or np.array_equal(model.predict(image), expected)
+        print("written", end="")  # which only the end of Python flushes
+        sys.exit(3 if same else 4)
+    if os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) != 3:
+        sys.exit("another exit status")
+'''
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, exit handlers cannot be skipped")
+def test_a_process_forked_after_an_onnx_file_was_used_ends_with_its_status(tmp_path):
+    pytest.importorskip("onnxruntime")
+    from onnx_files import onnx_file
+
+    command = [sys.executable, "-W", "ignore", "-c", ENDED, str(onnx_file(tmp_path / "a.onnx"))]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, "writtenwritten"), ran.stderr
+
+
 def test_only_a_forked_process_computes_in_a_new_thread(monkeypatch):
     current = forks.survive_fork(threading.current_thread)
     assert current() is threading.current_thread()

@@ -89,8 +89,8 @@ def draw(seed):
         truth = rng.integers(0, 256, shape).astype(np.uint8)
     else:
         truth = TRUTHS[rng.integers(len(TRUTHS))](rng, shape).astype(np.uint8) * np.uint8(255)
-    if truth.max() == 1:
-        truth[0, 0] = 2  # a truth of 0 and 1 would be refused
+    if 0 < truth.max() <= 128:
+        truth[0, 0] = 129  # a truth that is not empty and has no foreground would be refused
     return MASKS[rng.integers(len(MASKS))](rng, truth > 128).clip(0, 255).astype(np.uint8), truth
 
 

@@ -14,13 +14,15 @@ from made_results import HOSTILE, result
 from disbench.cli.main import main
 from disbench.leaderboard.tables import Published
 from disbench.leaderboard.training import rank_clean_columns
+from disbench.reports import inputs
 from disbench.reports.confidence import add_confidence
 from disbench.reports.options import LatexOptions
 from disbench.reports.render import render_report
 from disbench.reports.report import Report
 from disbench.reports.suite import DataResults, make_blocks, render_suite_csv, render_suite_html, render_suite_latex
 from disbench.reports.table import build_table
-from disbench.reports.terminal import print_results_table
+from disbench.reports.terminal import print_comparison, print_results_table
+from disbench.stats.compare import compare
 
 SPLITS = ("DIS-TE1", "DIS-TE2")
 
@@ -316,3 +318,20 @@ def test_check_finds_faults_of_training_data(board, trained_on, fault):
     ran = CliRunner().invoke(main, ["leaderboard", "check", str(path)])
     assert ran.exit_code == 1
     assert fault in ran.output
+
+
+def test_a_comparison_names_methods_that_were_trained_on_the_subset(runs, monkeypatch, capsys):
+    everything = compare(runs, "s_measure", resamples=100)
+    assert [line.contaminated for line in everything] == [("Seen",), ()]
+    print_comparison(everything, 100, 0)
+    assert capsys.readouterr().out.splitlines()[-1] == "Trained on images that it is scored on: Seen on DIS-TE1."
+    print_comparison(compare(runs[1:], "s_measure", resamples=100), 100, 0)
+    assert "Trained on" not in capsys.readouterr().out
+
+
+def test_the_json_of_a_comparison_has_the_key_only_where_a_method_is_contaminated(runs, monkeypatch):
+    monkeypatch.setattr(inputs, "load_inputs", lambda arguments: runs)
+    ran = CliRunner().invoke(main, ["compare", "A", "B", "--metrics", "s_measure", "--json", "--resamples", "100"])
+    first, second = json.loads(ran.stdout)
+    assert (first["split"], first["contaminated"]) == ("DIS-TE1", ["Seen"])
+    assert second["split"] == "DIS-TE2" and "contaminated" not in second

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 import flip_bits
 
 from disbench.errors import InputError
+from disbench.runs import api
 from disbench.runs.result import load_run
 from disbench.runs.row_log import RowLogs
 from disbench.runs.tables import encode_parquet, read_parquet
@@ -69,7 +71,32 @@ def test_every_damaged_line_is_named_at_once(stored):
         RowLogs(stored.folder)
     stored.restore()
     lines_of_other = "lines 1, 2, 3, 4, 5, 6, 7, 8 and 4 more are damaged"
-    assert f"{other}: {lines_of_other}; {shard}: lines 1, 3 are damaged; delete" in str(raised.value)
+    assert f"{other}: {lines_of_other}; {shard}: lines 1, 3 are damaged, or" in str(raised.value)
+
+
+def test_a_file_of_rows_from_another_run_is_refused_and_the_advice_helps(stored, tmp_path):
+    """The same images, under the same names: only the key of the run says that the rows are another model's."""
+    data, out = stored.work / "d", tmp_path / "runs"
+    (foreign,) = (api.run("all_foreground", data=data, out=out).folder / "shards").iterdir()
+    folder = api.run("otsu", data=data, out=out).folder
+    (own,) = (folder / "shards").iterdir()
+    scores = (folder / "scores.parquet").read_bytes()
+    copied = shutil.copy(foreign, own.with_name("9.jsonl"))  # its rows are read last, so they would count
+    (folder / "run.json").unlink()
+    with pytest.raises(InputError, match=r"9\.jsonl: lines 1, 2, 3 are damaged, or of another run; delete these lines"):
+        api.run("otsu", data=data, out=out)
+    copied.unlink()
+    assert api.run("otsu", data=data, out=out).folder == folder
+    assert (folder / "scores.parquet").read_bytes() == scores
+
+
+def test_rows_whose_checksum_does_not_cover_the_key_are_of_an_older_version_and_are_read(stored):
+    (shard,) = (stored.folder / "shards").iterdir()
+    lines = [re.sub(rb',"checksum":"\w+"\}', b"}", line) for line in shard.read_bytes().splitlines()]
+    shard.write_bytes(b"".join(add_checksum(line) + b"\n" for line in lines))
+    read = len(RowLogs(stored.folder))
+    stored.restore()
+    assert read == 3
 
 
 def test_a_run_of_an_older_version_has_no_checksums_and_can_be_read(stored, tmp_path):

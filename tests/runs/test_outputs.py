@@ -2,10 +2,13 @@
 
 import json
 import re
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 from command import call
+from fake_runs import make_run
 from fixed_data import write_data
 
 from disbench.errors import InputError
@@ -16,6 +19,10 @@ def contents(root):
     return {path: path.read_bytes() for path in root.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
+def find_run(method):
+    return next(method.iterdir())
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A data set, maps of it, a run on it, and links to its files."""
@@ -23,6 +30,18 @@ def place(tmp_path_factory):
     write_data(root)
     done = call("score", f"M1={root / 'maps'}", "--data", root / "data", "--out", root / "runs", "--save")
     assert done.exit_code == 0, done.output
+    with zipfile.ZipFile(root / "maps.zip", "w") as archive:
+        for path in (root / "maps").iterdir():
+            archive.write(path, path.name)
+    shutil.copytree(root / "data" / "gt", root / "trimaps")
+    soft = ("--truth-kind", "alpha", "--trimaps", root / "trimaps", "--metrics", "sad_unknown", "--save")
+    for arguments in (("Zipped=maps.zip",), ("Soft=maps", *soft)):
+        title, _, maps = arguments[0].partition("=")
+        done = call("score", f"{title}={root / maps}", *arguments[1:], "--data", root / "data", "--out", root / "runs")
+        assert done.exit_code == 0, done.output
+    (root / "suite.toml").write_text('[[methods]]\ntitle = "M1"\nmaps = "maps"\n[[datasets]]\ndata = "data"\n')
+    (root / "sets.json").write_text('{"D": {"mask": {"path": "data/gt", "suffix": ".png"}}}')
+    (root / "methods.json").write_text('{"M1": {"D": {"path": "maps", "suffix": ".png"}}}')
     (root / "photos").mkdir()
     (root / "photos" / "a.png").write_bytes((root / "data" / "im" / "a.png").read_bytes())
     (root / "link").symlink_to(root / "data" / "gt")
@@ -65,7 +84,22 @@ COMMANDS = [
     "predict photos --model otsu --again --out data/gt",
     "predict data --model otsu --out data",
     f"predict photos --model otsu --again --out {RUN}/masks/data",
+    f"curves {RUN} --out maps/a.png",
+    f"curves {RUN} --out maps/new.csv",
+    f"grid {RUN} --out maps/a.png",
+    f"view {RUN} --out maps/view",
+    f"report {RUN} --format csv --out maps/a.png",
+    f"submit {RUN} --to maps",
+    "report runs/Zipped/KEY --format csv --out maps.zip",
+    "grid runs/Soft/KEY --out trimaps/a.png",
     "data freeze --data data --out data/gt/a.png",
+    "data complexity maps --csv maps/a.png",
+    "suite suite.toml --out maps/runs",
+    "suite suite.toml --out data/gt",
+    "suite suite.toml --out new --report maps/report",
+    "suite suite.toml --out new --report suite.toml",
+    "suite --from-pysodevaltoolkit sets.json methods.json --out data/gt/runs",
+    "suite --from-pysodevaltoolkit sets.json methods.json --out new --report maps",
     "data freeze --data data --out data/list.json",
     f"data freeze --data data --out {RUN}/run.json",
     "data complexity data --csv data/gt/a.png",
@@ -85,9 +119,8 @@ COMMANDS = [
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_harmful_output_is_refused_before_any_work(line, place, monkeypatch):
     monkeypatch.chdir(place)
-    key = next((place / "runs" / "M1").iterdir()).name
     before = contents(place)
-    done = call(*line.replace("KEY", key).split())
+    done = call(*re.sub(r"(runs/\w+)/KEY", lambda match: str(find_run(Path(match[1]))), line).split())
     assert done.exit_code == 2, done.output
     assert done.stderr.startswith("disbench: "), done.stderr
     assert done.stderr.count("\n") == 1
@@ -134,6 +167,17 @@ def test_a_timing_and_an_entry_are_not_overwritten_by_a_report_on_them(place, mo
     assert done.exit_code == 2
     assert "the same file as timing.html" in done.stderr
     assert (place / "timing.html").read_text() == "{}"
+
+
+def test_an_entry_with_measured_scores_only_is_not_overwritten_by_a_report_on_it(tmp_path):
+    run = make_run(tmp_path / "runs")
+    assert call("submit", run.folder, "--to", tmp_path / "boards").exit_code == 0
+    (entry,) = (tmp_path / "boards").glob("*/*.json")
+    before = entry.read_bytes()
+    done = call("report", entry, "--format", "csv", "--out", entry)
+    assert done.exit_code == 2
+    assert f"the same file as {entry}" in done.stderr
+    assert entry.read_bytes() == before
 
 
 def test_a_folder_that_links_to_itself_and_a_long_name_cause_no_traceback(tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from disbench.data.dataset import Sample
@@ -25,6 +26,7 @@ class Description:
         environment: the environment that the maps are computed in.
         resize: how maps of another size are resized. None: no map is resized.
         resized: how many maps are resized.
+        maps: the folder or zip file of saved maps. None: a model predicts the maps.
         weights_state: the state dict that is used of a weights file with several. None: the file has only one.
         workers: threads that decode and measure where the user gives no number. None: the engine decides.
         whole_subsets: whether maps are made for whole subsets only, as by an external command.
@@ -39,6 +41,7 @@ class Description:
     environment: Mapping[str, Any]
     resize: str | None = None
     resized: int = 0
+    maps: Path | None = None
     weights_state: str | None = None
     workers: int | None = None
     whole_subsets: bool = False
@@ -56,6 +59,7 @@ def describe(stages: Stages) -> Description:
         environment=stages.environment,
         resize=getattr(stages, "resize", None),
         resized=getattr(stages, "resized", 0),
+        maps=getattr(stages, "place", None),
         weights_state=getattr(stages, "weights_state", None),
         inputs=getattr(stages, "inputs", ()),
         sees_truth=getattr(stages, "sees_truth", False),

@@ -10,9 +10,10 @@ import tiny_genpercept as tiny
 import torch
 from filled_weights import GOLDENS, probe_image, probe_photo
 from hub_server import use_endpoint
+from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from disbench.errors import InputError
+from disbench.errors import InputError, SeveralStates
 from disbench.inference.model import load_model
 from disbench.models.genpercept import weights
 from disbench.models.genpercept.network import UNET, VAE, AutoencoderKL, UNet2DConditionModel
@@ -127,6 +128,8 @@ def test_untrained_is_the_same_every_time(monkeypatch):
     assert first.identity == again.identity
     assert first.predict(SMALL).shape == SMALL.shape[:2]
     assert first.title == "GenPercept v2 (untrained), processing_res 32"
+    with pytest.raises(InputError, match="--option state=ema: untrained weights are from no file"):
+        load_model("genpercept", "untrained", "cpu", state="ema")
 
 
 # -- Files
@@ -134,6 +137,22 @@ def test_untrained_is_the_same_every_time(monkeypatch):
 
 def test_a_folder_of_one_version_is_enough(folders, tmp_path):
     assert load_model("genpercept", str(tiny.write_v1(tmp_path)), "cpu").identity == model(folders, "v1").identity
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_the_average_in_the_file_of_a_unet_is_used_on_request(version, folders, tmp_path):
+    folder = tmp_path / f"unet_dis_{version}"
+    shutil.copytree(folders[0], tmp_path, dirs_exist_ok=True)
+    state = load_file(folder / tiny.FILE)
+    average = {f"ema.{name}": tensor / 2 for name, tensor in state.items()}
+    save_file({f"model.{name}": tensor for name, tensor in state.items()} | average, folder / tiny.FILE)
+    with pytest.warns(SeveralStates, match=r"its model is used; it also has ema; --option state=ema uses the other"):
+        plain = model((tmp_path, folders[1]), version)
+    chosen = model((tmp_path, folders[1]), version, state="ema")
+    assert plain.identity == model(folders, version).identity
+    assert (plain.weights_state, chosen.weights_state) == ("model", "ema")
+    assert chosen.title == f"GenPercept {version} (unet_dis_{version}, ema)"
+    assert chosen.identity["state"] == "ema" and chosen.identity["weights"] != plain.identity["weights"]
 
 
 def test_two_versions_in_one_folder_need_a_choice(folders, tmp_path):

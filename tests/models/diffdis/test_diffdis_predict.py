@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from disbench.data.location import find_dataset
-from disbench.errors import InputError
+from disbench.errors import InputError, SeveralStates
 from disbench.inference import model
 from disbench.models.diffdis import conditioning, pipeline, predictor, validate, weights
 from disbench.models.diffdis.unet import DiffDISUNet
@@ -54,6 +54,25 @@ def test_predictor_makes_a_map_of_the_images_size(make):
     mask = model.restore(model.infer(x[None])[0], (50, 70))
     assert (mask.shape, mask.dtype) == ((50, 70), np.uint8)
     assert mask.min() < 20 < 235 < mask.max()  # stretched
+
+
+def test_the_average_of_a_file_is_in_title_and_identity_only_where_it_was_chosen(make, authors, tmp_path):
+    file, base = authors
+    state = load_file(file)
+    average = {name: x / 2 if x.is_floating_point() else x for name, x in state.items()}
+    torch.save({"model": state, "ema": average}, tmp_path / "both.pt")
+    single = make(file, base=base)
+    with pytest.warns(SeveralStates, match=r"its model is used; it also has ema; --option state=ema uses the other"):
+        plain = make(str(tmp_path / "both.pt"), base=base)
+    chosen = make(str(tmp_path / "both.pt"), base=base, state="ema")
+    assert plain.identity == single.identity
+    assert (single.weights_state, plain.weights_state, chosen.weights_state) == ("", "model", "ema")
+    assert chosen.title == "DiffDIS (both.pt, ema)"
+    assert chosen.identity["state"] == "ema" and chosen.identity["weights"] != plain.identity["weights"]
+    with pytest.raises(InputError, match="--option state=ema: untrained weights are from no file"):
+        make("untrained", state="ema")
+    with pytest.raises(InputError, match=r"--option state=ema: .*has only one state dict"):
+        make(state="ema")
 
 
 def test_validation_scores_what_a_run_scores(make, tmp_path, make_pairs):

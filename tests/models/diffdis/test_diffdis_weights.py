@@ -1,7 +1,9 @@
 """DiffDIS' weights in every form, and files that are none."""
 
 import json
+import re
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
-from disbench.errors import InputError
+from disbench.errors import InputError, SeveralStates
 from disbench.models._parts import weights as files
 from disbench.models.diffdis import ceiling, weights
 
@@ -78,6 +80,55 @@ def test_every_form_of_the_authors_unet(state, base, tmp_path, form):
     assert all(torch.equal(tensors[name], tensor) for name, tensor in expected.items())
     assert {x.dtype for x in tensors.values()} == {torch.float32, torch.int64}
     assert (loaded.text == 0.5).all() == (form is repacked)
+
+
+def checkpoint_file(state, average, folder):
+    torch.save({"unet": state, "ema": average, "step": 3}, folder / "both.pt")
+    return folder / "both.pt"
+
+
+def lightning_file(state, average, folder):
+    names = {f"model.unet.{name}": tensor for name, tensor in state.items()}
+    names |= {f"ema.unet.{name}": tensor for name, tensor in average.items()}
+    torch.save({"state_dict": names}, folder / "both.ckpt")
+    return folder / "both.ckpt"
+
+
+def flat_folder(state, average, folder):
+    names = {f"unet.{name}": tensor for name, tensor in state.items()}
+    return trainers_folder(names | {f"ema.{name}": tensor for name, tensor in average.items()}, folder)
+
+
+def own_folder(state, average, folder):
+    parts = {"net": state | {"positive": torch.zeros(1, 2, 24)}, "ema": average | {"positive": torch.zeros(1, 2, 24)}}
+    names = {f"{part}.{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
+    save_file(names, folder / "unet.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize("form", [checkpoint_file, lightning_file, flat_folder, own_folder])
+def test_of_a_file_with_an_average_the_plain_unet_is_used_and_the_average_on_request(
+    form, state, base, mini, tmp_path
+):
+    folder = shutil.copytree(mini, tmp_path / "own") if form is own_folder else tmp_path
+    average = {name: x / 2 if x.is_floating_point() else x.clone() for name, x in state.items()}
+    path = form(state, average, folder)
+    with pytest.warns(SeveralStates, match=r"is used; it also has \S*ema\S*; --option state=\S*ema\S* uses the other"):
+        plain_unet = weights.load(path, str(base), "")
+    with pytest.warns(SeveralStates, match=r"is used; it also has \S*ema[^;]*$"):  # of a command without the option
+        weights.load(path, str(base))
+    with warnings.catch_warnings(action="error"):
+        averaged = weights.load(path, str(base), "ema")
+    for loaded, expected, label in ((plain_unet, state, "model|unet|net"), (averaged, average, "ema")):
+        tensors = loaded.unet.state_dict()
+        assert all(torch.equal(tensors[name], tensor) for name, tensor in expected.items())
+        assert re.search(label, loaded.state)
+
+
+def test_a_state_that_the_file_lacks_is_refused_with_those_it_has(state, base, tmp_path):
+    path = checkpoint_file(state, state, tmp_path)
+    with pytest.raises(InputError, match=r"--option state=swa: .*both.pt has unet, ema"):
+        weights.load(path, str(base), "swa")
 
 
 def test_digest_belongs_to_the_tensors_not_to_the_file(state, base, tmp_path, checkpoint, mini):
