@@ -101,7 +101,8 @@ def evaluate_references(
     card = get_card(model.name)
     device = None if card.command else model.device
     baselines = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
-    if card.accepts_weights and model.weights != "untrained" and not card.source and not card.command:
+    is_network = card.accepts_weights and not card.source and not card.command and not card.is_variant
+    if is_network and model.weights != "untrained":
         baselines.append(ModelSpec(name=model.name, weights="untrained", device=model.device))
     return [evaluate(baseline, dataset, measures, config, engine=engine, progress=progress) for baseline in baselines]
 
