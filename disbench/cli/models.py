@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from disbench.cli.options import add_options, complete_models, json_option, models_option
-from disbench.data.training import describe_training
+from disbench.data.training import UNSTATED, describe_training
 from disbench.errors import escape_control_chars
 from disbench.registry.card import STATUSES, Card, Download
 from disbench.registry.discovery import list_cards
@@ -45,9 +45,10 @@ def models(name, status, find, as_json):
         click.echo("no model fits; `disbench models` lists all")
     else:
         print_table(("name", "title", "venue", "status", "summary"), _list_models(cards))
-        if rows := [_list_weights(card, download) for card in cards for download in card.weights]:
-            click.echo()
-            print_table(("model", "weights", "licence", "trained on", "from"), rows)
+        if lines := [_summarise_weights(card, download) for card in cards for download in card.weights]:
+            click.echo("\nWeights:")
+            for line in lines:
+                _echo_text(line)
             click.echo()
         for key in dict.fromkeys(card.status for card in cards):
             click.echo(f"{key}: {STATUSES[key]}")
@@ -67,7 +68,8 @@ def _list_models(cards: list[Card]) -> list[tuple[str, ...]]:
     ]
 
 
-def _list_weights(card: Card, download: Download) -> tuple[str, ...]:
+def _summarise_weights(card: Card, download: Download) -> str:
+    """Write the names that --model and --weights take, with licence, training data and source, as one line."""
     trained_on = download.trained_on
     if not isinstance(trained_on, str):  # the splits of a data set together
         pairs = [name.partition("/")[::2] for name in trained_on]
@@ -77,8 +79,9 @@ def _list_weights(card: Card, download: Download) -> tuple[str, ...]:
     if download.urls:
         url = hub_url(download) or direct_url(download)
         host = re.sub(r"^\w+://([^/?#]+).*", r"\1", url or download.urls[0])
-        origin = f"download, {host}" if url else f"by hand, {host}"
-    return card.name, download.name, download.license or "not stated", describe_training(trained_on), origin
+        origin = f"{'download' if url else 'by hand'} from {host}"
+    terms = f"licence: {download.license or 'not stated'}; trained on: {describe_training(trained_on) or UNSTATED}"
+    return f"{card.name}, {download.name}: {terms}; {origin}"
 
 
 def _card_to_json(card: Card) -> dict[str, Any]:

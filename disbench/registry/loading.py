@@ -32,8 +32,9 @@ def get_card(name: str) -> Card:
     by_name = {normalise_name(card.name): card for card in cards.values()}
     card = by_name.get(normalise_name(name))
     if card is None:
-        fault = faults.get(name.partition(":")[0])
-        raise InputError(fault or f"unknown model {name!r}; {suggest_names(name.lower(), cards)}")
+        variants = [key for key in cards if key.startswith(f"{name}:")]
+        hint = f"known: {', '.join(variants)}" if variants else suggest_names(name.lower(), cards)
+        raise InputError(faults.get(name.partition(":")[0]) or f"unknown model {name!r}; {hint}")
     return card
 
 
