@@ -33,7 +33,8 @@ def get_card(name: str) -> Card:
     card = by_name.get(normalise_name(name))
     if card is None:
         variants = [key for key in cards if key.startswith(f"{name}:")]
-        hint = f"known: {', '.join(variants)}" if variants else suggest_names(name.lower(), cards)
+        names = sorted(cards, key=lambda key: ":" in key)  # variants last
+        hint = f"known: {', '.join(variants)}" if variants else suggest_names(name.lower(), names)
         raise InputError(faults.get(name.partition(":")[0]) or f"unknown model {name!r}; {hint}")
     return card
 
