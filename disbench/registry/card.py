@@ -164,10 +164,11 @@ def read_cards(folder: Path) -> list[Card]:
     with report_unreadable(path, fault):
         if misnamed := [name for name in variants if not re.fullmatch(r"[a-zA-Z0-9][\w-]*", name)]:
             raise TypeError(f"no model can be called {misnamed[0]!r}")
-        if tables := [name for name, table in variants.items() if not isinstance(table, dict)]:
-            raise TypeError(f"{tables[0]} is no table")
-        contents = {f"{folder.name}:{name}": _merge_tables(shared, table) for name, table in variants.items()}
-    return [_make_card(path, name, content | {"title": name}) for name, content in contents.items()]
+        if others := [name for name, table in variants.items() if not isinstance(table, dict)]:
+            raise TypeError(f"{others[0]} is no table")
+        tables = {f"{folder.name}:{name}": table for name, table in variants.items()}
+        contents = {name: _merge_tables(shared | {"title": name}, table) for name, table in tables.items()}
+    return [_make_card(path, name, content) for name, content in contents.items()]
 
 
 def read_card(folder: Path) -> Card:

@@ -341,8 +341,8 @@ def test_a_folder_with_the_name_of_one_with_variants_is_skipped(tmp_path, monkey
 
 def test_a_variant_has_what_its_table_says_and_the_rest_of_the_card(tmp_path):
     (tmp_path / "card.toml").write_text('status = "trivial"\npredictor = "a:B"\n[pipeline]\nsize = 1\nstretch = "x"\n')
-    (tmp_path / "variants.toml").write_text('[one]\nsummary = "y"\n[two]\npipeline = { size = 2 }\n')
+    (tmp_path / "variants.toml").write_text('[one]\nsummary = "y"\n[two]\ntitle = "Two"\npipeline = { size = 2 }\n')
     first, second = read_cards(tmp_path)
     assert (first.name, first.title, first.summary) == (*[f"{tmp_path.name}:one"] * 2, "y")
     assert (first.pipeline, second.pipeline) == ({"size": 1, "stretch": "x"}, {"size": 2, "stretch": "x"})
-    assert second.default_weights is None
+    assert (second.title, second.default_weights) == ("Two", None)
