@@ -26,7 +26,8 @@ from disbench.registry.discovery import list_cards
 
 
 def network_names(names: list[str]) -> list[str]:
-    return names or [card.name for card in list_cards().values() if card.weights and card.name != "diffdis"]
+    networks = [card for card in list_cards().values() if card.weights and not card.is_variant]
+    return names or [card.name for card in networks if card.name != "diffdis"]
 
 
 def count_gflop(predictor, size: int) -> float:

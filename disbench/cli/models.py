@@ -1,8 +1,10 @@
 """The command on the registry: models."""
 
+import re
 import shlex
 import textwrap
 from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import click
 
 from disbench.cli.options import add_options, complete_models, json_option, models_option
 from disbench.data.dataset import INPUTS
-from disbench.data.training import describe_training
+from disbench.data.training import UNSTATED, describe_training
 from disbench.errors import escape_control_chars
 from disbench.registry.card import STATUSES, Card, Download
 from disbench.registry.discovery import list_cards
@@ -43,11 +45,44 @@ def models(name, status, find, as_json):
     elif not cards:
         click.echo("no model fits; `disbench models` lists all")
     else:
-        rows = [(card.name, card.title, card.paper.get("venue", ""), card.status, card.summary) for card in cards]
-        print_table(("name", "title", "venue", "status", "summary"), rows)
+        print_table(("name", "title", "venue", "status", "summary"), _list_models(cards))
+        if lines := [_summarise_weights(card, download) for card in cards for download in card.weights]:
+            click.echo("\nWeights:")
+            for line in lines:
+                _echo_text(line)
+            click.echo()
         for key in dict.fromkeys(card.status for card in cards):
             click.echo(f"{key}: {STATUSES[key]}")
         click.echo("How to get weights and maps: disbench models NAME")
+
+
+def _list_models(cards: list[Card]) -> list[tuple[str, ...]]:
+    """List the cards as rows, the variants of a folder in one row."""
+    groups: dict[str, list[Card]] = {}
+    for card in cards:
+        groups.setdefault(card.name.partition(":")[0], []).append(card)
+    return [
+        (f"{name}:NAME", name, "", group[0].status, f"{len(group)} models, by their names below.")
+        if group[0].is_variant
+        else (name, group[0].title, group[0].paper.get("venue", ""), group[0].status, group[0].summary)
+        for name, group in groups.items()
+    ]
+
+
+def _summarise_weights(card: Card, download: Download) -> str:
+    """Write the names that --model and --weights take, with licence, training data and source, as one line."""
+    trained_on = download.trained_on
+    if not isinstance(trained_on, str):  # the splits of a data set together
+        pairs = [name.partition("/")[::2] for name in trained_on]
+        groups = [(title, [split for _, split in group]) for title, group in groupby(pairs, lambda pair: pair[0])]
+        trained_on = tuple(f"{title}/{','.join(splits)}".rstrip("/") for title, splits in groups)
+    origin = "shipped"
+    if download.urls:
+        url = hub_url(download) or direct_url(download)
+        host = re.sub(r"^\w+://([^/?#]+).*", r"\1", url or download.urls[0])
+        origin = f"{'download' if url else 'by hand'} from {host}"
+    terms = f"licence: {download.license or 'not stated'}; trained on: {describe_training(trained_on) or UNSTATED}"
+    return f"{card.name}, {download.name}: {terms}; {origin}"
 
 
 def _card_to_json(card: Card) -> dict[str, Any]:
@@ -93,12 +128,13 @@ def _describe(card: Card) -> None:
     if card.loss:
         _echo_text(f"Loss, {card.loss}")
     for download in card.weights:
-        if download.urls:
+        if not download.urls or download == card.default_weights:
+            head = f"Weights {download.name}" if download.urls else f"Weights {download.name}, shipped"
+            _describe_download(head, download, f"--model {card.name}")
+        else:
             takes_name = "." in download.name or is_fetchable(download)
             file = shlex.quote(download.name) if takes_name else "FILE"
             _describe_download(f"Weights {download.name}", download, f"--model {card.name} --weights {file}")
-        else:
-            _describe_download(f"Weights {download.name}, shipped", download, f"--model {card.name}")
     for download in card.maps:
         _describe_download(f"Maps {download.name}", download, f"--model {card.name} --maps DIR")
 
@@ -116,7 +152,7 @@ def _describe_download(head: str, download: Download, arguments: str) -> None:
             _echo(f"  {kind}: {value}")
     if download.note:
         _echo_text(f"  {download.note}")
-    if not download.sha256 and arguments.partition("--weights ")[2] and is_fetchable(download):
+    if download.urls and not download.sha256 and "--maps" not in arguments and is_fetchable(download):
         for file, digest in list_records(download) or [("", "")]:
             known = f"{digest}, of the first download of {file}" if digest else "of the first download, once recorded"
             _echo_text(f"  SHA256: {known}; the publisher states none, so later downloads are compared with it")

@@ -16,10 +16,10 @@ from disbench.data.input_values import check_values, read_inputs
 from disbench.errors import InputError, wrong_type
 from disbench.inference.predictor import Predictor
 from disbench.metrics.validate import check_image
-from disbench.registry.card import Card
+from disbench.registry.card import Card, name_runs_folder
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import load_identified
-from disbench.registry.loading import check_weights, get_card, load_predictor
+from disbench.registry.loading import check_weights, get_card, import_attribute, load_predictor
 from disbench.registry.weights import resolve_weights
 from disbench.system.clocks import make_clock
 from disbench.system.environment import describe_environment
@@ -51,7 +51,7 @@ class Model:
     def __init__(self, card: Card, predictor: Predictor, extra_identity: dict[str, Any] | None = None):
         self.card = card
         self.extra_identity = extra_identity or {}
-        self.name = card.name
+        self.name = name_runs_folder(card.name)
         self.predictor = predictor
         self.title: str = getattr(predictor, "title", card.title)
         self.device = predictor.device
@@ -191,9 +191,9 @@ def load_model(
     """Load a model, ready to predict.
 
     Args:
-        name: a name of the registry, a file, or hf:OWNER/NAME.
+        name: a name of the registry, such as "isnet" or "rembg:u2net", a file, or hf:OWNER/NAME.
         weights: a file, a folder, a name on the model's card or a Hugging Face id. Default: the weights that
-            disbench ships, if it does.
+            disbench ships, if it does; for rembg:NAME, rembg's file, which is downloaded.
             "untrained" is a random initialisation.
         device: "cpu", "cuda", "cuda:1" or "mps". Default: the best one available.
         **options: options of the model itself.
@@ -212,6 +212,8 @@ def load_model(
     texts = parse_options(device, options)
     card = get_card(name)
     check_weights(card, weights)
+    if card.is_variant and card.is_shipped:
+        import_attribute(card, card.predictor)  # a missing package is reported before a download
     weights = resolve_weights(card, weights)
     load = partial(load_predictor, card, weights, device, texts)
     return Model(card, *load_identified(card, weights, texts, load))

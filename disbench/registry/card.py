@@ -21,6 +21,7 @@ SHIPPED_ROOTS = [
     str(path) for path in (_PACKAGE / "_shipped" / "models", _PACKAGE.parent / "models") if path.is_dir()
 ][:1]
 HELP = "see docs/add-a-model.md"
+VARIANTS = "variants.toml"  # of a folder with several models: what each has in place of the card
 HUB_PREFIX = "hf:"  # before the repository or folder of a model from Hugging Face
 FOLDERS_VARIABLE = "DISBENCH_MODELS"  # folders of models, separated as in $PATH
 
@@ -66,7 +67,7 @@ class Card:
     """card.toml: who made the model, where its weights are, and every choice that changes its scores.
 
     Attributes:
-        name: the name of the folder.
+        name: the name of the folder, FOLDER:NAME for a variant.
         folder: the folder of the model.
         title: the method, as reports call it.
         status: one of STATUSES.
@@ -130,6 +131,17 @@ class Card:
         return bool(self.weights or self.training)
 
     @property
+    def is_variant(self) -> bool:
+        """Whether the model is one of several in its folder."""
+        return ":" in self.name
+
+    @property
+    def default_weights(self) -> Download | None:
+        """The weights that are used without --weights: those that disbench ships, or the first ones of a variant."""
+        shipped = next((entry for entry in self.weights if not entry.urls), None)
+        return shipped or next((entry for entry in self.weights if self.is_variant), None)
+
+    @property
     def is_shipped(self) -> bool:
         """Whether the model is disbench's own."""
         return not self.source and str(self.folder.parent) in SHIPPED_ROOTS
@@ -142,10 +154,41 @@ class Card:
         return None if self.is_shipped else self.folder
 
 
+def name_runs_folder(model: str) -> str:
+    """Name the folder of the runs of a model: by its name, without the colon, which some systems forbid."""
+    return model.replace(":", "_")
+
+
+def read_cards(folder: Path) -> list[Card]:
+    """Read the card of a model's folder, or one for each variant of it. InputError for files that are not cards."""
+    path = folder / VARIANTS
+    if not path.is_file():
+        return [read_card(folder)]
+    fault = "not a list of variants"
+    shared, variants = read_toml(folder / "card.toml", "not a card"), read_toml(path, fault)
+    with report_unreadable(path, fault):
+        if misnamed := [name for name in variants if not re.fullmatch(r"[a-zA-Z0-9][\w-]*", name)]:
+            raise TypeError(f"no model can be called {misnamed[0]!r}")
+        if others := [name for name, table in variants.items() if not isinstance(table, dict)]:
+            raise TypeError(f"{others[0]} is no table")
+        tables = {f"{folder.name}:{name}": table for name, table in variants.items()}
+        contents = {name: _merge_tables(shared | {"title": name}, table) for name, table in tables.items()}
+    return [_make_card(path, name, content) for name, content in contents.items()]
+
+
 def read_card(folder: Path) -> Card:
     """Read the card of a model's folder. InputError for a file that is not a card."""
     path = folder / "card.toml"
-    content = read_toml(path, "not a card")
+    return _make_card(path, folder.name, read_toml(path, "not a card"))
+
+
+def _merge_tables(shared: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    return {**shared, **table, "pipeline": {**shared.get("pipeline", {}), **table.get("pipeline", {})}}
+
+
+def _make_card(path: Path, name: str, content: dict[str, Any]) -> Card:
+    """Make a card of the content of a file. InputError for content that is none."""
+    folder = path.parent
     with report_unreadable(path, "not a card"):
         if {"protocol", "pipeline"} <= content.keys():
             raise TypeError("it has both [pipeline] and [protocol], its former name; keep [pipeline]")
@@ -153,8 +196,8 @@ def read_card(folder: Path) -> Card:
             content["pipeline"] = content.pop("protocol")
         lists = content.keys() & {"weights", "maps"}
         downloads = {kind: [Download(**entry) for entry in content[kind]] for kind in lists}
-        Card(name=folder.name, folder=folder, **content | downloads)  # TypeError for unknown keys
-        card = msgspec.convert(content | {"name": folder.name, "folder": folder}, Card)  # checks the types of values
+        Card(name=name, folder=folder, **content | downloads)  # TypeError for unknown keys
+        card = msgspec.convert(content | {"name": name, "folder": folder}, Card)  # checks the types of values
     if card.status not in STATUSES:
         raise InputError(f"{path}: unknown status {card.status!r}; known: {', '.join(STATUSES)}")
     if card.command and card.predictor:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from disbench.errors import BrokenPlugin, InputError
-from disbench.registry.card import FOLDERS_VARIABLE, HELP, HUB_PREFIX, SHIPPED_ROOTS, Card, read_card
+from disbench.registry.card import FOLDERS_VARIABLE, HELP, HUB_PREFIX, SHIPPED_ROOTS, Card, read_cards
 
 ENTRY_POINTS = "disbench.models"  # the group that plug-ins use
 
@@ -76,13 +76,13 @@ def scan_models() -> tuple[dict[str, Card], dict[str, str]]:
             if not (folder / "card.toml").is_file():
                 if (folder / "predictor.py").is_file():
                     faults[str(folder)] = f"{folder}: skipped, since it has no card.toml; {HELP}"
-            elif name in cards:
-                faults[str(folder)] = f"{folder}: skipped, since {cards[name].folder} has its name"
+            elif other := next((card.folder for card in cards.values() if card.folder.name == name), None):
+                faults[str(folder)] = f"{folder}: skipped, since {other} has its name"
             elif not re.fullmatch(r"[a-zA-Z0-9][\w-]*", name):
                 faults[name] = f"{folder}: skipped, since no model can have this name; rename the folder"
             else:
                 try:
-                    cards[name] = read_card(folder)
+                    cards |= {card.name: card for card in read_cards(folder)}
                 except InputError as error:
                     faults[name] = str(error)
     return dict(sorted(cards.items())), faults

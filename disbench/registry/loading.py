@@ -33,7 +33,10 @@ def get_card(name: str) -> Card:
     by_name = {normalise_name(card.name): card for card in cards.values()}
     card = by_name.get(normalise_name(name))
     if card is None:
-        raise InputError(faults.get(name) or f"unknown model {name!r}; {suggest_names(name.lower(), cards)}")
+        variants = [key for key in cards if key.startswith(f"{name}:")]
+        names = sorted(cards, key=lambda key: ":" in key)  # variants last
+        hint = f"known: {', '.join(variants)}" if variants else suggest_names(name.lower(), names)
+        raise InputError(faults.get(name.partition(":")[0]) or f"unknown model {name!r}; {hint}")
     return card
 
 
@@ -58,7 +61,7 @@ def check_weights(card: Card, weights: str | None) -> None:
             f"{card.title} comes without weights; --weights takes those of a training of your own "
             f"(`disbench train {cli_arguments(card, '--model')}`){maps}"
         )
-    if card.weights and all(download.urls for download in card.weights):
+    if card.weights and card.default_weights is None:
         first = card.weights[0]
         raise InputError(
             f"{card.title} needs --weights: get {first.name} by hand from {first.urls[0]}, "
@@ -131,6 +134,8 @@ def _check_digest(card: Card, weights: str | None) -> None:
     if not weights or not Path(weights).is_file():
         return
     download = next((download for download in card.weights if download.name == Path(weights).name), None)
+    if card.is_variant:  # whose file has any name
+        download = download or card.default_weights
     for kind in ("md5", "sha256"):
         if download and (expected := getattr(download, kind)):
             with Path(weights).open("rb") as file:

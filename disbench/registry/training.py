@@ -26,7 +26,7 @@ def find_training(card: Card, weights: str | None) -> TrainedOn:
 def find_download(card: Card, weights: str | None) -> Download | None:
     """Find the entry of a card that describes weights: by name or address, or by digest."""
     if weights is None:
-        return next((entry for entry in card.weights if not entry.urls), None)
+        return card.default_weights
     path = Path(weights)
     names = {weights, path.name, path.stem}
     for entry in card.weights:

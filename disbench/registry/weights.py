@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from disbench.data.training import describe_training
 from disbench.errors import InputError
 from disbench.registry.card import Card, Download
 from disbench.registry.discovery import cli_arguments, scan_models
 from disbench.registry.external import KINDS, WEIGHTS_SUFFIXES
 from disbench.registry.hub import download_from_hub
-from disbench.registry.url_files import download_url
+from disbench.registry.url_files import download_url, file_location
 from disbench.registry.weights_digests import SUFFIX, check_downloads, read_record, record_of_hub, record_of_url
+from disbench.system.network import is_offline
+from disbench.system.progress import announce_once
 
 _SUFFIXES = {*WEIGHTS_SUFFIXES, *KINDS} - {".py"}
 _HUB = re.compile(
@@ -57,7 +60,12 @@ def list_records(entry: Download) -> list[tuple[str, str]]:
 
 
 def find_entry(card: Card, weights: str | None) -> Download | None:
-    """Find the entry of a card that --weights names. None for a path that exists, and for anything else."""
+    """Find the entry of a card that --weights names. None for a path that exists, and for anything else.
+
+    Without --weights, it is that of the weights that the card uses then, if any.
+    """
+    if weights is None:
+        return card.default_weights
     entry = next((entry for entry in card.weights if entry.name == weights), None)
     return None if entry is None or Path(entry.name).exists() else entry
 
@@ -81,7 +89,7 @@ def resolve_weights(card: Card, weights: str | None) -> str | None:
         weights: a name of the card, or anything else that --weights takes, which is returned as it is.
 
     Returns:
-        None for weights that disbench ships.
+        None for weights that disbench ships, and for none.
 
     Raises:
         InputError: by-hand weights, a download that fails, or that is not what the card means.
@@ -98,6 +106,9 @@ def resolve_weights(card: Card, weights: str | None) -> str | None:
             return str(fetch_from_hub(entry.name, repository, file, ()))
         return repository if card.is_shipped else weights
     if url := direct_url(entry):
+        if not file_location(url).is_file() and not is_offline():
+            terms = f"licence: {entry.license or 'not stated'}; trained on: {describe_training(entry.trained_on)}"
+            announce_once(f"{entry.name}: to be downloaded from {url} ({entry.size or 'size not known'}; {terms})")
         try:
             path = download_url(entry.name, url)
         except InputError as error:
@@ -133,6 +144,9 @@ def _list_files(folder: Path, patterns: Sequence[str]) -> dict[str, Path]:
 
 
 def _is_file(url: str) -> bool:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # text that is no address
+        return False
     is_page = "/blob/" in parts.path or parts.hostname in {"drive.google.com", "pan.baidu.com"}
     return parts.scheme in {"http", "https"} and Path(parts.path).suffix.lower() in _SUFFIXES and not is_page

@@ -23,6 +23,7 @@ from disbench.data.hashing import ChangedFileError
 from disbench.errors import InputError
 from disbench.inference.command import CommandMethod, load_command, predict_folder
 from disbench.inference.map_folder import MapFolder
+from disbench.registry.card import name_runs_folder
 from disbench.runs.engines.base import Description, Engine
 from disbench.runs.manifest import read_manifest, write_manifest
 from disbench.runs.pipeline import SaveMap
@@ -82,7 +83,7 @@ class CommandSource:
         self.progress: Progress | None = None
         self.description = Description(
             title=method.card.title,
-            name=method.card.name,
+            name=name_runs_folder(method.card.name),
             device=method.device,
             identity=method.identify(),
             environment=describe_environment() | {"device": method.device, "packages": "those of the command"},

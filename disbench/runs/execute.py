@@ -106,9 +106,10 @@ def evaluate_references(
     card = get_card(model.name)
     device = None if card.command else model.device
     baselines = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
+    is_network = card.accepts_weights and not card.source and not card.command and not card.is_variant
     plain = replace(dataset, inputs={})  # of which the trivial baselines take none
     results = [evaluate(spec, plain, measures, config, engine=engine, progress=progress) for spec in baselines]
-    if card.accepts_weights and model.weights != "untrained" and not card.source and not card.command:
+    if is_network and model.weights != "untrained":
         untrained = ModelSpec(name=model.name, weights="untrained", device=model.device)
         results.append(evaluate(untrained, dataset, measures, config, engine=engine, progress=progress))
     return results

@@ -15,7 +15,7 @@ from disbench.errors import InputError
 from disbench.inference.command import load_command
 from disbench.inference.map_archive import is_archive, open_maps
 from disbench.inference.map_folder import MapFolder
-from disbench.registry.card import Card
+from disbench.registry.card import Card, name_runs_folder
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import KINDS, WEIGHTS_SUFFIXES
 from disbench.registry.loading import import_attribute
@@ -128,7 +128,7 @@ def _plan_cell(
     else:
         spec = inputs.make_model_spec(method)
         card = inputs.get_card(method)
-        name = card.name
+        name = name_runs_folder(card.name)
         description = _describe_model(spec, name, dataset, config.run.out)
         dataset = pair_inputs(dataset, card.title, description.inputs if description else card.inputs)
         bytes_per_image = _estimate_bytes(config.run.out / name, dataset, saves=config.run.save_maps)

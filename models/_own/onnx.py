@@ -1,4 +1,4 @@
-"""An ONNX file behind disbench's Predictor interface, run by onnxruntime; no torch, and no code of the file."""
+"""An ONNX file, also behind disbench's Predictor interface, run by onnxruntime; no torch, and no code of the file."""
 
 import ctypes
 import os
@@ -18,41 +18,32 @@ from disbench.system.cores import count_cores
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-class Predictor:
-    """Predict with an ONNX file.
+class OnnxFile:
+    """The network of an ONNX file.
 
     Args:
-        card: Card of the file.
-        weights: Always None.
+        path: The file.
         device: "cpu", or "cuda" or "cuda:NUMBER" if onnxruntime supports it; default: the best one.
-        output: Name or number of the output, and :CHANNEL if it has several; default: the first output.
-        options: Options of steps.Steps.
+
+    Attributes:
+        source: Digest of the file, and of those in which it keeps tensors.
+        input: Its only input, (b, 3, H, W).
+        fixed: The sides (height, width) of its input; None for one that it leaves open.
     """
 
-    def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
-        self.path = path = Path(card.source)
+    def __init__(self, path: Path, device: str | None):
+        self.path = path
         self.device = _choose_device(device)
         load = partial(_load_session, path, self.device)
-        self.session, source = steps.load_hashed_files(path, list_data_files(path), load)
+        self.session, self.source = steps.load_hashed_files(path, list_data_files(path), load)
         self.process = os.getpid()
         self.input = self._check_input(path)
         batch, _, *sides = self.input.shape
         self.batch = batch if isinstance(batch, int) else None
-        fixed = [side if isinstance(side, int) else None for side in sides]
-        defaults = {"size": tuple(side or steps.SIZE for side in fixed)} if any(fixed) else {}
-        self.steps = steps.parse_steps(card.title, options, ("output",), **defaults)
-        if any(side and (not self.steps.size or side != self.steps.size[i]) for i, side in enumerate(fixed)):
-            raise InputError(f"{path}: works only at {sides[0]}x{sides[1]}; omit --option size")
-        name, self.channel = steps.parse_output(output)
-        self.output = self._find_output(path, name or "0")
-        self.identity = {"source": source, "steps": asdict(self.steps), "output": output}
+        self.fixed = [side if isinstance(side, int) else None for side in sides]
 
-    def prepare(self, image: np.ndarray) -> np.ndarray:
-        """uint8 (h, w, 3) -> (3, H, W) in the file's input type, float32 or float16."""
-        return self.steps.prepare(image).astype(INPUT_TYPES[self.input.type])
-
-    def infer(self, batch: np.ndarray) -> np.ndarray:
-        """(b, 3, H, W) -> the network's maps (b, H', W').
+    def run(self, batch: np.ndarray, name: str) -> np.ndarray:
+        """Compute an output of the network for images (b, 3, H, W).
 
         A file with a fixed batch gets batches of that size. The last image fills up the last one, and its further maps
         are dropped.
@@ -66,19 +57,19 @@ class Predictor:
             images = batch[start : start + size]
             missing = size - len(images)
             filled = np.concatenate([images, *[images[-1:]] * missing]) if missing else images
-            (output,) = self.session.run([self.output], {self.input.name: filled})
+            (output,) = self.session.run([name], {self.input.name: filled})
             if not isinstance(output, np.ndarray) or output.ndim < 1 or len(output) != size:
                 shape = getattr(output, "shape", type(output).__name__)
                 raise InputError(
-                    f"{self.path}: its output {self.output} is {shape} for {size} images, not (batch, ...); select "
+                    f"{self.path}: its output {name} is {shape} for {size} images, not (batch, ...); select "
                     "another one with --option output=NAME"
                 )
             outputs.append(output[: len(images)])
-        return steps.select_channel(np.concatenate(outputs), self.channel)
+        return np.concatenate(outputs)
 
-    def restore(self, output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """(H', W') -> uint8 (h, w)."""
-        return self.steps.restore(output, size)
+    def list_outputs(self) -> list[str]:
+        """List the names of its outputs."""
+        return [node.name for node in self.session.get_outputs()]
 
     def _check_input(self, path: Path) -> onnxruntime.NodeArg:
         inputs = self.session.get_inputs()
@@ -91,8 +82,44 @@ class Predictor:
             "(batch, 3, height, width); export it with one"
         )
 
+
+class Predictor(OnnxFile):
+    """Predict with an ONNX file.
+
+    Args:
+        card: Card of the file.
+        weights: Always None.
+        device: As of OnnxFile.
+        output: Name or number of the output, and :CHANNEL if it has several; default: the first output.
+        options: Options of steps.Steps.
+    """
+
+    def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
+        super().__init__(path := Path(card.source), device)
+        fixed = self.fixed
+        defaults = {"size": tuple(side or steps.SIZE for side in fixed)} if any(fixed) else {}
+        self.steps = steps.parse_steps(card.title, options, ("output",), **defaults)
+        if any(side and (not self.steps.size or side != self.steps.size[i]) for i, side in enumerate(fixed)):
+            height, width = self.input.shape[2:]
+            raise InputError(f"{path}: works only at {height}x{width}; omit --option size")
+        name, self.channel = steps.parse_output(output)
+        self.output = self._find_output(path, name or "0")
+        self.identity = {"source": self.source, "steps": asdict(self.steps), "output": output}
+
+    def prepare(self, image: np.ndarray) -> np.ndarray:
+        """uint8 (h, w, 3) -> (3, H, W) in the file's input type, float32 or float16."""
+        return self.steps.prepare(image).astype(INPUT_TYPES[self.input.type])
+
+    def infer(self, batch: np.ndarray) -> np.ndarray:
+        """(b, 3, H, W) -> the network's maps (b, H', W')."""
+        return steps.select_channel(self.run(batch, self.output), self.channel)
+
+    def restore(self, output: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """(H', W') -> uint8 (h, w)."""
+        return self.steps.restore(output, size)
+
     def _find_output(self, path: Path, name: str) -> str:
-        names = [node.name for node in self.session.get_outputs()]
+        names = self.list_outputs()
         if name.isdecimal() and int(name) < len(names):
             return names[int(name)]
         if name not in names:

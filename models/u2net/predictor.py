@@ -2,13 +2,12 @@
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts.network import NetworkPredictor, open_weights
 from disbench.models.u2net.network import U2Net, add_counters, detect_variant
-from disbench.models.u2net.steps import STEPS
+from disbench.models.u2net.steps import STEPS, normalise, stretch
 from disbench.registry.card import Card
 
 MEAN = (0.485, 0.456, 0.406)
@@ -43,9 +42,7 @@ class Predictor(NetworkPredictor):
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W): resized, divided by its largest value, normalised by channel."""
-        pixels = self.resize(image, self.size)
-        pixels = (pixels / (pixels.max() or 1) - MEAN) / DEVIATION
-        return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1).contiguous()
+        return torch.from_numpy(normalise(self.resize(image, self.size), MEAN, DEVIATION))
 
     @torch.inference_mode()
     def infer(self, batch: Tensor) -> Tensor:
@@ -54,8 +51,4 @@ class Predictor(NetworkPredictor):
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
         """(H, W) -> uint8 (h, w): stretched from min to max, truncated, resized in 8 bit; a constant map becomes 0."""
-        low, high = output.aminmax()
-        if low == high:
-            return np.zeros(size, np.uint8)
-        pixels = ((output - low) / (high - low) * 255).cpu().numpy().astype(np.uint8)
-        return np.array(Image.fromarray(pixels).resize(size[::-1], self.filter))
+        return stretch(output.cpu().numpy(), size, self.filter)

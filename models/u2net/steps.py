@@ -1,6 +1,6 @@
-"""Reduce or enlarge images to U2-Net's input, as the three programs do that run it."""
+"""What the three programs that run U2-Net do to images and maps. This module needs no torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,21 @@ def smooth_first(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def resize_by_lanczos(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """uint8 (h, w, 3) -> uint8 (H, W, 3), as rembg resizes: Pillow's Lanczos filter."""
     return np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS))
+
+
+def normalise(pixels: np.ndarray, mean: Sequence[float], deviation: Sequence[float]) -> np.ndarray:
+    """(H, W, 3) -> float32 (3, H, W): divided by the largest value, normalised by channel, in float64."""
+    scaled = (pixels / (pixels.max() or 1) - mean) / deviation
+    return np.ascontiguousarray(scaled.astype(np.float32).transpose(2, 0, 1))
+
+
+def stretch(output: np.ndarray, size: tuple[int, int], kind: Image.Resampling) -> np.ndarray:
+    """float32 (H, W) -> uint8 (h, w): stretched from min to max, truncated, resized in 8 bit; a constant map is 0."""
+    low, high = output.min(), output.max()
+    if low == high:
+        return np.zeros(size, np.uint8)
+    pixels = ((output - low) / (high - low) * 255).astype(np.uint8)
+    return np.array(Image.fromarray(pixels).resize(size[::-1], kind))
 
 
 # Value of --option steps -> how the image is resized, and the filter that resizes the map.

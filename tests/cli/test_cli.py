@@ -138,7 +138,7 @@ def test_lists_are_for_people_and_programs():
 
 def test_models_are_filtered_and_described():
     names = [m["name"] for m in json.loads(call("models", "--status", "verified", "--find", "ECCV", "--json").stdout)]
-    assert names == ["ifa", "isnet"]
+    assert names == ["ifa", "isnet", "rembg:isnet-anime", "rembg:isnet-general-use"]
     shown = call("models", "IS-Net").stdout
     assert "Resize: torch-bilinear, not antialiased" in shown
     assert "Weights isnet.pth (177 MB; licence: not stated; trained on: DIS5K/DIS-TR)" in shown

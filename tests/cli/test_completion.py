@@ -12,6 +12,7 @@ from disbench.cli.main import main
         ([], "lea", {"leaderboard"}),
         (["run", "--model"], "is", {"isdnet", "isnet"}),
         (["time", "--model"], "ots", {"otsu"}),
+        (["run", "--model"], "rembg:isnet", {"rembg:isnet-anime", "rembg:isnet-general-use"}),
         (["run", "--split"], "dis-te", {"DIS-TE1", "DIS-TE2", "DIS-TE3", "DIS-TE4", "DIS-TE1..4"}),
         (["run", "--split"], "DIS-VD,dis-te3", {"DIS-VD,DIS-TE3"}),
         (["models"], "isn", {"isnet"}),

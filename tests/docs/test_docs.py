@@ -46,6 +46,7 @@ PARSED_ALONE = {  # words of a command -> why it is not run here
     "--device cuda": "a GPU",
     "--trimaps": "trimaps; test_soft_truths.py has some",
     "--engine ray": "a cluster; test_engine_ray.py starts one",
+    "--model rembg:": "a download; test_rembg.py has small files",
     "hf:nvidia": "a download; test_external_models.py has such a folder",
     "stabilityai": "a download; test_diffdis_weights.py and test_diffdis_ceiling.py have a small one",
     "noise-spread": "three networks that one has trained; test_diffdis_spread.py has small ones",
