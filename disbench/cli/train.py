@@ -34,9 +34,9 @@ RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of it
 @click.option(
     "--data",
     metavar="DIR",
-    help="DIS5K, a folder with im/ and gt/, or 'mini'. Default: $DISBENCH_DATA, ./DIS5K, mini.",
+    help="The data set, as for `run`; of several subsets, DIS-TR or train. Default: $DISBENCH_DATA, ./DIS5K, mini.",
 )
-@click.option("--validate", metavar="DIR", help="Folder with im/ and gt/ to validate on. Default: DIS-VD.")
+@click.option("--validate", metavar="DIR", help="Data set to validate on. Default: DIS-VD or validation of --data.")
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Folder of checkpoints and logs; resumes from them."
 )
@@ -61,7 +61,7 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
         option = "--" + min(model_options).replace("_", "-")
         raise InputError(f"{option} needs --model; with a recipe, change its keys by --set")
     recipe_file = recipe if recipe and recipe.is_file() else None  # a folder may have the name of a shipped recipe
-    check_output(out, [*list_data_folders(data), validate, recipe_file])
+    check_output(out, [*list_data_folders(data), *(list_data_folders(validate) if validate else ()), recipe_file])
     try:
         from disbench.models._training.context import TrainingContext
         from disbench.models._training.supervised import Recipe, train_model
