@@ -93,16 +93,16 @@ _SIZE_WHOLE = (("f", "Fᵦ", r"F_\beta", "higher"), *_SIZE)
 SIZE_WHOLE = {f"size_{name}": name for name, *_ in _SIZE_WHOLE}  # measure -> key in BINARY_MEASURES
 SIZE_WHOLE_MEASURES = tuple(
     Measure(
-        name=f"size_{name}", symbol=f"SI-{symbol}", latex=rf"\mathrm{{SI\mbox{{-}}}}{latex}", direction=direction,
+        name=f"size_{name}", symbol=symbol, latex=latex, direction=direction,
         formula=f"{symbol} of the pixels of all targets, each within its own box", reference=_LI,
-        variants={"whole": "whole"}, optional=True,
+        variants={"whole": "SI,whole"}, optional=True,
     )
     for name, symbol, latex, direction in _SIZE_WHOLE
 )
 
 # The context measure that the degree of camouflage weights.
 CAMOUFLAGE_CONTEXT = Measure(
-    name="camouflage_context", symbol="Cʷᵦ", latex=r"C^w_\beta",
+    name="camouflage_context", symbol="Cʷᵦ", latex=r"C_\beta^w",
     formula=(
         "(1 + β²) R C / (β² R + C), β² = 1.2: relevance R and completeness C as in the context measure, but C is the "
         "mean with weights 1 + degree of camouflage: how alike a pixel is to its patch's most similar surroundings, by "
