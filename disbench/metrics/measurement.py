@@ -100,8 +100,8 @@ def measure_soft(
         raise InputError(
             f"prediction is {prediction.shape}, truth is {truth.shape}; resize the prediction to the truth's (h, w)"
         )
-    for name, check in (("trimap", check_map), ("image", check_image)):
-        array = inputs.get(name)
+    arrays = (("trimap", inputs.get("trimap"), check_map), ("image", inputs.get("image"), check_image))
+    for name, array, check in arrays:
         if array is not None:
             check(name, array)
             if array.shape[:2] != truth.shape:

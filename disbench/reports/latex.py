@@ -160,7 +160,7 @@ def _escape_char(char: str) -> str:
 
 def escape_prose(text: str) -> str:
     """Escape text as escape_latex() does, and let lines break within its longest words, such as names of folders."""
-    words = re.finditer(r"[^\s|,]{%d,}" % (LONG_WORD + 1), text)
+    words = re.finditer(rf"[^\s|,]{{{LONG_WORD + 1},}}", text)
     cuts = [cut for word in words for cut in range(word.start() + PIECE, word.end(), PIECE)]
     return r"\allowbreak{}".join(escape_latex(text[start:end]) for start, end in pairwise([0, *cuts, len(text)]))
 
