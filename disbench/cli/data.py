@@ -10,9 +10,20 @@ from disbench.system.console import print_json, print_note, print_table
 from disbench.system.progress import show_progress
 
 
-@click.group()
+class DataCommands(click.Group):
+    """A group that takes the name of a published data set as `show` with that name."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple:
+        """Resolve a command, or the name of a published data set."""
+        from disbench.data.known import find_known
+
+        is_name = self.get_command(ctx, args[0]) is None and find_known(args[0])
+        return super().resolve_command(ctx, ["show", *args] if is_name else args)
+
+
+@click.group(cls=DataCommands)
 def data() -> None:
-    """Check, freeze, rank and look up data sets."""
+    """Check, freeze, rank and look up data sets. `data NAME` is `data show NAME`."""
 
 
 @data.command()

@@ -75,6 +75,7 @@ def run(
     from disbench.data.inputs import declare_inputs
     from disbench.data.location import find_dataset
     from disbench.data.soft_truths import declare_truths
+    from disbench.metrics.pixel_metrics import needs_images
     from disbench.registry.loading import check_weights, get_card
     from disbench.reports.publish import publish_run
     from disbench.runs.execute import evaluate, evaluate_maps, evaluate_references
@@ -92,7 +93,7 @@ def run(
     with show_progress() as progress, open_engine(engine, address) as computes:
         more = {"engine": computes, "progress": progress}
         if maps:
-            dataset = find_dataset(location, split, images=False, progress=progress)
+            dataset = find_dataset(location, split, images=needs_images(measures.metrics), progress=progress)
             dataset = declare_truths(dataset, truth_kind, trimaps)
             saved = MapsSpec(title=f"{card.title}, maps", folder=maps)
             results = evaluate_maps(saved, dataset, measures, config, **more)
@@ -123,6 +124,7 @@ def run(
 @click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
 @add_options(*data_options)
 @click.option("--truth", type=PATH, help="A folder of ground truths, instead of --data.")
+@click.option("--images", type=PATH, help="Their images, for camouflage_context. Needs --truth.")
 @add_options(*truth_options)
 @out_option
 @click.option("--workers", type=click.IntRange(0), help="Threads that decode and measure. Default: one per core.")
@@ -136,6 +138,7 @@ def score(
     data,
     split,
     truth,
+    images,
     truth_kind,
     trimaps,
     out,
@@ -156,6 +159,7 @@ def score(
     from disbench.data.location import find_dataset
     from disbench.data.soft_truths import declare_truths
     from disbench.inference.map_archive import name_maps
+    from disbench.metrics.pixel_metrics import needs_images
     from disbench.reports.images import check_per_image_path, write_per_image
     from disbench.runs.execute import evaluate_maps
     from disbench.runs.outputs import check_output, list_data_folders
@@ -165,6 +169,8 @@ def score(
         check_per_image_path(per_image)
     if truth and data:
         raise InputError("--truth takes the place of --data: omit one of them")
+    if images and not truth:
+        raise InputError("--images needs --truth; --data has images of its own")
     methods = [(title or name_maps(folder), folder) for title, folder in map(parse_titled_path, maps)]
     titles = [title for title, _ in methods]
     if duplicates := {title for title in titles if titles.count(title) > 1}:  # reported before any work
@@ -172,7 +178,8 @@ def score(
     measures = _parse_measures(protocols, metrics)
     config = RunConfig(out=out, save_maps=save, workers=workers, shard=shard)
     with show_progress() as progress, open_engine(engine, address) as computes:
-        dataset = find_dataset((None, truth) if truth else data, split, images=False, progress=progress)
+        location = (images, truth) if truth else data
+        dataset = find_dataset(location, split, images=needs_images(measures.metrics), progress=progress)
         dataset = declare_truths(dataset, truth_kind, trimaps)
         inputs = [*list_data_folders(dataset.location), trimaps, *(folder for _, folder in methods)]
         check_output(out, inputs)

@@ -36,9 +36,14 @@ RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of it
     "--data",
     metavar="DIR",
     type=TEXT,
-    help="DIS5K, a folder with im/ and gt/, or 'mini'. Default: $DISBENCH_DATA, ./DIS5K, mini.",
+    help="The data set, as for `run`; of several subsets, DIS-TR or train. Default: $DISBENCH_DATA, ./DIS5K, mini.",
 )
-@click.option("--validate", metavar="DIR", type=TEXT, help="Folder with im/ and gt/ to validate on. Default: DIS-VD.")
+@click.option(
+    "--validate",
+    metavar="DIR",
+    type=TEXT,
+    help="Data set to validate on. Default: DIS-VD or validation of --data.",
+)
 @click.option(
     "--out", required=True, type=PATH, help="Folder of checkpoints and logs; resumes from them."
 )

@@ -32,7 +32,7 @@ class KnownSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         sources: pages that the facts are from.
         citation: the paper.
         doi: the DOI of the paper.
-        licence: the terms of use, as the homepage has them.
+        licence: the terms of use, as the homepage or another source has them.
         total: the number of all images, where it is known but the splits are not.
         other_counts: numbers of images under which the data set is shared too.
         digests: split -> digest of `disbench data freeze`.

@@ -68,15 +68,54 @@ def find_dataset(
         _check_single(truth_dir, samples_name, split)
         pairs = read_pairs(samples_name, image_dir if images else None, truth_dir)
         return _make_single(location, samples_name, pairs)
-    if str(location).startswith(HUB_PREFIX):
-        root, title = download_dataset(str(location)), str(location).removeprefix(HUB_PREFIX)
-    else:
-        root, title = Path(location), Path(location).resolve().name
-    if root.suffix.lower() == ".toml" and not root.is_dir():
+    root, title = _locate(location)
+    if _is_description(root):
         title, truth_kind, parts = read_description(root, images=images)
         dataset = _read_parts(_Place(location, root, title, truth_kind), parts, split)
         return replace(dataset, inputs=_gather_inputs(dataset, parts))
     return _find_in_folder(_Place(location, root, title), split, images=images)
+
+
+def list_subsets(location: DataLocation = None) -> tuple[str, ...]:
+    """List the subsets of a data set, without reading them.
+
+    Args:
+        location: as in find_dataset.
+
+    Returns:
+        Names by which `split` selects them; of a folder with splits of DIS5K only these. Empty for a data set without
+        subsets, and for a layout that find_dataset does not read.
+
+    Raises:
+        InputError: for a folder that can be read in several ways, and a file that describes no data set.
+    """
+    location = resolve_location(location)
+    if location == "mini":
+        from disbench.data import mini  # imports the renderer
+
+        return tuple(mini.SPLITS)
+    if isinstance(location, tuple):
+        return ()
+    root, title = _locate(location)
+    if _is_description(root):
+        return tuple(read_description(root)[2])
+    of_dis5k = find_split_folders(find_tree(root))
+    if (root / "gt").is_dir() or of_dis5k:
+        return () if (root / "gt").is_dir() else tuple(of_dis5k)
+    reading = recognize_folder(root)
+    names = list(reading.parts) if reading else [""]
+    return () if names == [""] else tuple(name or title for name in names)
+
+
+def _locate(location: str | Path) -> tuple[Path, str]:
+    """Return the folder or file of a data set, which is downloaded from the hub if it is there, and its name."""
+    if str(location).startswith(HUB_PREFIX):
+        return download_dataset(str(location)), str(location).removeprefix(HUB_PREFIX)
+    return Path(location), Path(location).resolve().name
+
+
+def _is_description(root: Path) -> bool:
+    return root.suffix.lower() == ".toml" and not root.is_dir()
 
 
 @dataclass(frozen=True)

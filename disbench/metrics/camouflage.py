@@ -1,16 +1,26 @@
-"""The degree of camouflage: how well the surroundings of a foreground could replace it.
+"""The degree of camouflage (how well its surroundings could replace a foreground), and the measure that it weights.
 
 Wang et al., Context-measure: contextualizing metric for camouflage, arXiv:2512.07076, 2025, as PySODMetrics 1.6.2
 transcribes it. Each patch of the foreground is replaced by the most similar patch of its surroundings; the degree of a
 pixel grows with the similarity of its old and new colour.
 """
 
+import math
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from disbench.metrics.protocols import EPS
+from disbench.metrics.stretch import stretch_levels
 
+BETA2 = 1.2  # weight of relevance
+ALPHA = 6.0  # pixels over which the truth is blurred
+GAMMA = 8  # how fast the degree of camouflage grows with similarity
+LAMBDA = 20  # weight of the distance between patches against their colours
+REACH = 3  # standard deviations at which the Gaussian ends
+ONE_PIXEL = np.exp(-2 * np.array([[2, 1, 2], [1, 0, 1], [2, 1, 2]]))  # for a truth of one pixel: variances 1/4
 PATCH = 7  # pixels
 STEP = 3  # pixels between patches
 SURROUNDINGS = 20  # pixels of the square that widens the foreground
@@ -19,6 +29,100 @@ BATCH = 1024  # patches whose distances are in memory together
 # Linear RGB to XYZ (sRGB primaries), and the white point D65 of the 2° observer.
 XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
 WHITE = np.array([0.95047, 1.0, 1.08883])
+
+
+Part = tuple[slice, slice]
+
+
+def camouflage_context(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int, degree: np.ndarray) -> float:
+    """Compute the context measure with more weight where the foreground resembles its surroundings.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        lo: the level of the map that stands for 0.
+        hi: the level of the map that stands for 1.
+        degree: the degree of camouflage, as camouflage_degree() returns it for GAMMA and LAMBDA.
+
+    Returns:
+        The score, in 0..1; higher is better. 0 if map or truth is empty.
+    """
+    values = stretch_levels(lo, hi)
+    total = (int(prediction.sum(dtype=np.int64)) - lo * prediction.size) / (hi - lo)
+    return score_context(lambda part: cv2.LUT(prediction[part], values), total, foreground, degree, BETA2, ALPHA)
+
+
+def score_context(
+    read_values: Callable[[Part], np.ndarray],
+    total: float,
+    foreground: np.ndarray,
+    degree: np.ndarray | None,
+    beta2: float,
+    alpha: float,
+) -> float:
+    """Compute the weighted harmonic mean of a map's relevance and completeness, in double precision.
+
+    Args:
+        read_values: function that returns a part of the map, float64 in 0..1.
+        total: sum of the map.
+        foreground: the foreground of the truth, uint8 (h, w), 0 or another number.
+        degree: weights of the foreground's pixels are 1 plus this, (h, w). None: 1.
+        beta2: weight of relevance.
+        alpha: pixels over which the truth is blurred.
+
+    Returns:
+        The score, in 0..1. 0 if the truth is empty.
+    """
+    if not foreground.any():
+        return 0.0
+    blur = gaussian(foreground, alpha)
+    part = _part_around(foreground, blur)
+    inside, values = foreground[part] > 0, read_values(part)
+    # PySODMetrics blurs the truth in single and the map in double precision.
+    relevance = cv2.filter2D(inside.astype(np.float32), -1, blur)
+    relevant = float(np.einsum("yx,yx", relevance, values)) / (total + EPS)
+    complete = math.e / (math.e - 1) * (1 - np.exp(-cv2.filter2D(values, -1, blur)[inside]))
+    weights = 1 + (degree[part][inside] if degree is not None else np.zeros(complete.size))
+    whole = weights.sum() if degree is None else complete.size + float(degree.sum())
+    reached = float(complete @ weights) / (whole + EPS)
+    return float((1 + beta2) * relevant * reached / (beta2 * relevant + reached + EPS))
+
+
+def _part_around(foreground: np.ndarray, blur: np.ndarray) -> Part:
+    """Return the part of the image that the blurred truth reaches, with a margin that no blur crosses."""
+    left, top, width, height = cv2.boundingRect(foreground)
+    rows, columns = blur.shape[0] // 2 + 1, blur.shape[1] // 2 + 1
+    return np.s_[
+        max(0, top - rows) : top + height + rows,
+        max(0, left - columns) : left + width + columns,
+    ]
+
+
+def gaussian(foreground: np.ndarray, alpha: float) -> np.ndarray:
+    """Return the Gaussian with the shape of the foreground's covariance and total variance alpha^2, of sum 1.
+
+    It is decided in integers whether the foreground is a line. Then the Gaussian lies along that line.
+    """
+    moments = cv2.moments(foreground, binaryImage=True)
+    pixels, columns, rows, rows2, both, columns2 = (
+        int(moments[name]) for name in ("m00", "m10", "m01", "m02", "m11", "m20")
+    )
+    if pixels == 1:
+        return ONE_PIXEL / ONE_PIXEL.sum()
+    a, b, c = pixels * rows2 - rows**2, pixels * both - rows * columns, pixels * columns2 - columns**2
+    determinant, total = a * c - b * b, a + c
+    # The covariance, relative to its trace. Quotients of integers are rounded only once.
+    vertical, mixed, horizontal = a / total, b / total, c / total
+    reach = [round(REACH * alpha * math.sqrt(share)) for share in (vertical, horizontal)]
+    y, x = np.ogrid[-reach[0] : reach[0] + 1, -reach[1] : reach[1] + 1]
+    if determinant:
+        distance = (horizontal * y**2 - 2 * mixed * x * y + vertical * x**2) / (determinant / total**2)
+        blur = np.exp(-distance / (2 * alpha**2))
+    else:
+        divisor = math.gcd(a, b, c)
+        on_line = (a // divisor * x == b // divisor * y) & (b // divisor * x == c // divisor * y)
+        blur = np.where(on_line, np.exp(-(x**2 + y**2) / (2 * alpha**2)), 0)
+    return blur / blur.sum()
 
 
 def camouflage_degree(image: np.ndarray, inside: np.ndarray, gamma: float, lambda_spatial: float) -> np.ndarray:

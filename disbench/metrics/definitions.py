@@ -5,7 +5,13 @@ BER is at least 1/2, even for an empty map.
 """
 
 from disbench.metrics.measure_definition import Measure
-from disbench.metrics.optional_definitions import ALPHA_MEASURES, OUTLINE_MEASURES, SIZE_VARIANTS
+from disbench.metrics.optional_definitions import (
+    ALPHA_MEASURES,
+    CAMOUFLAGE_CONTEXT,
+    OUTLINE_MEASURES,
+    SIZE_VARIANTS,
+    SIZE_WHOLE_MEASURES,
+)
 from disbench.metrics.variants import VARIANTS
 
 _FIXED = {"mean": "mean", "adaptive": "adp", "binary": "bin", "whole": "whole"}
@@ -186,5 +192,8 @@ _SHAPES = (
 
 MEASURES = {
     measure.name: measure
-    for measure in (*_MEASURES, *_SHAPES, *ALPHA_MEASURES, *OUTLINE_MEASURES, *SIZE_VARIANTS)
+    for measure in (
+        *_MEASURES, *_SHAPES, *ALPHA_MEASURES, *OUTLINE_MEASURES, *SIZE_VARIANTS, *SIZE_WHOLE_MEASURES,
+        CAMOUFLAGE_CONTEXT,
+    )
 }

@@ -17,8 +17,9 @@ from disbench.metrics.areas import AREAS, area_under_curve
 from disbench.metrics.binary import BINARY_MEASURES
 from disbench.metrics.catalogue import METRICS, VARIANTS, Metric
 from disbench.metrics.measurement import Measurement
+from disbench.metrics.optional_definitions import SIZE_WHOLE, TARGET_COUNTS
 from disbench.metrics.pixel_metrics import column_of_metric, missing_column_error
-from disbench.metrics.protocols import NO_EPS, EvalProtocol, get_protocol
+from disbench.metrics.protocols import NO_EPS, PYSOD, EvalProtocol, get_protocol
 from disbench.metrics.thresholds import (
     Counts,
     Levels,
@@ -88,6 +89,8 @@ class ImageScores:
             return area_under_curve(*self.axes(metric))
         if not metric.variant:
             return self.stored_values(metric).max(1)
+        if metric.measure in SIZE_WHOLE:
+            return score_counts(metric, self.pooled_counts(metric), self.protocol)
         variant = VARIANTS[metric.variant]
         return variant.reduce(self.values(metric.measure, variant.thresholds), axis=1)
 
@@ -98,6 +101,8 @@ class ImageScores:
 
     def pooled_counts(self, metric: Metric) -> np.ndarray:
         """Return the counts (n, 4) that a pooled metric sums over the images."""
+        if metric.measure in SIZE_WHOLE:
+            return np.concatenate([self._read_column(column, metric) for column in TARGET_COUNTS], axis=1)
         thresholds = self._rule(metric.measure, VARIANTS[metric.variant].thresholds)
         return np.concatenate(self.counts(thresholds), axis=1)
 
@@ -107,9 +112,13 @@ class ImageScores:
         With k = 1 the score of the data set is their mean. Otherwise they are curves, and it is the maximum of the
         mean curve.
         """
-        column = column_of_metric(metric.key, self.protocol)
-        if column is None:
+        if column_of_metric(metric.key, self.protocol) is None:
             return _LEVEL_MEASURES[metric.key](self.levels, self.protocol)[:, None]
+        return self._read_column(metric.key, metric)
+
+    def _read_column(self, name: str, metric: Metric) -> np.ndarray:
+        """Return a column (n, k) that a metric needs, by its name under the protocol pysod."""
+        column = f"{column_of_metric(name, self.protocol)}"
         if any(column not in m.values for m in self.measurements):
             raise missing_column_error(metric.key, self.protocol)
         return np.array([m.values[column] for m in self.measurements], np.float64).reshape(len(self.measurements), -1)
@@ -138,6 +147,14 @@ class ImageScores:
         if on_curve and measure in BETA2 and self.protocol.skip_empty:
             return values[self.levels.fg.any(1)]
         return values
+
+
+def score_counts(metric: Metric, counts: np.ndarray, rules: EvalProtocol) -> np.ndarray:
+    """Compute a pooled metric (n,) from counts (n, 4), as they are in pooled_counts()."""
+    sides = Counts(*(counts[:, i : i + 1] for i in range(4)))
+    if metric.measure in SIZE_WHOLE:
+        return BINARY_MEASURES[SIZE_WHOLE[metric.measure]](sides, PYSOD, NO_EPS)[:, 0]
+    return BINARY_MEASURES[metric.measure](sides, rules, NO_EPS)[:, 0]
 
 
 def split_images(measurements: Iterable[Measurement], protocol: str) -> Iterator[ImageScores]:

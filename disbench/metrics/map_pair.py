@@ -3,14 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypedDict
 
 import numpy as np
 
+from disbench.errors import InputError
 from disbench.metrics.protocols import EvalProtocol
 from disbench.metrics.stretch import LEVELS
 from disbench.metrics.thresholds import binarise_histogram, level_span
 
 # Functions import the modules with compiled loops themselves, because these load Numba.
+
+
+class PairInputs(TypedDict, total=False):
+    """What some optional metrics need besides a map and its truth; see MapPair."""
+
+    thin: Callable[[np.ndarray], np.ndarray] | None
+    trimap: np.ndarray | None
+    image: np.ndarray | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +33,7 @@ class MapPair:
         truth: the truth's own levels, uint8 (h, w).
         thin: function that returns the skeleton of the foreground. None: disbench.metrics.effort.skeleton.
         trimap: the trimap, uint8 (h, w), unknown where it is neither 0 nor 255. None: there is none.
+        image: the image, uint8 (h, w, 3) RGB. None: it was not read.
     """
 
     raw: np.ndarray
@@ -30,6 +41,7 @@ class MapPair:
     truth: np.ndarray
     thin: Callable[[np.ndarray], np.ndarray] | None = None
     trimap: np.ndarray | None = None
+    image: np.ndarray | None = None
     _errors: dict[bool, tuple[int, float, float]] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
@@ -38,6 +50,15 @@ class MapPair:
         from disbench.metrics.effort import skeleton
 
         return (self.thin or skeleton)(self.foreground)
+
+    @cached_property
+    def camouflage(self) -> np.ndarray:
+        """Degree of camouflage of each pixel, float64 (h, w). InputError without the image."""
+        from disbench.metrics.camouflage import GAMMA, LAMBDA, camouflage_degree
+
+        if self.image is None:
+            raise InputError("camouflage_context needs the image; give it as image=")
+        return camouflage_degree(self.image, self.foreground > 0, GAMMA, LAMBDA)
 
     @cached_property
     def raw_quadrants(self) -> np.ndarray:

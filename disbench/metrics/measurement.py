@@ -1,16 +1,16 @@
 """The Measurement of one image: all that the scores of a data set need from it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics.catalogue import MetricKeys, resolve_metrics
-from disbench.metrics.map_pair import MapPair
+from disbench.metrics.map_pair import MapPair, PairInputs
 from disbench.metrics.pixel_metrics import StoredValue, compute_columns
 from disbench.metrics.protocols import get_protocol, parse_protocols
-from disbench.metrics.validate import check_map, check_not_binary, scale_truth
+from disbench.metrics.validate import check_image, check_map, check_not_binary, scale_truth
 
 KERNEL_VERSION = "2"  # change it whenever a score can change by more than 1e-12
 
@@ -47,8 +47,7 @@ def measure(
     truth: np.ndarray,
     protocol: str = "pysod",
     metrics: MetricKeys = None,
-    thin: Callable[[np.ndarray], np.ndarray] | None = None,
-    trimap: np.ndarray | None = None,
+    **inputs: Unpack[PairInputs],
 ) -> Measurement:
     """Measure one prediction map against its ground truth.
 
@@ -60,16 +59,18 @@ def measure(
         truth: the ground truth, uint8 (h, w); foreground is 255.
         protocol: names of the protocols to score under, as in "pysod,diffdis".
         metrics: keys as in score(). Only optional metrics matter, because all others are always measured.
-        thin: function that returns the skeleton of a foreground, to reuse skeletons between maps; see
-            disbench.data.truth_cache.load_skeleton. Default: compute the skeleton.
-        trimap: the trimap, uint8 (h, w), for metrics of its unknown region, which is neither 0 nor 255.
+        **inputs: what some metrics need. thin: function that returns the skeleton of a foreground, to reuse skeletons
+            between maps; see disbench.data.truth_cache.load_skeleton. trimap: the trimap, uint8 (h, w), for metrics of
+            its unknown region, which is neither 0 nor 255. image: the image, uint8 (h, w, 3) RGB, for
+            camouflage_context.
 
     Returns:
         The measurement, for score(), curves() and per_image().
 
     Raises:
         InputError: for arrays of another type or shape, for a truth whose largest level is between 1 and 128, which
-            would count as empty, and for metrics of the unknown region without a trimap.
+            would count as empty, for metrics of the unknown region without a trimap, and for camouflage_context
+            without the image.
 
     Examples:
         >>> import numpy as np
@@ -83,7 +84,7 @@ def measure(
     check_map("truth", truth)
     check_not_binary("truth", truth)
     scale_truth("truth", truth)  # which refuses one that would count as empty
-    return measure_soft(prediction, truth, protocol, metrics, thin, trimap)
+    return measure_soft(prediction, truth, protocol, metrics, **inputs)
 
 
 def measure_soft(
@@ -91,8 +92,7 @@ def measure_soft(
     truth: np.ndarray,
     protocol: str = "pysod",
     metrics: MetricKeys = None,
-    thin: Callable[[np.ndarray], np.ndarray] | None = None,
-    trimap: np.ndarray | None = None,
+    **inputs: Unpack[PairInputs],
 ) -> Measurement:
     """Measure as measure() does, but against a soft truth, which may have any levels, such as 0 and 1 of 255."""
     protocols = [get_protocol(name) for name in parse_protocols(protocol)]
@@ -102,12 +102,14 @@ def measure_soft(
         raise InputError(
             f"prediction is {prediction.shape}, truth is {truth.shape}; resize the prediction to the truth's (h, w)"
         )
-    if trimap is not None:
-        check_map("trimap", trimap)
-        if trimap.shape != truth.shape:
-            raise InputError(f"trimap is {trimap.shape}, truth is {truth.shape}; give the trimap of this truth")
+    arrays = (("trimap", inputs.get("trimap"), check_map), ("image", inputs.get("image"), check_image))
+    for name, array, check in arrays:
+        if array is not None:
+            check(name, array)
+            if array.shape[:2] != truth.shape:
+                raise InputError(f"{name} is {array.shape}, truth is {truth.shape}; give the {name} of this truth")
     prediction = np.require(prediction, requirements=["C", "W"])
-    pair = MapPair(raw=prediction, foreground=binarise_truth(truth, 128), truth=truth, thin=thin, trimap=trimap)
+    pair = MapPair(raw=prediction, foreground=binarise_truth(truth, 128), truth=truth, **inputs)
     bg, fg = pair.raw_quadrants.sum(0)
     # Some protocols take the truth above half of its maximum. For nearly all truths that is the same foreground.
     half_pair, fg_half = pair, None

@@ -14,7 +14,7 @@ from disbench.errors import InputError, suggest_names, wrong_type
 from disbench.metrics.batches import ROUNDINGS, list_maps, to_levels, to_truth_levels
 from disbench.metrics.catalogue import MetricKeys, resolve_metrics
 from disbench.metrics.measurement import Measurement, measure
-from disbench.metrics.pixel_metrics import needs_trimaps
+from disbench.metrics.pixel_metrics import needs_images, needs_trimaps
 from disbench.metrics.protocols import get_protocol, parse_protocols
 from disbench.metrics.resize import RESIZES, resize_map
 from disbench.metrics.scoring import per_image, score
@@ -46,6 +46,8 @@ class MeterRules:
         )
         if unknown := [key for key in rules.metrics if needs_trimaps([key])]:
             raise InputError(f"metrics: {unknown[0]} needs trimaps, which only `score` and `run` take; omit it")
+        if needs_images(rules.metrics):
+            raise InputError("metrics: camouflage_context needs images, which only `score` and `run` take; omit it")
         _check_choice("rounding", rounding, ROUNDINGS)
         if resize is not None:
             _check_choice("resize", resize, RESIZES)

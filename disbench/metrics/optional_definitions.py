@@ -1,4 +1,4 @@
-"""More measures as data, which a run has only on request: of alpha mattes, of outlines, and size-invariant ones."""
+"""More measures as data, which a run has only on request: of alpha mattes, outlines, sizes and camouflage."""
 
 from disbench.metrics.measure_definition import Measure
 from disbench.metrics.variants import VARIANTS
@@ -85,4 +85,29 @@ SIZE_VARIANTS = tuple(
     )
     for name, symbol, latex, direction in _SIZE
     for variant, label, meaning in _SIZE_VARIANTS
+)
+
+# Size-invariant measures of the counts of all targets of a data set together.
+TARGET_COUNTS = ("size_tp", "size_fp", "size_fn", "size_tn")  # columns, in the order of Counts
+_SIZE_WHOLE = (("f", "Fᵦ", r"F_\beta", "higher"), *_SIZE)
+SIZE_WHOLE = {f"size_{name}": name for name, *_ in _SIZE_WHOLE}  # measure -> key in BINARY_MEASURES
+SIZE_WHOLE_MEASURES = tuple(
+    Measure(
+        name=f"size_{name}", symbol=symbol, latex=latex, direction=direction,
+        formula=f"{symbol} of the pixels of all targets, each within its own box", reference=_LI,
+        variants={"whole": "SI,whole"}, optional=True,
+    )
+    for name, symbol, latex, direction in _SIZE_WHOLE
+)
+
+# The context measure that the degree of camouflage weights.
+CAMOUFLAGE_CONTEXT = Measure(
+    name="camouflage_context", symbol="Cʷᵦ", latex=r"C_\beta^w",
+    formula=(
+        "(1 + β²) R C / (β² R + C), β² = 1.2: relevance R and completeness C as in the context measure, but C is the "
+        "mean with weights 1 + degree of camouflage: how alike a pixel is to its patch's most similar surroundings, by "
+        "CIEDE2000; needs the images; mean over images"
+    ),
+    reference="Wang et al., Context-measure: contextualizing metric for camouflage, arXiv:2512.07076, 2025",
+    optional=True,
 )

@@ -16,6 +16,7 @@ from disbench.errors import InputError
 from disbench.metrics.binary import BINARY_MEASURES
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.map_pair import MapPair
+from disbench.metrics.optional_definitions import SIZE_WHOLE, TARGET_COUNTS
 from disbench.metrics.protocols import PROTOCOLS, EvalProtocol
 
 StoredValue = float | list[float]  # a number, or a curve over thresholds
@@ -43,6 +44,7 @@ class PixelMetric:
         inputs: arguments of the function for a pair of map and truth under a protocol.
         switches: the settings of a protocol that decide the values.
         optional: compute the measure only on request, because it takes long.
+        metrics: keys of the metrics that follow from its columns. Empty: the columns are the metrics.
     """
 
     columns: tuple[str, ...]
@@ -50,6 +52,7 @@ class PixelMetric:
     inputs: Callable[[MapPair, EvalProtocol], tuple[Any, ...]] = _map_inputs
     switches: Callable[[EvalProtocol], Hashable] = _map_switches
     optional: bool = True
+    metrics: tuple[str, ...] = ()
 
     def compute(self, pair: MapPair, protocol: EvalProtocol) -> tuple[StoredValue, ...]:
         """Compute the values of all columns."""
@@ -140,19 +143,32 @@ PIXEL_METRICS = {
         function="sizes:size_invariant",
     ),
     **{f"size_{name}": _size_metric(name) for name in BINARY_MEASURES if name not in ("f", "e")},
+    "size_whole": PixelMetric(
+        columns=TARGET_COUNTS,
+        function="sizes:count_targets",
+        metrics=tuple(f"{measure}_whole" for measure in SIZE_WHOLE),
+    ),
     "boundary_f": PixelMetric(columns=("boundary_f_binary",), function="outlines:boundary_f"),
     "boundary_recall": PixelMetric(columns=("boundary_recall",), function="outlines:boundary_recall"),
     "context": PixelMetric(columns=("context",), function="context:context_measure"),
+    "camouflage_context": PixelMetric(
+        columns=("camouflage_context",),
+        function="camouflage:camouflage_context",
+        inputs=lambda pair, protocol: (*_map_inputs(pair, protocol), pair.camouflage),
+    ),
     **_matting("difference_errors", "sad", "mad", "alpha_mse"),
     **_matting("gradient_error", "grad"),
     **_matting("connectivity_error", "conn"),
 }
 _NAME_OF_COLUMN = {column: name for name, metric in PIXEL_METRICS.items() for column in metric.columns}
+_NAME_OF_METRIC = {key: name for name, metric in PIXEL_METRICS.items() for key in metric.metrics or metric.columns}
 
 
 def column_of_metric(key: str, protocol: EvalProtocol) -> str | None:
-    """Return the column that stores a metric under a protocol. None: the metric follows from the histograms."""
+    """Return the (first) column that stores a metric under a protocol. None: it follows from the histograms."""
     key = "mae_grey" if key == "mae" and protocol.grey_truth else key
+    if key in _NAME_OF_METRIC and key not in _NAME_OF_COLUMN:
+        key = PIXEL_METRICS[_NAME_OF_METRIC[key]].columns[0]  # its other columns are stored together with the first
     if key not in _NAME_OF_COLUMN:
         return None
     switches = PIXEL_METRICS[_NAME_OF_COLUMN[key]].switches
@@ -163,6 +179,11 @@ def column_of_metric(key: str, protocol: EvalProtocol) -> str | None:
 def needs_trimaps(columns: Iterable[str]) -> bool:
     """Check whether some columns are of the unknown region of trimaps."""
     return any(column.endswith("_unknown") for column in columns)
+
+
+def needs_images(metrics: Iterable[str]) -> bool:
+    """Check whether some metrics take the image besides the map and its truth."""
+    return "camouflage_context" in metrics
 
 
 def list_needed_columns(protocols: Iterable[EvalProtocol], metrics: Iterable[str] = ()) -> tuple[str, ...]:
@@ -207,7 +228,7 @@ def compute_columns(
 
 def _plan(protocol: EvalProtocol, metrics: Iterable[str]) -> Iterator[tuple[PixelMetric, list[str]]]:
     """Yield the measures that one protocol needs, with their columns under it."""
-    requested = {_NAME_OF_COLUMN.get(key) for key in metrics}
+    requested = {_NAME_OF_METRIC.get(key) for key in metrics}
     for name, metric in PIXEL_METRICS.items():
         is_needed = protocol.grey_truth if name == "mae_grey" else name in requested or not metric.optional
         if is_needed:

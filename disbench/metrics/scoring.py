@@ -44,10 +44,10 @@ from disbench.errors import InputError, suggest_names, wrong_type
 from disbench.metrics.areas import AREAS, area_under_curve
 from disbench.metrics.binary import BINARY_MEASURES, f_measure
 from disbench.metrics.catalogue import METRICS, VARIANTS, Metric, MetricKeys, resolve_metrics
-from disbench.metrics.image_scores import BETA2, RunningMean, Series, split_images
+from disbench.metrics.image_scores import BETA2, RunningMean, Series, score_counts, split_images
 from disbench.metrics.measurement import KERNEL_VERSION, Measurement
-from disbench.metrics.protocols import NO_EPS, EvalProtocol, get_protocol
-from disbench.metrics.thresholds import Counts, counts_at_all_thresholds
+from disbench.metrics.protocols import EvalProtocol, get_protocol
+from disbench.metrics.thresholds import counts_at_all_thresholds
 from disbench.metrics.variants import Variant
 from disbench.system.version import __version__
 
@@ -165,13 +165,11 @@ def _finish_score(metric: Metric, rules: EvalProtocol, means: Mapping[Series, Ru
         return float(means["stored", metric.key].mean().max())
     variant = VARIANTS[metric.variant]
     if variant.pool:
-        counts = Counts(*(side.reshape(1, 1) for side in means["counts", metric.key].total))
-        values = BINARY_MEASURES[metric.measure](counts, rules, NO_EPS)
-    elif variant.average or _is_f_of_means(metric.measure, variant, rules):
+        return float(score_counts(metric, means["counts", metric.key].total[None], rules)[0])
+    if variant.average or _is_f_of_means(metric.measure, variant, rules):
         values = _finish_curve(metric.measure, rules, means)[None]
-    else:
-        return float(means["image", metric.key].mean()[0])
-    return float(variant.reduce(values, axis=1)[0])
+        return float(variant.reduce(values, axis=1)[0])
+    return float(means["image", metric.key].mean()[0])
 
 
 def _finish_curve(measure: str, rules: EvalProtocol, means: Mapping[Series, RunningMean]) -> np.ndarray:

@@ -7,7 +7,8 @@ All targets have the same weight. A target is a connected part of the truth (by 
 If all parts are smaller, the targets are the largest ones. A target is scored in its bounding box. An empty truth has
 no target and is scored as a whole. A full truth is one target.
 
-These are the means over images of means over targets, which PySODMetrics calls sample-based.
+Means over images of means over targets are what PySODMetrics calls sample-based. The other way is to add the pixels of
+all targets of the data set first.
 
 PySODMetrics fails for a full truth and for 64 or more targets, confuses overlapping boxes above 53 targets, and returns
 NaN for MAE if the boxes cover the image.
@@ -85,6 +86,25 @@ def size_invariant_measure(
     for _, levels in target_levels(prediction, foreground, boxes, (lo, hi)):
         _add_scores(scores, name, levels)
     return {variant: total / len(boxes) for variant, total in scores.items()}
+
+
+def count_targets(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> dict[str, float]:
+    """Count the pixels of all targets where the map is above 1/2, each with map and truth set to 0 outside of its box.
+
+    Args:
+        prediction: the map, uint8 (h, w).
+        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        lo: the level of the map that stands for 0.
+        hi: the level of the map that stands for 1.
+
+    Returns:
+        True and false positives and negatives, "tp", "fp", "fn", "tn". Their sum is the number of targets times that of
+        the pixels.
+    """
+    total = np.zeros(4)
+    for _, levels in target_levels(prediction, foreground, target_boxes(foreground), (lo, hi)):
+        total += [side.sum() for side in counts_above_half(levels)]
+    return dict(zip(Counts._fields, total.tolist(), strict=True))
 
 
 def target_levels(

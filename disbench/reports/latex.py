@@ -3,7 +3,10 @@ r"""The table as LaTeX (booktabs), to \input or to compile by itself.
 The marks and intervals are macros, declared with \providecommand, so that a paper can restyle them.
 """
 
+import re
+import textwrap
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from disbench.reports.table import INTERVALS_NOTE, PRINTABLE_METRICS, Cell, Tabl
 
 TRAINING_SIGNS = {"sees_truth": r"$^{\S}$", "contaminated": r"$^{\dagger}$", "unstated": r"$^{\ddagger}$", None: ""}
 ARROWS = {"higher": r"\uparrow", "lower": r"\downarrow"}
+STACKED = 14  # characters of a line of a heading that is broken into lines
+LONG_WORD, PIECE = 30, 10  # characters: longer words may break, after this many
 WIDE = 6  # number of methods from which the table spans both columns of a page
 
 ESCAPES = {
@@ -114,7 +119,9 @@ def fill_template(template: str, **values: Any) -> str:
         undefined=jinja2.StrictUndefined,
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     )
-    environment.filters |= {"tex": escape_latex, "breakable": allow_breaks}
+    environment.filters |= {
+        "tex": escape_latex, "prose": escape_prose, "breakable": allow_breaks, "stacked": stack_words,
+    }
     return environment.get_template(template).render(**values)
 
 
@@ -152,6 +159,20 @@ def _escape_char(char: str) -> str:
     return char if " " <= char <= "ſ" else f"[U+{ord(char):04X}]"
 
 
+def escape_prose(text: str) -> str:
+    """Escape text as escape_latex() does, and let lines break within its longest words, such as names of folders."""
+    words = re.finditer(rf"[^\s|,]{{{LONG_WORD + 1},}}", text)
+    cuts = [cut for word in words for cut in range(word.start() + PIECE, word.end(), PIECE)]
+    return r"\allowbreak{}".join(escape_latex(text[start:end]) for start, end in pairwise([0, *cuts, len(text)]))
+
+
+def stack_words(text: str) -> str:
+    """Escape text, and break it into short lines above each other where it has spaces."""
+    lines = textwrap.wrap(text, STACKED, break_long_words=False, break_on_hyphens=False)
+    stacked = r" \\ ".join(map(escape_latex, lines))
+    return rf"\shortstack{{{stacked}}}" if len(lines) > 1 else stacked
+
+
 def allow_breaks(signature: str) -> str:
-    """Escape a signature, and let lines break after each of its fields and subsets."""
-    return escape_latex(signature).replace(r"\textbar{}", r"\textbar\allowbreak{}").replace(",", r",\allowbreak{}")
+    """Escape a signature, and let lines break after each of its fields and subsets, and within the longest."""
+    return escape_prose(signature).replace(r"\textbar{}", r"\textbar\allowbreak{}").replace(",", r",\allowbreak{}")

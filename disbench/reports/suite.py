@@ -21,6 +21,8 @@ from disbench.reports.table import ARROWS, MISSING, PRINTABLE_METRICS, Cell, Tab
 from disbench.runs.result import Result
 
 WIDE = 6  # number of methods from which the LaTeX table spans both columns of a page
+PAGE = 38  # lines of a LaTeX table on a page, and of what is below it
+NOTE = 4  # lines of a signature below it, in a narrow column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +101,31 @@ def render_suite_csv(title: str, blocks: Sequence[Block]) -> str:
 
 
 def render_suite_latex(title: str, blocks: Sequence[Block]) -> str:
-    """Render blocks as one LaTeX table."""
+    """Render blocks as a LaTeX table, or as several, each of at most one page."""
+    parts = _split_pages([block for block in blocks if block.table is not None])
+    if len(parts) == 1:
+        return _render_part(title, parts[0], "tab:disbench")
+    return "\n".join(
+        _render_part(f"{title}, part {number} of {len(parts)}", part, f"tab:disbench-{number}")
+        for number, part in enumerate(parts, 1)
+    )
+
+
+def _split_pages(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Split blocks that are more than one page of LaTeX. A block stays whole."""
+    parts: list[list[Block]] = [[]]
+    used = 0
+    for block in blocks:
+        lines = 1 + (len(block.table.lines) if block.table else 0) + NOTE * len(block.provenance)
+        if parts[-1] and used + lines > PAGE:
+            parts.append([])
+            used = 0
+        parts[-1].append(block)
+        used += lines
+    return parts
+
+
+def _render_part(title: str, blocks: Sequence[Block], label: str) -> str:
     tables = _list_tables(blocks)
     notes = [
         (f"{block.title}, {methods}" if methods else block.title, signature)
@@ -120,6 +146,7 @@ def render_suite_latex(title: str, blocks: Sequence[Block]) -> str:
         symbol=format_symbol,
         wide=len(methods) >= WIDE,
         caption=f"{title}. {_describe(blocks)}",
+        label=label,
         standalone=False,
         intervals=False,
         marked=True,

@@ -12,6 +12,7 @@ from disbench.errors import InputError, wrong_type
 from disbench.inference.map_archive import name_maps
 from disbench.inference.model import parse_options
 from disbench.metrics.catalogue import MetricKeys
+from disbench.metrics.pixel_metrics import needs_images
 from disbench.runs.engines.base import Engine
 from disbench.runs.execute import evaluate, evaluate_maps
 from disbench.runs.result import Result
@@ -108,7 +109,7 @@ def score_maps(
         folder: the maps: `folder/<split>/`, or the folder itself, or a zip file of such a folder.
         title: the name of the method. Default: the name of the folder.
         split: as in `run`.
-        data: as in `run`; only ground truths are needed.
+        data: as in `run`; only ground truths are needed, except for camouflage_context.
         protocol: evaluation protocols, as "pysod,diffdis".
         metrics: keys of the metrics to measure. Default: those that every run has.
         truth_kind: as in `run`.
@@ -132,7 +133,8 @@ def score_maps(
     measures = MeasureSpec.parse(protocol, metrics)
     config = _make_config(out, workers, shard, save_maps=save_maps)
     _check_callables(engine, progress)
-    dataset = find_dataset(_check_location(data), _check_split(split), images=False, progress=progress)
+    has_images = needs_images(measures.metrics)
+    dataset = find_dataset(_check_location(data), _check_split(split), images=has_images, progress=progress)
     dataset = declare_truths(dataset, truth_kind, None if trimaps is None else require_path("trimaps", trimaps))
     saved = MapsSpec(title=title or name_maps(path), folder=path)
     return evaluate_maps(saved, dataset, measures, config, engine=engine, progress=progress)

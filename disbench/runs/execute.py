@@ -18,7 +18,7 @@ from disbench.errors import InputError
 from disbench.inference.map_archive import open_maps
 from disbench.inference.map_folder import MapFolder
 from disbench.metrics.measurement import KERNEL_VERSION
-from disbench.metrics.pixel_metrics import needs_trimaps
+from disbench.metrics.pixel_metrics import needs_images, needs_trimaps
 from disbench.registry.loading import get_card
 from disbench.registry.training import find_training
 from disbench.runs.command import Commands, CommandSource
@@ -81,7 +81,7 @@ def evaluate(
         InputError: for anything unfit. Rows that were measured stay.
     """
     check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps, *dataset.input_places])
-    _check_trimaps(dataset, measures)
+    _check_inputs(dataset, measures)
     selected = _select_engine(model, engine)
     trained_on = find_training(get_card(model.name), model.weights) if isinstance(model, ModelSpec) else None
     with selected.open(model) as source:
@@ -136,7 +136,7 @@ def evaluate_maps(
         InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
     """
     check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps, saved.folder])
-    _check_trimaps(dataset, measures)
+    _check_inputs(dataset, measures)
     with open_maps(saved.folder) as folder:
         return _evaluate_folder(saved, folder, dataset, measures, config, engine=engine, progress=progress)
 
@@ -270,13 +270,18 @@ def plan_run(description: Description, dataset: DataSet, measures: MeasureSpec) 
     )
 
 
-def _check_trimaps(dataset: DataSet, measures: MeasureSpec) -> None:
-    """Raise InputError, before any work, for metrics of the unknown region without trimaps."""
+def _check_inputs(dataset: DataSet, measures: MeasureSpec) -> None:
+    """Raise InputError, before any work, for metrics that need trimaps or images without these."""
     unknown = [key for key in measures.metrics if needs_trimaps([key])]
     if unknown and not dataset.trimaps:
         raise InputError(
             f"{', '.join(unknown)}: of the unknown region of trimaps; give their folder with --truth-kind alpha "
             "--trimaps DIR"
+        )
+    if needs_images(measures.metrics) and any(sample.image is None for sample in dataset.samples):
+        raise InputError(
+            "camouflage_context: needs the images, not only ground truths; give their folder by --images, or the data "
+            "set by --data"
         )
 
 

@@ -9,11 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from disbench.data.dataset import Sample
-from disbench.data.images import encode_map, read_truth
+from disbench.data.images import encode_map, read_image, read_truth
 from disbench.data.soft_truths import read_trimap
 from disbench.data.truth_cache import load_skeleton
 from disbench.errors import InputError
+from disbench.metrics.map_pair import PairInputs
 from disbench.metrics.measurement import measure, measure_soft
+from disbench.metrics.pixel_metrics import needs_images
 from disbench.runs.row_log import Row
 from disbench.runs.spec import MeasureSpec
 
@@ -60,6 +62,7 @@ def make_rows(
     Raises:
         InputError: for an image that cannot be read, computed or measured.
     """
+    has_images = needs_images(measures.metrics)
 
     def load(sample: Sample):
         return sample, *stages.load(sample)
@@ -72,10 +75,12 @@ def make_rows(
     def finish(computed) -> Row:
         sample, output, seconds = computed
         truth, trimap = read_truth(sample.truth, sample.truth_digest, sample.truth_kind), read_trimap(sample)
+        image = read_image(sample.require_image(), sample.image_digest) if has_images else None
         mask, restore_seconds = stages.finish(output, truth.shape)
         try:
             score_pair = measure_soft if sample.truth_kind == "alpha" else measure
-            measurement = score_pair(mask, truth, measures.protocol_names, measures.metrics, load_skeleton, trimap)
+            inputs: PairInputs = {"thin": load_skeleton, "trimap": trimap, "image": image}
+            measurement = score_pair(mask, truth, measures.protocol_names, measures.metrics, **inputs)
         except InputError as error:
             raise InputError(f"{sample.split}/{sample.name}: {error}") from None
         if save_map:

@@ -11,6 +11,7 @@ from typing import Any
 from disbench.data.dataset import DataSet
 from disbench.data.location import find_dataset
 from disbench.errors import InputError, describe_error
+from disbench.metrics.pixel_metrics import needs_images
 from disbench.registry.card import Card
 from disbench.registry.commands import list_placeholders
 from disbench.registry.loading import check_weights, get_card
@@ -149,7 +150,7 @@ def _run_cell(
     engine, progress = config.engine, config.progress
     if folder is not None:
         maps_config = replace(config.run, save_maps=False)
-        saved, dataset = inputs.make_maps_spec(method, folder), inputs.find(data, images=False)
+        saved, dataset = inputs.make_maps_spec(method, folder), inputs.find(data, images=needs_images(measures.metrics))
         results = evaluate_maps(saved, dataset, measures, maps_config, engine=engine, progress=progress)
     else:
         spec = inputs.make_model_spec(method)

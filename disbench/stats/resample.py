@@ -17,10 +17,10 @@ import numpy as np
 from disbench.metrics import binary
 from disbench.metrics.areas import AREAS, area_under_curve
 from disbench.metrics.catalogue import METRICS, VARIANTS, MetricKeys, resolve_metrics
-from disbench.metrics.image_scores import BETA2, ImageScores, RunningMean, split_images
+from disbench.metrics.image_scores import BETA2, ImageScores, RunningMean, score_counts, split_images
 from disbench.metrics.measurement import Measurement
-from disbench.metrics.protocols import NO_EPS, EvalProtocol, get_protocol
-from disbench.metrics.thresholds import Counts, counts_at_all_thresholds
+from disbench.metrics.protocols import EvalProtocol, get_protocol
+from disbench.metrics.thresholds import counts_at_all_thresholds
 
 RESAMPLES = 10_000
 SEED = 0
@@ -163,9 +163,7 @@ def _make_reducer(key: str, rules: EvalProtocol, n: int) -> Reducer:
     if variant is None:
         return lambda means: means.max(1)
     if variant.pool:  # of sums, as some protocols add a number to them
-        return lambda means: binary.BINARY_MEASURES[metric.measure](
-            Counts(*(means[:, i : i + 1] * n for i in range(4))), rules, NO_EPS
-        )[:, 0]
+        return lambda means: score_counts(metric, means * n, rules)
     on_curve = variant.thresholds is counts_at_all_thresholds
     if on_curve and metric.measure in BETA2 and rules.f_of_means:
         middle, beta2 = rules.thresholds, BETA2[metric.measure](rules)

@@ -4,12 +4,11 @@ No generator survives a step, so a resumed training sees exactly the pictures of
 """
 
 import hashlib
-import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Annotated
 
 import cv2
@@ -19,17 +18,18 @@ from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.data.dataset import DataLocation, Sample
-from disbench.data.hub import is_remote
+from disbench.data.dataset import SPLIT_COUNTS, DataLocation, Sample
+from disbench.data.file_lists import list_names
 from disbench.data.images import read_image, read_truth
-from disbench.data.layouts import find_tree
-from disbench.data.location import find_dataset
-from disbench.data.recognition import find_split_folders, recognize_part
+from disbench.data.location import find_dataset, list_subsets
 from disbench.errors import InputError
 from disbench.models._training.recipes import Cut, Share
 from disbench.system.progress import Progress
 
 READERS = 4  # threads
+# Words in the names of subsets to train and to validate on, as in DUTS-TR and HRSOD_train.
+TRAINING_WORDS = ("tr", "train", "training")
+VALIDATION_WORDS = ("vd", "val", "valid", "validation", "dev")
 EVERY = slice(None)
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels."""
@@ -88,7 +88,7 @@ class Files:
 
 def read_pair(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Read an image, uint8 (h, w, 3), and its ground truth, uint8 (h, w), at their original size."""
-    return read_image(sample.image), read_truth(sample.truth)
+    return read_image(sample.image), read_truth(sample.truth, kind=sample.truth_kind)
 
 
 def load_pictures(samples: Sequence[Sample], size: int) -> Pictures:
@@ -114,30 +114,49 @@ def find_training_samples(
     """Find the samples to train on and those to validate on.
 
     Args:
-        location: DIS5K, whose DIS-TR and DIS-VD are taken, or a folder with im/ and gt/, which has no samples to
-            validate on.
-        validation: a folder with im/ and gt/ to validate on instead of DIS-VD.
+        location: a data set as disbench.data.location.find_dataset takes it. One without subsets is trained on as a
+            whole. Otherwise the names of the subsets decide: DIS-TR or train, and DIS-VD or validation.
+        validation: a data set to validate on instead, by its DIS-VD or validation; without these, all that is not to
+            be trained on.
         progress: receives the progress of checking the data set.
 
     Raises:
-        InputError: if `validation` is not such a folder, or the data set is missing or incomplete.
+        InputError: if a data set is missing or incomplete, or has several subsets and none of them is to be trained on.
     """
-    if validation and not is_single_folder(validation):
-        raise InputError(f"--validate {validation}: not a folder with im/ and gt/; give one")
-    validation_samples = find_dataset(validation, None, progress=progress).samples if validation else ()
-    if is_single_folder(location):
-        return find_dataset(location, None, progress=progress).samples, validation_samples
-    splits = find_dataset(location, "DIS-TR" if validation else "DIS-TR,DIS-VD", progress=progress).splits
-    return splits["DIS-TR"], validation_samples or splits["DIS-VD"]
+    subsets = list_subsets(location)
+    if any(name.upper().replace("_", "-") in SPLIT_COUNTS for name in subsets):
+        training, held_out = ["DIS-TR"], ["DIS-VD"]
+    elif len(subsets) == 1:
+        training, held_out = list(subsets), []
+    else:
+        training, held_out = _select_subsets(subsets, TRAINING_WORDS), _select_subsets(subsets, VALIDATION_WORDS)
+    if subsets and not training:
+        raise InputError(
+            f"{location}: none of its subsets ({list_names(list(subsets))}) is called train; give --data the folder to "
+            "train on, or describe the data set in a TOML file with a split train (docs/data.md)"
+        )
+    if validation:
+        held_out = []
+    splits = find_dataset(location, ",".join([*training, *held_out]) or None, progress=progress).splits
+    samples = [sample for name, members in splits.items() if name not in held_out for sample in members]
+    if validation:
+        return samples, _find_validation_samples(validation, progress)
+    return samples, [sample for name in held_out for sample in splits[name]]
 
 
-def is_single_folder(location: DataLocation) -> bool:
-    """Return whether a location (default: $DISBENCH_DATA) is a data set of one subset, which has no DIS-VD."""
-    location = location or os.environ.get("DISBENCH_DATA")
-    if location is None or isinstance(location, tuple) or is_remote(location):
-        return False
-    root = Path(location)
-    return (root / "gt").is_dir() or (not find_split_folders(find_tree(root)) and recognize_part(root) is not None)
+def _find_validation_samples(location: DataLocation, progress: Progress | None) -> Sequence[Sample]:
+    try:
+        subsets = list_subsets(location)
+        names = _select_subsets(subsets, VALIDATION_WORDS)
+        names = names or [name for name in subsets if name not in _select_subsets(subsets, TRAINING_WORDS)]
+        return find_dataset(location, ",".join(names) or None, progress=progress).samples
+    except InputError as error:
+        raise InputError(f"--validate: {error}") from None
+
+
+def _select_subsets(names: Sequence[str], words: Collection[str]) -> list[str]:
+    """Select the names that have one of some words."""
+    return [name for name in names if not set(words).isdisjoint(re.split(r"[^a-z0-9]+", name.casefold()))]
 
 
 def rows_of_step(count: int, batch: int, step: int, seed: int) -> list[int]:

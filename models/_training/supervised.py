@@ -106,10 +106,10 @@ def train_model(
     Args:
         name: name of a model whose card has a `training`.
         recipe: the user's settings.
-        location: DIS5K, or a folder with im/ and gt/.
+        location: a data set in any layout; see data.find_training_samples.
         context: where to train. Weights and logs of every stage are written to `context.out`, and a training that was
             cut off there is resumed.
-        validation: folder with im/ and gt/ to validate on instead of DIS-VD.
+        validation: another data set to validate on.
 
     Returns:
         The file of the last stage's weights, and the scores of the last validation, None without a validation.
@@ -128,10 +128,10 @@ def train_model(
     for stage in training.stages:
         check_output(context.out / f"{stage}.safetensors", [recipe.weights, *recipe.backbone])
     context = replace(context, device=devices.choose_device(context.device))
-    if data.is_single_folder(location) and not validation and (recipe.validate_every or recipe.validate_on):
-        option = "--validate-every" if recipe.validate_every else "--validate-on"
-        raise InputError(f"{option}: a folder with im/ and gt/ has no DIS-VD; omit it, or give --validate DIR")
     samples, held_out = data.find_training_samples(location, validation, context.progress)
+    if not held_out and (recipe.validate_every or recipe.validate_on):
+        option = "--validate-every" if recipe.validate_every else "--validate-on"
+        raise InputError(f"{option}: the data set has no DIS-VD or validation; omit it, or give --validate DIR")
     fits = len(samples) * recipe.size**2 * 4 <= MAX_MEMORY
     pictures = data.load_pictures(samples, recipe.size) if fits else data.Files(samples, recipe.size)
     scores = train_stages(training, recipe, pictures, held_out[: recipe.validate_on or None], context)

@@ -14,10 +14,10 @@ from typing import Any
 from diffusers import AutoencoderKL
 
 from disbench.data.dataset import DataLocation, DataSet, Sample
-from disbench.data.location import find_dataset
+from disbench.data.location import find_dataset, list_subsets
 from disbench.errors import InputError, suggest_names
 from disbench.metrics.scoring import score
-from disbench.models._training import data, recipes
+from disbench.models._training import recipes
 from disbench.models._training.context import TrainingContext
 from disbench.models._training.processes import join_processes
 from disbench.models._training.recipes import Table
@@ -132,7 +132,7 @@ def run_ablation(plan: Plan, location: DataLocation, context: TrainingContext) -
         row_recipe(plan, table, row, 0)
     device, processes = join_processes(context.device)
     context = replace(context, device=device, processes=processes)
-    if data.is_single_folder(location):
+    if "DIS-TR" not in list_subsets(location):
         raise InputError("--data: ablations are trained on DIS-TR and scored on --split; give DIS5K or mini")
     training = next(iter(find_dataset(location, "DIS-TR", progress=context.progress).splits.values()))
     tests = find_dataset(location, plan.split, progress=context.progress)

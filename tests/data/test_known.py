@@ -38,8 +38,10 @@ def test_no_name_of_a_folder_stands_for_two_splits():
         ("DUTS-TE", {5019}),
         ("DUTS", {10553, 5019, 15572}),
         ("P3M-500-P", {500}),
-        ("UHRSD", set()),  # whose splits are unknown
-        ("TE-UHRSD", set()),
+        ("UHRSD", {4932, 988, 5920}),
+        ("HRSOD-TE", {400}),
+        ("AM-2k", set()),  # whose splits are unknown
+        ("TE-AM-2k", set()),
         ("mine", set()),
     ],
 )
@@ -65,10 +67,16 @@ def test_the_list_and_one_set_are_shown():
     text = call("data", "show", "aim-500").stdout
     assert "images: test 500\n" in text
     assert "doi: https://doi.org/10.24963/ijcai.2021/111\n" in text
-    assert "licence: (unknown)\n" in text
+    assert "licence: MIT, with a release agreement\n" in text
+    assert "licence: (unknown)\n" in call("data", "show", "ECSSD").stdout
     assert json.loads(call("data", "show", "COIFT", "--json").stdout)["splits"][0]["count"] is None
     assert call("data", "show", "p3m_500-np").stdout.startswith("name: P3M-10k\n")
     assert "images: train (camouflaged) 3,040; test (camouflaged) 2,026\n" in call("data", "show", "COD10K").stdout
+    assert call("data", "duts", "--json").stdout == call("data", "show", "DUTS", "--json").stdout != ""
+    assert call("data", "DUTS-TE").stdout == call("data", "show", "DUTS-TE").stdout != ""
     refused = call("data", "show", "AIM-50")
     assert refused.exit_code == 2
     assert "did you mean AIM-500 or AM-2k?" in refused.stderr
+    refused = call("data", "verfy")
+    assert refused.exit_code == 2
+    assert "verfy" in refused.stderr and "published" not in refused.stderr

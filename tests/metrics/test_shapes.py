@@ -25,11 +25,11 @@ CURVE_METRICS = {"biou_max": "biou_mean", "msiou_max": "msiou_mean"}
 
 def test_each_is_in_the_registry_and_optional():
     others = {key for key in METRICS if key.startswith(("size_", "boundary_"))} - set(SHAPES)
-    assert len(others) == 10 * 4 + 2
+    assert len(others) == 10 * 4 + 11 + 2
     assert {METRICS[key].direction for key in others if "fpr" not in key and "ber" not in key} == {"higher"}
     alpha = {f"{key}{region}" for key in ("sad", "mad", "alpha_mse", "grad", "conn") for region in ("", "_unknown")}
     optional = {key for key, metric in METRICS.items() if metric.optional and "hce" not in key}
-    assert optional == {*SHAPES, *others, *alpha}
+    assert optional == {*SHAPES, *others, *alpha, "camouflage_context"}
     assert {METRICS[key].direction for key in alpha} == {"lower"}
     assert not set(SHAPES) & set(resolve_metrics("all"))
     for key in SHAPES:

@@ -7,11 +7,16 @@ import naive_sizes
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from measure_pairs import NAMES, drawn_pairs, frozen_answer, frozen_pair, prepared
+from pysod_classes import CLASSES, frozen_pairs, list_numbers, step_all
 
+from disbench import pysodmetrics
+from disbench.errors import InputError
 from disbench.metrics.measurement import measure
-from disbench.metrics.scoring import score
+from disbench.metrics.scoring import per_image, score
 from disbench.metrics.sizes import size_invariant, size_invariant_measure
+from disbench.stats.resample import build_columns
 
 OTHERS = dict(np.load(Path(__file__).parents[1] / "goldens" / "size.npz"))
 F = ("max", "mean", "adaptive", "binary")
@@ -90,6 +95,45 @@ def test_each_is_a_metric():
     for name in ("iou", "ber", "kappa"):
         direct = size_invariant_measure(*prepared(mask, truth), name)
         assert {key: scores[f"size_{name}_{key}"] for key in F} == direct
+
+
+WHOLE = [f"size_{name}_whole" for name in naive_sizes.whole_measures([])]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(drawn_pairs(), min_size=1, max_size=3))
+def test_measures_of_all_targets_together_are_the_naive_ones(pairs):
+    images = [measure(*pair, metrics=WHOLE) for pair in pairs]
+    expected = {f"size_{name}_whole": value for name, value in naive_sizes.whole_measures(pairs).items()}
+    assert score(images, metrics=WHOLE) == pytest.approx(expected, abs=1e-12)
+    single = naive_sizes.whole_measures(pairs[:1])
+    assert {key: v[0] for key, v in per_image(images, metrics=WHOLE).items()} == pytest.approx(
+        {f"size_{name}_whole": value for name, value in single.items()}, abs=1e-12
+    )
+    assert build_columns(images, "pysod", WHOLE).scores() == pytest.approx(list(score(images, metrics=WHOLE).values()))
+
+
+def test_measures_of_all_targets_together_are_those_of_pysodmetrics():
+    frozen = np.load(Path(__file__).parents[1] / "goldens" / "pysodmetrics.npz")
+    name = "SizeInvarianceFmeasureV2, whole"
+    handlers = {
+        "Fmeasure": "f", "BER": "ber", "DICE": "dice", "FPR": "fpr", "IOU": "iou", "OverallAccuracy": "accuracy",
+        "Precision": "precision", "Recall": "recall", "Specificity": "specificity",
+    }  # fmt: skip
+    results = dict(list_numbers(step_all(CLASSES[name](pysodmetrics), "uint8", frozen_pairs()).get_results()))
+    assert list(results) == frozen[f"{name}: names"].tolist()
+    ends = np.cumsum([len(numbers) for numbers in results.values()])
+    answers = dict(zip(results, np.split(frozen[f"uint8: {name}"], ends[:-1]), strict=True))
+    images = [measure(*pair, metrics=WHOLE) for pair in frozen_pairs()]
+    for handler, measure_name in handlers.items():
+        key = f"size_{measure_name}_whole"
+        answer = answers[f"/{handler}/binary float64 ()"].item()
+        assert score(images, metrics=key)[key] == pytest.approx(answer, abs=1e-13), handler
+
+
+def test_a_run_without_these_counts_says_how_to_get_them():
+    with pytest.raises(InputError, match=r"size_iou_whole under protocol pysod was not .*--metrics size_iou_whole"):
+        score([measure(*frozen_pair("many, typical"))], metrics="size_iou_whole")
 
 
 def test_more_targets_than_a_batch():

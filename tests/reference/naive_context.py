@@ -34,11 +34,15 @@ def blur(values, reach, kernel):
     return total
 
 
-def context_measure(mask, truth):
+def context_measure(mask, truth, degrees=0, beta2=1):
+    """The map's completeness is a mean with weights 1 + degrees."""
     values, foreground = stretched(mask), truth > 128
     if not foreground.any() or not values.any():
         return 0.0
     reach, kernel = gaussian(foreground)
     relevant = (blur(foreground.astype(float), reach, kernel) * values).sum() / values.sum()
-    complete = (np.e / (np.e - 1) * (1 - np.exp(-blur(values, reach, kernel))))[foreground].mean()
-    return 2 * relevant * complete / (relevant + complete) if relevant + complete else 0.0
+    complete = np.e / (np.e - 1) * (1 - np.exp(-blur(values, reach, kernel)))
+    complete = np.average(complete[foreground], weights=(np.ones(truth.shape) + degrees)[foreground])
+    if not relevant + complete:
+        return 0.0
+    return (1 + beta2) * relevant * complete / (beta2 * relevant + complete)

@@ -39,6 +39,18 @@ def size_measures(mask, truth):
     return {name: size_invariant(mask, truth, partial(binary_measure, name=name)) for name in names}
 
 
+def whole_measures(pairs):
+    """All measures in naive_counts of the pixels of all targets of all pairs where the map is above 1/2, by name."""
+    total = np.zeros(4, int)
+    for mask, truth in pairs:
+        values = stretched(mask)
+        for box in targets(truth > 128):
+            positive, target = np.zeros(mask.shape, bool), np.zeros_like(truth)
+            positive[box], target[box] = values[box] > 0.5, truth[box]
+            total += naive_counts.counts(positive, target)
+    return {name: float(value) for name, value in naive_counts.measures(*total.tolist()).items()}
+
+
 def binary_measure(positive, target, name):
     return float(naive_counts.measures(*naive_counts.counts(positive, target))[name])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from layout_files import parquet_row, put_parquet
 from tiny_training import TINY, UNET, VAE, begin
 
 from disbench.cli.main import main
@@ -134,17 +135,27 @@ def test_shipped_weights_are_those_of_the_shipped_recipe():
     assert json.loads(log[-1])["step"] == recipe.schedule.total
 
 
-def test_a_recipe_trains_on_one_folder_and_validates_on_another(tmp_path, make_pairs, monkeypatch):
+@pytest.mark.parametrize("layout", ["folders", "parquet", "toml"])
+def test_a_recipe_trains_on_data_of_one_place_and_validates_on_another(tmp_path, make_pairs, monkeypatch, layout):
     weights.save(begin(), tmp_path / "vae")  # a folder of weights in a recipe's `vae` gives its VAE
     unet = "\n".join(f"{key} = {json.dumps(value)}" for key, value in UNET.items())
     (tmp_path / "own.toml").write_text(
         f'vae = "vae"\npictures = 40\nsize = 32\ntext = [2, 8]\nstages = [{{ size = 32, steps = 2, batch = 2 }}]\n'
         f"[schedule]\nsteps = 2\nlr = 1e-3\nlog_every = 1\nvalidate_every = 1\n[unet]\n{unet}\n"
     )
-    make_pairs(tmp_path / "own", ["a", "b"])
-    make_pairs(tmp_path / "other", ["c"])
     monkeypatch.chdir(tmp_path)
-    arguments = ["own.toml", "--data", "own", "--validate", "other", "--out", "out", "--device", "cpu"]
+    if layout == "parquet":
+        for split in ("train", "validation"):
+            put_parquet(tmp_path / f"own/{split}.parquet", [parquet_row(k) for k in range(2)])
+        place = ["--data", "own"]
+    else:
+        make_pairs(tmp_path / "own", ["a", "b"])
+        make_pairs(tmp_path / "other", ["c"])
+        place = ["--data", "own", "--validate", "other"]
+    if layout == "toml":
+        (tmp_path / "d.toml").write_text('title = "D"\n[splits.train]\nimages = "own/im"\ntruths = "own/gt"\n')
+        place[1] = "d.toml"
+    arguments = ["own.toml", *place, "--out", "out", "--device", "cpu"]
     ran = CliRunner().invoke(main, ["train", *arguments])
     assert ran.exit_code == 0, ran.output
     lines = [json.loads(line) for line in (tmp_path / "out" / "unet.jsonl").read_text().splitlines()]

@@ -255,13 +255,13 @@ def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypat
     monkeypatch.setattr(supervised.data, "load_pictures", lambda samples, size: samples)
     make_pairs(tmp_path / "mini", ["a"])  # a folder of this name is not DIS-Mini
     for location, environment, split, expected in (
-        ("mini", "", "DIS-TR,DIS-VD", ("tr", "vd")),
-        (None, "", "DIS-TR,DIS-VD", ("tr", "vd")),
-        ("./mini", "", None, ("own", ())),
-        (None, "./mini", None, ("own", ())),
+        ("mini", "", "DIS-TR,DIS-VD", (["tr"], ["vd"])),
+        (None, "", "DIS-TR,DIS-VD", (["tr"], ["vd"])),
+        ("./mini", "", None, (["own"], [])),
+        (None, "./mini", None, (["own"], [])),
     ):
         monkeypatch.setenv("DISBENCH_DATA", environment)
-        DATA.splits, DATA.samples = {"DIS-VD": "vd", "DIS-TR": "tr"}, "own"
+        DATA.splits = {"DIS-VD": ["vd"], "DIS-TR": ["tr"]} if split else {"mini": ["own"]}
         context = TrainingContext(out=tmp_path / "out", device="cpu")
         weights, _ = supervised.train_model("isnet", replace(RECIPE, size=32), location, context)
         assert weights == tmp_path / "out" / "isnet.safetensors"
@@ -292,11 +292,11 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
         (("r.toml", "--backbone", "b.pth"), "--backbone needs --model"),
         (
             ("--model", "isnet", "--data", "mine", "--validate-every", "5"),
-            "--validate-every: a folder with im/ and gt/ has no DIS-VD",
+            "--validate-every: the data set has no DIS-VD or validation",
         ),
         (
             ("--model", "isnet", "--data", "mine", "--validate-on", "5"),
-            "--validate-on: a folder with im/ and gt/ has no DIS-VD",
+            "--validate-on: the data set has no DIS-VD or validation",
         ),
         (
             ("--model", "isnet", "--data", "gone"),
@@ -306,7 +306,7 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
             ("--model", "isnet", "--data", "."),
             "has no split of DIS5K; give --data a DIS5K folder or one with im/ and gt/",
         ),
-        ((RECIPE_FILE, "--data", "mine", "--validate", "gone"), "--validate gone: not a folder with im/ and gt/"),
+        ((RECIPE_FILE, "--data", "mine", "--validate", "gone"), "--validate: gone: no such folder"),
         (("--model", "isnet", "--data", "mine", "--backbone", "gone.pth"), "gone.pth: no such file"),
     ],
 )
