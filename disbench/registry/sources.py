@@ -17,6 +17,7 @@ from disbench.system.files import is_file, is_folder
 IMPORTERS = {"import_module", "__import__"}  # functions that import the module that a text names
 WEIGHTS = {".bin", ".ckpt", ".h5", ".mat", ".npy", ".npz", ".onnx", ".pkl", ".pt", ".pth", ".safetensors", ".ts"}
 SETTINGS = {".ini", ".json", ".toml", ".txt", ".yaml", ".yml"}
+LONGEST_PATH = 4096  # characters, PATH_MAX of Linux
 
 
 def list_sources(path: Path) -> list[Path]:
@@ -61,7 +62,7 @@ def _find_named(text: str, module: Path, folders: list[Path]) -> list[Path]:
     """Find the files that a text in a module names: a path, the end of one such as "/w.pth", a suffix, or a pattern."""
     if text in WEIGHTS | SETTINGS:
         return [file for file in [module.with_suffix(text)] if is_file(file)]
-    if PurePath(text).suffix.lower() not in WEIGHTS | SETTINGS | {".py"}:
+    if len(text) > LONGEST_PATH or PurePath(text).suffix.lower() not in WEIGHTS | SETTINGS | {".py"}:
         return []
     while text:
         if "*" in text and "**" not in text and not text.startswith("/"):

@@ -33,6 +33,7 @@ from disbench.runs import api
 from disbench.timing import rule
 
 ROOT = Path(__file__).parents[2]
+SLOW_PAGES = ("time.md", "scale.md")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COUNTS = {"DIS-TE1": 2, "DIS-TE2": 2, "DIS-TE3": 2, "DIS-TE4": 2, "DIS-TR": 2, "DIS-VD": 4}
 RUNS = {  # page -> what stands there for a run; the rest its own commands make
@@ -221,7 +222,14 @@ def small(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "1")
 
 
-@pytest.mark.parametrize("page", sorted({page for page, command in CASES if not why_not(command)}))
+def list_pages():
+    """The pages with commands that a test can run."""
+    pages = sorted({page for page, command in CASES if not why_not(command)})
+    slow = [pytest.mark.ci, pytest.mark.slow]
+    return [pytest.param(page, marks=slow if page in SLOW_PAGES else []) for page in pages]
+
+
+@pytest.mark.parametrize("page", list_pages())
 def test_the_commands_of_a_page_do_what_it_says(page, place, tmp_path, monkeypatch):
     here = tmp_path / "here"
     shutil.copytree(place, here, copy_function=os.link)

@@ -110,6 +110,8 @@ def test_scores_are_the_same_bytes_everywhere(folder, tmp_path):
         assert score_anew(folder, tmp_path / out, 2, **old) == cold
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_stored_values_have_the_bits_that_other_processors_compute():
     y, x = np.ogrid[:120, :200]
     truth = np.where(((7 * x + 3 * y) % 61 < 5) | ((x - 90) ** 2 + (y - 40) ** 2 < 900), np.uint8(255), np.uint8(0))

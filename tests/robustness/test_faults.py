@@ -36,7 +36,7 @@ def jobs(work):
             ["full disk", "SIGKILL", "two at once", "Ctrl-C", "read-only folder"],
             marks=[pytest.mark.ci, pytest.mark.slow],
         ),
-        ("run", ["vanished file"]),
+        pytest.param("run", ["vanished file"], marks=[pytest.mark.ci, pytest.mark.slow]),
         pytest.param("score", ["replaced map", "replaced truth"], marks=pytest.mark.slow),
         pytest.param("run", ["replaced image", "replaced weights"], marks=pytest.mark.slow),
     ],

@@ -26,6 +26,7 @@ from disbench.runs.spec import MeasureSpec, ModelSpec
 
 NAMES = [f"image{k:02}" for k in range(8)]
 DEVICES = "cpu,cpu"
+IN_CI = [pytest.mark.ci, pytest.mark.slow]
 # The map is the brightness. What takes the place of LOADING and TRAPPED is different in each test.
 MODEL = """
 import hashlib, os, signal, time
@@ -183,11 +184,11 @@ def test_another_error_waits_for_the_other_child_as_well(here):
 @pytest.mark.parametrize(
     ("send", "number", "status"),
     [
-        (os.killpg, signal.SIGINT, 130),  # as a terminal does it: to the whole group of processes
-        (os.kill, signal.SIGINT, 130),
-        (os.kill, signal.SIGKILL, -signal.SIGKILL),
+        # As a terminal does it: to the whole group of processes.
+        pytest.param(os.killpg, signal.SIGINT, 130, id="Ctrl-C", marks=IN_CI),
+        pytest.param(os.kill, signal.SIGINT, 130, id="SIGINT"),
+        pytest.param(os.kill, signal.SIGKILL, -signal.SIGKILL, id="SIGKILL", marks=IN_CI),
     ],
-    ids=["Ctrl-C", "SIGINT", "SIGKILL"],
 )
 def test_a_stopped_parent_keeps_the_rows_and_its_children_end(here, send, number, status):
     write_model(trapped="Path('there').touch(); time.sleep(2)")

@@ -68,9 +68,8 @@ def test_every_damaged_line_is_named_at_once(stored):
     with pytest.raises(InputError) as raised:
         RowLogs(stored.folder)
     stored.restore()
-    assert f"{other}: lines 1, 2, 3, 4, 5, 6, 7, 8 and 4 more are damaged; {shard}: lines 1, 3 are damaged; delete" in str(
-        raised.value
-    )
+    lines_of_other = "lines 1, 2, 3, 4, 5, 6, 7, 8 and 4 more are damaged"
+    assert f"{other}: {lines_of_other}; {shard}: lines 1, 3 are damaged; delete" in str(raised.value)
 
 
 def test_a_run_of_an_older_version_has_no_checksums_and_can_be_read(stored, tmp_path):

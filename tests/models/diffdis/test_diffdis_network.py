@@ -73,6 +73,8 @@ def test_edge_reaches_the_mask_whatever_computes_attention(unet, golden, change)
     assert difference(out[:2], golden["sq_b2.out"][:2]) > 100 * UNET_TOLERANCE
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_nothing_is_made_on_the_cpu_first(unet):
     """As a tensor of Python's numbers is: with one in it, torch.compile makes no CUDA graph of a network."""
     noisy, t, scales, text = inputs("sq_b1")

@@ -1,7 +1,8 @@
 """The commands that convert files of others end with one line for bad input, and write whole files."""
 
-import subprocess
+import runpy
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,13 +20,16 @@ WRONG = {
 
 @pytest.mark.parametrize("module", ["u2net.rembg", "isnet.imgly"])
 @pytest.mark.parametrize("mistake", WRONG)
-def test_a_mistake_is_one_line(module, mistake, tmp_path):
+def test_a_mistake_is_one_line(module, mistake, tmp_path, monkeypatch, capsys):
     arguments, line = WRONG[mistake]
-    (tmp_path / "broken").write_bytes(b"broken")
-    command = [sys.executable, "-m", f"disbench.models.{module}", *arguments]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1), ended.stderr
-    assert ended.stderr.startswith(f"disbench: {line}")
+    monkeypatch.chdir(tmp_path)
+    Path("broken").write_bytes(b"broken")
+    monkeypatch.setattr(sys, "argv", [module, *arguments])
+    with pytest.raises(SystemExit, match="2"):
+        runpy.run_module(f"disbench.models.{module}", run_name="__main__")
+    output, message = capsys.readouterr()
+    assert (output, message.count("\n")) == ("", 1), message
+    assert message.startswith(f"disbench: {line}")
     assert [path.name for path in tmp_path.iterdir()] == ["broken"]
     assert (tmp_path / "broken").read_bytes() == b"broken"
 
