@@ -1,6 +1,8 @@
 """The commands that score: run, score."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,6 +25,9 @@ from disbench.errors import InputError
 from disbench.system.console import print_note
 from disbench.system.progress import show_progress
 
+if TYPE_CHECKING:
+    from disbench.runs.result import Result
+
 
 @click.command()
 @add_options(*model_options, *data_options)
@@ -42,6 +47,12 @@ from disbench.system.progress import show_progress
     help="Threads that decode and measure. Default: 0 for a network on the CPU, otherwise one per core.",
 )
 @click.option("--alone", is_flag=True, help="On DIS-Mini, skip the baseline rows.")
+@click.option(
+    "--references",
+    type=click.Choice(["default", "all"]),
+    default="default",
+    help="On DIS-Mini, the baseline rows; all adds the network untrained.",
+)
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def run(
     model,
@@ -62,6 +73,7 @@ def run(
     save,
     workers,
     alone,
+    references,
     protocols,
     metrics,
     as_json,
@@ -74,7 +86,7 @@ def run(
     from disbench.data.soft_truths import declare_truths
     from disbench.registry.loading import check_weights, get_card
     from disbench.reports.publish import publish_run
-    from disbench.runs.execute import evaluate, evaluate_maps, evaluate_references
+    from disbench.runs.execute import LEARNED, evaluate, evaluate_maps, list_references
     from disbench.runs.spec import MapsSpec, ModelSpec, RunConfig
 
     card = get_card(model)  # an unknown model or missing weights are reported before any work
@@ -82,6 +94,7 @@ def run(
         check_weights(card, weights)
     elif weights or options or device:
         raise InputError("--maps takes the model's place: omit --weights, --option and --device")
+    compared = []  # a model and the network that it is shown next to
     location = _resolve_data_options(data, images, truth)
     measures = _parse_measures(protocols, metrics)
     config = RunConfig(out=out, save_maps=save and not maps, workers=workers, shard=shard)
@@ -97,10 +110,14 @@ def run(
             dataset = declare_truths(find_dataset(location, split, progress=progress), truth_kind, trimaps)
             if dataset.is_mini:
                 print_note(f"On {dataset.title}: give --data DIS5K for the real thing.")
-            # The model first: faults of its weights or options are reported before the references take a minute.
-            results = [evaluate(spec, dataset, measures, config, **more)]
+            specs = [spec]
             if dataset.is_mini and not alone:
-                results = evaluate_references(spec, dataset, measures, config, **more) + results
+                specs += list_references(spec, with_untrained=references == "all")
+            # The model first: faults of its weights or options are reported before the references take a minute.
+            results = [evaluate(model_spec, dataset, measures, config, **more) for model_spec in specs]
+            results = results[1:] + results[:1]
+            if len(specs) > 1 and specs[-1].name == LEARNED:
+                compared = results[-2:]
             if all(results):
                 results = [result.with_protocol(name) for result in results for name in protocols]
     if not all(results):
@@ -109,10 +126,22 @@ def run(
     paths = publish_run(results, metrics)
     print_results(results, metrics, as_json)
     if not as_json:
+        if compared:
+            _print_difference(compared, metrics)
         for kind, path in paths.items():
             click.echo(f"{kind}: {path}")
         if len(paths) < 3 and not maps:
             click.echo("No qualitative grid: it needs the maps, which --save keeps")
+
+
+def _print_difference(results: Sequence["Result"], metrics: tuple[str, ...] | None) -> None:
+    """Print how a model differs from a reference on all images, with intervals and tests."""
+    from disbench.reports.terminal import print_comparison
+    from disbench.runs.result import common_subsets
+    from disbench.stats.compare import compare
+    from disbench.stats.resample import RESAMPLES, SEED
+
+    print_comparison(compare(results, metrics, common_subsets(results)[-1]), RESAMPLES, SEED)
 
 
 @click.command()

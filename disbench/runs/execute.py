@@ -36,8 +36,9 @@ from disbench.runs.unchanged import find_damaged_maps
 from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
-# What a score on DIS-Mini is compared with, next to the same network untrained.
+# What a score on DIS-Mini is compared with. The last is a small network that disbench ships, for other networks.
 TRIVIAL = ("all_foreground", "otsu")
+LEARNED = "u2netp"
 
 
 @dataclass(frozen=True)
@@ -88,22 +89,22 @@ def evaluate(
         return execute(source, dataset, measures, config, progress, trained_on)
 
 
-def evaluate_references(
-    model: ModelSpec,
-    dataset: DataSet,
-    measures: MeasureSpec,
-    config: RunConfig,
-    *,
-    engine: Engine | None = None,
-    progress: Progress | None = None,
-) -> list[Result | None]:
-    """Run the baselines shown next to a model on DIS-Mini: all foreground, Otsu, and the model untrained."""
+def list_references(model: ModelSpec, *, with_untrained: bool = False) -> list[ModelSpec]:
+    """List the baselines shown next to a model on DIS-Mini: all foreground, Otsu, and for a network U2-NetP-mini.
+
+    Args:
+        model: the model.
+        with_untrained: whether a network is also shown untrained.
+    """
     card = get_card(model.name)
     device = None if card.command else model.device
-    baselines = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
-    if card.accepts_weights and model.weights != "untrained" and not card.source and not card.command:
-        baselines.append(ModelSpec(name=model.name, weights="untrained", device=model.device))
-    return [evaluate(baseline, dataset, measures, config, engine=engine, progress=progress) for baseline in baselines]
+    references = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
+    if card.accepts_weights and not card.source and not card.command:
+        if with_untrained and model.weights != "untrained":
+            references.append(ModelSpec(name=model.name, weights="untrained", device=device))
+        if card.name != LEARNED or model.weights not in (None, "mini"):
+            references.append(ModelSpec(name=LEARNED, device=device))
+    return references
 
 
 def evaluate_maps(

@@ -13,7 +13,7 @@ class Predictor(predictor.Predictor):
 
     Args:
         card: Card of the method.
-        weights: None for the weights that disbench ships, the authors' file, or "untrained" for weights drawn from seed 0.
+        weights: None for the weights that disbench ships, the authors' file, or "untrained": drawn from seed 0.
         device: Device; default: the best one.
         options: U2-Net's options.
     """
