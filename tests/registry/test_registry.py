@@ -29,7 +29,7 @@ def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         loading.get_card("diffdiss")
     first = "all_foreground, ben2, birefnet, bsanet, diffdis, fp_dis, genpercept, ifa, inspyrenet, isdnet, isnet"
-    with pytest.raises(InputError, match=f"known: {first}, mvanet, otsu, pgnet, rmbg14, u2net, udun"):
+    with pytest.raises(InputError, match=f"known: {first}, mvanet, otsu, pgnet, rmbg14, u2net, u2netp, udun"):
         loading.get_card("zzz")
 
 
