@@ -1,5 +1,8 @@
 """The commands that score: run, score."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,6 +27,9 @@ from disbench.errors import InputError
 from disbench.system.console import print_note
 from disbench.system.progress import show_progress
 
+if TYPE_CHECKING:
+    from disbench.runs.result import Result
+
 
 @click.command()
 @add_options(*model_options, input_option, *data_options)
@@ -43,6 +49,12 @@ from disbench.system.progress import show_progress
     help="Threads that decode and measure. Default: 0 for a network on the CPU, otherwise one per core.",
 )
 @click.option("--alone", is_flag=True, help="On DIS-Mini, skip the baseline rows.")
+@click.option(
+    "--references",
+    type=click.Choice(["default", "all"]),
+    default="default",
+    help="On DIS-Mini, the baseline rows; all adds the network untrained.",
+)
 @add_options(protocol_option("pysod"), metrics_option, json_option)
 def run(
     model,
@@ -64,6 +76,7 @@ def run(
     save,
     workers,
     alone,
+    references,
     protocols,
     metrics,
     as_json,
@@ -78,7 +91,7 @@ def run(
     from disbench.metrics.pixel_metrics import needs_images
     from disbench.registry.loading import check_weights, get_card
     from disbench.reports.publish import publish_run
-    from disbench.runs.execute import evaluate, evaluate_maps, evaluate_references
+    from disbench.runs.execute import LEARNED, evaluate, evaluate_maps, list_references
     from disbench.runs.spec import MapsSpec, ModelSpec, RunConfig
 
     card = get_card(model)  # an unknown model or missing weights are reported before any work
@@ -86,6 +99,7 @@ def run(
         check_weights(card, weights)
     elif weights or options or device or inputs:
         raise InputError("--maps takes the model's place: omit --weights, --option, --input and --device")
+    compared = []  # a model and the network that it is shown next to
     location = _resolve_data_options(data, images, truth)
     measures = _parse_measures(protocols, metrics)
     config = RunConfig(out=out, save_maps=save and not maps, workers=workers, shard=shard)
@@ -102,10 +116,16 @@ def run(
             dataset = declare_inputs(dataset, inputs)
             if dataset.is_mini:
                 print_note(f"On {dataset.title}: give --data DIS5K for the real thing.")
+            specs = [spec]
+            if dataset.is_mini and not alone:
+                specs += list_references(spec, with_untrained=references == "all")
             # The model first: faults of its weights or options are reported before the references take a minute.
             results = [evaluate(spec, dataset, measures, config, **more)]
-            if dataset.is_mini and not alone:
-                results = evaluate_references(spec, dataset, measures, config, **more) + results
+            for reference in specs[1:]:
+                fitting = dataset if reference.name == model else replace(dataset, inputs={})
+                results.insert(-1, evaluate(reference, fitting, measures, config, **more))
+            if len(specs) > 1 and specs[-1].name == LEARNED:
+                compared = results[-2:]
             if all(results):
                 results = [result.with_protocol(name) for result in results for name in protocols]
     if not all(results):
@@ -114,10 +134,22 @@ def run(
     paths = publish_run(results, metrics)
     print_results(results, metrics, as_json)
     if not as_json:
+        if compared:
+            _print_difference(compared, metrics)
         for kind, path in paths.items():
             click.echo(f"{kind}: {path}")
         if len(paths) < 3 and not maps:
             click.echo("No qualitative grid: it needs the maps, which --save keeps")
+
+
+def _print_difference(results: Sequence["Result"], metrics: tuple[str, ...] | None) -> None:
+    """Print how a model differs from a reference on all images, with intervals and tests."""
+    from disbench.reports.terminal import print_comparison
+    from disbench.runs.result import common_subsets
+    from disbench.stats.compare import compare
+    from disbench.stats.resample import RESAMPLES, SEED
+
+    print_comparison(compare(results, metrics, common_subsets(results)[-1]), RESAMPLES, SEED)
 
 
 @click.command()

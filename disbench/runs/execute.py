@@ -38,8 +38,9 @@ from disbench.system.files import write_atomic
 from disbench.system.progress import Progress, announce_once
 from disbench.system.variables import import_numba
 
-# What a score on DIS-Mini is compared with, next to the same network untrained.
+# What a score on DIS-Mini is compared with. The last is a small network that disbench ships, for other networks.
 TRIVIAL = ("all_foreground", "otsu")
+LEARNED = "u2netp"
 
 
 @dataclass(frozen=True)
@@ -93,26 +94,22 @@ def evaluate(
         return execute(source, dataset, measures, config, progress, trained_on)
 
 
-def evaluate_references(
-    model: ModelSpec,
-    dataset: DataSet,
-    measures: MeasureSpec,
-    config: RunConfig,
-    *,
-    engine: Engine | None = None,
-    progress: Progress | None = None,
-) -> list[Result | None]:
-    """Run the baselines shown next to a model on DIS-Mini: all foreground, Otsu, and the model untrained."""
+def list_references(model: ModelSpec, *, with_untrained: bool = False) -> list[ModelSpec]:
+    """List the baselines shown next to a model on DIS-Mini: all foreground, Otsu, and for a network U2-NetP-mini.
+
+    Args:
+        model: the model.
+        with_untrained: whether a network is also shown untrained.
+    """
     card = get_card(model.name)
     device = None if card.command else model.device
-    baselines = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
-    is_network = card.accepts_weights and not card.source and not card.command and not card.is_variant
-    plain = replace(dataset, inputs={})  # of which the trivial baselines take none
-    results = [evaluate(spec, plain, measures, config, engine=engine, progress=progress) for spec in baselines]
-    if is_network and model.weights != "untrained":
-        untrained = ModelSpec(name=model.name, weights="untrained", device=model.device)
-        results.append(evaluate(untrained, dataset, measures, config, engine=engine, progress=progress))
-    return results
+    references = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
+    if card.accepts_weights and not card.source and not card.command and not card.is_variant:
+        if with_untrained and model.weights != "untrained":
+            references.append(ModelSpec(name=model.name, weights="untrained", device=device))
+        if card.name != LEARNED or model.weights not in (None, "mini"):
+            references.append(ModelSpec(name=LEARNED, device=device))
+    return references
 
 
 def evaluate_maps(

@@ -1,5 +1,7 @@
 """U2-Net behind disbench's Predictor interface, with the steps of its authors or of rembg around the network."""
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,6 +29,7 @@ class Predictor(NetworkPredictor):
     """
 
     memory_format = torch.channels_last
+    variant: ClassVar[str | None] = None  # of VARIANTS; None: the file decides
 
     def __init__(
         self, card: Card, weights: str, device: str | None, steps: str = "authors", size: str = "", state: str = ""
@@ -34,9 +37,10 @@ class Predictor(NetworkPredictor):
         if steps not in STEPS:
             raise InputError(f"unknown steps {steps!r}; {suggest_names(steps, STEPS)}")
         file = open_weights(weights, add_counters, wanted=state)
-        variant = detect_variant(file.state or {})
+        variant = detect_variant(file.state or {}) if self.variant is None else self.variant
         net = file.fill(lambda: U2Net(variant))
-        super().__init__(card, file, net, device, size, variant=variant, steps=steps)
+        suffix = variant if self.variant is None else ""  # the card's title has a fixed variant
+        super().__init__(card, file, net, device, size, variant=suffix, steps=steps)
         self.title += "" if steps == "authors" else f", steps {steps}"
         self.resize, self.filter = STEPS[steps]
 

@@ -29,7 +29,8 @@ def test_unknown_names_get_the_nearest_or_all():
     with pytest.raises(InputError, match="did you mean diffdis"):
         loading.get_card("diffdiss")
     first = "all_foreground, ben2, birefnet, bsanet, diffdis, fp_dis, genpercept, ifa, inspyrenet, isdnet, isnet"
-    with pytest.raises(InputError, match=f"known: {first}, lawdis, mvanet, otsu, pdfnet, pgnet, rmbg14, u2net, udun"):
+    known = f"{first}, lawdis, mvanet, otsu, pdfnet, pgnet, rmbg14, u2net, u2netp, udun"
+    with pytest.raises(InputError, match=f"known: {known}"):
         loading.get_card("zzz")
 
 

@@ -34,7 +34,7 @@ TRAINED = [c for c in list_cards().values() if c.training and c.name not in ("is
 # What no loss depends on: a norm without effect; where nothing is away from itself; a bias before a batch norm.
 UNREACHED = {"swin.norm.weight", "swin.norm.bias", "decoder.ifa.pos1.emb", "msca3.global_att.1.bias"}
 WAITING = {"inspyrenet": r"\.[HW]attn\.", "isdnet": r"_mlp\.", "bsanet": r"SA\d\.gn\."}
-STRETCHED = ("ben2", "bsanet", "inspyrenet", "u2net")
+STRETCHED = ("ben2", "bsanet", "inspyrenet", "u2net", "u2netp")
 
 
 PICTURES = torch.zeros(2, 3, 64, 64)
@@ -136,6 +136,7 @@ ANSWERING = {
     "pgnet": (lambda x: (x, -x), *THEIRS),
     # Its images are divided by their largest value first, here 0.9.
     "u2net": (lambda x: [x.sigmoid(), -x], *(tuple(0.9 * x for x in values) for values in IMAGENET)),
+    "u2netp": (lambda x: [x.sigmoid(), -x], *(tuple(0.9 * x for x in values) for values in IMAGENET)),
     "udun": (lambda x: (-x, -x, x), *THEIRS),
 }
 
