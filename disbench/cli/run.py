@@ -116,15 +116,15 @@ def run(
             dataset = declare_inputs(dataset, inputs)
             if dataset.is_mini:
                 print_note(f"On {dataset.title}: give --data DIS5K for the real thing.")
-            specs = [spec]
+            shown = []
             if dataset.is_mini and not alone:
-                specs += list_references(spec, with_untrained=references == "all")
+                shown = list_references(spec, with_untrained=references == "all")
             # The model first: faults of its weights or options are reported before the references take a minute.
             results = [evaluate(spec, dataset, measures, config, **more)]
-            for reference in specs[1:]:
+            for reference in shown:
                 fitting = dataset if reference.name == model else replace(dataset, inputs={})
                 results.insert(-1, evaluate(reference, fitting, measures, config, **more))
-            if len(specs) > 1 and specs[-1].name == LEARNED:
+            if shown and shown[-1].name == LEARNED:
                 compared = results[-2:]
             if all(results):
                 results = [result.with_protocol(name) for result in results for name in protocols]
