@@ -1,7 +1,9 @@
 """GenPercept behind disbench's Predictor interface: one pass, as in both of its authors' scripts for DIS."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +19,23 @@ from disbench.registry.card import Card
 from disbench.system.files import require_path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of GenPercept.
+
+    Attributes:
+        processing_res: Pixels of the longer side, 0 for the image's size; default: the card's.
+        base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2.
+        prompt: File of the empty prompt's embedding, for version 1; default: empty_text_embed.npy in the folder.
+        state: State dict of the U-Net's file, for a file that has several, such as "ema"; default: the plain one.
+    """
+
+    processing_res: str | int | None = None
+    base: str = BASE
+    prompt: str | None = None
+    state: str = ""
+
+
 class Predictor:
     """Predict with GenPercept, version 1 or 2.
 
@@ -24,31 +43,24 @@ class Predictor:
         card: Card of the method.
         weights: A folder or name that `weights.load_networks` takes, or "untrained" for version 2 drawn from seed 0.
         device: Device; default: the best one.
-        processing_res: Pixels of the longer side, 0 for the image's size; default: the card's.
-        base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2.
-        prompt: File of the empty prompt's embedding, for version 1; default: empty_text_embed.npy in the folder.
-        state: State dict of the U-Net's file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `Options`.
     """
 
-    def __init__(
-        self,
-        card: Card,
-        weights: str,
-        device: str | None,
-        processing_res: str | int | None = None,
-        base: str = BASE,
-        prompt: str | None = None,
-        state: str = "",
-    ):
-        require_path("option base", base)  # an empty one would be the current folder
+    def __init__(self, card: Card, weights: str, device: str | None, **options: Any):
+        names = [field.name for field in fields(Options)]
+        if unknown := options.keys() - set(names):
+            raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
+        given = Options(**options)
+        state, size = given.state, given.processing_res
+        require_path("option base", given.base)  # an empty one would be the current folder
         self.device = choose_device(device)
-        self.longest = card.pipeline["size"] if processing_res is None else _parse_pixels(processing_res)
+        self.longest = card.pipeline["size"] if size is None else _parse_pixels(size)
         if weights == "untrained":
             if state:
                 raise InputError(f"--option state={state}: untrained weights are from no file; omit one of them")
             version, networks = "v2", build_untrained()
         else:
-            version, networks = load_networks(weights, base, prompt, state)
+            version, networks = load_networks(weights, given.base, given.prompt, state)
         self.steps = {"v1": V1, "v2": V2}[version]
         details = ", ".join(filter(None, [Path(weights).name, state]))
         self.title = f"{card.title} {version} ({details})"
