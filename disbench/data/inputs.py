@@ -31,7 +31,7 @@ from disbench.data.images import read_bytes
 from disbench.data.input_values import check_names, parse_box
 from disbench.data.map_files import match_maps
 from disbench.errors import InputError, require_utf8
-from disbench.system.files import require_path
+from disbench.system.files import is_file, is_folder, require_path
 
 KINDS = {"depth": "depth maps", "prompt": "prompts", "box": "boxes"}
 SPLIT_FIELD = "{split}"  # in a place: stands for the name of each split
@@ -80,11 +80,11 @@ def _locate(name: str, place: str, split: str, *, only: bool) -> Path | str:
         return Path(place.replace(SPLIT_FIELD, split))
     names = [split] if name == "depth" else [f"{split}{suffix}" for suffix in LINE_SUFFIXES]
     inside = [Path(place) / each for each in names]
-    if existing := [path for path in inside if path.exists()]:
+    if existing := [path for path in inside if is_folder(path) or is_file(path)]:
         return existing[0]
     if only:
         return Path(place)
-    if Path(place).is_file():
+    if is_file(Path(place)):
         raise InputError(f"{place}: a single file for several splits; give a folder with {inside[0].name} and so on")
     return inside[0]
 
@@ -161,7 +161,7 @@ def pair_photos(
         place = Path(places[name])
         if places[name] == TRUTH:
             raise InputError(f"--input {name}={TRUTH}: photos have no ground truths; give {INPUTS[name]}")
-        if name == "depth" and len(photos) == 1 and place.is_file():
+        if name == "depth" and len(photos) == 1 and is_file(place):
             values[name] = {photos[0].stem: place}
             continue
         files = list_by_stem(Files(folder=place), MAP_EXTENSIONS) if name == "depth" else _read_lines(name, place)
@@ -173,7 +173,7 @@ def pair_photos(
 
 def _read_lines(name: str, path: Path) -> tuple[dict[str, Any], Faults]:
     """Read the prompts or boxes of a JSON Lines file by the stem_key() of their image, with the duplicates."""
-    if path.is_dir():
+    if is_folder(path):
         raise InputError(f"{path}: a folder; give the file of {KINDS[name]}, or a folder with SPLIT.jsonl in it")
     values: dict[str, Any] = {}
     faults: Faults = {"duplicate": []}
