@@ -116,7 +116,7 @@ def _describe(card: Card) -> None:
     if card.command:
         _echo(f"Command: {shlex.join(card.command)}")
     if card.inputs:
-        _echo(f"Inputs next to the image: {' '.join(f'--input {INPUTS[name]}' for name in card.inputs)}")
+        _echo(f"Inputs next to the image: {', '.join(card.inputs)}")
     if card.sees_truth:
         _echo("Receives ground truth: its scores are marked and not ranked")
     for key, value in card.options.items():
@@ -127,14 +127,15 @@ def _describe(card: Card) -> None:
         _echo(f"Training: disbench train {_relative_path(card.folder / card.recipe)} --data DIS5K --out DIR")
     if card.loss:
         _echo_text(f"Loss, {card.loss}")
+    inputs = "".join(f" --input {INPUTS[name]}" for name in card.inputs)
     for download in card.weights:
         if not download.urls or download == card.default_weights:
             head = f"Weights {download.name}" if download.urls else f"Weights {download.name}, shipped"
-            _describe_download(head, download, f"--model {card.name}")
+            _describe_download(head, download, f"--model {card.name}{inputs}")
         else:
             takes_name = "." in download.name or is_fetchable(download)
             file = shlex.quote(download.name) if takes_name else "FILE"
-            _describe_download(f"Weights {download.name}", download, f"--model {card.name} --weights {file}")
+            _describe_download(f"Weights {download.name}", download, f"--model {card.name} --weights {file}{inputs}")
     for download in card.maps:
         _describe_download(f"Maps {download.name}", download, f"--model {card.name} --maps DIR")
 

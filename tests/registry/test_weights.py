@@ -12,6 +12,7 @@ from hub_server import serve_hub, use_endpoint
 from disbench.errors import InputError, UnwritableCache
 from disbench.registry import loading, weights, weights_cache
 from disbench.registry.card import SHIPPED_ROOTS, Card, Download
+from disbench.registry.discovery import list_cards
 from disbench.registry.url_files import file_location
 from disbench.registry.weights import fetch_from_hub, resolve_weights
 
@@ -102,6 +103,19 @@ def test_a_path_that_exists_and_other_texts_are_left_as_they_are(tmp_path, monke
 
 def test_shipped_weights_have_a_name():
     assert resolve_weights(make_card(Download(name="mini")), "mini") is None
+
+
+def test_a_name_of_a_file_is_downloaded_as_this_file():
+    """Of the address of a repository, model.safetensors is downloaded, whatever the entry is called."""
+    repositories = [
+        entry.name
+        for card in list_cards().values()
+        for entry in card.weights
+        if len(entry.urls) == 1 and (weights.hub_source(entry) or ("", "a file"))[1] == ""
+    ]
+    assert "briaai/RMBG-2.0/model.safetensors" in repositories
+    files = [name for name in repositories if name.endswith((".pth", ".bin", ".safetensors"))]
+    assert not [name for name in files if not name.endswith("/model.safetensors")]
 
 
 @pytest.mark.parametrize("url", ["https://drive.google.com/file/d/1J90", "https://pan.baidu.com/s/1n6?pwd=g2cm"])
