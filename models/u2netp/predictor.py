@@ -23,4 +23,4 @@ class Predictor(predictor.Predictor):
     def __init__(self, card: Card, weights: str | None, device: str | None, **options: str):
         super().__init__(card, weights or str(MINI), device, **options)
         if weights is None:
-            self.title = self.title.replace(f" ({MINI.name}, ", "-mini (").replace(f" ({MINI.name})", "-mini")
+            self.title = f"{card.title}-mini" + "".join(f", {key} {value}" for key, value in options.items())
