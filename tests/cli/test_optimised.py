@@ -5,9 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from fixed_data import write_data
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_commands_work_without_docstrings_and_assertions(tmp_path):
     write_data(tmp_path)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -92,6 +92,8 @@ def test_splits_have_their_counts_and_share_no_scene():
     assert len(set(every)) == len(every) == len({scene_name(*member) for member in every})
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_test_parts_ascend_in_complexity():
     picked = range(0, 48, 4)  # a quarter of them, for the time it takes
     ranks = {i: measure_complexity(mini.render("te", i).truth).rank for i in picked}

@@ -13,7 +13,7 @@ from pysod_classes import CLASSES, frozen_pairs, list_numbers, step_all
 
 from disbench import pysodmetrics
 from disbench.errors import InputError
-from disbench.metrics.measurement import measure
+from disbench.metrics.measurement import measure_soft as measure  # measure() refuses dark truths, which are drawn, too
 from disbench.metrics.scoring import per_image, score
 from disbench.metrics.sizes import size_invariant, size_invariant_measure
 from disbench.stats.resample import build_columns

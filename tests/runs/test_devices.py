@@ -186,7 +186,7 @@ def test_another_error_waits_for_the_other_child_as_well(here):
     [
         # As a terminal does it: to the whole group of processes.
         pytest.param(os.killpg, signal.SIGINT, 130, id="Ctrl-C", marks=IN_CI),
-        pytest.param(os.kill, signal.SIGINT, 130, id="SIGINT"),
+        pytest.param(os.kill, signal.SIGINT, 130, id="SIGINT", marks=IN_CI),
         pytest.param(os.kill, signal.SIGKILL, -signal.SIGKILL, id="SIGKILL", marks=IN_CI),
     ],
 )

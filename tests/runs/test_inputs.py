@@ -127,7 +127,7 @@ def test_a_card_requests_inputs_by_command_and_in_python(here):
     assert ran.exit_code == 0, ran.output
     assert Path(json.loads(ran.stdout)[0]["run"]).name == run(model="depths").folder.name
     described = call("models", "--models", "models", "depths")
-    assert "Inputs next to the image: --input depth=DIR" in described.stdout
+    assert "Inputs next to the image: depth" in described.stdout
     refused = call(*arguments)
     assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
     assert "depth needs depth for each image; add --input depth=DIR" in refused.stderr

@@ -80,6 +80,8 @@ def test_torchvisions_resnet(tmp_path, model, depth, name):
     assert "tensors for" in log and log.endswith("; skipped: fc")
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_a_different_stem_stays_as_drawn_from_the_seed(tmp_path):
     for model, name, depth, stem_prefixes in (
         ("isdnet", "backbone", 18, ("stem.",)),
@@ -123,6 +125,8 @@ def next_stage(match):
     return str(int(match[0]) + 1)
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_two_backbones_and_one_stage_less(tmp_path):
     files = resnet(18), swin("base", 7)
     net, log, _ = start_training(tmp_path, "pgnet", *files)
@@ -138,6 +142,8 @@ def assert_refused(tmp_path, model, *states, match):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_a_file_that_does_not_fit_is_refused(tmp_path):
     good = resnet(18)
     less = {key: x for key, x in good.items() if key != "layer3.0.bn1.weight"}

@@ -38,7 +38,13 @@ def model(theirs):
     return load_model("mvanet", theirs, "cpu")
 
 
-@pytest.mark.parametrize(("name", "probe"), [("square", ("mvanet", 256, 256)), ("oblong", ("mvanet_rect", 384, 640))])
+@pytest.mark.parametrize(
+    ("name", "probe"),
+    [
+        ("square", ("mvanet", 256, 256)),
+        pytest.param("oblong", ("mvanet_rect", 384, 640), marks=[pytest.mark.ci, pytest.mark.slow]),
+    ],
+)
 @torch.inference_mode()
 def test_the_network_answers_as_the_authors(model, name, probe):
     """Within 1e-4 of the largest: summing in another order moves it by 4e-6, other weights by 0.3."""

@@ -248,6 +248,8 @@ def test_the_shipped_rows_fit_both_recipes():
         assert bool(whole.base) == (recipe_of_row["from SD 2.1"].base != whole.base)
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_the_command_trains_rows_once_and_compares_them_seed_by_seed(make_pairs, tmp_path, monkeypatch):
     samples = find_dataset(str(make_pairs(tmp_path / "set", list("abcd"))), None).samples
     dataset = SimpleNamespace(splits={"DIS-TR": samples}, samples=samples, token="x", title="a set")

@@ -104,6 +104,8 @@ def test_memory_follows_what_the_recipe_keeps():
     assert estimate.vae == half.vae == 4 * (weights + 3 * 2 * 4 * 16 * 16)  # three tensors of two images, four channels
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_checkpointing_takes_less_memory_and_more_images_more():
     with torch.device("meta"):
         unet = DiffDISUNet.from_config(CONFIGS["FULL"])

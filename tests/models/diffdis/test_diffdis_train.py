@@ -327,6 +327,8 @@ def test_every_stage_accumulates(samples, tmp_path):
     assert seen == [(16, 0), (16, 1), (32, 2), (32, 3), (32, 4), (32, 5)]
 
 
+@pytest.mark.ci
+@pytest.mark.slow
 def test_half_precision_trains_as_float32_does(samples, tmp_path):
     """What is computed is in half, weights are not; the first losses differ by recipe half precision rounds."""
     logs, computed = {}, {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}

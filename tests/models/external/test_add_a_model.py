@@ -38,7 +38,8 @@ def test_the_folder_is_listed_and_described(tmp_path, monkeypatch):
 
 
 def test_the_table_of_options_is_complete():
-    rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)?) \| (.*?) \|", TEXT, re.M))
+    section = TEXT.partition("## A model file\n")[2].partition("\n## ")[0]
+    rows = dict(re.findall(r"^\| (`\w+`(?:, `\w+`)?) \| (.*?) \|", section, re.M))
     assert {name for key in rows for name in re.findall(r"\w+", key)} == {*OPTIONS, "output"}
     for key, choices in (("resize", RESIZES), ("activation", ACTIVATIONS), ("stretch", STRETCHES)):
         assert re.findall(r"`([\w-]+)`", rows[f"`{key}`"]) == list(choices)
