@@ -70,6 +70,7 @@ def _make_line_printer() -> Progress:
             return
         printed = now
         left = (total - done) * (now - start) / (done - done_before)
-        print_note(f"{label}: {done:,} of {total:,}, about {left / 60:.0f} min left")
+        rest = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+        print_note(f"{label}: {done:,} of {total:,}, about {rest} left")
 
     return report

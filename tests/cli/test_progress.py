@@ -24,11 +24,13 @@ def test_long_work_prints_lines_without_a_terminal(capsys, pipe, monkeypatch):
     with show_progress() as report:
         for done in range(100, 200, 10):
             report(done, 1100, "Otsu")
+        for done in (1000, 1020, 1060):
+            report(done, 1100, "Otsu")
         report(1100, 1100, "Otsu")
     assert capsys.readouterr() == (
         "",
         "Otsu: 120 of 1,100, about 16 min left\nOtsu: 150 of 1,100, about 16 min left\n"
-        "Otsu: 180 of 1,100, about 15 min left\n",
+        "Otsu: 180 of 1,100, about 15 min left\nOtsu: 1,020 of 1,100, about 10 s left\n",
     )
 
 
