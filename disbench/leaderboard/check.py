@@ -54,6 +54,8 @@ def _check_against_table(entry: Entry, reported: Reported, whole: Published | No
         yield f"its marks are not those of {reported.source.table} in tables/"
     if whole.trained_on.get(entry.title) != reported.trained_on:
         yield f"its training data are not those of {reported.source.table} in tables/"
+    if (entry.title in whole.sees_truth) != reported.sees_truth:
+        yield f"whether it received ground truth is not what {reported.source.table} in tables/ says"
 
 
 def _check_column(path: Path, reported: Reported, columns: dict[tuple[str, str, int], Path]) -> Iterator[str]:

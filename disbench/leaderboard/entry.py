@@ -81,6 +81,7 @@ class Reported:
         printed: the printed texts.
         marks: "best" or "second", as the table marks them.
         trained_on: the splits that the method was trained on, or "unstated". None: not recorded.
+        sees_truth: whether the method received ground truth.
     """
 
     source: Citation
@@ -89,6 +90,7 @@ class Reported:
     printed: Cells
     marks: Cells = field(default_factory=dict)
     trained_on: TrainedOn | None = None
+    sees_truth: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ class Published:
         columns: method -> subset -> metric -> printed text.
         marks: method -> subset -> metric -> "best" or "second".
         trained_on: method -> the splits that it was trained on, or "unstated". Methods without a record are omitted.
+        sees_truth: the methods that received ground truth.
         reproduced: whether others than the methods' authors made the maps, and scored them with the authors' script.
         secondhand: whether the numbers were read at a page that quotes the table.
     """
@@ -33,6 +34,7 @@ class Published:
     columns: dict[str, Cells]
     marks: dict[str, Cells] = field(default_factory=dict)
     trained_on: dict[str, TrainedOn] = field(default_factory=dict)
+    sees_truth: tuple[str, ...] = ()
     reproduced: bool = False
     secondhand: bool = False
 
@@ -142,5 +144,6 @@ def _assemble_table(name: TableName, columns: list[Column]) -> Published:
     printed = {method: part.printed for _, method, part in ordered}
     marks = {method: part.marks for _, method, part in ordered}
     trained_on = {method: part.trained_on for _, method, part in ordered if part.trained_on is not None}
+    sees_truth = tuple(method for _, method, part in ordered if part.sees_truth)
     secondhand = any(part.source.secondhand for _, _, part in ordered)
-    return Published(paper, table, printed, marks, trained_on, reproduced=reproduced, secondhand=secondhand)
+    return Published(paper, table, printed, marks, trained_on, sees_truth, reproduced=reproduced, secondhand=secondhand)

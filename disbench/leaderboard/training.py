@@ -19,14 +19,21 @@ def mark_scores(trained_on: TrainedOn | None, token: str, subset: str) -> Traini
 
 
 def mark_part(part: Reported | Measured, token: str, subset: str) -> TrainingMark:
-    """Compare the training data of a part of an entry with a subset; of a run, also whether it received truths."""
-    if isinstance(part, Measured) and part.run.get("sees_truth"):
+    """Compare the training data of a part of an entry with a subset, unless the method received ground truths."""
+    if part.run.get("sees_truth") if isinstance(part, Measured) else part.sees_truth:
         return "sees_truth"
     return mark_scores(part.trained_on, token, subset)
 
 
+def mark_published(table: Published, method: str, subset: str) -> TrainingMark:
+    """Compare the training data of a column with a subset, unless the method received ground truths."""
+    if method in table.sees_truth:
+        return "sees_truth"
+    return mark_scores(table.trained_on.get(method), TOKEN, subset)
+
+
 def rank_clean_columns(table: Published) -> Published:
-    """Return the table with the marks of best and second among the methods that were not trained on a subset.
+    """Return the table with the marks of best and second among the methods that saw neither a subset nor its truths.
 
     The marks of other lines stay as printed.
     """
@@ -34,14 +41,14 @@ def rank_clean_columns(table: Published) -> Published:
         method: {subset: dict(row) for subset, row in cells.items()} for method, cells in table.marks.items()
     }
     for subset, metric in table.lines:
-        contaminated = {
+        excluded = {
             method
             for method in table.line(subset, metric)
-            if mark_scores(table.trained_on.get(method), TOKEN, subset) == "contaminated"
+            if mark_published(table, method, subset) in UNRANKED
         }
-        if not contaminated:
+        if not excluded:
             continue
-        clean = {method: cells for method, cells in table.columns.items() if method not in contaminated}
+        clean = {method: cells for method, cells in table.columns.items() if method not in excluded}
         ranks = derive_marks(replace(table, columns=clean), subset, metric)
         for method in table.columns:
             row = marks.setdefault(method, {}).setdefault(subset, {})

@@ -10,7 +10,7 @@ from disbench.errors import InputError
 from disbench.leaderboard import entry
 from disbench.leaderboard.audit import apply_corrections
 from disbench.leaderboard.tables import Published, collect_published, name_parts, parse_number, read_tables
-from disbench.leaderboard.training import TOKEN, mark_scores, rank_clean_columns
+from disbench.leaderboard.training import mark_published, rank_clean_columns
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
 from disbench.reports.table import (
     MISSING,
@@ -222,5 +222,5 @@ def _make_cell(table: Published, method: str, split: str, metric: str) -> Cell:
     # Text and mark come from outside. A mark becomes a LaTeX macro, so only known ones may pass.
     if value is None or metric not in PRINTABLE_METRICS or mark not in ("best", "second", None):
         raise InputError(f"{metric} of {method} on {split} is {text!r} ({mark}); see `disbench leaderboard check`")
-    training = mark_scores(table.trained_on.get(method), TOKEN, split)
+    training = mark_published(table, method, split)
     return Cell(value=float(value), text=text, rank=mark, training=training)

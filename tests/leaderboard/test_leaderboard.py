@@ -266,7 +266,7 @@ def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_
 
 def test_show_sorts_filters_and_prints_json(board):
     shown = call("leaderboard", "show", "--metrics", "mae", "--split", "DIS-VD").stdout.splitlines()
-    assert [line.split()[0] for line in shown[1:4]] == ["FlowDIS,", "LawDIS-R", "LawDIS-S"]
+    assert [line.split()[0] for line in shown[1:4]] == ["FlowDIS,", "LawDIS-R§", "LawDIS-S"]
     entries = json.loads(call("leaderboard", "show", "--find", "frequency", "--json").stdout)
     assert [entry["title"] for entry in entries] == ["FP-DIS"]
     path, run = board
