@@ -195,7 +195,7 @@ def test_a_stopped_parent_keeps_the_rows_and_its_children_end(here, send, number
     set_trap("image06")
     command = [sys.executable, "-m", "disbench", "run", "--model", "model.py", "--data", "data", "--device", DEVICES]
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
-    options = {"env": os.environ | {"PYTHONPATH": path}, "start_new_session": True}
+    options = {"env": os.environ | {"PYTHONPATH": path}, "start_new_session": True, "preexec_fn": heed_interrupts}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options) as process:
         wait_for(lambda: process.poll() is not None or (Path("there").exists() and logged_names()))
         assert process.poll() is None, process.stderr.read()
@@ -211,6 +211,11 @@ def test_a_stopped_parent_keeps_the_rows_and_its_children_end(here, send, number
     resumed = run()
     assert sorted(logged_names()) == NAMES, "no image was computed twice"
     assert digest(resumed) == digest(run(out="whole"))
+
+
+def heed_interrupts():
+    """Undo what a shell does to jobs in the background, which ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition):
