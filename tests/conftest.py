@@ -1,6 +1,7 @@
 """What many tests need: small data sets on disk, and a place of their own for caches."""
 
 import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,6 +26,14 @@ settings.load_profile("any machine")
 def compilation_is_not_announced():
     """Whether the first tests must compile kernels does not decide what their commands print."""
     progress._announced |= {"compiling the kernels ...", "compiling the kernels, once ..."}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def commands_leave_no_output_in_the_checkout():
+    outputs = [Path(__file__).parents[1] / name for name in ("predictions", "runs", "suites", "timings")]
+    missing = [path for path in outputs if not path.exists()]
+    yield
+    assert not [str(path) for path in missing if path.exists()]
 
 
 @pytest.fixture(autouse=True)

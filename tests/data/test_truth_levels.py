@@ -85,6 +85,7 @@ def test_sixteen_bits_that_round_to_one_are_faint_and_not_a_mask(tmp_path):
 def folder(tmp_path, make_pairs, monkeypatch):
     """A data set whose second truth has ids, and maps for it."""
     monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
     folder = make_pairs(tmp_path / "d", ["a", "b"])
     (folder / "maps").mkdir()
     for name in ("a", "b"):
