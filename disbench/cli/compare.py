@@ -119,8 +119,8 @@ def compare(runs, split, by, parts, resamples, seed, protocols, metrics, as_json
     if as_json:
         entries = [asdict(comparison) for comparison in comparisons]
         for entry in entries:
-            if not entry["contaminated"]:  # as in all entries before this key was added
-                del entry["contaminated"]
+            if not entry["marks"]:  # as in all entries before this key was added
+                del entry["marks"]
         print_json(entries)
     else:
         print_comparison(comparisons, resamples, seed)

@@ -1,12 +1,11 @@
 """The command that lists measures: metrics."""
 
 import shutil
-import textwrap
 
 import click
 
 from disbench.cli.options import complete_metrics, json_option
-from disbench.system.console import print_json
+from disbench.system.console import print_json, print_text
 
 
 @click.command()
@@ -30,17 +29,13 @@ def metrics(keys, as_json):
             facts = f"{metric.symbol}, {metric.direction} is better. {metric.formula}. {metric.reference}"
             click.echo(f"{metric.key}: {facts}")
         return
+    width = shutil.get_terminal_size().columns  # 80 in a pipe
     for m in MEASURES.values():
         variants = f"_{{{','.join(m.variants)}}}" if m.variants else ""
         request = "; only on request" if m.optional else ""
         click.echo(f"{m.name}{variants}: {m.symbol}, {m.direction} is better{request}")
-        _echo_wrapped(f"{m.formula}.")
-        _echo_wrapped(f"{m.reference}.")
+        print_text(f"{m.formula}.", "  ", width)
+        print_text(f"{m.reference}.", "  ", width)
     click.echo("\nVariants")
     for name, variant in VARIANTS.items():
-        _echo_wrapped(f"{name}: {variant.meaning}.")
-
-
-def _echo_wrapped(text: str) -> None:
-    width = shutil.get_terminal_size().columns
-    click.echo(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    "))
+        print_text(f"{name}: {variant.meaning}.", "  ", width)

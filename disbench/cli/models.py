@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import textwrap
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +17,7 @@ from disbench.registry.card import STATUSES, Card, Download
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card
 from disbench.registry.weights import direct_url, hub_source, hub_url, is_fetchable, list_records
-from disbench.system.console import make_console, print_json, print_table
+from disbench.system.console import print_json, print_table, print_text
 
 HIDDEN_FIELDS = {"folder", "source", "commands", "trainer"}  # places on this machine, and disbench's own wiring
 COMMAND_FIELDS = {"command", "options", "timeout", "copies"}  # of an external command only
@@ -49,7 +48,7 @@ def models(name, status, find, as_json):
         if lines := [_summarise_weights(card, download) for card in cards for download in card.weights]:
             click.echo("\nWeights:")
             for line in lines:
-                _echo_text(line)
+                print_text(line)
             click.echo()
         for key in dict.fromkeys(card.status for card in cards):
             click.echo(f"{key}: {STATUSES[key]}")
@@ -99,13 +98,13 @@ def _searchable_text(card: Card) -> str:
 
 
 def _describe(card: Card) -> None:
-    _echo_text(f"{card.title}, {card.status}: {STATUSES[card.status]}")
-    _echo_text(card.summary)
+    print_text(f"{card.title}, {card.status}: {STATUSES[card.status]}")
+    print_text(card.summary)
     if card.paper:
         facts = [card.paper.get("title"), card.paper.get("venue")]
         if "arxiv" in card.paper:
             facts.append(f"https://arxiv.org/abs/{card.paper['arxiv']}")
-        _echo_text(f"Paper: {', '.join(filter(None, facts))}")
+        print_text(f"Paper: {', '.join(filter(None, facts))}")
     if card.code:
         url, commit, license = (card.code.get(key, "not stated") for key in ("url", "commit", "license"))
         _echo(f"Code: {url} at {commit}, licence: {license}")
@@ -126,7 +125,7 @@ def _describe(card: Card) -> None:
     if card.recipe:
         _echo(f"Training: disbench train {_relative_path(card.folder / card.recipe)} --data DIS5K --out DIR")
     if card.loss:
-        _echo_text(f"Loss, {card.loss}")
+        print_text(f"Loss, {card.loss}")
     inputs = "".join(f" --input {INPUTS[name]}" for name in card.inputs)
     for download in card.weights:
         if not download.urls or download == card.default_weights:
@@ -147,29 +146,21 @@ def _describe_download(head: str, download: Download, arguments: str) -> None:
     if download.trained_on != "":
         facts.append(f"trained on: {describe_training(download.trained_on)}")
     click.echo()
-    _echo_text(f"{head} ({'; '.join(filter(None, facts))})")
+    print_text(f"{head} ({'; '.join(filter(None, facts))})")
     for kind, value in (("MD5", download.md5), ("SHA256", download.sha256)):
         if value:
             _echo(f"  {kind}: {value}")
     if download.note:
-        _echo_text(f"  {download.note}")
+        print_text(download.note, "  ")
     if download.urls and not download.sha256 and "--maps" not in arguments and is_fetchable(download):
         for file, digest in list_records(download) or [("", "")]:
             known = f"{digest}, of the first download of {file}" if digest else "of the first download, once recorded"
-            _echo_text(f"  SHA256: {known}; the publisher states none, so later downloads are compared with it")
+            print_text(f"SHA256: {known}; the publisher states none, so later downloads are compared with it", "  ")
     automatic = {direct_url(download)} if not hub_source(download) else {hub_url(download)}
     for url in download.urls:
         _echo(f"  {'from:   ' if url in automatic and '--maps' not in arguments else 'by hand:'} {url}")
     arguments += "".join(f" --option {shlex.quote(f'{key}={value}')}" for key, value in download.options.items())
     _echo(f"  then:    disbench run {arguments} --data DIS5K --split DIS-TE1..4")
-
-
-def _echo_text(line: str) -> None:
-    """Print prose, folded between words at the width of the terminal; addresses and commands stay whole."""
-    fold = textwrap.TextWrapper(
-        make_console().width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )
-    click.echo(fold.fill(escape_control_chars(line)))
 
 
 def _echo(line: str) -> None:

@@ -1,6 +1,5 @@
 """The command that writes reports."""
 
-
 import click
 
 from disbench.cli.options import GROUPINGS, PATH, add_options, metrics_option, parse_titled_path, protocol_option

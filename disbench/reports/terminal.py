@@ -14,6 +14,7 @@ from disbench.reports.cases import label_image
 from disbench.reports.table import ARROWS, Table, build_table, describe_marks
 from disbench.runs.result import Result, drop_other_protocols
 from disbench.runs.times import stage_times
+from disbench.runs.training import SEES_TRUTH, TrainingMark
 from disbench.system.console import make_console
 
 if TYPE_CHECKING:
@@ -94,13 +95,13 @@ def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> 
             "the most decisive images must be removed before the difference disappears, and the first of them."
         )
     )
-    contaminated: dict[str, dict[str, None]] = {}  # method -> subsets
+    marked: dict[tuple[TrainingMark, str], dict[str, None]] = {}  # mark and method -> subsets
     for line in lines:
-        for method in line.contaminated:
-            contaminated.setdefault(method, {})[line.split] = None
-    if contaminated:
-        listed = "; ".join(f"{method} on {', '.join(subsets)}" for method, subsets in contaminated.items())
-        console.print(_make_text(f"Trained on images that it is scored on: {listed}."), soft_wrap=True)
+        for method, mark in line.marks.items():
+            marked.setdefault((mark, method), {})[line.split] = None
+    for (mark, method), subsets in marked.items():
+        fact = SEES_TRUTH if mark == "sees_truth" else f"was trained on images of {', '.join(subsets)}"
+        console.print(_make_text(f"{method} {fact}."), soft_wrap=True)
 
 
 def _add_comparison(grid: Grid, line: Comparison) -> None:

@@ -83,11 +83,12 @@ def list_data_folders(location: DataLocation) -> Iterator[Path]:
 
 
 def list_inputs(results: "Sequence[Result]") -> Iterator[Path]:
-    """List what results were read from and scored on: data sets, maps, trimaps, and the evidence of entries."""
+    """List what results were read from and scored on: data sets, maps, trimaps, inputs, and evidence of entries."""
     for result in results:
         if result.folder.is_file():
             yield result.folder
         yield from (Path(result.meta[kind]) for kind in ("maps", "trimaps") if kind in result.meta)
+        yield from map(Path, result.meta.get("inputs", ()))
         for location in result.meta.get("data", ()):
             yield from list_data_folders(location)
 

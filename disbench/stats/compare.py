@@ -5,7 +5,7 @@ computed from stored statistics with a seed, so the same input gives the same ou
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from disbench.metrics.catalogue import METRICS, MetricKeys, paper_metrics, resol
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable
 from disbench.runs.result import Result, common_subsets
-from disbench.runs.training import mark_subset
+from disbench.runs.training import UNRANKED, TrainingMark, mark_subset
 from disbench.stats.decisive import Decisive, find_decisive
 from disbench.stats.intervals import bca_interval
 from disbench.stats.resample import (
@@ -87,7 +87,8 @@ class Comparison:
         n: number of images.
         scores: method -> score.
         differences: differences of every other method from the first method.
-        contaminated: methods that were trained on images of the subset.
+        marks: method -> "contaminated" if it was trained on images of the subset, "sees_truth" if it received ground
+            truth. Others are omitted.
     """
 
     split: str
@@ -95,7 +96,7 @@ class Comparison:
     n: int
     scores: dict[str, MethodScore]
     differences: tuple[Difference, ...] = ()
-    contaminated: tuple[str, ...] = ()
+    marks: dict[str, TrainingMark] = field(default_factory=dict)
 
 
 def compare(
@@ -165,7 +166,7 @@ def compare_subset(
     samples = _Samples([_read_columns(result, split, keys) for result in results], resamples, seed)
     names = _name_images(results[0], split)
     titles = [result.title for result in results]
-    contaminated = tuple(result.title for result in results if mark_subset(result, split) == "contaminated")
+    marks = {result.title: mark for result in results if (mark := mark_subset(result, split)) in UNRANKED}
     comparisons = []
     for k, key in enumerate(keys):
         scores = dict(zip(titles, samples.score_methods(k, key), strict=True))
@@ -179,7 +180,7 @@ def compare_subset(
                 n=len(names),
                 scores=scores,
                 differences=tuple(from_first),
-                contaminated=contaminated,
+                marks=marks,
             )
         )
     return comparisons

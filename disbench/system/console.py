@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,24 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(escape_control_chars(cell)) for cell in row))
     make_console().print(table)
+
+
+def print_text(text: str, indent: str = "", width: int | None = None) -> None:
+    """Print prose, folded between words; addresses and commands stay whole.
+
+    Args:
+        text: the text, in which nothing steers the terminal.
+        indent: what is before its first line. Others are indented by two spaces more.
+        width: characters of a line. Default: the width of the terminal; a file or a pipe gets whole lines.
+    """
+    fold = textwrap.TextWrapper(
+        width or make_console().width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo(fold.fill(escape_control_chars(text)))
 
 
 def print_note(text: str) -> None:

@@ -322,16 +322,24 @@ def test_check_finds_faults_of_training_data(board, trained_on, fault):
 
 def test_a_comparison_names_methods_that_were_trained_on_the_subset(runs, monkeypatch, capsys):
     everything = compare(runs, "s_measure", resamples=100)
-    assert [line.contaminated for line in everything] == [("Seen",), ()]
+    assert [line.marks for line in everything] == [{"Seen": "contaminated"}, {}]
     print_comparison(everything, 100, 0)
-    assert capsys.readouterr().out.splitlines()[-1] == "Trained on images that it is scored on: Seen on DIS-TE1."
+    assert capsys.readouterr().out.splitlines()[-1] == "Seen was trained on images of DIS-TE1."
     print_comparison(compare(runs[1:], "s_measure", resamples=100), 100, 0)
-    assert "Trained on" not in capsys.readouterr().out
+    assert "was trained on" not in capsys.readouterr().out
+
+
+def test_a_comparison_names_methods_that_receive_ground_truth(runs, capsys):
+    cheat = replace(runs[1], identity={**runs[1].identity, "sees_truth": True})
+    lines = compare([runs[0], cheat], "s_measure", resamples=100)
+    assert lines[1].marks == {cheat.title: "sees_truth"}
+    print_comparison(lines, 100, 0)
+    assert capsys.readouterr().out.splitlines()[-1] == f"{cheat.title} receives the ground truth."
 
 
 def test_the_json_of_a_comparison_has_the_key_only_where_a_method_is_contaminated(runs, monkeypatch):
     monkeypatch.setattr(inputs, "load_inputs", lambda arguments: runs)
     ran = CliRunner().invoke(main, ["compare", "A", "B", "--metrics", "s_measure", "--json", "--resamples", "100"])
     first, second = json.loads(ran.stdout)
-    assert (first["split"], first["contaminated"]) == ("DIS-TE1", ["Seen"])
-    assert second["split"] == "DIS-TE2" and "contaminated" not in second
+    assert (first["split"], first["marks"]) == ("DIS-TE1", {"Seen": "contaminated"})
+    assert second["split"] == "DIS-TE2" and "marks" not in second

@@ -121,6 +121,14 @@ def test_a_model_receives_the_input_of_each_image(here, name):
     assert digests.keys() == {"truths", "images", name}
 
 
+@pytest.mark.parametrize(("name", "out"), [("depth", "depth/a.png"), ("prompt", "prompt.jsonl"), ("box", "box.jsonl")])
+def test_a_picture_of_a_run_does_not_overwrite_its_inputs(here, name, out):
+    folder, before = run(name).folder, (here / out).read_bytes()
+    ran = call("report", folder, "--format", "csv", "--out", out)
+    assert ran.exit_code == 2 and out.partition("/")[0] in ran.stderr and ran.stderr.count("\n") == 1
+    assert (here / out).read_bytes() == before
+
+
 def test_a_card_requests_inputs_by_command_and_in_python(here):
     arguments = ("run", "--models", "models", "--model", "depths", "--data", "mine", "--no-save", "--json")
     ran = call(*arguments, "--input", "depth=depth")

@@ -340,9 +340,9 @@ def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
 
 
 def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):
-    for name in ("mvanet", "inspyrenet"):
+    for name in ("_parts.passes", "inspyrenet.predictor"):
         monkeypatch.setattr(
-            import_module(f"disbench.models.{name}.predictor"),
+            import_module(f"disbench.models.{name}"),
             "open_weights",
             lambda *_, **__: Weights(Path("w"), None, "128"),
         )
