@@ -90,7 +90,7 @@ def _read_file(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on damaged bytes torch's unpickler raises errors of many types
         # torch's own message suggests loading with code allowed, which is bad advice for an untrusted file.
-        is_refused = isinstance(error, pickle.UnpicklingError)
+        is_refused = isinstance(error, pickle.UnpicklingError | LookupError)
         cause = "damaged, or more than tensors; no code is run" if is_refused else first_line(error) or "empty"
         raise InputError(f"{path}: not a readable weights file ({cause})") from error
 

@@ -63,6 +63,7 @@ FILES = {
     "empty": ("w.pth", b"", UNREADABLE),
     "empty safetensors": ("w.safetensors", b"", UNREADABLE),
     "text": ("w.pth", b"version https://git-lfs.github.com/spec/v1\n", UNREADABLE),
+    "a word": ("w.pth", b"broken\n", f"{UNREADABLE} (damaged, or more than tensors; no code is run)"),
     "html": ("w.safetensors", b"<!doctype html><title>Google Drive - Quota exceeded</title>", UNREADABLE),
     "truncated": ("w.pth", saved(ONE)[:-200], UNREADABLE),
     "truncated early": ("w.pth", saved(ONE)[:30], UNREADABLE),
