@@ -16,7 +16,8 @@ from PIL import Image
 from png_writer import AVERAGE, NONE, PAETH, SUB, UP, by_pillow, chunk, drawn, lines, png, written
 
 from disbench.data.images import read_image, read_map
-from disbench.data.png import decode_grey
+from disbench.data.png import BUSY, decode_grey
+from disbench.data.png_diagonals import ROWS
 from disbench.errors import InputError
 
 
@@ -46,6 +47,51 @@ def test_any_filters_of_any_size(height, width, run, methods, depth, seed):
 def test_one_filter_throughout(method, run):
     pixels = drawn(61, 203, run, method)
     assert np.array_equal(decode_grey(written(pixels, [method] * 61)), pixels)
+
+
+@given(
+    st.integers(64, 200),
+    st.integers(70, 150),
+    st.sampled_from([1, 9, 40]),
+    st.lists(st.integers(0, 4), min_size=200, max_size=200),
+    st.sampled_from([-1, BUSY, 1]),
+    st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_rows_undone_together_equal_rows_undone_one_by_one(height, width, run, methods, busy, seed):
+    pixels = drawn(height, width, run, seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("disbench.data.png.BUSY", busy)  # -1: all groups of rows, 1: none
+        assert np.array_equal(decode_grey(written(pixels, methods[:height])), pixels)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "groups"),
+    [(64, 72, 0), (65, 71, 0), (65, 72, 1), (127, 72, 1), (128, 72, 2), (300, 200, 4)],
+)
+def test_groups_leave_the_first_and_the_last_row_of_the_image(monkeypatch, height, width, groups):
+    monkeypatch.setattr("disbench.data.png.unfilter_rows_together", lambda _, first, __: calls.append(first))
+    calls = []
+    decode_grey(written(drawn(height, width, 1, 0), [PAETH] * height))
+    assert calls == [1 + ROWS * i for i in range(groups)]
+
+
+@pytest.mark.parametrize(("method", "noisy", "together"), [(PAETH, 1, 1), (PAETH, 0, 0), (AVERAGE, 0, 1), (UP, 1, 0)])
+def test_only_rows_that_would_be_undone_pixel_by_pixel_are_undone_together(monkeypatch, method, noisy, together):
+    calls = []
+    monkeypatch.setattr("disbench.data.png.unfilter_rows_together", lambda *_: calls.append(method))
+    pixels = np.random.default_rng(0).integers(0, 256, (65, 72), np.uint8) if noisy else np.zeros((65, 72), np.uint8)
+    decode_grey(written(pixels, [method] * 65))
+    assert len(calls) == together
+
+
+def test_every_paeth_prediction_of_rows_undone_together():
+    """As the test below, with every block in several rows and lanes."""
+    levels = np.arange(0, 256, 51, dtype=np.uint8)
+    corner, above, left = (grid.ravel() for grid in np.meshgrid(levels, levels, levels))
+    blocks = np.stack([np.stack([corner, above], -1), np.stack([left, left[::-1]], -1)], 1)
+    pixels = np.concatenate([np.hstack(np.roll(blocks, shift, 0)) for shift in range(70)])
+    assert np.array_equal(decode_grey(written(pixels, [PAETH] * len(pixels))), pixels)
 
 
 def test_every_paeth_prediction():
