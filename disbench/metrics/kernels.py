@@ -1,4 +1,4 @@
-"""Compiled loops over uint8 maps: the decorators, moments and level histograms.
+"""Compiled loops over uint8 maps: the decorator, the foreground of a truth, and level histograms.
 
 Every kernel takes flat arguments and C-contiguous arrays, and runs in one thread without the GIL. Images are processed
 in parallel, never parts of one image. `prediction` is the raw map (h, w). `foreground` (h, w) is 0 or 255, so that it
@@ -8,87 +8,110 @@ file of the caller, but not in the file of the callee.
 
 import numpy as np
 
+from disbench.metrics.map_pair import Foreground
 from disbench.system.compilation import make_kernel_decorator
 
-U8, U32, U64 = np.uint8, np.uint32, np.uint64
+U8, U16, U32, U64 = np.uint8, np.uint16, np.uint32, np.uint64
 kernel = make_kernel_decorator(nogil=True)
 
-BANKS = 4  # histograms that are filled in turn; see _count_words
+BANKS = 8  # histograms that are filled in turn; see _count_part. _count_part shifts by its logarithm, 3
+BLOCK = 64  # pixels that are looked at together
 
 
 @kernel
-def foreground_moments(foreground):
-    """Return the number of foreground pixels, the sum of their rows and the sum of their columns, as integers."""
-    height, width = foreground.shape
-    pixels, rows, columns = 0, 0, 0
-    for y in range(height):
-        count, total = 0, 0
-        for x in range(width):
-            inside = np.int64(foreground[y, x] & U8(1))
-            count += inside
-            total += inside * x
-        pixels += count
-        rows += count * y
-        columns += total
-    return pixels, rows, columns
+def _threshold_row(truth, mask, start, width, above, columns):
+    """Fill in a row of the mask, and count its foreground by column, modulo 256.
 
-
-@kernel
-def _count_pixels(prediction, foreground, start, stop, counts):
-    """Count pixels start..stop one by one."""
-    for at in range(start, stop):
-        counts[(np.int64(foreground[at] & U8(1)) << 8) + prediction[at]] += 1
-
-
-@kernel
-def _count_words(prediction_words, foreground_words, start, stop, counts):
-    """Count words start..stop of 8 pixels each.
-
-    Most words are 0 or 255 throughout and cost one comparison. Neighbouring pixels go to different banks of 512
-    counters, because incrementing the counter that was just written would wait for that write.
+    Returns the row's foreground pixels, and whether it has the level `above`. Each sum has the width of its loop's
+    values, because SIMD code of mixed widths is slower than one loop more.
     """
-    zeros, ones = U64(0), ~U64(0)
-    low, high = 0, 0
-    for word in range(start, stop):
-        levels, inside = prediction_words[word], foreground_words[word]
-        if levels == inside == zeros:
-            low += 8
-        elif levels == inside == ones:
-            high += 8
-        elif inside in (zeros, ones):
-            side = inside & U64(256)
-            for pixel in range(8):
-                counts[U64(pixel % BANKS * 512) + side + ((levels >> U64(8 * pixel)) & U64(255))] += U32(1)
-        else:
-            for pixel in range(8):
-                side = (inside >> U64(8 * pixel) << U64(8)) & U64(256)
-                counts[U64(pixel % BANKS * 512) + side + ((levels >> U64(8 * pixel)) & U64(255))] += U32(1)
-    counts[0] += low
-    counts[511] += high
+    for x in range(width):
+        mask[start + x] = U8(U8(0) - U8(truth[start + x] > above))
+    for x in range(width):
+        columns[x] = U8(columns[x] - mask[start + x])
+    pixels, limit = U32(0), U8(0)
+    for x in range(width):
+        pixels = U32(pixels + U32(U8(mask[start + x] & U8(1))))
+    for x in range(width):
+        limit = U8(limit | U8(truth[start + x] == above))
+    return np.int64(pixels), limit == U8(1)
 
 
 @kernel
-def _joint_histogram(prediction, foreground, prediction_words, foreground_words, width, row, column):
-    """Count pixels, uint32 (4, BANKS * 512); flat arrays, the first words of each, and where the quadrants meet."""
-    counts = np.zeros((4, BANKS * 512), np.uint32)
+def _threshold(truth, mask, height, width, above):
+    """Fill in the mask of a truth; both are flat. Returns what else a Foreground holds."""
+    columns, totals = np.zeros(width, U8), np.zeros(width, np.int64)
+    pixels, row_sum, column_sum, has_limit = 0, 0, 0, False
+    for y in range(height):
+        count, meets_limit = _threshold_row(truth, mask, U64(y * width), U64(width), above, columns)
+        pixels += count
+        row_sum += count * y
+        has_limit |= meets_limit
+        if y % 255 == 254 or y == height - 1:  # before a count by column can exceed a byte
+            for x in range(width):
+                totals[x] += columns[x]
+                columns[x] = U8(0)
+    for x in range(width):
+        column_sum += totals[x] * x
+    return pixels, row_sum, column_sum, has_limit
+
+
+def threshold_truth(truth: np.ndarray, above: int) -> Foreground:
+    """Take all levels above `above` of a truth, uint8 (h, w), in any memory layout."""
+    truth = np.require(truth, requirements=["C", "W"])
+    mask = np.empty_like(truth)
+    return Foreground(mask, *_threshold(truth.reshape(-1), mask.reshape(-1), *truth.shape, U8(above)))
+
+
+@kernel
+def _is_constant(prediction, mask, start):
+    """Check whether a block is 0 in both arrays throughout, or 255 in both."""
+    others, first = U8(0), mask[start]
+    for x in range(U64(BLOCK)):
+        inside = mask[start + x]
+        others = U8(others | U8(U8(prediction[start + x] ^ inside) | U8(inside ^ first)))
+    return others == U8(0)
+
+
+@kernel
+def _count_part(prediction, mask, start, stop, places, counts):
+    """Count a part of a row.
+
+    Most blocks are constant. For others, SIMD code finds the places of the pixels among the counters. Neighbouring
+    pixels go to different banks, because incrementing the counter that was just written would wait for that write. The
+    banks of a level lie side by side: at equal offsets from pages of memory, processors would wait needlessly.
+    """
+    low, high = U32(0), U32(0)
+    at = U64(start)
+    for _ in range((stop - start) // BLOCK):
+        if not _is_constant(prediction, mask, at):
+            for x in range(U64(BLOCK)):
+                side = U16(U16(mask[at + x] & U8(BANKS)) << U16(8))
+                places[x] = U16(U16(U16(U16(prediction[at + x]) << U16(3)) | side) | U16(x & U64(BANKS - 1)))
+            for x in range(U64(BLOCK)):
+                counts[U64(places[x])] += U32(1)
+        elif mask[at] == U8(0):
+            low += U32(BLOCK)
+        else:
+            high += U32(BLOCK)
+        at += U64(BLOCK)
+    for x in range(at, U64(stop)):
+        side = U64(mask[x] & U8(BANKS)) << U64(8)
+        counts[side + (U64(prediction[x]) << U64(3)) + (x & U64(BANKS - 1))] += U32(1)
+    counts[0] += low
+    counts[2 * 256 * BANKS - 1] += high
+
+
+@kernel
+def _joint_histogram(prediction, mask, width, row, column):
+    """Count pixels, uint32 (4, 2 * 256 * BANKS); flat arrays, and where the quadrants meet."""
+    counts, places = np.zeros((4, 2 * 256 * BANKS), np.uint32), np.empty(BLOCK, U16)
     for y in range(prediction.size // width):
-        left, middle, right = y * width, y * width + column, (y + 1) * width
         quadrant = 0 if y < row else 2
-        for start, stop in ((left, middle), (middle, right)):
-            # Count the words that lie wholly in start..stop, and the remaining pixels on either side one by one.
-            first, last = (start + 7) >> 3, stop >> 3
-            if first < last:
-                _count_pixels(prediction, foreground, start, first << 3, counts[quadrant])
-                _count_words(prediction_words, foreground_words, first, last, counts[quadrant])
-                start = last << 3
-            _count_pixels(prediction, foreground, start, stop, counts[quadrant])
-            quadrant += 1
+        left, middle, right = y * width, y * width + column, (y + 1) * width
+        _count_part(prediction, mask, left, middle, places, counts[quadrant])
+        _count_part(prediction, mask, middle, right, places, counts[quadrant + 1])
     return counts
-
-
-def _as_words(pixels: np.ndarray) -> np.ndarray:
-    """View flat pixels as uint64, 8 pixels each, aligned; the last pixels that fill no word are dropped."""
-    return np.require(pixels[: pixels.size & ~7].view(U64), requirements="A")
 
 
 def joint_histogram(prediction: np.ndarray, foreground: np.ndarray, row: int, column: int) -> np.ndarray:
@@ -103,14 +126,5 @@ def joint_histogram(prediction: np.ndarray, foreground: np.ndarray, row: int, co
     Returns:
         Counts, int64 (4, 2, 256), quadrants in row-major order.
     """
-    flat_prediction, flat_foreground = prediction.reshape(-1), foreground.reshape(-1)
-    counts = _joint_histogram(
-        flat_prediction,
-        flat_foreground,
-        _as_words(flat_prediction),
-        _as_words(flat_foreground),
-        prediction.shape[1],
-        row,
-        column,
-    )
-    return counts.reshape(4, BANKS, 2, 256).sum(1, dtype=np.int64)
+    counts = _joint_histogram(prediction.reshape(-1), foreground.reshape(-1), prediction.shape[1], row, column)
+    return counts.reshape(4, 2, 256, BANKS).sum(3, dtype=np.int64)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -23,13 +23,31 @@ class PairInputs(TypedDict, total=False):
     image: np.ndarray | None
 
 
+class Foreground(NamedTuple):
+    """The foreground of a truth.
+
+    Attributes:
+        mask: uint8 (h, w), 255 in the foreground, otherwise 0.
+        pixels: number of foreground pixels.
+        rows: the sum of their rows.
+        columns: the sum of their columns.
+        has_limit: whether the truth has the highest level that is not foreground.
+    """
+
+    mask: np.ndarray
+    pixels: int
+    rows: int
+    columns: int
+    has_limit: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class MapPair:
     """A map and its truth, for all protocols that agree on what is foreground.
 
     Attributes:
         raw: the map, uint8 (h, w), C-contiguous.
-        foreground: the foreground of the truth, uint8 (h, w), 0 or 255.
+        region: the foreground of the truth.
         truth: the truth's own levels, uint8 (h, w).
         thin: function that returns the skeleton of the foreground. None: disbench.metrics.effort.skeleton.
         trimap: the trimap, uint8 (h, w), unknown where it is neither 0 nor 255. None: there is none.
@@ -37,12 +55,17 @@ class MapPair:
     """
 
     raw: np.ndarray
-    foreground: np.ndarray
+    region: Foreground
     truth: np.ndarray
     thin: Callable[[np.ndarray], np.ndarray] | None = None
     trimap: np.ndarray | None = None
     image: np.ndarray | None = None
     _errors: dict[bool, tuple[int, float, float]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def foreground(self) -> np.ndarray:
+        """The foreground of the truth, uint8 (h, w), 0 or 255."""
+        return self.region.mask
 
     @cached_property
     def skeleton(self) -> np.ndarray:
@@ -65,7 +88,7 @@ class MapPair:
         """Pixels of the raw map by quadrant, background/foreground and level, int64 (4, 2, 256)."""
         from disbench.metrics.structure import quadrant_histograms
 
-        return quadrant_histograms(self.raw, self.foreground)
+        return quadrant_histograms(self.raw, self.region)
 
     @cached_property
     def raw_span(self) -> tuple[int, int]:

@@ -7,10 +7,10 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics.catalogue import MetricKeys, resolve_metrics
-from disbench.metrics.map_pair import MapPair, PairInputs
+from disbench.metrics.map_pair import Foreground, MapPair, PairInputs
 from disbench.metrics.pixel_metrics import StoredValue, compute_columns
 from disbench.metrics.protocols import get_protocol, parse_protocols
-from disbench.metrics.validate import check_image, check_map, check_not_binary, scale_truth
+from disbench.metrics.validate import FOREGROUND_ABOVE, check_image, check_map, check_not_binary, scale_truth
 
 KERNEL_VERSION = "2"  # change it whenever a score can change by more than 1e-12
 
@@ -95,6 +95,8 @@ def measure_soft(
     **inputs: Unpack[PairInputs],
 ) -> Measurement:
     """Measure as measure() does, but against a soft truth, which may have any levels, such as 0 and 1 of 255."""
+    from disbench.metrics.kernels import threshold_truth  # loads Numba
+
     protocols = [get_protocol(name) for name in parse_protocols(protocol)]
     check_map("prediction", prediction)
     check_map("truth", truth)
@@ -109,13 +111,14 @@ def measure_soft(
             if array.shape[:2] != truth.shape:
                 raise InputError(f"{name} is {array.shape}, truth is {truth.shape}; give the {name} of this truth")
     prediction = np.require(prediction, requirements=["C", "W"])
-    pair = MapPair(raw=prediction, foreground=binarise_truth(truth, 128), truth=truth, **inputs)
+    foreground = threshold_truth(truth, FOREGROUND_ABOVE)
+    pair = MapPair(raw=prediction, region=foreground, truth=truth, **inputs)
     bg, fg = pair.raw_quadrants.sum(0)
     # Some protocols take the truth above half of its maximum. For nearly all truths that is the same foreground.
     half_pair, fg_half = pair, None
     top = int(truth.max())
-    if truth_rules_differ(truth, top):
-        half_pair = replace(pair, foreground=binarise_truth(truth, top // 2))
+    if truth_rules_differ(truth, top, foreground):
+        half_pair = replace(pair, region=threshold_truth(truth, top // 2))
         fg_half = half_pair.raw_quadrants.sum(0)[1].astype(np.uint32)
     values = compute_columns(
         lambda p: half_pair if p.truth_above is None else pair, protocols, resolve_metrics(metrics)
@@ -124,15 +127,8 @@ def measure_soft(
     return Measurement(height, width, fg.astype(np.uint32), bg.astype(np.uint32), values, fg_half)
 
 
-def binarise_truth(truth: np.ndarray, above: int) -> np.ndarray:
-    """Return uint8 (h, w), 255 where the truth's level is above `above`, otherwise 0."""
-    foreground = np.greater(truth, above, order="C").view(np.uint8)
-    return np.negative(foreground, out=foreground)  # 1 becomes 255
-
-
-def truth_rules_differ(truth: np.ndarray, top: int) -> bool:
+def truth_rules_differ(truth: np.ndarray, top: int, foreground: Foreground) -> bool:
     """Check whether some level lies between 128 and half of the maximum, `top`, so that the two rules differ."""
-    low, high = sorted((128, top // 2))
-    if high - low > 1:
-        return bool(((truth > low) & (truth <= high)).any())
-    return bool((truth == high).any())
+    if top // 2 == FOREGROUND_ABOVE - 1:  # of nearly all truths
+        return foreground.has_limit
+    return bool(((truth > top // 2) & (truth <= FOREGROUND_ABOVE)).any())

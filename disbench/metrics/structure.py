@@ -12,20 +12,22 @@ import math
 
 import numpy as np
 
-from disbench.metrics.kernels import foreground_moments, joint_histogram
+from disbench.metrics.kernels import joint_histogram
+from disbench.metrics.map_pair import Foreground
 from disbench.metrics.protocols import SAMPLE, StructureRules
 from disbench.metrics.stretch import LEVELS
 
 
-def quadrant_histograms(prediction: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+def quadrant_histograms(prediction: np.ndarray, foreground: Foreground) -> np.ndarray:
     """Count pixels by quadrant (row-major), background/foreground and level, int64 (4, 2, 256).
 
     The upper left quadrant includes the centroid of the foreground, whose coordinates round half to even. Without
     foreground, all pixels are in the lower right one.
     """
-    pixels, rows, columns = foreground_moments(foreground)
-    row, column = (round(rows / pixels) + 1, round(columns / pixels) + 1) if pixels else (0, 0)
-    return joint_histogram(prediction, foreground, row, column)
+    row, column = 0, 0
+    if foreground.pixels:
+        row, column = (round(total / foreground.pixels) + 1 for total in (foreground.rows, foreground.columns))
+    return joint_histogram(prediction, foreground.mask, row, column)
 
 
 def s_measure(counts: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMPLE) -> float:

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from scipy.ndimage import correlate1d, distance_transform_edt
 
-from disbench.metrics.kernels import foreground_moments
+from disbench.metrics.kernels import threshold_truth
 from disbench.metrics.protocols import EPS
 
 GAUSSIAN = np.exp(-(np.arange(-3, 4) ** 2) / 50)  # 7 pixels of sigma 5
@@ -35,8 +35,8 @@ def object_similarity(values: np.ndarray, inside: np.ndarray) -> float:
 
 def region_similarity(values: np.ndarray, inside: np.ndarray) -> float:
     """Compute the similarity of the four quadrants around the foreground's centroid."""
-    pixels, rows, columns = foreground_moments(inside.view(np.uint8))
-    row, column = round(rows / pixels) + 1, round(columns / pixels) + 1
+    foreground = threshold_truth(inside.view(np.uint8), 0)
+    row, column = (round(total / foreground.pixels) + 1 for total in (foreground.rows, foreground.columns))
     total = 0.0
     for part in (np.s_[:row, :column], np.s_[:row, column:], np.s_[row:, :column], np.s_[row:, column:]):
         if inside[part].size:

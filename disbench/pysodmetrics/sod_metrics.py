@@ -7,6 +7,7 @@ import numpy as np
 
 from disbench.metrics.binary import BINARY_MEASURES, f_measure
 from disbench.metrics.effort import effort
+from disbench.metrics.kernels import threshold_truth
 from disbench.metrics.protocols import NO_EPS, PYSOD
 from disbench.metrics.structure import quadrant_histograms
 from disbench.metrics.structure import s_measure as score_structure
@@ -111,7 +112,7 @@ class Smeasure:
 
     def _score(self, pair: Pair) -> float:
         if pair.values is None and self.alpha == 0.5:
-            return score_structure(quadrant_histograms(pair.levels, pair.foreground), pair.lo, pair.hi)
+            return score_structure(quadrant_histograms(pair.levels, threshold_truth(pair.foreground, 0)), pair.lo, pair.hi)
         return s_measure(pair.as_values(), pair.inside, self.alpha)
 
     def cal_sm(self, pred: np.ndarray, gt: np.ndarray) -> float:

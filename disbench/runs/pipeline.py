@@ -113,4 +113,6 @@ def map_ahead(pool: ThreadPoolExecutor | None, function: Callable, items: Iterab
 
 def hash_mask(mask: np.ndarray) -> str:
     """Hash a uint8 (h, w) map by its size and pixels, whatever file holds them. Returns 16 hexadecimal digits."""
-    return hashlib.sha256(repr(mask.shape).encode() + np.ascontiguousarray(mask).tobytes()).hexdigest()[:16]
+    digest = hashlib.sha256(repr(mask.shape).encode())
+    digest.update(np.ascontiguousarray(mask).reshape(-1))
+    return digest.hexdigest()[:16]
