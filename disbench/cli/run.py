@@ -196,7 +196,9 @@ def score(
     from disbench.runs.execute import evaluate_maps
     from disbench.runs.outputs import check_output, list_data_folders
     from disbench.runs.spec import MapsSpec, RunConfig
+    from disbench.system.memory import keep_freed_memory
 
+    keep_freed_memory()
     if per_image:
         check_per_image_path(per_image)
     if truth and data:

@@ -1,17 +1,14 @@
-"""The device that a network runs on, and process-wide settings of torch and glibc."""
+"""The device that a network runs on, and process-wide settings of torch."""
 
-import ctypes
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from disbench.errors import InputError
+from disbench.system.memory import keep_freed_memory
 from disbench.system.variables import read_count
-
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 def choose_device(name: str | None) -> str:
@@ -39,14 +36,3 @@ def matmul_precision(name: str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def keep_freed_memory() -> None:
-    """Make glibc keep up to 2 GiB of freed memory in this process; no effect on other systems.
-
-    By default each large activation is mapped, cleared page by page and unmapped again, which costs CPU time
-    (benchmarks/freed_memory.py measures it).
-    """
-    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(M_MMAP_MAX, 0)
-        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
