@@ -1,7 +1,8 @@
-"""Decoding of grey PNGs compared with OpenCV and Pillow: paired CPU time of one thread, for ground truths and maps.
+"""Decoding of grey PNGs compared with other libraries: paired CPU time of one thread, for ground truths and maps.
 
 All decoders are timed in turn, on the same bytes, in one process, so only the ratios are meaningful. Pillow's files
-resemble those of most methods (adaptive filters); OpenCV's files only use the filter Sub.
+resemble those of most methods (adaptive filters); OpenCV's files only use the filter Sub. pyspng (libspng) and
+imagecodecs (libpng, zlib-ng) take part where they are installed.
 
     python benchmarks/decode.py [--runs 7] [--sizes 2048x2048,3000x4000]
 """
@@ -9,6 +10,8 @@ resemble those of most methods (adaptive filters); OpenCV's files only use the f
 import argparse
 import io
 import statistics
+from collections.abc import Callable
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -18,11 +21,22 @@ from PIL import Image
 
 from disbench.data.png import decode_grey
 
-DECODERS = {
-    "disbench": decode_grey,
-    "OpenCV": lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE),
-    "Pillow": lambda data: np.asarray(Image.open(io.BytesIO(data), formats=("PNG",))),
-}
+
+def list_decoders() -> dict[str, Callable[[bytes], np.ndarray]]:
+    decoders = {
+        "disbench": decode_grey,
+        "OpenCV": lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE),
+        "Pillow": lambda data: np.asarray(Image.open(io.BytesIO(data), formats=("PNG",))),
+    }
+    with suppress(ImportError):
+        import pyspng
+
+        decoders["pyspng"] = pyspng.load
+    with suppress(ImportError):
+        from imagecodecs import png_decode, spng_decode
+
+        decoders |= {"imagecodecs png": png_decode, "imagecodecs spng": spng_decode}
+    return decoders
 
 
 def draw_pictures(height: int, width: int) -> dict[str, np.ndarray]:
@@ -41,17 +55,18 @@ def main() -> None:
     parser.add_argument("--sizes", default="2048x2048,3000x4000")
     options = parser.parse_args()
     cv2.setNumThreads(1)
-    print("size       map      written by      KB   disbench  OpenCV / disbench  Pillow / disbench (range)")
+    decoders = list_decoders()
+    print("size       map      written by      KB   disbench  ratio (range) of the others to disbench")
     for size in options.sizes.split(","):
         for kind, pixels in draw_pictures(*map(int, size.split("x"))).items():
             for writer, data in encode(pixels).items():
-                assert all(np.array_equal(decode(data), pixels) for decode in DECODERS.values())
-                rounds = [[seconds(decode, data) for decode in DECODERS.values()] for _ in range(options.runs)]
+                assert all(np.array_equal(decode(data), pixels) for decode in decoders.values())
+                rounds = [[seconds(decode, data) for decode in decoders.values()] for _ in range(options.runs)]
                 ours, *_ = (statistics.median(column) for column in zip(*rounds, strict=True))
                 row = f"{size:10} {kind:8} {writer:9} {len(data) // 1024:8} {ours * 1e3:7.1f} ms"
-                for peer in (1, 2):
+                for peer, name in list(enumerate(decoders))[1:]:
                     ratios = sorted(round_[peer] / round_[0] for round_ in rounds)
-                    row += f"  {statistics.median(ratios):6.1f} ({ratios[0]:.1f}-{ratios[-1]:.1f})".ljust(19)
+                    row += f"  {name} {statistics.median(ratios):.1f} ({ratios[0]:.1f}-{ratios[-1]:.1f})"
                 print(row, flush=True)
 
 

@@ -25,28 +25,44 @@ def peer(mask: np.ndarray, truth: np.ndarray) -> int:
     return int(metric.hces[0])
 
 
+def time_pairs(height: int, width: int, flavour: str, kinds: list[str], runs: int):
+    """Time a pair of each kind.
+
+    Returns:
+        For every round, the seconds of PySODMetrics, disbench, and disbench with a ready skeleton; and the number of
+        images with unequal efforts.
+    """
+    rounds, unequal = [], 0
+    for kind in kinds:
+        truth = draw_truth(height, width, kind)
+        mask, bones = draw_mask(truth, flavour), skeleton(truth)
+        unequal += not peer(mask, truth) == effort(mask, truth).total == effort(mask, truth, bones).total
+        rounds += [
+            (seconds(peer, mask, truth), seconds(effort, mask, truth), seconds(effort, mask, truth, bones))
+            for _ in range(runs)
+        ]
+    return rounds, unequal
+
+
+def prepare() -> None:
+    """Set OpenCV to one thread, and compile disbench's kernels."""
+    warnings.filterwarnings("ignore")
+    cv2.setNumThreads(1)
+    effort(np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=3, help="timed pairs per image")
     parser.add_argument("--images", type=int, default=2, help="images per row, of different kinds")
     parser.add_argument("--sizes", default="1024x1024,2048x2048,3000x4000")
     options = parser.parse_args()
-    warnings.filterwarnings("ignore")
-    cv2.setNumThreads(1)
-    effort(np.zeros((8, 8), np.uint8), np.full((8, 8), 255, np.uint8))  # compile
+    prepare()
     print("size        flavour   PySODMetrics   disbench   ratio (range)   with a ready skeleton     unequal")
     for size in options.sizes.split(","):
         height, width = map(int, size.split("x"))
         for flavour in FLAVOURS:
-            times, unequal = [], 0
-            for kind in list(KINDS)[: options.images]:
-                truth = draw_truth(height, width, kind)
-                mask, bones = draw_mask(truth, flavour), skeleton(truth)
-                unequal += not peer(mask, truth) == effort(mask, truth).total == effort(mask, truth, bones).total
-                times += [
-                    (seconds(peer, mask, truth), seconds(effort, mask, truth), seconds(effort, mask, truth, bones))
-                    for _ in range(options.runs)
-                ]
+            times, unequal = time_pairs(height, width, flavour, list(KINDS)[: options.images], options.runs)
             slow, fast, ready = zip(*times, strict=True)
             ratios, cached = (sorted(a / b for a, b in zip(slow, ours, strict=True)) for ours in (fast, ready))
             print(

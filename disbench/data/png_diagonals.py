@@ -5,8 +5,8 @@ the rows advance together, and a diagonal of pixels is one SIMD step in bytes, w
 
     lane i - 1 two steps ago: upper left     lane i - 1 one step ago: above     lane i one step ago: left
 
-Lane 0 is the finished row above the others. Most of the work is to bring rows of bytes into diagonals and back, which is
-done by squares of 8 x 8.
+Lane 0 is the finished row above the others. Most of the work is to bring rows of bytes into diagonals and back, which
+is done by squares of 8 x 8.
 """
 
 import numpy as np
@@ -40,7 +40,7 @@ def unfilter_rows_together(pixels: np.ndarray, first: int, width: int) -> None:
 
 @kernel
 def _unfilter_rows(pixels, first, width, diagonals, words, cells):
-    """Undo the filters of ROWS rows; `words` and `cells` are the same memory, the lanes of one diagonal after another."""
+    """Undo the filters of ROWS rows. `words` and `cells` are the same memory: one diagonal of lanes after another."""
     masks, starts = np.zeros((5, LANES), U8), np.zeros(LANES, U64)
     starts[0] = (first - 1) * width
     for lane in range(1, LANES):

@@ -112,7 +112,8 @@ class Smeasure:
 
     def _score(self, pair: Pair) -> float:
         if pair.values is None and self.alpha == 0.5:
-            return score_structure(quadrant_histograms(pair.levels, threshold_truth(pair.foreground, 0)), pair.lo, pair.hi)
+            foreground = threshold_truth(pair.foreground, 0)
+            return score_structure(quadrant_histograms(pair.levels, foreground), pair.lo, pair.hi)
         return s_measure(pair.as_values(), pair.inside, self.alpha)
 
     def cal_sm(self, pred: np.ndarray, gt: np.ndarray) -> float:
