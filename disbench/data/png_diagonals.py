@@ -87,7 +87,7 @@ def _read_diagonals(pixels, starts, diagonals, words):
         at = U64(diagonal)
         for word in range(WORDS):
             lane = word * 8
-            square = _transpose(
+            square = (
                 _word(pixels, starts[lane] + at),
                 _word(pixels, starts[lane + 1] + at),
                 _word(pixels, starts[lane + 2] + at),
@@ -98,7 +98,7 @@ def _read_diagonals(pixels, starts, diagonals, words):
                 _word(pixels, starts[lane + 7] + at),
             )
             to = U64((MARGIN + diagonal) * WORDS + word)
-            for column in square:
+            for column in _transpose(square):
                 words[to] = column
                 to += WORD
 
@@ -111,7 +111,7 @@ def _write_rows(words, diagonals, pixels, first, width):
         is_inside = diagonal >= LANES and diagonal + 8 <= width
         for word in range(WORDS):
             at = U64((MARGIN + diagonal) * WORDS + word)
-            square = _transpose(
+            square = (
                 words[at],
                 words[at + WORD],
                 words[at + U64(2) * WORD],
@@ -121,15 +121,15 @@ def _write_rows(words, diagonals, pixels, first, width):
                 words[at + U64(6) * WORD],
                 words[at + U64(7) * WORD],
             )
-            lane = word * 8
+            rows, lane = _transpose(square), word * 8
             to = U64((first + lane - 1) * width + diagonal - lane)
             if is_inside and word:
-                for row in square:
+                for row in rows:
                     for i in range(8):
                         pixels[to + U64(i)] = U8(row >> U64(8 * i))
                     to += next_row
             else:
-                for row in square:
+                for row in rows:
                     for i in range(8):
                         if lane and 0 <= diagonal - lane + i < width:
                             pixels[to + U64(i)] = U8(row >> U64(8 * i))
@@ -154,8 +154,9 @@ def _exchange(upper, lower, shift, mask):
 
 
 @kernel
-def _transpose(a, b, c, d, e, f, g, h):
-    """Transpose a square of 8 x 8 bytes, each row of which is a word: squares of 4, then of 2, then bytes."""
+def _transpose(square):
+    """Transpose 8 x 8 bytes, each row of which is a word: squares of 4, then of 2, then bytes."""
+    a, b, c, d, e, f, g, h = square
     fours, twos, bytes_ = U64(0x00000000FFFFFFFF), U64(0x0000FFFF0000FFFF), U64(0x00FF00FF00FF00FF)
     a, e = _exchange(a, e, U64(32), fours)
     b, f = _exchange(b, f, U64(32), fours)

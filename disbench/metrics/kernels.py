@@ -8,7 +8,7 @@ file of the caller, but not in the file of the callee.
 
 import numpy as np
 
-from disbench.metrics.map_pair import Foreground
+from disbench.metrics.foreground import Foreground
 from disbench.system.compilation import make_kernel_decorator
 
 U8, U16, U32, U64 = np.uint8, np.uint16, np.uint32, np.uint64

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, TypedDict
+from typing import TypedDict
 
 import numpy as np
 
 from disbench.errors import InputError
+from disbench.metrics.foreground import Foreground
 from disbench.metrics.protocols import EvalProtocol
 from disbench.metrics.stretch import LEVELS
 from disbench.metrics.thresholds import binarise_histogram, level_span
@@ -21,24 +22,6 @@ class PairInputs(TypedDict, total=False):
     thin: Callable[[np.ndarray], np.ndarray] | None
     trimap: np.ndarray | None
     image: np.ndarray | None
-
-
-class Foreground(NamedTuple):
-    """The foreground of a truth.
-
-    Attributes:
-        mask: uint8 (h, w), 255 in the foreground, otherwise 0.
-        pixels: number of foreground pixels.
-        rows: the sum of their rows.
-        columns: the sum of their columns.
-        has_limit: whether the truth has the highest level that is not foreground.
-    """
-
-    mask: np.ndarray
-    pixels: int
-    rows: int
-    columns: int
-    has_limit: bool
 
 
 @dataclass(frozen=True, kw_only=True)

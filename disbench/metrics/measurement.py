@@ -7,7 +7,8 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.metrics.catalogue import MetricKeys, resolve_metrics
-from disbench.metrics.map_pair import Foreground, MapPair, PairInputs
+from disbench.metrics.foreground import Foreground
+from disbench.metrics.map_pair import MapPair, PairInputs
 from disbench.metrics.pixel_metrics import StoredValue, compute_columns
 from disbench.metrics.protocols import get_protocol, parse_protocols
 from disbench.metrics.validate import FOREGROUND_ABOVE, check_image, check_map, check_not_binary, scale_truth

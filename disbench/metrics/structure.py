@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
+from disbench.metrics.foreground import Foreground
 from disbench.metrics.kernels import joint_histogram
-from disbench.metrics.map_pair import Foreground
 from disbench.metrics.protocols import SAMPLE, StructureRules
 from disbench.metrics.stretch import LEVELS
 
