@@ -8,6 +8,7 @@ from disbench.cli.options import (
     GROUPINGS,
     TEXT,
     add_options,
+    focus_option,
     json_option,
     metrics_option,
     parse_titled_path,
@@ -88,19 +89,21 @@ def check(run, against, tolerances, metrics, as_json):
     help="Bootstrap resamples, and random exchanges of each test.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the resamples.")
-@add_options(protocol_option(None), metrics_option, json_option)
-def compare(runs, split, by, parts, resamples, seed, protocols, metrics, as_json):
+@add_options(focus_option, protocol_option(None), metrics_option, json_option)
+def compare(runs, split, by, parts, resamples, seed, focus, protocols, metrics, as_json):
     """Compare runs and test their differences.
 
-    Prints scores and differences from the first RUN with 95 % intervals, paired tests, ties with the best, and the
-    images that decide each difference.
+    Prints scores and the differences of the last RUN from each other with 95 % intervals, paired tests, ties with the
+    best, and the images that decide each difference.
 
-    A RUN is a run folder, or a leaderboard entry with measured scores.
+    A RUN is a run folder, a method's folder or its name under ./runs for the latest run, a pattern such as
+    'runs/MyNet/*', or a leaderboard entry with measured scores.
     """
     from dataclasses import asdict
 
     from disbench.reports.inputs import load_inputs
     from disbench.reports.terminal import print_comparison
+    from disbench.runs.result import drop_other_protocols
     from disbench.stats.compare import compare
 
     if parts and not by:
@@ -109,13 +112,13 @@ def compare(runs, split, by, parts, resamples, seed, protocols, metrics, as_json
         raise InputError("--protocol: scores of different protocols cannot be compared; give one")
     results = load_inputs(map(parse_titled_path, runs))
     if protocols:
-        results = [result.with_protocol(protocols[0]) for result in results]
+        results = [result.with_protocol(protocols[0]) for result in drop_other_protocols(results)]
     if by:
         from disbench.runs.grouping import group_images
 
         with show_progress() as progress:
             results = group_images(results, by, parts, progress)
-    comparisons = compare(results, metrics, split, resamples=resamples, seed=seed)
+    comparisons = compare(results, metrics, split, focus=focus, resamples=resamples, seed=seed)
     if as_json:
         entries = [asdict(comparison) for comparison in comparisons]
         for entry in entries:

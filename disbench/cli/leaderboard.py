@@ -124,5 +124,5 @@ def submit(run, root, model, metrics):
 
     title, folder = parse_titled_path(run)
     result = load_run(folder, title)
-    check_output(root, [folder, *list_inputs([result])], "--to")
+    check_output(root, [result.folder, *list_inputs([result])], "--to")
     click.echo(submit_run(result, root, model, metrics))

@@ -168,6 +168,12 @@ input_option = click.option(
     help="An input next to the image, if the model takes it: depth=DIR, prompt=FILE.jsonl, box=FILE.jsonl, box=truth.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+focus_option = click.option(
+    "--focus",
+    metavar="NAME",
+    type=TEXT,
+    help="The method of interest: its title or its folder under ./runs. Default: the last one named.",
+)
 metrics_option = click.option(
     "--metrics",
     metavar="KEYS",

@@ -1,10 +1,8 @@
 """The commands that make pictures: grid, view, curves."""
 
-from pathlib import Path
-
 import click
 
-from disbench.cli.options import PATH, parse_titled_path
+from disbench.cli.options import PATH, focus_option, parse_titled_path
 from disbench.system.progress import show_progress
 
 CASES_HELP = (
@@ -17,7 +15,8 @@ CASES_HELP = (
 @click.option("--out", required=True, type=PATH, help="A .pdf, .png or .html file.")
 @click.option("--cases", "selection", default="spread", show_default=True, metavar="RULE|NAME,...", help=CASES_HELP)
 @click.option("--number", default=6, show_default=True, type=click.IntRange(1), help="Number of images, for a rule.")
-def grid(runs, out, selection, number):
+@focus_option
+def grid(runs, out, selection, number, focus):
     """Show image, ground truth and maps side by side, in one picture.
 
     An inset magnifies the finest structure. The last column shows the errors of the last RUN.
@@ -29,7 +28,7 @@ def grid(runs, out, selection, number):
     from disbench.reports.publish import select_cases
     from disbench.runs.outputs import check_output, list_inputs
 
-    results = _load_results(runs)
+    results = _load_results(runs, focus)
     check_output(out, list_inputs(results))
     write_grid(out, select_cases(results, number, selection), selection)
     click.echo(out)
@@ -38,10 +37,12 @@ def grid(runs, out, selection, number):
 @click.command()
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
 @click.option("--out", required=True, type=PATH, help="A folder of its own.")
-def view(runs, out):
+@focus_option
+def view(runs, out, focus):
     """Write a viewer of maps, to open in a browser.
 
-    It compares methods to the pixel, by slider, blink and difference.
+    It compares methods to the pixel, by slider, blink and difference. It opens with the last RUN as A and the one
+    before it as B.
 
     Needs maps, which `disbench run` and `disbench score --save` keep. Default for RUN: the latest finished run of every
     method under ./runs.
@@ -51,7 +52,7 @@ def view(runs, out):
     from disbench.runs.outputs import check_output, list_inputs
     from disbench.runs.result import drop_other_protocols
 
-    results = drop_other_protocols(_load_results(runs))
+    results = drop_other_protocols(_load_results(runs, focus))
     check_output(out, list_inputs(results))  # before the data set is hashed
     with show_progress() as progress:
         click.echo(write_viewer(out, results, find_all_samples(results), progress))
@@ -69,15 +70,15 @@ def curves(runs, out, split):
     Default for RUN: the latest finished run of every method under ./runs.
     """
     from disbench.reports.curves import write_curves
-    from disbench.runs.result import load_latest, load_run
 
-    results = [load_run(folder, title) for title, folder in map(parse_titled_path, runs)]
-    write_curves(out, results or load_latest(Path("runs")), split)
+    write_curves(out, _load_results(runs), split)
     click.echo(out)
 
 
-def _load_results(runs):
+def _load_results(runs, focus=None):
     from disbench.reports.inputs import load_inputs
-    from disbench.runs.result import load_latest
+    from disbench.runs.lookup import ROOT
+    from disbench.runs.result import load_latest, put_last
 
-    return load_inputs(map(parse_titled_path, runs)) if runs else load_latest(Path("runs"))
+    results = load_inputs(map(parse_titled_path, runs)) if runs else load_latest(ROOT)
+    return put_last(results, focus)

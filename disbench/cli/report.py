@@ -2,7 +2,15 @@
 
 import click
 
-from disbench.cli.options import GROUPINGS, PATH, add_options, metrics_option, parse_titled_path, protocol_option
+from disbench.cli.options import (
+    GROUPINGS,
+    PATH,
+    add_options,
+    focus_option,
+    metrics_option,
+    parse_titled_path,
+    protocol_option,
+)
 from disbench.errors import InputError
 from disbench.reports.formats import FORMATS
 from disbench.system.progress import show_progress
@@ -31,7 +39,7 @@ from disbench.system.progress import show_progress
     type=PATH,
     help="HTML: files of `disbench time`, in place of the times of the runs. Repeatable.",
 )
-@add_options(protocol_option(None), metrics_option)
+@add_options(focus_option, protocol_option(None), metrics_option)
 def report(
     runs,
     format_,
@@ -44,6 +52,7 @@ def report(
     by,
     parts,
     times,
+    focus,
     protocols,
     metrics,
 ):
@@ -53,8 +62,9 @@ def report(
 
     The layout is that of the DiffDIS paper's Table 2.
 
-    ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or name, TABLE a
-    published table, as diffdis-table-3. Default: the latest finished run of every method under ./runs.
+    RUN is a run folder, a method's folder or its name under ./runs for the latest run, or a pattern such as
+    'runs/MyNet/*'. ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or
+    name, TABLE a published table, as diffdis-table-3. Default: the latest finished run of every method under ./runs.
     """
     from disbench.reports import api
 
@@ -75,6 +85,7 @@ def report(
             by=by,
             parts=parts,
             times=times,
+            focus=focus,
             progress=progress,
         )
     if out:

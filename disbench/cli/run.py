@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from disbench.cli.console import print_results
+from disbench.cli.console import print_next_step, print_results
 from disbench.cli.options import (
     PATH,
     add_options,
@@ -140,6 +140,7 @@ def run(
             click.echo(f"{kind}: {path}")
         if len(paths) < 3 and not maps:
             click.echo("No qualitative grid: it needs the maps, which --save keeps")
+        print_next_step(results, ["view", "--out", "view"] if config.save_maps else ["curves", "--out", "curves.pdf"])
 
 
 def _print_difference(results: Sequence["Result"], metrics: tuple[str, ...] | None) -> None:
@@ -229,6 +230,10 @@ def score(
     if per_image:
         write_per_image(per_image, results, metrics)
     print_results(results, metrics, as_json)
+    if not as_json:
+        protocol = ["--protocol", protocols[0]] if len(protocols) > 1 else []
+        step = ["compare", *protocol] if len(methods) > 1 else ["report", "--out", "report.html"]
+        print_next_step(results, step)
 
 
 def _parse_measures(protocols, metrics):

@@ -14,8 +14,9 @@ from disbench.reports.output import write_output
 from disbench.reports.published import PublishedSelection
 from disbench.reports.render import render_report
 from disbench.reports.report import Report
+from disbench.runs.lookup import ROOT
 from disbench.runs.outputs import check_output, list_inputs
-from disbench.runs.result import Result, load_latest
+from disbench.runs.result import Result, drop_other_protocols, load_latest, put_last
 from disbench.system.files import require_path
 from disbench.system.progress import Progress
 
@@ -38,14 +39,16 @@ def report(
     by: str | None = None,
     parts: int | None = None,
     times: Sequence[str | PathLike[str]] = (),
+    focus: str | None = None,
     progress: Progress | None = None,
 ) -> str | bytes:
     r"""Make one table of runs and published scores.
 
     Args:
-        runs: run folders, results, leaderboard entries (files, or names of methods on DIS5K), leaderboards (folders
-            or names) and published tables (by name, as "diffdis-table-3"). A pair (title, run) sets a title. Default:
-            the latest finished run of every method under ./runs.
+        runs: run folders, methods (the folder of their runs, or its name under ./runs, for the latest run), patterns
+            such as "runs/MyNet/*", results, leaderboard entries (files, or names of methods on DIS5K), leaderboards
+            (folders or names) and published tables (by name, as "diffdis-table-3"). A pair (title, run) sets a title.
+            Default: the latest finished run of every method under ./runs.
         format: "html", "latex", "markdown", "csv" or "xlsx". Default: the format of the suffix of `out`, or Markdown.
         out: a file to write. Default: none.
         metrics: keys of the metrics to show, as "f_max,mae". Default: the paper's five.
@@ -58,6 +61,7 @@ def report(
         by: "complexity", "size" or "category", to group the images of all subsets.
         parts: number of equal parts by complexity or size. Default: 4.
         times: files or folders of `disbench time`, whose times an HTML report shows in place of those of the runs.
+        focus: the method of interest, which becomes the last column of the measured ones. Default: the last run.
         progress: is called with (done, total, label).
 
     Returns:
@@ -83,12 +87,14 @@ def report(
     inputs = classify_inputs(_list_sources(runs))
     results = load_inputs(inputs.measured)
     if not inputs.tables and not inputs.entries and not results:
-        results = load_latest(Path("runs"))
+        results = load_latest(ROOT)
+    results = put_last(results, focus)
     if out is not None:
         measured = [source for _, source in inputs.measured if isinstance(source, Path) and source.is_file()]
         check_output(out, [*list_inputs(results), *inputs.entries, *measured, *times])
     protocols = parse_protocols(protocol) if protocol else None
-    results = [result.with_protocol(key) for result in results for key in protocols or [result.protocol]]
+    if protocols:
+        results = [run.with_protocol(key) for run in drop_other_protocols(results) for key in protocols]
     if by and (inputs.entries or inputs.tables):
         raise InputError("--by: published scores have no images to group; omit --by, or the entries and tables")
     options: FormatOptions = FORMATS[name].options()

@@ -1,14 +1,20 @@
 """Arguments of commands on results: run folders, leaderboard entries and published tables."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from disbench.errors import InputError
+from disbench.errors import InputError, suggest_names
 from disbench.leaderboard import evidence
-from disbench.leaderboard.entry import find_entries, read_entry
+from disbench.leaderboard.entry import find_entries, list_boards, list_entries, read_entry
 from disbench.reports.published import shipped_tables
+from disbench.runs.join import join_runs
+from disbench.runs.lookup import ROOT, find_named_runs, find_runs_at, list_methods, list_near
+from disbench.runs.manifest import describe_place
 from disbench.runs.result import Result, load_run
+from disbench.system.files import is_folder
+from disbench.system.progress import announce_once
 
 # Where scores come from: a run folder, a leaderboard entry, or a result that is already loaded.
 Source = Path | Result
@@ -30,11 +36,6 @@ class ReportInputs:
     measured: Sequence[TitledSource]
 
 
-def is_run(path: Path) -> bool:
-    """Return whether an argument means a run folder, and not a folder of leaderboard entries."""
-    return path.is_dir() and ((path / "run.json").exists() or not any(path.glob("*.json")))
-
-
 def classify_inputs(arguments: Iterable[TitledSource]) -> ReportInputs:
     """Sort the arguments of a report by what they are.
 
@@ -46,31 +47,30 @@ def classify_inputs(arguments: Iterable[TitledSource]) -> ReportInputs:
     entries: list[Path] = []
     measured: list[TitledSource] = []
     for title, source in arguments:
-        if isinstance(source, Result) or is_run(source):
+        if isinstance(source, Result):
             measured.append((title, source))
-        elif str(source) in shipped:
+        elif str(source) in shipped and not find_runs_at(source):
+            _announce_run(source)
             tables.append(str(source))
         else:
-            for path in _find_entries(str(source), shipped):
-                entry = read_entry(path)
+            for place in _find_places(source, shipped):
+                if is_folder(place):
+                    measured.append((title, place))
+                    continue
+                entry = read_entry(place)
                 if not entry.published and not entry.measured:
-                    raise InputError(f"{path}: it has neither published nor measured scores")
+                    raise InputError(f"{place}: it has neither published nor measured scores")
                 if entry.published:
-                    entries.append(path)
+                    entries.append(place)
                 if entry.measured:
-                    measured.append((title, path))
+                    measured.append((title, place))
     return ReportInputs(tables, entries, measured)
-
-
-def _find_entries(argument: str, tables: Iterable[str]) -> list[Path]:
-    try:
-        return find_entries([argument])
-    except InputError as error:
-        raise InputError(f"{error}; published tables: {', '.join(tables)}") from None
 
 
 def load_inputs(arguments: Iterable[TitledSource]) -> list[Result]:
     """Load the results of runs and measured entries. An entry gives a result for each of its measurements.
+
+    Runs of the same maps are joined; see disbench.runs.join.
 
     Raises:
         InputError: for a run that cannot be read, and for an entry without measured scores.
@@ -79,14 +79,64 @@ def load_inputs(arguments: Iterable[TitledSource]) -> list[Result]:
     for title, source in arguments:
         if isinstance(source, Result):
             results.append(replace(source, title=title or source.title))
-        elif is_run(source):
-            results.append(load_run(source, title))
-        else:
-            for path in find_entries([str(source)]):
-                measured = evidence.load_measured(path)
-                if not measured:
-                    raise InputError(
-                        f"{path}: nothing was measured; published numbers come without the statistics of images"
-                    )
-                results += [replace(result, title=title or result.title) for result in measured]
-    return results
+            continue
+        for place in _find_places(source):
+            if is_folder(place):
+                results.append(load_run(place, title))
+                continue
+            measured = evidence.load_measured(place)
+            if not measured:
+                raise InputError(
+                    f"{place}: nothing was measured; published numbers come without the statistics of images"
+                )
+            results += [replace(result, title=title or result.title) for result in measured]
+    return join_runs(results)
+
+
+def _find_places(source: Path, tables: Iterable[str] | None = None) -> list[Path]:
+    """Find the run folders, or the files of entries, that an argument stands for.
+
+    A path comes before a name, and a name on a leaderboard before the name of a run.
+
+    Args:
+        source: the argument.
+        tables: the names of published tables, where published numbers can be used. None: only measured scores can.
+    """
+    runs = find_runs_at(source)
+    if runs:
+        return runs
+    entries = _find_entries(source)
+    has_run = str(source) in list_methods()
+    if has_run and tables is None and not any(read_entry(entry).measured for entry in entries):
+        entries = []
+    if entries:
+        _announce_run(source)
+        return entries
+    runs = find_named_runs(source)
+    if not runs:
+        raise _unknown_error(source, tables)
+    return runs
+
+
+def _find_entries(source: Path) -> list[Path]:
+    try:
+        return find_entries([str(source)])
+    except InputError:  # no entry is called so
+        return []
+
+
+def _announce_run(source: Path) -> None:
+    if str(source) in list_methods():
+        announce_once(f"{source}: the leaderboard's numbers; {ROOT / source} is your run of this name")
+
+
+def _unknown_error(source: Path, tables: Iterable[str] | None) -> InputError:
+    if os.path.lexists(source):
+        return InputError(f"{source}: {describe_place(source)}")
+    boards = list_boards()
+    names = [*list_near(source), *boards, *(entry.stem for entry in list_entries()), *(tables or ())]
+    suggestion = suggest_names(str(source), names)
+    known = {"methods in ./runs": list_methods(), "leaderboards": boards, "published tables": tables}
+    hints = [suggestion] if suggestion.startswith("did you mean") else []
+    hints += [f"{kind}: {', '.join(members)}" for kind, members in known.items() if members]
+    return InputError(f"{source}: no such run folder, method or leaderboard; {'; '.join(hints)}")

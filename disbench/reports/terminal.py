@@ -69,7 +69,7 @@ def _make_text(text: str, style: str = "") -> Text:
 
 
 def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> None:
-    """Print a comparison of runs: scores, differences from the first method, and the images that decide them.
+    """Print a comparison of runs: scores, differences of the last method, and the images that decide them.
 
     Args:
         lines: the comparisons that disbench.compare returned.
@@ -89,10 +89,11 @@ def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> 
         console.print()
     console.print(
         _make_text(
-            f"Differences are from the first method. Intervals: BCa bootstrap over images, {resamples:,} resamples, "
-            f"seed {seed}; p: paired randomisation test, adjusted by Holm over all tests above. Tied: not "
-            "significantly worse than the best (5 %, by Holm over the methods of the line). Decided by: how many of "
-            "the most decisive images must be removed before the difference disappears, and the first of them."
+            f"Differences: {list(lines[0].scores)[-1]} minus the method of the line. Intervals: BCa bootstrap over "
+            f"images, {resamples:,} resamples, seed {seed}; p: paired randomisation test, adjusted by Holm over all "
+            "tests above. Tied: not significantly worse than the best (5 %, by Holm over the methods of the line). "
+            "Decided by: how many of the most decisive images must be removed before the difference disappears, and "
+            "the first of them."
         )
     )
     marked: dict[tuple[TrainingMark, str], dict[str, None]] = {}  # mark and method -> subsets
@@ -107,7 +108,7 @@ def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> 
 def _add_comparison(grid: Grid, line: Comparison) -> None:
     """Add a row per method, and a rule under them."""
     metric = METRICS[line.metric]
-    differences = {difference.method: difference for difference in line.differences}
+    differences = {difference.reference: difference for difference in line.differences}
     label = f"{metric.symbol} {ARROWS[metric.direction]}"
     for title, score in line.scores.items():
         mark = "best" if score.best else "tied" if score.tied else ""
@@ -119,7 +120,7 @@ def _add_comparison(grid: Grid, line: Comparison) -> None:
 
 
 def _difference_cells(difference: Difference | None, metric: Metric, n: int) -> tuple[Text | str, ...]:
-    if difference is None:  # the first method
+    if difference is None:  # the method of interest itself
         return ("",) * 4
     p_values = ("", "")
     if difference.p is not None and difference.adjusted is not None:

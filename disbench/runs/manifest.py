@@ -108,9 +108,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read and check the manifest of a run folder. InputError for a folder that is not a run, or is damaged."""
     path = folder / "run.json"
     if not path.exists():
-        below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
-        hint = f"; runs in it: {', '.join(below[:MAX_LISTED])}" if below else ""
-        raise InputError(f"{folder}: {_describe_place(folder)}{hint}")
+        raise InputError(f"{folder}: {describe_place(folder)}")
     manifest = read_json(path, Manifest, fault="cannot be read", advice=REBUILD_HINT)
     with report_unreadable(path, "cannot be read", REBUILD_HINT):
         if manifest.complete:
@@ -135,10 +133,12 @@ def check_place(folder: Path, manifest: Manifest) -> None:
         )
 
 
-def _describe_place(folder: Path) -> str:
+def describe_place(folder: Path) -> str:
     """Describe a place that holds no run.json."""
     if folder.is_dir():
-        return "not a run folder (it has no run.json)"
+        below = sorted(str(run.parent) for run in (*folder.glob("*/run.json"), *folder.glob("*/*/run.json")))
+        hint = f"; runs in it: {', '.join(below[:MAX_LISTED])}" if below else ""
+        return f"not a run folder (it has no run.json){hint}"
     if not folder.exists():
         return "a broken link" if folder.is_symlink() else "no such run folder"
     hint = "; an entry of a leaderboard can only be the baseline, --against" if folder.suffix == ".json" else ""

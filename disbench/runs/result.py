@@ -16,6 +16,7 @@ from disbench.metrics.measurement import Measurement
 from disbench.metrics.pixel_metrics import column_of_metric
 from disbench.metrics.protocols import get_protocol
 from disbench.metrics.scoring import make_signature, score
+from disbench.runs.lookup import RESUME_HINT, find_run, sort_complete
 from disbench.runs.manifest import REBUILD_HINT, Manifest, check_place, mask_path, read_manifest
 from disbench.runs.row_log import Row
 from disbench.runs.scores_file import read_scores
@@ -171,7 +172,7 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
     """Load a complete run.
 
     Args:
-        folder: the run folder.
+        folder: the run folder, or another reference to one run; see disbench.runs.lookup.find_runs.
         title: the name of the method. Default: the run's own.
 
     Raises:
@@ -179,10 +180,10 @@ def load_run(folder: str | PathLike[str], title: str | None = None) -> Result:
     """
     import pyarrow as pa
 
-    folder = require_path("folder", folder)
+    folder = find_run(require_path("folder", folder))
     manifest = read_manifest(folder)
     if not manifest.complete:
-        raise InputError(f"{folder}: not finished; run the same command again to resume it")
+        raise InputError(f"{folder}: not finished; {RESUME_HINT}")
     check_place(folder, manifest)
     try:
         scores = read_scores(folder / "scores.parquet", has_digests=manifest.has_digests)
@@ -222,17 +223,35 @@ def load_latest(root: Path) -> list[Result]:
     Raises:
         InputError: if there is no finished run.
     """
-    finished = {}
-    for path in root.glob("*/*/run.json"):
-        manifest = read_manifest(path.parent)
-        if manifest.complete:
-            finished[manifest.meta["finished"], path.parent] = manifest
-    if not finished:
+    runs = sort_complete(path.parent for path in root.glob("*/*/run.json"))
+    if not runs:
         raise InputError(f"{root}: no finished run; give `disbench run` first, or name run folders")
-    runs = [(folder, finished[when, folder]) for when, folder in sorted(finished)]
     token = runs[-1][1].token
     last = {manifest.title: folder for folder, manifest in runs if manifest.token == token}
     return [load_run(folder) for folder, _ in runs if folder in last.values()]
+
+
+def put_last(results: Sequence[Result], focus: str | None) -> list[Result]:
+    """Put the method of interest last, where reports, comparisons and pictures look for it.
+
+    Args:
+        results: in the order in which they were named.
+        focus: its title, or the name of its folder in ./runs. None: the last result is of interest.
+
+    Raises:
+        InputError: if no result, or several methods, are called so.
+    """
+    if focus is None:
+        return list(results)
+    titles = {result.title for result in results}
+    if focus not in titles:
+        folders = {result.title: result.folder.parent.name for result in results}
+        named = [title for title, folder in folders.items() if folder == focus]
+        if len(named) != 1:
+            hint = f"its folder has {' and '.join(named)}" if named else suggest_names(focus, sorted(titles))
+            raise InputError(f"--focus {focus}: not the title of one of the runs; {hint if titles else 'give some'}")
+        focus = named[0]
+    return sorted(results, key=lambda result: result.title == focus)
 
 
 def drop_other_protocols(results: Sequence[Result]) -> list[Result]:

@@ -6,6 +6,7 @@ computed from stored statistics with a seed, so the same input gives the same ou
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from disbench.errors import InputError, wrong_type
 from disbench.metrics.catalogue import METRICS, MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable
-from disbench.runs.result import Result, common_subsets
+from disbench.runs.join import join_runs
+from disbench.runs.result import Result, common_subsets, load_run, put_last
 from disbench.runs.training import UNRANKED, TrainingMark, mark_subset
 from disbench.stats.decisive import Decisive, find_decisive
 from disbench.stats.intervals import bca_interval
@@ -54,10 +56,11 @@ class MethodScore:
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The score of one method minus that of the first.
+    """The score of the method of interest minus that of another.
 
     Attributes:
-        method: the method's title.
+        method: the title of the method of interest.
+        reference: the title of the other method.
         value: the difference.
         low: lower end of its 95 % interval. None: too few images.
         high: upper end of the interval.
@@ -68,6 +71,7 @@ class Difference:
     """
 
     method: str
+    reference: str
     value: float
     low: float | None = None
     high: float | None = None
@@ -86,7 +90,7 @@ class Comparison:
         metric: the metric's key.
         n: number of images.
         scores: method -> score.
-        differences: differences of every other method from the first method.
+        differences: the differences of the last method, which is the one of interest, from every other.
         marks: method -> "contaminated" if it was trained on images of the subset, "sees_truth" if it received ground
             truth. Others are omitted.
     """
@@ -100,19 +104,22 @@ class Comparison:
 
 
 def compare(
-    results: Sequence[Result],
+    results: Sequence[Result | str | PathLike[str]],
     metrics: MetricKeys = None,
     split: str | None = None,
     *,
+    focus: str | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> list[Comparison]:
     """Compare runs, metric by metric and subset by subset.
 
     Args:
-        results: at least two finished runs of one protocol on the same images. Differences are from the first.
+        results: at least two finished runs of one protocol on the same images, as results or by reference, as
+            disbench.runs.lookup.find_runs takes them. The last is the method of interest.
         metrics: metric keys. None: those that papers of the protocol print.
         split: a subset, or "Overall". None: every subset that all results have.
+        focus: the title of the method of interest, if it is not the last.
         resamples: bootstrap resamples, and random exchanges of each test.
         seed: seed of both.
 
@@ -125,18 +132,16 @@ def compare(
     """
     if isinstance(results, str | bytes) or not isinstance(results, Iterable):
         raise wrong_type("results", results, "a list of results")
-    results = list(results)
-    for i, result in enumerate(results):
-        if not isinstance(result, Result):
-            raise wrong_type(f"results[{i}]", result, "a Result; disbench.runs.result.load_run(folder) loads one")
+    loaded = [_load(i, result) for i, result in enumerate(results)]
     for name, number, least in (("resamples", resamples, 1), ("seed", seed, 0)):
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise wrong_type(name, number, f"a whole number from {least}")
-    if len(results) < 2:
-        raise InputError("nothing to compare: give at least two finished runs")
+    loaded = put_last(join_runs(loaded), focus)
+    if len(loaded) < 2:
+        raise InputError("nothing to compare: give finished runs of at least two methods")
     comparisons: list[Comparison] = []
-    for subset in _select_subsets(results, split):
-        comparisons += compare_subset(results, subset, metrics, resamples=resamples, seed=seed)
+    for subset in _select_subsets(loaded, split):
+        comparisons += compare_subset(loaded, subset, metrics, resamples=resamples, seed=seed)
     return _adjust_differences(comparisons)
 
 
@@ -157,7 +162,7 @@ def compare_subset(
         metrics: metric keys. None: those that papers of the protocol print.
         resamples: bootstrap resamples, and random exchanges of each test.
         seed: seed of both.
-        differences: whether to compute differences from the first, and the images that decide them.
+        differences: whether to compute the differences of the last, and the images that decide them.
 
     Returns:
         A comparison for each metric.
@@ -170,16 +175,16 @@ def compare_subset(
     comparisons = []
     for k, key in enumerate(keys):
         scores = dict(zip(titles, samples.score_methods(k, key), strict=True))
-        from_first: list[Difference] = []
+        of_last: list[Difference] = []
         if differences:
-            from_first = [samples.subtract_first(i, k, key, titles[i], names) for i in range(1, len(results))]
+            of_last = [samples.subtract_from_last(i, k, key, titles, names) for i in range(len(results) - 1)]
         comparisons.append(
             Comparison(
                 split=split,
                 metric=key,
                 n=len(names),
                 scores=scores,
-                differences=tuple(from_first),
+                differences=tuple(of_last),
                 marks=marks,
             )
         )
@@ -220,17 +225,32 @@ class _Samples:
             scores.append(MethodScore(value=value, low=low, high=high, best=i == best, tied=tied))
         return scores
 
-    def subtract_first(self, i: int, k: int, key: str, title: str, names: Sequence[str]) -> Difference:
-        """Subtract the first method from method i by metric `key`, which is the k-th."""
-        decisive, carried_by = find_decisive(self.methods[0], self.methods[i], key, names)
-        value = float(self.values[i][k]) - float(self.values[0][k])
-        difference = Difference(method=title, value=value, decisive=decisive, carried_by=carried_by)
+    def subtract_from_last(
+        self, i: int, k: int, key: str, titles: Sequence[str], names: Sequence[str]
+    ) -> Difference:
+        """Subtract method i from the last method by metric `key`, which is the k-th."""
+        decisive, carried_by = find_decisive(self.methods[i], self.methods[-1], key, names)
+        difference = Difference(
+            method=titles[-1],
+            reference=titles[i],
+            value=float(self.values[-1][k]) - float(self.values[i][k]),
+            decisive=decisive,
+            carried_by=carried_by,
+        )
         if not self.enough:
             return difference
-        resampled = self.resampled[i][:, k] - self.resampled[0][:, k]
-        jackknifed = self.jackknifed[i][:, k] - self.jackknifed[0][:, k]
-        low, high = bca_interval(value, resampled, jackknifed)
-        return replace(difference, low=low, high=high, p=self.p(0, i)[k])
+        resampled = self.resampled[-1][:, k] - self.resampled[i][:, k]
+        jackknifed = self.jackknifed[-1][:, k] - self.jackknifed[i][:, k]
+        low, high = bca_interval(difference.value, resampled, jackknifed)
+        return replace(difference, low=low, high=high, p=self.p(i, len(self.methods) - 1)[k])
+
+
+def _load(i: int, result: Result | str | PathLike[str]) -> Result:
+    if isinstance(result, Result):
+        return result
+    if not isinstance(result, str | PathLike):
+        raise wrong_type(f"results[{i}]", result, "a Result, or the folder or name of a run")
+    return load_run(result)
 
 
 def _adjust_differences(comparisons: Sequence[Comparison]) -> list[Comparison]:
