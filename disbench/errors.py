@@ -41,9 +41,13 @@ def wrong_type(name: str, value: object, expected: str) -> InputError:
 
 
 def suggest_names(name: str, names: Iterable[str]) -> str:
-    """Make the hint of a message about an unknown name: the most similar names, or the list of names, 20 at most."""
+    """Make the hint of a message about an unknown name: the most similar names, or the list of names, 20 at most.
+
+    Case does not count.
+    """
     names = list(names)
-    similar = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    folded = {known.casefold(): known for known in names}
+    similar = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
     if similar:
         return f"did you mean {' or '.join(similar)}?"
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""

@@ -21,7 +21,7 @@ from disbench.data.mini import TITLE as MINI_TITLE
 from disbench.data.training import TrainedOn
 from disbench.errors import InputError, suggest_names
 from disbench.system.documents import read_json_bytes, report_unreadable
-from disbench.system.files import write_atomic
+from disbench.system.files import is_file, write_atomic
 
 SCHEMA = 1
 MAX_BYTES = 1 << 24  # of an entry
@@ -238,6 +238,8 @@ def find_entries(arguments: Iterable[str]) -> list[Path]:
             paths.append(path)
         elif path.is_dir() or argument in list_boards():
             paths += list_entries(argument)
+        elif is_file(path):
+            raise InputError(f"{path}: a file, not an entry; give the .json file of one, or a folder of entries")
         else:
             entries = {file.stem: file for file in list_entries()}
             if argument not in entries:

@@ -53,7 +53,11 @@ def _compare_results(
             ranked = [i for i in scored if is_ranked(marks[i], rank_all=table.rank_all)]
             # A method that is not ranked has an interval, and is compared with no other.
             for peers in filter(None, (ranked, *([i] for i in scored if i not in ranked))):
-                for line in compare_subset([results[i] for i in peers], split, metrics, differences=False):
+                group = [results[i] for i in peers]
+                measured = [metric for metric in metrics if all(result.has_metric(metric) for result in group)]
+                if not measured:
+                    continue
+                for line in compare_subset(group, split, measured, differences=False):
                     for i, score in zip(peers, line.scores.values(), strict=True):
                         # The best is tied with itself by definition, which is not worth a mark.
                         yield split, line.metric, i, score, score.tied and not score.best and len(peers) > 1

@@ -10,8 +10,7 @@ from disbench.leaderboard import evidence
 from disbench.leaderboard.entry import find_entries, list_boards, list_entries, read_entry
 from disbench.reports.published import shipped_tables
 from disbench.runs.join import join_runs
-from disbench.runs.lookup import ROOT, find_named_runs, find_runs_at, list_methods, list_near
-from disbench.runs.manifest import describe_place
+from disbench.runs.lookup import ROOT, find_named_runs, find_runs_at, is_name, list_methods, unknown_run_error
 from disbench.runs.result import Result, load_run
 from disbench.system.files import is_folder
 from disbench.system.progress import announce_once
@@ -131,12 +130,13 @@ def _announce_run(source: Path) -> None:
 
 
 def _unknown_error(source: Path, tables: Iterable[str] | None) -> InputError:
-    if os.path.lexists(source):
-        return InputError(f"{source}: {describe_place(source)}")
-    boards = list_boards()
-    names = [*list_near(source), *boards, *(entry.stem for entry in list_entries()), *(tables or ())]
-    suggestion = suggest_names(str(source), names)
-    known = {"methods in ./runs": list_methods(), "leaderboards": boards, "published tables": tables}
+    if os.path.lexists(source) or not is_name(source):
+        return unknown_run_error(source)
+    methods, boards = list_methods(), list_boards()
+    suggestion = suggest_names(
+        str(source), [*methods, *boards, *(entry.stem for entry in list_entries()), *(tables or ())]
+    )
+    known = {"methods in ./runs": methods, "leaderboards": boards, "published tables": tables}
     hints = [suggestion] if suggestion.startswith("did you mean") else []
     hints += [f"{kind}: {', '.join(members)}" for kind, members in known.items() if members]
     return InputError(f"{source}: no such run folder, method or leaderboard; {'; '.join(hints)}")

@@ -13,6 +13,7 @@ from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
 from disbench.metrics.catalogue import METRICS, Metric, MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.runs.comparable import check_comparable, count_images
+from disbench.runs.join import score_measured
 from disbench.runs.result import Result
 from disbench.runs.training import SEES_TRUTH, SIGNS, UNRANKED, UNSTATED_NOTE, TrainingMark, mark_subset
 
@@ -222,7 +223,7 @@ def build_table(results: Sequence[Result], metrics: MetricKeys = None, *, rank_a
     check_comparable(results)
     keys = resolve_metrics(metrics or paper_metrics(get_protocol(result.protocol) for result in results))
     columns = tuple((result.title, result.protocol) for result in results)
-    scores = [result.scores(keys) for result in results]
+    scores = [score_measured(result, results, keys) for result in results]
     subsets = dict.fromkeys(split for by_subset in scores for split in by_subset)
     marks = {split: [mark_subset(result, split) for result in results] for split in subsets}
     lines = []

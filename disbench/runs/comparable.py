@@ -35,9 +35,12 @@ def _check_titles(results: Sequence[Result]) -> None:
     duplicates = {column for column in columns if columns.count(column) > 1}
     if duplicates:
         column = duplicates.pop()
-        folders = " and ".join(str(result.folder) for result in results if (result.title, result.protocol) == column)
+        folders = [result.folder for result in results if (result.title, result.protocol) == column]
+        parents = {folder.parent for folder in folders}
+        latest = f" ({parents.pop()} is the latest alone)" if len(parents) == 1 and folders[0].is_dir() else ""
         raise InputError(
-            f"two results are called {column[0]!r}: {folders}; omit one of them, or give each a title: TITLE=RUN"
+            f"two results are called {column[0]!r}: {' and '.join(map(str, folders))}; omit one of them{latest}, or "
+            "give each a title: TITLE=RUN"
         )
 
 

@@ -42,6 +42,19 @@ def join_runs(results: Sequence[Result]) -> list[Result]:
     return list(joined.values())
 
 
+def score_measured(
+    result: Result, results: Sequence[Result], metrics: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Score a result: subset -> metric -> score, without metrics that only another protocol of the method has.
+
+    Raises:
+        InputError: for a metric that was not measured for any protocol of the method.
+    """
+    others = [other for other in results if other.title == result.title and other is not result]
+    keys = [key for key in metrics if result.has_metric(key) or not any(other.has_metric(key) for other in others)]
+    return result.scores(keys) if keys else {subset: {} for subset in result.subsets}
+
+
 def _identify_maps(result: Result) -> object:
     """Return what results of the same maps of one method have in common."""
     digests = tuple((*row.key, row.digest) for rows in result.rows.values() for row in rows)

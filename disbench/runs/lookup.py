@@ -21,9 +21,7 @@ def find_run(reference: Path) -> Path:
     """
     runs = find_runs(reference)
     if not runs:
-        # What is there is described; what is not was perhaps mistyped.
-        hint = "" if is_folder(reference) else _hint(reference)
-        raise InputError(f"{reference}: {describe_place(reference)}{hint}")
+        raise unknown_run_error(reference)
     if len(runs) > 1:
         listed = ", ".join(map(str, runs[:MAX_LISTED]))
         raise InputError(f"{reference}: {len(runs)} runs match, such as {listed}; give one of them")
@@ -49,8 +47,7 @@ def find_runs(reference: Path) -> list[Path]:
 
 def find_named_runs(reference: Path) -> list[Path]:
     """Find the latest complete run of the method with this name in ./runs; none if there is no such method."""
-    is_name = reference.name == str(reference) != ".."
-    return find_runs_at(ROOT / reference) if is_name else []
+    return find_runs_at(ROOT / reference) if is_name(reference) else []
 
 
 def find_runs_at(path: Path) -> list[Path]:
@@ -63,6 +60,11 @@ def find_runs_at(path: Path) -> list[Path]:
     return _expand(path) if is_pattern(path) else []
 
 
+def is_name(path: Path) -> bool:
+    """Return whether a path is a single name, as of a method."""
+    return path.name == str(path) != ".."
+
+
 def is_pattern(path: Path) -> bool:
     """Return whether a path has characters that stand for others."""
     return any(character in str(path) for character in "*?[")
@@ -73,19 +75,20 @@ def list_methods() -> list[str]:
     return sorted({file.parent.parent.name for file in ROOT.glob("*/*/run.json")})
 
 
-def list_near(reference: Path) -> list[str]:
-    """List the methods and runs that a reference could have meant: names for a name, otherwise paths."""
-    is_name = reference.name == str(reference)
-    root = ROOT if is_name or is_pattern(reference) else reference.parent
-    places = sorted({file.parent.parent for file in root.glob("*/*/run.json")}) + _list_runs(root)
-    return [place.name if is_name else str(place) for place in places]
+def unknown_run_error(reference: Path) -> InputError:
+    """Make the error for a reference that stands for no run: what is there, or what it could have meant."""
+    hint = "" if is_folder(reference) else _hint(reference)
+    return InputError(f"{reference}: {describe_place(reference)}{hint}")
 
 
 def sort_complete(runs: Iterable[Path]) -> list[tuple[Path, Manifest]]:
     """Return the complete ones among run folders with their manifests, in the order in which they ended."""
     manifests = ((run, read_manifest(run)) for run in runs)
     complete = [(run, manifest) for run, manifest in manifests if manifest.complete]
-    return sorted(complete, key=lambda pair: (pair[1].meta["finished"], pair[0]))
+    # A manifest knows the second only; that of two runs of one second which was written last is the later one's.
+    return sorted(
+        complete, key=lambda pair: (pair[1].meta["finished"], (pair[0] / "run.json").stat().st_mtime_ns, pair[0])
+    )
 
 
 def _list_runs(folder: Path) -> list[Path]:
@@ -116,5 +119,8 @@ def _expand(pattern: Path) -> list[Path]:
 
 
 def _hint(reference: Path) -> str:
-    names = list_near(reference)
-    return f"; {suggest_names(str(reference), names)}" if names else ""
+    """Name the methods and runs next to a place where there is no run; in ./runs for a name or a pattern."""
+    root = ROOT if is_name(reference) or is_pattern(reference) else reference.parent
+    places = {file.parent.parent for file in root.glob("*/*/run.json")} | set(_list_runs(root))
+    names = sorted(place.name for place in places)
+    return f"; in {root}: {suggest_names(reference.name, names)}" if names else ""

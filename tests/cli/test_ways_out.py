@@ -70,9 +70,10 @@ def test_maps_that_do_not_fit_name_the_truths_and_who_resizes(folder):
 
 def test_runs_one_level_down_and_of_one_title_are_named(tmp_path):
     one, two = (make_run(tmp_path / "runs", quality=q).folder for q in (0.5, 0.7))
-    for above in (one.parent, one.parent.parent):
-        assert f"{above}: not a run folder" in (line := told("report", above)) and str(one) in line and str(two) in line
+    above = one.parent.parent
+    assert f"{above}: not a run folder" in (line := told("report", above)) and str(one) in line and str(two) in line
     assert str(one) in (line := told("report", one, two)) and str(two) in line
+    assert f"({one.parent} is the latest alone)" in line
     (one / "run.json").write_text("{")
     assert "delete its run.json" in told("report", one)
 

@@ -46,10 +46,14 @@ def test_lines_have_scores_intervals_marks_and_adjusted_tests(runs):
         assert all(score.low < score.value < score.high for score in scores)
         assert [score.best for score in scores].count(True) == 1
         assert [score.tied for score in scores] == [True, True, False]
-        near, bad = line.differences
-        assert bad.value == pytest.approx(scores[2].value - scores[0].value)
-        assert bad.low < bad.value < bad.high
-        assert near.p > 0.05 > bad.adjusted > bad.p
+        from_good, from_near = line.differences
+        assert [(d.method, d.reference) for d in line.differences] == [("Bad", "Good"), ("Bad", "Near")]
+        assert from_near.value == pytest.approx(scores[2].value - scores[1].value)
+        assert from_good.low < from_good.value < from_good.high
+        assert 0.05 > from_good.adjusted > from_good.p
+    near = compare(runs, "mae", focus="Near")[0]
+    assert list(near.scores) == ["Good", "Bad", "Near"]
+    assert near.differences[0].p > 0.05 > near.differences[1].p
     tests = [difference for line in lines for difference in line.differences]
     for alpha in np.linspace(0.0001, 0.9999, 400):
         rejected = naive.rejected([test.p for test in tests], alpha)
