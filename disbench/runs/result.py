@@ -243,6 +243,8 @@ def put_last(results: Sequence[Result], focus: str | None) -> list[Result]:
     """
     if focus is None:
         return list(results)
+    if not isinstance(focus, str):
+        raise wrong_type("focus", focus, "the title of a method")
     titles = {result.title for result in results}
     if focus not in titles:
         folders = {result.title: result.folder.parent.name for result in results}

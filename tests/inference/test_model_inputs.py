@@ -131,6 +131,8 @@ CALLS = {
     "file of a report": (lambda: disbench.report(RUN, out=b"a.html"), "out: got bytes"),
     "times": (lambda: disbench.report(RUN, format="html", times=[1]), "times: got 1"),
     "one result": (lambda: disbench.compare(RUN), "results: got "),
+    "focus": (lambda: disbench.compare([RUN, RUN], focus=1), r"focus: got 1 \(int\)"),
+    "focus of a report": (lambda: disbench.report(RUN, focus=1), r"focus: got 1 \(int\)"),
     "no runs": (lambda: disbench.compare(["runs/a", "runs/b"]), "runs/a: no such run folder"),
     "numbers": (lambda: disbench.compare([1, 2]), r"results\[0\]: got 1 \(int\), expected a Result, or the folder"),
     "resamples": (lambda: disbench.compare([RUN, RUN], resamples=0), "resamples: got 0"),

@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 import pytest
 from command import call
+from fake_runs import make_run
 from fixed_data import write_data
 
 from disbench.errors import InputError
+from disbench.reports.report import Report
 from disbench.runs.join import join_runs
 from disbench.runs.result import load_run
 
@@ -100,6 +102,18 @@ def test_contradictions_are_an_error(runs):
     last_bit = np.nextafter(rows[1].measurement.values["s_measure"], 0)
     (joined,) = join_runs([plain, change(values={**rows[1].measurement.values, "s_measure": last_bit})])
     assert joined.has_metric("hce") and joined.folder == Path(runs[0])  # which has the maps
+
+
+def test_what_only_another_protocol_has_is_missing_and_the_rest_keeps_its_intervals(tmp_path):
+    run = make_run(tmp_path)
+    rows = [
+        replace(row, measurement=replace(row.measurement, values={**row.measurement.values, "hce": float(i)}))
+        for i, row in enumerate(run.rows["DIS-TE1"])
+    ]
+    both = [replace(run, rows={"DIS-TE1": rows}).with_protocol(protocol) for protocol in ("pysod", "diffdis")]
+    mae, hce = Report(both, metrics="mae,hce").build_table().lines
+    assert all(cell.interval for cell in mae.cells) and hce.cells[0].interval
+    assert (hce.cells[0].value, hce.cells[1].value, hce.cells[1].text) == (5.5, None, "–")
 
 
 def test_the_last_place_counts_and_the_inputs_of_every_run_stay_protected(runs):
