@@ -1,12 +1,13 @@
 """Commands on leaderboards: leaderboard show, check and audit; submit."""
 
 import sys
+from pathlib import Path
 
 import click
 
 from disbench.cli.options import PATH, TEXT, json_option, metrics_option, parse_titled_path
 from disbench.errors import escape_control_chars
-from disbench.system.console import print_json, print_table
+from disbench.system.console import print_json, print_table, print_text
 
 
 @click.group()
@@ -66,27 +67,33 @@ def check(entries):
 
 
 @leaderboard.command()
-@click.argument("tables", nargs=-1, metavar="[ENTRY|BOARD|TABLES]...", type=TEXT)
+@click.argument("tables", nargs=-1, metavar="[ENTRY|BOARD|TABLES|PAPER]...", type=TEXT)
 @json_option
 def audit(tables, as_json):
     """Audit published tables for contradictions in their own numbers.
 
-    Default: all shipped tables. Exit status 1: findings.
+    PAPER is a file of your own with tables: .tex, .md or .csv. Default: all shipped tables. Exit status 1: findings.
     """
     import msgspec
 
     from disbench.leaderboard.audit import audit_tables
     from disbench.leaderboard.entry import BOARDS_ROOT, find_entries
+    from disbench.leaderboard.papers.paper import audit_paper, describe_paper, is_paper
     from disbench.leaderboard.tables import collect_published
 
-    if tables:
-        paths = find_entries(tables)
-    else:
+    papers = [Path(table) for table in tables if is_paper(Path(table))]
+    boards = [table for table in tables if Path(table) not in papers]
+    paths = find_entries(boards)
+    if not tables:
         paths = find_entries(["dis5k"])
         paths += sorted((BOARDS_ROOT / "tables").glob("*.json")) if BOARDS_ROOT else []
     published = collect_published(paths)
     findings = audit_tables(published)
-    if as_json:
+    paper_tables = [table for paper in papers for table in audit_paper(paper)]
+    found = bool(findings) or any(table.findings for table in paper_tables)
+    if as_json and papers:
+        print_json({"findings": msgspec.to_builtins(findings), "tables": msgspec.to_builtins(paper_tables)})
+    elif as_json:
         print_json(msgspec.to_builtins(findings))
     else:
         for paper in dict.fromkeys(finding.paper for finding in findings):
@@ -94,11 +101,15 @@ def audit(tables, as_json):
             for finding in findings:
                 if finding.paper == paper:
                     click.echo(escape_control_chars(f"  {finding.table}: {finding.message}"))
+        for line in describe_paper(paper_tables):
+            print_text(line, indent=" " * (len(line) - len(line.lstrip())))
+        published += [table.table for table in paper_tables]
+        findings += [finding for table in paper_tables for finding in table.findings]
         numbers = sum(table.count_numbers() for table in published)
         reproduced = sum(table.reproduced for table in published)
         kinds = f" ({reproduced} reproduced)" if reproduced else ""
         click.echo(f"{len(published)} tables{kinds}, {numbers} numbers, {len(findings)} findings")
-    sys.exit(1 if findings else 0)
+    sys.exit(1 if found else 0)
 
 
 @click.command()

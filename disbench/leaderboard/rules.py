@@ -12,6 +12,7 @@ from disbench.metrics.catalogue import METRICS
 DIRECTIONS = {key: metric.direction for key, metric in METRICS.items()} | {"seconds": "lower"}
 UNBOUNDED = {key for key, metric in METRICS.items() if metric.digits == 0} | {"seconds"}  # may exceed 1
 MIN_COPIED = 4  # equal numbers of two methods that cannot be chance
+RANKS = ("best", "second", "third")
 
 
 def check_numbers(table: Published) -> Iterator[Finding]:
@@ -55,15 +56,17 @@ def check_digits(table: Published) -> Iterator[Finding]:
 
 
 def check_marks(table: Published) -> Iterator[Finding]:
-    """Find best and second marks that contradict the numbers of their line. Equal numbers share a mark."""
+    """Find marks of best, second and third that contradict the numbers of their line. Equal numbers share a mark."""
     for subset, metric in table.lines:
         marks = {method: table.mark(method, subset, metric) for method in table.columns}
         marks = {method: mark for method, mark in marks.items() if mark}
         expected = derive_marks(table, subset, metric)
         best = [method for method, mark in expected.items() if mark == "best"]
         if len(best) > 1 and "second" not in marks.values():
-            # Some papers count two best as first and second, and mark no other number.
-            expected = dict.fromkeys(best, "best")
+            # Some papers count two best as first and second, and the next number as third.
+            third = [method for method, mark in expected.items() if mark == "second"]
+            is_third = len(best) == 2 and "third" in marks.values()
+            expected = dict.fromkeys(best, "best") | dict.fromkeys(third if is_third else (), "third")
         wrong = [method for method in table.columns if marks.get(method) != expected.get(method)]
         if not wrong:
             continue
@@ -77,12 +80,17 @@ def check_marks(table: Published) -> Iterator[Finding]:
 
 
 def derive_marks(table: Published, subset: str, metric: str) -> dict[str, str]:
-    """Derive the marks of a line from its numbers: method -> "best" or "second", as far as the table uses them."""
+    """Derive the marks of a line from its numbers: method -> a mark of RANKS, as far as the table uses it."""
     used = {mark for cells in table.marks.values() for row in cells.values() for mark in row.values()}
+    ranks = rank_line(table, subset, metric)
+    return {method: RANKS[rank] for method, rank in ranks.items() if rank < len(RANKS) and RANKS[rank] in used}
+
+
+def rank_line(table: Published, subset: str, metric: str) -> dict[str, int]:
+    """Rank the numbers of a line: method -> 0 for the best, 1 for the second. Equal numbers share a rank."""
     values = table.line(subset, metric)
     ranked = sorted(set(values.values()), reverse=DIRECTIONS.get(metric, "higher") == "higher")
-    marks = {value: mark for value, mark in zip(ranked, ("best", "second"), strict=False) if mark in used}
-    return {method: marks[value] for method, value in values.items() if value in marks}
+    return {method: ranked.index(value) for method, value in values.items()}
 
 
 def _list_ordered_pairs() -> list[tuple[str, str]]:
