@@ -7,7 +7,7 @@ import click
 
 from disbench.cli.options import PATH, TEXT, json_option, metrics_option, parse_titled_path
 from disbench.errors import escape_control_chars
-from disbench.system.console import print_json, print_table, print_text
+from disbench.system.console import print_json, print_note, print_table, print_text
 
 
 @click.group()
@@ -15,6 +15,10 @@ def leaderboard():
     """Show and check published and measured scores of methods."""
 
 
+OWN_ROOT = Path("leaderboards")
+to_option = click.option(
+    "--to", "root", metavar="DIR", type=PATH, help=f"The folder of leaderboards. Default: {OWN_ROOT}."
+)
 entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...", type=TEXT)
 
 
@@ -112,28 +116,57 @@ def audit(tables, as_json):
     sys.exit(1 if found else 0)
 
 
+@leaderboard.command()
+@click.argument("bundle", type=PATH)
+@to_option
+@click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name in the bundle.")
+def add(bundle, root, model):
+    """Check a bundle of `disbench submit --bundle`, and write its entry into a leaderboard.
+
+    The checks are those of `disbench leaderboard check`. What is in the leaderboard is not replaced.
+    """
+    from disbench.leaderboard.bundle import add_bundle
+    from disbench.runs.outputs import check_output
+
+    root = root or OWN_ROOT
+    check_output(root, [bundle], "--to")
+    path = add_bundle(bundle, root, model)
+    click.echo(path)
+    print_note(f"`disbench leaderboard check {path.parent}` checks it against the other entries")
+
+
 @click.command()
 @click.argument("run", metavar="[TITLE=]RUN")
-@click.option(
-    "--to",
-    "root",
-    default="leaderboards",
-    show_default=True,
-    type=PATH,
-    help="The folder of leaderboards.",
-)
+@to_option
 @click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name of the run's model.")
+@click.option("--paper", "title", metavar="TITLE", help="The title of the method's paper. Default: that of its card.")
+@click.option("--url", metavar="URL", help="The address of the paper or of its code: https://...")
+@click.option("--author", "authors", metavar="NAME", multiple=True, help="An author of the paper. Repeatable.")
+@click.option("--bundle", metavar="FILE", type=PATH, help="Write one file for `leaderboard add`, and no leaderboard.")
 @metrics_option
-def submit(run, root, model, metrics):
+def submit(run, root, model, title, url, authors, bundle, metrics):
     """Write a finished run into a leaderboard.
 
     The statistics of every image are stored with it, so that its scores can be recomputed.
     """
-    from disbench.leaderboard.evidence import submit_run
+    from disbench.errors import InputError
+    from disbench.leaderboard.bundle import write_bundle
+    from disbench.leaderboard.evidence import prepare_entry, submit_run
+    from disbench.leaderboard.names import make_paper
     from disbench.runs.outputs import check_output, list_inputs
     from disbench.runs.result import load_run
 
-    title, folder = parse_titled_path(run)
-    result = load_run(folder, title)
-    check_output(root, [result.folder, *list_inputs([result])], "--to")
-    click.echo(submit_run(result, root, model, metrics))
+    paper = make_paper(title, url, authors)
+    if bundle and root:
+        raise InputError("--bundle writes one file and no leaderboard; omit --to")
+    name, folder = parse_titled_path(run)
+    result = load_run(folder, name)
+    inputs = [result.folder, *list_inputs([result])]
+    if bundle:
+        check_output(bundle, inputs, "--bundle")
+        write_bundle(bundle, prepare_entry(result, model, metrics, paper))
+        click.echo(bundle)
+        return
+    root = root or OWN_ROOT
+    check_output(root, inputs, "--to")
+    click.echo(submit_run(result, root, model, metrics, paper))

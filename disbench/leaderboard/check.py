@@ -8,7 +8,8 @@ from disbench.data.dataset import OVERALL, SPLIT_COUNTS
 from disbench.data.training import UNSTATED, TrainedOn, check_training
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.check_measured import check_measured
-from disbench.leaderboard.entry import Cells, Entry, Reported, is_entry_name, is_plain_text, read_entry
+from disbench.leaderboard.entry import Cells, Entry, Reported, read_entry
+from disbench.leaderboard.names import is_address, is_entry_name, is_plain_text
 from disbench.leaderboard.tables import Published, TableName, name_parts, parse_number, read_tables
 from disbench.leaderboard.truths import SeenEvidence
 from disbench.metrics.catalogue import METRICS
@@ -75,6 +76,8 @@ def _check_entry(path: Path, entry: Entry, seen: SeenEvidence) -> Iterator[str]:
     for text in (entry.title, *entry.paper.values()):
         if not is_plain_text(text):
             yield f"{text[:80]!r} is not plain text"
+    if "url" in entry.paper and not is_address(entry.paper["url"]):
+        yield f"the address of its paper, {entry.paper['url']!r:.80}, is not an https:// address"
     if entry.model != path.stem:
         yield f"it is the entry of {entry.model}, so it must be called {entry.model}.json"
     for reported in entry.reported:

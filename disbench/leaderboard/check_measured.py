@@ -11,8 +11,9 @@ from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
 from disbench.data.mini import SPLITS as MINI_COUNTS
 from disbench.errors import InputError
 from disbench.leaderboard.bounds import check_values
-from disbench.leaderboard.entry import Entry, Measured, is_plain_text
+from disbench.leaderboard.entry import Entry, Measured
 from disbench.leaderboard.evidence import load_part, score_with_intervals
+from disbench.leaderboard.names import is_plain_text
 from disbench.leaderboard.truths import SeenEvidence, check_mini_images, check_truths
 from disbench.metrics.measurement import KERNEL_VERSION
 from disbench.runs.result import Result

@@ -9,7 +9,6 @@ Published numbers are kept as printed, as text, so that roundings, marks and mis
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,13 +21,14 @@ from disbench.data.training import TrainedOn
 from disbench.errors import InputError, suggest_names
 from disbench.system.documents import read_json_bytes, report_unreadable
 from disbench.system.files import is_file, write_atomic
+from disbench.system.progress import announce_once
 
 SCHEMA = 1
 MAX_BYTES = 1 << 24  # of an entry
-MAX_TITLE = 300  # characters
 _PACKAGE = Path(__file__).parent.parent
 _ROOTS = (_PACKAGE / "_shipped" / "leaderboards", _PACKAGE.parent / "leaderboards")  # installed, or a checkout
 BOARDS_ROOT = next((path for path in _ROOTS if path.is_dir()), None)
+OWN_ROOT = Path("leaderboards")  # of the user, in the current folder, where `disbench submit` writes
 
 Cells = dict[str, dict[str, str]]  # subset -> metric -> text
 Interval = tuple[float, float | None, float | None]  # score, and the ends of its interval; None: too few images
@@ -173,17 +173,6 @@ def read_entry(path: Path) -> Entry:
     return entry
 
 
-def is_entry_name(model: str) -> bool:
-    """Return whether a text can name an entry, and so a file."""
-    return re.fullmatch(r"[\w-][\w.-]{0,99}", model) is not None
-
-
-def is_plain_text(text: str) -> bool:
-    """Return whether a name or title is one printable line in one Unicode form, without markup of HTML or LaTeX."""
-    normal = unicodedata.is_normalized("NFC", text) and text == text.strip()
-    return normal and 0 < len(text) <= MAX_TITLE and text.isprintable() and not set(text) & set("<>\\{}$`")
-
-
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse an object with a duplicate key: JSON readers differ on which of the two values counts."""
     values = dict(pairs)
@@ -204,9 +193,14 @@ def describe_entry(entry: Entry) -> dict[str, Any]:
     return content
 
 
+def encode_entry(entry: Entry) -> bytes:
+    """Encode an entry as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(describe_entry(entry)), indent=1) + b"\n"
+
+
 def write_entry(path: Path, entry: Entry) -> None:
     """Write an entry as indented JSON."""
-    write_atomic(path, msgspec.json.format(msgspec.json.encode(describe_entry(entry)), indent=1) + b"\n")
+    write_atomic(path, encode_entry(entry))
 
 
 def list_boards(root: Path | None = BOARDS_ROOT) -> dict[str, Path]:
@@ -226,27 +220,76 @@ def list_entries(board: str | Path = "dis5k") -> list[Path]:
     return paths
 
 
+def list_own_entries(board: str) -> list[Path]:
+    """List the user's entries of a leaderboard: those in ./leaderboards, where that is not the shipped folder."""
+    folder, shipped = OWN_ROOT / board, list_boards().get(board)
+    if not folder.is_dir() or (shipped and folder.samefile(shipped)):
+        return []
+    return sorted(folder.glob("*.json"))
+
+
+def is_own_entry(path: Path) -> bool:
+    """Return whether a file of an entry, or of its evidence, is among the user's own, which `find_entries` adds."""
+    folder = path.parent.parent if path.parent.name == "evidence" else path.parent
+    return any(
+        own.parent.samefile(folder) for board in list_boards() for own in list_own_entries(board)[:1] if folder.is_dir()
+    )
+
+
 def find_entries(arguments: Iterable[str]) -> list[Path]:
     """Find the entries that arguments name.
 
-    An argument is a file, a folder of entries, a shipped leaderboard, or a method on DIS5K.
+    An argument is a file, a folder of entries, the name of a shipped leaderboard, or a method on DIS5K. A name also
+    means the user's own entries, in ./leaderboards, which is announced.
     """
     paths: list[Path] = []
     for argument in arguments:
         path = Path(argument)
         if path.suffix == ".json":
             paths.append(path)
-        elif path.is_dir() or argument in list_boards():
-            paths += list_entries(argument)
+        elif path.is_dir():
+            paths += list_entries(path)
+        elif argument in list_boards():
+            paths += _announce_own(_list_named_entries(argument))
         elif is_file(path):
             raise InputError(f"{path}: a file, not an entry; give the .json file of one, or a folder of entries")
         else:
-            entries = {file.stem: file for file in list_entries()}
-            if argument not in entries:
-                hint = suggest_names(argument, entries)
+            named = _list_named_entries("dis5k")
+            entries = [file for file in named if file.stem == argument]
+            if not entries:
+                hint = suggest_names(argument, (file.stem for file in named))
                 raise InputError(f"{argument}: no such folder, and no entry on DIS5K; {hint}")
-            paths.append(entries[argument])
+            paths += _announce_own(entries)
     return list(dict.fromkeys(paths))
+
+
+def _announce_own(paths: list[Path]) -> list[Path]:
+    own = [path for path in paths if path.parent.parent == OWN_ROOT]
+    if 0 < len(own) < len(paths):
+        names = ", ".join(path.stem for path in own)
+        announce_once(f"with your entries in ./{own[0].parent.as_posix()}: {names}")
+    return paths
+
+
+def _list_named_entries(board: str) -> list[Path]:
+    """List the shipped entries of a leaderboard and the user's own.
+
+    An own entry that repeats published columns of the shipped one of its name is a copy of it, and takes its place.
+    """
+    own = list_own_entries(board)
+    copies = {path.name for path in own if _repeats(path, list_boards()[board] / path.name)}
+    return [path for path in list_entries(board) if path.name not in copies] + own
+
+
+def _repeats(own: Path, shipped: Path) -> bool:
+    if not shipped.exists():
+        return False
+    try:
+        columns = [{part.source.paper + part.source.table for part in read_entry(path).published}
+                   for path in (own, shipped)]  # fmt: skip
+    except InputError:  # reported by whoever reads the entry
+        return False
+    return bool(columns[0] & columns[1])
 
 
 def evidence_path(path: Path, measured: Measured) -> Path:

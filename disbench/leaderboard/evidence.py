@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from disbench.data.training import normalise_training
@@ -12,12 +13,11 @@ from disbench.leaderboard.entry import (
     Interval,
     Measured,
     evidence_path,
-    is_entry_name,
-    is_plain_text,
     read_entry,
     write_entry,
 )
 from disbench.leaderboard.evidence_file import hash_evidence, read_evidence
+from disbench.leaderboard.names import is_entry_name, is_plain_text
 from disbench.metrics.catalogue import MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.metrics.scoring import make_signature
@@ -61,7 +61,28 @@ def score_with_intervals(result: Result, split: str, keys: tuple[str, ...]) -> d
     return {key: (value, *intervals[key][1:]) for key, value in values.items()}
 
 
-def submit_run(result: Result, root: Path, model: str | None = None, metrics: MetricKeys = None) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class PreparedEntry:
+    """An entry with measured parts only, and their evidence, before it is written.
+
+    Attributes:
+        board: the name of the leaderboard.
+        entry: the entry.
+        evidence: digest -> bytes of the evidence file, for each measured part.
+    """
+
+    board: str
+    entry: Entry
+    evidence: Mapping[str, bytes]
+
+
+def submit_run(
+    result: Result,
+    root: Path,
+    model: str | None = None,
+    metrics: MetricKeys = None,
+    paper: Mapping[str, str] | None = None,
+) -> Path:
     """Write a run into the entry of its model on its data set.
 
     Replaces the scores of an earlier run on the same subsets by the same protocol. Reported numbers stay.
@@ -71,6 +92,7 @@ def submit_run(result: Result, root: Path, model: str | None = None, metrics: Me
         root: the folder of leaderboards.
         model: name of the entry. None: the name of the run's model.
         metrics: metric keys. None: those that papers of the run's protocol print.
+        paper: facts of the method's paper, as its title, which replace those of the model's card or of the entry.
 
     Returns:
         The path of the entry.
@@ -78,6 +100,18 @@ def submit_run(result: Result, root: Path, model: str | None = None, metrics: Me
     Raises:
         InputError: for a data set that others cannot get, and for a name that cannot be a file's.
     """
+    model, board = _name_entry(result, model)
+    path = root / board / f"{model}.json"
+    if path.exists():
+        read_entry(path)  # an entry that cannot be changed is reported before the intervals are computed
+    prepared = prepare_entry(result, model, metrics, paper)
+    with wait_for_folder(path.parent):
+        write_parts(path, prepared, paper)
+    return path
+
+
+def _name_entry(result: Result, model: str | None) -> tuple[str, str]:
+    """Return the name of a run's entry and of its leaderboard; InputError for a run that cannot be submitted."""
     if result.token.startswith("folder:"):
         raise InputError(
             f"{result.folder}: {result.dataset} is a folder of yours; leaderboards are of DIS5K or DIS-Mini"
@@ -89,48 +123,50 @@ def submit_run(result: Result, root: Path, model: str | None = None, metrics: Me
         raise InputError(f"{model!r} cannot name an entry; give letters, digits, - and _ with --as")
     if not is_plain_text(result.title):
         raise InputError(f"{result.title!r} cannot be a title; give plain text in front of the run: TITLE=RUN")
-    board = "dis-mini" if result.token.startswith("dis-mini-") else result.token
-    path = root / board / f"{model}.json"
-    if path.exists():
-        read_entry(path)  # an entry that cannot be changed is reported before the intervals are computed
-    measured = make_measured(result, metrics)
-    with wait_for_folder(path.parent):
-        data = require_regular_file(result.folder / "scores.parquet").read_bytes()
-        _add_measured(path, _make_entry(result, model), measured, data)
-    return path
+    return model, "dis-mini" if result.token.startswith("dis-mini-") else result.token
 
 
-def _add_measured(path: Path, new_entry: Entry, measured: Measured, data: bytes) -> None:
-    """Write a measured part and its evidence into the entry at `path`, which is `new_entry` if there is none.
-
-    The caller holds the lock of the leaderboard. The evidence is written before the entry that needs it, and deleted
-    after no entry needs it.
-    """
-    entry = read_entry(path) if path.exists() else new_entry
-    subsets = (measured.protocol, set(measured.splits))
-    others = [part for part in entry.measured if (part.protocol, set(part.splits)) != subsets]
-    parts = (*others, measured)
-    unused = _list_unused_evidence(path, entry, parts)
-    evidence = evidence_path(path, measured)
-    evidence.parent.mkdir(exist_ok=True)
-    write_atomic(evidence, data)
-    updated = replace(
-        entry, model=new_entry.model, dataset=new_entry.dataset, token=new_entry.token, measured=parts
-    )
-    write_entry(path, updated)
-    for file in unused:
-        file.unlink(missing_ok=True)
-
-
-def _make_entry(result: Result, model: str) -> Entry:
+def prepare_entry(
+    result: Result, model: str | None = None, metrics: MetricKeys = None, paper: Mapping[str, str] | None = None
+) -> PreparedEntry:
+    """Make the entry of a run, with its evidence. Arguments and errors are those of `submit_run`."""
+    model, board = _name_entry(result, model)
     card = list_cards().get(model)
-    return Entry(
+    entry = Entry(
         model=model,
         title=result.title,
         dataset=result.dataset,
         token=result.token,
-        paper=card.paper if card else {},
+        paper={**(card.paper if card else {}), **(paper or {})},
     )
+    measured = make_measured(result, metrics)
+    data = require_regular_file(result.folder / "scores.parquet").read_bytes()
+    return PreparedEntry(board=board, entry=replace(entry, measured=(measured,)), evidence={measured.evidence: data})
+
+
+def write_parts(path: Path, prepared: PreparedEntry, paper: Mapping[str, str] | None = None) -> None:
+    """Write measured parts and their evidence into the entry at `path`, which is the prepared one if there is none.
+
+    The caller holds the lock of the leaderboard. The evidence is written before the entry that needs it, and deleted
+    after no entry needs it. `paper` replaces facts of the paper of an entry that is there.
+    """
+    new = prepared.entry
+    entry = read_entry(path) if path.exists() else replace(new, measured=())
+    subsets = [(part.protocol, set(part.splits)) for part in new.measured]
+    others = [part for part in entry.measured if (part.protocol, set(part.splits)) not in subsets]
+    parts = (*others, *new.measured)
+    unused = _list_unused_evidence(path, entry, parts)
+    for measured in new.measured:
+        evidence = evidence_path(path, measured)
+        evidence.parent.mkdir(exist_ok=True)
+        write_atomic(evidence, prepared.evidence[measured.evidence])
+    facts = {**(entry.paper or new.paper), **(paper or {})}
+    updated = replace(
+        entry, model=new.model, dataset=new.dataset, token=new.token, paper=facts, measured=parts
+    )
+    write_entry(path, updated)
+    for file in unused:
+        file.unlink(missing_ok=True)
 
 
 def _list_unused_evidence(path: Path, entry: Entry, parts: tuple[Measured, ...]) -> list[Path]:

@@ -1,13 +1,14 @@
 """Arguments of commands on results: run folders, leaderboard entries and published tables."""
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard import evidence
-from disbench.leaderboard.entry import find_entries, list_boards, list_entries, read_entry
+from disbench.leaderboard.entry import find_entries, is_own_entry, list_boards, list_entries, read_entry
 from disbench.reports.published import shipped_tables
 from disbench.runs.join import join_runs
 from disbench.runs.lookup import ROOT, find_named_runs, find_runs_at, is_name, list_methods, unknown_run_error
@@ -89,13 +90,24 @@ def load_inputs(arguments: Iterable[TitledSource]) -> list[Result]:
                     f"{place}: nothing was measured; published numbers come without the statistics of images"
                 )
             results += [replace(result, title=title or result.title) for result in measured]
-    return join_runs(results)
+    return join_runs(_name_own_entries(results))
+
+
+def _name_own_entries(results: list[Result]) -> list[Result]:
+    """Name the user's own entries apart from shipped ones of the same title."""
+    titles = Counter(result.title for result in results if not is_own_entry(result.folder))
+    return [
+        replace(result, title=f"{result.title} (own entry)")
+        if is_own_entry(result.folder) and titles[result.title]
+        else result
+        for result in results
+    ]
 
 
 def _find_places(source: Path, tables: Iterable[str] | None = None) -> list[Path]:
     """Find the run folders, or the files of entries, that an argument stands for.
 
-    A path comes before a name, and a name on a leaderboard before the name of a run.
+    A path comes before a name, and a name on a shipped leaderboard before the name of a run.
 
     Args:
         source: the argument.
@@ -107,6 +119,8 @@ def _find_places(source: Path, tables: Iterable[str] | None = None) -> list[Path
     entries = _find_entries(source)
     has_run = str(source) in list_methods()
     if has_run and tables is None and not any(read_entry(entry).measured for entry in entries):
+        entries = []
+    if has_run and all(map(is_own_entry, entries)):  # entries of such runs
         entries = []
     if entries:
         _announce_run(source)

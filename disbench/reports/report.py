@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from disbench.leaderboard.entry import is_own_entry
 from disbench.metrics.catalogue import MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
 from disbench.reports.published import PublishedSelection, add_published
@@ -59,8 +60,15 @@ class Report:
             table = replace(table, transposed=bool(self.published.tables) and len(table.groups) == 1)
         else:
             table = build_table(self.results, metrics, rank_all=self.rank_all)
+        table = replace(table, notes=(*table.notes, *note_own_entries(self.results)))
         if not self.results or not confidence:
             return table
         from disbench.reports.confidence import add_confidence
 
         return add_confidence(table, self.results)
+
+
+def note_own_entries(results: Sequence[Result]) -> list[str]:
+    """Return the sentence of a caption about columns that are entries of the user's own, next to shipped ones."""
+    titles = dict.fromkeys(result.title for result in results if is_own_entry(result.folder))
+    return [f"From ./leaderboards, not shipped with disbench: {', '.join(titles)}."] if titles else []

@@ -8,23 +8,24 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from disbench.leaderboard.papers.grid import Grid, GridCell
-from disbench.leaderboard.papers.names import (
-    NamedMetric,
-    find_subsets,
-    is_cost,
-    is_missing,
-    read_number,
-    recognise_both,
-    recognise_metric,
-    recognise_subset,
-    split_signs,
+from disbench.leaderboard.papers.grid import Grid
+from disbench.leaderboard.papers.headings import (
+    HeadingLine,
+    Label,
+    choose_methods,
+    choose_metrics,
+    find_label_columns,
+    is_section,
+    is_value,
+    read_header,
+    read_label_column,
+    read_sections,
 )
+from disbench.leaderboard.papers.names import find_subsets, is_cost, is_missing, read_number, split_signs
 from disbench.leaderboard.rules import UNBOUNDED
 from disbench.leaderboard.tables import Place
 
 UNNAMED = "(no subset named)"
-_METHOD_HEADING = re.compile(r"method|model|network|approach|name|algorithm", re.IGNORECASE)
 
 
 @dataclass(kw_only=True)
@@ -48,51 +49,25 @@ class PaperCells:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Label:
-    """What a heading names; None: nothing of the kind."""
-
-    text: str = ""
-    subset: str | None = None
-    metric: NamedMetric | None = None
-
-
-@dataclass(kw_only=True)
-class _Line:
-    """The headings along one header row or one label column.
-
-    Attributes:
-        labels: place along the line -> heading.
-        kind: "subset", "metric", "both" or "other".
-        heading: the text in the corner.
-        name: what messages call the line.
-    """
-
-    labels: dict[int, _Label]
-    kind: str
-    heading: str
-    name: str
-
-
 def read_cells(grid: Grid) -> PaperCells | None:
     """Read the numbers of a grid. None: it has no measures and no numbers, so it is no table of scores."""
     rows = grid.rows
-    head = next((i for i, row in enumerate(rows) if any(_is_value(cell) for cell in row)), len(rows))
-    while head > 1 and _is_section(rows[head - 1]):
+    head = next((i for i, row in enumerate(rows) if any(is_value(cell) for cell in row)), len(rows))
+    while head > 1 and is_section(rows[head - 1]):
         head -= 1
-    body = [i for i in range(head, len(rows)) if not _is_section(rows[i])]
-    label_columns = _find_label_columns(rows, body)
+    body = [i for i in range(head, len(rows)) if not is_section(rows[i])]
+    label_columns = find_label_columns(rows, body)
     value_columns = [i for i in range(len(rows[0]) if rows else 0) if i not in label_columns]
-    across = [_read_header(rows, row, label_columns, value_columns) for row in range(head)]
-    down = [_read_label_column(rows, column, head, body) for column in label_columns]
-    _choose_metrics(across, down)
+    across = [read_header(rows, row, label_columns, value_columns) for row in range(head)]
+    down = [read_label_column(rows, column, head, body) for column in label_columns]
+    choose_metrics(across, down)
     cells = PaperCells()
     if not body or not any(line.kind in ("metric", "both") for line in (*across, *down)):
         return None
-    methods = _choose_methods(across, down, cells)
+    methods = choose_methods(across, down, cells.unread)
     if methods is None:
         return None
-    sections = _read_sections(rows, head)
+    sections = read_sections(rows, head)
     named = find_subsets(grid.caption)
     default = named.pop() if len(named) == 1 else UNNAMED
     reader = _Reader(grid=grid, across=across, down=down, methods=methods, default=default, cells=cells)
@@ -103,127 +78,14 @@ def read_cells(grid: Grid) -> PaperCells | None:
     return cells
 
 
-def _is_value(cell: GridCell) -> bool:
-    return read_number(cell.text) is not None
-
-
-def _is_section(row: Sequence[GridCell]) -> bool:
-    """Return whether a row has one text over all its columns, as "DIS-TE1" above the rows of that subset."""
-    texts = {cell.text for cell in row if cell.text}
-    spans = all(cell.columns > 1 for cell in row if cell.text)
-    return len(texts) == 1 and (spans or not row[0].text or len(row) > 2) and not any(map(_is_value, row))
-
-
-def _read_sections(rows: Sequence[Sequence[GridCell]], head: int) -> dict[int, str]:
-    """Return row -> the subset that a row above it names for all rows until the next."""
-    sections: dict[int, str] = {}
-    subset = None
-    for i, row in enumerate(rows):
-        if _is_section(row):
-            text = next(cell.text for cell in row if cell.text)
-            subset = recognise_subset(text) or (subset if i < head else None)
-        elif subset and i >= head:
-            sections[i] = subset
-    return sections
-
-
-def _find_label_columns(rows: Sequence[Sequence[GridCell]], body: Sequence[int]) -> list[int]:
-    """Find the columns whose cells are mostly texts, not numbers."""
-    columns = []
-    for column in range(len(rows[0]) if rows else 0):
-        texts = [rows[row][column] for row in body if not is_missing(rows[row][column].text)]
-        if texts and 2 * sum(map(_is_value, texts)) < len(texts):
-            columns.append(column)
-    return columns
-
-
-def _read_header(
-    rows: Sequence[Sequence[GridCell]], row: int, label_columns: Sequence[int], value_columns: Sequence[int]
-) -> _Line:
-    texts = {column: rows[row][column].text for column in value_columns}
-    heading = next((rows[row][column].text for column in label_columns if rows[row][column].text), "")
-    return _make_line(texts, heading, f"row {row + 1}")
-
-
-def _read_label_column(rows: Sequence[Sequence[GridCell]], column: int, head: int, body: Sequence[int]) -> _Line:
-    texts = {row: rows[row][column].text for row in body}
-    heading = next((rows[row][column].text for row in range(head) if rows[row][column].text), "")
-    return _make_line(texts, heading, f"column {column + 1}")
-
-
-def _make_line(texts: dict[int, str], heading: str, name: str) -> _Line:
-    """Decide what a line of headings names. A blank heading continues the last."""
-    labels: dict[int, _Label] = {}
-    last = ""
-    for place, text in texts.items():
-        last = text or last
-        subset, metric, both = recognise_subset(last), recognise_metric(last), recognise_both(last)
-        if both and not subset and not metric:
-            subset, metric = both
-        labels[place] = _Label(text=last, subset=subset, metric=metric)
-    distinct = {label.text: label for label in labels.values() if label.text}.values()
-    metrics, subsets, pairs = (
-        sum(map(test, distinct))
-        for test in (
-            lambda label: bool(label.metric and not label.subset),
-            lambda label: bool(label.subset and not label.metric),
-            lambda label: bool(label.subset and label.metric),
-        )
-    )
-    kind = "other"
-    if _METHOD_HEADING.search(heading):
-        pairs = metrics = subsets = 0  # a method may be called C or P
-    if pairs and pairs >= max(metrics, subsets):
-        kind = "both"
-    elif metrics and 3 * metrics >= len(distinct):
-        kind = "metric"
-    elif subsets and 3 * subsets >= len(distinct):
-        kind = "subset"
-    return _Line(labels=labels, kind=kind, heading=heading, name=name)
-
-
-def _choose_metrics(across: Sequence[_Line], down: Sequence[_Line]) -> None:
-    """Take measures from the headings of columns or of rows, wherever more of them are known."""
-
-    def count(lines: Sequence[_Line]) -> int:
-        labels = (label for line in lines if line.kind in ("metric", "both") for label in line.labels.values())
-        return len({label.text for label in labels if label.metric})
-
-    weaker = across if count(across) < count(down) else down
-    if count(across) and count(down):
-        for line in weaker:
-            line.kind = "other" if line.kind in ("metric", "both") else line.kind
-
-
-def _choose_methods(across: Sequence[_Line], down: Sequence[_Line], cells: PaperCells) -> _Line | None:
-    """Choose the line that names the methods. The other lines that name neither subset nor measure are not read."""
-    rows = [line for line in across if line.kind == "other" and any(label.text for label in line.labels.values())]
-    columns = [line for line in down if line.kind == "other"]
-    metric_is_across = any(line.kind in ("metric", "both") for line in across)
-    candidates = columns if metric_is_across or not rows else rows
-    if not candidates:
-        return None
-
-    def rank(line: _Line) -> tuple[bool, int]:
-        names = {label.text for label in line.labels.values()}
-        return bool(_METHOD_HEADING.search(line.heading)), len(names) if candidates is rows else 0
-
-    chosen = max(candidates, key=rank)
-    for line in (*rows, *columns):
-        if line is not chosen:
-            first = line.heading or next((label.text for label in line.labels.values() if label.text), "")
-            cells.unread.append(f"{line.name} ({first:.40}): names no subset, measure or method")
-    return chosen
-
-
 @dataclass(kw_only=True)
 class _Reader:
     """Puts the numbers of a grid into place."""
 
     grid: Grid
-    across: Sequence[_Line]
-    down: Sequence[_Line]
-    methods: _Line
+    across: Sequence[HeadingLine]
+    down: Sequence[HeadingLine]
+    methods: HeadingLine
     default: str
     cells: PaperCells
     sources: dict[Place, tuple[int, int]] = field(default_factory=dict)
@@ -238,7 +100,7 @@ class _Reader:
         metric = next((label.metric for label in labels if label.metric), None)
         if any(is_cost(label.text) for label in labels):
             metric = None
-        name = self.methods.labels.get(column if self.methods in self.across else row, _Label()).text
+        name = self.methods.labels.get(column if self.methods in self.across else row, Label()).text
         if is_missing(text):
             return
         if metric is None:
@@ -260,7 +122,7 @@ class _Reader:
             heading = next(label.text for label in labels if label.metric)
             self.assumed[heading] = metric.key
 
-    def _find_subset(self, labels: Sequence[_Label], section: str | None) -> str:
+    def _find_subset(self, labels: Sequence[Label], section: str | None) -> str:
         named = next((label.subset for label in labels if label.subset), None)
         other = next(
             (

@@ -36,7 +36,7 @@ class Marks:
 
 def read_marks(table: Published, cells: PaperCells) -> Marks:
     """Read the marks of a table, and check them."""
-    attempts = []
+    attempts: list[tuple[int, int, Marks, dict[tuple[str, ...], str], list[str]]] = []
     for by_source, skip_signs in ((False, False), (False, True), (True, False), (True, True)):
         sources = split_sources(table, cells) if by_source else [table]
         parts = [_select_ranked(source, cells, skip_signs=skip_signs) for source in sources]

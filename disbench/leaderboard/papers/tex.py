@@ -95,7 +95,7 @@ def _find_caption(source: str, begin: int, end: int) -> str:
 
 
 def _split_rows(source: str) -> Iterator[list[str]]:
-    """Split the content of a tabular at & and \\\\ that are in no braces and in no inner environment."""
+    r"""Split the content of a tabular at & and \\ that are in no braces and in no inner environment."""
     cells, start, braces, inner = [], 0, 0, 0
     token = re.compile(r"\\tabularnewline|\\begin\s*\{|\\end\s*\{|\\(?:[A-Za-z]+|.)|[{}&]", re.DOTALL)
     for match in token.finditer(source):
