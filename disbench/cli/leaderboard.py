@@ -106,7 +106,7 @@ def audit(tables, as_json):
                 if finding.paper == paper:
                     click.echo(escape_control_chars(f"  {finding.table}: {finding.message}"))
         for line in describe_paper(paper_tables):
-            print_text(line, indent=" " * (len(line) - len(line.lstrip())))
+            print_text(line.lstrip(), indent=" " * (len(line) - len(line.lstrip())))
         published += [table.table for table in paper_tables]
         findings += [finding for table in paper_tables for finding in table.findings]
         numbers = sum(table.count_numbers() for table in published)

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-MAX_BYTES = 1 << 22  # of a file with tables
-MAX_CELLS = 100_000  # of a grid
+MAX_BYTES = 1 << 21  # of a file with tables
+MAX_TABLES = 200  # of a file
+MAX_CELLS = 50_000  # of a grid, spans included
+MAX_METHODS = 500  # of a table
+MAX_CHARS = 2000  # of a cell
 MAX_SPAN = 1000  # rows or columns of a cell
 
 
@@ -49,10 +52,12 @@ def spread_spans(rows: Sequence[Sequence[GridCell]]) -> tuple[tuple[GridCell, ..
     Raises:
         ValueError: for a table of more than MAX_CELLS cells.
     """
-    lines = [[cell for cell in row for _ in range(cell.columns)] for row in rows]
-    width = max(map(len, lines), default=0)
-    if width * len(lines) > MAX_CELLS:
+    # Sizes are checked before anything of that size is made.
+    width = max((sum(cell.columns for cell in row) for row in rows), default=0)
+    spanned = sum(cell.columns * abs(cell.rows) for row in rows for cell in row)
+    if max(width * len(rows), spanned) > MAX_CELLS:
         raise ValueError(f"a table has more than {MAX_CELLS:,} cells")
+    lines = [[cell for cell in row for _ in range(cell.columns)] for row in rows]
     grid = [line + [EMPTY] * (width - len(line)) for line in lines]
     for row, line in enumerate(lines):
         for column, cell in enumerate(line):

@@ -99,7 +99,9 @@ def _find_meanings(parts: list[Published], cells: PaperCells) -> dict[tuple[str,
     meanings: dict[tuple[str, ...], str] = {}
     for styles, counter in counts.items():
         rank, count = counter.most_common(1)[0]
-        if rank < len(RANKS) and count > MIN_SHARE * counter.total():
+        methods = {place[0] for place in cells.styles if cells.styles[place] == styles}
+        is_row = len(methods) == 1 and rank > 0  # one method is set off, whatever its rank
+        if rank < len(RANKS) and count > MIN_SHARE * counter.total() and not is_row:
             meanings[styles] = RANKS[rank]
     return meanings
 

@@ -58,7 +58,7 @@ _OVERALL = (
 _COUNT = r"(?:\s*\(\s*(?:n\s*=\s*)?[\d,]+(?:\s*images)?\s*\))?"
 MISSING = {"", "-", "–", "—", "/", "n/a", "na", "n.a.", "none", "×", "*"}
 _SPREAD = r"\s*(?:±\s*[\d.]+|\(\s*±?\s*[\d.]+\s*\)|_\{\s*±?\s*[\d.]+\s*\}|\[\s*[\d.]+\s*,\s*[\d.]+\s*\])?"
-_NUMBER = re.compile(rf"(-?(?:\d{{1,9}}|\d{{1,3}}(?:,\d{{3}})+)?(?:\.\d{{1,9}})?)(%?){_SPREAD}", re.ASCII)
+_NUMBER = re.compile(rf"(-?(?:\d{{1,9}}|[1-9]\d{{0,2}}(?:,\d{{3}})+)?(?:\.\d{{1,9}})?)(%?){_SPREAD}", re.ASCII)
 _COST = re.compile(
     r"\b(?:param(?:eter)?s?|flops?|macs?|fps|speed|time|latency|memory|backbone|resolution)\b", re.IGNORECASE
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from disbench.errors import InputError
 from disbench.leaderboard.audit import audit_tables
 from disbench.leaderboard.finding import Finding
-from disbench.leaderboard.papers.grid import MAX_BYTES, Grid
+from disbench.leaderboard.papers.grid import MAX_BYTES, MAX_METHODS, Grid
 from disbench.leaderboard.papers.layout import PaperCells, read_cells
 from disbench.leaderboard.papers.marks import read_marks, split_sources
 from disbench.leaderboard.papers.protocols import Verdict, judge_protocols
@@ -74,6 +74,8 @@ def _read_grids(path: Path) -> list[Grid]:
 
 
 def _audit_table(path: Path, grid: Grid, cells: PaperCells) -> PaperTable:
+    if len(cells.columns) > MAX_METHODS:
+        raise InputError(f"{path}: {grid.name} has {len(cells.columns)} methods; at most {MAX_METHODS} are read")
     table = Published(paper=str(path), table=grid.name, columns=cells.columns)
     marks = read_marks(table, cells)
     findings = [finding for finding in audit_tables([table]) if finding.rule != "digits"]
@@ -114,10 +116,10 @@ def describe_paper(tables: list[PaperTable]) -> Iterator[str]:
 
 def _describe_verdicts(verdicts: list[Verdict]) -> Iterator[str]:
     """Describe verdicts, a line for each method and kind; evidence once for each command."""
-    groups: dict[tuple[str, tuple[str, ...], str, int], list[Verdict]] = {}
+    groups: dict[tuple[str, tuple[str, ...], str, str], list[Verdict]] = {}
     for verdict in verdicts:
         # The words after the numbers are the same for all subsets.
-        kind = hash((verdict.message.partition(" ")[0], verdict.message.rpartition(";")[2][:20], verdict.command))
+        kind = verdict.message.partition(" ")[0] + verdict.command
         groups.setdefault((verdict.verdict, verdict.protocols, verdict.method, kind), []).append(verdict)
     commands: dict[str, Verdict] = {}
     for (word, protocols, method, _), group in groups.items():

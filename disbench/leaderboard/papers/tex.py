@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
-from disbench.leaderboard.papers.grid import MAX_SPAN, Grid, GridCell, spread_spans
+from disbench.leaderboard.papers.grid import MAX_CHARS, MAX_SPAN, MAX_TABLES, Grid, GridCell, spread_spans
 from disbench.leaderboard.papers.tex_text import plain_text, read_group, skip_optional
 
 TABULAR = r"tabular\*?|tabularx|tabulary|longtable|tblr|NiceTabular"
 ARGUMENTS = {"tabular*": 2, "tabularx": 2, "tabulary": 2}  # before the cells; others have the columns only
+MAX_MACROS = 500
 MAX_EXPANDED = 4  # times the length of the file, to which macros may expand it
 RULES = re.compile(
     r"\s*\\(?:hline|toprule|midrule|bottomrule|cmidrule|cline|specialrule|addlinespace|rowcolor|noalign|Xhline|"
@@ -32,6 +34,8 @@ def read_tex(source: str) -> Iterator[Grid]:
         start = _skip_column_arguments(source, begin)
         end, at = _find_end(source, start)
         number += 1
+        if number > MAX_TABLES:
+            raise ValueError(f"it has more than {MAX_TABLES} tables")
         line = source.count("\n", 0, begin.start()) + 1
         rows = [[_parse_cell(cell) for cell in cells] for cells in _split_rows(source[start:end])]
         kept = [row for row in rows if any(cell.text for cell in row)]
@@ -43,8 +47,8 @@ def _expand_macros(source: str) -> str:
     """Expand the macros without arguments that the file defines."""
     bodies: dict[str, str] = {}
     definition = re.compile(r"\\(?:(?:re)?newcommand|providecommand|def)\*?\s*\{?\s*\\([A-Za-z]+)\s*\}?\s*(?=\{)")
-    for match in definition.finditer(source):
-        group = read_group(source, match.end())
+    for match in islice(definition.finditer(source), MAX_MACROS):
+        group = read_group(source, match.end(), MAX_CHARS)
         if group:
             bodies[match[1]] = group[0]
     if not bodies:
@@ -129,7 +133,7 @@ def _parse_cell(source: str) -> GridCell:
             rows, source = _read_span(source, match.end())
         else:
             break
-    text, styles = plain_text(source)
+    text, styles = plain_text(source[:MAX_CHARS])
     return GridCell(text=text, styles=styles, columns=max(1, columns), rows=rows)
 
 

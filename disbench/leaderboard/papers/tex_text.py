@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 MAX_DEPTH = 40  # of braces
+MAX_GROUP = 20_000  # characters in braces
 STYLES = {
     "textbf": "bold", "mathbf": "bold", "bm": "bold", "boldsymbol": "bold", "bfseries": "bold", "bf": "bold",
     "underline": "underline", "uline": "underline", "textit": "italic", "emph": "italic", "itshape": "italic",
@@ -52,13 +53,17 @@ def plain_text(source: str) -> tuple[str, tuple[str, ...]]:
     return " ".join(text.split()), tuple(sorted(out.styles))
 
 
-def read_group(source: str, start: int) -> tuple[str, int] | None:
-    """Return what is in the braces that begin at or after `start`, and the place behind; None if there are none."""
+def read_group(source: str, start: int, limit: int = MAX_GROUP) -> tuple[str, int] | None:
+    """Return what is in the braces that begin at or after `start`, and the place behind; None if there are none.
+
+    Braces that do not end within `limit` characters end there.
+    """
     start = _skip_space(source, start)
     if start >= len(source) or source[start] != "{":
         return None
     depth, at = 0, start
-    while at < len(source):
+    end = min(len(source), start + limit)
+    while at < end:
         if source[at] == "\\":
             at += 1
         elif source[at] == "{":
@@ -68,7 +73,7 @@ def read_group(source: str, start: int) -> tuple[str, int] | None:
             if not depth:
                 return source[start + 1 : at], at + 1
         at += 1
-    return source[start + 1 :], len(source)
+    return source[start + 1 : end], end
 
 
 def skip_optional(source: str, start: int) -> int:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from disbench.errors import escape_csv_formula
-from disbench.leaderboard.papers.grid import Grid, GridCell, spread_spans
+from disbench.leaderboard.papers.grid import MAX_CHARS, MAX_TABLES, Grid, GridCell, spread_spans
 from disbench.leaderboard.papers.tex_text import plain_text
 from disbench.metrics.catalogue import METRICS
 
@@ -45,6 +45,8 @@ def read_markdown(source: str) -> Iterator[Grid]:
             rows.append(lines[at])
             at += 1
         number += 1
+        if number > MAX_TABLES:
+            raise ValueError(f"it has more than {MAX_TABLES} tables")
         cells = [[_parse_markdown(cell) for cell in _split_line(row)] for row in rows]
         caption = next((line for line in lines[at : at + 3] if line.strip()), "")
         yield Grid(name=f"table {number} (line {start + 1})", caption=caption, rows=spread_spans(cells))
@@ -56,6 +58,7 @@ def _split_line(line: str) -> list[str]:
 
 
 def _parse_markdown(source: str) -> GridCell:
+    source = source[:MAX_CHARS]
     styles = {f"colour {colour}" for colour in _COLOUR.findall(source)}
     # Escaped characters are no markup.
     kept: list[str] = []
