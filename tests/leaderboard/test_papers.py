@@ -377,9 +377,12 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path, monkeypatch):
     refused(call("leaderboard", "audit", "p.tex"), "p.tex: not LaTeX with tables")
 
 
-@pytest.mark.parametrize("suffix", [".tex", ".md", ".csv"])
-@pytest.mark.parametrize("text", ["{" * 300_000, r"\a{" * 300_000, "**" * 500_000, "|" * 60_000, r"\begin{tabular}" * 60_000,
-                                  "_{" * 300_000, "<font color" * 100_000, r"\def\a{" * 100_000, "$" * 500_000])  # fmt: skip
+@pytest.mark.parametrize("suffix", [".tex", ".md"])
+@pytest.mark.parametrize(
+    "text",
+    [text * 50_000 for text in ("{", r"\a{", "**", "_{", "<font color", r"\def\a{", "$", "__")]
+    + [text * 6000 for text in ("|", r"\begin{tabular}", r"\multirow{2}")],
+)
 def test_hostile_text_ends_soon(tmp_path, text, suffix):
     row = f"| Method | TE1 Sm |\n|-|-|\n| A{text} | 0.5 |"
     table = rf"\begin{{tabular}}{{lc}}Method & TE1 Sm\\A{text} & 0.5\\\end{{tabular}}"

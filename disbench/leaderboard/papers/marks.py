@@ -99,11 +99,11 @@ def _find_meanings(parts: list[Published], cells: PaperCells) -> dict[tuple[str,
     meanings: dict[tuple[str, ...], str] = {}
     for styles, counter in counts.items():
         rank, count = counter.most_common(1)[0]
-        methods = {place[0] for place in cells.styles if cells.styles[place] == styles}
-        is_row = len(methods) == 1 and rank > 0  # one method is set off, whatever its rank
-        if rank < len(RANKS) and count > MIN_SHARE * counter.total() and not is_row:
+        if rank < len(RANKS) and count > MIN_SHARE * counter.total():
             meanings[styles] = RANKS[rank]
-    return meanings
+    # A table that marks the third marks the second, too.
+    used = {rank for n, rank in enumerate(RANKS) if set(RANKS[: n + 1]) <= set(meanings.values())}
+    return {styles: rank for styles, rank in meanings.items() if rank in used}
 
 
 def _set_marks(part: Published, marks: dict[Place, str]) -> Published:
