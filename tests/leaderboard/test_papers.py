@@ -14,6 +14,8 @@ from disbench.leaderboard.entry import list_entries
 from disbench.leaderboard.papers.names import read_number, recognise_metric, recognise_subset
 from disbench.leaderboard.papers.paper import audit_paper
 from disbench.leaderboard.tables import collect_published
+from disbench.metrics.catalogue import PAPER
+from disbench.reports.published import tables_of_entries
 
 REPORTS = Path(__file__).parents[2] / "reports"
 
@@ -94,7 +96,7 @@ ROWS = r"""
   \multicolumn{2}{c|}{Overall} & Params \\ \cmidrule(lr){3-4}\cmidrule(lr){5-6}
  & & \Fmax & $\mathcal{M}\downarrow$ & \Fmax & $\mathcal{M}\downarrow$ & (M) \\ \midrule
 \rowcolor{gray!10} IS-Net~\cite{x} & ECCV'22 & .740 & .074 & 0.799 & 0.070 & 44.0 \\
-BiRefNet$^{\dagger}$ \citep{y} & 2024 & \underline{0.866} & \underline{0.036} & \underline{0.906} & \underline{.031} & 5\\%
+BiRefNet$^{\dagger}$ \citep{y} & 2024 & \underline{0.866} & \underline{0.036} & \underline{0.906}&\underline{.031}&5\\%
 U$^2$Net & 2020 & 0.700 & -- & 0.801$\pm$0.002 & 0.07l & 40 \\ \hline
 \textbf{\ours} & -- & \rone{0.893} & \rone{0.030} & \rone{0.905} & \rone{0.026} & 86.5 \\[2pt]
 \bottomrule
@@ -117,9 +119,9 @@ def test_methods_as_rows_in_latex(tmp_path):
         "f_max on Overall: 0.906 of BiRefNet is marked second but is best; 0.905 of Ours is marked best but is second"
     )
     assert table.unread == [
-        "row 5, column 6: '0.07l' is not one number",
         "column 2 (Venue): no measure that disbench knows (3 cells)",
         "column 7 (Params (M)): no measure that disbench knows (4 cells)",
+        "row 5, column 6: '0.07l' is not one number",
     ]
     assert table.notes == ["underline is read as second", r"\rone is read as best"]
 
@@ -202,9 +204,11 @@ A | 0.8 | 0.9
 def test_tables_in_markdown(tmp_path):
     first, second = audit(tmp_path, MARKDOWN, ".md")
     assert first.table.columns == {
-        "IS-Net a": {"DIS-VD": {"f_weighted": "0.717", "mae": "0.074"}, OVERALL: {"f_weighted": "0.726", "mae": "0.070"}},
-        "Ours_2": {"DIS-VD": {"f_weighted": "0.800", "mae": "0.080"}, OVERALL: {"f_weighted": "0.810", "mae": "0.060"}},
-    }  # fmt: skip
+        method: {"DIS-VD": {"f_weighted": a, "mae": b}, OVERALL: {"f_weighted": c, "mae": d}}
+        for method, a, b, c, d in (
+            ("IS-Net a", "0.717", "0.074", "0.726", "0.070"), ("Ours_2", "0.800", "0.080", "0.810", "0.060")
+        )
+    }
     assert first.table.mark("Ours_2", OVERALL, "mae") == "best"
     assert first.table.mark("IS-Net a", OVERALL, "mae") == "second"
     assert rules(first) == []
@@ -228,6 +232,42 @@ def test_a_bold_row_marks_no_rank(tmp_path):
     assert "bold marks no rank" in table.notes
     assert "underline is read as best" in table.notes
     assert "Ours" not in table.table.marks
+
+
+PARTS = r"""
+\begin{table}\caption{Scores}\begin{tabular}{lcc}
+ & \multicolumn{2}{c}{DIS-TE1} \\ Method & $S_m$ & MAE \\
+A$^1$ & 0.8 & \textbf{0.1} \\ A$^2$ & \textbf{0.9} & 0.2 \\
+ & \multicolumn{2}{c}{DIS-TE2} \\ Method & $S_m$ & MAE \\
+A$^1$ & 0.7 & \textbf{0.1} \\ A$^2$ & \textbf{0.8} & 0.x \\
+\end{tabular} \begin{tabular}{lc} Method & TE3 MAE \\ A$^1$ & \textbf{0.1} \\ A$^2$ & 0.3 \end{tabular}
+\end{table}
+\begin{table}\caption{Continued from Table 1.}\begin{tabular}{lc}Method & TE4 MAE \\ A$^1$ & \textbf{0.1} \\ A$^2$ & 0.x \end{tabular}
+\end{table}
+\begin{table}\caption{Another}\begin{tabular}{lc}Method & TE4 MAE \\ A & 0.4 \end{tabular}\end{table}
+"""
+
+
+def test_a_table_without_measures_is_said_not_to_be_read(tmp_path):
+    other = r"\begin{tabular}{lc}Setting & Value\\ steps & 10\\ size & 1024\end{tabular}"
+    *_, last = audit(tmp_path, PARTS + other)
+    assert (last.table.columns, last.unread) == ({}, ["table 5 (line 14), rows 1 to 3: no heading names a measure (2 numbers)"])
+
+
+def test_parts_of_a_table_are_one_table(tmp_path):
+    table, other = audit(tmp_path, PARTS)
+    mae = {split: {"mae": "0.1"} for split in ("DIS-TE3", "DIS-TE4")}
+    assert table.table.columns == {
+        "A": {"DIS-TE1": {"s_measure": "0.8", "mae": "0.1"}, "DIS-TE2": {"s_measure": "0.7", "mae": "0.1"}} | mae,
+        "A (2)": {"DIS-TE1": {"s_measure": "0.9", "mae": "0.2"}, "DIS-TE2": {"s_measure": "0.8"}}
+        | {"DIS-TE3": {"mae": "0.3"}},
+    }
+    assert table.unread == [
+        "table 1 (line 2), row 8, column 3: '0.x' is not one number",
+        "table 3 (line 10), row 3, column 2: '0.x' is not one number",
+    ]
+    assert rules(table) == []
+    assert other.table.columns == {"A": {"DIS-TE4": {"mae": "0.4"}}}
 
 
 THIRD = ("red", "green", "blue")
@@ -255,22 +295,35 @@ def table_2():
 
 
 @pytest.mark.parametrize("suffix", [".tex", ".md", ".csv"])
-def test_a_report_of_disbench_is_read_back(suffix):
-    (table,) = audit_paper(REPORTS / f"dis5k{suffix}")
+def test_a_report_of_a_published_table_is_read_back(tmp_path, suffix):
+    file = tmp_path / f"r{suffix}"
+    result = call("report", "dis5k", "--source", "2410.10105", "--out", file)
+    assert result.exit_code == 0, result.output
+    (table,) = audit_paper(file)
     published = table_2()
+    assert (table.unread, table.table.columns) == ([], published.columns)
+    if suffix == ".csv":  # has no marks
+        assert rules(table) == ["swapped", "mean", "mean"]
+    else:
+        assert table.table.marks == {method: cells for method, cells in published.marks.items() if cells}
+        assert rules(table) == ["swapped", "mean", "mean", "marks"]
+
+
+@pytest.mark.parametrize("suffix", [".tex", ".md", ".csv"])
+def test_a_report_of_many_sources_is_read_back(suffix):
+    (table,) = audit_paper(REPORTS / f"dis5k{suffix}")
+    columns = table_2().columns
     assert table.unread == []
-    assert {method: table.table.columns[method] for method in published.columns} == published.columns
-    assert table.table.count_numbers() == 563
-    if suffix != ".csv":  # which has no marks
-        marks = {method: cells for method, cells in published.marks.items() if cells}
-        assert {method: table.table.marks[method] for method in marks} == marks
-    assert rules(table) == ["swapped", "mean", "mean"] + ["marks"] * (suffix != ".csv")
+    assert {method: table.table.columns[method] for method in columns} == columns
+    tables = tables_of_entries(list_entries("dis5k"))
+    assert table.table.count_numbers() == sum(len(t.line(s, m)) for t in tables for s, m in t.lines if m in PAPER)
+    assert [rule for rule in rules(table) if rule != "marks"] == ["swapped", "mean", "mean"]
 
 
 @pytest.mark.parametrize("suffix", [".tex", ".md", ".csv"])
 def test_a_report_of_runs_is_read_back(tmp_path, suffix):
-    runs = [make_run(tmp_path, model, quality, n=5, splits=TEST_SPLITS, title=title)
-            for model, quality, title in (("diffdis", 0.7, "My_Net & Co."), ("isnet", 0.5, "Net-2 (large)"))]  # fmt: skip
+    titles = {0.7: "My_Net & Co.", 0.5: "Net-2 (large)"}
+    runs = [make_run(tmp_path, quality=q, n=5, splits=TEST_SPLITS, title=title) for q, title in titles.items()]
     file = tmp_path / f"r{suffix}"
     keys = "f_max,f_weighted,e_mean,s_measure,mae"
     result = call("report", *(run.folder for run in runs), "--metrics", keys, "--out", file)
@@ -338,7 +391,7 @@ def test_the_command_prints_findings_and_what_was_not_read(tmp_path, monkeypatch
     result = call("leaderboard", "audit", "p.tex", "--json")
     (table,) = json.loads(result.stdout)["tables"]
     assert table["table"]["columns"]["IS-Net"]["DIS-TE1"]["f_max"] == "0.740"
-    assert table["unread"][0] == "row 5, column 6: '0.07l' is not one number"
+    assert table["unread"][2] == "row 5, column 6: '0.07l' is not one number"
 
 
 DEEP = r"\begin{tabular}{lc}Method & MAE\\A & " + "{" * 500 + r"\end{tabular}"

@@ -39,11 +39,15 @@ class Grid:
         name: what the audit calls it, as "table 2 (line 40)".
         caption: its caption as plain text; "" if there is none.
         rows: rows of cells, all of one length. A cell that spans several places is in each.
+        first_row: the number of rows of the source above these.
+        continues: whether the table before continues here.
     """
 
     name: str
     caption: str
     rows: tuple[tuple[GridCell, ...], ...]
+    first_row: int = 0
+    continues: bool = False
 
 
 def spread_spans(rows: Sequence[Sequence[GridCell]]) -> tuple[tuple[GridCell, ...], ...]:

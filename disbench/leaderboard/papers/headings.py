@@ -48,24 +48,47 @@ def is_value(cell: GridCell) -> bool:
     return read_number(cell.text) is not None
 
 
-def is_section(row: Sequence[GridCell]) -> bool:
-    """Return whether a row has one text over all its columns, as "DIS-TE1" above the rows of that subset."""
-    texts = {cell.text for cell in row if cell.text}
-    spans = all(cell.columns > 1 for cell in row if cell.text)
-    return len(texts) == 1 and (spans or not row[0].text or len(row) > 2) and not any(map(is_value, row))
+def find_sections(rows: Sequence[Sequence[GridCell]]) -> set[int]:
+    """Find rows with one text over all their columns, as "DIS-TE1" above the rows of that subset.
+
+    Where the first column is empty, such a row heads columns, unless numbers follow.
+    """
+    sections = set()
+    for i, row in enumerate(rows):
+        texts = {cell.text for cell in row if cell.text}
+        spans = all(cell.columns > 1 for cell in row if cell.text) or len(row) > 2
+        if len(texts) == 1 and spans and not any(map(is_value, row)):
+            is_followed = i + 1 < len(rows) and any(map(is_value, rows[i + 1]))
+            sections |= {i} if row[0].text or is_followed else set()
+    return sections
 
 
-def read_sections(rows: Sequence[Sequence[GridCell]], head: int) -> dict[int, str]:
-    """Return row -> the subset that a row above it names for all rows until the next."""
-    sections: dict[int, str] = {}
+def split_blocks(rows: Sequence[Sequence[GridCell]]) -> list[tuple[int, int]]:
+    """Split a table where its headings are repeated below numbers: (first row, row behind the last) of each block."""
+    starts = [0]
+    has_numbers = False
+    sections = find_sections(rows)
+    for i, row in enumerate(rows):
+        labels = [cell.text for cell in row[1:] if recognise_metric(cell.text) or recognise_subset(cell.text)]
+        is_heading = len(labels) > 1 and not any(map(is_value, row)) and i not in sections
+        if is_heading and has_numbers:
+            starts.append(i)
+            has_numbers = False
+        has_numbers = has_numbers or any(map(is_value, row))
+    return list(zip(starts, [*starts[1:], len(rows)], strict=True))
+
+
+def read_sections(rows: Sequence[Sequence[GridCell]], sections: set[int], head: int) -> dict[int, str]:
+    """Return row -> the subset that a section above it names, for all rows until the next section."""
+    subsets: dict[int, str] = {}
     subset = None
     for i, row in enumerate(rows):
-        if is_section(row):
+        if i in sections:
             text = next(cell.text for cell in row if cell.text)
             subset = recognise_subset(text) or (subset if i < head else None)
         elif subset and i >= head:
-            sections[i] = subset
-    return sections
+            subsets[i] = subset
+    return subsets
 
 
 def find_label_columns(rows: Sequence[Sequence[GridCell]], body: Sequence[int]) -> list[int]:

@@ -62,7 +62,7 @@ _NUMBER = re.compile(rf"(-?(?:\d{{1,9}}|[1-9]\d{{0,2}}(?:,\d{{3}})+)?(?:\.\d{{1,
 _COST = re.compile(
     r"\b(?:param(?:eter)?s?|flops?|macs?|fps|speed|time|latency|memory|backbone|resolution)\b", re.IGNORECASE
 )
-_SIGN = re.compile(r"\^\{[^{}]*\}|[†‡§¶≈*↑↓]|\\(?:tied|checkmark) ?")
+_SIGN = re.compile(r"\^\{[^{}]*\}|[†‡§¶≈*↑↓⁰¹²³⁴-⁹]|\\(?:tied|checkmark) ?")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,11 +51,16 @@ def audit_paper(path: Path) -> list[PaperTable]:
     Raises:
         InputError: for a file that cannot be read, and for one without a table of scores.
     """
-    grids = _read_grids(path)
-    tables = [_audit_table(path, grid, cells) for grid in grids if (cells := read_cells(grid)) and cells.columns]
-    if not tables:
+    parts: list[list[Grid]] = []
+    for grid in _read_grids(path):
+        if grid.continues:
+            parts[-1].append(grid)
+        else:
+            parts.append([grid])
+    tables = [_audit_table(path, grids[0], read_cells(grids)) for grids in parts]
+    if not any(table.table.columns for table in tables):
         raise InputError(
-            f"{path}: none of its {len(grids)} tables has scores under the name of a measure, as maxF, S_m or MAE; "
+            f"{path}: none of its {len(parts)} tables has scores under the name of a measure, as maxF, S_m or MAE; "
             "see docs/leaderboard.md for what is read"
         )
     return tables
@@ -102,6 +107,8 @@ def describe_paper(tables: list[PaperTable]) -> Iterator[str]:
     """Yield the lines that a terminal shows about the tables of a file."""
     for paper_table in tables:
         table = paper_table.table
+        if not table.columns and not paper_table.unread:  # it has no numbers
+            continue
         subsets = dict.fromkeys(subset for subset, _ in table.lines)
         metrics = dict.fromkeys(metric for _, metric in table.lines)
         yield (

@@ -16,6 +16,7 @@ RULES = re.compile(
     r"hdashline|cdashline|arrayrulecolor|rowcolors|morecmidrules|endhead|endfirsthead|endfoot|endlastfoot|"
     r"centering|small|hhline|vspace)(?![A-Za-z])\*?"
 )
+CONTINUED = re.compile(r"\bcontinued\b|\bcont(?:'d|\.)", re.IGNORECASE)
 MULTIROW = re.compile(r"\s*\\multirow(?![A-Za-z])")
 MULTICOLUMN = re.compile(r"\s*\\multicolumn(?![A-Za-z])")
 
@@ -29,7 +30,7 @@ def read_tex(source: str) -> Iterator[Grid]:
     # A comment keeps its line, so that tables are named by their lines.
     source = re.sub(r"(?m)(?<!\\)((?:\\\\)*)%.*$", r"\1", source)
     source = _expand_macros(source)
-    at = number = 0
+    at, number, opened = 0, 0, -1
     while begin := re.compile(rf"\\begin\s*\{{({TABULAR})\}}").search(source, at):
         start = _skip_column_arguments(source, begin)
         end, at = _find_end(source, start)
@@ -39,8 +40,11 @@ def read_tex(source: str) -> Iterator[Grid]:
         line = source.count("\n", 0, begin.start()) + 1
         rows = [[_parse_cell(cell) for cell in cells] for cells in _split_rows(source[start:end])]
         kept = [row for row in rows if any(cell.text for cell in row)]
-        caption = _find_caption(source, begin.start(), at)
-        yield Grid(name=f"table {number} (line {line})", caption=caption, rows=spread_spans(kept))
+        start, caption = _find_caption(source, begin.start(), at)
+        continues = CONTINUED.search(caption) is not None or (start >= 0 and start == opened)
+        opened = start
+        name = f"table {number} (line {line})"
+        yield Grid(name=name, caption=caption, rows=spread_spans(kept), continues=continues and number > 1)
 
 
 def _expand_macros(source: str) -> str:
@@ -87,15 +91,15 @@ def _find_end(source: str, start: int) -> tuple[int, int]:
     return len(source), len(source)
 
 
-def _find_caption(source: str, begin: int, end: int) -> str:
-    """Find the caption in the table environment around a tabular."""
+def _find_caption(source: str, begin: int, end: int) -> tuple[int, str]:
+    """Find the table environment around a tabular, by its place in the source, and its caption."""
     opened = max(source.rfind(r"\begin{table", 0, begin), source.rfind(r"\begin{longtable", 0, begin + 1))
     closed = source.find(r"\end{table", end)
     if opened < 0 or source.find(r"\end{table", opened, begin) >= 0:
-        return ""
+        return -1, ""
     caption = re.compile(r"\\caption\*?").search(source, opened, closed if closed >= 0 else len(source))
     group = read_group(source, skip_optional(source, caption.end())) if caption else None
-    return plain_text(group[0])[0] if group else ""
+    return opened, plain_text(group[0])[0] if group else ""
 
 
 def _split_rows(source: str) -> Iterator[list[str]]:
