@@ -43,13 +43,13 @@ def render_page() -> str:
 def render_table(entries: Sequence[Entry], board: str, subset: str) -> Iterator[str]:
     """Render the table of a subset. Scores come first, so that a narrow screen shows them."""
     measures, rows, notes = build_rows(entries, subset)
-    yield f"### {subset}{{ #{board}-{subset.lower()} }}\n"
+    yield f"### {subset} {{ #{board}-{subset.lower()} }}\n\n<div class=\"scores\" markdown>\n"
     yield f"| Method | {' | '.join(measures)} | Kind | Source | Venue |"
     yield "| :-- |" + " --: |" * len(measures) + " :-- |" * 3
     for method, venue, kind, source, *scores in rows:
         cells = [escape_markdown(method), *scores, kind, link_source(source), escape_markdown(venue)]
         yield f"| {' | '.join(cells)} |"
-    yield ""
+    yield "\n</div>\n"
     yield from (f"{escape_markdown(note)}<br>" for note in notes)
     yield ""
 

@@ -108,8 +108,6 @@ def _check_infos(members: list[zipfile.ZipInfo], size: int) -> None:
     names = [info.filename for info in members]
     if len(set(names)) < len(names):
         raise ValueError("two members have one name")
-    if len({name.partition("/")[0] for name in names}) > 1:
-        raise ValueError("its members are of several leaderboards")
     for info in members:
         name = info.filename
         if not MEMBER.fullmatch(name) or info.orig_filename != name:
@@ -120,6 +118,8 @@ def _check_infos(members: list[zipfile.ZipInfo], size: int) -> None:
             raise ValueError(f"{name}: compressed, which no member of a bundle is")
         if info.file_size > (MAX_ENTRY if name.endswith(".json") else MAX_EVIDENCE):
             raise ValueError(f"{name}: too large")
+    if len({name.partition("/")[0] for name in names}) > 1:
+        raise ValueError("its members are of several leaderboards")
     if sum(info.file_size for info in members) > size:
         raise ValueError("its members are larger than itself")
 
