@@ -94,7 +94,7 @@ def audit(tables, as_json):
     published = collect_published(paths)
     findings = audit_tables(published)
     paper_tables = [table for paper in papers for table in audit_paper(paper)]
-    found = bool(findings) or any(table.findings for table in paper_tables)
+    all_findings = findings + [finding for table in paper_tables for finding in table.findings]
     if as_json and papers:
         print_json({"findings": msgspec.to_builtins(findings), "tables": msgspec.to_builtins(paper_tables)})
     elif as_json:
@@ -108,12 +108,11 @@ def audit(tables, as_json):
         for line in describe_paper(paper_tables):
             print_text(line.lstrip(), indent=" " * (len(line) - len(line.lstrip())))
         published += [table.table for table in paper_tables]
-        findings += [finding for table in paper_tables for finding in table.findings]
         numbers = sum(table.count_numbers() for table in published)
         reproduced = sum(table.reproduced for table in published)
         kinds = f" ({reproduced} reproduced)" if reproduced else ""
-        click.echo(f"{len(published)} tables{kinds}, {numbers} numbers, {len(findings)} findings")
-    sys.exit(1 if found else 0)
+        click.echo(f"{len(published)} tables{kinds}, {numbers} numbers, {len(all_findings)} findings")
+    sys.exit(1 if all_findings else 0)
 
 
 @leaderboard.command()

@@ -64,7 +64,7 @@ def check_marks(table: Published) -> Iterator[Finding]:
         best = [method for method, mark in expected.items() if mark == "best"]
         if len(best) > 1 and "second" not in marks.values():
             # Some papers count two best as first and second, and the next number as third.
-            third = [method for method, mark in expected.items() if mark == "second"]
+            third = [method for method, rank in rank_line(table, subset, metric).items() if rank == 1]
             is_third = len(best) == 2 and "third" in marks.values()
             expected = dict.fromkeys(best, "best") | dict.fromkeys(third if is_third else (), "third")
         wrong = [method for method in table.columns if marks.get(method) != expected.get(method)]

@@ -208,6 +208,25 @@ def test_the_maximum_of_a_pooled_curve_may_lie_below_the_mean_of_the_maxima_and_
     assert overall("0.880") == ["mean"]
 
 
+@pytest.mark.parametrize("metric", ["iou_whole", "auc_pr"])
+def test_what_is_no_mean_of_images_is_not_compared_with_the_mean(metric):
+    cells = {split: {metric: "0.900"} for split in TEST_SPLITS} | {OVERALL: {metric: "0.880"}}
+    assert audit_tables([Published("A paper", "Table 1", {"A": cells})]) == []
+
+
+def test_third_marks_are_checked_where_a_table_has_them():
+    cells = {method: {"DIS-VD": {"mae": text}} for method, text in zip("ABC", ("0.1", "0.2", "0.3"), strict=True)}
+    marks = {method: {"DIS-VD": {"mae": mark}} for method, mark in zip("ABC", ("best", "second", "third"), strict=True)}
+    table = Published("A paper", "Table 1", cells, marks)
+    assert audit_tables([table]) == []
+    assert [f.places for f in audit_tables([replace(table, marks=marks | {"C": {}})])] == []  # marks no third
+    tied = cells | {"B": {"DIS-VD": {"mae": "0.1"}}}
+    tied_marks = marks | {"B": {"DIS-VD": {"mae": "best"}}}
+    assert audit_tables([replace(table, columns=tied, marks=tied_marks)]) == []  # two best, the next is third
+    wrong = replace(table, marks=marks | {"C": {"DIS-VD": {"mae": "second"}}, "B": {"DIS-VD": {"mae": "third"}}})
+    assert [f.places for f in audit_tables([wrong])] == [(("B", "DIS-VD", "mae"), ("C", "DIS-VD", "mae"))]
+
+
 def test_two_tables_of_a_paper_must_agree_on_a_method():
     first = Published("A paper", "Table 1", {"A": {"DIS-VD": {"mae": "0.029", "e_mean": "0.9"}}})
     second = replace(first, table="Table 2", columns={"A": {"DIS-VD": {"mae": "0.028"}}})

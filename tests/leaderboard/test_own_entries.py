@@ -1,7 +1,5 @@
 """The user's own entries, in ./leaderboards, stand next to the shipped ones wherever a leaderboard is named."""
 
-import csv
-import io
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +10,7 @@ from hostile import accepted, call, refused
 from mini_runs import make_mini_run
 
 from disbench.leaderboard.entry import find_entries, list_boards, list_entries, read_entry
+from disbench.reports.inputs import classify_inputs, load_inputs
 from disbench.system import progress
 
 pytestmark = pytest.mark.usefixtures("shared_bootstraps")
@@ -74,15 +73,14 @@ def test_a_copy_of_a_shipped_entry_takes_its_place():
 def test_an_own_entry_of_a_shipped_method_stands_next_to_it():
     run = make_mini_run(Path("runs"))
     accepted(call("submit", run.folder))
-    result = accepted(call("report", "dis-mini", "--metrics", "mae", "--format", "csv"))
-    methods = {row["method"] for row in csv.DictReader(io.StringIO(result.stdout))}
-    assert {"DiffDIS-mini", "DiffDIS-mini (own entry)"} <= methods
+    results = load_inputs(classify_inputs([(None, Path("dis-mini"))]).measured)
+    assert [result.title for result in results] == ["DiffDIS-mini", "U2-NetP-mini", "DiffDIS-mini (own entry)"]
     assert accepted(call("leaderboard", "check", "dis-mini")).exit_code == 0
 
 
 def test_a_broken_own_entry_is_named():
     submit()
-    Path("leaderboards/dis5k/mvanet.json").write_text("{")
+    Path("leaderboards/dis5k/mvanet.json").write_text("{", encoding="utf-8")
     result = call("report", "dis5k")
     assert result.exit_code == 2
     assert "disbench: leaderboards/dis5k/mvanet.json: not a leaderboard entry" in result.stderr

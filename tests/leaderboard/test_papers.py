@@ -17,7 +17,8 @@ from disbench.leaderboard.tables import collect_published
 from disbench.metrics.catalogue import PAPER
 from disbench.reports.published import tables_of_entries
 
-REPORTS = Path(__file__).parents[2] / "reports"
+ROOT = Path(__file__).parents[2]
+REPORTS, PAGE = ROOT / "reports", ROOT / "docs" / "leaderboard.md"
 
 
 def audit(path, text, suffix=".tex"):
@@ -383,14 +384,11 @@ def test_measures_that_a_code_does_not_compute(tmp_path):
 
 def test_the_command_prints_findings_and_what_was_not_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("p.tex").write_text(ROWS, encoding="utf-8")
-    result = call("leaderboard", "audit", "p.tex")
+    Path("paper.tex").write_text(ROWS, encoding="utf-8")
+    result = call("leaderboard", "audit", "paper.tex")
     assert result.exit_code == 1
-    lines = result.stdout.splitlines()
-    assert lines[0].startswith("p.tex, table 1 (line 9): 14 numbers, 4 methods (IS-Net, BiRefNet, U2Net, Ours)")
-    assert "  not read: row 5, column 6: '0.07l' is not one number" in lines
-    assert lines[-1] == "1 tables, 14 numbers, 1 findings"
-    result = call("leaderboard", "audit", "p.tex", "--json")
+    assert f"```text\n{result.stdout}```" in PAGE.read_text("utf-8")
+    result = call("leaderboard", "audit", "paper.tex", "--json")
     (table,) = json.loads(result.stdout)["tables"]
     assert table["table"]["columns"]["IS-Net"]["DIS-TE1"]["f_max"] == "0.740"
     assert table["unread"][2] == "row 5, column 6: '0.07l' is not one number"

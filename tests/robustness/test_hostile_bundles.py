@@ -216,7 +216,7 @@ def test_parts_join_an_entry_and_keep_what_it_has():
     path = Path("leaderboards/dis-mini/diffdis.json")
     value = json.loads(path.read_text("utf-8"))
     value["paper"] = {}
-    path.write_text(json.dumps(value))
+    path.write_text(json.dumps(value), encoding="utf-8")
     accepted(call("leaderboard", "add", BUNDLE))
     entry = read_entry(path)
     assert [list(part.splits) for part in entry.measured] == [["DIS-TE2"], ["DIS-TE1"]]
