@@ -78,6 +78,15 @@ def test_an_own_entry_of_a_shipped_method_stands_next_to_it():
     assert accepted(call("leaderboard", "check", "dis-mini")).exit_code == 0
 
 
+def test_a_run_comes_before_the_entry_that_was_made_of_it():
+    run = submit()
+    (result,) = load_inputs([(None, Path("mynet"))])
+    assert result.folder == Path("runs/mynet") / run.folder.name
+    shutil.rmtree("runs")
+    (result,) = load_inputs([(None, Path("mynet"))])
+    assert result.folder.parent == Path("leaderboards/dis5k/evidence")
+
+
 def test_a_broken_own_entry_is_named():
     submit()
     Path("leaderboards/dis5k/mvanet.json").write_text("{", encoding="utf-8")

@@ -271,6 +271,9 @@ def test_parts_of_a_table_are_one_table(tmp_path):
     ]
     assert rules(table) == []
     assert other.table.columns == {"A": {"DIS-TE4": {"mae": "0.4"}}}
+    assert [finding.message for finding in other.findings] == [
+        "mae of A on DIS-TE4: 0.1 in table 1 (line 2), 0.4 in table 4 (line 12)"
+    ]
 
 
 THIRD = ("red", "green", "blue")

@@ -8,12 +8,12 @@ from disbench.errors import InputError
 from disbench.leaderboard.audit import audit_tables
 from disbench.leaderboard.finding import Finding
 from disbench.leaderboard.papers.grid import MAX_BYTES, MAX_METHODS, Grid
-from disbench.leaderboard.papers.layout import PaperCells, read_cells
+from disbench.leaderboard.papers.layout import UNNAMED, PaperCells, read_cells
 from disbench.leaderboard.papers.marks import read_marks, split_sources
 from disbench.leaderboard.papers.protocols import Verdict, judge_protocols
 from disbench.leaderboard.papers.tex import read_tex
 from disbench.leaderboard.papers.text_tables import read_csv, read_markdown
-from disbench.leaderboard.rules import check_digits
+from disbench.leaderboard.rules import check_between, check_digits
 from disbench.leaderboard.tables import Place, Published
 from disbench.system.documents import report_unreadable
 from disbench.system.files import require_regular_file
@@ -63,6 +63,10 @@ def audit_paper(path: Path) -> list[PaperTable]:
             f"{path}: none of its {len(parts)} tables has scores under the name of a measure, as maxF, S_m or MAE; "
             "see docs/leaderboard.md for what is read"
         )
+    for i, table in enumerate(tables):
+        for earlier in tables[:i]:
+            differing = check_between([earlier.table, table.table])
+            table.findings.extend(finding for finding in differing if finding.places[0][1] != UNNAMED)
     return tables
 
 
@@ -107,14 +111,11 @@ def describe_paper(tables: list[PaperTable]) -> Iterator[str]:
     """Yield the lines that a terminal shows about the tables of a file."""
     for paper_table in tables:
         table = paper_table.table
-        if not table.columns and not paper_table.unread:  # it has no numbers
-            continue
-        subsets = dict.fromkeys(subset for subset, _ in table.lines)
-        metrics = dict.fromkeys(metric for _, metric in table.lines)
-        yield (
-            f"{table.paper}, {table.table}: {table.count_numbers()} numbers, {len(table.columns)} methods "
-            f"({', '.join(table.columns)}); {', '.join(subsets)}; {', '.join(metrics)}"
-        )
+        subsets = ", ".join(dict.fromkeys(subset for subset, _ in table.lines))
+        metrics = ", ".join(dict.fromkeys(metric for _, metric in table.lines))
+        methods = f"{len(table.columns)} methods ({', '.join(table.columns)})"
+        contents = f"{table.count_numbers()} numbers, {methods}; {subsets}; {metrics}"
+        yield f"{table.paper}, {table.table}: {contents if table.columns else 'no scores'}"
         yield from (f"  {finding.message}" for finding in paper_table.findings)
         yield from (f"  not read: {line}" for line in paper_table.unread)
         yield from (f"  note: {line}" for line in paper_table.notes)
