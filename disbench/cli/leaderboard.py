@@ -55,7 +55,7 @@ def show(entries, split, text, clean, measured, metrics, as_json):
 @leaderboard.command("check")
 @entries_argument
 def check(entries):
-    """Validate entries. Default: all shipped ones.
+    """Validate entries. Default: all shipped ones, and yours in ./leaderboards.
 
     Checks names, whole subsets, the same ground truth, and scores against evidence. Exit status 1: faults.
     """

@@ -22,7 +22,7 @@ class Published:
         paper: the paper's citation.
         table: the table's name in the paper.
         columns: method -> subset -> metric -> printed text.
-        marks: method -> subset -> metric -> "best" or "second".
+        marks: method -> subset -> metric -> "best" or "second"; "third" only in tables of a paper's source.
         trained_on: method -> the splits that it was trained on, or "unstated". Methods without a record are omitted.
         sees_truth: the methods that received ground truth.
         reproduced: whether others than the methods' authors made the maps, and scored them with the authors' script.
