@@ -120,7 +120,7 @@ def audit(tables, as_json):
 @to_option
 @click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name in the bundle.")
 def add(bundle, root, model):
-    """Check a bundle of `disbench submit --bundle`, and write its entry into a leaderboard.
+    """Check a bundle of `submit`, and write its entry.
 
     The checks are those of `disbench leaderboard check`. What is in the leaderboard is not replaced.
     """
