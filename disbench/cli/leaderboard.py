@@ -116,7 +116,7 @@ def audit(tables, as_json):
 
 
 @leaderboard.command()
-@click.argument("bundle", type=PATH)
+@click.argument("bundle", metavar="BUNDLE", type=PATH)
 @to_option
 @click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name in the bundle.")
 def add(bundle, root, model):
