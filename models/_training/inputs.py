@@ -75,6 +75,8 @@ def pair_training_inputs(dataset: DataSet, *, card: Card, places: Mapping[str, s
     Raises:
         InputError: as disbench.data.inputs.pair_inputs does.
     """
+    if not card.inputs and not places:
+        return dataset
     dataset = pair_inputs(declare_inputs(dataset, places), card.title, card.inputs)
     check_output(out, dataset.input_places)
     return hash_inputs(dataset)

@@ -14,11 +14,10 @@ from torch import Tensor
 
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts.device import choose_device
-from disbench.models._parts.weights import digest_tensors, parse_size
-from disbench.models.diffdis.conditioning import factor
+from disbench.models._parts.weights import digest_tensors, parse_size, read_training_size
 from disbench.models.lawdis import steps
 from disbench.models.lawdis.network import Networks
-from disbench.models.lawdis.weights import build_untrained, load_networks
+from disbench.models.lawdis.weights import FILES, build_untrained, load_networks
 from disbench.registry.card import Card
 
 WINDOWS = ("none", "auto", "truth")
@@ -34,7 +33,7 @@ class Predictor:
         seed: Seed of the noise that the macro mode starts from, the same for every image.
         windows: "none" for the macro mode; "auto" to refine its map in windows around its own edges, and "truth", the
             authors' semi-auto, around those of the ground truth, which `prepare` then takes.
-        size: Working size in pixels per side, a multiple of 64; default: the card's.
+        size: Working size in pixels per side, a multiple of 64; default: the folder's, otherwise the card's.
     """
 
     def __init__(
@@ -52,6 +51,8 @@ class Predictor:
             raise InputError(f"--option seed={seed}: must be a whole number from 0 to 2^63 - 1")
         self.seed, self.windows = int(seed), windows
         self.takes_truth = windows == "truth"
+        trained = Path(weights) / "unet" / FILES[0]
+        size = size or (read_training_size(trained) if trained.is_file() else "")
         side = parse_size(size, card.pipeline["size"], 64)
         self.size = (side, side)
         self.device = choose_device(device)
@@ -110,8 +111,7 @@ class Predictor:
 
     def _segment(self, images: Tensor, tokens: Tensor) -> Tensor:
         """Predict maps (b, H, W) in [0, 1] in the macro mode. Every image and every device gets the same noise."""
-        side = self.size[0] // factor(self.networks.vae)
-        noise = torch.randn((1, 4, side, side), generator=torch.Generator().manual_seed(self.seed))
+        noise = self.networks.draw_noise(self.seed, self.size[0])
         noise = noise.to(images.device).expand(len(images), -1, -1, -1)
         return self.networks.segment(images, noise, self.networks.embed(tokens)).sigmoid()
 
