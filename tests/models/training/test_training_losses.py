@@ -31,7 +31,12 @@ from disbench.registry.discovery import list_cards
 from disbench.registry.loading import import_attribute
 
 torch.set_num_threads(1)
-TRAINED = [c for c in list_cards().values() if c.training and c.name not in ("isnet", "udun", "fp_dis", "lawdis")]
+SLOW = {"pdfnet": (pytest.mark.ci, pytest.mark.slow)}  # at 256 pixels, its smallest size
+TRAINED = [
+    pytest.param(card, marks=SLOW.get(card.name, ()), id=card.name)
+    for card in list_cards().values()
+    if card.training and card.name not in ("isnet", "udun", "fp_dis", "lawdis")
+]
 DRAWN = [c for c in list_cards().values() if c.training and c.name != "lawdis"]  # which starts from a folder
 # What no loss depends on: a norm without effect; where nothing is away from itself; a bias before a batch norm.
 UNREACHED = {"swin.norm.weight", "swin.norm.bias", "decoder.ifa.pos1.emb", "msca3.global_att.1.bias"}
@@ -69,7 +74,7 @@ def narrow(monkeypatch):
     monkeypatch.setitem(SIZES, "large", (32, (1, 1, 1, 1), 4))
 
 
-@pytest.mark.parametrize("card", TRAINED, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", TRAINED)
 def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, tmp_path):
     training = trained(card.name)
     (stage,) = training.stages
