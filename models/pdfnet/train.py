@@ -7,7 +7,8 @@ it is their class.
 
 The authors train with batches of one image: sums and means over a batch are here means of its images' own. They draw
 each depth map from those of three networks, and compare with that of the largest; here there is one for both. Their
-dropout of 0.1 in the attentions is omitted. They start from a Swin trained on ImageNet.
+dropout of 0.1 in the attentions, and of whole blocks of the Swin, is omitted. They start from a Swin trained on
+ImageNet.
 """
 
 import torch

@@ -10,7 +10,9 @@ from filled_weights import loss_maps, loss_masks
 from torch.nn import functional
 
 from disbench.models._parts.swin import SIZES
+from disbench.models._training.context import TrainingContext
 from disbench.models._training.losses import ssim
+from disbench.models._training.supervised import Recipe, build_start
 from disbench.models.pdfnet import train
 from disbench.models.pdfnet.train import DepthDecoder, Training, depth_loss, integrity_loss, map_loss
 
@@ -143,6 +145,19 @@ def test_it_starts_from_the_authors_file_and_from_its_own(narrow):
         f"depth_decoder.{name}" for name in DepthDecoder().state_dict()
     }
     training.network("pdfnet", 256).load_state_dict(learned)
+
+
+def test_it_starts_from_a_published_swin_whose_positions_are_drawn(narrow, tmp_path):
+    training = Training()
+    torch.manual_seed(1)
+    state = training.network("pdfnet", 256).encoder.state_dict()
+    drawn_anew = ("norm0.", "norm1.", "norm2.", "norm3.", "absolute_pos_embed")
+    published = {name: x for name, x in state.items() if not name.startswith(drawn_anew)}
+    torch.save({"model": published}, tmp_path / "swin.pth")
+    recipe, lines = Recipe(size=256, backbone=(str(tmp_path / "swin.pth"),)), []
+    net, identity = build_start(training, recipe, TrainingContext(out=tmp_path, log=lines.append))
+    assert all(torch.equal(net.encoder.state_dict()[name], x) for name, x in published.items())
+    assert len(identity["backbone"]) == 1 and "absolute_pos_embed" in lines[0]
 
 
 def test_the_decoder_of_depth_has_the_authors_names_and_shapes():
