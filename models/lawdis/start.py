@@ -40,19 +40,16 @@ def widen_diffusion(folder: Path) -> Networks:
     vae = files.load_network(AutoencoderKL, str(folder), "vae").float()
     text, tokenizer = load_text(folder, unet.config.cross_attention_dim)
     first = {"conv_in.weight": unet.conv_in.weight.detach().repeat(1, 2, 1, 1) / 2}
-    last = {f"decoder.conv_out.{name}": x.detach().mean(0, keepdim=True) for name, x in _last(vae)}
+    last = vae.decoder.conv_out.state_dict().items()
+    averaged = {f"decoder.conv_out.{name}": x.mean(0, keepdim=True) for name, x in last}
     config = files.load_part(DDIMScheduler.load_config, str(folder), "scheduler")
     return Networks(
         unet=_widen(UNet2DConditionModel, unet, NEEDED["unet"], first),
-        vae=_widen(FusingVAE, vae, NEEDED["vae"], last),
+        vae=_widen(FusingVAE, vae, NEEDED["vae"], averaged),
         scheduler=set_step(DDIMScheduler.from_config(config, timestep_spacing="trailing")),
         text=text,
         tokenizer=tokenizer,
     )
-
-
-def _last(vae: AutoencoderKL) -> Any:
-    return vae.decoder.conv_out.named_parameters()
 
 
 def _widen(kind: Any, net: nn.Module, changes: dict[str, Any], changed: dict[str, Tensor]) -> Any:
