@@ -10,6 +10,7 @@ from disbench.cli.options import (
     TEXT,
     KeyValue,
     add_options,
+    input_option,
     models_option,
     training_options,
 )
@@ -44,6 +45,7 @@ RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of it
     type=TEXT,
     help="Data set to validate on. Default: DIS-VD or validation of --data.",
 )
+@add_options(input_option)
 @click.option(
     "--out", required=True, type=PATH, help="Folder of checkpoints and logs; resumes from them."
 )
@@ -52,7 +54,7 @@ RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of it
     "--track", type=click.Choice(["tensorboard", "trackio"]), help="Also log to an experiment tracker. Needs RECIPE."
 )
 @add_options(models_option, *training_options)
-def train(recipe, changes, model, data, validate, out, device, track, **model_options):
+def train(recipe, changes, model, data, validate, inputs, out, device, track, **model_options):
     """Train DiffDIS by a recipe, or another method by its name.
 
     RECIPE is a TOML file, or the name of a shipped one: paper, recommended, mini.
@@ -64,13 +66,16 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
     model_options = {key: value for key, value in model_options.items() if value not in (None, ())}
     if model and (track or changes):
         raise InputError(f"{'--track' if track else '--set'} needs a recipe; omit it with --model")
+    if recipe and inputs:
+        raise InputError("--input needs --model; omit it with a recipe, DiffDIS takes images only")
     if recipe and model_options:
         option = "--" + min(model_options).replace("_", "-")
         raise InputError(f"{option} needs --model; with a recipe, change its keys by --set")
     recipe_file = recipe if recipe and recipe.is_file() else None  # a folder may have the name of a shipped recipe
     validation_folders = list_data_folders(validate) if validate else ()
-    check_output(out, [*list_data_folders(data), *validation_folders, recipe_file])
+    check_output(out, [*list_data_folders(data), *validation_folders, recipe_file, *inputs.values()])
     try:
+        from disbench.data.dataset import INPUTS
         from disbench.models._training.context import TrainingContext
         from disbench.models._training.supervised import Recipe, train_model
         from disbench.registry.discovery import cli_arguments
@@ -88,8 +93,9 @@ def train(recipe, changes, model, data, validate, out, device, track, **model_op
             train_recipe(recipe, data, context, validation=validate, changes=changes, track=track)
             return
         model_recipe = Recipe(**model_options)
-        weights, scores = train_model(model, model_recipe, data, context, validation=validate)
+        weights, scores = train_model(model, model_recipe, data, context, validation=validate, inputs=inputs)
         for key, value in (scores or {}).items():
             click.echo(f"{key}: {value:.4f}")
         command = f"disbench run {cli_arguments(card, '--model')} --weights {weights}"
+        command += "".join(f" --input {INPUTS[name]}" for name in card.inputs)
         click.echo(f"To run it, at {model_recipe.size} px, as the file says: {command}")

@@ -75,6 +75,17 @@ def hash_dataset(dataset: DataSet, progress: Progress | None = None) -> DataSet:
     return replace(dataset, splits=splits)
 
 
+def hash_inputs(dataset: DataSet) -> DataSet:
+    """Return the data set with the digests of its depth maps only, as hash_dataset() computes them."""
+    cache = DigestCache(list_folders(dataset))
+    splits = {
+        split: tuple(replace(sample, inputs=_hash_inputs(sample.inputs, cache)) for sample in samples)
+        for split, samples in dataset.splits.items()
+    }
+    cache.save()
+    return replace(dataset, splits=splits)
+
+
 def _hash_inputs(inputs: SampleInputs, cache: DigestCache) -> SampleInputs:
     return replace(inputs, depth_digest=cache.hash_file(inputs.depth)) if inputs.depth else inputs
 

@@ -15,26 +15,27 @@ from disbench.metrics.validate import FOREGROUND_ABOVE, check_map
 def check_values(
     title: str, names: Sequence[str], values: Mapping[str, Any], size: tuple[int, ...]
 ) -> dict[str, Any]:
-    """Check the additional inputs of one image that a caller passes, and return them as `prepare` takes them.
+    """Check what a caller passes next to one image, and return it as `prepare` takes it.
 
     Args:
         title: the model.
-        names: the inputs that it takes.
+        names: the inputs that it takes, and "truth" if it receives the ground truth.
         values: the inputs that it is given.
         size: height and width of the image.
 
     Returns:
-        "depth", uint8 (h, w); "prompt", a text; "box", float64 (4,).
+        "depth" and "truth", uint8 (h, w); "prompt", a text; "box", float64 (4,).
 
     Raises:
         InputError: for a missing input, one that the model does not take, and a value that does not fit.
     """
     check_names(title, names, values)
     checked = dict(values)
-    if "depth" in values:
-        check_map("depth", values["depth"])
-        check_depth_size("depth", values["depth"], size)
-        checked["depth"] = np.require(values["depth"], requirements=["C", "W", "E"])
+    for name, kind in (("depth", "depth map"), (TRUTH, "ground truth")):
+        if name in values:
+            check_map(name, values[name])
+            check_size(name, values[name], size, kind)
+            checked[name] = np.require(values[name], requirements=["C", "W", "E"])
     if "prompt" in values and not isinstance(values["prompt"], str):
         raise wrong_type("prompt", values["prompt"], "text, which may be empty")
     if "box" in values:
@@ -50,17 +51,19 @@ def check_names(title: str, names: Sequence[str], given: Iterable[str]) -> None:
             known = ", ".join(names) or "none"
             raise InputError(f"{title} takes no {name}; omit it (additional inputs of this model: {known})")
     for name in names:
+        if name not in given and name == TRUTH:
+            raise InputError(f"{title} needs the ground truth of each image, in Python the argument truth")
         if name not in given:
             raise InputError(
                 f"{title} needs {name} for each image; add --input {INPUTS[name]}, in Python the argument {name}"
             )
 
 
-def check_depth_size(title: str, depth: np.ndarray, size: tuple[int, ...]) -> None:
-    """Raise InputError, which begins with `title`, for a depth map of another size than its image."""
-    if depth.shape != tuple(size):
-        sizes = f"{depth.shape[1]} x {depth.shape[0]} pixels, but its image has {size[1]} x {size[0]}"
-        raise InputError(f"{title}: {sizes}; resize the depth map")
+def check_size(title: str, levels: np.ndarray, size: tuple[int, ...], kind: str = "depth map") -> None:
+    """Raise InputError, which begins with `title`, for a depth map or ground truth of another size than its image."""
+    if levels.shape != tuple(size):
+        sizes = f"{levels.shape[1]} x {levels.shape[0]} pixels, but its image has {size[1]} x {size[0]}"
+        raise InputError(f"{title}: {sizes}; resize the {kind}")
 
 
 def parse_box(title: str, box: Any, size: tuple[int, ...]) -> np.ndarray:

@@ -218,20 +218,22 @@ def _to_array(values: Any) -> np.ndarray:
 
 
 def _predict(model: Model, image: np.ndarray) -> np.ndarray:
-    return model.predict(image, **draw_inputs(model.inputs, image))
+    return model.predict(image, **draw_inputs(model.arguments, image))
 
 
 def _prepare(model: Model, image: np.ndarray) -> Any:
-    return model.predictor.prepare(image, **draw_inputs(model.inputs, image))
+    return model.predictor.prepare(image, **draw_inputs(model.arguments, image))
 
 
 def draw_inputs(names: Sequence[str], image: np.ndarray) -> dict[str, Any]:
-    """Draw additional inputs: the image in grey as depth, an empty prompt, the whole image as the box."""
+    """Draw inputs: the image in grey as depth, an empty prompt, the whole image as the box, bright pixels as truth."""
     height, width = image.shape[:2]
+    grey = np.rint(image.mean(axis=2)).astype(np.uint8)
     drawn = {
-        "depth": np.rint(image.mean(axis=2)).astype(np.uint8),
+        "depth": grey,
         "prompt": "",
         "box": np.array([0, 0, width, height], np.float64),
+        "truth": np.where(grey > 128, np.uint8(255), np.uint8(0)),
     }
     return {name: drawn[name] for name in names}
 

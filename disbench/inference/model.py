@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from disbench.data.dataset import Sample, check_input_names
-from disbench.data.images import read_image
+from disbench.data.dataset import TRUTH, Sample, check_input_names
+from disbench.data.images import read_image, read_truth
 from disbench.data.input_values import check_values, read_inputs
 from disbench.errors import InputError, wrong_type
 from disbench.inference.predictor import Predictor
@@ -43,7 +43,8 @@ class Model:
         title: the method, as reports call it.
         name: names the folder under runs/.
         device: the device of the predictor.
-        inputs: names of the additional inputs that `predict` takes.
+        inputs: names of the additional inputs that data sets or users supply.
+        arguments: names of what `predict` takes next to an image: `inputs`, and "truth" for a predictor that takes it.
         sees_truth: whether the method receives ground truth.
         guarded: whether faults of the predictor are reported as InputError: for code from outside disbench.
     """
@@ -58,7 +59,9 @@ class Model:
         # A user's file has no card of its own.
         self.inputs = tuple(getattr(predictor, "inputs", ())) if card.status == "file" else card.inputs
         check_input_names(f"{card.external_path}", self.inputs)
-        self.sees_truth: bool = card.sees_truth or getattr(predictor, "sees_truth", False)
+        takes_truth: bool = getattr(predictor, "takes_truth", False)
+        self.arguments = (*self.inputs, TRUTH) if takes_truth else self.inputs
+        self.sees_truth: bool = card.sees_truth or takes_truth or getattr(predictor, "sees_truth", False)
         self.clock = make_clock(predictor.device)
         self.guarded = not card.is_shipped
         self._process = os.getpid()
@@ -99,8 +102,8 @@ class Model:
 
         Args:
             image: a NumPy array uint8 (h, w, 3), RGB, in any memory layout; it is not changed.
-            **inputs: the additional inputs that the model takes, and no others: `depth`, uint8 (h, w); `prompt`, a
-                text; `box`, x0, y0, x1, y1 in pixels.
+            **inputs: what the model takes next to an image, and nothing else: `depth`, uint8 (h, w); `prompt`, a text;
+                `box`, x0, y0, x1, y1 in pixels; `truth`, uint8 (h, w).
 
         Returns:
             uint8 (h, w), 255 for foreground.
@@ -109,7 +112,7 @@ class Model:
             InputError: for anything other than such values; the message says how to convert an array.
         """
         check_image("image", image)
-        values = check_values(self.title, self.inputs, inputs, image.shape[:2])
+        values = check_values(self.title, self.arguments, inputs, image.shape[:2])
         image = np.require(image, requirements=["C", "W", "E"])  # torch takes no other layout
         prepared, _ = self._prepare(image, values)
         output, _ = self.compute(prepared)
@@ -118,7 +121,14 @@ class Model:
     @survive_fork
     def load(self, sample: Sample) -> tuple[Any, Seconds]:
         """Read and prepare the image of a sample. Decoding belongs to the data set, so it is not timed."""
-        return self._prepare(read_image(sample.require_image(), sample.image_digest), read_inputs(sample))
+        return self._prepare(read_image(sample.require_image(), sample.image_digest), self.read_arguments(sample))
+
+    def read_arguments(self, sample: Sample) -> dict[str, Any]:
+        """Read what the model takes next to the image of a sample. InputError for a file that cannot be read."""
+        values = read_inputs(sample)
+        if TRUTH in self.arguments:
+            values[TRUTH] = read_truth(sample.truth, sample.truth_digest, sample.truth_kind)
+        return values
 
     @survive_fork
     def compute(self, prepared: Any) -> tuple[Any, Seconds]:

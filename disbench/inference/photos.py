@@ -15,11 +15,11 @@ import msgspec
 import numpy as np
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from disbench.data.dataset import Sample
+from disbench.data.dataset import TRUTH, Sample
 from disbench.data.hashing import ChangedFileError, hash_file
 from disbench.data.headers import EXTENSIONS
 from disbench.data.images import check_photo
-from disbench.data.input_values import check_depth_size, parse_box, read_inputs
+from disbench.data.input_values import check_size, parse_box, read_inputs
 from disbench.data.inputs import pair_photos
 from disbench.data.pillow import PHOTO_FORMATS, open_picture
 from disbench.errors import InputError
@@ -149,8 +149,13 @@ def predict_photos(
         The outcome of each photo.
 
     Raises:
-        InputError: for additional inputs that are not those of the photos, before any photo is predicted.
+        InputError: before any photo is predicted, for additional inputs that are not those of the photos, and for a
+            model that needs ground truths.
     """
+    if TRUTH in model.arguments:
+        raise InputError(
+            f"{model.title} needs ground truths, which photos do not have; choose other options (see `disbench models`)"
+        )
     paired = pair_photos(model.title, model.inputs, inputs or {}, list(outputs))
     for count, (image, file) in enumerate(outputs.items(), 1):
         sample = Sample("", image.stem, image, image, inputs=paired[image])
@@ -194,7 +199,7 @@ def _predict_photo(model: Model, sample: Sample, file: Path, *, cutout: bool, ov
         if _make_fingerprint(model, sample, cutout=cutout) != fingerprint:
             raise ChangedFileError(image)
         if "depth" in inputs:
-            check_depth_size(f"{sample.inputs.depth}", inputs["depth"], photo.pixels.shape[:2])
+            check_size(f"{sample.inputs.depth}", inputs["depth"], photo.pixels.shape[:2])
         if "box" in inputs:
             parse_box(f"{image}: its box", inputs["box"], photo.pixels.shape[:2])
         mask = model.predict(photo.pixels, **inputs)

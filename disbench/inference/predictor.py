@@ -13,7 +13,8 @@ class Predictor(Protocol):
         identity: everything that decides the scores apart from the card, such as digest of the weights and size.
 
     A model in a single Python file has no card. There, the class may have the attribute `inputs`, which means the same
-    as in a card. Any predictor may have the attribute `sees_truth`, where it depends on its options.
+    as in a card. Any predictor may have the attributes `sees_truth` and `takes_truth`, where that depends on its
+    options. With either its scores are marked; with the second `prepare` also receives `truth`, uint8 (h, w).
     """
 
     device: str

@@ -16,7 +16,6 @@ import numpy as np
 
 from disbench.data.dataset import DataSet, Sample
 from disbench.data.images import read_image
-from disbench.data.input_values import read_inputs
 from disbench.data.inputs import pair_inputs
 from disbench.inference.model import Model
 from disbench.runs.pipeline import hash_mask
@@ -82,7 +81,7 @@ def time_model(
 
     clock = make_clock(model.device)
     load_before = measure_load(model.device)
-    images = [(read_image(sample.require_image()), read_inputs(sample)) for sample in samples]
+    images = [(read_image(sample.require_image()), model.read_arguments(sample)) for sample in samples]
     image, inputs = images[0]
     first_call = WallClock().time(partial(model.predict, image, **inputs))[1]
     digests = [hash_mask(model.predict(image, **inputs)) for image, inputs in images]

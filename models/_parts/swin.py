@@ -52,6 +52,8 @@ class Swin(nn.Module):
         stages = [f"layers.{level}." for level in range(len(depths), 4)]
         self.surplus = ("head.", "norm.", f"layers.{len(depths) - 1}.downsample.", *stages)
         self.added, self.replaced = tuple(f"{name}." for name in self.norms), ()
+        if positions:
+            self.added += ("absolute_pos_embed",)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(b, 3, h, w) -> features (b, c, h', w') of the stem and of each stage, finest first."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +34,7 @@ class RunState:
         identity: the recipe, a dataclass or a dictionary. A checkpoint of another identity is refused.
         name: name of the network in files and messages.
         pictures_digest: digest of the training pictures, "" if unknown. A checkpoint of other pictures is refused.
+        inputs: digests of the inputs next to them, by subset and name. A checkpoint of others is refused.
         metadata: metadata of the safetensors files.
     """
 
@@ -41,6 +42,7 @@ class RunState:
     identity: Any
     name: str = "train"
     pictures_digest: str = ""
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     metadata: dict[str, str] | None = None
 
     @property
@@ -68,6 +70,8 @@ def save_checkpoint(state: RunState, modules: Mapping[str, Stateful], step: int,
     """
     identity = asdict(state.identity) if is_dataclass(state.identity) else state.identity
     content = {"identity": identity, "pictures": state.pictures_digest, "step": step, "seconds": seconds}
+    if state.inputs:
+        content["inputs"] = state.inputs
     content |= {key: module.state_dict() for key, module in modules.items()}
     # Streamed tensor by tensor: DiffDIS' checkpoint has 15 GB, which must not be in memory a second time.
     with atomic_writer(state.checkpoint) as file:
@@ -81,7 +85,7 @@ def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tupl
     """Load the checkpoint into the modules; return the number of finished steps and the seconds that they took.
 
     Raises:
-        InputError: if the file is damaged, or belongs to another recipe or to other pictures.
+        InputError: if the file is damaged, or belongs to another recipe, to other pictures or to other inputs.
     """
     path = require_regular_file(state.checkpoint)
     try:
@@ -92,6 +96,8 @@ def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tupl
     saved_pictures = saved.get("pictures")  # checkpoints of earlier versions have no digest
     if saved_pictures and state.pictures_digest and saved_pictures != state.pictures_digest:
         raise InputError(f"{path}: trained on other pictures; give the --data that it started with, or another --out")
+    if saved.get("inputs", {}) != state.inputs:
+        raise InputError(f"{path}: trained with other inputs; give the --input that it started with, or another --out")
     for key, module in modules.items():
         module.load_state_dict(saved[key])
     return saved["step"], saved["seconds"]

@@ -5,7 +5,7 @@ No generator survives a step, so a resumed training sees exactly the pictures of
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,12 +18,13 @@ from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.data.dataset import SPLIT_COUNTS, DataLocation, Sample
+from disbench.data.dataset import SPLIT_COUNTS, DataLocation, DataSet, Sample
 from disbench.data.file_lists import list_names
 from disbench.data.images import read_image, read_truth
 from disbench.data.location import find_dataset, list_subsets
 from disbench.errors import InputError
-from disbench.models._training.recipes import Cut, Share
+from disbench.models._training.changes import Augment, Change, change_pair, draw_change
+from disbench.models._training.inputs import Inputs, find_inputs
 from disbench.system.progress import Progress
 
 READERS = 4  # threads
@@ -38,24 +39,13 @@ Width = Annotated[int, Meta(ge=3, le=99)]
 
 
 @dataclass(frozen=True)
-class Augment:
-    """The limits of the changes of a picture. Probabilities and shares are in 0..1."""
-
-    flip: Share = 0.5  # probability
-    crop: tuple[Cut, Cut] = (0.75, 1.0)  # side of the crop, as a share of the picture's side
-    rotation: Share = 0.2  # probability
-    degrees: Annotated[float, Meta(ge=0, le=180)] = 15.0  # largest rotation
-    colour: Share = 0.4  # brightness, contrast and saturation change by up to this share
-    cutmix: Share = 0.5  # probability
-
-
-@dataclass(frozen=True)
 class Pictures:
     """Square pictures of one size in memory."""
 
     images: np.ndarray  # uint8 (n, s, s, 3)
     truths: np.ndarray  # uint8 (n, s, s), soft where foreground and background share a pixel
     digest: str = ""  # digest of the files that they were read from; "" if unknown
+    inputs: Inputs | None = None  # what the network takes next to them
 
     def __len__(self) -> int:
         return len(self.images)
@@ -75,6 +65,11 @@ class Files:
     def digest(self) -> str:
         """Digest of the files, as `digest_samples` computes it."""
         return digest_samples(self.samples)
+
+    @property
+    def inputs(self) -> Inputs | None:
+        """What the network takes next to the pictures."""
+        return find_inputs(self.samples, self.size)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -99,7 +94,7 @@ def load_pictures(samples: Sequence[Sample], size: int) -> Pictures:
     files = Files(samples, size)
     with ThreadPoolExecutor(READERS) as pool:
         images, truths = zip(*pool.map(files.__getitem__, range(len(files))), strict=True)
-    return Pictures(np.stack(images), np.stack(truths), files.digest)
+    return Pictures(np.stack(images), np.stack(truths), files.digest, files.inputs and files.inputs.load())
 
 
 def digest_samples(samples: Sequence[Sample]) -> str:
@@ -109,7 +104,10 @@ def digest_samples(samples: Sequence[Sample]) -> str:
 
 
 def find_training_samples(
-    location: DataLocation, validation: DataLocation = None, progress: Progress | None = None
+    location: DataLocation,
+    validation: DataLocation = None,
+    progress: Progress | None = None,
+    pair: Callable[[DataSet], DataSet] = lambda dataset: dataset,
 ) -> tuple[Sequence[Sample], Sequence[Sample]]:
     """Find the samples to train on and those to validate on.
 
@@ -119,6 +117,7 @@ def find_training_samples(
         validation: a data set to validate on instead, by its DIS-VD or validation; without these, all that is not to
             be trained on.
         progress: receives the progress of checking the data set.
+        pair: pairs the samples of a data set with the additional inputs of a model.
 
     Raises:
         InputError: if a data set is missing or incomplete, or has several subsets and none of them is to be trained on.
@@ -137,19 +136,21 @@ def find_training_samples(
         )
     if validation:
         held_out = []
-    splits = find_dataset(location, ",".join([*training, *held_out]) or None, progress=progress).splits
+    splits = pair(find_dataset(location, ",".join([*training, *held_out]) or None, progress=progress)).splits
     samples = [sample for name, members in splits.items() if name not in held_out for sample in members]
     if validation:
-        return samples, _find_validation_samples(validation, progress)
+        return samples, _find_validation_samples(validation, progress, pair)
     return samples, [sample for name in held_out for sample in splits[name]]
 
 
-def _find_validation_samples(location: DataLocation, progress: Progress | None) -> Sequence[Sample]:
+def _find_validation_samples(
+    location: DataLocation, progress: Progress | None, pair: Callable[[DataSet], DataSet]
+) -> Sequence[Sample]:
     try:
         subsets = list_subsets(location)
         names = _select_subsets(subsets, VALIDATION_WORDS)
         names = names or [name for name in subsets if name not in _select_subsets(subsets, TRAINING_WORDS)]
-        return find_dataset(location, ",".join(names) or None, progress=progress).samples
+        return pair(find_dataset(location, ",".join(names) or None, progress=progress)).samples
     except InputError as error:
         raise InputError(f"--validate: {error}") from None
 
@@ -179,28 +180,6 @@ def _epoch_order(count: int, seed: int, epoch: int) -> list[int]:
     return np.random.default_rng([seed, epoch]).permutation(count).tolist()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """The changes of one picture."""
-
-    crop: float  # side, as a share of the picture's side
-    angle: float  # radians
-    mirrored: bool
-    offset: np.ndarray  # (2,) in -1..1: of the crop's centre, as a share of the room that it has
-    factors: np.ndarray  # (3,): of brightness, contrast and saturation
-
-
-def draw_change(augment: Augment, rng: np.random.Generator) -> Change:
-    """Draw how one picture is changed. The number of drawn values does not depend on their outcome."""
-    crop = rng.uniform(*augment.crop)
-    rotated = rng.random() < augment.rotation
-    angle = np.deg2rad(rng.uniform(-augment.degrees, augment.degrees)) * rotated
-    mirrored = rng.random() < augment.flip
-    offset = rng.uniform(-1, 1, 2)
-    factors = rng.uniform(1 - augment.colour, 1 + augment.colour, 3).astype(np.float32)
-    return Change(crop=crop, angle=angle, mirrored=mirrored, offset=offset, factors=factors)
-
-
 def make_batch(
     pictures: Pictures | Files,
     indices: Sequence[int],
@@ -223,43 +202,18 @@ def make_batch(
         Images (b, 3, size, size) and masks (b, 1, size, size), float32 in [0, 1].
     """
     changes = [draw_change(augment, rng) for _ in indices]
+    return change_pictures(pictures, indices[part], size, changes[part])
+
+
+def change_pictures(
+    pictures: Pictures | Files, indices: Sequence[int], size: int, changes: Sequence[Change]
+) -> tuple[Tensor, Tensor]:
+    """Make a batch of pictures that are changed in drawn ways; the results are those of `make_batch`."""
     with ThreadPoolExecutor(READERS) as pool:
-        originals = pool.map(pictures.__getitem__, indices[part])
-        pairs = [_apply_change(*pair, size, change) for pair, change in zip(originals, changes[part], strict=True)]
+        originals = pool.map(pictures.__getitem__, indices)
+        pairs = [change_pair(*pair, size, change) for pair, change in zip(originals, changes, strict=True)]
     images, masks = (torch.from_numpy(np.stack(x)) for x in zip(*pairs, strict=True))
     return images.movedim(-1, 1).contiguous(), masks[:, None]
-
-
-def _apply_change(
-    image: np.ndarray, truth: np.ndarray, size: int, change: Change
-) -> tuple[np.ndarray, np.ndarray]:
-    """Change uint8 (s, s, 3) and (s, s) to float32 (size, size, 3) and (size, size) in [0, 1]."""
-    side = image.shape[0]
-    crop = change.crop * side
-    mirror = -1 if change.mirrored else 1
-    scale = crop / size
-    # The matrix maps a pixel of the result to one of the original, both counted from pixel centres.
-    cos, sin = np.cos(change.angle) * scale, np.sin(change.angle) * scale
-    rotation = np.array([[cos * mirror, -sin], [sin * mirror, cos]])
-    centre = side / 2 + change.offset * (side - crop) / 2 - 0.5
-    matrix = np.column_stack([rotation, centre - rotation @ np.full(2, (size - 1) / 2)])
-    image, truth = (
-        cv2.warpAffine(
-            x, matrix, (size, size), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101
-        )
-        for x in (image, truth)
-    )
-    return recolour(image.astype(np.float32) / 255, change.factors), truth.astype(np.float32) / 255
-
-
-def recolour(image: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Multiply brightness, contrast and saturation of a float image (h, w, 3) in [0, 1] by three factors."""
-    brightness, contrast, saturation = factors
-    image = image * brightness
-    grey = image.mean(axis=2, keepdims=True)
-    image = grey + saturation * (image - grey)
-    mean = image.mean()
-    return np.clip(mean + contrast * (image - mean), 0, 1)
 
 
 def draw_boxes(count: int, probability: float, size: tuple[int, int], rng: np.random.Generator) -> list[Box | None]:

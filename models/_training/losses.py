@@ -29,13 +29,16 @@ def plain(logits: Sequence[Tensor], masks: Tensor) -> Tensor:
     return sum(bce_of_logits(x, masks) + iou_of_logits(x, masks) for x in logits)
 
 
-def structure(logits: Tensor, masks: Tensor) -> Tensor:
-    """Compute the loss of F3Net (Wei et al., AAAI 2020): weighted cross entropy and IoU of logits."""
+def structure(logits: Tensor, masks: Tensor, smooth: float = 1.0) -> Tensor:
+    """Compute the loss of F3Net (Wei et al., AAAI 2020): weighted cross entropy and IoU of logits.
+
+    `smooth` is added to intersection and union.
+    """
     weight = edge_weight(masks)
     entropy = functional.binary_cross_entropy_with_logits(logits, masks, reduction="none")
     x = logits.sigmoid()
     both, sum_ = (weight * x * masks).sum((2, 3)), (weight * (x + masks)).sum((2, 3))
-    return ((weight * entropy).sum((2, 3)) / weight.sum((2, 3)) + 1 - (both + 1) / (sum_ - both + 1)).mean()
+    return ((weight * entropy).sum((2, 3)) / weight.sum((2, 3)) + 1 - (both + smooth) / (sum_ - both + smooth)).mean()
 
 
 def edge_weight(masks: Tensor) -> Tensor:

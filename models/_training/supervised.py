@@ -4,12 +4,13 @@ A method's folder has its losses: `train.py` there has a class `Training`, which
 `training = "train:Training"`. Loop, pictures and augmentation are those of DiffDIS.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,9 +25,12 @@ from disbench.models._parts import backbones
 from disbench.models._parts import device as devices
 from disbench.models._parts import weights as files
 from disbench.models._training import data
+from disbench.models._training import inputs as additional
+from disbench.models._training.changes import change_inputs, draw_change
 from disbench.models._training.checkpoints import RunState
 from disbench.models._training.context import TrainingContext
 from disbench.models._training.loop import Hooks, Task, fit
+from disbench.models._training.method import Training
 from disbench.models._training.schedule import Schedule
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card, import_attribute
@@ -57,42 +61,6 @@ class Recipe:
     validate_on: int = 0  # number of images to validate on; 0: all
 
 
-class Training(Protocol):
-    """The interface of a method's `train.py`. A class that inherits from this need not define the last four methods."""
-
-    stages: tuple[str, ...]  # networks to train, one after the other; the last is the model
-    multiple: int  # sides of pictures are multiples of this
-
-    def network(self, stage: str, size: int) -> nn.Module:
-        """Build a stage's network, drawn from torch's global generator, for pictures of `size` pixels a side."""
-
-    def losses(self, net: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Compute the parts of the loss of the current stage.
-
-        Args:
-            net: the network of the stage.
-            images: (b, 3, h, w) in [0, 1].
-            labels: the labels that `labels` made of the masks.
-        """
-
-    def predict(self, net: nn.Module, images: Tensor) -> Tensor:
-        """Predict (b, h, w) in [0, 1] for images (b, 3, h, w) in [0, 1] with the network of the last stage."""
-
-    def finished(self, stage: str, net: nn.Module) -> None:
-        """Receive the trained network of a stage, in eval mode, which later stages may need."""
-
-    def labels(self, masks: Tensor) -> Tensor:
-        """Convert masks (b, 1, h, w) in [0, 1] to what `losses` takes, in a thread on the CPU."""
-        return masks
-
-    def learned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Select the tensors of the last stage's network in a checkpoint to start from, under the network's names."""
-        return state
-
-    def choose(self, state: dict[str, Tensor]) -> None:
-        """Prepare `network` to build the size that fits the tensors of a checkpoint or of a backbone."""
-
-
 def train_model(
     name: str,
     recipe: Recipe,
@@ -100,6 +68,7 @@ def train_model(
     context: TrainingContext,
     *,
     validation: DataLocation = None,
+    inputs: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Path, dict[str, float] | None]:
     """Train a registered method on DIS-TR or on a folder with im/ and gt/.
 
@@ -110,9 +79,10 @@ def train_model(
         context: where to train. Weights and logs of every stage are written to `context.out`, and a training that was
             cut off there is resumed.
         validation: another data set to validate on.
+        inputs: name of an additional input -> its place, as `--input` has it, for both data sets.
 
     Returns:
-        The file of the last stage's weights, and the scores of the last validation, None without a validation.
+        The weights for `run`, and the scores of the last validation, None without a validation.
 
     Raises:
         InputError: if the model has no training, or an option or the data set does not fit.
@@ -126,16 +96,18 @@ def train_model(
         raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")
     recipe = replace(recipe, weights=resolve_weights(card, recipe.weights) or "")
     for stage in training.stages:
-        check_output(context.out / f"{stage}.safetensors", [recipe.weights, *recipe.backbone])
+        check_output(context.out / training.name_weights(stage), [recipe.weights, *recipe.backbone])
     context = replace(context, device=devices.choose_device(context.device))
-    samples, held_out = data.find_training_samples(location, validation, context.progress)
+    pair = partial(additional.pair_training_inputs, card=card, places=inputs, out=context.out)
+    samples, held_out = data.find_training_samples(location, validation, context.progress, pair)
     if not held_out and (recipe.validate_every or recipe.validate_on):
         option = "--validate-every" if recipe.validate_every else "--validate-on"
         raise InputError(f"{option}: the data set has no DIS-VD or validation; omit it, or give --validate DIR")
-    fits = len(samples) * recipe.size**2 * 4 <= MAX_MEMORY
+    channels = 5 if "depth" in card.inputs else 4  # with the mask
+    fits = len(samples) * recipe.size**2 * channels <= MAX_MEMORY
     pictures = data.load_pictures(samples, recipe.size) if fits else data.Files(samples, recipe.size)
     scores = train_stages(training, recipe, pictures, held_out[: recipe.validate_on or None], context)
-    return context.out / f"{training.stages[-1]}.safetensors", scores
+    return training.finish(context.out), scores
 
 
 def train_stages(
@@ -145,7 +117,7 @@ def train_stages(
     held_out: Sequence[Sample],
     context: TrainingContext,
 ) -> dict[str, float] | None:
-    """Train the stages in turn; write each one's moving average to `<stage>.safetensors`.
+    """Train the stages in turn; write each one's moving average to its file.
 
     Args:
         training: the method.
@@ -164,50 +136,81 @@ def train_stages(
     metadata = {files.SIZE: str(recipe.size)}
     every = VALIDATE_EVERY if recipe.validate_every is None else recipe.validate_every
     ema = max(0.0, min(0.998, 1 - EMA_SPANS / recipe.steps))
+    inputs = pictures.inputs
     hooks = Hooks(progress=context.progress, tracker=context.tracker, lr_flag="--lr")
     scores = None
     for number, stage in enumerate(training.stages):
         last = number == len(training.stages) - 1
         torch.manual_seed(recipe.seed)
         net = start if last and start is not None else training.network(stage, recipe.size)
-        task = _StageTask(training, recipe, pictures, held_out if last else (), number, context.device)
+        task = _StageTask(
+            training=training,
+            recipe=recipe,
+            pictures=pictures,
+            inputs=inputs,
+            held_out=held_out if last else (),
+            number=number,
+            device=context.device,
+        )
         validate_every = every if last and held_out else 0
         schedule = Schedule(
             recipe.steps, recipe.lr, weight_decay=0, ema=ema, validate_every=validate_every, log_every=10
         )
         state = RunState(
-            out=context.out, identity=identity, name=stage, pictures_digest=pictures.digest, metadata=metadata
+            out=context.out,
+            identity=identity,
+            name=stage,
+            pictures_digest=pictures.digest,
+            inputs=inputs.digests if inputs else {},
+            metadata=metadata,
         )
         net = fit(net.to(context.device), schedule, task, state, hooks=hooks)
         training.finished(stage, net)
-        write_atomic(context.out / f"{stage}.safetensors", files.to_safetensors(net, metadata))
+        path = context.out / training.name_weights(stage)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, files.to_safetensors(net, metadata))
         scores = task.score(net) if validate_every else None
     return scores
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """A batch of a step."""
+
+    step: int
+    images: Tensor
+    labels: Tensor
+    inputs: additional.Batch = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _StageTask(Task):
     """One stage of a training."""
 
     training: Training
     recipe: Recipe
     pictures: data.Pictures | data.Files
+    inputs: additional.Inputs | None
     held_out: Sequence[Sample]
     number: int  # of the stage, from 0
     device: str
 
-    def batch(self, step: int) -> tuple[int, Tensor, Tensor]:
+    def batch(self, step: int) -> _Batch:
         recipe = self.recipe
         rng = np.random.default_rng([recipe.seed, self.number, step])
         indices = data.rows_of_step(len(self.pictures), recipe.batch, step, recipe.seed + self.number)
-        images, masks = data.make_batch(self.pictures, indices, recipe.size, data.Augment(), rng)
-        return step, images, self.training.labels(masks)
+        changes = [draw_change(data.Augment(), rng) for _ in indices]
+        images, masks = data.change_pictures(self.pictures, indices, recipe.size, changes)
+        inputs: additional.Batch = {}
+        if self.inputs:
+            rows = zip(self.inputs.read(indices), changes, strict=True)
+            inputs = additional.stack_values([change_inputs(values, recipe.size, change) for values, change in rows])
+        return _Batch(step=step, images=images, labels=self.training.labels(masks), inputs=inputs)
 
-    def losses(self, net: nn.Module, batch: tuple[int, Tensor, Tensor]) -> dict[str, Tensor]:
-        step, *tensors = batch
-        torch.manual_seed(step)  # so that dropout depends on nothing but the step, after a resume too
-        images, labels = (x.to(self.device) for x in tensors)
-        return self.training.losses(net, images, labels)
+    def losses(self, net: nn.Module, batch: _Batch) -> dict[str, Tensor]:
+        torch.manual_seed(batch.step)  # so that dropout depends on nothing but the step, after a resume too
+        images, labels = (x.to(self.device) for x in (batch.images, batch.labels))
+        return self.training.losses(net, images, labels, **additional.to_device(batch.inputs, self.device))
 
     def validate(self, net: nn.Module, step: int) -> dict[str, float]:
         return self.score(net)
@@ -230,6 +233,11 @@ def build_start(
         The network, None if the recipe names no weights, and what it adds to the identity of the training.
     """
     build = partial(training.network, training.stages[-1], recipe.size)
+    if training.opens_folder:
+        if recipe.backbone:
+            raise InputError("--backbone: this network has no backbone that is published separately; omit it")
+        training.open_folder(recipe.weights)
+        return None, {}
     if recipe.weights and recipe.backbone:
         raise InputError("--backbone: --weights has a backbone already; omit one of them")
     if recipe.weights:
@@ -276,7 +284,8 @@ def validate_network(
         image, truth = data.read_pair(sample)
         small = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         x = torch.from_numpy(small).permute(2, 0, 1)[None].to(device) / 255
-        prediction = training.predict(net, x)[0].cpu().numpy()
+        inputs = additional.stack_values([additional.read_values(sample, size)])
+        prediction = training.predict(net, x, **additional.to_device(inputs, device))[0].cpu().numpy()
         prediction = cv2.resize(prediction, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
         levels = np.rint(np.clip(prediction, 0, 1) * 255).astype(np.uint8)
         measurements.append(measure(levels, truth, metrics="f_max,mae"))

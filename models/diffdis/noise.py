@@ -22,7 +22,9 @@ def white(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tensor:
     return torch.randn(shape, generator=generator)
 
 
-def pyramid(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tensor:
+def pyramid(
+    shape: tuple[int, ...], generator: Generator, rng: Uniform, discount: float | Tensor = DISCOUNT
+) -> Tensor:
     """Draw noise of deviation 1 that is strong at low frequencies, with which the authors train DiffDIS.
 
     White noise at smaller and smaller sizes is enlarged and summed. Level i is smaller than level i - 1 by r^i.
@@ -31,6 +33,7 @@ def pyramid(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tenso
         shape: (b, c, h, w).
         generator: draws the noise.
         rng: draws r from 2..4.
+        discount: strength of level i is its i-th power; a number, or (b, 1, 1, 1).
     """
     height, width = shape[-2:]
     total = torch.randn(shape, generator=generator)
@@ -38,7 +41,7 @@ def pyramid(shape: tuple[int, ...], generator: Generator, rng: Uniform) -> Tenso
         shrink = (2 + 2 * rng.random()) ** level
         height, width = max(1, int(height / shrink)), max(1, int(width / shrink))
         drawn = torch.randn(*shape[:2], height, width, generator=generator)
-        total += DISCOUNT**level * functional.interpolate(drawn, shape[-2:], mode="bilinear", align_corners=False)
+        total += discount**level * functional.interpolate(drawn, shape[-2:], mode="bilinear", align_corners=False)
         if 1 in (height, width):
             break
     return total / total.std()

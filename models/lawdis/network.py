@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from disbench.models.diffdis.conditioning import factor
 from disbench.models.genpercept import network as genpercept
 
 # Configurations at the authors' size, as far as they differ from the libraries' defaults.
@@ -103,6 +104,11 @@ class Networks:
             return torch.zeros(*tokens.shape, self.unet.config.cross_attention_dim, device=tokens.device)
         return self.text(tokens).last_hidden_state
 
+    def draw_noise(self, seed: int, size: int) -> Tensor:
+        """Draw the noise (1, 4, h, w) that images of `size` pixels a side start from."""
+        side = size // factor(self.vae)
+        return torch.randn((1, 4, side, side), generator=torch.Generator().manual_seed(seed))
+
     def segment(self, image: Tensor, noise: Tensor, text: Tensor) -> Tensor:
         """Predict maps in the macro mode.
 
@@ -114,7 +120,7 @@ class Networks:
         Returns:
             Logits (b, H, W).
         """
-        return self._take_step(image, noise, text, MACRO)
+        return self.vae.decode_map(*self.take_step(image, noise, text, _repeat(MACRO, image)))
 
     def refine(self, image: Tensor, earlier: Tensor, text: Tensor) -> Tensor:
         """Predict maps in the micro mode.
@@ -128,13 +134,31 @@ class Networks:
             Logits (b, H, W).
         """
         start, _ = self.vae.encode_image(earlier.expand(-1, 3, -1, -1))
-        return self._take_step(image, start, text, MICRO)
+        return self.vae.decode_map(*self.take_step(image, start, text, _repeat(MICRO, image)))
 
-    def _take_step(self, image: Tensor, start: Tensor, text: Tensor, mode: tuple[float, float]) -> Tensor:
+    def take_step(self, image: Tensor, start: Tensor, text: Tensor, modes: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Take the step from a latent.
+
+        Args:
+            image: (b, 3, H, W) in [-1, 1].
+            start: Latent of the noise or of earlier maps (b, 4, h, w).
+            text: Embeddings of prompts (b, 77, C).
+            modes: MACRO or MICRO (1 or b, 2).
+
+        Returns:
+            The latent of the map, and the features of the image: what `decode_map` takes.
+        """
         latent, features = self.vae.encode_image(image)
-        switch = torch.tensor([mode], device=image.device)
-        labels = torch.cat((switch.sin(), switch.cos()), dim=-1)
         [step] = self.scheduler.timesteps
         both = torch.cat((latent, start), dim=1)
-        output = self.unet(both, step, encoder_hidden_states=text, class_labels=labels).sample
-        return self.vae.decode_map(self.scheduler.step(output, step, start).prev_sample, features)
+        output = self.unet(both, step, encoder_hidden_states=text, class_labels=embed_modes(modes)).sample
+        return self.scheduler.step(output, step, start).prev_sample, features
+
+
+def embed_modes(modes: Tensor) -> Tensor:
+    """Embed MACRO or MICRO (b, 2) as the U-Net takes it: (b, 4)."""
+    return torch.cat((modes.sin(), modes.cos()), dim=-1)
+
+
+def _repeat(mode: tuple[float, float], like: Tensor) -> Tensor:
+    return torch.tensor([mode], device=like.device)

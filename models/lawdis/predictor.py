@@ -1,4 +1,7 @@
-"""LawDIS behind disbench's Predictor interface: the macro mode, and the micro mode on its own maps."""
+"""LawDIS behind disbench's Predictor interface: the macro mode, and the micro mode on its own maps.
+
+The windows of the micro mode follow from the map itself or, as in the authors' command for DIS5K, from the truth.
+"""
 
 import json
 from collections.abc import Iterator
@@ -11,14 +14,13 @@ from torch import Tensor
 
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts.device import choose_device
-from disbench.models._parts.weights import digest_tensors, parse_size
-from disbench.models.diffdis.conditioning import factor
+from disbench.models._parts.weights import digest_tensors, parse_size, read_training_size
 from disbench.models.lawdis import steps
 from disbench.models.lawdis.network import Networks
-from disbench.models.lawdis.weights import build_untrained, load_networks
+from disbench.models.lawdis.weights import FILES, build_untrained, load_networks
 from disbench.registry.card import Card
 
-WINDOWS = ("none", "auto")
+WINDOWS = ("none", "auto", "truth")
 
 
 class Predictor:
@@ -29,8 +31,9 @@ class Predictor:
         weights: The authors' folder, or "untrained" for networks drawn from seed 0, which ignore the prompt.
         device: Device; default: the best one.
         seed: Seed of the noise that the macro mode starts from, the same for every image.
-        windows: "none" for the macro mode, or "auto" to refine its map in windows around its own edges.
-        size: Working size in pixels per side, a multiple of 64; default: the card's.
+        windows: "none" for the macro mode; "auto" to refine its map in windows around its own edges, and "truth", the
+            authors' semi-auto, around those of the ground truth, which `prepare` then takes.
+        size: Working size in pixels per side, a multiple of 64; default: the folder's, otherwise the card's.
     """
 
     def __init__(
@@ -47,6 +50,9 @@ class Predictor:
         if not seed.isdecimal() or int(seed) >= 2**63:
             raise InputError(f"--option seed={seed}: must be a whole number from 0 to 2^63 - 1")
         self.seed, self.windows = int(seed), windows
+        self.takes_truth = windows == "truth"
+        trained = Path(weights) / "unet" / FILES[0]
+        size = size or (read_training_size(trained) if trained.is_file() else "")
         side = parse_size(size, card.pipeline["size"], 64)
         self.size = (side, side)
         self.device = choose_device(device)
@@ -64,21 +70,24 @@ class Predictor:
             text=networks.text and networks.text.to(self.device),
         )
 
-    def prepare(self, image: np.ndarray, *, prompt: str) -> tuple[Tensor, ...]:
+    def prepare(self, image: np.ndarray, *, prompt: str, truth: np.ndarray | None = None) -> tuple[Tensor, ...]:
         """Prepare an image and its prompt.
 
         Args:
             image: uint8 (h, w, 3).
             prompt: Description of the object, or "".
+            truth: Ground truth, uint8 (h, w), if windows are cut out around its edges.
 
         Returns:
             The image, float32 (3, H, W) in [-1, 1]; the prompt's tokens, int64 (77,); and if windows are to be cut out
-            of it, the image at its own size, uint8 (3, h, w).
+            of it, the image at its own size, uint8 (3, h, w), followed by the ground truth, uint8 (h, w), if they are
+            cut out around its edges.
         """
         prepared = steps.prepare(image, self.size), self.networks.split_prompt(prompt)
         if self.windows == "none":
             return prepared
-        return *prepared, torch.from_numpy(image).permute(2, 0, 1)
+        prepared = *prepared, torch.from_numpy(image).permute(2, 0, 1)
+        return (*prepared, torch.from_numpy(truth)) if self.takes_truth else prepared
 
     @torch.inference_mode()
     def infer(self, batch: tuple[Tensor, ...]) -> Tensor:
@@ -91,8 +100,8 @@ class Predictor:
         if not own_size:
             return self._segment(images, tokens)
         # One by one, since rounding, which differs in a batch, would decide a window.
-        rows = zip(images.split(1), tokens.split(1), own_size[0], strict=True)
-        return torch.stack([self._refine(image, self._segment(*row)[0]) for *row, image in rows])
+        outputs = (self._segment(*row)[0] for row in zip(images.split(1), tokens.split(1), strict=True))
+        return torch.stack([self._refine(*row) for row in zip(outputs, *own_size, strict=True)])
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
         """An output of `infer` -> uint8 (h, w)."""
@@ -102,15 +111,17 @@ class Predictor:
 
     def _segment(self, images: Tensor, tokens: Tensor) -> Tensor:
         """Predict maps (b, H, W) in [0, 1] in the macro mode. Every image and every device gets the same noise."""
-        side = self.size[0] // factor(self.networks.vae)
-        noise = torch.randn((1, 4, side, side), generator=torch.Generator().manual_seed(self.seed))
+        noise = self.networks.draw_noise(self.seed, self.size[0])
         noise = noise.to(images.device).expand(len(images), -1, -1, -1)
         return self.networks.segment(images, noise, self.networks.embed(tokens)).sigmoid()
 
-    def _refine(self, image: Tensor, output: Tensor) -> Tensor:
-        """Refine a map (H, W) of an image, uint8 (3, h, w), in windows around its edges: (h, w) in [0, 1]."""
+    def _refine(self, output: Tensor, image: Tensor, truth: Tensor | None = None) -> Tensor:
+        """Refine a map (H, W) of an image, uint8 (3, h, w), in windows around edges: (h, w) in [0, 1].
+
+        The edges are those of the map or, if it is given, of the ground truth, uint8 (h, w).
+        """
         levels = steps.restore(output, tuple(image.shape[1:]))
-        windows = steps.find_windows(levels)
+        windows = steps.find_windows(levels if truth is None else truth.cpu().numpy())
         normalised = steps.normalise(image.float())
         earlier = steps.normalise(torch.from_numpy(levels).to(image.device).float()[None])
         empty = self.networks.embed(self.networks.split_prompt("")[None].to(image.device))

@@ -45,7 +45,9 @@ def restore(output: Tensor, size: tuple[int, int]) -> np.ndarray:
 
 
 def find_windows(levels: np.ndarray, side: int = SIDE) -> list[Window]:
-    """Find windows around the edges of a map, uint8 (h, w): squares of `side`, less what lies outside the map.
+    """Find windows around the edges of a map or a ground truth, uint8 (h, w).
+
+    They are squares of `side`, less what lies outside.
 
     In each round, the connected edge of the longest box gets a window around its centroid. Its edges are removed,
     whether it is kept or, as nearly all of it is white or black, not.

@@ -29,26 +29,36 @@ NEEDED = {
 
 def load_networks(folder: Path) -> Networks:
     """Load the networks of the authors' folder. InputError if a part is missing or does not fit."""
-    if missing := [part for part in PARTS if not (folder / part).is_file()]:
-        fault = f"has no {missing[0]}" if folder.is_dir() else "is no folder"
-        raise InputError(f"{folder}: {fault}; give the folder stable-diffusion-2 of LawDIS' authors, from {URL}")
+    check_parts(folder)
     kinds: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": FusingVAE, "scheduler": DDIMScheduler}
     configs = {name: files.load_part(kind.load_config, str(folder), name) for name, kind in kinds.items()}
     for name, config in configs.items():
         _check_config(folder / name, config, NEEDED[name])
-    tokenizer = files.load_part(CLIPTokenizer.from_pretrained, str(folder), "tokenizer")
-    text = files.load_network(CLIPTextModel, str(folder), "text_encoder").float()
-    width = configs["unet"]["cross_attention_dim"]
-    if text.config.hidden_size != width:
-        fault = f"its embeddings have {text.config.hidden_size} channels, and the U-Net takes {width}"
-        raise InputError(f"{folder / 'text_encoder'}: {fault}; get the folder again")
+    text, tokenizer = load_text(folder, configs["unet"]["cross_attention_dim"])
     return Networks(
         unet=_load_part(UNet2DConditionModel, configs["unet"], folder / "unet"),
         vae=_load_part(FusingVAE, configs["vae"], folder / "vae"),
-        scheduler=_set_step(files.load_part(DDIMScheduler.from_pretrained, str(folder), "scheduler")),
+        scheduler=set_step(files.load_part(DDIMScheduler.from_pretrained, str(folder), "scheduler")),
         text=text,
         tokenizer=tokenizer,
     )
+
+
+def check_parts(folder: Path) -> None:
+    """Raise InputError if a part of the folder is missing."""
+    if missing := [part for part in PARTS if not (folder / part).is_file()]:
+        fault = f"has no {missing[0]}" if folder.is_dir() else "is no folder"
+        raise InputError(f"{folder}: {fault}; give the folder stable-diffusion-2 of LawDIS' authors, from {URL}")
+
+
+def load_text(folder: Path, width: int) -> tuple[CLIPTextModel, CLIPTokenizer]:
+    """Load the text encoder and its tokenizer. InputError unless its embeddings have `width` channels."""
+    tokenizer = files.load_part(CLIPTokenizer.from_pretrained, str(folder), "tokenizer")
+    text = files.load_network(CLIPTextModel, str(folder), "text_encoder").float()
+    if text.config.hidden_size != width:
+        fault = f"its embeddings have {text.config.hidden_size} channels, and the U-Net takes {width}"
+        raise InputError(f"{folder / 'text_encoder'}: {fault}; get the folder again")
+    return text, tokenizer
 
 
 def build_untrained(seed: int = 0) -> Networks:
@@ -64,7 +74,7 @@ def build_untrained(seed: int = 0) -> Networks:
         prediction_type="v_prediction",
         timestep_spacing="trailing",
     )
-    return Networks(unet, vae, _set_step(scheduler))
+    return Networks(unet, vae, set_step(scheduler))
 
 
 def _check_config(part: Path, config: dict[str, Any], needed: dict[str, Any]) -> None:
@@ -74,7 +84,8 @@ def _check_config(part: Path, config: dict[str, Any], needed: dict[str, Any]) ->
             raise InputError(f"{part}: not LawDIS' {part.name}: {fault}; give its authors' folder, from {URL}")
 
 
-def _set_step(scheduler: DDIMScheduler) -> DDIMScheduler:
+def set_step(scheduler: DDIMScheduler) -> DDIMScheduler:
+    """Set a scheduler to one step."""
     scheduler.set_timesteps(1)
     return scheduler
 

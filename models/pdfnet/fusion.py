@@ -108,9 +108,10 @@ class ChannelNorm(nn.RMSNorm):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
-def make_layer(into: int) -> nn.Sequential:
-    """Build a convolution to WIDTH channels with its norm and activation."""
-    return nn.Sequential(nn.Conv2d(into, WIDTH, 3, padding=1), ChannelNorm(WIDTH, eps=EPSILON), nn.SiLU())
+def make_layer(into: int, widths: int = 1) -> nn.Sequential:
+    """Build a convolution to WIDTH channels, or a multiple of them, with its norm and activation."""
+    out = widths * WIDTH
+    return nn.Sequential(nn.Conv2d(into, out, 3, padding=1), ChannelNorm(out, eps=EPSILON), nn.SiLU())
 
 
 def find_edges(salient: Tensor) -> Tensor:

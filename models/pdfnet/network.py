@@ -14,6 +14,7 @@ MULTIPLE = 256  # of which a side must be one, so that all levels of a tile have
 POSITIONS = 56  # tokens along a side of the encoder's learned positions
 TRAINING = ("depth_decoder.", "IntegrityPriorLoss.")  # parts of checkpoints that only training uses
 View = list[Tensor]  # features (b, c, n, n), at 1/4 to 1/32 of the size of an image or a tile, and those of the whole
+Views = tuple[View, View, View]  # of the image, its depth and its tiles
 
 
 class PDFNet(nn.Module):
@@ -30,12 +31,16 @@ class PDFNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, 4, h, h) -> logits (b, 1, h, h)."""
+        return self.decoder(*self.view(x))
+
+    def view(self, x: Tensor) -> tuple[Tensor, Views]:
+        """(b, 4, h, h) -> image and depth, (b, 6, h, h), and the features of image, depth and tiles."""
         image, depth = x.split((3, 1), 1)
         depth = stretch(depth).expand_as(image)
         halves = self.encode(resize(torch.cat((image, depth)), x.shape[-1] // 2))
         images, depths = zip(*(features.chunk(2) for features in halves), strict=True)
         tiles = [join_tiles(features) for features in self.encode(cut_tiles(image))]
-        return self.decoder(torch.cat((image, depth), 1), (list(images), list(depths), tiles))
+        return torch.cat((image, depth), 1), (list(images), list(depths), tiles)
 
     def encode(self, x: Tensor) -> View:
         """(b, 3, h, h) -> features of four levels, finest first, and of the whole."""
@@ -57,7 +62,7 @@ class Decoder(nn.Module):
         self.upsample1 = nn.Sequential(make_layer(WIDTH))
         self.upsample2 = nn.Sequential(make_layer(WIDTH))
 
-    def forward(self, inputs: Tensor, views: tuple[View, View, View]) -> Tensor:
+    def forward(self, inputs: Tensor, views: Views) -> Tensor:
         """Image and depth, (b, 6, h, h), and the features of image, depth and tiles -> logits (b, 1, h, h)."""
         fused = [view[-1] for view in views]
         x = sum(resize_like(whole, fused[-1]) for whole in fused)

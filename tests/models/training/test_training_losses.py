@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from importlib import import_module
 
 import cv2
 import numpy as np
@@ -30,7 +31,13 @@ from disbench.registry.discovery import list_cards
 from disbench.registry.loading import import_attribute
 
 torch.set_num_threads(1)
-TRAINED = [c for c in list_cards().values() if c.training and c.name not in ("isnet", "udun", "fp_dis")]
+SLOW = {"pdfnet": (pytest.mark.ci, pytest.mark.slow)}  # at 256 pixels, its smallest size
+TRAINED = [
+    pytest.param(card, marks=SLOW.get(card.name, ()), id=card.name)
+    for card in list_cards().values()
+    if card.training and card.name not in ("isnet", "udun", "fp_dis", "lawdis")
+]
+DRAWN = [c for c in list_cards().values() if c.training and c.name != "lawdis"]  # which starts from a folder
 # What no loss depends on: a norm without effect; where nothing is away from itself; a bias before a batch norm.
 UNREACHED = {"swin.norm.weight", "swin.norm.bias", "decoder.ifa.pos1.emb", "msca3.global_att.1.bias"}
 WAITING = {"inspyrenet": r"\.[HW]attn\.", "isdnet": r"_mlp\.", "bsanet": r"SA\d\.gn\."}
@@ -48,16 +55,26 @@ def drawn(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def inputs_of(card, size, device=None):
+    """Make the additional inputs of two pictures."""
+    return {"depth": drawn(2, 1, size, size, seed=2).to(device)} if "depth" in card.inputs else {}
+
+
 @pytest.fixture
 def narrow(monkeypatch):
-    """Swins of one block to a stage; PGNet's decoder takes no other width, but a smaller copy of the image; U2-NetP."""
+    """Swins of one block to a stage, and PDFNet's decoder of 8 channels.
+
+    PGNet's decoder takes no other width, but a smaller copy of the image; U2-NetP.
+    """
+    for part in ("fusion", "network", "train"):
+        monkeypatch.setattr(import_module(f"disbench.models.pdfnet.{part}"), "WIDTH", 8)
     monkeypatch.setattr(network, "SMALL", 64)
     monkeypatch.setattr(U2NetTraining, "variant", "P")
     monkeypatch.setitem(SIZES, "base", (128, (1, 1, 1, 1), 4))
     monkeypatch.setitem(SIZES, "large", (32, (1, 1, 1, 1), 4))
 
 
-@pytest.mark.parametrize("card", TRAINED, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", TRAINED)
 def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, tmp_path):
     training = trained(card.name)
     (stage,) = training.stages
@@ -68,7 +85,8 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, 
     masks = torch.zeros(2, 1, size, size)
     masks[0, :, 10:40, 20:50] = masks[1, :, 5:30, 5:60] = 1
     images = (drawn(2, 3, size, size) + masks) / 2
-    parts = training.losses(net, images, masks)
+    inputs = inputs_of(card, size)
+    parts = training.losses(net, images, masks, **inputs)
     loss = sum(parts.values())
     loss.backward()
     gradients = {name: p.grad for name, p in net.named_parameters()}
@@ -82,7 +100,7 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, 
         for p in net.parameters():
             if p.grad is not None:
                 p -= 1e-3 / norm * p.grad
-        after = training.losses(net, images, masks)
+        after = training.losses(net, images, masks, **inputs)
     assert after.keys() == parts.keys()
     assert 0 < sum(after.values()) < loss
 
@@ -90,18 +108,21 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, 
     net.eval()
     picture = (255 * images[:1]).byte()
     with torch.inference_mode():
-        expected = training.predict(net, picture / 255)[0]
-        together = training.predict(net, torch.cat((images[1:], picture / 255)))[1]
+        rounded = {name: (255 * x).byte() / 255 for name, x in inputs.items()}
+        expected = training.predict(net, picture / 255, **{name: x[:1] for name, x in rounded.items()})[0]
+        swapped = {name: x.flip(0) for name, x in rounded.items()}
+        together = training.predict(net, torch.cat((images[1:], picture / 255)), **swapped)[1]
     torch.testing.assert_close(together, expected, rtol=0, atol=1e-4)  # whatever else is in its batch
     if card.name in STRETCHED:
         expected = (expected - expected.min()) / (expected.max() - expected.min())
     model = disbench.load(card.name, str(tmp_path / "own.safetensors"), "cpu", size=str(size))
-    prediction = model.predict(picture[0].permute(1, 2, 0).numpy())
+    own = {name: (255 * x[0, 0]).byte().numpy() for name, x in inputs.items()}
+    prediction = model.predict(picture[0].permute(1, 2, 0).numpy(), **own)
     assert np.abs(prediction - 255 * expected.numpy()).max() < 1.01
     assert f"{size} px" in model.title and model.identity["size"] == str(size)
 
 
-@pytest.mark.parametrize("card", [c for c in list_cards().values() if c.training], ids=lambda card: card.name)
+@pytest.mark.parametrize("card", DRAWN, ids=lambda card: card.name)
 def test_no_loss_asks_its_device_for_a_value(card, narrow):
     """On the meta device, which has none; a GPU would have to end first what it has been given to do."""
     training = trained(card.name)
@@ -111,7 +132,8 @@ def test_no_loss_asks_its_device_for_a_value(card, narrow):
     for stage in training.stages:
         with torch.device("meta"):
             net = training.network(stage, size)
-        assert sum(training.losses(net, images, labels).values()).is_meta
+        inputs = inputs_of(card, size, "meta")
+        assert sum(training.losses(net, images, labels, **inputs).values()).is_meta
         training.finished(stage, net)
 
 
@@ -133,6 +155,7 @@ ANSWERING = {
     "isdnet": (lambda x: x, *IMAGENET),
     "isnet": (lambda x: ([x.sigmoid(), -x], []), (0.5,) * 3, (1.0,) * 3),
     "mvanet": (lambda x: x, *IMAGENET),
+    "pdfnet": (lambda x: x, (*IMAGENET[0], 0), (*IMAGENET[1], 1)),
     "pgnet": (lambda x: (x, -x), *THEIRS),
     # Its images are divided by their largest value first, here 0.9.
     "u2net": (lambda x: [x.sigmoid(), -x], *(tuple(0.9 * x for x in values) for values in IMAGENET)),
@@ -142,7 +165,7 @@ ANSWERING = {
 
 
 def test_every_training_is_in_the_table_above():
-    assert ANSWERING.keys() == {c.name for c in list_cards().values() if c.training}
+    assert ANSWERING.keys() == {card.name for card in DRAWN}
 
 
 @pytest.mark.parametrize("name", ANSWERING)
@@ -152,10 +175,11 @@ def test_a_prediction_is_the_sigmoid_of_the_networks_map_of_a_normalised_picture
     images = torch.tensor(colour).view(1, 3, 1, 1).expand(2, 3, 32, 32)
     logits = torch.full((2, 1, 32, 32), math.log(3))
     logits[1] = -math.log(3)
-    predicted = trained(name).predict(lambda x: seen.append(x) or answer(logits), images)
+    inputs = {"depth": torch.full((2, 1, 32, 32), 0.3)} if name == "pdfnet" else {}
+    predicted = trained(name).predict(lambda x: seen.append(x) or answer(logits), images, **inputs)
     torch.testing.assert_close(predicted, torch.tensor([0.75, 0.25]).view(2, 1, 1).expand(2, 32, 32))
-    expected = (np.array(colour) - mean) / deviation
-    np.testing.assert_allclose(seen[0], np.broadcast_to(expected.reshape(1, 3, 1, 1), (2, 3, 32, 32)), atol=1e-5)
+    expected = (np.array([*colour, *[0.3] * len(inputs)]) - mean) / deviation
+    np.testing.assert_allclose(seen[0], np.broadcast_to(expected.reshape(1, -1, 1, 1), seen[0].shape), atol=1e-5)
 
 
 def test_six_passes_need_sizes_of_their_own():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from disbench.models._training import data
+from disbench.models._training import changes, data
 
 torch.set_num_threads(1)
 STILL = data.Augment(flip=0.0, crop=(1.0, 1.0), rotation=0.0, colour=0.0)
@@ -58,13 +58,13 @@ def test_a_mirrored_cut_is_the_cut_mirrored(pictures):
 )
 def test_a_pixel_is_recoloured_by_hand(factors, expected):
     image = np.array([[[0.9, 0, 0]]], np.float32)
-    got = data.recolour(image, np.array(factors, np.float32))
+    got = changes.recolour(image, np.array(factors, np.float32))
     np.testing.assert_allclose(got, [[expected]], rtol=0, atol=1e-6)
 
 
 def test_contrast_is_about_the_mean_of_the_whole_picture_and_saturation_about_each_pixels():
     image = np.array([[[0.8, 0.2, 0.2], [0.0, 0.0, 0.0]]], np.float32)
-    flat = data.recolour(image, np.array([1, 0, 1], np.float32))
-    grey = data.recolour(image, np.array([1, 1, 0], np.float32))
+    flat = changes.recolour(image, np.array([1, 0, 1], np.float32))
+    grey = changes.recolour(image, np.array([1, 1, 0], np.float32))
     np.testing.assert_allclose(flat, np.full((1, 2, 3), 0.2), rtol=0, atol=1e-6)
     np.testing.assert_allclose(grey, [[[0.4] * 3, [0.0] * 3]], rtol=0, atol=1e-6)
