@@ -3,6 +3,11 @@
 import os
 from pathlib import Path
 
+# Threads of torch that have nothing to do sleep, so that they take no core from other threads and processes. NumPy's
+# matrix products get one thread each, as in the commands. Before the imports, since NumPy reads its variable then.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import cv2
 import numpy as np
 import pytest
@@ -14,8 +19,6 @@ from disbench.system.caches import cache_root
 
 # Tests have caches of their own, but share the compiled kernels. Subprocesses inherit this.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_root().parent))
-# Threads of torch that have nothing to do sleep, so that they take no core from other threads and processes.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # Tests see the output of a pipe, whatever the width of the terminal that pytest, or its parent process, runs in.
 os.environ.pop("COLUMNS", None)
 settings.register_profile("any machine", deadline=None)  # no test fails for being slow

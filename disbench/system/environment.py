@@ -11,6 +11,7 @@ from typing import Any
 
 from disbench.system import nvidia
 from disbench.system.cores import count_cores
+from disbench.system.variables import read_thread_variables
 
 # Package -> the module that it installs.
 PACKAGES = {
@@ -42,6 +43,7 @@ def describe_environment(device: str = "cpu") -> dict[str, Any]:
     torch = sys.modules.get("torch")  # a run without torch must not load it for its description
     if torch is not None:
         record["threads"] = torch.get_num_threads()
+        record["openmp"] = read_thread_variables()  # which decide how threads wait for each other
         record["deterministic"] = torch.are_deterministic_algorithms_enabled()
         if device.startswith("cuda"):
             record["gpu"] = torch.cuda.get_device_name(device)

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
+from disbench.system.variables import user_variables
+
 SECONDS_BETWEEN_POLLS = 0.1
 SECONDS_TO_STOP = 5  # that a program is given to end by itself
 
@@ -39,6 +41,7 @@ def run_logged(
         process = subprocess.Popen(
             arguments,
             cwd=folder,
+            env=user_variables(),
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,

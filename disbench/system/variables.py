@@ -1,4 +1,4 @@
-"""Environment variables of which other packages answer a bad value with a traceback."""
+"""Environment variables of other packages: bad values end in one line, and what disbench sets the user may overrule."""
 
 import os
 import re
@@ -8,6 +8,13 @@ from importlib import import_module
 from disbench.errors import InputError
 
 HUB_SECONDS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
+# What decides the number of threads and how they wait, by the library that reads it.
+OPENMP = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+OPENBLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# How often a thread of torch looks for work before it sleeps, a fraction of a millisecond. By default it looks for
+# milliseconds, which takes the core from the very thread that it waits for when other processes run.
+SPINS = "10000"
+_added: set[str] = set()  # by set_thread_variables
 
 
 def read_count(name: str, default: int, least: int = 0) -> int:
@@ -48,3 +55,27 @@ def import_numba() -> None:
         settings = ", ".join(f"{name}={os.environ[name]}" for name in named or names)
         reason = str(error).partition("\n")[0]
         raise InputError(f"{settings}: Numba cannot be loaded ({reason}); correct or unset the variable") from None
+
+
+def set_thread_variables() -> None:
+    """Set variables that make threads wait sensibly, unless the user decided. Call it before NumPy and torch load.
+
+    OpenBLAS gets one thread: the products of resampling are too small for several, and round as on every machine.
+    """
+    defaults = {}
+    if not any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")):
+        defaults["GOMP_SPINCOUNT"] = SPINS
+    if not any(name in os.environ for name in OPENBLAS):
+        defaults["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ.update(defaults)
+    _added.update(defaults)
+
+
+def read_thread_variables() -> dict[str, str]:
+    """Return the variables of OpenMP that are set, whoever set them."""
+    return {name: os.environ[name] for name in OPENMP if name in os.environ}
+
+
+def user_variables() -> dict[str, str]:
+    """Return all variables without those of `set_thread_variables`, for programs that are not disbench's."""
+    return {name: value for name, value in os.environ.items() if name not in _added}

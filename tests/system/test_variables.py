@@ -1,5 +1,6 @@
 """A bad value of an environment variable is one line and exit status 2, not a traceback of another package."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,8 +11,21 @@ from command import call
 from disbench.data.hub import download_dataset
 from disbench.errors import InputError
 from disbench.registry.loading import get_card, import_attribute
+from disbench.system.environment import describe_environment
 from disbench.system.network import can_connect
-from disbench.system.variables import import_numba, read_count
+from disbench.system.variables import SPINS, import_numba, read_count
+
+THREADS = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS")
+# Runs a command as `disbench` does, then prints the variables that it set, and those of an external program.
+PRINT_VARIABLES = """
+import json, os, sys
+from disbench.__main__ import main
+from disbench.system.variables import user_variables
+try:
+    main()
+except SystemExit:
+    print(json.dumps([dict(os.environ), user_variables()]))
+"""
 
 
 @pytest.mark.parametrize("text", ["", "abc", "-1", "1.5", "9" * 5000, "١x"])
@@ -78,3 +92,35 @@ def test_a_training_whose_number_of_processes_is_none_ends_in_one_line(monkeypat
     ran = call("train", "mini", "--data", "mini", "--out", tmp_path / "out")
     assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1), ran.stderr
     assert ran.stderr.startswith("disbench: WORLD_SIZE=abc: must be a whole number")
+
+
+@pytest.mark.parametrize(
+    "own, expected",
+    [
+        ({}, {"GOMP_SPINCOUNT": SPINS, "OPENBLAS_NUM_THREADS": "1"}),
+        ({"GOMP_SPINCOUNT": "7", "OPENBLAS_NUM_THREADS": "5"}, {}),
+        ({"OMP_WAIT_POLICY": "ACTIVE", "OMP_NUM_THREADS": "3"}, {}),
+    ],
+)
+def test_a_command_sets_how_threads_wait_unless_the_user_did(own, expected):
+    others = {name: value for name, value in os.environ.items() if name not in THREADS}
+    ran = subprocess.run(
+        [sys.executable, "-c", PRINT_VARIABLES, "--version"],
+        env=others | {"PYTHONPATH": os.pathsep.join(sys.path)} | own,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    inside, for_others = json.loads(ran.stdout.splitlines()[-1])
+    assert {name: inside[name] for name in THREADS if name in inside} == own | expected
+    assert {name: for_others[name] for name in THREADS if name in for_others} == own
+
+
+def test_a_run_records_how_threads_wait(monkeypatch):
+    pytest.importorskip("torch")
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    assert describe_environment()["openmp"] == {}
+    monkeypatch.setenv("GOMP_SPINCOUNT", SPINS)
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # decides no time of a network
+    assert describe_environment()["openmp"] == {"GOMP_SPINCOUNT": SPINS}
