@@ -28,6 +28,7 @@ class Report:
     published: PublishedSelection = field(default_factory=PublishedSelection)
     metrics: MetricKeys = None
     rank_all: bool = False
+    _bootstrapped: list[Table] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def list_metrics(self) -> tuple[str, ...]:
         """List the keys of the metrics to show. Runs are scored only if there are published tables, too."""
@@ -63,9 +64,25 @@ class Report:
         table = replace(table, notes=(*table.notes, *note_own_entries(self.results)))
         if not self.results or not confidence:
             return table
+        return self._find_bootstrapped(table) or self._bootstrap(table)
+
+    def _bootstrap(self, table: Table) -> Table:
         from disbench.reports.confidence import add_confidence
 
-        return add_confidence(table, self.results)
+        self._bootstrapped.append(add_confidence(table, self.results))
+        return self._bootstrapped[-1]
+
+    def _find_bootstrapped(self, table: Table) -> Table | None:
+        """Return the table with the intervals and ties of an earlier one that has all its lines, or None.
+
+        So the page and the LaTeX table of a run share a bootstrap, which takes seconds.
+        """
+        names = {(line.split, line.metric) for line in table.lines}
+        for wider in self._bootstrapped:
+            lines = tuple(line for line in wider.lines if (line.split, line.metric) in names)
+            if [(line.split, line.metric) for line in lines] == [(line.split, line.metric) for line in table.lines]:
+                return replace(table, lines=lines)
+        return None
 
 
 def note_own_entries(results: Sequence[Result]) -> list[str]:

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts import device as devices
-from disbench.models.diffdis.conditioning import factor, fold_mean
+from disbench.models.diffdis.conditioning import factor, fold_mean, spare_memory
 from disbench.models.diffdis.pipeline import Sampling, seeded_noise, segment
 from disbench.models.diffdis.weights import digest, load, untrained
 from disbench.registry.card import Card
@@ -105,6 +105,7 @@ class DiffDIS:
         self.identity |= {"state": state} if state else {}
         self.device = devices.choose_device(device)
         fold_mean(checkpoint.vae)
+        spare_memory(checkpoint.vae)
         self.checkpoint = replace(
             checkpoint,
             unet=checkpoint.unet.to(self.device, memory_format=torch.channels_last),
