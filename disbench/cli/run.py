@@ -93,6 +93,7 @@ def run(
     from disbench.reports.publish import publish_run
     from disbench.runs.execute import LEARNED, evaluate, evaluate_maps, list_references
     from disbench.runs.spec import MapsSpec, ModelSpec, RunConfig
+    from disbench.runs.warmup import compile_ahead
 
     card = get_card(model)  # an unknown model or missing weights are reported before any work
     if not maps:
@@ -104,7 +105,7 @@ def run(
     measures = _parse_measures(protocols, metrics)
     config = RunConfig(out=out, save_maps=save and not maps, workers=workers, shard=shard)
     spec = ModelSpec(name=model, weights=weights, device=device, options=dict(options))
-    with show_progress() as progress, open_engine(engine, address) as computes:
+    with compile_ahead(measures), show_progress() as progress, open_engine(engine, address) as computes:
         more = {"engine": computes, "progress": progress}
         if maps:
             dataset = find_dataset(location, split, images=needs_images(measures.metrics), progress=progress)
