@@ -8,6 +8,8 @@ from fake_runs import make_run
 
 import disbench
 from disbench.errors import InputError
+from disbench.reports import confidence
+from disbench.reports.report import Report
 
 pytestmark = pytest.mark.usefixtures("shared_bootstraps")
 
@@ -80,3 +82,18 @@ def test_options_that_do_not_fit_are_refused(runs, options, words):
 def test_published_scores_are_not_grouped():
     with pytest.raises(InputError, match="published scores have no images to group"):
         disbench.report("mvanet", by="size")
+
+
+def test_the_tables_of_a_report_share_a_bootstrap_if_one_has_all_lines(runs, monkeypatch):
+    bootstrapped, add_confidence = [], confidence.add_confidence
+
+    def count(table, results):
+        bootstrapped.append(table)
+        return add_confidence(table, results)
+
+    monkeypatch.setattr(confidence, "add_confidence", count)
+    expected = {keys: Report(runs).build_table(keys) for keys in ("f_max,mae,s_measure", "f_max,mae", "mae,f_max")}
+    bootstrapped.clear()
+    report = Report(runs)
+    assert {keys: report.build_table(keys) for keys in expected} == expected
+    assert len(bootstrapped) == 2  # the second table is part of the first; the third has another order
