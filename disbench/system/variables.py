@@ -62,7 +62,7 @@ def set_thread_variables() -> None:
 
     OpenBLAS gets one thread: the products of resampling are too small for several, and round as on every machine.
     """
-    defaults = {}
+    defaults: dict[str, str] = {}
     if not any(name in os.environ for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")):
         defaults["GOMP_SPINCOUNT"] = SPINS
     if not any(name in os.environ for name in OPENBLAS):
