@@ -74,6 +74,47 @@ def load_network(kind: type[nn.Module], base: str, name: str) -> Any:
     return net.eval()
 
 
+def load_text_encoder(base: str) -> tuple[Any, Any]:
+    """Load the CLIPTokenizer and the CLIPTextModel, float32, of a Stable Diffusion folder.
+
+    Args:
+        base: folder or Hugging Face id.
+
+    Raises:
+        InputError: if a part is missing or unreadable, or the tokenizer is not that of the encoder. transformers makes
+            one of two tokens where its files are missing, and every prompt would be another one.
+    """
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    tokenizer = load_part(CLIPTokenizer.from_pretrained, base, "tokenizer")
+    encoder = load_network(CLIPTextModel, base, "text_encoder").float()
+    size, ids = encoder.config.vocab_size, tokenizer("").input_ids
+    fault = ""
+    if len(tokenizer) != size:
+        fault = f"has {len(tokenizer)} tokens, and the text encoder {size}"
+    elif ids != [size - 2, size - 1]:  # CLIP's vocabulary ends with the start and the end of a text
+        fault = f"makes an empty prompt of the tokens {ids}, not of {[size - 2, size - 1]}, its start and its end"
+    if fault:
+        raise InputError(
+            f"{base}: its tokenizer {fault}, so files of tokenizer/ are missing, or not cached and there is no "
+            "network; get all of them, or choose another base"
+        )
+    return tokenizer, encoder
+
+
+def list_files(base: str, *patterns: str) -> tuple[Path, ...]:
+    """List the files of a Stable Diffusion folder, or of a Hugging Face id in the cache, that match patterns."""
+    folder = Path(base)
+    if not folder.is_dir():
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(base, "vae/config.json")
+        if not isinstance(cached, str):
+            return ()
+        folder = Path(cached).parents[1]
+    return tuple(sorted(path for pattern in patterns for path in folder.glob(pattern) if path.is_file()))
+
+
 def build_network(kind: type[ModelMixin], config: dict[str, Any], state: dict[str, Tensor], path: Path) -> Any:
     """Build a module from a configuration and a state.
 

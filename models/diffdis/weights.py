@@ -134,10 +134,9 @@ def export(checkpoint: Checkpoint, folder: Path, base: str | None = None) -> Non
         checkpoint.vae.save_pretrained(part / "vae")
         make_scheduler(1, "epsilon").save_pretrained(part / "scheduler")
         if base:
-            from transformers import CLIPTextModel, CLIPTokenizer
-
-            files.load_part(CLIPTokenizer.from_pretrained, base, "tokenizer").save_pretrained(part / "tokenizer")
-            files.load_network(CLIPTextModel, base, "text_encoder").save_pretrained(part / "text_encoder")
+            tokenizer, encoder = files.load_text_encoder(base)
+            tokenizer.save_pretrained(part / "tokenizer")
+            encoder.save_pretrained(part / "text_encoder")
         for path in filter(Path.is_file, sorted(part.rglob("*"))):
             target = folder / path.relative_to(part)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,16 +182,13 @@ def untrained(checkpoint: Checkpoint, seed: int = 0) -> Checkpoint:
     """Return the checkpoint with an untrained U-Net, drawn from a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return replace(checkpoint, unet=DiffDISUNet.from_config(checkpoint.unet.config).eval())
+        return replace(checkpoint, unet=DiffDISUNet.from_config(checkpoint.unet.config).eval(), files=())
 
 
 @torch.no_grad()
 def empty_prompt(base: str) -> Tensor:
     """Compute the embedding (1, 2, C) of the empty prompt: its start and its end, without padding."""
-    from transformers import CLIPTextModel, CLIPTokenizer
-
-    tokenizer = files.load_part(CLIPTokenizer.from_pretrained, base, "tokenizer")
-    encoder = files.load_network(CLIPTextModel, base, "text_encoder").float()
+    tokenizer, encoder = files.load_text_encoder(base)
     return encoder(tokenizer("", padding="do_not_pad", return_tensors="pt").input_ids).last_hidden_state
 
 
@@ -231,7 +227,7 @@ def _load_own(weights: Path, wanted: str | None) -> Checkpoint:
     check_prompt(text, unet, source, tokens=text.shape[1] if text.ndim == 3 else 1)  # as the recipe has it
     vae_path = folder / "vae.safetensors"
     vae = files.build_network(AutoencoderKL, config.vae, read_weights(vae_path), vae_path)
-    return Checkpoint(unet, vae, text, config.prediction_type, config.size, label)
+    return Checkpoint(unet, vae, text, config.prediction_type, config.size, label, (path, weights, vae_path))
 
 
 def _load_authors(path: Path, base: str, wanted: str | None) -> Checkpoint:
@@ -249,7 +245,8 @@ def _load_authors(path: Path, base: str, wanted: str | None) -> Checkpoint:
         source, text = f"{base}/text_encoder", empty_prompt(base)
     check_prompt(text, unet, source)
     # The base's prediction type and spacing of steps are ignored: these weights learned epsilon at t = 999.
-    return Checkpoint(unet, vae, text, "epsilon", state=label)
+    parts = files.list_files(base, "unet/config.json", "vae/*")
+    return Checkpoint(unet, vae, text, "epsilon", state=label, files=(path, *parts) if parts else ())
 
 
 def autoencoder(base: str) -> AutoencoderKL:

@@ -53,8 +53,7 @@ def check_parts(folder: Path) -> None:
 
 def load_text(folder: Path, width: int) -> tuple[CLIPTextModel, CLIPTokenizer]:
     """Load the text encoder and its tokenizer. InputError unless its embeddings have `width` channels."""
-    tokenizer = files.load_part(CLIPTokenizer.from_pretrained, str(folder), "tokenizer")
-    text = files.load_network(CLIPTextModel, str(folder), "text_encoder").float()
+    tokenizer, text = files.load_text_encoder(str(folder))
     if text.config.hidden_size != width:
         fault = f"its embeddings have {text.config.hidden_size} channels, and the U-Net takes {width}"
         raise InputError(f"{folder / 'text_encoder'}: {fault}; get the folder again")
