@@ -14,6 +14,14 @@ class InputError(ValueError):
     """
 
 
+class DeviceMismatchError(InputError):
+    """A model does not compute on the kind of device that was asked for."""
+
+
+class DeviceMemoryError(InputError):
+    """A model does not fit into the memory of its device."""
+
+
 class BrokenPlugin(UserWarning):
     """A model from outside disbench cannot be listed."""
 

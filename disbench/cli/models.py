@@ -86,7 +86,7 @@ def _summarise_weights(card: Card, download: Download) -> str:
 
 def _card_to_json(card: Card) -> dict[str, Any]:
     hidden = HIDDEN_FIELDS if card.command else HIDDEN_FIELDS | COMMAND_FIELDS
-    optional = {key for key in ("inputs", "sees_truth") if not getattr(card, key)}
+    optional = {key for key in ("inputs", "sees_truth", "cpu_only", "memory") if not getattr(card, key)}
     fields = {key: value for key, value in asdict(card).items() if key not in hidden | optional}
     # The JSON keeps the name that the table had before the card called it pipeline.
     return {"protocol" if key == "pipeline" else key: value for key, value in fields.items()}
@@ -110,6 +110,8 @@ def _describe(card: Card) -> None:
         _echo(f"Code: {url} at {commit}, licence: {license}")
     if card.parameters:
         _echo(f"Parameters: {card.parameters / 1e6:.2f} M")
+    if card.memory:
+        print_text(f"Memory: {card.memory}")
     for key, value in card.pipeline.items():
         _echo(f"{key.capitalize()}: {value}")
     if card.command:

@@ -1,6 +1,7 @@
 """Digests of files in the user's cache, so that an unchanged data set is not read again to identify it.
 
     digests-v1/<digest of a folder's path>    for each file name: size, mtime, ctime and inode, and the digest
+    digests-v1/<digest of paths>-content      the same four numbers of each file, and the digest of what was read
 
 As in git's index, a file is unchanged while these four numbers are. Comparing ctime finds changes under a restored
 mtime, except on Windows, which has no such time. Files younger than RACY are not cached, because one tick of the clock
@@ -10,9 +11,10 @@ or cannot be written is the same as none: files are read. The latter causes one 
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -56,10 +58,29 @@ class DigestCache:
         """Write the digests of the files that were asked for, if any changed."""
         for folder, entries in self._current.items():
             if entries != self._saved[folder]:
-                try:
-                    write_checked(_cache_file(folder, self._kind), msgspec.json.encode(entries))
-                except (OSError, InputError) as error:
-                    warn_unwritable(cache_root(), error)
+                _write(_cache_file(folder, self._kind), entries)
+
+
+def cache_digest(paths: Sequence[Path], key: str, opened: int, compute: Callable[[], str]) -> str:
+    """Return the digest of something that was read from files, from the cache if they are unchanged.
+
+    Args:
+        paths: the files.
+        key: everything else that decides the digest.
+        opened: nanoseconds since the epoch before the first file was read: later changes keep it from the cache.
+        compute: computes the digest.
+    """
+    name = hashlib.sha256("\n".join([key, *(str(path.resolve()) for path in paths)]).encode()).hexdigest()
+    file = cache_folder("digests", VERSION) / f"{name}-content"
+    stamps = [_stamp(path) for path in paths]
+    with suppress(ValueError):
+        saved, digest = msgspec.json.decode(read_checked(file) or b"[[],\"\"]", type=tuple[list[Stamp], str])
+        if digest and saved == stamps:
+            return digest
+    digest = compute()
+    if all(max(stamp[1:3]) < opened - RACY for stamp in stamps):
+        _write(file, (stamps, digest))
+    return digest
 
 
 def forget_digests(folders: Iterable[Path]) -> None:
@@ -72,6 +93,13 @@ def forget_digests(folders: Iterable[Path]) -> None:
 def _cache_file(folder: Path, kind: str = "") -> Path:
     name = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()
     return cache_folder("digests", VERSION) / f"{name}{kind}"
+
+
+def _write(file: Path, content: Any) -> None:
+    try:
+        write_checked(file, msgspec.json.encode(content))
+    except (OSError, InputError) as error:
+        warn_unwritable(cache_root(), error)
 
 
 def _load(folder: Path, kind: str) -> Entries:

@@ -19,12 +19,13 @@ from disbench.metrics.validate import check_image
 from disbench.registry.card import Card, name_runs_folder
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import load_identified
-from disbench.registry.loading import check_weights, get_card, import_attribute, load_predictor
+from disbench.registry.loading import check_device, check_weights, get_card, load_predictor
 from disbench.registry.weights import resolve_weights
-from disbench.system.clocks import make_clock
+from disbench.system.clocks import WallClock, make_clock
 from disbench.system.environment import describe_environment
 from disbench.system.files import require_path
 from disbench.system.forks import survive_fork
+from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 
 Seconds = dict[str, float]  # stage -> seconds
 
@@ -94,7 +95,7 @@ class Model:
     @property
     def environment(self) -> dict[str, Any]:
         """The environment that the maps are computed in."""
-        return describe_environment(self.device)
+        return describe_environment(self.device) | getattr(self.predictor, "environment", {})
 
     @survive_fork
     def predict(self, image: np.ndarray, **inputs: Any) -> np.ndarray:
@@ -132,7 +133,12 @@ class Model:
 
     @survive_fork
     def compute(self, prepared: Any) -> tuple[Any, Seconds]:
-        """Run the network on one prepared image, as `prepare` returns it. Returns its output (H', W')."""
+        """Run the network on one prepared image, as `prepare` returns it.
+
+        Returns:
+            Its output (H', W') on the host, so that no other thread ever uses the device, whose events time inference;
+            and the seconds of inference, and those of the copy to the host, which belong to restoring.
+        """
         self._check_process()
         output, seconds = self._guard(self.clock.time, self.predictor.infer, self.batch([prepared]))
         if self.guarded:
@@ -140,7 +146,8 @@ class Model:
                 raise self._unfit("infer", output, "(1, H', W')")
             if not self._guard(_is_finite, output):
                 raise self._fault("infer returns NaN or infinity")
-        return output[0], {"infer": seconds}
+        on_host, copy_seconds = WallClock().time(to_host, output[0])
+        return on_host, {"infer": seconds, "restore": copy_seconds}
 
     def batch(self, prepared: list[Any]) -> Any:
         """Stack prepared images of one size, (c, H, W) each, to (b, c, H, W) on the device; tuples, array by array."""
@@ -154,7 +161,7 @@ class Model:
 
     @survive_fork
     def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, Seconds]:
-        """Bring an output to a uint8 (h, w) map of this size."""
+        """Bring an output of `compute` to a uint8 (h, w) map of this size."""
         start = perf_counter()
         mask = self._guard(self.predictor.restore, output, size)
         seconds = perf_counter() - start
@@ -177,10 +184,17 @@ class Model:
         except (InputError, MemoryError):
             raise
         except (Exception, SystemExit) as error:
+            if is_out_of_memory(error):
+                raise make_out_of_memory(self.title, self.device, error, self._memory_advice) from error
             if not self.guarded:
                 raise
             first_line = str(error).partition("\n")[0]
             raise self._fault(f"it fails ({type(error).__name__}: {first_line})") from error
+
+    @property
+    def _memory_advice(self) -> str:
+        smaller = getattr(self.predictor, "memory_advice", "a smaller working size, if the model has --option size=N,")
+        return f"{smaller} needs less, or give another --device"
 
     def _unfit(self, stage: str, value: Any, expected: str) -> InputError:
         received = f"{value.dtype} {tuple(value.shape)}" if hasattr(value, "shape") else type(value).__name__
@@ -222,8 +236,7 @@ def load_model(
     texts = parse_options(device, options)
     card = get_card(name)
     check_weights(card, weights)
-    if card.is_variant and card.is_shipped:
-        import_attribute(card, card.predictor)  # a missing package is reported before a download
+    check_device(card, device)
     weights = resolve_weights(card, weights)
     load = partial(load_predictor, card, weights, device, texts)
     return Model(card, *load_identified(card, weights, texts, load))
@@ -244,6 +257,11 @@ def parse_options(device: Any, options: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise wrong_type(f"option {key}", value, f"text or a number, such as {key}={str(value)[:40]!r}")
     return {key: str(value) for key, value in options.items()}
+
+
+def to_host(output: Any) -> Any:
+    """Return a torch tensor on the CPU, and any other array as it is."""
+    return output.cpu() if hasattr(output, "cpu") else output
 
 
 def is_prepared(prepared: Any) -> bool:

@@ -42,4 +42,4 @@ class Predictor(Protocol):
         """
 
     def restore(self, output: Any, size: tuple[int, int]) -> np.ndarray:
-        """Bring one output (H', W') to a uint8 (h, w) map of the image's size."""
+        """Bring one output (H', W'), on the host, to a uint8 (h, w) map of the image's size."""

@@ -90,6 +90,8 @@ class Card:
         copies: whether `command` gets copies of the images, not links to them.
         inputs: the additional inputs that `prepare` takes next to the image, of disbench.data.dataset.INPUTS.
         sees_truth: whether the method receives ground truth. Its scores are marked in every report.
+        cpu_only: whether the method has no use for a GPU; `--device cuda` is refused.
+        memory: memory that inference needs, for people, with the way it was found.
     """
 
     name: str
@@ -116,6 +118,8 @@ class Card:
     copies: bool = False
     inputs: tuple[str, ...] = ()
     sees_truth: bool = False
+    cpu_only: bool = False
+    memory: str = ""
 
     @property
     def protocol(self) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from disbench.errors import DigestMismatch, InputError, suggest_names
+from disbench.errors import DeviceMismatchError, DigestMismatch, InputError, suggest_names
 from disbench.registry.card import HELP, SHIPPED_ROOTS, Card
 from disbench.registry.discovery import cli_arguments, normalise_name, scan_models
 from disbench.registry.external import make_external_card
 from disbench.registry.weights import check_fetchable
 from disbench.system.files import require_regular_file
+from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 from disbench.system.variables import check_hub_variables
 
 NAMESPACE = "disbench.models"  # its path is the roots of the registry
@@ -71,6 +72,24 @@ def check_weights(card: Card, weights: str | None) -> None:
         raise InputError(f"{card.title} needs --weights, because its command has an argument for them")
 
 
+def check_device(card: Card, device: str | None) -> None:
+    """Check, before any weights are downloaded or read, that a model can compute on a device.
+
+    A predictor of disbench's own says so in `check_device`, a function of the device's name.
+
+    Raises:
+        DeviceMismatchError: for a model that computes on the CPU only.
+        InputError: for a device that is missing, and for a package that is.
+    """
+    if card.cpu_only and _kind(device or "cpu") != "cpu":
+        raise _mismatch(card.title, device, "cpu")
+    if card.command or not (card.is_shipped or card.source):  # code from outside is hashed before it is imported
+        return
+    check = getattr(import_attribute(card, card.predictor), "check_device", None)
+    if device is not None and check:
+        check(device)
+
+
 def load_predictor(card: Card, weights: str | None, device: str | None, options: Mapping[str, str]) -> Any:
     """Build the predictor of a card.
 
@@ -104,9 +123,14 @@ def load_predictor(card: Card, weights: str | None, device: str | None, options:
     try:
         predictor = factory(card, weights, device, **options)
         _check_predictor(predictor)
+        if device is not None and _kind(device) != _kind(predictor.device):
+            raise _mismatch(card.title, device, predictor.device)
     except InputError:
         raise
     except (Exception, SystemExit) as error:
+        if is_out_of_memory(error):
+            advice = "end other processes that use it, or give another --device"
+            raise make_out_of_memory(card.title, device or "its device", error, advice) from error
         if card.is_shipped:
             raise
         raise InputError(f"{card.external_path}: no predictor ({type(error).__name__}: {error}); {HELP}") from error
@@ -147,6 +171,15 @@ def _check_digest(card: Card, weights: str | None) -> None:
                     DigestMismatch,
                     stacklevel=4,
                 )
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]
+
+
+def _mismatch(title: str, asked: str | None, actual: str) -> DeviceMismatchError:
+    way_out = f"give --device {_kind(actual)}, or omit it"
+    return DeviceMismatchError(f"--device {asked}: {title} computes on {actual}; {way_out}")
 
 
 def _check_predictor(predictor: Any) -> None:

@@ -103,7 +103,7 @@ def list_references(model: ModelSpec, *, with_untrained: bool = False) -> list[M
     """
     card = get_card(model.name)
     device = None if card.command else model.device
-    references = [ModelSpec(name=name, device=device) for name in TRIVIAL if name != card.name]
+    references = [ModelSpec(name=name) for name in TRIVIAL if name != card.name]
     if card.accepts_weights and not card.source and not card.command and not card.is_variant:
         if with_untrained and model.weights != "untrained":
             references.append(ModelSpec(name=model.name, weights="untrained", device=device))

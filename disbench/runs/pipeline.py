@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ from disbench.errors import InputError
 from disbench.metrics.map_pair import PairInputs
 from disbench.metrics.measurement import measure, measure_soft
 from disbench.metrics.pixel_metrics import needs_images
+from disbench.runs.ahead import AheadLimit
 from disbench.runs.row_log import Row
 from disbench.runs.spec import MeasureSpec
 
@@ -41,14 +42,20 @@ class Stages(Protocol):
         """Read and prepare one image on the host. Returns it with the seconds of the stage."""
 
     def compute(self, prepared: Any) -> tuple[Any, dict[str, float]]:
-        """Run the network on the device. Returns the output with the seconds of the stage."""
+        """Run the network on the device. Returns the output, on the host, with the seconds of the stage."""
 
     def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, dict[str, float]]:
         """Bring an output to a uint8 (h, w) map of this size, on the host. Returns it with the seconds of the stage."""
 
 
 def make_rows(
-    stages: Stages, samples: Sequence[Sample], measures: MeasureSpec, workers: int, save_map: SaveMap | None
+    stages: Stages,
+    samples: Sequence[Sample],
+    measures: MeasureSpec,
+    workers: int,
+    save_map: SaveMap | None,
+    *,
+    processes: int = 1,
 ) -> Generator[Row, None, None]:
     """Compute the rows of samples, in their order.
 
@@ -58,18 +65,25 @@ def make_rows(
         measures: the protocols and metrics to measure for.
         workers: threads that load ahead and measure behind this thread, which computes. 0: this thread does it all.
         save_map: is given every map before its row is yielded.
+        processes: processes of this machine that share its memory.
 
     Raises:
         InputError: for an image that cannot be read, computed or measured.
     """
     has_images = needs_images(measures.metrics)
 
+    # The device never waits for a decoder, nor a decoder for the device, until so many images are in flight.
+    loaded_ahead, computed_ahead = (AheadLimit(2 * workers, processes) for _ in range(2))
+
     def load(sample: Sample):
-        return sample, *stages.load(sample)
+        prepared, seconds = stages.load(sample)
+        loaded_ahead.observe(prepared)
+        return sample, prepared, seconds
 
     def compute(loaded):
         sample, prepared, seconds = loaded
         output, inference_seconds = stages.compute(prepared)
+        computed_ahead.observe(output)
         return sample, output, seconds | inference_seconds
 
     def finish(computed) -> Row:
@@ -85,27 +99,32 @@ def make_rows(
             raise InputError(f"{sample.split}/{sample.name}: {error}") from None
         if save_map:
             save_map(sample, encode_map(mask))
-        return Row(sample.split, sample.name, measurement, seconds | restore_seconds, hash_mask(mask))
+        return Row(sample.split, sample.name, measurement, _add_seconds(seconds, restore_seconds), hash_mask(mask))
 
     pool = ThreadPoolExecutor(workers) if workers else None
     try:
-        # The device never waits for a decoder, nor a decoder for the device, until 2 * workers images are in flight.
-        loaded = map_ahead(pool, load, samples, 2 * workers)
-        yield from map_ahead(pool, finish, map(compute, loaded), 2 * workers)
+        loaded = map_ahead(pool, load, samples, loaded_ahead)
+        yield from map_ahead(pool, finish, map(compute, loaded), computed_ahead)
     finally:
         if pool:
             pool.shutdown(cancel_futures=True)
 
 
-def map_ahead(pool: ThreadPoolExecutor | None, function: Callable, items: Iterable, ahead: int) -> Iterator[Any]:
-    """Map in order, `ahead` items ahead in the pool's threads; without a pool, one item after the other."""
+def _add_seconds(seconds: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+    return {**seconds, **{stage: seconds.get(stage, 0) + value for stage, value in more.items()}}
+
+
+def map_ahead(
+    pool: ThreadPoolExecutor | None, function: Callable, items: Iterable, ahead: AheadLimit
+) -> Iterator[Any]:
+    """Map in order, `ahead.count` items ahead in the pool's threads; without a pool, one item after the other."""
     if pool is None:
         yield from map(function, items)
         return
     pending: deque[Future] = deque()
     for item in items:
         pending.append(pool.submit(function, item))
-        if len(pending) > ahead:
+        while len(pending) > ahead.count:
             yield pending.popleft().result()
     while pending:
         yield pending.popleft().result()

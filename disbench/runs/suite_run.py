@@ -90,6 +90,8 @@ class SuiteInputs:
         check_weights(card, method.weights)
         if card.command and device:  # which takes one device, or none
             device = device.partition(",")[0] if "device" in list_placeholders(card.command) else None
+        elif card.cpu_only:  # the device of a suite is for its networks
+            device = method.device
         options = {key: str(value) for key, value in method.options.items()}
         return ModelSpec(name=method.model, weights=method.weights, device=device, options=options)
 

@@ -29,22 +29,25 @@ def read_cpu_quota(root: Path = Path("/")) -> float | None:
     """
     quotas = [
         cores
-        for mount, group, version in _find_groups(root)
+        for mount, group, version in find_groups(root)
         for folder in (group, *group.parents)  # each parent limits its children
         if folder.is_relative_to(mount) and (cores := _to_cores(_read_quota(folder, version)))
     ]
     return min(quotas, default=None)
 
 
-def _find_groups(root: Path) -> list[tuple[Path, Path, int]]:
-    """List (mount point, folder of the group of this process, version) of each hierarchy that can limit CPU time."""
+def find_groups(root: Path, controller: str = "cpu") -> list[tuple[Path, Path, int]]:
+    """List (mount point, folder of the group of this process, version) of each hierarchy that can limit something.
+
+    `controller` is "cpu" for CPU time, or "memory".
+    """
     paths = {}  # version -> path of the group
     for line in _read(root / "proc/self/cgroup").splitlines():
         number, _, remaining = line.partition(":")
         controllers, _, path = remaining.partition(":")
         if number == "0" and not controllers:
             paths[2] = path
-        elif "cpu" in controllers.split(","):
+        elif controller in controllers.split(","):
             paths[1] = path
     groups = []
     for line in _read(root / "proc/self/mountinfo").splitlines():
@@ -53,7 +56,7 @@ def _find_groups(root: Path) -> list[tuple[Path, Path, int]]:
         fields, details = left.split(), right.split()
         if len(fields) < 5 or not details:
             continue
-        is_v1 = details[0] == "cgroup" and "cpu" in details[-1].split(",")
+        is_v1 = details[0] == "cgroup" and controller in details[-1].split(",")
         version = 2 if details[0] == "cgroup2" else 1 if is_v1 else None
         if version not in paths:
             continue

@@ -51,10 +51,18 @@ def describe_environment(device: str = "cpu") -> dict[str, Any]:
             record["cudnn"] = torch.backends.cudnn.version()
             with suppress(Exception):  # nvidia-ml-py may be missing, or the driver may refuse to answer
                 record["driver"] = nvidia.read_driver_version()
-            record["tf32"] = {"matmul": torch.backends.cuda.matmul.allow_tf32, "cudnn": torch.backends.cudnn.allow_tf32}
+            record["tf32"] = _read_tf32(torch.backends)
             record["cudnn_benchmark"] = torch.backends.cudnn.benchmark
             record["cudnn_deterministic"] = torch.backends.cudnn.deterministic
     return record
+
+
+def _read_tf32(backends: Any) -> dict[str, bool]:
+    """Read whether products and convolutions may use TF32. torch's older interface is an error after the newer one."""
+    if hasattr(backends.cuda.matmul, "fp32_precision"):  # from torch 2.9 on
+        settings = {"matmul": backends.cuda.matmul, "cudnn": backends.cudnn.conv}
+        return {name: setting.fp32_precision == "tf32" for name, setting in settings.items()}
+    return {"matmul": backends.cuda.matmul.allow_tf32, "cudnn": backends.cudnn.allow_tf32}
 
 
 def flatten_record(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -71,7 +79,13 @@ def first_difference(left: Mapping[str, Any], right: Mapping[str, Any]) -> str |
     Keys that only one record has are ignored: a NumPy model, for example, records no torch threads. Times compare where
     there is no difference.
     """
-    return next((name for name in left if name in right and left[name] != right[name]), None)
+    return next((name for name in left if name in right and _differ(name, left[name], right[name])), None)
+
+
+def _differ(name: str, left: Any, right: Any) -> bool:
+    if name == "device":  # "cuda" may be "cuda:0", and "cuda:1" has the same times if it is the same GPU by its name
+        left, right = (str(value).partition(":")[0] for value in (left, right))
+    return left != right
 
 
 def measure_load(device: str = "cpu") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 # Operators that move or allocate data and compute nothing.
@@ -52,8 +53,9 @@ def count_flops(function: Callable[[], Any]) -> tuple[int | None, list[str]]:
                 self.names.add(packet.__name__)
             return operator(*args, **(kwargs or {}))
 
+    set_stance = getattr(torch.compiler, "set_stance", None)  # from torch 2.6 on
     with (
-        torch.compiler.set_stance("force_eager"),
+        set_stance("force_eager") if set_stance else nullcontext(),
         UncountedOperators() as uncounted,
         FlopCounterMode(display=False) as counter,
     ):

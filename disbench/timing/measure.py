@@ -21,7 +21,7 @@ from disbench.inference.model import Model
 from disbench.runs.pipeline import hash_mask
 from disbench.runs.result import Result
 from disbench.system.clocks import Clock, WallClock, make_clock
-from disbench.system.environment import describe_environment, measure_load
+from disbench.system.environment import measure_load
 from disbench.system.progress import Progress
 from disbench.timing import cost
 from disbench.timing.caching import caches_inputs
@@ -103,7 +103,7 @@ def time_model(
     return Timing(
         title=model.title,
         identity=model.identity,
-        environment=describe_environment(model.device),
+        environment=model.environment,
         load={"before": load_before, "after": load_after},
         dataset=dataset.title,
         images=_name_samples(samples),

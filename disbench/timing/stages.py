@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from disbench.inference.model import Model
+from disbench.inference.model import Model, to_host
 from disbench.system.clocks import Clock, WallClock
 
 
@@ -29,7 +29,7 @@ def time_image(
     start = perf_counter()
     prepared, prepare_seconds = WallClock().time(partial(model.predictor.prepare, image, **(inputs or {})))
     output, infer_seconds = clock.time(model.predictor.infer, model.batch([prepared]))
-    mask, restore_seconds = WallClock().time(model.predictor.restore, output[0], image.shape[:2])
+    mask, restore_seconds = WallClock().time(lambda: model.predictor.restore(to_host(output[0]), image.shape[:2]))
     whole_seconds = perf_counter() - start
     seconds = {"prepare": prepare_seconds, "infer": infer_seconds, "restore": restore_seconds, "whole": whole_seconds}
     return mask, seconds

@@ -8,6 +8,7 @@ import numpy as np
 
 from disbench.inference.model import Model
 from disbench.system.clocks import Clock
+from disbench.system.device_memory import is_out_of_memory
 from disbench.system.progress import Progress
 from disbench.timing.rule import TimingRule, iterate_until
 
@@ -36,8 +37,7 @@ def measure_throughput(
         try:
             seconds = _time_batches(model, clock, [prepared] * size, rule, progress)
         except RuntimeError as error:
-            # Torch has a class for this error on CUDA only; other devices are recognised by the message.
-            if "memory" not in str(error) or not rates:
+            if not is_out_of_memory(error) or not rates:
                 raise
             break
         rates[size] = size / float(np.median(seconds))

@@ -40,6 +40,8 @@ class Predictor:
         options: Options of steps.Steps.
     """
 
+    check_device = staticmethod(choose_device)
+
     def __init__(self, card: Card, weights: None, device: str | None, foreground: str = "", **options: str):
         self.device = choose_device(device)
         from_cache = not Path(card.source).is_dir() and must_use_cache()

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from disbench.errors import InputError
+from disbench.errors import DeviceMismatchError, InputError
 from disbench.models._own import steps
 from disbench.models._own.onnx_data import list_data_files
 from disbench.registry.card import Card
 from disbench.system.cores import count_cores
+from disbench.system.progress import announce_once
 
+CUDA = "CUDAExecutionProvider"
 INPUT_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
@@ -33,14 +35,38 @@ class OnnxFile:
 
     def __init__(self, path: Path, device: str | None):
         self.path = path
-        self.device = _choose_device(device)
-        load = partial(_load_session, path, self.device)
+        chosen = self.check_device(device)
+        load = partial(_load_session, path, chosen)
         self.session, self.source = steps.load_hashed_files(path, list_data_files(path), load)
+        self.device = self._find_device(chosen, is_default=device is None)
         self.process = os.getpid()
         self.input = self._check_input(path)
         batch, _, *sides = self.input.shape
         self.batch = batch if isinstance(batch, int) else None
         self.fixed = [side if isinstance(side, int) else None for side in sides]
+
+    @staticmethod
+    def check_device(name: str | None) -> str:
+        """Return the named device, or by default the best one; InputError for one that onnxruntime cannot use."""
+        available = ["cuda", "cpu"] if CUDA in onnxruntime.get_available_providers() else ["cpu"]
+        if name is None:
+            return available[0]
+        if name.partition(":")[0] not in available:
+            raise InputError(f"--device {name}: not supported by this onnxruntime; available: {', '.join(available)}")
+        return name
+
+    def _find_device(self, chosen: str, *, is_default: bool) -> str:
+        """Return the device that computes: without libraries or a GPU that fit, onnxruntime falls back to the CPU."""
+        if chosen == "cpu" or CUDA in self.session.get_providers():
+            return chosen
+        fault = "onnxruntime cannot use CUDA here, as its CUDA and cuDNN libraries or a GPU are missing"
+        if not is_default:
+            raise DeviceMismatchError(
+                f"--device {chosen}: {self.path}: {fault}; install those that onnxruntime-gpu names, or give "
+                "--device cpu"
+            )
+        announce_once(f"{fault}: {self.path.name} runs on the CPU")
+        return "cpu"
 
     def run(self, batch: np.ndarray, name: str) -> np.ndarray:
         """Compute an output of the network for images (b, 3, H, W).
@@ -160,16 +186,7 @@ def _symbols(shape: list[int | str | None]) -> list[str | None]:
     return [side for side in shape if not isinstance(side, int)]
 
 
-def _choose_device(name: str | None) -> str:
-    available = ["cuda", "cpu"] if "CUDAExecutionProvider" in onnxruntime.get_available_providers() else ["cpu"]
-    if name is None:
-        return available[0]
-    if name.split(":")[0] not in available:
-        raise InputError(f"--device {name}: not supported by this onnxruntime; available: {', '.join(available)}")
-    return name
-
-
 def _providers(device: str) -> list[str | tuple[str, dict[str, str]]]:
     kind, _, number = device.partition(":")
-    cuda = [("CUDAExecutionProvider", {"device_id": number or "0"})] if kind == "cuda" else []
+    cuda = [(CUDA, {"device_id": number or "0"})] if kind == "cuda" else []
     return [*cuda, "CPUExecutionProvider"]

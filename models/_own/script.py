@@ -31,6 +31,8 @@ class Predictor:
         options: Options of steps.Steps.
     """
 
+    check_device = staticmethod(choose_device)
+
     def __init__(self, card: Card, weights: None, device: str | None, output: str = "", **options: str):
         self.path, self.device = Path(card.source), choose_device(device)
         (self.module, fixed_size), source = steps.load_hashed_files(self.path, (), self.load)

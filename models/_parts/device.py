@@ -1,8 +1,9 @@
 """The device that a network runs on, and process-wide settings of torch."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -28,11 +29,47 @@ def choose_device(name: str | None) -> str:
 
 
 @contextmanager
-def matmul_precision(name: str) -> Iterator[None]:
-    """Set torch's precision of float32 matrix products within the block; the setting is global to the process."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(name)
+def fp32_precision(*, tf32: bool) -> Iterator[None]:
+    """Let float32 matrix products and convolutions use TF32 within the block, or not; the setting is torch's own.
+
+    torch has two interfaces for it. The older one refuses to be read where a program used the newer one, so the newer
+    one is read where it exists. The older one is set, which sets both, since the compiler reads it.
+    """
+    newer = _precision_settings()
+    before = [setting.fp32_precision for setting in newer]
+    products, convolutions = _read_or(torch.get_float32_matmul_precision, ""), _read_or(_allows_tf32, None)
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        if products:
+            torch.set_float32_matmul_precision(products)
+        if convolutions is not None:
+            torch.backends.cudnn.allow_tf32 = convolutions
+        for setting, value in zip(newer, before, strict=True):
+            setting.fp32_precision = value
+
+
+def _precision_settings() -> list[Any]:
+    """List the settings of the newer interface that the older one sets too; none before torch 2.9."""
+    backends: Any = torch.backends
+    if not hasattr(backends.cuda.matmul, "fp32_precision"):
+        return []
+    return [backends.cuda.matmul, backends.mkldnn.matmul, backends.cudnn.conv, backends.cudnn.rnn]
+
+
+def _read_or(read: Callable[[], Any], default: Any) -> Any:
+    try:
+        return read()
+    except RuntimeError:  # the two interfaces were mixed
+        return default
+
+
+def _allows_tf32() -> bool:
+    return torch.backends.cudnn.allow_tf32
+
+
+def has_bf16(device: str) -> bool:
+    """Return whether a device computes in bfloat16 itself: GPUs before NVIDIA's Ampere (T4, V100, RTX 20) do not."""
+    return not device.startswith("cuda") or torch.cuda.get_device_capability(device)[0] >= 8

@@ -100,6 +100,7 @@ class NetworkPredictor:
         weights_state: State dict of the weights file that is used, for the manifest; "" if the file has only one.
     """
 
+    check_device = staticmethod(choose_device)
     memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
     multiple: ClassVar[int] = 32  # the working size is a multiple of this
 

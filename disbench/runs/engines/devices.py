@@ -46,7 +46,7 @@ class Devices:
         try:
             for device in self.devices:
                 here, there = context.Pipe()
-                arguments = (there, Path.cwd(), replace(model, device=device))
+                arguments = (there, Path.cwd(), replace(model, device=device), len(self.devices))
                 process = context.Process(target=_work, args=arguments)  # not a daemon: a model may start processes
                 process.start()
                 there.close()  # so that a killed process is the end of the pipe
@@ -117,12 +117,12 @@ class DeviceSource:
         return answer
 
 
-def _work(pipe: connection.Connection, folder: Path, model: ModelSpec) -> None:
-    """Run in a process: send the description of the model, then the rows of every request, each ended by None."""
+def _work(pipe: connection.Connection, folder: Path, model: ModelSpec, processes: int) -> None:
+    """Run in one of several processes: send the model's description, then the rows of each request, ended by None."""
     Thread(target=_end_with_parent, daemon=True).start()
     os.chdir(folder)  # a spawned process starts where its parent did, which may have changed folders since
     try:
-        source = LocalSource(model.load())
+        source = LocalSource(model.load(), processes)
         pipe.send(source.description)
         while True:
             samples, measures, workers, save_map = pipe.recv()

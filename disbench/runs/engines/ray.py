@@ -18,6 +18,7 @@ from disbench.data.dataset import Sample
 from disbench.errors import InputError
 from disbench.inference.map_folder import MapFolder
 from disbench.inference.model import Model
+from disbench.registry.loading import get_card
 from disbench.runs.engines.base import Description, Source, check_identity, describe
 from disbench.runs.pipeline import SaveMap, make_rows
 from disbench.runs.row_log import Row
@@ -167,7 +168,8 @@ def connect(address: str | None) -> Iterator[None]:
 
 def _with_device(model: ModelSpec) -> ModelSpec:
     """Decide between "cuda" and "cpu": GPUs if the cluster has any. InputError for any other device."""
-    device = model.device or ("cuda" if _count_room("cuda") else "cpu")
+    has_gpu = not get_card(model.name).cpu_only and _count_room("cuda")
+    device = model.device or ("cuda" if has_gpu else "cpu")
     if device not in RESOURCES:
         raise InputError(f"--device {device}: Ray chooses among the devices of a cluster; give cuda or cpu")
     _require_room(device)

@@ -17,13 +17,13 @@ class LocalSource:
     """Stages of this process.
 
     Without a number of workers it takes one thread per core for maps and for accelerators, and none for a network on
-    the CPU, whose cores they would take and whose times they would spoil.
+    the CPU, whose cores they would take and whose times they would spoil. `processes` of one machine share its cores.
     """
 
-    def __init__(self, stages: Stages):
-        self.stages = stages
+    def __init__(self, stages: Stages, processes: int = 1):
+        self.stages, self.processes = stages, processes
         network_on_cpu = stages.device == "cpu" and not isinstance(stages, MapFolder)
-        self.default_workers = 0 if network_on_cpu else count_cores()
+        self.default_workers = 0 if network_on_cpu else max(1, count_cores() // processes)
         self.description = replace(describe(stages), workers=self.default_workers)
 
     def rows(
@@ -31,7 +31,7 @@ class LocalSource:
     ) -> Generator[Row, None, None]:
         """See Source."""
         count = self.default_workers if workers is None else workers
-        return make_rows(self.stages, samples, measures, count, save_map)
+        return make_rows(self.stages, samples, measures, count, save_map, processes=self.processes)
 
 
 class Threads:
