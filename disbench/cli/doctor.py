@@ -81,13 +81,19 @@ def _print_verdicts(
 
 
 def _print_installation(*, as_json: bool) -> None:
-    from disbench.doctor.installation import list_devices, list_extras, list_mismatches
+    from disbench.doctor.installation import list_devices, list_extras, list_mismatches, read_free_memory
+    from disbench.registry.discovery import list_cards
     from disbench.system.caches import cache_root, list_caches
+    from disbench.system.device_memory import describe_bytes
     from disbench.system.environment import describe_environment
     from disbench.system.opencv import check_opencv
 
     mismatches = list_mismatches()
-    record = describe_environment() | {"devices": list_devices(), "cache": str(cache_root())}
+    devices = list_devices()
+    needed = {name: card.memory for name, card in list_cards().items() if card.memory}
+    free = read_free_memory(devices)
+    record = describe_environment() | {"devices": devices, "cache": str(cache_root())}
+    record["memory"] = {"free": free, "models": needed}
     caches = {kind: asdict(state) for kind, state in list_caches().items()}
     extras = list_extras()
     if as_json:
@@ -97,6 +103,10 @@ def _print_installation(*, as_json: bool) -> None:
     for key in ("python", "platform", "cpu", "cores", "devices", "cache"):
         value = record[key]
         click.echo(escape_control_chars(f"{key}: {', '.join(value) if isinstance(value, list) else value}"))
+    shown = (f"{device} {describe_bytes(count)}" for device, count in free.items())
+    click.echo(f"free memory: {', '.join(shown) or 'unknown'}")
+    for name, text in needed.items():
+        click.echo(escape_control_chars(f"memory of {name}: {text}"))
     for kind, state in caches.items():
         place = "" if state["base"] == record["cache"] else f", in {state['base']}"
         variable = "NUMBA_CACHE_DIR" if place else "DISBENCH_CACHE"

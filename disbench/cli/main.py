@@ -22,6 +22,7 @@ from disbench.errors import (
     require_utf8,
 )
 from disbench.system.console import print_note
+from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 from disbench.system.opencv import check_opencv
 from disbench.system.progress import show_announcements
 from disbench.system.version import __version__
@@ -188,6 +189,11 @@ class Commands(CommandNotes):
             if error.filename is None and error.errno is None:
                 raise
             _fail(f"{error.filename or 'writing'}: {error.strerror}{_resume_hint(ctx)}")
+        except RuntimeError as error:  # of torch, where no model's own message knows more, as in a training
+            if not is_out_of_memory(error):
+                raise
+            advice = "fewer images per batch, fp16 or fewer pixels need less; see --help"
+            _fail(f"{make_out_of_memory(str(ctx.invoked_subcommand), 'its device', error, advice)}{_resume_hint(ctx)}")
         except MemoryError:
             advice = "; fewer --workers need less" if ctx.invoked_subcommand in ("run", "score") else ""
             _fail(f"out of memory{_resume_hint(ctx)}{advice}")

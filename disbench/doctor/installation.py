@@ -5,6 +5,7 @@ import importlib.util
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
+from disbench.system.device_memory import free_memory
 from disbench.system.environment import PACKAGES, find_mismatch
 
 # Extra -> its packages, as pyproject.toml lists them.
@@ -46,6 +47,13 @@ def list_devices() -> list[str]:
         return ["cpu (no torch)"]
     gpus = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
     return ["cpu", *gpus, *(["mps"] if torch.backends.mps.is_available() else [])]
+
+
+def read_free_memory(devices: list[str]) -> dict[str, int]:
+    """Return the free bytes of devices, as `list_devices` lists them, where they are known."""
+    names = [device.partition(" ")[0] for device in devices]
+    free = {name: free_memory(name) for name in names}
+    return {name: count for name, count in free.items() if count is not None}
 
 
 def find_version(name: str) -> str | None:

@@ -22,10 +22,10 @@ from disbench.registry.external import load_identified
 from disbench.registry.loading import check_device, check_weights, get_card, load_predictor
 from disbench.registry.weights import resolve_weights
 from disbench.system.clocks import WallClock, make_clock
+from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 from disbench.system.environment import describe_environment
 from disbench.system.files import require_path
 from disbench.system.forks import survive_fork
-from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 
 Seconds = dict[str, float]  # stage -> seconds
 

@@ -13,8 +13,8 @@ from disbench.registry.card import HELP, SHIPPED_ROOTS, Card
 from disbench.registry.discovery import cli_arguments, normalise_name, scan_models
 from disbench.registry.external import make_external_card
 from disbench.registry.weights import check_fetchable
-from disbench.system.files import require_regular_file
 from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
+from disbench.system.files import require_regular_file
 from disbench.system.variables import check_hub_variables
 
 NAMESPACE = "disbench.models"  # its path is the roots of the registry

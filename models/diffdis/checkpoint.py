@@ -1,6 +1,7 @@
 """A complete DiffDIS network in memory."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from diffusers import AutoencoderKL
@@ -23,6 +24,7 @@ class Checkpoint:
         prediction_type: the quantity that the U-Net predicts.
         size: side in pixels of the square images that the weights were trained for; None: the card's.
         state: name of the U-Net's state dict in its file; "" if the file has only one version of it.
+        files: files that U-Net and VAE were read from; () where they are not known.
     """
 
     unet: DiffDISUNet
@@ -31,3 +33,4 @@ class Checkpoint:
     prediction_type: PredictionType
     size: int | None = None
     state: str = ""
+    files: tuple[Path, ...] = ()

@@ -1,14 +1,13 @@
 """From an image and noise to a mask: one denoising step (paper, section 4.4), or several."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
 import torch
 from diffusers import DDPMScheduler
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from disbench.errors import InputError
 from disbench.models.diffdis import conditioning
@@ -27,12 +26,14 @@ class Sampling:
         steps: number of denoising steps, spaced evenly down from t = 999.
         edge: whether to return the edge map too.
         half: whether to compute in float16. x0 is computed in float32, since its error grows, and the decoder in
-            bfloat16, since it may overflow.
+            `decoder`, since it may overflow.
+        decoder: bfloat16, or float32 on devices without it.
     """
 
     steps: int = 1
     edge: bool = False
     half: bool = False
+    decoder: torch.dtype = torch.bfloat16
 
 
 ONE_PASS = Sampling()
@@ -80,6 +81,21 @@ def seeded_noise(shape: tuple[int, ...], seeds: Sequence[int]) -> tuple[Tensor, 
     return torch.stack([torch.randn(shape, generator=generator) for generator in generators]), generators
 
 
+def lower_weights(checkpoint: Checkpoint, decoder: torch.dtype) -> None:
+    """Keep the weights of products and convolutions in half precision, in place, as autocast converts them.
+
+    Norms stay in float32, in which autocast computes them, so that maps of `Sampling(half=True)` do not change. A
+    decoder in float32 stays as it is.
+    """
+    vae = checkpoint.vae
+    encoding = [checkpoint.unet, vae.encoder, *filter(None, [vae.quant_conv])]
+    decoding = [vae.decoder, *filter(None, [vae.post_quant_conv])]
+    for networks, dtype in ((encoding, torch.float16), (decoding, decoder)):
+        for layer in (layer for network in networks for layer in network.modules()):
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                layer.to(dtype)
+
+
 @torch.inference_mode()
 def segment(
     checkpoint: Checkpoint,
@@ -104,13 +120,13 @@ def segment(
         InputError: if an edge map is asked for, but the weights were trained without the edge.
     """
     unet, vae, text = checkpoint.unet, checkpoint.vae, checkpoint.text
-    lower = partial(torch.autocast, image.device.type) if sampling.half else nullcontext
+    lower = partial(torch.autocast, image.device.type)
     schedule = make_scheduler(sampling.steps, checkpoint.prediction_type)
     *first, last = schedule.timesteps.tolist()
     if sampling.edge and unet.domains == 1:
         raise InputError("these weights were trained without the edge; take others for an edge map")
     x_t = noise.repeat(unet.domains, 1, 1, 1)
-    with lower(torch.float16):
+    with lower(torch.float16, enabled=sampling.half):
         conditions = conditioning.conditions(vae, image)
         injections = unet.injections(conditions)
         for t in first:
@@ -119,7 +135,7 @@ def segment(
         output = unet(x_t, last, conditions, text, sampling.edge, injections)
     # Without the edge the U-Net returns the rows of the masks only, which come first.
     latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), checkpoint.prediction_type)
-    with lower(torch.bfloat16):
+    with lower(torch.bfloat16, enabled=sampling.half and sampling.decoder == torch.bfloat16):
         mask, *edges = (conditioning.decode(vae, latent) for latent in latents.split(len(noise)))
     return mask, edges[0] if sampling.edge else None
 

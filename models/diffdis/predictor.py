@@ -1,5 +1,6 @@
 """The Predictor of DiffDIS: one plain pass, which is what the paper timed, and the options beyond it."""
 
+import time
 import zlib
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
@@ -16,11 +17,16 @@ from torch.nn import functional
 
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts import device as devices
+from disbench.models._parts.digests import cache_weights_digest
+from disbench.models._parts.weights import digest_tensors
 from disbench.models.diffdis.conditioning import factor, fold_mean, spare_memory
-from disbench.models.diffdis.pipeline import Sampling, seeded_noise, segment
+from disbench.models.diffdis.inference_memory import read_size, warn_if_short
+from disbench.models.diffdis.pipeline import Sampling, lower_weights, seeded_noise, segment
+from disbench.models.diffdis.tiles import enable_tiles
 from disbench.models.diffdis.weights import digest, load, untrained
 from disbench.registry.card import Card
 from disbench.system.files import require_path
+from disbench.system.progress import announce_once
 
 MINI = Path(__file__).parent / "mini"
 # Whether the image is mirrored, and its scale. The authors' script averages six such passes, each with its own noise.
@@ -38,7 +44,10 @@ class Options:
         ensemble: number of noises that each pass is made from; the maps are averaged.
         fit: "square" as in the paper, or "keep", which keeps the aspect ratio and pads.
         output: "soft"; "binary", thresholded at 1/2; or "edge", the edge map instead of the mask.
-        precision: "tf32" for matrix products on CUDA; "fp16", with x0 in float32 and the decoder in bfloat16.
+        precision: "fp32"; "tf32" for matrix products and convolutions on CUDA; or "fp16", with x0 in float32 and the
+            decoder in bfloat16, or in float32 on GPUs without bfloat16.
+        vae: "whole"; "sliced", one image of a batch at a time; or "tiled", which also computes its largest layers in
+            tiles. Both need less memory, and change maps by rounding only.
         compile: mode of torch.compile for U-Net and decoder; "reduce-overhead" makes CUDA graphs.
         size: side in pixels that the network works at; 0 for that of the weights.
     """
@@ -49,6 +58,7 @@ class Options:
     fit: Literal["square", "keep"] = "square"
     output: Literal["soft", "binary", "edge"] = "soft"
     precision: Literal["fp32", "tf32", "fp16"] = "fp32"
+    vae: Literal["whole", "sliced", "tiled"] = "whole"
     compile: Literal["no", "default", "reduce-overhead", "max-autotune"] = "no"
     size: Annotated[int, Meta(ge=0, le=8192)] = 0
 
@@ -61,7 +71,11 @@ class DiffDIS:
         options: the options.
         size: side in pixels that the network works at.
         weights_state: state dict of the U-Net's file that is used, for the manifest; "" if the file has only one.
+        environment: on CUDA, whether TF32 is used, for records of the environment.
     """
+
+    check_device = staticmethod(devices.choose_device)
+    memory_advice = "--option precision=fp16, --option vae=tiled, a smaller --option size=N or --batch 1"
 
     def __init__(
         self,
@@ -91,6 +105,12 @@ class DiffDIS:
             require_path("option base", base)  # an empty one would be the current folder
         if weights == "untrained" and state:
             raise InputError(f"--option state={state}: untrained weights are from no file; omit one of them")
+        self.device = devices.choose_device(device)
+        if weights not in (None, "untrained"):
+            half, tiled = self.options.precision == "fp16", self.options.vae == "tiled"
+            needed = read_size(card, Path(weights), side=self.options.size, half=half, tiled=tiled)
+            warn_if_short(needed, self.device, card.title, self.memory_advice)
+        opened = time.time_ns()
         checkpoint = load(MINI if weights in (None, "untrained") else weights, base, state)
         if weights == "untrained":
             checkpoint = untrained(checkpoint)
@@ -101,11 +121,20 @@ class DiffDIS:
         changed = {key: value for key, value in asdict(self.options).items() if value != getattr(Options, key)}
         self.title += "".join(f", {key} {value}" for key, value in changed.items())
         self.size = self.options.size or checkpoint.size or card.pipeline["size"]
-        self.identity = {"weights": digest(checkpoint), "size": self.size, **changed}
+        computed = [digest_tensors([("", checkpoint.text)]), checkpoint.prediction_type, checkpoint.state]
+        sha = cache_weights_digest(checkpoint.files, opened, computed, lambda: digest(checkpoint))
+        self.identity = {"weights": sha, "size": self.size, **changed}
         self.identity |= {"state": state} if state else {}
-        self.device = devices.choose_device(device)
+        on_cuda, uses_tf32 = self.device.startswith("cuda"), self.options.precision == "tf32"
+        self.environment = {"tf32": {"matmul": uses_tf32, "cudnn": uses_tf32}} if on_cuda else {}
         fold_mean(checkpoint.vae)
         spare_memory(checkpoint.vae)
+        self.decoder = torch.bfloat16 if devices.has_bf16(self.device) else torch.float32
+        if self.options.precision == "fp16":
+            lower_weights(checkpoint, self.decoder)
+            if self.decoder == torch.float32:
+                self.identity["decoder"] = "float32"
+                announce_once(f"{self.device} has no bfloat16, so the decoder computes in float32")
         self.checkpoint = replace(
             checkpoint,
             unet=checkpoint.unet.to(self.device, memory_format=torch.channels_last),
@@ -117,6 +146,10 @@ class DiffDIS:
             raise InputError("option output=edge: these weights were trained without the edge; use other weights")
         if self.size % self._multiple:
             raise InputError(f"option size={self.size}: must be a multiple of {self._multiple}")
+        if self.options.vae != "whole":
+            self.checkpoint.vae.enable_slicing()
+        if self.options.vae == "tiled":
+            enable_tiles(self.checkpoint.vae)
         if self.options.compile != "no":
             for network in (self.checkpoint.unet, self.checkpoint.vae.decoder):
                 network.compile(mode=self.options.compile)
@@ -137,7 +170,7 @@ class DiffDIS:
         """Predict masks and, if asked for, edge maps, both like the masks of `infer`."""
         variants = list(product(PASSES[self.options.preset], range(self.options.ensemble)))
         seeds = noise_seeds(batch, len(variants))
-        with devices.matmul_precision("high" if self.options.precision == "tf32" else "highest"):
+        with devices.fp32_precision(tf32=self.options.precision == "tf32"):
             passes = [
                 self.one_pass(batch, pass_seeds, edge=edge, mirrored=mirrored, scale=scale)
                 for pass_seeds, ((mirrored, scale), _) in zip(seeds, variants, strict=True)
@@ -177,7 +210,8 @@ class DiffDIS:
         size = full if scale == 1 else tuple(self._whole(side * scale) for side in full)
         image = _scale(image, size)
         noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
-        sampling = Sampling(steps=self.options.steps, edge=edge, half=self.options.precision == "fp16")
+        half = self.options.precision == "fp16"
+        sampling = Sampling(steps=self.options.steps, edge=edge, half=half, decoder=self.decoder)
         maps = segment(self.checkpoint, image, noise.to(batch.device), sampling, generators)
         masks, edges = (None if x is None else self._undo(x, full, mirrored=mirrored) for x in maps)
         return masks, edges
@@ -256,4 +290,12 @@ def _parse_options(options: dict[str, str | int]) -> Options:
         except msgspec.ValidationError as error:
             fault = f"not one of {', '.join(get_args(types[key]))}" if get_origin(types[key]) is Literal else error
             raise InputError(f"option {key}={value}: {fault}") from None
-    return msgspec.convert(options, Options, strict=False)
+    parsed = msgspec.convert(options, Options, strict=False)
+    many_shapes = {"preset": "official", "fit": "keep", "vae": "tiled"}  # each shape would be compiled anew
+    names = [f"{key}={value}" for key, value in many_shapes.items() if getattr(parsed, key) == value]
+    if parsed.compile != "no" and names:
+        raise InputError(
+            f"option compile={parsed.compile}: not with {names[0]}, by which layers get several shapes, each of which "
+            "would be compiled anew; omit one of them"
+        )
+    return parsed

@@ -5,6 +5,7 @@ paper's terms beta is 1 throughout, so v-prediction leaves -v.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -31,12 +32,14 @@ class Networks:
         vae: The autoencoder between pixels and latents.
         text: The empty prompt's embedding (1, L, C).
         state: Name of the U-Net's state dict in its file; "" if the file has only one version of it.
+        files: Files that U-Net and VAE were read from; () where they are not known.
     """
 
     unet: UNet2DConditionModel
     vae: AutoencoderKL
     text: Tensor
     state: str = ""
+    files: tuple[Path, ...] = ()
 
     def __call__(self, image: Tensor) -> Tensor:
         """Predict the map's pixels.

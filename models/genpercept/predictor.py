@@ -1,5 +1,6 @@
 """GenPercept behind disbench's Predictor interface: one pass, as in both of its authors' scripts for DIS."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.models._parts.device import choose_device
+from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors
 from disbench.models.genpercept.network import Networks
 from disbench.models.genpercept.steps import V1, V2
@@ -46,6 +48,8 @@ class Predictor:
         **options: Fields of `Options`.
     """
 
+    check_device = staticmethod(choose_device)
+
     def __init__(self, card: Card, weights: str, device: str | None, **options: Any):
         names = [field.name for field in fields(Options)]
         if unknown := options.keys() - set(names):
@@ -54,6 +58,7 @@ class Predictor:
         state, size = given.state, given.processing_res
         require_path("option base", given.base)  # an empty one would be the current folder
         self.device = choose_device(device)
+        opened = time.time_ns()
         self.longest = card.pipeline["size"] if size is None else _parse_pixels(size)
         if weights == "untrained":
             if state:
@@ -64,7 +69,11 @@ class Predictor:
         self.steps = {"v1": V1, "v2": V2}[version]
         details = ", ".join(filter(None, [Path(weights).name, state]))
         self.title = f"{card.title} {version} ({details})"
-        self.identity = {"weights": digest_tensors(_named_tensors(networks)), "version": version}
+        computed = [digest_tensors([("", networks.text)]), networks.state]
+        sha = cache_weights_digest(
+            networks.files, opened, computed, lambda: digest_tensors(_named_tensors(networks))
+        )
+        self.identity = {"weights": sha, "version": version}
         self.identity |= {"state": state} if state else {}
         self.weights_state = networks.state
         if self.longest != card.pipeline["size"]:

@@ -74,14 +74,16 @@ def _load_v1(path: Path, prompt: Path, state: str) -> Networks:
     vae_path = path.parents[1] / "vae" / FILE
     vae_config = files.load_part(AutoencoderKL.load_config, root, "vae")
     vae = files.build_network(AutoencoderKL, vae_config, read_weights(vae_path), vae_path)
-    return Networks(unet, vae, text, label)
+    parts = files.list_files(root, f"{path.parent.name}/config.json", "vae/*")
+    return Networks(unet, vae, text, label, (path, *parts))
 
 
 def _load_v2(path: Path, base: str, state: str) -> Networks:
     unet, label = _load_unet(files.load_part(UNet2DConditionModel.load_config, base, "unet"), path, state)
     text = empty_prompt(base)
     check_prompt(text, unet, f"{base}/text_encoder")
-    return Networks(unet, autoencoder(base), text, label)
+    vae, parts = autoencoder(base), files.list_files(base, "unet/config.json", "vae/*")
+    return Networks(unet, vae, text, label, (path, *parts) if parts else ())
 
 
 def _load_unet(config: dict[str, Any], path: Path, wanted: str) -> tuple[UNet2DConditionModel, str]:

@@ -4,6 +4,7 @@ The windows of the micro mode follow from the map itself or, as in the authors' 
 """
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from disbench.errors import InputError, suggest_names
 from disbench.models._parts.device import choose_device
+from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors, parse_size, read_training_size
 from disbench.models.lawdis import steps
 from disbench.models.lawdis.network import Networks
@@ -36,6 +38,8 @@ class Predictor:
         size: Working size in pixels per side, a multiple of 64; default: the folder's, otherwise the card's.
     """
 
+    check_device = staticmethod(choose_device)
+
     def __init__(
         self,
         card: Card,
@@ -56,13 +60,16 @@ class Predictor:
         side = parse_size(size, card.pipeline["size"], 64)
         self.size = (side, side)
         self.device = choose_device(device)
+        opened = time.time_ns()
         networks = build_untrained() if weights == "untrained" else load_networks(Path(weights))
         changed = {"windows": windows if windows != "none" else "", "size": size}
         changed = {key: value for key, value in changed.items() if value}
         details = [Path(weights).name, f"seed {self.seed}" if self.seed else ""]
         details += [f"{key} {value}" for key, value in changed.items()]
         self.title = f"{card.title} ({', '.join(filter(None, details))})"
-        self.identity = {"weights": _digest(networks), "seed": self.seed, **changed}
+        files = [] if weights == "untrained" else sorted(filter(Path.is_file, Path(weights).rglob("*")))
+        sha = cache_weights_digest(files, opened, [_describe_settings(networks)], lambda: _digest(networks))
+        self.identity = {"weights": sha, "seed": self.seed, **changed}
         self.networks = replace(
             networks,
             unet=networks.unet.to(self.device),
@@ -135,11 +142,15 @@ class Predictor:
 
 def _digest(networks: Networks) -> str:
     """Compute the SHA-256 of everything that decides the maps. It does not depend on the form of the files."""
+    return digest_tensors(_name_tensors(networks), _describe_settings(networks))
+
+
+def _describe_settings(networks: Networks) -> str:
     config = networks.scheduler.config
     defaults = config.get("_use_default_values", ())  # of the installed diffusers, not of the file
     settings = {key: value for key, value in config.items() if not key.startswith("_") and key not in defaults}
     vocabulary = networks.tokenizer.get_vocab() if networks.tokenizer else {}
-    return digest_tensors(_name_tensors(networks), json.dumps([settings, vocabulary], sort_keys=True))
+    return json.dumps([settings, vocabulary], sort_keys=True)
 
 
 def _name_tensors(networks: Networks) -> Iterator[tuple[str, Tensor]]:

@@ -153,10 +153,14 @@ def test_the_command_prints_the_installation(monkeypatch):
     record = json.loads(CliRunner().invoke(main, ["doctor", "--json"]).stdout)
     assert record["devices"][0] == "cpu"
     assert record["extras"]["models"]["torch"] == torch.__version__
+    assert record["memory"]["free"]["cpu"] > 0 and "14.4 GB" in record["memory"]["models"]["diffdis"]
     monkeypatch.setattr(installation, "find_version", lambda name: None if name == "onnxruntime" else "1")
     shown = CliRunner().invoke(main, ["doctor"]).stdout
     assert "disbench[onnx]: without onnxruntime; pip install 'disbench[onnx]'" in shown
     assert "disbench[train]: complete" in shown
+    assert "free memory: cpu " in shown and "memory of diffdis: at 1024 pixels about 7.2 GB" in shown
+    described = CliRunner().invoke(main, ["models", "diffdis"]).stdout
+    assert "Memory: at 1024 pixels about 7.2 GB" in described
 
 
 def test_the_extras_are_those_of_the_package():
