@@ -14,6 +14,7 @@ from disbench.data.dataset import TRUTH, Sample, check_input_names
 from disbench.data.images import read_image, read_truth
 from disbench.data.input_values import check_values, read_inputs
 from disbench.errors import InputError, wrong_type
+from disbench.inference.parameters import count_parameters
 from disbench.inference.predictor import Predictor
 from disbench.metrics.validate import check_image
 from disbench.registry.card import Card, name_runs_folder
@@ -91,6 +92,11 @@ class Model:
     def weights_state(self) -> str | None:
         """The state dict that is used of a weights file with several; None for any other model."""
         return getattr(self.predictor, "weights_state", None) or None
+
+    @property
+    def parameters(self) -> int:
+        """The number of parameters of all networks of the predictor; 0 without networks of torch."""
+        return count_parameters(self.predictor)
 
     @property
     def environment(self) -> dict[str, Any]:

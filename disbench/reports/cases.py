@@ -158,8 +158,8 @@ def _find_row(name: str, rows: Sequence[Row]) -> Row:
     if matches:
         examples = ", ".join(f"{row.split}/{row.name}" for row in matches[:3])
         raise InputError(
-            f"--cases {name}: {len(matches)} images have this in their names, such as {examples}; "
+            f"{name}: {len(matches)} images have this in their names, such as {examples}; "
             "give more of the name, or its subset"
         )
     hint = suggest_names(name, [*SELECTION_RULES, *(row.name for row in rows)])
-    raise InputError(f"--cases {name}: no such image or rule; {hint}")
+    raise InputError(f"{name}: no such image or rule; {hint}")

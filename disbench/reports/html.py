@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from disbench.errors import InputError
 from disbench.metrics.catalogue import METRICS, STANDARD
-from disbench.reports.cases import NO_CASES, Case, describe_selection, shorten_name
+from disbench.reports.cases import Case, describe_selection, shorten_name
+from disbench.reports.cost_plots import compare_costs
+from disbench.reports.grid_style import GridStyle
 from disbench.reports.image_list import format_image_scores, list_images
+from disbench.reports.insets import OUTLINE, Insets
 from disbench.reports.options import HtmlOptions
 from disbench.reports.page import encode_data_uri, render_page
 from disbench.reports.plots import plot_by_complexity, plot_curves
@@ -80,6 +82,7 @@ def _describe_table(full_table: Table, shown_metrics: Sequence[str]) -> dict[str
         "methods": (),
         "plots": [],
         "time_comparison": None,
+        "cost_plots": [],
         "complexity_plots": [],
         "images": None,
     }
@@ -114,6 +117,7 @@ def _describe_results(
         "methods": table.methods,
         "plots": [(split, plot_curves(results, split)) for split in splits if len(splits) <= MAX_CURVE_SUBSETS],
         "time_comparison": compare_times(table, results, times),
+        "cost_plots": compare_costs(table, results, times),
         "complexity_plots": plot_by_complexity(table, results, options.complexity) if options.complexity else [],
         "images": format_image_scores(results, table.methods, MAX_LISTED_IMAGES),
         "image_count": len(list_images(results)),
@@ -131,31 +135,26 @@ def _measured_part(full_table: Table, shown_metrics: Sequence[str], columns: int
     )
 
 
-def render_grid_page(cases: Sequence[Case], selection: str) -> str:
+def render_grid_page(cases: Sequence[Case], style: GridStyle) -> str:
     """Render the qualitative grid as a page of its own, with larger pictures than in a report.
 
     Args:
-        cases: rows of the grid.
-        selection: how the cases were selected; see disbench.reports.cases.select_rows.
-
-    Raises:
-        InputError: if there are no cases.
+        cases: rows of the grid, at least one.
+        style: its selection and its insets, which are resolved.
     """
-    if not cases:
-        raise InputError(NO_CASES)
-    pictures = [render_pictures(case, GRID_PICTURE_WIDTH) for case in cases]
-    rule = describe_selection(pictures[0]["first"], selection)
-    return render_page(
-        "grid.html.j2", ("base.css", "report.css"), ("base.js",), pictures=pictures, selection_rule=rule
-    )
+    pictures = [render_pictures(case, GRID_PICTURE_WIDTH, style.insets) for case in cases]
+    rule = describe_selection(pictures[0]["first"], style.selection)
+    values = {"pictures": pictures, "selection_rule": rule, "inset_rule": style.insets.describe(len(cases))}
+    return render_page("grid.html.j2", ("base.css", "report.css"), ("base.js",), **values)
 
 
-def render_pictures(case: Case, width: int) -> dict[str, Any]:
+def render_pictures(case: Case, width: int, insets: Insets = OUTLINE) -> dict[str, Any]:
     """Render one case of the grid for a template.
 
     Args:
         case: its files are read.
         width: pixels of the longer side of a picture.
+        insets: the windows to magnify.
 
     Returns:
         split, name (shortened), full (name), first (title of the first method), and tiles: (title, score, data URI).
@@ -168,6 +167,7 @@ def render_pictures(case: Case, width: int) -> dict[str, Any]:
         "full": case.sample.name,
         "first": next(iter(case.masks)),
         "tiles": [
-            (title, case.scores.get(title), encode_data_uri(tile)) for title, tile in make_tiles(case, width).items()
+            (title, case.scores.get(title), encode_data_uri(tile))
+            for title, tile in make_tiles(case, width, insets).items()
         ],
     }

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
 from disbench.data.images import read_image, read_map, read_truth
 from disbench.errors import InputError
 from disbench.reports.cases import Case
+from disbench.reports.insets import INSET, OUTLINE, Corner, Insets, Window, choose_corners, choose_windows
 
 # Distinct under every common form of colour blindness, on black and on white (Okabe and Ito, 2008).
 FALSE_POSITIVE = (230, 159, 0)
 FALSE_NEGATIVE = (86, 180, 233)
 AGREEMENT = (205, 205, 205)
-FRAME = (213, 94, 0)
-ZOOM = 0.16  # side of the zoomed window, relative to the shorter side of the image
-INSET = 0.42  # side of the inset, relative to the shorter side of the tile
-
-Window = tuple[int, int, int]  # top, left, side
-Corner = tuple[int, int]  # 0 or 1 each: top or bottom, left or right
+FRAMES = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167))  # of the insets of a picture
 
 
-def make_tiles(case: Case, width: int) -> dict[str, np.ndarray]:
+def make_tiles(
+    case: Case, width: int, insets: Insets = OUTLINE, *, with_errors: bool = True
+) -> dict[str, np.ndarray]:
     """Make the pictures of a case: image, ground truth, prediction maps, and the errors of the first map.
 
     Args:
         case: its files are read.
         width: pixels of the longer side.
+        insets: the windows to magnify.
+        with_errors: whether to show the errors.
 
     Returns:
         Title -> picture, uint8 (h, w, 3) RGB, all of one shape.
 
     Raises:
-        InputError: for a map of another size than the ground truth.
+        InputError: for a map of another size than the ground truth, and a window that is not inside the image.
     """
     assert case.sample.image is not None  # make_cases skips samples without an image
     image, truth = read_image(case.sample.image), read_truth(case.sample.truth, kind=case.sample.truth_kind)
@@ -43,11 +45,12 @@ def make_tiles(case: Case, width: int) -> dict[str, np.ndarray]:
                 f"{case.masks[title]}: {mask.shape} where the ground truth has {truth.shape} (height, width); "
                 "resize the map to its ground truth"
             )
-    pictures = {"Image": image, "Ground truth": _rgb(truth)} | {title: _rgb(mask) for title, mask in maps.items()}
-    if maps:
+    pictures = {"Image": image, "Ground truth": truth} | maps
+    if maps and with_errors:
         pictures["Errors"] = colour_errors(next(iter(maps.values())), truth)
-    window, corner = _choose_inset(truth)
-    return {title: _make_tile(picture, width, window, corner) for title, picture in pictures.items()}
+    windows = choose_windows(insets, case, truth, list(maps.values()))
+    placed = list(zip(windows, choose_corners(truth, windows), strict=True))
+    return {title: _make_tile(picture, width, placed) for title, picture in pictures.items()}
 
 
 def colour_errors(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -68,42 +71,33 @@ def colour_errors(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.rint(mixed).astype(np.uint8)
 
 
-def _rgb(grey: np.ndarray) -> np.ndarray:
-    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+def _rgb(picture: np.ndarray) -> np.ndarray:
+    return picture if picture.ndim == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
 
 
-def _choose_inset(truth: np.ndarray) -> tuple[Window, Corner]:
-    """Choose the square window with the longest outline in it, and the emptiest corner to show it in."""
-    h, w = truth.shape
-    side = max(1, round(ZOOM * min(h, w)))
-    outline = cv2.morphologyEx(truth, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)).astype(np.float32)
-    density = cv2.blur(outline, (side, side), borderType=cv2.BORDER_CONSTANT)
-    half = side // 2
-    inner = density[half : h - half, half : w - half]
-    top, left = np.unravel_index(inner.argmax(), inner.shape)
-    reach = round(INSET * min(h, w))
-    busy = (truth > 128).astype(np.float32)
-    busy[top : top + side, left : left + side] = h * w  # the inset must not hide what it magnifies
-    spans = (slice(0, reach), slice(-reach, None))
-    corner = min(((i, j) for i in (0, 1) for j in (0, 1)), key=lambda ij: busy[spans[ij[0]], spans[ij[1]]].sum())
-    return (int(top), int(left), side), corner
-
-
-def _make_tile(picture: np.ndarray, width: int, window: Window, corner: Corner) -> np.ndarray:
-    """Reduce a picture, frame the window, and show it magnified in a corner."""
+def _make_tile(picture: np.ndarray, width: int, insets: Sequence[tuple[Window, Corner]]) -> np.ndarray:
+    """Reduce a picture, frame the windows, and show each magnified in its corner."""
     h, w = picture.shape[:2]
     scale = width / max(w, h)  # a portrait is as high as a column is wide
     size = max(1, round(w * scale)), max(1, round(h * scale))
-    tile = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    top, left, side = window
-    inset = max(1, round(INSET * min(size)))
-    crop = picture[top : top + side, left : left + side]
-    crop = cv2.resize(crop, (inset, inset), interpolation=cv2.INTER_AREA if side > inset else cv2.INTER_LINEAR)
-    line = max(1, round(width / 250))
-    start = round(left * scale), round(top * scale)
-    end = round((left + side) * scale), round((top + side) * scale)
-    cv2.rectangle(tile, start, end, FRAME, line)
-    y, x = (size[1] - inset) * corner[0], (size[0] - inset) * corner[1]
-    tile[y : y + inset, x : x + inset] = crop
-    cv2.rectangle(tile, (x, y), (x + inset - 1, y + inset - 1), FRAME, line)
+    tile = _rgb(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))  # greys are coloured where they are small
+    line = max(1, round(width / 150))
+    for (window, _), colour in zip(insets, FRAMES, strict=False):
+        start = round(window.left * scale), round(window.top * scale)
+        end = round((window.left + window.width) * scale), round((window.top + window.height) * scale)
+        cv2.rectangle(tile, start, end, colour, line)
+    for (window, corner), colour in zip(insets, FRAMES, strict=False):
+        magnified = _magnify(picture[window.slices], INSET * min(size))
+        height, across = magnified.shape[:2]
+        y, x = (size[1] - height) * corner[0], (size[0] - across) * corner[1]
+        tile[y : y + height, x : x + across] = magnified
+        cv2.rectangle(tile, (x, y), (x + across - 1, y + height - 1), colour, line)
     return tile
+
+
+def _magnify(crop: np.ndarray, side: float) -> np.ndarray:
+    """Resize a part of a picture, so that its longer side has `side` pixels."""
+    h, w = crop.shape[:2]
+    scale = side / max(h, w)
+    size = max(1, round(w * scale)), max(1, round(h * scale))
+    return _rgb(cv2.resize(crop, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR))

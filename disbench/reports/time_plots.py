@@ -1,15 +1,14 @@
-"""Plots of scores against time, with the Pareto front."""
+"""Plots of scores against time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from disbench.metrics.catalogue import METRICS
-from disbench.reports.plots import Dot, Plot
-from disbench.reports.scales import SIDE, linear_scale, log_scale, place_labels
-from disbench.reports.table import Cell, Table
+from disbench.reports.plots import Plot
+from disbench.reports.table import Table
 from disbench.reports.times import RunId, group_by_environment, label_groups, run_id
+from disbench.reports.trade_offs import plot_trade_offs
 from disbench.runs.result import Result, common_subsets
 from disbench.runs.times import Times
 
@@ -71,64 +70,12 @@ def compare_times(table: Table, results: Sequence[Result], times: Mapping[RunId,
         if len(columns) < 2 or not subsets:
             unmatched += [f"{table.methods[i]} on {environment}" for i in columns]
             continue
-        group_times = {i: timed_times[k] for i, k in zip(columns, group, strict=True)}
-        plots = {
-            line.metric: _plot_against_time(table, line.metric, line.cells, group_times)
-            for line in table.lines
-            if line.split == subsets[-1]
+        costs = {
+            i: (1000 * timed_times[k].total, _format_times(timed_times[k])) for i, k in zip(columns, group, strict=True)
         }
+        plots = plot_trade_offs(table, subsets[-1], costs, "Milliseconds per image")
         environments.append(TimePlots(environment, subsets[-1], plots))
     return TimeComparison(environments, unmatched, [table.methods[i] for i in candidates if i not in timed])
-
-
-def _plot_against_time(table: Table, metric_key: str, cells: Sequence[Cell], times: Mapping[int, Times]) -> Plot:
-    """Plot the columns of a line that have times; `times` is by column."""
-    metric = METRICS[metric_key]
-    names = [table.methods[i] for i in times]
-    values = [_require_score(cells[i]) for i in times]
-    milliseconds = [1000 * method_times.total for method_times in times.values()]
-    intervals = [cells[i].interval for i in times]
-    x_scale = log_scale(milliseconds)
-    y_scale = linear_scale([*values, *(end for interval in intervals for end in interval or ())])
-    points = [(x_scale.to_units(x), y_scale.to_units(y)) for x, y in zip(milliseconds, values, strict=True)]
-    dots = []
-    for k, (label_y, (i, method_times)) in enumerate(zip(place_labels(points, names), times.items(), strict=True)):
-        interval = intervals[k]
-        dots.append(
-            Dot(
-                method=i,
-                x=points[k][0],
-                y=points[k][1],
-                title=f"{names[k]}: {_format_score(cells[i], metric_key)}, {_format_times(method_times)}",
-                label=names[k],
-                label_y=label_y,
-                interval=interval and (y_scale.to_units(interval[0]), y_scale.to_units(interval[1])),
-            )
-        )
-    front = [points[k] for k in pareto_front(milliseconds, values, higher=metric.direction == "higher")]
-    steps = "".join(f"H{x}V{y}" for x, y in front[1:])
-    return Plot(
-        title=metric_key,
-        x_label="Milliseconds per image",
-        x_ticks=x_scale.ticks,
-        y_ticks=y_scale.ticks,
-        dots=dots,
-        front=f"M{front[0][0]} {front[0][1]}{steps}H{SIDE}",
-    )
-
-
-def _require_score(cell: Cell) -> float:
-    assert cell.value is not None  # the subset of a plot is common to all its methods
-    return cell.value
-
-
-def _format_score(cell: Cell, metric_key: str) -> str:
-    metric = METRICS[metric_key]
-    text = f"{metric.symbol} {cell.text}"
-    if cell.interval:
-        low, high = cell.interval
-        text += f" ({low:.{metric.digits}f} to {high:.{metric.digits}f})"
-    return text
 
 
 def _format_times(times: Times) -> str:
@@ -136,22 +83,3 @@ def _format_times(times: Times) -> str:
     if times.rate:
         text += f", {times.rate[0]:,.2f} images/s at batch {times.rate[1]}"
     return f"{text} on {times.device}"
-
-
-def pareto_front(costs: Sequence[float], values: Sequence[float], *, higher: bool) -> list[int]:
-    """Find the methods that no other method beats in one quantity without losing in the other.
-
-    Args:
-        costs: time of each method.
-        values: score of each method.
-        higher: whether higher scores are better.
-
-    Returns:
-        Indices, the fastest method first.
-    """
-    order = sorted(range(len(costs)), key=lambda i: (costs[i], -values[i] if higher else values[i]))
-    front: list[int] = []
-    for i in order:
-        if not front or (values[i] > values[front[-1]] if higher else values[i] < values[front[-1]]):
-            front.append(i)
-    return front

@@ -80,6 +80,9 @@ def _make_times(timing: Timing) -> Times:
         n=len(timing.raw["whole"]),
         record=flatten_record(timing.environment),
         rate=max((rate, batch_size) for batch_size, rate in timing.throughput.items()),
+        parameters=timing.parameters,
+        flops=timing.flops or 0,
+        memory=timing.memory,
     )
 
 

@@ -84,7 +84,7 @@ def write_viewer(
                     progress(len(files), len(jobs), "Drawing thumbnails")
         labels = [shorten_name(name) for _, name in data["images"]]
         data |= {"sizes": sizes, "files": files, "labels": labels}
-        styles, scripts = ("base.css", "view.css"), ("base.js", "stage.js", "view.js")
+        styles, scripts = ("base.css", "view.css"), ("base.js", "stage.js", "panes.js", "view.js")
         text = render_page("view.html.j2", styles, scripts, title=results[0].dataset, data=data)
         write_atomic(out / "index.html", text.encode())
     except OSError as error:

@@ -292,6 +292,7 @@ def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapp
         "environment": description.environment,
         **({"maps": str(description.maps.resolve())} if description.maps else {}),
         **({"trimaps": str(dataset.trimaps.resolve())} if dataset.trimaps else {}),
+        **({"parameters": description.parameters} if description.parameters else {}),
         **({"weights_state": description.weights_state} if description.weights_state else {}),
         **({"inputs": sorted(str(place.resolve()) for place in dataset.input_places)} if dataset.inputs else {}),
     }

@@ -1,8 +1,9 @@
-"""The stage times of a run: median seconds per image, and the environment they were measured in."""
+"""The times of a run: median seconds per image, and the environment they were measured in."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -12,7 +13,7 @@ from disbench.system.environment import flatten_record
 
 @dataclass(frozen=True, kw_only=True)
 class Times:
-    """Median seconds per image.
+    """Median seconds per image, and the costs that were measured together with them.
 
     Attributes:
         stages: seconds of each stage.
@@ -20,6 +21,9 @@ class Times:
         n: number of timed images.
         record: the environment, as a flat mapping from field to value.
         rate: images per second of inference, and the batch size with the largest rate. None if not measured.
+        parameters: parameters of all networks; 0 if unknown or none.
+        flops: floating-point operations for one image; 0 if unknown.
+        memory: kind of peak memory, as in disbench.timing.record.Timing -> bytes.
     """
 
     stages: dict[str, float]
@@ -27,6 +31,9 @@ class Times:
     n: int
     record: dict[str, Any]
     rate: tuple[float, int] | None = None
+    parameters: int = 0
+    flops: int = 0
+    memory: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def device(self) -> str:
@@ -40,6 +47,12 @@ def flatten_environment(result: Result) -> dict[str, Any]:
     if "workers" in result.meta:
         values["workers"] = result.meta["workers"]
     return values
+
+
+def recorded_parameters(result: Result) -> int:
+    """Return the number of parameters that a run recorded; 0 if it recorded none."""
+    count = result.meta.get("parameters", 0)
+    return count if isinstance(count, int) else 0
 
 
 def stage_times(result: Result) -> Times | None:

@@ -1,4 +1,4 @@
-"""The cost of a network apart from time: parameters, operations and memory. Torch is used only if it is loaded."""
+"""The cost of a network apart from time: operations and memory. Torch is used only if it is loaded."""
 
 import re
 import sys
@@ -15,16 +15,6 @@ _PRODUCTS = re.compile(r"attention|(conv(olution)?|mm|mv|dot|matmul)(?![a-z])|(?
 def list_products(operators: Iterable[str]) -> list[str]:
     """Select the operators that are matrix products, convolutions or attention, by their names."""
     return [name for name in operators if _PRODUCTS.search(name)]
-
-
-def count_parameters(owner: Any) -> int:
-    """Count the parameters of all networks that an object has as attributes, each once. Returns 0 without torch."""
-    torch = sys.modules.get("torch")
-    if torch is None:
-        return 0
-    modules = [value for value in vars(owner).values() if isinstance(value, torch.nn.Module)]
-    parameters = {id(parameter): parameter for module in modules for parameter in module.parameters()}
-    return sum(parameter.numel() for parameter in parameters.values())
 
 
 def count_flops(function: Callable[[], Any]) -> tuple[int | None, list[str]]:

@@ -114,7 +114,7 @@ def time_model(
         raw=latencies.seconds,
         throughput=throughput,
         memory=memory,
-        parameters=cost.count_parameters(model.predictor),
+        parameters=model.parameters,
         flops=flops,
         uncounted=uncounted,
         audit=audit,

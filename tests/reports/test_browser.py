@@ -116,6 +116,46 @@ def test_the_keyboard_reaches_and_sorts_the_table(chromium, report):
     assert chromium.value("document.querySelector('.detail').textContent") == chromium.value(f"{focus}.title")
 
 
+def test_a_heading_explains_its_measure_to_pointer_and_keyboard_and_a_tap_leads_to_all(chromium, report):
+    chromium.open(report, width=390, height=844)
+    detail = "document.querySelector('.detail').textContent"
+    chromium.value("document.querySelector('.standings th[data-metric=f_max] button').focus()")
+    explanation = chromium.value(detail)
+    assert explanation.startswith("Fᵦ max, higher is better: F = (1 + β²) P R / (β² P + R), β² = 0.3")
+    assert chromium.value("document.querySelector('.scores th[scope=row]').title") == explanation
+    assert not chromium.value("document.querySelector('#measures dl').checkVisibility()")
+    chromium.click("#measures summary")
+    assert chromium.value("document.querySelector('#measures dl').checkVisibility()")
+    shown = chromium.value("[...document.querySelectorAll('.standings th[data-metric]')].length")
+    assert chromium.value("document.querySelectorAll('#measures dd').length") == shown
+
+
+def test_at_most_two_lines_precede_the_first_number(chromium, report):
+    for width in (390, 1280):
+        chromium.open(report, width=width)
+        chromium.value("document.querySelector('.standings').scrollIntoView()")
+        lines = chromium.value(
+            "[...document.querySelectorAll('p.notice, p.note')].filter(p => p.compareDocumentPosition("
+            "document.querySelector('.standings')) & Node.DOCUMENT_POSITION_FOLLOWING)"
+            ".map(p => p.clientHeight / parseFloat(getComputedStyle(p).lineHeight))"
+        )
+        assert 0 < sum(lines) < 2.2
+    assert chromium.value("document.querySelector('#scores .note').textContent").startswith("Scores on DIS-Mini")
+
+
+def test_superscript_and_subscript_begin_below_each_other_next_to_their_letter(chromium, report):
+    chromium.open(report)
+    boxes = chromium.value(
+        "[...document.querySelectorAll('.standings th[data-metric=f_max] :is(sup, sub, i)')].map(part => {"
+        "const range = document.createRange(); range.selectNodeContents(part);"
+        "const box = range.getBoundingClientRect();"
+        "return [part.localName, box.left, box.top, box.right, box.bottom] })"
+    )
+    letter, sup, sub = ({box[0]: box[1:] for box in boxes}[name] for name in ("i", "sup", "sub"))
+    assert abs(sup[0] - sub[0]) < 1 and 0 <= sub[0] - letter[2] < 4
+    assert sup[3] <= sub[1] + 2
+
+
 def test_dark_follows_the_system_until_the_reader_chooses(chromium, report):
     light = "getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0] > 200"
     chromium.open(report, dark=True)
@@ -220,7 +260,72 @@ def test_slider_blink_and_difference(chromium, view):
     assert chromium.value(shown) == [True, False]
     assert chromium.value("document.querySelector('.colours').textContent.trim()") == "only soft   only hard"
     chromium.press("x")
-    assert chromium.value("document.querySelector('.name.a').textContent") == "hard against soft"
+    assert chromium.value("document.querySelector('.colours').textContent.trim()") == "only hard   only soft"
+
+
+def test_panes_show_more_than_two_layers_which_move_together(chromium, view):
+    chromium.open(view[0], "#image=DIS-TE1/b&mode=panes")
+    shown = "[...panes.querySelectorAll('select')].map(select => select.selectedOptions[0].text)"
+    assert chromium.value(shown) == ["Image", "Ground truth", "soft", "hard"]
+    chromium.until("[...panes.querySelectorAll('img')].every(i => i.complete && i.naturalWidth)")
+    places = "[...panes.querySelectorAll('.pan')].map(pan => pan.style.transform)"
+    before = chromium.value(places)
+    point = "view.x + (60 - panes.children[3].clientWidth / 2) / scale()"  # the image's, under the pointer
+    under_pointer = chromium.value(point)
+    x, y = chromium.value("(r => [r.x, r.y])(panes.children[3].getBoundingClientRect())")
+    chromium.call("Input.dispatchMouseEvent", type="mouseWheel", x=x + 60, y=y + 60, deltaX=0, deltaY=-400)
+    chromium.until(f"{places}[0] !== {before[0]!r}")
+    after = chromium.value(places)
+    assert len(set(before)) == len(set(after)) == 1
+    assert chromium.value(point) == pytest.approx(under_pointer, abs=0.2)
+    chromium.click("#add")
+    assert len(chromium.value(shown)) == 5
+    chromium.click("#panes .pane:nth-child(2) button")
+    chromium.value(
+        "(s => { s.value = '1'; s.dispatchEvent(new Event('change', {bubbles: true})) })(panes.querySelector('select'))"
+    )
+    assert chromium.value(shown)[:3] == ["soft", "soft", "hard"]
+    link = chromium.value("new URLSearchParams(location.hash.slice(1)).getAll('pane')")
+    assert link[:3] == ["soft", "soft", "hard"]
+    address = chromium.value("location.hash")
+    chromium.open(view[0], address)
+    assert chromium.value(shown)[:3] == link[:3]
+    chromium.press("s")
+    assert chromium.value("[...stage.querySelectorAll('.side')].filter(side => side.offsetParent).length") == 2
+    chromium.press("p")
+    assert chromium.value("state.mode") == "panes"
+    assert chromium.errors == []
+
+
+@pytest.mark.parametrize("mode", ["slider", "panes"])
+def test_the_controls_fit_a_line_on_a_phone(chromium, view, mode):
+    chromium.open(view[0], f"#image=DIS-TE1/b&mode={mode}&at=40,30,8", width=360, height=740)
+    middles = chromium.value(
+        "[...document.querySelectorAll('.bar button, .bar .choice label')].filter(e => e.offsetParent)"
+        ".map(e => e.getBoundingClientRect()).map(r => [Math.round(r.y + r.height / 2), r.right])"
+    )
+    assert len(middles) >= 10
+    assert max(y for y, _ in middles) - min(y for y, _ in middles) <= 2
+    assert max(right for _, right in middles) <= 360
+    chromium.open(view[0], width=390, height=844)
+    assert chromium.value("document.querySelector('.panel').clientHeight") < 50
+    chromium.click(".panel summary")
+    assert chromium.value("form.order.getBoundingClientRect().height") > 0
+
+
+def test_bold_means_best_and_nothing_else(chromium, view):
+    chromium.open(view[0], "#image=DIS-TE1/b")  # hard 0.6, soft 0.5
+    weights = "[...document.querySelectorAll('{}')].map(e => Number(getComputedStyle(e).fontWeight) > 500)"
+    assert chromium.value(weights.format("#scores tr:nth-child(2) td")) == [True] * 5
+    assert not any(chromium.value(weights.format("#scores tr:nth-child(3) td, #scores th")))
+    chromium.press("Escape")
+    pairs = chromium.value(
+        "[...document.querySelectorAll('.card')].map(card => [...card.querySelectorAll('output')]"
+        ".map(o => [o.textContent, Number(getComputedStyle(o).fontWeight) > 500]))"
+    )
+    assert len(pairs) == 3
+    for (a, a_bold), (b, b_bold) in pairs:
+        assert (a_bold, b_bold) == (a >= b, b >= a)
 
 
 @pytest.mark.parametrize("a", ["hard", "soft"])

@@ -24,6 +24,8 @@ from disbench.metrics.catalogue import METRICS, PAPER
 from disbench.metrics.scoring import per_image
 from disbench.reports import cases, grid, html, image_list, latex, markdown, page, table, tiles
 from disbench.reports.formats import FORMATS
+from disbench.reports.grid_figure import draw_grid
+from disbench.reports.grid_style import GridStyle
 from disbench.reports.options import HtmlOptions, LatexOptions, MarkdownOptions
 from disbench.reports.render import render_report, write_report
 from disbench.reports.report import Report
@@ -292,13 +294,13 @@ def test_cases_go_from_easy_to_hard_without_the_extremes():
 def test_grid_is_one_row_per_case_at_the_width_asked_for(saved, tmp_path):
     run, samples = saved
     selected = cases.make_cases([run], samples, 3)
-    figure = grid.draw_grid(selected, width=4)
+    figure = draw_grid(selected, GridStyle(width=4))
     assert len(figure.axes) == 3 * 4
     figure.savefig(tmp_path / "grid.png")
     assert cv2.imread(str(tmp_path / "grid.png")).shape[1] == 4 * 300
     assert {tile.shape[1] for tile in tiles.make_tiles(selected[0], 64).values()} == {64}
     with pytest.raises(InputError, match="--save"):
-        grid.draw_grid(cases.make_cases([run], []))
+        grid.write_grid(tmp_path / "grid.png", cases.make_cases([run], []))
 
 
 def test_errors_are_coloured_by_side_and_strength():

@@ -13,7 +13,7 @@ from table_cells import intervals, tied
 
 from disbench.metrics.catalogue import METRICS
 from disbench.metrics.scoring import score
-from disbench.reports import confidence, plots, scales, table, time_plots
+from disbench.reports import confidence, plots, scales, table, time_plots, trade_offs
 from disbench.reports.options import HtmlOptions
 from disbench.reports.render import render_report
 from disbench.reports.report import Report
@@ -39,7 +39,7 @@ def test_the_front_is_what_no_other_method_beats(pairs, higher):
     def beaten(i):
         return any(c <= costs[i] and sign * v >= sign * values[i] and (c, v) != (costs[i], values[i]) for c, v in pairs)
 
-    front = time_plots.pareto_front(costs, values, higher=higher)
+    front = trade_offs.pareto_front(costs, values, higher=higher)
     assert {pairs[i] for i in front} == {pairs[i] for i in range(len(pairs)) if not beaten(i)}
     assert [costs[i] for i in front] == sorted({costs[i] for i in front})
 
@@ -61,7 +61,7 @@ def test_only_methods_timed_in_one_environment_share_a_plot():
     assert "on DIS-TE1, timed on a CPU</figcaption>" in text
     apart = [timed("A", 0.01), timed("B", 0.02, 0.8, gpu)]
     assert time_plots.compare_times(table.build_table(apart), apart, collect_times(apart)).environments == []
-    assert "so their times do not compare and nothing is drawn" in render_report(Report(apart), "html")
+    assert "so their times do not compare and are not drawn" in render_report(Report(apart), "html")
     assert group_by_environment([*map(flatten_environment, runs[:3]), threads | {"threads": 1}]) == [[0, 2], [1], [3]]
 
 

@@ -11,9 +11,9 @@ from made_results import result
 
 from disbench.cli.main import main
 from disbench.leaderboard.evidence import load_measured, submit_run
-from disbench.reports import table, time_plots
+from disbench.reports import cost_plots, table, time_plots
 from disbench.reports.terminal import print_results_table
-from disbench.reports.times import collect_times
+from disbench.reports.times import collect_times, match_timings
 from disbench.runs.manifest import read_manifest, write_manifest
 from disbench.runs.result import load_run
 from disbench.runs.times import stage_times
@@ -116,6 +116,41 @@ def test_timings_take_the_place_of_the_times_of_runs(runs, files):
     assert "<script>alert" not in page
     page = report(runs, "--times", files / "0.json").stdout
     assert "Only one method was timed" in page and "Not timed: B." in page and "400.25" not in page
+
+
+def test_scores_stand_against_parameters_operations_and_memory_where_these_are_known(runs, tmp_path):
+    runs.append(make_run(tmp_path / "runs", "C", 0.6, title="C"))
+    costs = [
+        {"parameters": 996_578_667, "flops": 2_500_000_000_000, "memory": {"allocated": 3 * 2**30, "reserved": 1}},
+        {"parameters": 1_131_181, "flops": None, "memory": {"allocated": 50 * 2**20, "reserved": 1}},
+        {"parameters": 0, "flops": 40_000_000, "memory": {"allocated": 2**20, "reserved": 1}},
+    ]
+    for k, (run, cost) in enumerate(zip(runs, costs, strict=True)):
+        record.write_timing(tmp_path / "timings" / f"{k}.json", timing_of(run, **cost))
+    times = match_timings(runs, [tmp_path / "timings"])
+    drawn = {plots.name: plots for plots in cost_plots.compare_costs(table.build_table(runs), runs, times)}
+    titles = {name: [dot.title.split(", ", 1)[1] for dot in plots.plots["mae"].dots] for name, plots in drawn.items()}
+    assert titles == {
+        "parameters": ["997 M parameters", "1.13 M parameters"],
+        "operations": ["2,500 GFLOPs per image", "0.04 GFLOPs per image"],
+        "memory": ["3,072 MiB", "50 MiB", "1 MiB"],
+    }
+    assert [list(plots.omitted) for plots in drawn.values()] == [["C"], ["B"], []]
+    assert drawn["memory"].source.startswith("Peak memory allocated on the device")
+    page = report(runs, "--times", tmp_path / "timings").stdout
+    assert "Parameters of all networks of a method, as loaded. Not shown, without a number: C." in page
+    assert "2,500 GFLOPs per image" in page and "against memory</figcaption>" in page
+
+
+def test_parameters_come_from_the_runs_if_nothing_was_timed(runs):
+    counts = (4_920_000, "many")
+    recorded = [replace(run, meta=run.meta | {"parameters": n}) for run, n in zip(runs, counts, strict=True)]
+    assert cost_plots.compare_costs(table.build_table(recorded), recorded, {}) == []  # one alone has no rival
+    recorded[1] = replace(runs[1], meta=runs[1].meta | {"parameters": 1_131_181})
+    (plots,) = cost_plots.compare_costs(table.build_table(recorded), recorded, {})
+    words = [dot.title.split(", ", 1)[1] for dot in plots.plots["f_max"].dots]
+    assert words == ["4.92 M parameters", "1.13 M parameters"]
+    assert cost_plots.compare_costs(replace(table.build_table(recorded), by="size/4"), recorded, {}) == []
 
 
 @pytest.mark.parametrize(

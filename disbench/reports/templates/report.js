@@ -7,7 +7,7 @@ for (const table of document.querySelectorAll(".scores, .standings")) {
   const cells = () => [...table.tBodies].flatMap(body => [...body.rows]).filter(row => !row.hidden)
     .map(row => [...row.querySelectorAll("td")].filter(cell => !cell.hidden));
   const show = event => {
-    const cell = event.target.closest("td");
+    const cell = event.target.closest("td, th[title]");
     if (cell) detail.textContent = cell.title || "\u00a0";
   };
   for (const cell of table.querySelectorAll("tbody td")) cell.tabIndex = -1;

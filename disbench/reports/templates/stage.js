@@ -1,6 +1,7 @@
-// The stage: two layers on top of each other, which move and zoom together. Zoom is in device pixels per image pixel.
+// The stage: layers on top of each other or in panes, which move and zoom together. Zoom is in device pixels per image
+// pixel.
 const stage = document.getElementById("stage");
-const view = { x: 0, y: 0, zoom: 1, width: 1, height: 1, fitted: true }; // x, y: the image point in the stage's middle
+const view = { x: 0, y: 0, zoom: 1, width: 1, height: 1, fitted: true }; // x, y: the image point in the middle
 const MOST = 32;
 
 function image(src) {
@@ -23,7 +24,7 @@ function tinted(first, second) {
 }
 
 function fill(side, layers, width, height) {
-  const pan = stage.querySelector(`.side.${side} .pan`);
+  const pan = side.querySelector(".pan");
   pan.replaceChildren(...layers);
   pan.style.width = `${width}px`;
   pan.style.height = `${height}px`;
@@ -31,8 +32,19 @@ function fill(side, layers, width, height) {
 
 const scale = () => view.zoom / devicePixelRatio;
 
+// What has the size of the layers: the whole stage, or a pane.
+const frame = () => stage.dataset.mode === "panes" ? panes.firstElementChild : stage;
+
+// Where a pointer is in its frame.
+function locate(event) {
+  const pane = document.elementsFromPoint(event.clientX, event.clientY).find(element => element.classList.contains("pane"));
+  const box = (pane ?? frame()).getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+
 function place() {
-  const { clientWidth, clientHeight } = stage;
+  if (stage.dataset.mode === "panes") arrangePanes();
+  const { clientWidth, clientHeight } = frame();
   if (view.fitted) {
     Object.assign(view, { x: view.width / 2, y: view.height / 2 });
     view.zoom = devicePixelRatio * Math.min(clientWidth / view.width, clientHeight / view.height);
@@ -43,12 +55,13 @@ function place() {
     pan.classList.toggle("native", view.zoom >= 1);
   }
   const shown = view.zoom * 100;
+  document.querySelector(".bar").classList.toggle("fitted", view.fitted);
   document.querySelector(".zoom output").textContent = `${shown < 10 ? shown.toFixed(1) : Math.round(shown)} %`;
 }
 
-// Zoom around (x, y) of the stage, whose image point stays in place. Default: the middle of the stage.
-function zoom(factor, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
-  const [right, down] = [x - stage.clientWidth / 2, y - stage.clientHeight / 2];
+// Zoom around (x, y) of the frame, whose image point stays in place. Default: its middle.
+function zoom(factor, x = frame().clientWidth / 2, y = frame().clientHeight / 2) {
+  const [right, down] = [x - frame().clientWidth / 2, y - frame().clientHeight / 2];
   const [px, py] = [view.x + right / scale(), view.y + down / scale()];
   view.zoom = Math.min(MOST, Math.max(0.01, view.zoom * factor));
   view.fitted = false;
@@ -72,6 +85,7 @@ function slide(percent) {
 const pointers = new Map();
 let onEdge = false;
 stage.addEventListener("pointerdown", event => {
+  if (event.target.closest(".name")) return; // its own controls
   pointers.set(event.pointerId, event);
   onEdge = event.target.className === "edge";
   stage.setPointerCapture(event.pointerId);
@@ -79,14 +93,13 @@ stage.addEventListener("pointerdown", event => {
 stage.addEventListener("pointermove", event => {
   const before = pointers.get(event.pointerId);
   if (!before) return;
-  const box = stage.getBoundingClientRect();
   const other = [...pointers.values()].find(pointer => pointer.pointerId !== event.pointerId);
   pointers.set(event.pointerId, event);
-  if (onEdge) slide(100 * (event.clientX - box.left) / box.width);
+  if (onEdge) slide(100 * locate(event)[0] / stage.clientWidth);
   else if (other) {
     const apart = pointer => Math.hypot(pointer.clientX - other.clientX, pointer.clientY - other.clientY);
-    const [x, y] = [(event.clientX + other.clientX) / 2, (event.clientY + other.clientY) / 2];
-    zoom(apart(event) / Math.max(1, apart(before)), x - box.left, y - box.top);
+    const middle = { clientX: (event.clientX + other.clientX) / 2, clientY: (event.clientY + other.clientY) / 2 };
+    zoom(apart(event) / Math.max(1, apart(before)), ...locate(middle));
   } else look(view.x - (event.clientX - before.clientX) / scale(), view.y - (event.clientY - before.clientY) / scale());
 });
 for (const end of ["pointerup", "pointercancel"]) {
@@ -94,8 +107,7 @@ for (const end of ["pointerup", "pointercancel"]) {
 }
 stage.addEventListener("wheel", event => {
   event.preventDefault();
-  const box = stage.getBoundingClientRect();
-  zoom(Math.exp(-event.deltaY / 400), event.clientX - box.left, event.clientY - box.top);
+  zoom(Math.exp(-event.deltaY / 400), ...locate(event));
 }, { passive: false });
 document.getElementById("slide").addEventListener("input", event => slide(Number(event.target.value)));
 new ResizeObserver(() => { if (!document.getElementById("viewer").hidden) place(); }).observe(stage);

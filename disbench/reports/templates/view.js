@@ -2,15 +2,21 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const { methods, metrics, images, values } = data;
 const [gallery, cards, viewer] = ["gallery", "cards", "viewer"].map(id => document.getElementById(id));
-const form = document.querySelector("form");
-form.hidden = false;
+const form = document.querySelector("form"), panel = document.querySelector(".panel");
+panel.hidden = false;
 const LAYERS = ["@image", "@truth", ...methods.map((_, k) => `${k}`)]; // the tiles of a thumbnail, in this order
 const layerName = layer => layer === "@image" ? "Image" : layer === "@truth" ? "Ground truth" : methods[layer];
 const last = methods.length - 1;
 const start = { a: `${last}`, b: last > 0 ? `${last - 1}` : "@truth", measure: metrics[0].key, order: "worst",
-  split: "", name: "", mode: "slider", errors: "", image: "", at: "" };
+  split: "", name: "", mode: "slider", panes: ["@image", "@truth", ...methods.map((_, k) => `${last - k}`)].slice(0, 4).join(),
+  errors: "", image: "", at: "" };
 const state = { ...start };
 let order = []; // the images in the gallery, in their order
+
+// On a narrow screen the choices are folded into a line.
+const narrow = matchMedia("(max-width: 52rem)"), fold = () => { panel.open = !narrow.matches; };
+narrow.addEventListener("change", fold);
+fold();
 
 for (const select of document.querySelectorAll("select[name=a], select[name=b]")) {
   for (const layer of LAYERS) select.append(new Option(layerName(layer), layer));
@@ -20,6 +26,9 @@ for (const split of new Set(images.map(([split]) => split))) form.split.append(n
 
 const score = (image, layer, measure = state.measure) => layer.startsWith("@") ? null : values[measure][layer][image];
 const text = value => value === null || value === undefined ? "" : value.toFixed(3);
+// Whether a score is the best of several, as printed.
+const isBest = (mine, all, higher) => mine !== "" && all.filter(value => value !== "").length > 1
+  && all.every(other => other === "" || (higher ? Number(other) <= mine : Number(other) >= mine));
 const file = (image, layer) => `pictures/${String(image).padStart(5, "0")}/` +
   (layer === "@image" ? data.files[image] : layer === "@truth" ? "truth.png" : `${layer}.png`);
 const hasMap = (image, layer) => layer.startsWith("@") || score(image, layer) !== null;
@@ -44,7 +53,7 @@ const cardOf = images.map(([split, name], image) => {
   label.textContent = `${split} ${data.labels[image]}`;
   line.append(label, ...["A", "B"].map(side => {
     const part = document.createElement("span");
-    part.append(`${side} `, document.createElement("b"));
+    part.append(`${side} `, document.createElement("output"));
     return part;
   }));
   card.append(row, line);
@@ -81,15 +90,18 @@ function drawGallery() {
   cards.style.setProperty("--b", LAYERS.indexOf(state.b));
   const galleryAddress = address({ ...state, image: "", at: "" });
   for (const image of order) {
-    const [x, y] = cardOf[image].querySelectorAll("b");
-    x.textContent = text(score(image, state.a));
-    y.textContent = text(score(image, state.b));
-    x.parentElement.hidden = !x.textContent;
-    y.parentElement.hidden = !y.textContent;
+    const texts = [state.a, state.b].map(layer => text(score(image, layer)));
+    for (const [k, output] of cardOf[image].querySelectorAll("output").entries()) {
+      output.textContent = texts[k];
+      output.className = isBest(texts[k], texts, higher > 0) ? "best" : "";
+      output.parentElement.hidden = !texts[k];
+    }
     cardOf[image].href = `${galleryAddress === "#" ? galleryAddress : `${galleryAddress}&`}image=${encodeURIComponent(images[image].join("/"))}`;
   }
   cards.replaceChildren(...order.map(image => cardOf[image]));
   document.getElementById("count").textContent = `${order.length} of ${images.length} images.`;
+  const chosen = ["measure", "order"].map(name => form[name].selectedOptions[0].text);
+  panel.querySelector("summary").textContent = [`A ${layerName(state.a)}`, `B ${layerName(state.b)}`, ...chosen].join(" · ");
 }
 
 // One image.
@@ -97,36 +109,46 @@ const current = () => images.findIndex(image => image.join("/") === state.image)
 let blinking = 0;
 
 function drawViewer() {
-  const now = current(), { a, b, mode } = state;
+  const now = current(), { a, b, mode } = state, paneLayers = state.panes.split(",");
   const [height, width] = data.sizes[now];
-  viewer.querySelector("h2").textContent = state.image;
-  viewer.querySelector("h2").title = state.image;
-  for (const side of ["a", "b"]) viewer.querySelector(`select[name=${side}]`).value = state[side];
+  Object.assign(viewer.querySelector("h2"), { textContent: state.image, title: state.image });
   viewer.querySelector(`[name=mode][value=${mode}]`).checked = true;
   viewer.querySelector("[name=errors]").checked = Boolean(state.errors);
   Object.assign(view, { width, height });
   const errors = layer => state.errors && !layer.startsWith("@");
   const shown = layer => !hasMap(now, layer) ? []
     : errors(layer) ? tinted(file(now, layer), file(now, "@truth")) : [image(file(now, layer))];
-  const differ = mode === "difference" && hasMap(now, a) && hasMap(now, b);
-  fill("a", differ ? tinted(file(now, a), file(now, b)) : shown(a), width, height);
-  fill("b", mode === "difference" ? [] : shown(b), width, height);
+  const side = name => stage.querySelector(`.side.${name}`);
+  const describe = (part, layer) => {
+    part.querySelector("select").value = layer;
+    part.querySelector("output").textContent = hasMap(now, layer) ? text(score(now, layer)) : "(no map)";
+  };
+  const apart = mode === "panes", differ = mode === "difference" && hasMap(now, a) && hasMap(now, b);
   stage.dataset.mode = mode;
   stage.dataset.shown = "a";
+  countPanes(paneLayers.length, LAYERS, layerName);
+  for (const [k, layer] of paneLayers.entries()) {
+    describe(panes.children[k], layer);
+    fill(panes.children[k], apart ? shown(layer) : [], width, height);
+  }
+  for (const [name, layer] of Object.entries({ a, b })) describe(stage.querySelector(`.name.${name}`), layer);
+  fill(side("a"), apart ? [] : differ ? tinted(file(now, a), file(now, b)) : shown(a), width, height);
+  fill(side("b"), apart || mode === "difference" ? [] : shown(b), width, height);
+  document.getElementById("swap").hidden = apart;
+  document.getElementById("add").hidden = !apart || paneLayers.length >= MOST_PANES;
   clearInterval(blinking);
   if (mode === "blink" && !matchMedia("(prefers-reduced-motion: reduce)").matches) blinking = setInterval(flip, 700);
+  const visible = apart ? paneLayers : [a, b];
   const label = layer => `${layerName(layer)} ${hasMap(now, layer) ? text(score(now, layer)) : "(no map)"}`.trim();
-  stage.querySelector(".name.a").textContent = differ ? `${layerName(a)} against ${layerName(b)}` : label(a);
-  stage.querySelector(".name.b").textContent = label(b);
-  stage.setAttribute("aria-label", `${state.image}: ${label(a)}, ${label(b)}, ${mode}`);
+  stage.setAttribute("aria-label", `${state.image}: ${visible.map(label).join(", ")}, ${mode}`);
   colours(differ ? [`only ${layerName(a)}`, `only ${layerName(b)}`]
-    : errors(a) || errors(b) ? ["false foreground", "missed foreground"] : []);
-  drawScores(now);
+    : visible.some(errors) ? ["false foreground", "missed foreground"] : []);
+  drawScores(now, visible);
   place();
   const index = order.indexOf(now);
   for (const neighbour of [order[index + 1], order[index - 1]]) {
     if (neighbour === undefined) continue;
-    for (const layer of new Set([a, b, "@truth"])) if (hasMap(neighbour, layer)) image(file(neighbour, layer)); // loads ahead
+    for (const layer of new Set([...visible, "@truth"])) if (hasMap(neighbour, layer)) image(file(neighbour, layer)); // loads ahead
   }
 }
 
@@ -138,23 +160,30 @@ function colours(words) {
   }));
 }
 
-function drawScores(now) {
+function drawScores(now, visible) {
   viewer.querySelector("#scores img").src = file(now, "@image");
   const table = viewer.querySelector("#scores table"), head = document.createElement("tr");
   const cell = (kind, content, row) => {
     const element = document.createElement(kind);
     element.textContent = content;
     row.append(element);
+    return element;
   };
   cell("th", "", head);
   for (const metric of metrics) cell("th", `${metric.symbol} ${metric.higher ? "↑" : "↓"}`, head);
-  table.replaceChildren(head, ...methods.map((method, k) => {
+  const rows = methods.map((method, k) => {
     const row = document.createElement("tr");
-    row.className = [state.a, state.b].includes(`${k}`) ? "on" : "";
+    row.className = visible.includes(`${k}`) ? "on" : "";
     cell("th", method, row);
-    for (const metric of metrics) cell("td", text(score(now, `${k}`, metric.key)) || "–", row);
     return row;
-  }));
+  });
+  for (const metric of metrics) {
+    const texts = methods.map((_, k) => text(score(now, `${k}`, metric.key)));
+    for (const [k, row] of rows.entries()) {
+      cell("td", texts[k] || "–", row).className = isBest(texts[k], texts, metric.higher) ? "best" : "";
+    }
+  }
+  table.replaceChildren(head, ...rows);
 }
 
 function flip() { stage.dataset.shown = stage.dataset.shown === "b" ? "a" : "b"; }
@@ -167,7 +196,9 @@ const wordToLayer = word => word.startsWith("@") ? (LAYERS.includes(word) ? word
 function address(wanted) {
   const words = new URLSearchParams();
   for (const [key, value] of Object.entries(wanted)) {
-    if (value !== start[key]) words.set(key, key === "a" || key === "b" ? layerToWord(value) : value);
+    if (value === start[key]) continue;
+    if (key === "panes") for (const layer of value.split(",")) words.append("pane", layerToWord(layer));
+    else words.set(key, key === "a" || key === "b" ? layerToWord(value) : value);
   }
   return `#${words}`;
 }
@@ -179,9 +210,10 @@ function read() {
     const word = words.get(key);
     if (word !== null) state[key] = key === "a" || key === "b" ? wordToLayer(word) ?? start[key] : word;
   }
+  state.panes = words.getAll("pane").map(wordToLayer).filter(layer => layer !== null).slice(0, MOST_PANES).join() || start.panes;
   if (!(state.measure in values)) state.measure = start.measure;
   if (![...form.order.options].some(option => option.value === state.order)) state.order = start.order;
-  if (!["slider", "blink", "difference"].includes(state.mode)) state.mode = start.mode;
+  if (!["slider", "blink", "difference", "panes"].includes(state.mode)) state.mode = start.mode;
   if (current() < 0) state.image = "";
   const at = state.at.split(",").map(Number);
   view.fitted = at.length !== 3 || !at.every(Number.isFinite) || at[2] <= 0;
@@ -232,16 +264,24 @@ form.addEventListener("input", event => change({ [event.target.name]: event.targ
 form.addEventListener("submit", event => event.preventDefault());
 viewer.addEventListener("change", event => {
   const { name, value, checked } = event.target;
-  if (name) change({ [name]: name === "errors" ? (checked ? "1" : "") : value });
+  if (name === "pane") changePanes(layers => layers.with(paneOf(event.target), value));
+  else if (name) change({ [name]: name === "errors" ? (checked ? "1" : "") : value });
 });
+const paneOf = element => [...panes.children].indexOf(element.closest(".pane"));
+const changePanes = edit => change({ panes: edit(state.panes.split(",")).join() });
+panes.addEventListener("click", event => {
+  if (event.target.tagName === "BUTTON") changePanes(layers => layers.toSpliced(paneOf(event.target), 1));
+});
+const add = () => changePanes(layers => [...layers, LAYERS.findLast(layer => !layers.includes(layer)) ?? LAYERS.at(-1)]);
 const fit = () => { view.fitted = true; place(); storePosition(); };
 const swap = () => change({ a: state.b, b: state.a });
 const zoomed = factor => { zoom(factor); storePosition(); };
-const actions = { back, previous: () => step(-1), next: () => step(1), swap, fit, out: () => zoomed(0.5), in: () => zoomed(2),
+const actions = { back, previous: () => step(-1), next: () => step(1), swap, add, fit, out: () => zoomed(0.5), in: () => zoomed(2),
   one: () => zoomed(1 / view.zoom) };
 for (const [id, action] of Object.entries(actions)) document.getElementById(id).addEventListener("click", action);
 const keys = { Escape: back, ArrowLeft: () => step(-1), ArrowRight: () => step(1), s: () => change({ mode: "slider" }),
-  b: () => change({ mode: "blink" }), d: () => change({ mode: "difference" }), e: () => change({ errors: state.errors ? "" : "1" }),
+  b: () => change({ mode: "blink" }), d: () => change({ mode: "difference" }), p: () => change({ mode: "panes" }),
+  e: () => change({ errors: state.errors ? "" : "1" }),
   x: swap, "+": () => zoomed(2), "=": () => zoomed(2), "-": () => zoomed(0.5), 0: fit, 1: actions.one, " ": flip,
   "[": () => slide(Number(document.getElementById("slide").value) - 5),
   "]": () => slide(Number(document.getElementById("slide").value) + 5) };

@@ -32,6 +32,7 @@ class Description:
         whole_subsets: whether maps are made for whole subsets only, as by an external command.
         inputs: names of the additional inputs that the model takes.
         sees_truth: whether the method receives ground truth.
+        parameters: parameters of all networks; 0 if unknown or none.
     """
 
     title: str
@@ -47,6 +48,7 @@ class Description:
     whole_subsets: bool = False
     inputs: tuple[str, ...] = ()
     sees_truth: bool = False
+    parameters: int = 0
 
 
 def describe(stages: Stages) -> Description:
@@ -63,6 +65,7 @@ def describe(stages: Stages) -> Description:
         weights_state=getattr(stages, "weights_state", None),
         inputs=getattr(stages, "inputs", ()),
         sees_truth=getattr(stages, "sees_truth", False),
+        parameters=getattr(stages, "parameters", 0),
     )
 
 

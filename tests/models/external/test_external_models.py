@@ -73,6 +73,15 @@ def test_one_network_has_the_same_maps_in_every_format(files, name, output, chan
         disbench.load(path, device="cpu", output="7", **size, **PLAIN).predict(IMAGE)
 
 
+def test_a_run_records_the_parameters_of_its_networks(tmp_path, make_pairs):
+    torch.jit.script(nn.Conv2d(3, 1, 1)).save(tmp_path / "net.pt")
+    data = make_pairs(tmp_path / "data", ["a"])
+    options = {"size": "24x32", "activation": "sigmoid", **PLAIN}
+    run = disbench.run(str(tmp_path / "net.pt"), data=data, out=tmp_path, device="cpu", options=options)
+    assert run.meta["parameters"] == 3 + 1
+    assert "parameters" not in disbench.run("otsu", data=data, out=tmp_path).meta
+
+
 def test_a_file_with_a_fixed_size_accepts_no_other(files, tmp_path):
     pytest.importorskip("onnxruntime")
     fixed = str(onnx_file(tmp_path / "fixed.onnx", (1, 3, 24, 32)))
