@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 from statistics import quantiles
 from types import SimpleNamespace
@@ -253,6 +253,8 @@ def test_parameters_and_operations_of_a_small_network():
     owner = type("Owner", (), {})()
     owner.net, owner.same = torch.nn.Sequential(layer, torch.nn.Softmax(1)), layer
     assert count_parameters(owner) == 20
+    nested = SimpleNamespace(checkpoint=make_dataclass("Checkpoint", ["net"])(owner.net))
+    assert count_parameters(nested) == 20  # as DiffDIS keeps its networks
     flops, uncounted = cost.count_flops(lambda: owner.net(torch.ones(2, 3)))
     assert flops == 2 * 2 * 3 * 5
     assert uncounted == ["_softmax"]
