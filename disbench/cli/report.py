@@ -5,6 +5,8 @@ import click
 from disbench.cli.options import (
     GROUPINGS,
     PATH,
+    TEXT,
+    KeyValue,
     add_options,
     focus_option,
     metrics_option,
@@ -13,7 +15,13 @@ from disbench.cli.options import (
 )
 from disbench.errors import InputError
 from disbench.reports.formats import FORMATS
+from disbench.reports.options import LAYOUTS, MARKS
+from disbench.reports.ranking import RANKINGS
 from disbench.system.progress import show_progress
+
+
+def _split_names(ctx, param, names):
+    return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
 @click.command()
@@ -25,11 +33,46 @@ from disbench.system.progress import show_progress
     help="Default: the format of --out's suffix, or markdown.",
 )
 @click.option("--out", type=PATH, help="A file. Default: standard output.")
+@click.option("--split", metavar="SPLITS", type=TEXT, help="Subsets to show, as DIS-TE1..4,Overall. Default: all.")
+@click.option(
+    "--order",
+    metavar="NAMES",
+    callback=_split_names,
+    help="Methods in the order to show them, as IS-Net,...,Ours; '...' is all others. Default: others last.",
+)
+@click.option(
+    "--name", "names", multiple=True, type=KeyValue(), help="Show a method under another name. Repeatable."
+)
+@click.option("--digits", type=click.IntRange(1, 9), help="Decimals of scores. Default: 3; published ones as printed.")
+@click.option(
+    "--rank",
+    type=click.Choice(RANKINGS),
+    help="Which scores compete: all, those of each source, or only measured ones. Default: together if there are "
+    "several sources.",
+)
+@click.option("--rank-all", is_flag=True, help="Rank methods also on subsets that they were trained on.")
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    help="Methods as columns or as rows. Default: what prints in 6 pt or more.",
+)
+@click.option("--caption", metavar="TEXT", default="", help="The first sentence of the caption.")
+@click.option("--label", metavar="KEY", type=TEXT, help="LaTeX, Typst: the table's label. Default: tab:disbench.")
+@click.option(
+    "--marks",
+    type=click.Choice(MARKS),
+    help="LaTeX, Typst: best and second bold and underlined, or best to third red, green, blue. Default: bold.",
+)
+@click.option("--wide/--narrow", default=None, help="LaTeX: table* or table. Default: what it needs.")
+@click.option(
+    "--width", metavar="PT", type=float, help=r"LaTeX: what \the\textwidth of your class prints. Default: 345."
+)
+@click.option("--cite", is_flag=True, help=r"LaTeX: \cite the paper after the name of each method.")
+@click.option("--bib", metavar="FILE.bib", type=PATH, help="LaTeX: write the BibTeX entries, and --cite them.")
 @click.option("--standalone", is_flag=True, help="LaTeX: a document that compiles, in place of a table.")
 @click.option("--intervals", is_flag=True, help="LaTeX, Markdown: 95 % intervals of measured scores.")
 @click.option("--corrected", is_flag=True, help="Published numbers as `leaderboard audit` corrects them.")
 @click.option("--source", default="", metavar="TEXT", help="Entries: only tables with TEXT in their citation.")
-@click.option("--rank-all", is_flag=True, help="Rank methods also on subsets that they were trained on.")
 @click.option("--by", type=click.Choice(GROUPINGS), help="Group the images of all subsets by this.")
 @click.option("--parts", type=click.IntRange(2), help="Number of equal parts by complexity or size. Default: 4.")
 @click.option(
@@ -40,31 +83,22 @@ from disbench.system.progress import show_progress
     help="HTML: files of `disbench time`, in place of the times of the runs. Repeatable.",
 )
 @add_options(focus_option, protocol_option(None), metrics_option)
-def report(
-    runs,
-    format_,
-    out,
-    standalone,
-    intervals,
-    corrected,
-    source,
-    rank_all,
-    by,
-    parts,
-    times,
-    focus,
-    protocols,
-    metrics,
-):
-    """Make one table of runs and published scores.
-
-    For example: disbench report dis5k.
-
-    The layout is that of the DiffDIS paper's Table 2.
+def report(runs, format_, out, names, protocols, **options):
+    r"""Make one table of runs and published scores.
 
     RUN is a run folder, a method's folder or its name under ./runs for the latest run, or a pattern such as
     'runs/MyNet/*'. ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or
     name, TABLE a published table, as diffdis-table-3. Default: the latest finished run of every method under ./runs.
+
+    \b
+    Examples:
+      disbench report                                        the runs under ./runs, as Markdown
+      disbench report dis5k                                  everything published on DIS5K
+      disbench report --out t.tex --source 2410.10105 dis5k Ours=RUN
+                                                             Ours next to the table of the DiffDIS paper, to \input
+      disbench report --layout rows --split DIS-TE1..4 --bib refs.bib --out t.tex mvanet diffdis Ours=RUN
+      disbench report --marks colour --name inspyrenet=InSPyRe --order ...,Ours --out t.tex dis5k Ours=RUN
+      disbench report --format model-index RUN               for the README of your model on Hugging Face
     """
     from disbench.reports import api
 
@@ -75,18 +109,10 @@ def report(
             [parse_titled_path(run) for run in runs],
             format=format_,
             out=out,
-            metrics=metrics,
+            names=dict(names),
             protocol=",".join(protocols or ()),
-            standalone=standalone,
-            intervals=intervals,
-            corrected=corrected,
-            source=source,
-            rank_all=rank_all,
-            by=by,
-            parts=parts,
-            times=times,
-            focus=focus,
             progress=progress,
+            **options,
         )
     if out:
         click.echo(out)

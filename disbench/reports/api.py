@@ -1,15 +1,17 @@
 """The public function `disbench.report`, which does what the command of that name does."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
 from disbench.errors import InputError, wrong_type
 from disbench.metrics.catalogue import MetricKeys
 from disbench.metrics.protocols import parse_protocols
-from disbench.reports.formats import FORMATS, format_from_suffix, get_format
+from disbench.reports.arrange import Arrangement, arrange_results, end_sentence
+from disbench.reports.citations import collect_papers, write_bibliography
+from disbench.reports.formats import format_from_suffix, get_format, make_options
 from disbench.reports.inputs import TitledSource, classify_inputs, load_inputs
-from disbench.reports.options import FormatOptions, HtmlOptions, LatexOptions, MarkdownOptions
+from disbench.reports.options import HtmlOptions
 from disbench.reports.output import write_output
 from disbench.reports.published import PublishedSelection
 from disbench.reports.render import render_report
@@ -40,6 +42,19 @@ def report(
     parts: int | None = None,
     times: Sequence[str | PathLike[str]] = (),
     focus: str | None = None,
+    split: str | None = None,
+    order: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+    digits: int | None = None,
+    rank: str | None = None,
+    caption: str = "",
+    layout: str | None = None,
+    marks: str | None = None,
+    label: str | None = None,
+    wide: bool | None = None,
+    width: float | None = None,
+    cite: bool = False,
+    bib: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> str | bytes:
     r"""Make one table of runs and published scores.
@@ -49,7 +64,8 @@ def report(
             such as "runs/MyNet/*", results, leaderboard entries (files, or names of methods on DIS5K), leaderboards
             (folders or names) and published tables (by name, as "diffdis-table-3"). A pair (title, run) sets a title.
             Default: the latest finished run of every method under ./runs.
-        format: "html", "latex", "markdown", "csv" or "xlsx". Default: the format of the suffix of `out`, or Markdown.
+        format: "html", "latex", "markdown", "csv", "xlsx", "json", "typst" or "model-index". Default: the format of the
+            suffix of `out`, or Markdown.
         out: a file to write. Default: none.
         metrics: keys of the metrics to show, as "f_max,mae". Default: the paper's five.
         protocol: evaluation protocols, as "pysod,diffdis". Default: the protocol of each run.
@@ -62,6 +78,20 @@ def report(
         parts: number of equal parts by complexity or size. Default: 4.
         times: files or folders of `disbench time`, whose times an HTML report shows in place of those of the runs.
         focus: the method of interest, which becomes the last column of the measured ones. Default: the last run.
+        split: the subsets to show, as "DIS-TE1..4,Overall". Default: all.
+        order: names of methods in the order to show them; "..." stands for all others, which come last by default.
+        names: name of a method -> the name to show.
+        digits: decimals of scores. Default: three, and as printed for published numbers, which never get more.
+        rank: which scores compete: "together" (all), "by-source" (those of each publication, and the measured ones of
+            each protocol) or "measured". Default: together if there are several sources, otherwise by-source.
+        caption: the first sentence of the caption, in plain text. Default: the data set is named.
+        layout: "columns" or "rows": where the methods are. Default: what prints in larger type.
+        marks: "bold" (the best bold, the second underlined) or "colour" (red, green, blue) in LaTeX and Typst.
+        label: the key that refers to the table in LaTeX and Typst.
+        wide: whether a LaTeX table spans both columns of a page. Default: if it needs to.
+        width: points of the line that a LaTeX table must fit. Default: of the narrowest common class.
+        cite: citations after the names of methods, in LaTeX.
+        bib: a file for the BibTeX entries of these citations.
         progress: is called with (done, total, label).
 
     Returns:
@@ -80,6 +110,12 @@ def report(
     if not isinstance(source, str):
         raise wrong_type("source", source, "text that a citation contains")
     times = _list_paths("times", times)
+    bib = require_path("bib", bib) if bib is not None else None
+    arrangement = Arrangement(
+        splits=split, order=order, names=names or {}, digits=digits, ranking=rank, opening=end_sentence(caption)
+    )
+    chosen = {"layout": layout, "marks": marks, "label": label, "wide": wide, "width": width, "cite": cite or bib}
+    options = make_options(name, chosen, standalone=standalone, intervals=intervals, bib=bib)
     if parts and not by:
         raise InputError("--parts needs --by")
     if times and name != "html":
@@ -89,20 +125,16 @@ def report(
     if not inputs.tables and not inputs.entries and not results:
         results = load_latest(ROOT)
     results = put_last(results, focus)
-    if out is not None:
+    for file in filter(None, (out, bib)):
         measured = [source for _, source in inputs.measured if isinstance(source, Path) and source.is_file()]
-        check_output(out, [*list_inputs(results), *inputs.entries, *measured, *times])
+        check_output(file, [*list_inputs(results), *inputs.entries, *measured, *times])
     protocols = parse_protocols(protocol) if protocol else None
     if protocols:
         results = [run.with_protocol(key) for run in drop_other_protocols(results) for key in protocols]
     if by and (inputs.entries or inputs.tables):
         raise InputError("--by: published scores have no images to group; omit --by, or the entries and tables")
-    options: FormatOptions = FORMATS[name].options()
-    if name == "latex":
-        options = LatexOptions(standalone=standalone, intervals=intervals)
-    elif name == "markdown":
-        options = MarkdownOptions(intervals=intervals)
-    elif name == "html":
+    results = arrange_results(results, arrangement)
+    if name == "html":
         options = _collect_html_options(results, times, progress)
     if by:
         from disbench.runs.grouping import group_images
@@ -115,7 +147,11 @@ def report(
         citation=source,
         rank_all=rank_all,
     )
-    content = render_report(Report(results, published, metrics, rank_all), name, options)
+    papers = collect_papers(inputs.entries, arrangement) if cite or bib else {}
+    described = Report(results, published, metrics, rank_all, arrangement, papers)
+    content = render_report(described, name, options)
+    if bib is not None:
+        write_bibliography(bib, described.build_table(confidence=False))
     if out is not None:
         write_output(out, content)
     return content

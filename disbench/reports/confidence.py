@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from disbench.metrics.catalogue import METRICS
-from disbench.reports.table import Table, is_ranked
+from disbench.reports.ranking import is_ranked
+from disbench.reports.table import Table
 from disbench.runs.comparable import count_images
 from disbench.runs.result import Result
 from disbench.runs.training import mark_subset

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from disbench.errors import InputError
-from disbench.reports.options import FormatOptions, HtmlOptions, LatexOptions, MarkdownOptions
+from disbench.reports.options import (
+    FormatOptions,
+    HtmlOptions,
+    LatexOptions,
+    LayoutOptions,
+    MarkdownOptions,
+    TypstOptions,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +51,10 @@ FORMATS = {
         Format(name="latex", suffix=".tex", renderer="latex:render_latex", options=LatexOptions),
         Format(name="markdown", suffix=".md", renderer="markdown:render_markdown", options=MarkdownOptions),
         Format(name="csv", suffix=".csv", renderer="csv:render_csv"),
-        Format(name="xlsx", suffix=".xlsx", renderer="xlsx:render_xlsx"),
+        Format(name="xlsx", suffix=".xlsx", renderer="xlsx:render_xlsx", options=LayoutOptions),
+        Format(name="json", suffix=".json", renderer="json:render_json"),
+        Format(name="typst", suffix=".typ", renderer="typst:render_typst", options=TypstOptions),
+        Format(name="model-index", suffix=".yaml", renderer="model_index:render_model_index"),
     )
 }
 
@@ -61,3 +73,38 @@ def format_from_suffix(path: Path) -> Format:
             return entry
     suffixes = ", ".join(entry.suffix for entry in FORMATS.values())
     raise InputError(f"{path}: no format has this suffix; known: {suffixes}; or give --format")
+
+
+def make_options(
+    name: str, chosen: Mapping[str, Any], *, standalone: bool = False, intervals: bool = False, bib: Path | None = None
+) -> FormatOptions:
+    """Make the options of a format.
+
+    Args:
+        name: the format.
+        chosen: option -> value; None, False and "" are not chosen, but False is for `wide`.
+        standalone: ignored by formats that do not have it.
+        intervals: ignored by formats that do not have it.
+        bib: the BibTeX file that a document cites.
+
+    Raises:
+        InputError: for an option that the format does not have, or a value that it does not take.
+    """
+    target = FORMATS[name]
+    known = {field.name for field in fields(target.options)}
+    values = {key: value for key, value in chosen.items() if value is not None and (value or key == "wide")}
+    for key in values.keys() - known:
+        formats = [entry.name for entry in FORMATS.values() if key in {field.name for field in fields(entry.options)}]
+        option = "--wide and --narrow" if key == "wide" else f"--{key}"
+        raise InputError(f"{option}: not in {name}; the formats with it are {', '.join(formats)}")
+    values |= {key: value for key, value in (("standalone", standalone), ("intervals", intervals)) if key in known}
+    if bib is not None:
+        values |= {"cite": True, "bibliography": check_bibliography(bib)}
+    return target.options(**values)
+
+
+def check_bibliography(path: Path) -> str:
+    r"""Return the name by which LaTeX finds a BibTeX file. InputError for a name that \\bibliography cannot hold."""
+    if path.suffix != ".bib" or not re.fullmatch(r"[A-Za-z0-9._-]+", path.stem):
+        raise InputError(f"--bib {path}: give a file NAME.bib, with letters, digits and . _ - in its name")
+    return path.stem

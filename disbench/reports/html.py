@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from disbench.metrics.catalogue import METRICS, STANDARD
+from disbench.reports.arrange import select_columns
 from disbench.reports.cases import Case, describe_selection, shorten_name
+from disbench.reports.cells import MISSING, is_published
 from disbench.reports.cost_plots import compare_costs
 from disbench.reports.grid_style import GridStyle
 from disbench.reports.image_list import format_image_scores, list_images
@@ -17,7 +19,7 @@ from disbench.reports.page import encode_data_uri, render_page
 from disbench.reports.plots import plot_by_complexity, plot_curves
 from disbench.reports.report import Report
 from disbench.reports.scales import SIDE
-from disbench.reports.table import ARROWS, MISSING, PRINTABLE_METRICS, Table
+from disbench.reports.table import ARROWS, PRINTABLE_METRICS, Table
 from disbench.reports.time_plots import compare_times
 from disbench.reports.times import collect_times, group_by_environment, run_id
 from disbench.runs.result import Result, drop_other_protocols
@@ -48,7 +50,7 @@ def render_html(report: Report, options: HtmlOptions | None = None) -> str:
     full_table = report.build_table(list_explained(shown_metrics, results))
     content = _describe_table(full_table, shown_metrics) | _describe_runs(results, options)
     if results:
-        measured_table = _measured_part(full_table, shown_metrics, len(results))
+        measured_table = _measured_part(full_table, shown_metrics)
         content |= _describe_results(measured_table, results, options, content["times"])
     styles, scripts = ("base.css", "report.css"), ("base.js", "report.js")
     return render_page("report.html.j2", styles, scripts, **content)
@@ -124,14 +126,17 @@ def _describe_results(
     }
 
 
-def _measured_part(full_table: Table, shown_metrics: Sequence[str], columns: int) -> Table:
-    """Return the last columns of a table, in the metrics shown."""
-    lines = [replace(line, cells=line.cells[-columns:]) for line in full_table.lines if line.metric in shown_metrics]
+def _measured_part(full_table: Table, shown_metrics: Sequence[str]) -> Table:
+    """Return the measured columns of a table, which are in the order of the results, in the metrics shown."""
+    places = [i for i, column in enumerate(full_table.columns) if not is_published(column)]
+    table = select_columns(full_table, places)
     return replace(
-        full_table,
-        columns=full_table.columns[-columns:],
-        signatures=full_table.signatures[-columns:],
-        lines=tuple(line for line in lines if any(cell.value is not None for cell in line.cells)),
+        table,
+        lines=tuple(
+            line
+            for line in table.lines
+            if line.metric in shown_metrics and any(cell.value is not None for cell in line.cells)
+        ),
     )
 
 

@@ -1,24 +1,30 @@
 """The table as GitHub-flavoured Markdown."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from disbench.errors import escape_control_chars
+from disbench.reports.cells import Cell
 from disbench.reports.options import MarkdownOptions
-from disbench.reports.table import ARROWS, INTERVALS_NOTE, PRINTABLE_METRICS, Cell, Table, TableLine
+from disbench.reports.table import ARROWS, INTERVALS_NOTE, PRINTABLE_METRICS, Table, TableLine
 
+MAX_COLUMNS = 15  # of methods; a table of more has them as rows
 # GitHub's sanitizer keeps <ins> and drops <u>.
-MARKS = {"best": "**{}**", "second": "<ins>{}</ins>", None: "{}"}
+MARKS = {"best": "**{}**", "second": "<ins>{}</ins>", "third": "{}", None: "{}"}
 
 
 def render_markdown(table: Table, options: MarkdownOptions | None = None) -> str:
     """Render a table as Markdown, with its caption and signatures."""
     options = options or MarkdownOptions()
-    lines = [f"### {escape_markdown(table.title)}", ""]
-    if table.transposed:
-        lines += _format_methods_as_rows(table, options)
-    else:
-        lines += _format_methods_as_columns(table, options)
+    layout = options.layout or _choose_layout(table)
+    table = replace(table, transposed=layout == "rows" and len(table.groups) == 1)
+    lines = [f"### {escape_markdown(table.title)}"]
+    if layout == "columns":
+        lines += ["", *_format_methods_as_columns(table, options)]
+    for _, group in table.groups if layout == "rows" else ():
+        heading = [] if table.transposed else ["", f"**{escape_markdown(table.subset_label(group[0]))}**"]
+        lines += [*heading, "", *_format_methods_as_rows(table, group, options)]
     caption = f"{table.caption} {INTERVALS_NOTE}" if options.intervals else table.caption
     lines += ["", escape_markdown(caption)]
     for methods, signature in table.provenance:
@@ -33,21 +39,28 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", _flatten(text))
 
 
-def _format_methods_as_rows(table: Table, options: MarkdownOptions) -> Iterable[str]:
-    yield _join_cells(["Method", *map(_format_metric, table.lines)])
-    yield "| :-- |" + " --: |" * len(table.lines)
+def _choose_layout(table: Table) -> str:
+    return "rows" if table.transposed or len(table.columns) > MAX_COLUMNS else "columns"
+
+
+def _format_methods_as_rows(table: Table, lines: Sequence[TableLine], options: MarkdownOptions) -> Iterator[str]:
+    """Yield a table of one subset, of the methods that have a score there."""
+    yield _join_cells(["Method", *map(_format_metric, lines)])
+    yield "| :-- |" + " --: |" * len(lines)
     for column, method in enumerate(table.methods):
-        scores = [_format_score(line, line.cells[column], options) for line in table.lines]
+        if all(line.cells[column].value is None for line in lines):
+            continue
+        scores = [_format_score(line.cells[column], table.count_digits(line.metric), options) for line in lines]
         yield _join_cells([escape_markdown(method), *scores])
 
 
-def _format_methods_as_columns(table: Table, options: MarkdownOptions) -> Iterable[str]:
+def _format_methods_as_columns(table: Table, options: MarkdownOptions) -> Iterator[str]:
     yield _join_cells(["Subset", "Metric", *map(escape_markdown, table.methods)])
     yield "| :-- | :-- |" + " --: |" * len(table.methods)
     for _, group in table.groups:
         for line in group:
             subset = table.subset_label(line) if line is group[0] else ""
-            scores = [_format_score(line, cell, options) for cell in line.cells]
+            scores = [_format_score(cell, table.count_digits(line.metric), options) for cell in line.cells]
             yield _join_cells([escape_markdown(subset), _format_metric(line), *scores])
 
 
@@ -56,13 +69,12 @@ def _format_metric(line: TableLine) -> str:
     return f"{metric.symbol} {ARROWS[metric.direction]}"
 
 
-def _format_score(line: TableLine, cell: Cell, options: MarkdownOptions) -> str:
+def _format_score(cell: Cell, digits: int, options: MarkdownOptions) -> str:
     text = MARKS[cell.rank].format(escape_markdown(cell.text)) + cell.sign
     if cell.tied:
         text += " ≈"
     if options.intervals and cell.interval:
         low, high = cell.interval
-        digits = PRINTABLE_METRICS[line.metric].digits
         text += f" [{low:.{digits}f}, {high:.{digits}f}]"
     return text
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from disbench.errors import InputError
 
 if TYPE_CHECKING:
     from disbench.reports.cases import Case
     from disbench.reports.times import RunId
     from disbench.runs.times import Times
 
+LAYOUTS = ("columns", "rows")
+MARKS = ("bold", "colour")
+MIN_WIDTH, MAX_WIDTH = 100, 2000  # points of a line of print
+
 
 @dataclass(frozen=True, kw_only=True)
 class FormatOptions:
-    """Base of the options of a format. CSV and workbooks have no options of their own."""
+    """Base of the options of a format. CSV, JSON and model-index have no options of their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,20 +41,71 @@ class HtmlOptions(FormatOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatexOptions(FormatOptions):
+class LayoutOptions(FormatOptions):
+    """Options of formats that print the table in one of two layouts.
+
+    Attributes:
+        layout: "columns" or "rows": where the methods are. None: what suits the table.
+    """
+
+    layout: str | None = None
+
+    def __post_init__(self) -> None:
+        _check("layout", self.layout, LAYOUTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatexOptions(LayoutOptions):
     r"""Options of the LaTeX table.
 
     Attributes:
         standalone: a document that compiles, in place of a table to \input.
         intervals: 95 % intervals next to the scores.
+        marks: "bold" or "colour": what the best scores look like.
+        label: the key that refers to the table. "": that of disbench.
+        wide: whether the table spans both columns of a page. None: if it needs to.
+        width: points of the line that the table must fit. None: of the narrowest common class.
+        cite: citations after the names of methods.
+        bibliography: the name of the BibTeX file that a standalone document cites. "": none.
     """
 
     standalone: bool = False
     intervals: bool = False
+    marks: str = "bold"
+    label: str = ""
+    wide: bool | None = None
+    width: float | None = None
+    cite: bool = False
+    bibliography: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("marks", self.marks, MARKS)
+        if self.label and not re.fullmatch(r"[A-Za-z0-9:._/+-]+", self.label):
+            raise InputError(f"--label {self.label}: give letters, digits and : . _ / + -, as tab:results")
+        if self.width is not None and not MIN_WIDTH <= self.width <= MAX_WIDTH:
+            raise InputError(f"--width {self.width:g}: give the points of a line, {MIN_WIDTH} to {MAX_WIDTH}")
+        if self.cite and self.standalone and not self.bibliography:
+            raise InputError("--cite in a document needs its entries: give --bib FILE too, or omit --standalone")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MarkdownOptions(FormatOptions):
+class TypstOptions(LayoutOptions):
+    """Options of the Typst table.
+
+    Attributes:
+        standalone: a document with margins of its own, in place of a table to include.
+        marks: "bold" or "colour": what the best scores look like.
+        label: the key that refers to the table. "": that of disbench.
+    """
+
+    standalone: bool = False
+    marks: str = "bold"
+    label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkdownOptions(LayoutOptions):
     """Options of the Markdown table.
 
     Attributes:
@@ -55,3 +113,8 @@ class MarkdownOptions(FormatOptions):
     """
 
     intervals: bool = False
+
+
+def _check(option: str, value: str | None, known: Sequence[str]) -> None:
+    if value is not None and value not in known:
+        raise InputError(f"unknown {option} {value!r}; known: {', '.join(known)}")

@@ -5,7 +5,6 @@ Style and script are inside the page, and its content security policy lets the b
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -18,8 +17,9 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from disbench.reports.symbols import split_symbol
+
 TEMPLATES = Path(__file__).parent / "templates"
-GREEK = {r"\beta": "β", r"\phi": "φ", r"\omega": "ω", r"\xi": "ξ", r"\alpha": "α", r"\kappa": "κ", r"\mathcal{M}": "ℳ"}
 
 
 def render_page(template: str, styles: Sequence[str], scripts: Sequence[str], **values: Any) -> str:
@@ -49,13 +49,7 @@ def format_symbol_html(latex: str) -> Markup:
 
     A symbol is a letter or a word, with at most one subscript and one superscript.
     """
-    script = r"(\{.*?\}|\\[a-z]+|.)"
-    base = r"(?:\\mathrm\{(\w+)\}|(\\mathcal\{M\}|.+?))"
-    match = re.fullmatch(rf"{base}(?:_{script})?(?:\^{script})?", latex)
-    if match is None:
-        raise ValueError(f"{latex}: not a symbol with at most one subscript and one superscript")
-    word, letter, below, above = match.groups(default="")
-    letter, below, above = (GREEK.get(text, text) for text in (letter, below.strip("{}"), above.strip("{}")))
+    word, letter, below, above = split_symbol(latex)
     symbol = word or Markup("<i>{}</i>").format(letter)
     if not above and not below:
         return Markup("{}").format(symbol)

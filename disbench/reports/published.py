@@ -12,22 +12,15 @@ from disbench.leaderboard.audit import apply_corrections
 from disbench.leaderboard.tables import Published, collect_published, name_parts, parse_number, read_tables
 from disbench.leaderboard.training import mark_published, rank_clean_columns
 from disbench.metrics.catalogue import METRICS, PAPER, MetricKeys, resolve_metrics
-from disbench.reports.table import (
-    MISSING,
-    PRINTABLE_METRICS,
-    REPORTED,
-    Cell,
-    Table,
-    TableLine,
-    build_table,
-    sort_lines,
-)
+from disbench.reports.cells import EMPTY_CELL, REPORTED, Cell, Rank, Source
+from disbench.reports.table import PRINTABLE_METRICS, Table, TableLine, build_table, sort_lines
 from disbench.runs.result import Result
+from disbench.runs.training import UNRANKED
 
 IMAGE_COUNTS = {**SPLIT_COUNTS, OVERALL: sum(SPLIT_COUNTS[split] for split in TEST_SPLITS)}  # of DIS5K
-EMPTY_CELL = Cell(value=None, text=MISSING, rank=None)
 
 
+MARKS: dict[str | None, Rank] = {"best": "best", "second": "second", None: None}  # of published tables
 Revision = Callable[[Published], Published]
 
 
@@ -186,19 +179,33 @@ def add_published(
         lines.append(TableLine(split=split, metric=metric, n=n, cells=(*left, *right)))
     if not lines:
         raise InputError(f"{', '.join(keys)}: not in these tables; choose others with --metrics")
-    sources = [f"{label}: {table.table} of {table.citation}" for label, table in zip(labels, tables, strict=True)]
-    signatures = [source for source, table in zip(sources, tables, strict=True) for _ in table.columns]
-    as_printed = not corrected and not results
-    treatment = _describe_treatment(as_printed=as_printed, corrected=corrected)
+    sources = [
+        Source(
+            label=label,
+            text=f"{table.table} of {table.citation}",
+            paper=table.paper,
+            corrected=corrected,
+            reranked=not rank_all and _is_reranked(table, dict.fromkeys(split for split, _ in published_cells)),
+        )
+        for label, table in zip(labels, tables, strict=True)
+    ]
+    signatures = [
+        f"{source.label}: {source.text}" for source, table in zip(sources, tables, strict=True) for _ in table.columns
+    ]
     return Table(
         title=dataset,
         columns=(*columns, *(measured.columns if measured else ())),
         signatures=(*signatures, *(measured.signatures if measured else ())),
         lines=tuple(lines),
-        notes=tuple(f"{source[0].upper()}{source[1:]}{treatment}." for source in sources),
-        as_printed=as_printed,
+        sources=tuple(sources),
         rank_all=rank_all,
     )
+
+
+def _is_reranked(table: Published, subsets: Iterable[str]) -> bool:
+    """Return whether a method of the whole table is not ranked on a subset, so that its marks were derived anew."""
+    methods = {*table.trained_on, *table.sees_truth}
+    return any(mark_published(table, method, subset) in UNRANKED for method in methods for subset in subsets)
 
 
 def _label_table(table: Published, number: int) -> str:
@@ -208,19 +215,13 @@ def _label_table(table: Published, number: int) -> str:
     return f"[{number}]" if number > 1 else REPORTED
 
 
-def _describe_treatment(*, as_printed: bool, corrected: bool) -> str:
-    if as_printed:
-        return ""  # the caption says so for the whole table
-    return "; corrected where it contradicts itself" if corrected else "; as printed"
-
-
 def _make_cell(table: Published, method: str, split: str, metric: str) -> Cell:
     text = table.text(method, split, metric)
     if text is None:
         return EMPTY_CELL
     value, mark = parse_number(text), table.mark(method, split, metric)
     # Text and mark come from outside. A mark becomes a LaTeX macro, so only known ones may pass.
-    if value is None or metric not in PRINTABLE_METRICS or mark not in ("best", "second", None):
+    if value is None or metric not in PRINTABLE_METRICS or mark not in MARKS:
         raise InputError(f"{metric} of {method} on {split} is {text!r} ({mark}); see `disbench leaderboard check`")
     training = mark_published(table, method, split)
-    return Cell(value=float(value), text=text, rank=mark, training=training)
+    return Cell(value=float(value), text=text, rank=MARKS[mark], training=training)

@@ -1,4 +1,4 @@
-"""A report in one of its formats: HTML, LaTeX, Markdown, CSV or an Excel workbook."""
+"""A report in one of its formats: HTML, LaTeX, Typst, Markdown, CSV, JSON, a model card or an Excel workbook."""
 
 from pathlib import Path
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from disbench.leaderboard.entry import is_own_entry
 from disbench.metrics.catalogue import MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
+from disbench.reports.arrange import Arrangement, arrange_table
+from disbench.reports.citations import add_papers
 from disbench.reports.published import PublishedSelection, add_published
 from disbench.reports.table import Table, build_table
 from disbench.runs.result import Result
@@ -22,12 +24,16 @@ class Report:
         published: published tables, whose columns come first.
         metrics: keys of the metrics to show. None: the paper's five, E as the protocols compute it.
         rank_all: whether methods are ranked on subsets that they were trained on.
+        arrangement: how the table is arranged.
+        papers: name of a method -> the citation of its paper, for formats that cite.
     """
 
     results: Sequence[Result] = ()
     published: PublishedSelection = field(default_factory=PublishedSelection)
     metrics: MetricKeys = None
     rank_all: bool = False
+    arrangement: Arrangement = field(default_factory=Arrangement)
+    papers: Mapping[str, str] = field(default_factory=dict)
     _bootstrapped: list[Table] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def list_metrics(self) -> tuple[str, ...]:
@@ -57,14 +63,16 @@ class Report:
                 corrected=self.published.corrected,
                 rank_all=self.rank_all,
             )
-            # The tables of ablations have one subset, and are printed with a method per line.
-            table = replace(table, transposed=bool(self.published.tables) and len(table.groups) == 1)
         else:
             table = build_table(self.results, metrics, rank_all=self.rank_all)
-        table = replace(table, notes=(*table.notes, *note_own_entries(self.results)))
-        if not self.results or not confidence:
-            return table
-        return self._find_bootstrapped(table) or self._bootstrap(table)
+        if self.results and confidence:
+            table = self._find_bootstrapped(table) or self._bootstrap(table)
+        table = replace(table, remarks=tuple(note_own_entries(self.results)))
+        if self.papers:
+            table = add_papers(table, self.papers)
+        table = arrange_table(table, self.arrangement)
+        # The tables of ablations have one subset, and are printed with a method per line.
+        return replace(table, transposed=bool(self.published.tables) and len(table.groups) == 1)
 
     def _bootstrap(self, table: Table) -> Table:
         from disbench.reports.confidence import add_confidence

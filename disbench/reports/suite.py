@@ -11,13 +11,17 @@ from typing import Any
 
 from disbench.data.dataset import OVERALL, TEST_SPLITS
 from disbench.metrics.catalogue import MetricKeys
+from disbench.reports.caption import PLAIN_MARKS, describe_marks, describe_ranks, describe_ties
+from disbench.reports.cells import EMPTY_CELL, MISSING
 from disbench.reports.csv import format_field, has_training_marks, list_fields, make_records
-from disbench.reports.latex import fill_template, format_cell, format_symbol
+from disbench.reports.latex import LABEL
+from disbench.reports.latex_body import format_cell, format_symbol
+from disbench.reports.latex_document import Float, Style, fill_template, render_floats
+from disbench.reports.latex_text import allow_breaks, escape_prose
 from disbench.reports.output import write_output
 from disbench.reports.page import render_page
-from disbench.reports.published import EMPTY_CELL
 from disbench.reports.report import Report
-from disbench.reports.table import ARROWS, MISSING, PRINTABLE_METRICS, Cell, Table, describe_marks
+from disbench.reports.table import ARROWS, PRINTABLE_METRICS, Table
 from disbench.runs.result import Result
 
 WIDE = 6  # number of methods from which the LaTeX table spans both columns of a page
@@ -104,11 +108,14 @@ def render_suite_latex(title: str, blocks: Sequence[Block]) -> str:
     """Render blocks as a LaTeX table, or as several, each of at most one page."""
     parts = _split_pages([block for block in blocks if block.table is not None])
     if len(parts) == 1:
-        return _render_part(title, parts[0], "tab:disbench")
-    return "\n".join(
-        _render_part(f"{title}, part {number} of {len(parts)}", part, f"tab:disbench-{number}")
-        for number, part in enumerate(parts, 1)
-    )
+        floats = [_make_float(title, parts[0], LABEL)]
+    else:
+        floats = [
+            _make_float(f"{title}, part {number} of {len(parts)}", part, f"{LABEL}-{number}")
+            for number, part in enumerate(parts, 1)
+        ]
+    tied = any(cell.tied for table in _list_tables(blocks) for cell in table.cells)
+    return render_floats(floats, Style(marks="bold", tied=tied))
 
 
 def _split_pages(blocks: Sequence[Block]) -> list[list[Block]]:
@@ -125,7 +132,7 @@ def _split_pages(blocks: Sequence[Block]) -> list[list[Block]]:
     return parts
 
 
-def _render_part(title: str, blocks: Sequence[Block], label: str) -> str:
+def _make_float(title: str, blocks: Sequence[Block], label: str) -> Float:
     tables = _list_tables(blocks)
     notes = [
         (f"{block.title}, {methods}" if methods else block.title, signature)
@@ -133,25 +140,16 @@ def _render_part(title: str, blocks: Sequence[Block], label: str) -> str:
         for methods, signature in block.provenance
     ]
     methods = tables[0].methods if tables else ()
-
-    def render_cell(cell: Cell, digits: int) -> str:
-        return format_cell(cell, digits, intervals=False)
-
-    return fill_template(
-        "blocks.tex.j2",
-        tables=tables,
-        methods=methods,
-        metrics=PRINTABLE_METRICS,
-        cell=render_cell,
-        symbol=format_symbol,
-        wide=len(methods) >= WIDE,
-        caption=f"{title}. {_describe(blocks)}",
+    wide = len(methods) >= WIDE
+    tabular = fill_template(
+        "blocks.tex.j2", tables=tables, methods=methods, cell=format_cell, symbol=format_symbol, wide=wide
+    )
+    return Float(
+        tabular=tabular.rstrip(),
+        caption=escape_prose(f"{title}. {_describe(blocks)}"),
         label=label,
-        standalone=False,
-        intervals=False,
-        marked=True,
-        tied=any(cell.tied for table in tables for cell in table.cells),
-        notes=notes,
+        notes=[rf"{escape_prose(heading)}: \texttt{{{allow_breaks(signature)}}}" for heading, signature in notes],
+        wide=wide,
     )
 
 
@@ -190,14 +188,12 @@ def _describe(blocks: Sequence[Block]) -> str:
     cells = [cell for table in tables for cell in table.cells]
     titles = ", ".join(block.title for block in blocks if block.table is not None) or "no data set"
     sentences = [f"Scores on {titles}. ↑: higher is better, ↓: lower is better."]
+    columns = tables[0].columns if tables else ()
     ranks = {cell.rank for cell in cells}
     if "best" in ranks:
-        second = ", the second underlined" if "second" in ranks else ""
-        sentences.append(
-            f"The best score of each measure on a subset is bold{second}; scores equal in print share a mark."
-        )
+        sentences.append(describe_ranks(ranks, columns, "by-source", PLAIN_MARKS))
     if any(cell.tied for cell in cells):
-        sentences.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
+        sentences.append(describe_ties(columns))
     sentences += describe_marks(cells)
     if len({protocol for table in tables for _, protocol in table.columns}) > 1:
         sentences.append("In brackets: the protocol; only scores of one protocol compare.")

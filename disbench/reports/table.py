@@ -1,25 +1,27 @@
 """The table of a report, as every format prints it.
 
-The layout is that of the paper's Table 2: a line for each subset and metric, a column for each method, Overall last.
+It has a line for each subset and metric, a column for each method, and Overall last. Formats may print methods as rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 from disbench.data.dataset import OVERALL, SPLIT_COUNTS, TEST_SPLITS
 from disbench.metrics.catalogue import METRICS, Metric, MetricKeys, paper_metrics, resolve_metrics
 from disbench.metrics.protocols import get_protocol
+from disbench.reports.caption import PLAIN_MARKS, describe_marks, describe_ranks, describe_source, describe_ties
+from disbench.reports.cells import MISSING, Cell, Source, is_published, superscript
+from disbench.reports.ranking import group_columns, is_ranked, rank_texts
 from disbench.runs.comparable import check_comparable, count_images
 from disbench.runs.join import score_measured
 from disbench.runs.result import Result
-from disbench.runs.training import SEES_TRUTH, SIGNS, UNRANKED, UNSTATED_NOTE, TrainingMark, mark_subset
+from disbench.runs.training import TrainingMark, mark_subset
 
-MISSING = "–"
 INTERVALS_NOTE = "In brackets: 95 % intervals, bootstrapped over images."
-REPORTED = "reported"  # the "protocol" of the first published table; further tables have [2], [3]
 GROUPING_NAMES = {
     "complexity": "complexity, isoperimetric quotient times dominant points, which ranks DIS-TE1 to DIS-TE4",
     "size": "size, in megapixels",
@@ -37,33 +39,6 @@ _SECONDS = Metric(
     digits=2,
 )
 PRINTABLE_METRICS = METRICS | {"seconds": _SECONDS}  # published tables have seconds, too
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A score as printed.
-
-    Attributes:
-        value: the score; None if the method was not scored on the whole subset.
-        text: the score as printed.
-        rank: "best", "second" or None.
-        interval: lower and upper end of the 95 % interval; None if unknown.
-        tied: not significantly worse than the best; see disbench.reports.confidence.
-        training: "sees_truth" where the method received ground truth, "contaminated" where it was trained on the
-            subset, "unstated" where its training data are not stated, otherwise None.
-    """
-
-    value: float | None
-    text: str
-    rank: str | None
-    interval: tuple[float, float] | None = None
-    tied: bool = False
-    training: TrainingMark = None
-
-    @property
-    def sign(self) -> str:
-        """The sign of `training` behind the score."""
-        return SIGNS[self.training]
 
 
 @dataclass(frozen=True)
@@ -93,9 +68,13 @@ class Table:
         signatures: the signature of each column, or the citation of a published one.
         lines: in the order of printing.
         by: the grouping, as "complexity/4", if groups of images take the place of subsets; "" otherwise.
-        notes: sentences of the caption about the sources of published numbers.
-        as_printed: the marks are those of a publication.
+        sources: the published tables that columns come from.
+        papers: the citation of each column's method, "" for none; empty if none has.
+        ranking: which scores compete; a name of disbench.reports.ranking.RANKINGS.
         rank_all: scores of contaminated cells are ranked like others.
+        digits: decimals of scores that have decimals. None: those of the metric.
+        opening: the first sentence of the caption. "": the data set is named.
+        remarks: further sentences of the caption.
         transposed: to be printed with methods as lines and metrics as columns; there is one subset only.
     """
 
@@ -104,10 +83,14 @@ class Table:
     signatures: tuple[str, ...]
     lines: tuple[TableLine, ...]
     by: str = ""
-    notes: tuple[str, ...] = ()
-    as_printed: bool = False
-    transposed: bool = False
+    sources: tuple[Source, ...] = ()
+    papers: tuple[str, ...] = ()
+    ranking: str = "by-source"
     rank_all: bool = False
+    digits: int | None = None
+    opening: str = ""
+    remarks: tuple[str, ...] = ()
+    transposed: bool = False
 
     def subset_label(self, line: TableLine) -> str:
         """Return the name of a line's subset, for formats that do not print numbers of images.
@@ -116,19 +99,33 @@ class Table:
         """
         return f"{line.split} ({line.n:,})" if self.by else line.split
 
+    def count_digits(self, metric: str) -> int:
+        """Return the number of decimals that scores of a metric are printed with."""
+        digits = PRINTABLE_METRICS[metric].digits
+        return digits if self.digits is None or not digits else self.digits
+
     @property
     def methods(self) -> tuple[str, ...]:
-        """The headings of the columns: the method, with its protocol or source if needed."""
-        has_several = self._has_several_protocols
-        headings = []
-        for method, protocol in self.columns:
-            if protocol.startswith("["):
-                headings.append(f"{method} {protocol}")
-            elif has_several:
-                headings.append(f"{method} ({protocol})")
-            else:
-                headings.append(method)
-        return tuple(headings)
+        """The headings of the columns: the method, with the number of its source or its protocol if needed."""
+        pairs = zip(self.names, self.numbers, strict=True)
+        return tuple(name + (superscript(number) if number else "") for name, number in pairs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The headings of the columns without the numbers of their sources."""
+        several = self._has_several_protocols
+        return tuple(
+            f"{method} ({protocol})" if several and not is_published((method, protocol)) else method
+            for method, protocol in self.columns
+        )
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The number of each column's source; 0 for measured columns, and if all columns have the same source."""
+        labels = [source.label for source in self.sources]
+        if len({column[1] if is_published(column) else "" for column in self.columns}) < 2:
+            return (0,) * len(self.columns)
+        return tuple(labels.index(column[1]) + 1 if is_published(column) else 0 for column in self.columns)
 
     @property
     def groups(self) -> list[tuple[str, list[TableLine]]]:
@@ -142,33 +139,56 @@ class Table:
 
     @property
     def caption(self) -> str:
-        """The legend of the table, in plain text."""
+        """The legend of the table and its sources, in plain text, of a format that has bold and underlined scores."""
+        return " ".join([*self.describe(PLAIN_MARKS), *self.notes])
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence on each source of published columns."""
+        numbered = any(self.numbers)
+        return [
+            f"{superscript(number) if numbered else 'Source'}: {describe_source(source, self.ranking)}."
+            for number, source in enumerate(self.sources, 1)
+        ]
+
+    def describe(self, marks: Mapping[str, str]) -> list[str]:
+        """Return the sentences of the legend.
+
+        Args:
+            marks: rank -> what the format makes of it, as in disbench.reports.caption.
+        """
+        published = any(map(is_published, self.columns))
+        measured = not all(map(is_published, self.columns))
         subset = f" (subset: {self.lines[0].split})" if self.transposed else ""
-        sentences = [f"Scores on {self.title}{subset}. ↑: higher is better, ↓: lower is better."]
+        sentences = [self.opening or f"Scores on {self.title}{subset}.", "↑: higher is better, ↓: lower is better."]
         ranks = {cell.rank for cell in self.cells} - {None}
-        if ranks:
-            ties = (
-                "as printed, among the methods of a source" if self.as_printed else "scores equal in print share a mark"
-            )
-            second = ", the second underlined" if "second" in ranks else ""
-            sentences.append(f"The best score of each measure on a subset is bold{second}; {ties}.")
+        if ranks & marks.keys():
+            sentences.append(describe_ranks(ranks, self.columns, self.ranking, marks))
+            if self._has_lone_scores():
+                sentences.append("A score without a rival has no mark.")
         if any(cell.tied for cell in self.cells):
-            sentences.append("≈: not significantly worse than the best (paired randomisation test, Holm, 5 %).")
+            sentences.append(describe_ties(self.columns))
         sentences += describe_marks(self.cells, rank_all=self.rank_all)
-        sentences += self.notes
         if self.by:
             grouping = GROUPING_NAMES[self.by.split("/")[0]]
             sentences.append(f"Images are grouped by {grouping}; a group is scored by itself.")
         if self._has_several_protocols:
-            sentences.append("In brackets: the protocol; only scores of one protocol compare.")
+            is_apart = self.ranking != "together"
+            warning = "only scores of one protocol compare" if is_apart else "ranks are over all, whose rules differ"
+            sentences.append(f"In brackets: the protocol; {warning}.")
+        elif published and measured:
+            protocol = next(column[1] for column in self.columns if not is_published(column))
+            number = " (without a number)" if any(self.numbers) else ""
+            sentences.append(f"Measured{number}: protocol {protocol}; published: the protocols of their authors.")
         pooled = next((line.n for line in self.lines if line.split == OVERALL), None)
-        if pooled and not all(map(is_published, self.columns)):
+        if pooled and measured:
             pool = f"all {pooled:,} images of {TEST_SPLITS[0]} to {TEST_SPLITS[-1]}"
             sentences.append(f"{OVERALL}: one score over {pool}, not a mean of their scores.")
+        sentences += self.remarks
         if any(cell.value is None for cell in self.cells):
-            reason = "not scored or not printed" if any(map(is_published, self.columns)) else "not scored"
+            reason = "not scored or not printed" if published else "not scored"
             sentences.append(f"{MISSING}: {reason}.")
-        return " ".join(sentences)
+        return sentences
 
     @property
     def provenance(self) -> list[tuple[str, str]]:
@@ -187,26 +207,20 @@ class Table:
 
     @property
     def _has_several_protocols(self) -> bool:
-        return len({protocol for _, protocol in self.columns if not protocol.startswith("[")}) > 1
+        return len({column[1] for column in self.columns if not is_published(column)}) > 1
 
-
-def is_published(column: tuple[str, str]) -> bool:
-    """Return whether a column, (method, protocol), is of a published table."""
-    return column[1] == REPORTED or column[1].startswith("[")
-
-
-def describe_marks(cells: Iterable[Cell], *, rank_all: bool = False) -> list[str]:
-    """Describe the signs of training data in a table: a sentence for each sign that its cells have."""
-    marks = {cell.training for cell in cells}
-    sentences = []
-    consequence = "ranked all the same" if rank_all else "not ranked"
-    if "sees_truth" in marks:
-        sentences.append(f"§: {SEES_TRUTH}, {consequence}.")
-    if "contaminated" in marks:
-        sentences.append(f"†: trained on images of this subset, {consequence}.")
-    if "unstated" in marks:
-        sentences.append(UNSTATED_NOTE)
-    return sentences
+    def _has_lone_scores(self) -> bool:
+        """Return whether a line has a score that competes, but with no other."""
+        groups = group_columns(self.columns, self.ranking)
+        for line in self.lines:
+            competing = [
+                group
+                for group, cell in zip(groups, line.cells, strict=True)
+                if group is not None and cell.value is not None and is_ranked(cell.training, rank_all=self.rank_all)
+            ]
+            if 1 in Counter(competing).values():
+                return True
+        return False
 
 
 def build_table(results: Sequence[Result], metrics: MetricKeys = None, *, rank_all: bool = False) -> Table:
@@ -264,7 +278,7 @@ def make_cells(
     training: Sequence[TrainingMark] | None = None,
     rank_all: bool = False,
 ) -> tuple[Cell, ...]:
-    """Make the cells of a line, with the best and the second score of each protocol marked.
+    """Make the cells of a line, with the best scores of each protocol ranked.
 
     Scores that print the same share a rank. A single score has no rank, because it was compared with nothing.
 
@@ -275,34 +289,15 @@ def make_cells(
         training: the mark of each column's training data. Default: none.
         rank_all: whether contaminated scores are ranked.
     """
-    protocols = protocols or [""] * len(values)
     training = training or [None] * len(values)
-    columns = list(zip(values, protocols, training, strict=True))
     digits = PRINTABLE_METRICS[metric].digits
     texts = [MISSING if value is None else f"{value:.{digits}f}" for value in values]
-    ranks = {}  # (protocol, text) -> rank
-    for protocol in set(protocols):
-        scored = [
-            text
-            for text, (value, p, mark) in zip(texts, columns, strict=True)
-            if p == protocol and value is not None and is_ranked(mark, rank_all=rank_all)
-        ]
-        if len(scored) < 2:
-            continue
-        best_first = sorted(set(scored), key=float, reverse=METRICS[metric].direction == "higher")
-        for text, rank in zip(best_first, ("best", "second"), strict=False):
-            ranks[protocol, text] = rank
+    competing = [
+        text if value is not None and is_ranked(mark, rank_all=rank_all) else None
+        for text, value, mark in zip(texts, values, training, strict=True)
+    ]
+    ranks = rank_texts(competing, protocols or [""] * len(values), METRICS[metric].direction)
     return tuple(
-        Cell(
-            value=value,
-            text=text,
-            rank=ranks.get((protocol, text)) if is_ranked(mark, rank_all=rank_all) else None,
-            training=mark if value is not None else None,
-        )
-        for text, (value, protocol, mark) in zip(texts, columns, strict=True)
+        Cell(value=value, text=text, rank=rank, training=mark if value is not None else None)
+        for text, value, rank, mark in zip(texts, values, ranks, training, strict=True)
     )
-
-
-def is_ranked(mark: TrainingMark, *, rank_all: bool) -> bool:
-    """Return whether a score with a mark of its training data is ranked."""
-    return rank_all or mark not in UNRANKED

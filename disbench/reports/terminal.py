@@ -10,8 +10,9 @@ from rich.text import Text
 
 from disbench.errors import escape_control_chars
 from disbench.metrics.catalogue import METRICS, Metric, MetricKeys
+from disbench.reports.caption import describe_marks
 from disbench.reports.cases import label_image
-from disbench.reports.table import ARROWS, Table, build_table, describe_marks
+from disbench.reports.table import ARROWS, Table, build_table
 from disbench.runs.result import Result, drop_other_protocols
 from disbench.runs.times import stage_times
 from disbench.runs.training import SEES_TRUTH, TrainingMark
@@ -20,7 +21,7 @@ from disbench.system.console import make_console
 if TYPE_CHECKING:
     from disbench.stats.compare import Comparison, Difference, MethodScore
 
-STYLES = {"best": "bold", "second": "underline", None: ""}
+STYLES = {"best": "bold", "second": "underline", "third": "", None: ""}
 COMPARISON_HEADS = ("measure", "method", "score, 95 %", "", "difference, 95 %", "p", "p (Holm)", "decided by")
 
 

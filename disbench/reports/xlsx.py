@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from disbench.errors import InputError, escape_control_chars
+from disbench.reports.cells import Cell
 from disbench.reports.csv import has_training_marks, list_fields, make_records
-from disbench.reports.options import FormatOptions
+from disbench.reports.options import LayoutOptions
 from disbench.reports.table import ARROWS, PRINTABLE_METRICS, Table, TableLine
 
 if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
-LABEL_COLUMNS = 3  # subset, images, measure
 
-
-def render_xlsx(table: Table, options: FormatOptions | None = None) -> bytes:
+def render_xlsx(table: Table, options: LayoutOptions | None = None) -> bytes:
     """Render a table as a workbook.
 
     The sheet "Scores" has the best score in bold and the second underlined. The sheet "Records" can be filtered and
@@ -33,50 +32,87 @@ def render_xlsx(table: Table, options: FormatOptions | None = None) -> bytes:
     book = Workbook()
     scores = book.active
     scores.title = "Scores"
-    _fill_scores(scores, table)
+    _fill_scores(scores, table, (options and options.layout) or "columns")
     _fill_records(book.create_sheet("Records"), table)
     file = io.BytesIO()
     book.save(file)
     return file.getvalue()
 
 
-def _fill_scores(sheet: Worksheet, table: Table) -> None:
-    from openpyxl.styles import Alignment, Border, Font, Side
-
-    rule = Border(bottom=Side(style="thin"))
-    _append_row(sheet, ["Subset", "Images", "Measure", *table.methods])
-    for column, cell in enumerate(sheet[1]):
-        cell.font, cell.border = Font(bold=True), rule
-        horizontal = "left" if column < LABEL_COLUMNS else "right"
-        cell.alignment = Alignment(horizontal=horizontal, wrap_text=True, vertical="bottom")
-    for _, lines in table.groups:
-        for line in lines:
-            _append_line(sheet, line)
-        for cell in sheet[sheet.max_row]:
-            cell.border = rule
+def _fill_scores(sheet: Worksheet, table: Table, layout: str) -> None:
+    fill = _fill_methods_as_rows if layout == "rows" else _fill_methods_as_columns
+    labels = fill(sheet, table)
     _append_row(sheet, [None])
     signatures = [f"{methods}: {signature}" if methods else signature for methods, signature in table.provenance]
     for text in (table.title, table.caption, *signatures):
         _append_row(sheet, [text])
-    sheet.freeze_panes = "D2"
-    for letter, width in {"A": 12, "B": 8, "C": 11}.items():
-        sheet.column_dimensions[letter].width = width
-    for cell in sheet[1][LABEL_COLUMNS:]:
+    for cell in sheet[1][labels:]:
         sheet.column_dimensions[cell.column_letter].width = 14
 
 
-def _append_line(sheet: Worksheet, line: TableLine) -> None:
+def _fill_methods_as_columns(sheet: Worksheet, table: Table) -> int:
+    """Fill the layout of the paper's Table 2, and return the number of columns with labels."""
+    _append_row(sheet, ["Subset", "Images", "Measure", *table.methods])
+    _style_heads(sheet, 1, 3)
+    for _, lines in table.groups:
+        for line in lines:
+            labels = [line.split, line.n or None, _format_metric(line)]
+            _append_scores(sheet, table, labels, [(line, cell) for cell in line.cells])
+        _rule_below(sheet)
+    sheet.freeze_panes = "D2"
+    for letter, width in {"A": 12, "B": 8, "C": 11}.items():
+        sheet.column_dimensions[letter].width = width
+    return 3
+
+
+def _fill_methods_as_rows(sheet: Worksheet, table: Table) -> int:
+    _append_row(sheet, [None, *(table.subset_label(line) for line in table.lines)])
+    _append_row(sheet, ["Method", *map(_format_metric, table.lines)])
+    for row in (1, 2):
+        _style_heads(sheet, row, 1)
+    for column, method in enumerate(table.methods):
+        _append_scores(sheet, table, [method], [(line, line.cells[column]) for line in table.lines])
+    _rule_below(sheet)
+    sheet.freeze_panes = "B3"
+    sheet.column_dimensions["A"].width = 24
+    return 1
+
+
+def _style_heads(sheet: Worksheet, row: int, labels: int) -> None:
     from openpyxl.styles import Alignment, Font
 
-    fonts = {"best": Font(bold=True), "second": Font(underline="single"), None: Font()}
-    metric = PRINTABLE_METRICS[line.metric]
-    labels = [line.split, line.n or None, f"{metric.symbol} {ARROWS[metric.direction]}"]
-    scores = [cell.text if cell.value is None else float(cell.value) for cell in line.cells]
-    _append_row(sheet, [*labels, *scores])
-    for written, cell in zip(sheet[sheet.max_row][LABEL_COLUMNS:], line.cells, strict=True):
-        written.number_format = f"0.{'0' * metric.digits}".rstrip(".") + (f'"{cell.sign}"' if cell.sign else "")
-        written.font = fonts[cell.rank]
+    for column, cell in enumerate(sheet[row]):
+        cell.font = Font(bold=True)
+        cell.alignment = Alignment(
+            horizontal="left" if column < labels else "right", wrap_text=True, vertical="bottom"
+        )
+    _rule_below(sheet)
+
+
+def _rule_below(sheet: Worksheet) -> None:
+    from openpyxl.styles import Border, Side
+
+    for cell in sheet[sheet.max_row]:
+        cell.border = Border(bottom=Side(style="thin"))
+
+
+def _append_scores(
+    sheet: Worksheet, table: Table, labels: Sequence[str | int | None], scores: Sequence[tuple[TableLine, Cell]]
+) -> None:
+    from openpyxl.styles import Alignment, Font
+
+    fonts = {"best": Font(bold=True), "second": Font(underline="single")}
+    _append_row(sheet, [*labels, *(cell.text if cell.value is None else float(cell.value) for _, cell in scores)])
+    for written, (line, cell) in zip(sheet[sheet.max_row][len(labels) :], scores, strict=True):
+        digits = "0" * table.count_digits(line.metric)
+        written.number_format = f"0.{digits}".rstrip(".") + (f'"{cell.sign}"' if cell.sign else "")
+        written.font = fonts.get(cell.rank or "", Font())
         written.alignment = Alignment(horizontal="right")
+
+
+def _format_metric(line: TableLine) -> str:
+    metric = PRINTABLE_METRICS[line.metric]
+    return f"{metric.symbol} {ARROWS[metric.direction]}"
 
 
 def _fill_records(sheet: Worksheet, table: Table) -> None:

@@ -194,7 +194,7 @@ def check_rows(found, expected):
         assert len(row) == len(other) and all(map(alike, row, other)), (row, other)
 
 
-@pytest.mark.parametrize(("format", "name"), [("markdown", "table.md"), ("latex", "table.tex")])
+@pytest.mark.parametrize(("format", "name"), [("markdown", "table.md"), ("latex", "table.tex"), ("typst", "table.typ")])
 def test_a_table_as_text(results, format, name):
     golden(name, render_report(Report(results), format))
 

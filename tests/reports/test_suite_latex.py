@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from made_results import HOSTILE, result
 
-from disbench.reports.latex import escape_prose, stack_words
+from disbench.reports.latex_text import escape_prose, stack_words
 from disbench.reports.suite import DataResults, make_blocks, render_suite_latex
 
 LONG_NAME = "camouflaged_objects_of_all_kinds_that_were_labelled_in_2024_and_checked_twice_in_2025"
@@ -18,7 +18,7 @@ SUITES = {  # name -> methods, data sets, metrics
     "every measure": (["Otsu", "Mine"], ["DIS5K", "my-images"], "all"),
     "hostile": ([f"{HOSTILE} {k}" for k in range(4)], [HOSTILE, LONG_NAME], None),
 }
-PAPER = r"""\documentclass%s{article}\usepackage[T1]{fontenc}\usepackage{booktabs,multirow,graphicx}
+PAPER = r"""\documentclass%s{article}\usepackage[T1]{fontenc}\usepackage{booktabs,graphicx}
 \begin{document}Text.\input{report}\end{document}"""
 
 
