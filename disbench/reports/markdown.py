@@ -23,8 +23,8 @@ def render_markdown(table: Table, options: MarkdownOptions | None = None) -> str
     if layout == "columns":
         lines += ["", *_format_methods_as_columns(table, options)]
     for _, group in table.groups if layout == "rows" else ():
-        heading = [] if table.transposed else ["", f"**{escape_markdown(table.subset_label(group[0]))}**"]
-        lines += [*heading, "", *_format_methods_as_rows(table, group, options)]
+        subset = [] if table.transposed else ["", f"**{escape_markdown(table.subset_label(group[0]))}**"]
+        lines += [*subset, "", *_format_methods_as_rows(table, group, options)]
     caption = f"{table.caption} {INTERVALS_NOTE}" if options.intervals else table.caption
     lines += ["", escape_markdown(caption)]
     for methods, signature in table.provenance:
