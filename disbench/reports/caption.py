@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from disbench.reports.cells import Cell, Source, is_published
+from disbench.reports.cells import Cell, Source, is_published, is_reproduced
 from disbench.runs.training import SEES_TRUTH, UNSTATED_NOTE
 
 # What each rank looks like. A rank that a format does not show is missing, and not mentioned in its caption.
@@ -45,7 +45,8 @@ def describe_ranks(
         return f"{sentence}, each source by itself: {paper}, {measured}{ties}"
     if ranking == "together" and len(labels) + bool(protocols) > 1:
         kinds = "published and measured, " if labels and protocols else ""
-        return f"{sentence}, of all methods ({kinds}whatever their source){ties}"
+        unranked = "; reproductions by others are not ranked" if any(map(is_reproduced, columns)) else ""
+        return f"{sentence}, of all methods ({kinds}whatever their source{unranked}){ties}"
     if len(protocols) > 1:
         return f"{sentence}, {'of all protocols' if ranking == 'together' else 'each protocol by itself'}{ties}"
     return f"{sentence}{ties}"

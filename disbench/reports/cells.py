@@ -69,6 +69,11 @@ def is_published(column: tuple[str, str]) -> bool:
     return column[1] == REPORTED or column[1].startswith("[")
 
 
+def is_reproduced(column: tuple[str, str]) -> bool:
+    """Return whether a column, (method, protocol), is a reproduction by others than the method's authors."""
+    return is_published(column) and "reproduced" in column[1]
+
+
 def superscript(number: int) -> str:
     """Write a number in superscript digits."""
     return str(number).translate(_SUPERSCRIPTS)

@@ -211,7 +211,7 @@ def _is_reranked(table: Published, subsets: Iterable[str]) -> bool:
 def _label_table(table: Published, number: int) -> str:
     """Return the "protocol" of a table's columns, which names the kind of the numbers."""
     if table.reproduced:
-        return f"[{number}, reproduced]"
+        return f"[{number}, reproduced]"  # see is_reproduced
     return f"[{number}]" if number > 1 else REPORTED
 
 

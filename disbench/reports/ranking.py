@@ -1,8 +1,9 @@
 """Which scores of a line compete, and which of them are best, second and third."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from disbench.reports.cells import Rank, is_published
+from disbench.reports.cells import Cell, Rank, is_published, is_reproduced
 from disbench.runs.training import UNRANKED, TrainingMark
 
 RANKINGS = ("together", "by-source", "measured")
@@ -12,10 +13,11 @@ RANKS: tuple[Rank, ...] = ("best", "second", "third")
 def group_columns(columns: Sequence[tuple[str, str]], ranking: str) -> list[str | None]:
     """Return the group of each column, (method, protocol): the scores of a group compete.
 
-    None: the column competes with no other. By source, it then has the marks of its publication.
+    None: the column competes with no other. By source, it then has the marks of its publication. A reproduction never
+    competes with what authors reported, nor with runs.
     """
     if ranking == "together":
-        return [""] * len(columns)
+        return [None if is_reproduced(column) else "" for column in columns]
     return [None if is_published(column) else column[1] for column in columns]
 
 
@@ -44,3 +46,16 @@ def rank_texts(texts: Sequence[str | None], groups: Sequence[str | None], direct
         for i, value in members:
             ranks[i] = places.get(value)
     return ranks
+
+
+def has_lone_scores(lines: Iterable[Sequence[Cell]], groups: Sequence[str | None], *, rank_all: bool) -> bool:
+    """Return whether a line has a score that competes, but with no other of its group."""
+    for cells in lines:
+        competing = [
+            group
+            for group, cell in zip(groups, cells, strict=True)
+            if group is not None and cell.value is not None and is_ranked(cell.training, rank_all=rank_all)
+        ]
+        if 1 in Counter(competing).values():
+            return True
+    return False

@@ -5,7 +5,6 @@ It has a line for each subset and metric, a column for each method, and Overall 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,7 +14,7 @@ from disbench.metrics.catalogue import METRICS, Metric, MetricKeys, paper_metric
 from disbench.metrics.protocols import get_protocol
 from disbench.reports.caption import PLAIN_MARKS, describe_marks, describe_ranks, describe_source, describe_ties
 from disbench.reports.cells import MISSING, Cell, Source, is_published, superscript
-from disbench.reports.ranking import group_columns, is_ranked, rank_texts
+from disbench.reports.ranking import group_columns, has_lone_scores, is_ranked, rank_texts
 from disbench.runs.comparable import check_comparable, count_images
 from disbench.runs.join import score_measured
 from disbench.runs.result import Result
@@ -164,7 +163,8 @@ class Table:
         ranks = {cell.rank for cell in self.cells} - {None}
         if ranks & marks.keys():
             sentences.append(describe_ranks(ranks, self.columns, self.ranking, marks))
-            if self._has_lone_scores():
+            lines, groups = [line.cells for line in self.lines], group_columns(self.columns, self.ranking)
+            if has_lone_scores(lines, groups, rank_all=self.rank_all):
                 sentences.append("A score without a rival has no mark.")
         if any(cell.tied for cell in self.cells):
             sentences.append(describe_ties(self.columns))
@@ -208,19 +208,6 @@ class Table:
     @property
     def _has_several_protocols(self) -> bool:
         return len({column[1] for column in self.columns if not is_published(column)}) > 1
-
-    def _has_lone_scores(self) -> bool:
-        """Return whether a line has a score that competes, but with no other."""
-        groups = group_columns(self.columns, self.ranking)
-        for line in self.lines:
-            competing = [
-                group
-                for group, cell in zip(groups, line.cells, strict=True)
-                if group is not None and cell.value is not None and is_ranked(cell.training, rank_all=self.rank_all)
-            ]
-            if 1 in Counter(competing).values():
-                return True
-        return False
 
 
 def build_table(results: Sequence[Result], metrics: MetricKeys = None, *, rank_all: bool = False) -> Table:

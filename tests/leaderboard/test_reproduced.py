@@ -24,7 +24,6 @@ URL = "https://example.org/report"
 OTHERS = Citation(
     title="A student's report", venue="A school 2026", arxiv="", table="Table 7", heading="A", column=1, url=URL
 )
-NAME = "A [2, reproduced]"
 
 
 def call(*arguments, status=0):
@@ -147,7 +146,7 @@ def test_a_table_may_report_a_method_and_reproduce_another(path):
     write_entry(path.with_name("b.json"), replace(make_entry(reported=(theirs,), reproduced=()), model="b", title="B"))
     assert check_entries([path, path.with_name("b.json")]) == []
     head = call("report", "--metrics", "f_max", "--source", "Table 7", path.parent).splitlines()[2]
-    assert head == r"| Subset | Metric | B | A \[2, reproduced\] |"
+    assert head == "| Subset | Metric | B¹ | A² |"
 
 
 def test_two_entries_cannot_claim_one_reproduction(path):
@@ -195,25 +194,24 @@ def render(path, format, results=()):
     return render_report(Report(results, PublishedSelection(entries=[path]), "f_max"), format)
 
 
-NOTE = "[2, reproduced]: Table 7 of A student's report (A school 2026), a reproduction by others; as printed."
+TEXT = "Table 7 of A student's report (A school 2026), a reproduction by others"
 
 
 def test_every_format_shows_a_reproduction_as_its_own_kind(path, tmp_path):
     run = make_run(tmp_path / "runs", splits=TEST_SPLITS[:1], title="Mine", data=("DIS5K", "dis5k"))
     markdown = render(path, "markdown", [run]).replace("\\", "")
-    assert f"| A (reported) | {NAME} | Mine (pysod) |" in markdown
+    assert "| A¹ | A² | Mine |" in markdown
     html, latex = (" ".join(render(path, format, [run]).split()) for format in ("html", "latex"))
     for text in (markdown, latex, html.replace("&#x27;", "'").replace("&#39;", "'")):
-        assert NAME in text
-        assert NOTE in text.replace(r"{}", "")
+        assert f"{TEXT}." in text.replace(r"{}", "")
     records = list(csv.DictReader(io.StringIO(render(path, "csv", [run]))))
     kinds = {record["protocol"]: record["signature"] for record in records}
     assert list(kinds) == ["reported", "[2, reproduced]", "pysod"]
-    assert kinds["[2, reproduced]"] == NOTE.removesuffix("; as printed.")
+    assert kinds["[2, reproduced]"] == f"[2, reproduced]: {TEXT}"
     book = openpyxl.load_workbook(io.BytesIO(render(path, "xlsx", [run])))
     values = [value for row in book["Scores"].values for value in row]
-    assert NAME in values
-    assert any(NOTE in str(value) for value in values)
+    assert "A²" in values
+    assert any(f"²: {TEXT}." in str(value) for value in values)
 
 
 def test_a_reproduction_is_never_ranked_with_runs_or_reported_numbers(path, tmp_path):
@@ -224,16 +222,18 @@ def test_a_reproduction_is_never_ranked_with_runs_or_reported_numbers(path, tmp_
     ]
     table = Report(runs, PublishedSelection(entries=[path]), "f_max").build_table(confidence=False)
     (line,) = (line for line in table.lines if line.split == "DIS-TE1")
-    assert [cell.rank for cell in line.cells] == [None, None, "best", "second"]
+    assert [cell.text for cell in line.cells][:2] == ["0.900", "0.950"]  # the second is the reproduction
+    assert [cell.rank for cell in line.cells] == ["best", None, "second", "third"]
+    assert "reproductions by others are not ranked" in table.caption
     corrected = PublishedSelection(entries=[path], corrected=True)
     assert {cell.rank for cell in Report((), corrected, "f_max").build_table().cells} == {None}
 
 
 def test_reproductions_come_last_and_are_chosen_by_their_source(path):
     heads = [line for line in call("report", "--metrics", "f_max", path).splitlines() if line.startswith("| Subset")]
-    assert heads == [r"| Subset | Metric | A | A \[2, reproduced\] |"]
+    assert heads == ["| Subset | Metric | A¹ | A² |"]
     alone = call("report", "--metrics", "f_max", "--source", "reproduction", path)
-    assert r"| Subset | Metric | A \[1, reproduced\] |" in alone
+    assert "| Subset | Metric | A |" in alone and "a reproduction by others." in alone
     assert "0.950" in alone and "0.900" not in alone
 
 
