@@ -145,7 +145,9 @@ def recognise_both(text: str) -> tuple[str, NamedMetric] | None:
 
 
 def find_subsets(text: str) -> set[str]:
-    """Return the subsets that a text names by their full names, as a caption does."""
+    """Return the subsets that a text names by their full names, as a caption does. It may be the name of one."""
+    if alone := recognise_subset(text):
+        return {alone}
     matches = re.finditer(r"\bDIS[\s_-]?(?:TE[\s_-]?([1-4])(?!\s*[-–])|(VD))\b", text)
     return {f"DIS-TE{match[1]}" if match[1] else "DIS-VD" for match in matches}
 

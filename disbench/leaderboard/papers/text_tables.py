@@ -10,6 +10,7 @@ from disbench.leaderboard.papers.grid import MAX_CHARS, MAX_TABLES, Grid, GridCe
 from disbench.leaderboard.papers.tex_text import plain_text
 from disbench.metrics.catalogue import METRICS
 
+_BOLD_LINE = re.compile(r"\*\*[^*]{1,200}\*\*")
 _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
 _STYLES = (
     (re.compile(r"\*\*(.+?)\*\*|__(.+?)__|<(?:b|strong)>(.+?)</(?:b|strong)>", re.IGNORECASE), "bold"),
@@ -48,8 +49,17 @@ def read_markdown(source: str) -> Iterator[Grid]:
         if number > MAX_TABLES:
             raise ValueError(f"it has more than {MAX_TABLES} tables")
         cells = [[_parse_markdown(cell) for cell in _split_line(row)] for row in rows]
-        caption = next((line for line in lines[at : at + 3] if line.strip()), "")
+        caption = _find_caption(lines, start, at)
         yield Grid(name=f"table {number} (line {start + 1})", caption=caption, rows=spread_spans(cells))
+
+
+def _find_caption(lines: list[str], start: int, end: int) -> str:
+    """Return the bold line before a table, as reports write a subset, or else the line after it."""
+    before = next((line.strip() for line in reversed(lines[max(start - 2, 0) : start]) if line.strip()), "")
+    if _BOLD_LINE.fullmatch(before):
+        return before.strip("*")
+    after = next((line.strip() for line in lines[end : end + 3] if line.strip()), "")
+    return "" if _BOLD_LINE.fullmatch(after) else after
 
 
 def _split_line(line: str) -> list[str]:
