@@ -13,7 +13,7 @@ from disbench.system.caches import cache_folder
 from disbench.system.files import wait_for_folder
 from disbench.system.hub import ALTERNATIVES, STATUSES
 from disbench.system.network import can_connect, is_offline
-from disbench.system.progress import announce_once
+from disbench.system.progress import LinePacer, announce_once
 
 VERSION = "v1"  # of the folder's layout
 CHUNK = 1 << 20
@@ -113,18 +113,17 @@ def _receive(name: str, url: str, part: Path) -> None:
         done = size if resumes else 0
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
+        of_total = f" of {total / 1e6:.0f} MB" if total else ""
+        announce_once(f"{name}: downloading, {done / 1e6:.0f} MB{of_total}")
+        pacer = LinePacer()
         with part.open("ab" if resumes else "wb") as file:
             while chunk := response.read(CHUNK):
                 file.write(chunk)
                 done += len(chunk)
-                _report(name, done, total)
+                if pacer.is_due(done, total or 0):
+                    announce_once(f"{name}: downloading, {done / 1e6:.0f} MB{of_total}")
     if total is not None and done < total:
         raise _InterruptedError(f"{done} of {total} bytes have arrived")
-
-
-def _report(name: str, done: int, total: int | None) -> None:
-    if total:
-        announce_once(f"{name}: downloading, {done * 10 // total * 10} % of {total / 1e6:.0f} MB")
 
 
 def _tag_file(part: Path) -> Path:

@@ -22,7 +22,7 @@ import numpy as np
 
 from disbench.errors import InputError
 from disbench.system.caches import check_writable, kernel_cache_folder, read_checked, warn_unwritable, write_checked
-from disbench.system.progress import announce_once
+from disbench.system.progress import LinePacer, announce_once
 from disbench.system.variables import import_numba
 from disbench.system.version import __version__
 
@@ -90,7 +90,7 @@ class KernelCache(NullCache):
                 return CompileResult._rebuild(target_context, *pickle.loads(data))
             except Exception:  # a right checksum, and yet not what this version of Numba writes
                 pass
-        _announce_compilation()
+        _announce_compilation(self._name)
         return None
 
     def save_overload(self, sig, data):
@@ -132,8 +132,16 @@ def _sorted(value: Any) -> Any:
     return sorted(value) if isinstance(value, set) else value
 
 
-def _announce_compilation() -> None:
-    """Announce the first compilation of this process, and warn if the next process must compile too."""
+@lru_cache
+def _make_pacer() -> LinePacer:
+    """Return the pacer of this process's lines about compiling. Its time begins with the first compilation."""
+    return LinePacer()
+
+
+def _announce_compilation(kernel: str) -> None:
+    """Announce the first compilation of this process and its progress, and warn if the next must compile too."""
+    if _make_pacer().is_due():
+        announce_once(f"still compiling the kernels, now {kernel} ...")
     folder = kernel_cache_folder()
     try:
         check_writable(folder)

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import monotonic
 
 from disbench.system.console import print_note
 
-SECONDS_PER_LINE = 30  # without a terminal
+MAX_SILENCE = 30  # seconds between two lines, without a terminal
+MIN_SILENCE = 5  # so that short work prints nothing
+DETAIL = "\t"  # what follows it in a label may change during the work, such as a loss
 Progress = Callable[[int, int, str], None]  # done, total, label
 _listeners: list[Callable[[str], None]] = []
 _announced: set[str] = set()
@@ -50,27 +53,62 @@ def show_progress() -> Iterator[Progress]:
         tasks = {}
 
         def report(done: int, total: int, label: str) -> None:
-            if label not in tasks:
-                tasks[label] = bars.add_task(label, total=total)
-            bars.update(tasks[label], completed=done, total=total)
+            task = label.partition(DETAIL)[0]
+            if task not in tasks:
+                tasks[task] = bars.add_task(task, total=total)
+            bars.update(tasks[task], completed=done, total=total, description=label.replace(DETAIL, ": "))
 
         yield report
 
 
+class LinePacer:
+    """Decides when a line of progress is due: after each tenth of the work or 30 seconds, whichever comes first."""
+
+    def __init__(self) -> None:
+        self._printed, self._tenth = monotonic(), 0
+
+    def begin(self, done: int, total: int) -> None:
+        """Begin new work, some of which may be done. The silence since the last line still counts."""
+        self._tenth = _count_tenths(done, total)
+
+    def is_due(self, done: int = 0, total: int = 0) -> bool:
+        """Return whether a line is due now; if so, it counts as printed. Without a total, only time decides."""
+        tenth, silence = _count_tenths(done, total), monotonic() - self._printed
+        if silence < MIN_SILENCE or (tenth <= self._tenth and silence < MAX_SILENCE):
+            return False
+        self._printed, self._tenth = monotonic(), tenth
+        return True
+
+
+def _count_tenths(done: int, total: int) -> int:
+    return 10 * done // total if total else 0
+
+
+@dataclass
+class _Work:
+    """The work under one label: when its first report came, and the items done at that time and at the last report."""
+
+    start: float
+    done_before: int
+    done: int
+
+
 def _make_line_printer() -> Progress:
-    """Make a function that prints a line with the remaining time every SECONDS_PER_LINE seconds."""
-    printed = monotonic()
-    starts: dict[str, tuple[float, int]] = {}  # label -> time and number of items done at its first report
+    """Make a function that prints a line with the remaining time whenever one is due."""
+    pacer = LinePacer()
+    works: dict[tuple[str, int], _Work] = {}  # by label and total
 
     def report(done: int, total: int, label: str) -> None:
-        nonlocal printed
-        now = monotonic()
-        start, done_before = starts.setdefault(label, (now, done))
-        if now - printed < SECONDS_PER_LINE or not done_before < done < total:
+        name, _, detail = label.partition(DETAIL)
+        work = works.get((name, total))
+        if work is None or done < work.done:  # new, or once more under the same label
+            work = works[name, total] = _Work(monotonic(), done, done)
+            pacer.begin(done, total)
+        work.done = done
+        if not work.done_before < done < total or not pacer.is_due(done, total):
             return
-        printed = now
-        left = (total - done) * (now - start) / (done - done_before)
+        left = (total - done) * (monotonic() - work.start) / (done - work.done_before)
         rest = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
-        print_note(f"{label}: {done:,} of {total:,}, about {rest} left")
+        print_note(", ".join(filter(None, (f"{name}: {done:,} of {total:,}", detail, f"about {rest} left"))))
 
     return report

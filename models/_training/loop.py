@@ -31,7 +31,7 @@ from disbench.models._training.interruption import RESUME_HINT, Interrupted, hol
 from disbench.models._training.processes import ALONE, Processes
 from disbench.models._training.schedule import Schedule
 from disbench.models._training.tracking import Tracker
-from disbench.system.progress import Progress
+from disbench.system.progress import DETAIL, Progress
 
 Network = TypeVar("Network", bound=nn.Module)
 Losses = dict[str, Tensor]
@@ -140,9 +140,8 @@ def fit(
                 if stop or last or done % schedule.checkpoint_every == 0:
                     save_checkpoint(state, optimization.modules, done, seconds)
                 if hooks.progress:
-                    minutes = seconds / done * (schedule.total - done) / 60
-                    label = f"{state.name}: loss {sum(losses.values()):.4f}, {minutes:.0f} min left"
-                    hooks.progress(done, schedule.total, label)
+                    loss = sum(losses.values())
+                    hooks.progress(done, schedule.total, f"{state.name}{DETAIL}loss {loss:.4f}")
             if stop:
                 raise Interrupted(f"{state.name}: step {done} of {schedule.total} is saved; {RESUME_HINT}")
     return optimization.result.eval()
