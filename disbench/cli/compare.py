@@ -15,7 +15,7 @@ from disbench.cli.options import (
     protocol_option,
 )
 from disbench.errors import InputError
-from disbench.system.console import print_json
+from disbench.system.console import print_json, print_table
 from disbench.system.progress import show_progress
 
 
@@ -64,13 +64,14 @@ def check(run, against, tolerances, metrics, as_json):
     """
     from dataclasses import asdict
 
-    from disbench.leaderboard.regression import check_run, format_checks
+    from disbench.leaderboard.regression import CHECK_HEAD, check_run, format_row, format_verdict
 
     checks = check_run(run, against, tolerances, metrics)
     if as_json:
         print_json([asdict(score_check) | {"held": score_check.passed} for score_check in checks])
     else:
-        click.echo(format_checks(checks))
+        print_table(CHECK_HEAD, list(map(format_row, checks)), keys=2)
+        click.echo(format_verdict(checks))
     sys.exit(0 if all(score_check.passed for score_check in checks) else 1)
 
 

@@ -6,7 +6,7 @@ import click
 
 from disbench.cli.options import PATH, add_options, data_options, json_option
 from disbench.errors import InputError, escape_control_chars
-from disbench.system.console import print_json, print_note, print_table
+from disbench.system.console import print_json, print_note, print_table, print_text
 from disbench.system.progress import show_progress
 
 
@@ -82,7 +82,7 @@ def list_sets(as_json):
         for name, facts in list_known().items()
     ]
     print_table(("name", "task", "images", "truths"), rows)
-    click.echo("?: not known. `disbench data show NAME` prints layout, licence, paper and where to get it.")
+    print_text("?: not known. `disbench data show NAME` prints layout, licence, paper and where to get it.")
 
 
 @data.command()
@@ -112,7 +112,7 @@ def show(name, as_json):
         "facts from": ", ".join(facts.sources),
     }
     for key, value in lines.items():
-        click.echo(f"{key}: {value or '(unknown)'}")
+        print_text(f"{key}: {value or '(unknown)'}")
 
 
 def _describe_split(split):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from disbench.cli.options import add_options, checked_options, json_option
-from disbench.errors import InputError, escape_control_chars
-from disbench.system.console import print_json
+from disbench.errors import InputError
+from disbench.system.console import print_json, print_text
 
 if TYPE_CHECKING:
     from disbench.doctor.verdict import Verdict
@@ -69,13 +69,13 @@ def _print_verdicts(
             line = f"{'ok  ' if verdict.ok else 'FAIL'} {verdict.check}: {verdict.message}"
             if not verdict.ok:
                 line += f"; {verdict.fix}"
-            click.echo(escape_control_chars(line))
+            print_text(line)
     failed = sum(not verdict.ok for verdict in finished)
     if as_json:
         checks = [verdict.to_json() for verdict in finished]
         print_json({"model": title, "device": device, "ok": not failed, "checks": checks} | details)
     else:
-        click.echo(escape_control_chars(f"{title} on {device}: {failed or 'none'} of {len(finished)} checks failed"))
+        print_text(f"{title} on {device}: {failed or 'none'} of {len(finished)} checks failed")
     if failed:
         sys.exit(1)
 
@@ -102,23 +102,23 @@ def _print_installation(*, as_json: bool) -> None:
         return
     for key in ("python", "platform", "cpu", "cores", "devices", "cache"):
         value = record[key]
-        click.echo(escape_control_chars(f"{key}: {', '.join(value) if isinstance(value, list) else value}"))
+        print_text(f"{key}: {', '.join(value) if isinstance(value, list) else value}")
     shown = (f"{device} {describe_bytes(count)}" for device, count in free.items())
-    click.echo(f"free memory: {', '.join(shown) or 'unknown'}")
+    print_text(f"free memory: {', '.join(shown) or 'unknown'}")
     for name, text in needed.items():
-        click.echo(escape_control_chars(f"memory of {name}: {text}"))
+        print_text(f"memory of {name}: {text}")
     for kind, state in caches.items():
         place = "" if state["base"] == record["cache"] else f", in {state['base']}"
         variable = "NUMBA_CACHE_DIR" if place else "DISBENCH_CACHE"
         fault = "" if state["writable"] else f"; cannot be written, set {variable} to a folder that can be written"
         line = f"cache of {kind}: {state['files']:,} files, {state['bytes'] / 1e6:.1f} MB{place}{fault}"
-        click.echo(escape_control_chars(line))
-    click.echo("packages: " + ", ".join(f"{name} {number}" for name, number in record["packages"].items()))
+        print_text(line)
+    print_text("packages: " + ", ".join(f"{name} {number}" for name, number in record["packages"].items()))
     for name, (loaded, package) in mismatches.items():
         line = f"{name}: the module that is imported is {loaded}, the package {package}; reinstall it"
-        click.echo(escape_control_chars(line))
+        print_text(line)
     for extra, packages in extras.items():
         missing = [name for name, number in packages.items() if number is None]
         status = f"without {', '.join(missing)}; pip install 'disbench[{extra}]'" if missing else "complete"
-        click.echo(f"disbench[{extra}]: {status}")
+        print_text(f"disbench[{extra}]: {status}")
     check_opencv()  # last, so that the rest is reported

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from disbench.cli.options import PATH, TEXT, json_option, metrics_option, parse_titled_path
-from disbench.errors import escape_control_chars
 from disbench.system.console import print_json, print_note, print_table, print_text
 
 
@@ -47,9 +46,9 @@ def show(entries, split, text, clean, measured, metrics, as_json):
         print_json([describe_entry(entry) for entry in shown])
         return
     head, rows, notes = build_rows(shown, split, metrics)
-    print_table((*HEAD, *head), rows)
+    print_table((*HEAD, *head), rows, prose=("venue",))
     for note in notes:
-        click.echo(note)
+        print_text(note)
 
 
 @leaderboard.command("check")
@@ -65,7 +64,7 @@ def check(entries):
     paths = find_entries(entries or list_boards())
     faults = check_entries(paths)
     for fault in faults:
-        click.echo(escape_control_chars(fault))
+        print_text(fault)
     click.echo(f"{len(paths)} entries, {len(faults)} faults")
     sys.exit(1 if faults else 0)
 
@@ -101,10 +100,10 @@ def audit(tables, as_json):
         print_json(msgspec.to_builtins(findings))
     else:
         for paper in dict.fromkeys(finding.paper for finding in findings):
-            click.echo(escape_control_chars(paper))
+            print_text(paper)
             for finding in findings:
                 if finding.paper == paper:
-                    click.echo(escape_control_chars(f"  {finding.table}: {finding.message}"))
+                    print_text(f"{finding.table}: {finding.message}", "  ")
         for line in describe_paper(paper_tables):
             print_text(line.lstrip(), indent=" " * (len(line) - len(line.lstrip())))
         published += [table.table for table in paper_tables]

@@ -27,13 +27,13 @@ def metrics(keys, as_json):
     if keys:
         for metric in listed:
             facts = f"{metric.symbol}, {metric.direction} is better. {metric.formula}. {metric.reference}"
-            click.echo(f"{metric.key}: {facts}")
+            print_text(f"{metric.key}: {facts}")
         return
     width = shutil.get_terminal_size().columns  # 80 in a pipe
     for m in MEASURES.values():
         variants = f"_{{{','.join(m.variants)}}}" if m.variants else ""
         request = "; only on request" if m.optional else ""
-        click.echo(f"{m.name}{variants}: {m.symbol}, {m.direction} is better{request}")
+        print_text(f"{m.name}{variants}: {m.symbol}, {m.direction} is better{request}", width=width)
         print_text(f"{m.formula}.", "  ", width)
         print_text(f"{m.reference}.", "  ", width)
     click.echo("\nVariants")

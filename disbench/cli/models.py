@@ -51,7 +51,7 @@ def models(name, status, find, as_json):
                 print_text(line)
             click.echo()
         for key in dict.fromkeys(card.status for card in cards):
-            click.echo(f"{key}: {STATUSES[key]}")
+            print_text(f"{key}: {STATUSES[key]}")
         click.echo("How to get weights and maps: disbench models NAME")
 
 

@@ -24,7 +24,7 @@ from disbench.cli.options import (
     protocol_option,
 )
 from disbench.errors import InputError, escape_control_chars
-from disbench.system.console import print_json, print_note, print_table
+from disbench.system.console import print_json, print_note, print_table, print_text
 from disbench.system.progress import show_progress
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _publish(listed: Suite, cells: Sequence[SuiteCell], folder: Path, *, as_json
         click.echo(f"{kind}: {path}")
     failed = [cell for cell in cells if cell.fault]
     for cell in failed:
-        click.echo(escape_control_chars(f"failed: {cell.method.label} on {cell.data.label}: {cell.fault}"))
+        print_text(f"failed: {cell.method.label} on {cell.data.label}: {cell.fault}")
     click.echo(f"{len(cells) - len(failed)} of {len(cells)} finished")
 
 
@@ -199,18 +199,18 @@ def _print_plan(items: Sequence[PlanItem], out: Path, *, as_json: bool) -> None:
         )
         for item in items
     ]
-    print_table(("method", "data set", "status", "images done", "time left", "disk, at most"), rows)
+    print_table(("method", "data set", "status", "images done", "time left", "disk, at most"), rows, keys=2)
     for fault in dict.fromkeys(fault for item in items for fault in item.faults):
         affected = [item for item in items if fault in item.faults]
         methods = ", ".join(dict.fromkeys(item.method for item in affected))
         datasets = ", ".join(dict.fromkeys(item.dataset for item in affected))
-        click.echo(escape_control_chars(f"missing: {methods} on {datasets}: {fault}"))
+        print_text(f"missing: {methods} on {datasets}: {fault}")
     planned = [item for item in items if not item.faults]
     if unknown and len(unknown) == len(planned):
-        click.echo(f"Time left: unknown, because {out} has no run of these methods.")
+        print_text(f"Time left: unknown, because {out} has no run of these methods.")
     elif planned:
         more = f", and {len(unknown)} of unknown time" if unknown else ""
-        click.echo(f"Time left: {_format_seconds(seconds)}{more}; from the latest run of each model in {out}.")
+        print_text(f"Time left: {_format_seconds(seconds)}{more}; from the latest run of each model in {out}.")
     size = f"{total / 1e9:,.1f} GB" if total >= 1e9 else f"{total / 1e6:,.1f} MB"
     click.echo(f"Disk: {size} at most; free: {free / 1e9:,.1f} GB")
 

@@ -14,6 +14,7 @@ from disbench.stats.compare import compare_subset
 from disbench.system.files import require_path
 
 TOLERANCE = 0.001  # one in the last printed digit; different machines differ by less
+CHECK_HEAD = ("subset", "measure", "old", "new", "difference", "95 % interval", "may lose", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,16 +109,20 @@ def _check_scores(
 
 def format_checks(checks: Sequence[ScoreCheck]) -> str:
     """Format checks as an aligned table. Worse scores are marked, and the last line is the verdict."""
-    head = ("subset", "measure", "old", "new", "difference", "95 % interval", "may lose", "")
-    rows = [head, *map(_format_row, checks)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    rows = [CHECK_HEAD, *map(format_row, checks)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(CHECK_HEAD))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n".join([*lines, format_verdict(checks)])
+
+
+def format_verdict(checks: Sequence[ScoreCheck]) -> str:
+    """Return how many scores are worse, as one line."""
     worse = sum(not check.passed for check in checks)
-    lines.append(f"{worse} of {len(checks)} scores worse" if worse else f"held: {len(checks)} scores")
-    return "\n".join(lines)
+    return f"{worse} of {len(checks)} scores worse" if worse else f"held: {len(checks)} scores"
 
 
-def _format_row(check: ScoreCheck) -> tuple[str, ...]:
+def format_row(check: ScoreCheck) -> tuple[str, ...]:
+    """Return the cells of a check under CHECK_HEAD."""
     interval = "–" if check.low is None else f"{check.low:+.4f} to {check.high:+.4f}"
     scores = f"{check.old:.4f}", f"{check.new:.4f}", f"{check.difference:+.4f}"
     verdict = "" if check.passed else "WORSE"

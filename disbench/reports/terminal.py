@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table as Grid
 from rich.text import Text
 
 from disbench.errors import escape_control_chars
@@ -16,7 +15,7 @@ from disbench.reports.table import ARROWS, Table, build_table
 from disbench.runs.result import Result, drop_other_protocols
 from disbench.runs.times import stage_times
 from disbench.runs.training import SEES_TRUTH, TrainingMark
-from disbench.system.console import make_console
+from disbench.system.console import make_console, print_table
 
 if TYPE_CHECKING:
     from disbench.stats.compare import Comparison, Difference, MethodScore
@@ -29,7 +28,7 @@ def print_results_table(results: Sequence[Result], metrics: MetricKeys = None) -
     """Print the table of results, the time per image, and the signatures."""
     table = build_table(results, metrics)
     console = make_console()
-    console.print(_make_grid(table))
+    _print_scores(table)
     for sentence in describe_marks(table.cells):
         console.print(_make_text(sentence))
     for result in drop_other_protocols(results):
@@ -50,18 +49,15 @@ def print_results_table(results: Sequence[Result], metrics: MetricKeys = None) -
         console.print(_make_text(line, "dim"), soft_wrap=True)
 
 
-def _make_grid(table: Table) -> Grid:
-    grid = Grid(title=_make_text(table.title), box=None, header_style="bold")
-    for head in ("subset", "measure", *table.methods):
-        grid.add_column(_make_text(head), justify="left" if len(grid.columns) < 2 else "right", overflow="fold")
+def _print_scores(table: Table) -> None:
+    rows: list[tuple[Text | str, ...]] = []
     for split, lines in table.groups:
         for i, line in enumerate(lines):
             metric = METRICS[line.metric]
             label = f"{split} ({line.n})" if i == 0 else ""
             cells = [Text.assemble((cell.text, STYLES[cell.rank]), cell.sign) for cell in line.cells]
-            symbol = f"{metric.symbol} {ARROWS[metric.direction]}"
-            grid.add_row(_make_text(label), symbol, *cells, end_section=line is lines[-1])
-    return grid
+            rows.append((label, f"{metric.symbol} {ARROWS[metric.direction]}", *cells))
+    print_table(("subset", "measure", *table.methods), rows, title=table.title, keys=2, right=table.methods)
 
 
 def _make_text(text: str, style: str = "") -> Text:
@@ -80,13 +76,9 @@ def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> 
     console = make_console()
     for split in dict.fromkeys(line.split for line in lines):
         split_lines = [line for line in lines if line.split == split]
-        title = _make_text(f"{split} ({split_lines[0].n} images)")
-        grid = Grid(title=title, box=None, header_style="bold", title_justify="left")
-        for head in COMPARISON_HEADS:
-            grid.add_column(head, justify="right" if head in ("p", "p (Holm)") else "left", overflow="fold")
-        for line in split_lines:
-            _add_comparison(grid, line)
-        console.print(grid)
+        console.print(_make_text(f"{split} ({split_lines[0].n} images)", "italic"), soft_wrap=True)
+        rows = [row for line in split_lines for row in _list_comparison(line)]
+        print_table(COMPARISON_HEADS, rows, keys=2, right=("p", "p (Holm)"))
         console.print()
     console.print(
         _make_text(
@@ -106,8 +98,8 @@ def print_comparison(lines: Sequence[Comparison], resamples: int, seed: int) -> 
         console.print(_make_text(f"{method} {fact}."), soft_wrap=True)
 
 
-def _add_comparison(grid: Grid, line: Comparison) -> None:
-    """Add a row per method, and a rule under them."""
+def _list_comparison(line: Comparison) -> Iterator[tuple[Text | str, ...]]:
+    """List a row per method."""
     metric = METRICS[line.metric]
     differences = {difference.reference: difference for difference in line.differences}
     label = f"{metric.symbol} {ARROWS[metric.direction]}"
@@ -115,9 +107,8 @@ def _add_comparison(grid: Grid, line: Comparison) -> None:
         mark = "best" if score.best else "tied" if score.tied else ""
         value = Text(_number(score, metric), style="bold" if score.best else "")
         difference = _difference_cells(differences.get(title), metric, line.n)
-        grid.add_row(label, _make_text(title), value, mark, *difference)
+        yield label, _make_text(title), value, mark, *difference
         label = ""
-    grid.add_section()
 
 
 def _difference_cells(difference: Difference | None, metric: Metric, n: int) -> tuple[Text | str, ...]:

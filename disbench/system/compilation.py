@@ -90,7 +90,7 @@ class KernelCache(NullCache):
                 return CompileResult._rebuild(target_context, *pickle.loads(data))
             except Exception:  # a right checksum, and yet not what this version of Numba writes
                 pass
-        _announce_compilation(self._name)
+        _announce_compilation()
         return None
 
     def save_overload(self, sig, data):
@@ -138,10 +138,10 @@ def _make_pacer() -> LinePacer:
     return LinePacer()
 
 
-def _announce_compilation(kernel: str) -> None:
-    """Announce the first compilation of this process and its progress, and warn if the next must compile too."""
+def _announce_compilation() -> None:
+    """Announce the first compilation of this process, and warn if the next process must compile too."""
     if _make_pacer().is_due():
-        announce_once(f"still compiling the kernels, now {kernel} ...")
+        announce_once("still compiling the kernels ...")
     folder = kernel_cache_folder()
     try:
         check_writable(folder)

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from disbench.errors import escape_control_chars
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def make_console() -> "Console":
@@ -23,17 +24,31 @@ def make_console() -> "Console":
     return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000)
 
 
-def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table. Cells are plain text: names from outside cannot style or steer the terminal."""
-    from rich.table import Table
-    from rich.text import Text
+def print_table(
+    head: Sequence[str],
+    rows: Sequence[Sequence["str | Text"]],
+    *,
+    title: str = "",
+    keys: int = 1,
+    right: Collection[str] = (),
+    prose: Collection[str] = (),
+) -> None:
+    """Print a table in which no word is broken. Plain cells cannot style or steer the terminal.
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in head:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(escape_control_chars(cell)) for cell in row))
-    make_console().print(table)
+    Args:
+        head: the heads of the columns.
+        rows: the cells.
+        title: the title above the table.
+        keys: number of first columns that are repeated where a table is too wide and is split.
+        right: heads of the columns that are aligned to the right.
+        prose: heads of the columns whose cells may wrap at every space. In others, only long cells wrap.
+    """
+    from disbench.system.text_tables import TableStyle, layout_table
+
+    console = make_console()
+    style = TableStyle(title=title, keys=keys, right=right, prose=prose)
+    for block in layout_table(head, rows, console.width, style):
+        console.print(block)
 
 
 def print_text(text: str, indent: str = "", width: int | None = None) -> None:
