@@ -28,9 +28,8 @@ settings.load_profile("any machine")
 @pytest.fixture(autouse=True, scope="session")
 def compilation_is_not_announced():
     """Whether the first tests must compile kernels does not decide what their commands print."""
-    progress._announced |= {
-        f"{line} ..." for line in ("compiling the kernels", "compiling the kernels, once", "still compiling the kernels")
-    }
+    lines = ("compiling the kernels", "compiling the kernels, once", "still compiling the kernels")
+    progress._announced |= {f"{line} ..." for line in lines}
 
 
 @pytest.fixture(autouse=True, scope="session")

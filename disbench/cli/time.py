@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from disbench.cli.options import PATH, add_options, data_options, input_option, json_option, model_options
-from disbench.system.console import print_json, print_note, print_table
+from disbench.system.console import print_json, print_note, print_table, print_text
 from disbench.system.progress import show_progress
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--batch", type=click.IntRange(1), help="Batch size for throughput, next to 1. Default: 1, 2, 4 ... while faster."
 )
 @click.option("--seed", default=0, show_default=True, help="Decides which images are drawn.")
-@click.option("--quick", is_flag=True, help="Quick look: 10 images and 1 second. The file is marked as quick.")
+@click.option("--quick", is_flag=True, help="Quick look: 10 images and 1 second, at most 3 s a phase; marked as quick.")
 @click.option(
     "--run", type=PATH, help="A scored run of the model; the timed maps must equal its maps."
 )
@@ -119,20 +119,21 @@ def _print_timing(timing: Timing) -> None:
         rows.append((stage, str(latency.n), *percentiles, str(latency.outliers), f"{latency.drift:.2f}"))
     print_table(("stage", "images", "p50, ms", "p90", "p99", "outliers", "drift"), rows)
     rates = ", ".join(f"{size}: {rate:.2f}" for size, rate in timing.throughput.items())
-    click.echo(f"images/s by batch (inference, first image): {rates}")
+    print_text(f"images/s by batch (inference, first image): {rates}")
     above = timing.first_call - timing.spreads["whole"].p50
-    click.echo(f"first call, which compiles and tunes: {timing.first_call:.2f} s, {above:+.2f} s to the median")
+    print_text(f"first call, which compiles and tunes: {timing.first_call:.2f} s, {above:+.2f} s to the median")
     since = " since the process began" if "resident" in timing.memory else ""
     for kind, size in timing.memory.items():
         click.echo(f"peak {kind} memory{since}: {size / 2**20:.0f} MiB")
     if timing.flops is not None:
         missed = list_products(timing.uncounted)
         uncounted = f", {' and '.join(missed)} not counted" if missed else ""
-        click.echo(f"parameters: {timing.parameters / 1e6:.2f} M; {timing.flops / 1e9:.1f} GFLOPs per image{uncounted}")
+        print_text(f"parameters: {timing.parameters / 1e6:.2f} M; {timing.flops / 1e9:.1f} GFLOPs per image{uncounted}")
     for check, passed in timing.audit.items():
-        click.echo(f"{check}: {'yes' if passed else 'NO'}")
+        extent = f" ({timing.audited[check]})" if check in timing.audited else ""
+        print_text(f"{check}: {'yes' if passed else 'NO'}{extent}")
     if timing.doubts:
-        click.echo(f"{', '.join(timing.doubts)}: time it again")
+        print_text(f"{', '.join(timing.doubts)}: time it again")
 
 
 def _milliseconds(seconds: float) -> str:

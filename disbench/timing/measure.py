@@ -24,7 +24,7 @@ from disbench.system.clocks import Clock, WallClock, make_clock
 from disbench.system.environment import measure_load
 from disbench.system.progress import Progress
 from disbench.timing import cost
-from disbench.timing.caching import caches_inputs
+from disbench.timing.caching import caches_inputs, count_pairs
 from disbench.timing.record import Timing
 from disbench.timing.rule import FULL, TimingRule, iterate_until
 from disbench.timing.scored_run import check_same_model, read_map_digests
@@ -32,6 +32,8 @@ from disbench.timing.stages import time_image
 from disbench.timing.throughput import measure_throughput
 
 MAX_IMAGES = 16  # in memory
+MIN_TIMED = 2  # images that are timed however long they take
+NO_TIME = 1e-9  # seconds, for a phase that ends with its images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,23 +85,32 @@ def time_model(
     load_before = measure_load(model.device)
     images = [(read_image(sample.require_image()), model.read_arguments(sample)) for sample in samples]
     image, inputs = images[0]
+    progress(0, 1, "first call")
     first_call = WallClock().time(partial(model.predict, image, **inputs))[1]
-    digests = [hash_mask(model.predict(image, **inputs)) for image, inputs in images]
-    audit = {}
+    progress(1, 1, "first call")
+    map_numbers = iterate_until(len(images), NO_TIME, progress, "maps before timing", rule.longest)
+    digests = [hash_mask(model.predict(images[k][0], **images[k][1])) for k in map_numbers]
+    audit, audited = {}, {}
     if scored_digests is not None:
-        audit["maps equal the scored run's"] = digests == scored_digests
+        audit["maps equal the scored run's"] = digests == scored_digests[: len(digests)]
+        audited["maps equal the scored run's"] = f"{len(digests)} of {len(images)} images"
 
-    for _ in iterate_until(rule.warm_images, rule.warm_seconds, progress, "warm-up"):
+    for _ in iterate_until(rule.warm_images, rule.warm_seconds, progress, "warm-up", rule.longest):
         model.predict(image, **inputs)
     cost.reset_peak_memory(model.device)
     latencies = _time_images(model, clock, images, digests, rule, progress)
     memory = cost.read_peak_memory(model.device)
     audit["maps equal those before timing"] = latencies.same_maps
-    audit["repeated inputs are computed"] = not caches_inputs(model, clock, image, inputs)
+    audited["maps equal those before timing"] = f"{latencies.compared} of {len(images)} images"
+    pairs = count_pairs(float(np.median(latencies.seconds["whole"])), rule.longest or rule.seconds)
+    audit["repeated inputs are computed"] = not caches_inputs(model, clock, image, inputs, pairs, progress)
+    audited["repeated inputs are computed"] = f"new inputs against one that was seen, in each round: {pairs}"
     prepared = model.predictor.prepare(image, **inputs)
     throughput = measure_throughput(model, clock, prepared, rule, request.batch, progress)
     load_after = measure_load(model.device)  # while the device is still warm
+    progress(0, 1, "operations")
     flops, uncounted = cost.count_flops(lambda: model.compute(model.predictor.prepare(image, **inputs)))
+    progress(1, 1, "operations")
     return Timing(
         title=model.title,
         identity=model.identity,
@@ -118,15 +129,17 @@ def time_model(
         flops=flops,
         uncounted=uncounted,
         audit=audit,
+        audited=audited,
         batch=request.batch,
     )
 
 
 @dataclass
 class _Latencies:
-    """Seconds by stage, in the order of the images, and whether the maps stayed the same."""
+    """Seconds by stage, in the order of the images, the number of maps that were compared, and whether all agreed."""
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    compared: int = 0
     same_maps: bool = True
 
 
@@ -138,13 +151,17 @@ def _time_images(
     rule: TimingRule,
     progress: Progress,
 ) -> _Latencies:
-    """Time images with their additional inputs in turn, from the first after the last, until the rule is met."""
+    """Time images with their additional inputs in turn, from the first after the last, until the rule is met.
+
+    `digests` are those of the first images, with which their maps are compared.
+    """
     latencies = _Latencies()
-    for k in iterate_until(rule.images, rule.seconds, progress, "timing"):
+    for k in iterate_until(rule.images, rule.seconds, progress, "timing", rule.longest, MIN_TIMED):
         mask, seconds = time_image(model, clock, *images[k % len(images)])
         for stage, value in seconds.items():
             latencies.seconds.setdefault(stage, []).append(value)
-        if k < len(images):  # one pass over the images is compared, later passes are only timed
+        if k < len(digests):  # one pass over the images is compared, later passes are only timed
+            latencies.compared += 1
             latencies.same_maps &= hash_mask(mask) == digests[k]
     return latencies
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations, count, zip_longest
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class Timing:
         flops: floating-point operations for one image, a multiply-add being two. None: not counted.
         uncounted: operators that are not part of `flops`, products and attention first.
         audit: check -> whether it passed.
+        audited: check -> what it compared. Missing in files of earlier versions.
         batch: the batch size that was asked for.
         schema: version of this file format.
     """
@@ -89,6 +90,7 @@ class Timing:
     flops: int | None
     uncounted: list[str]
     audit: dict[str, bool]
+    audited: dict[str, str] = field(default_factory=dict)
     batch: int | None = None
     schema: int = SCHEMA
 
@@ -117,7 +119,7 @@ class Timing:
     @property
     def conditions(self) -> dict[str, Any]:
         """The fields in which two timings must agree to be compared, as one flat record."""
-        measured = {"data": self.dataset, "images": self.images, "rule": asdict(self.rule), "clock": self.clock}
+        measured = {"data": self.dataset, "images": self.images, "rule": self.rule.conditions, "clock": self.clock}
         return flatten_record(self.environment | measured)
 
 

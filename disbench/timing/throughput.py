@@ -29,11 +29,14 @@ def measure_throughput(
         progress: is called with (images done, images in total, label).
 
     Returns:
-        Images per second by batch size. Sizes that do not fit into memory are omitted.
+        Images per second by batch size. Sizes that do not fit into memory are omitted, and under a rule with a limit,
+        those of which one batch would take longer.
     """
     sizes: Iterable[int] = (2**k for k in count()) if batch is None else sorted({1, batch})
     rates: dict[int, float] = {}
     for size in sizes:
+        if batch is None and rule.longest and size > 1 and size / rates[size // 2] > rule.longest:
+            break
         try:
             seconds = _time_batches(model, clock, [prepared] * size, rule, progress)
         except RuntimeError as error:
@@ -49,9 +52,12 @@ def measure_throughput(
 def _time_batches(
     model: Model, clock: Clock, prepared: list[Any], rule: TimingRule, progress: Progress
 ) -> list[float]:
-    """Time inference on one batch, repeatedly, after one call that warms up."""
+    """Time inference on one batch, repeatedly. A larger batch is new to the model, so one call warms up."""
     size = len(prepared)
     batch = model.batch(prepared)
-    model.predictor.infer(batch)
-    repeats = iterate_until(-(-rule.images // size), rule.seconds, progress, f"batches of {size}")
+    count, label = -(-rule.images // size), f"batches of {size}"
+    progress(0, count, label)
+    if size > 1:
+        model.predictor.infer(batch)
+    repeats = iterate_until(count, rule.seconds, progress, label, rule.longest)
     return [clock.time(model.predictor.infer, batch)[1] for _ in repeats]

@@ -67,7 +67,7 @@ def test_a_timing_has_every_value_and_what_it_was_made_on(dataset, tmp_path):
 
 
 def test_enough_images_and_enough_seconds(monkeypatch):
-    now = iter(np.arange(0, 1000, 0.25))  # two looks at the clock in each round: half a second
+    now = iter(np.arange(0, 1000, 0.25))  # a look at the clock in each round
     monkeypatch.setattr(rule, "perf_counter", lambda: next(now))
     seen = []
 
@@ -75,7 +75,7 @@ def test_enough_images_and_enough_seconds(monkeypatch):
         return len(list(rule.iterate_until(images, seconds, lambda *progress: seen.append(progress), "x")))
 
     assert count(5, 1.0) == 5
-    assert 15 <= count(5, 10.0) <= 25
+    assert 35 <= count(5, 10.0) <= 45
     assert all(0 <= done <= total for done, total, _ in seen)
 
 

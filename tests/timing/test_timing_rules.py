@@ -88,6 +88,87 @@ def test_a_map_that_differs_at_one_timed_image_fails_the_audit(tmp_path, make_pa
     assert timed.audit["maps equal those before timing"] is passed
 
 
+class Slow(FakePredictor):
+    """Takes the same time for every image, by a clock that only it moves."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds, self.now = seconds, 0.0
+
+    def infer(self, batch):
+        self.now += self.seconds * len(batch)
+        return super().infer(batch)
+
+
+@pytest.fixture
+def time_slow(tmp_path, make_pairs, monkeypatch):
+    """time_slow(seconds per image, rule): the timing, all seconds that it took, and the reports of its progress."""
+    dataset = find_dataset(make_pairs(tmp_path / "mine", NAMES))
+
+    def time_with(seconds, timing_rule, **request):
+        model, reports = Model(get_card("otsu"), Slow(seconds)), []
+        for module in ("timing.rule", "timing.stages", "system.clocks"):
+            monkeypatch.setattr(f"disbench.{module}.perf_counter", lambda: model.predictor.now)
+        request = replace(REQUEST, rule=timing_rule, **request)
+        timed = time_model(model, dataset, request, lambda *report: reports.append(report))
+        return timed, model.predictor.now, reports
+
+    return time_with
+
+
+@pytest.mark.parametrize(("seconds", "images"), [(1.0, 3), (1.05, 2), (2.0, 2)])
+def test_a_quick_look_at_a_slow_model_is_short_and_says_what_it_left_out(time_slow, seconds, images):
+    timed, taken, _ = time_slow(seconds, rule.QUICK)
+    assert taken <= 22
+    assert timed.quick and len(timed.raw["whole"]) == images
+    assert set(timed.throughput) == ({1} if 2 * seconds > 3 else {1, 2})
+    compared = min(images, 3 // seconds)
+    assert timed.audited == {
+        "maps equal those before timing": f"{compared:.0f} of 16 images",
+        "repeated inputs are computed": "new inputs against one that was seen, in each round: 1",
+    }
+    assert all(timed.audit.values())
+    assert len(timed.images) == 16  # the same as of a fast model, so that the two compare
+
+
+def test_a_quick_look_at_a_fast_model_and_a_full_timing_of_a_slow_one_are_whole(time_slow):
+    fast, _, _ = time_slow(0.01, rule.QUICK)
+    assert len(fast.raw["whole"]) == 100  # a second
+    assert fast.audited["maps equal those before timing"] == "16 of 16 images"
+    assert fast.audited["repeated inputs are computed"].endswith(": 10")
+    full, _, _ = time_slow(1.0, rule.FULL)
+    assert len(full.raw["whole"]) == 100 and not full.quick
+    assert full.audited["maps equal those before timing"] == "16 of 16 images"
+    assert full.audited["repeated inputs are computed"].endswith(": 5")  # 10 seconds
+    assert "rule longest" not in full.conditions  # as in timings of earlier versions
+
+
+def test_every_phase_reports_its_begin_and_its_end(time_slow):
+    _, _, reports = time_slow(1.0, rule.QUICK)
+    phases = {label: [report[:2] for report in reports if report[2] == label] for _, _, label in reports}
+    assert list(phases) == [
+        *("first call", "maps before timing", "warm-up", "timing", "caching"),
+        *("batches of 1", "batches of 2", "operations"),
+    ]
+    for reported in phases.values():
+        assert reported[0][0] == 0
+        assert reported[-1][0] == reported[-1][1]
+
+
+def test_a_cache_is_noticed_in_a_single_pair(time_slow, monkeypatch):
+    answers = {}
+
+    def remember(self, batch):
+        if batch.tobytes() not in answers:
+            self.now += self.seconds
+            answers[batch.tobytes()] = FakePredictor.infer(self, batch)
+        return answers[batch.tobytes()]
+
+    monkeypatch.setattr(Slow, "infer", remember)
+    timed, _, _ = time_slow(1.0, rule.QUICK)
+    assert timed.audit["repeated inputs are computed"] is False
+
+
 def test_times_are_printed_with_the_fastest_first(tmp_path, make_pairs, monkeypatch):
     monkeypatch.delenv("COLUMNS", raising=False)  # whole lines, however wide the terminal is that the test runs in
     timed = time_model(load_model("otsu"), find_dataset(make_pairs(tmp_path / "mine", ["a"])), REQUEST)
