@@ -19,6 +19,7 @@ EXTRAS = {
     "ray": ("ray",),
     "torchmetrics": ("torch", "torchmetrics"),
     "xlsx": ("openpyxl",),
+    "matting": ("pymatting",),
 }
 
 

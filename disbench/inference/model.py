@@ -1,7 +1,7 @@
 """A model: from an image to a prediction map in three timed stages, prepare, infer and restore."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from time import perf_counter
@@ -118,12 +118,37 @@ class Model:
         Raises:
             InputError: for anything other than such values; the message says how to convert an array.
         """
+        return self.predict_batch([image], [inputs])[0]
+
+    @survive_fork
+    def predict_batch(self, images: Sequence[np.ndarray], inputs: Sequence[Mapping[str, Any]]) -> list[np.ndarray]:
+        """Predict the maps of several images. Those that are prepared to one size go through the network together.
+
+        Args:
+            images: as `predict` takes them.
+            inputs: the additional inputs of each image.
+
+        Returns:
+            The map of each image. It may differ in its last digits from that of `predict`.
+
+        Raises:
+            InputError: as for `predict`.
+        """
+        prepared = [self._check_and_prepare(image, values) for image, values in zip(images, inputs, strict=True)]
+        groups: dict[Any, list[int]] = {}
+        for k, arrays in enumerate(prepared):
+            groups.setdefault(_list_shapes(arrays), []).append(k)
+        masks: dict[int, np.ndarray] = {}
+        for members in groups.values():
+            outputs, _ = self._compute_batch([prepared[k] for k in members])
+            for k, output in zip(members, outputs, strict=True):
+                masks[k] = self.finish(output, images[k].shape[:2])[0]
+        return [masks[k] for k in range(len(images))]
+
+    def _check_and_prepare(self, image: np.ndarray, inputs: Mapping[str, Any]) -> Any:
         check_image("image", image)
         values = check_values(self.title, self.arguments, inputs, image.shape[:2])
-        image = np.require(image, requirements=["C", "W", "E"])  # torch takes no other layout
-        prepared, _ = self._prepare(image, values)
-        output, _ = self.compute(prepared)
-        return self.finish(output, image.shape[:2])[0]
+        return self._prepare(np.require(image, requirements=["C", "W", "E"]), values)[0]  # torch takes no other layout
 
     @survive_fork
     def load(self, sample: Sample) -> tuple[Any, Seconds]:
@@ -145,14 +170,19 @@ class Model:
             Its output (H', W') on the host, so that no other thread ever uses the device, whose events time inference;
             and the seconds of inference, and those of the copy to the host, which belong to restoring.
         """
+        outputs, seconds = self._compute_batch([prepared])
+        return outputs[0], seconds
+
+    def _compute_batch(self, prepared: list[Any]) -> tuple[list[Any], Seconds]:
+        """Run the network on prepared images of one size. Returns their outputs on the host, and the seconds."""
         self._check_process()
-        output, seconds = self._guard(self.clock.time, self.predictor.infer, self.batch([prepared]))
+        outputs, seconds = self._guard(self.clock.time, self.predictor.infer, self.batch(prepared))
         if self.guarded:
-            if getattr(output, "ndim", None) != 3 or len(output) != 1:
-                raise self._unfit("infer", output, "(1, H', W')")
-            if not self._guard(_is_finite, output):
+            if getattr(outputs, "ndim", None) != 3 or len(outputs) != len(prepared):
+                raise self._unfit("infer", outputs, f"({len(prepared)}, H', W')")
+            if not self._guard(_is_finite, outputs):
                 raise self._fault("infer returns NaN or infinity")
-        on_host, copy_seconds = WallClock().time(to_host, output[0])
+        on_host, copy_seconds = WallClock().time(lambda: [to_host(output) for output in outputs])
         return on_host, {"infer": seconds, "restore": copy_seconds}
 
     def batch(self, prepared: list[Any]) -> Any:
@@ -275,6 +305,11 @@ def is_prepared(prepared: Any) -> bool:
     if isinstance(prepared, tuple):
         return bool(prepared) and all(hasattr(array, "ndim") for array in prepared)
     return getattr(prepared, "ndim", None) == 3
+
+
+def _list_shapes(prepared: Any) -> tuple[tuple[int, ...], ...]:
+    arrays = prepared if isinstance(prepared, tuple) else (prepared,)
+    return tuple(tuple(array.shape) for array in arrays)
 
 
 def _is_finite(output: Any) -> bool:

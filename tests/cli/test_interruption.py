@@ -158,7 +158,7 @@ def test_predicting_with_again_is_resumed_without_it(tmp_path, make_pairs, monke
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("disbench.inference.photos.predict_photos", interrupted)
+    monkeypatch.setattr("disbench.inference.photo_outputs.predict_photos", interrupted)
     photos = make_pairs(tmp_path, ["a"]) / "im"
     ran = CliRunner().invoke(main, ["predict", str(photos), "--model", "otsu", "--out", str(tmp_path / "out"), *more])
     assert (ran.exit_code, ran.stderr) == (130, f"\ninterrupted; {hint}\n")
