@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from disbench.data.dataset import Sample, SampleInputs
+from disbench.data.dataset import TRUTH, Sample, SampleInputs
 from disbench.data.hashing import ChangedFileError, hash_file
-from disbench.data.input_values import check_depth_size, parse_box, read_inputs
+from disbench.data.input_values import check_size, parse_box, read_inputs
 from disbench.data.inputs import pair_photos
-from disbench.errors import InputError
+from disbench.errors import DeviceMemoryError, InputError
 from disbench.inference import photos
 from disbench.inference.cutouts import Photo, Rendering, encode, read_fingerprint, render
 from disbench.inference.model import Model
@@ -81,8 +81,13 @@ def predict_photos(
         The outcome of each photo, in their order.
 
     Raises:
-        InputError: for additional inputs that are not those of the photos, before any photo is predicted.
+        InputError: before any photo is predicted, for additional inputs that are not those of the photos, and for a
+            model that needs ground truths; for a batch that does not fit into the memory of the device.
     """
+    if TRUTH in model.arguments:
+        raise InputError(
+            f"{model.title} needs ground truths, which photos do not have; choose other options (see `disbench models`)"
+        )
     paired = pair_photos(model.title, model.inputs, request.inputs, list(outputs))
     pending: list[_Job | Outcome] = []
     for count, (image, file) in enumerate(outputs.items(), 1):
@@ -109,7 +114,7 @@ def _read_job(model: Model, image: Path, file: Path, inputs: SampleInputs, reque
         if _make_fingerprint(model, sample, request.rendering) != fingerprint:
             raise ChangedFileError(image)
         if "depth" in values:
-            check_depth_size(f"{sample.inputs.depth}", values["depth"], photo.pixels.shape[:2])
+            check_size(f"{sample.inputs.depth}", values["depth"], photo.pixels.shape[:2])
         if "box" in values:
             parse_box(f"{image}: its box", values["box"], photo.pixels.shape[:2])
     except InputError as error:
@@ -124,19 +129,13 @@ def _finish(model: Model, pending: list[_Job | Outcome], rendering: Rendering) -
     try:
         masks = iter(model.predict_batch([job.photo.pixels for job in jobs], [job.inputs for job in jobs]))
     except InputError as error:
+        if len(jobs) > 1 and isinstance(error, DeviceMemoryError):
+            raise InputError(f"--batch {len(jobs)} is too large: {error}") from None
         if len(jobs) > 1:  # the others shall not fail with it
             for entry in pending:
                 yield from _finish(model, [entry], rendering)
             return
         fault = str(error)
-    except RuntimeError as error:
-        # Torch has a class for this error on CUDA only; other devices are recognised by the message.
-        if "memory" not in str(error) or len(jobs) == 1:
-            raise
-        advice = "give a smaller one; the same command resumes"
-        raise InputError(
-            f"--batch {len(jobs)}: does not fit into the memory of {model.device}; {advice}"
-        ) from None
     for entry in pending:
         if isinstance(entry, Outcome):
             yield entry

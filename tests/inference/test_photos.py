@@ -528,7 +528,7 @@ def test_a_photo_that_fails_in_a_batch_fails_alone(folder, monkeypatch):
         raise RuntimeError("CUDA out of memory")
 
     monkeypatch.setattr(model.predictor, "infer", run_out)
-    with pytest.raises(InputError, match="--batch 3: does not fit into the memory of cpu"):
+    with pytest.raises(InputError, match="--batch 3 is too large: Otsu: out of memory on cpu"):
         list(predict_photos(model, outputs, PhotoRequest(batch=3, overwrite=True)))
 
 
