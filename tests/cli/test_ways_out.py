@@ -97,9 +97,9 @@ def test_a_picture_of_another_format_is_told_what_to_save_it_as(folder):
     assert ran.exit_code == 2
     assert ran.stderr.count("c.heic") == 1 and "save it as JPEG or PNG" in ran.stderr
     (folder / "there").touch()
-    for out in ("m.png", folder / "there"):
-        line = told("predict", folder / "im/a.jpg", "--model", "otsu", "--out", out)
-        assert f"{out}: --out is a folder" in line and "goes on" not in line
+    for photos, out in ((folder / "im", "m.png"), (folder / "im/a.jpg", folder / "there")):
+        line = told("predict", photos, "--model", "otsu", "--out", out)
+        assert f"{out}: the output is a folder" in line and "goes on" not in line
 
 
 def test_a_predictor_without_identity_is_told_to_set_it():
