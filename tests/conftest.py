@@ -11,7 +11,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from image_files import write
 
 from disbench.system import progress
@@ -21,7 +21,8 @@ from disbench.system.caches import cache_root
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_root().parent))
 # Tests see the output of a pipe, whatever the width of the terminal that pytest, or its parent process, runs in.
 os.environ.pop("COLUMNS", None)
-settings.register_profile("any machine", deadline=None)  # no test fails for being slow
+# No test fails for being slow.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
