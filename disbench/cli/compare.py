@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import (
     GROUPINGS,
     TEXT,
@@ -38,7 +39,12 @@ def _parse_tolerances(ctx: click.Context, param: click.Parameter, values: tuple[
     return tolerances
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench check Mine --against leaderboards/dis5k/mine.json",
+        "disbench check New --against Old --tolerance f_max=0.002 --tolerance 0.001",
+    ),
+)
 @click.argument("run", metavar="RUN", type=TEXT)
 @click.option(
     "--against",
@@ -75,7 +81,13 @@ def check(run, against, tolerances, metrics, as_json):
     sys.exit(0 if all(score_check.passed for score_check in checks) else 1)
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench compare Theirs Mine",
+        "disbench compare --split DIS-VD --metrics f_max,mae Theirs Mine",
+        "disbench compare --by complexity --parts 4 Theirs Mine",
+    ),
+)
 @click.argument("runs", nargs=-1, required=True, metavar="[TITLE=]RUN...")
 @click.option("--split", metavar="SPLIT", help="A subset, or Overall. Default: all subsets that the runs share.")
 @click.option("--by", type=click.Choice(GROUPINGS), help="Group the images of all subsets.")

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import PATH, add_options, data_options, json_option
 from disbench.errors import InputError, escape_control_chars
 from disbench.system.console import print_json, print_note, print_table, print_text
@@ -26,7 +27,12 @@ def data() -> None:
     """Check, freeze, rank and look up data sets. `data NAME` is `data show NAME`."""
 
 
-@data.command()
+@data.command(
+    epilog=format_examples(
+        "disbench data verify --data DIS5K",
+        "disbench data verify --data DIS5K --against dis5k.json",
+    ),
+)
 @add_options(*data_options)
 @click.option("--against", type=PATH, help="A list that `disbench data freeze` wrote.")
 def verify(data, split, against):
@@ -52,7 +58,7 @@ def verify(data, split, against):
     click.echo("whole and readable, and the same" if against else "whole and readable")
 
 
-@data.command()
+@data.command(epilog=format_examples("disbench data freeze --data DIS5K --out dis5k.json"))
 @add_options(*data_options)
 @click.option("--out", required=True, type=PATH, help="The list to write (JSON).")
 def freeze(data, split, out):
@@ -68,7 +74,7 @@ def freeze(data, split, out):
     click.echo(out)
 
 
-@data.command("list")
+@data.command("list", epilog=format_examples("disbench data list", "disbench data list --json"))
 @json_option
 def list_sets(as_json):
     """List published data sets."""
@@ -85,7 +91,7 @@ def list_sets(as_json):
     print_text("?: not known. `disbench data show NAME` prints layout, licence, paper and where to get it.")
 
 
-@data.command()
+@data.command(epilog=format_examples("disbench data show DIS5K", "disbench data show COD10K --json"))
 @click.argument("name")
 @json_option
 def show(name, as_json):
@@ -125,7 +131,7 @@ def _describe_set(name, facts):
     return {"name": name, **msgspec.to_builtins(facts)}
 
 
-@data.command()
+@data.command(epilog=format_examples("disbench data clear-cache"))
 def clear_cache():
     """Remove cached kernels, digests, facts and extracted files."""
     from disbench.system.caches import cache_root, clear_caches
@@ -134,7 +140,12 @@ def clear_cache():
     click.echo(f"{cache_root()}: removed {files:,} files, {size / 1e6:.1f} MB")
 
 
-@data.command()
+@data.command(
+    epilog=format_examples(
+        "disbench data complexity DIS5K/DIS-VD --csv complexity.csv",
+        "disbench data complexity DIS5K/DIS-VD --parts 4 --out by-complexity",
+    ),
+)
 @click.argument("folder", type=PATH)
 @click.option("--parts", type=click.IntRange(2), help="Split into this many equal groups, from simple to complex.")
 @click.option("--out", type=PATH, help="Link the files of each group here. Needs --parts.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import add_options, checked_options, json_option
 from disbench.errors import InputError
 from disbench.system.console import print_json, print_text
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from disbench.doctor.verdict import Verdict
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench doctor",
+        "disbench doctor --model my_model.py",
+        "disbench doctor --gpu",
+    ),
+)
 @add_options(*checked_options)
 @click.option("--gpu", is_flag=True, help="Compare the GPU's maps, clocks and memory with the CPU's.")
 @json_option

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import PATH, TEXT, json_option, metrics_option, parse_titled_path
 from disbench.system.console import print_json, print_note, print_table, print_text
 
@@ -21,7 +22,12 @@ to_option = click.option(
 entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...", type=TEXT)
 
 
-@leaderboard.command()
+@leaderboard.command(
+    epilog=format_examples(
+        "disbench leaderboard show",
+        "disbench leaderboard show dis5k --split DIS-VD --clean --metrics f_max,mae",
+    ),
+)
 @entries_argument
 @click.option("--split", default="Overall", show_default=True, help="The subset to show.")
 @click.option("--find", "text", default="", metavar="TEXT", help="Only entries whose name or paper contains TEXT.")
@@ -51,7 +57,13 @@ def show(entries, split, text, clean, measured, metrics, as_json):
         print_text(note)
 
 
-@leaderboard.command("check")
+@leaderboard.command(
+    "check",
+    epilog=format_examples(
+        "disbench leaderboard check",
+        "disbench leaderboard check leaderboards/dis5k",
+    ),
+)
 @entries_argument
 def check(entries):
     """Validate entries. Default: all shipped ones, and yours in ./leaderboards.
@@ -69,7 +81,7 @@ def check(entries):
     sys.exit(1 if faults else 0)
 
 
-@leaderboard.command()
+@leaderboard.command(epilog=format_examples("disbench leaderboard audit", "disbench leaderboard audit paper.tex"))
 @click.argument("tables", nargs=-1, metavar="[ENTRY|BOARD|TABLES|PAPER]...", type=TEXT)
 @json_option
 def audit(tables, as_json):
@@ -114,7 +126,7 @@ def audit(tables, as_json):
     sys.exit(1 if all_findings else 0)
 
 
-@leaderboard.command()
+@leaderboard.command(epilog=format_examples("disbench leaderboard add mine.json"))
 @click.argument("bundle", metavar="BUNDLE", type=PATH)
 @to_option
 @click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name in the bundle.")
@@ -133,7 +145,13 @@ def add(bundle, root, model):
     print_note(f"`disbench leaderboard check {path.parent}` checks it against the other entries")
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench submit Mine",
+        "disbench submit Mine --as mynet --paper 'My Net' --url https://example.org",
+        "disbench submit Mine --bundle mine.json",
+    ),
+)
 @click.argument("run", metavar="[TITLE=]RUN")
 @to_option
 @click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name of the run's model.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.errors import (
     BrokenPlugin,
     DigestMismatch,
@@ -242,7 +243,14 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=format_examples(
+        "disbench score maps/mine --truth my-images/gt",
+        "disbench run --model otsu --data my-images",
+        "disbench COMMAND --help",
+    ),
+)
 @click.version_option(__version__, prog_name="disbench")
 def main() -> None:
     """Exact, comparable scores for high-precision dichotomous image segmentation."""

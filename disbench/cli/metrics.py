@@ -4,11 +4,12 @@ import shutil
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import complete_metrics, json_option
 from disbench.system.console import print_json, print_text
 
 
-@click.command()
+@click.command(epilog=format_examples("disbench metrics", "disbench metrics f_max,hce"))
 @click.argument("keys", required=False, shell_complete=complete_metrics)
 @json_option
 def metrics(keys, as_json):

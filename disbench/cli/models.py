@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import add_options, complete_models, json_option, models_option
 from disbench.data.dataset import INPUTS
 from disbench.data.training import UNSTATED, describe_training
@@ -24,7 +25,13 @@ COMMAND_FIELDS = {"command", "options", "timeout", "copies"}  # of an external c
 LISTED_STATUSES = [status for status in STATUSES if status != "file"]
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench models",
+        "disbench models isnet",
+        "disbench models --status verified --find ECCV",
+    ),
+)
 @click.argument("name", required=False, shell_complete=complete_models)
 @click.option("--status", type=click.Choice(LISTED_STATUSES), help="List only models of this status.")
 @click.option("--find", metavar="TEXT", help="List only models with TEXT in name, summary, paper or training data.")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import PATH, focus_option, parse_titled_path
 from disbench.errors import InputError
 from disbench.system.progress import show_progress
@@ -19,7 +20,13 @@ INSET_HELP += " Repeatable. Default: outline; differ with --paper."
 FIGURE_SUFFIXES = (".pdf", ".png", ".svg")
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench grid --out grid.pdf",
+        "disbench grid --out grid.png --cases gain --number 4 Theirs Mine",
+        "disbench grid --paper --out grid.pdf --tex grid.tex Theirs Mine",
+    ),
+)
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
 @click.option("--out", required=True, type=PATH, help="A .pdf, .png, .svg or .html file.")
 @click.option("--cases", "selection", metavar="RULE|NAME,...", help=f"{CASES_HELP}  [default: spread]")
@@ -102,7 +109,7 @@ def _choose_selection(selection: str | None, rows: str | None) -> str:
     return rows
 
 
-@click.command()
+@click.command(epilog=format_examples("disbench view --out view Theirs Mine"))
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
 @click.option("--out", required=True, type=PATH, help="A folder of its own.")
 @focus_option
@@ -126,7 +133,12 @@ def view(runs, out, focus):
         click.echo(write_viewer(out, results, find_all_samples(results), progress))
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench curves --out curves.pdf",
+        "disbench curves --out curves.csv --split DIS-VD Theirs Mine",
+    ),
+)
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
 @click.option("--out", required=True, type=PATH, help="A .pdf, .png, .csv or .json file.")
 @click.option("--split", metavar="SPLIT", help="A subset. Default: Overall, or the first that all runs have.")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import PATH, add_options, input_option, json_option, model_options
 from disbench.data.training import describe_training
 from disbench.errors import InputError, escape_control_chars
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 STREAM = Path("-")  # standard input or standard output
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench predict photo.jpg mask.png --model isnet --weights isnet.pth",
+        "disbench predict photos cutouts --cutout --model isnet --weights isnet.pth",
+        "disbench predict photo.jpg white.webp --background white",
+    ),
+)
 @click.argument("places", nargs=-1, required=True, metavar="PHOTO|DIR... [OUT]", type=PATH)
 @add_options(*model_options, input_option)
 @click.option("--cutout", is_flag=True, help="Write the photo with the mask as alpha, not the mask.")

@@ -2,6 +2,7 @@
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import (
     GROUPINGS,
     PATH,
@@ -24,7 +25,13 @@ def _split_names(ctx, param, names):
     return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench report dis5k",
+        "disbench report --format latex --out table.tex Theirs Mine",
+        "disbench report --out report.html --by complexity Theirs Mine",
+    ),
+)
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN|ENTRY|BOARD|TABLE]...")
 @click.option(
     "--format",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from disbench.cli.console import print_next_step, print_results
+from disbench.cli.examples import format_examples
 from disbench.cli.options import (
     PATH,
     add_options,
@@ -31,7 +32,12 @@ if TYPE_CHECKING:
     from disbench.runs.result import Result
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench run --model otsu --data my-images",
+        "disbench run --model isnet --weights isnet.pth --data DIS5K --split DIS-VD",
+    ),
+)
 @add_options(*model_options, input_option, *data_options)
 @click.option("--images", type=PATH, help="Images, apart from ground truths. Needs --truth.")
 @click.option("--truth", type=PATH, help="Ground truths, apart from images. Needs --images.")
@@ -154,7 +160,13 @@ def _print_difference(results: Sequence["Result"], metrics: tuple[str, ...] | No
     print_comparison(compare(results, metrics, common_subsets(results)[-1]), RESAMPLES, SEED)
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench score maps/mine --truth my-images/gt",
+        "disbench score Mine=maps/mine Theirs=maps/theirs --data DIS5K",
+        "disbench score maps/mine --protocol pysod,diffdis --per-image each.csv",
+    ),
+)
 @click.argument("maps", nargs=-1, required=True, metavar="[TITLE=]DIR...")
 @add_options(*data_options)
 @click.option("--truth", type=PATH, help="A folder of ground truths, instead of --data.")

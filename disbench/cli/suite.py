@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import (
     PATH,
     TEXT,
@@ -34,7 +35,12 @@ if TYPE_CHECKING:
     from disbench.runs.suite_run import SuiteCell
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench suite dis5k --plan",
+        "disbench suite suite.toml --device cuda:0,cuda:1",
+    ),
+)
 @click.argument("file", required=False, metavar="[FILE.toml|NAME]", type=TEXT)
 @click.option(
     "--from-pysodevaltoolkit",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import PATH, add_options, data_options, input_option, json_option, model_options
 from disbench.system.console import print_json, print_note, print_table, print_text
 from disbench.system.progress import show_progress
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
     from disbench.timing.record import Timing
 
 
-@click.command("time")
+@click.command(
+    "time",
+    epilog=format_examples(
+        "disbench time --model otsu --quick",
+        "disbench time --model isnet --weights isnet.pth --data DIS5K",
+    ),
+)
 @add_options(*model_options, input_option, *data_options)
 @click.option("--precision", help="Short for --option precision=...")
 @click.option("--size", help="Short for --option size=..., the side in pixels that the network works at.")
@@ -75,7 +82,7 @@ def time(model, data, split, weights, options, inputs, precision, size, device, 
         )
 
 
-@click.command()
+@click.command(epilog=format_examples("disbench times timings"))
 @click.argument("files", nargs=-1, required=True, type=PATH)
 @json_option
 def times(files, as_json):

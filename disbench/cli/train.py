@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import (
     PATH,
     TEXT,
@@ -22,7 +23,13 @@ from disbench.system.progress import show_progress
 RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of its card
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench train mini --out out",
+        "disbench train paper --data DIS5K --set schedule.lr=1e-5 --out out",
+        "disbench train --model isnet --data DIS5K --out out",
+    ),
+)
 @click.argument("recipe", required=False, type=PATH)
 @click.option(
     "--set",

@@ -4,11 +4,12 @@ from dataclasses import asdict
 
 import click
 
+from disbench.cli.examples import format_examples
 from disbench.cli.options import add_options, json_option, models_option
 from disbench.system.console import print_json, print_table
 
 
-@click.command()
+@click.command(epilog=format_examples("disbench weights", "disbench weights --json"))
 @add_options(models_option, json_option)
 def weights(as_json):
     """List the weights in the caches, with size, start of the digest and path. --json has whole digests.

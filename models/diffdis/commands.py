@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from disbench.cli.console import print_results
+from disbench.cli.examples import format_examples
 from disbench.cli.options import (
     PATH,
     TEXT,
@@ -33,7 +34,12 @@ def _needs_extra(activity: str, extra: str) -> Iterator[None]:
         raise InputError(f"{activity} needs {error.name}; pip install 'disbench[{extra}]'") from None
 
 
-@click.command()
+@click.command(
+    epilog=format_examples(
+        "disbench diffdis ablate --data mini --out ablation",
+        "disbench diffdis ablate --data mini --seeds 1 --only 'one step' --out ablation",
+    ),
+)
 @click.option(
     "--rows", type=PATH, help="TOML file of the rows. Default: those of the paper's Tables 3-5."
 )
@@ -83,7 +89,7 @@ def ablate(rows, recipe, only, seeds, data, split, out, device, format_, standal
         click.echo(ablation_table.FORMATS[format_](entries, **options), nl=False)
 
 
-@click.command()
+@click.command(epilog=format_examples("disbench diffdis export --weights out/weights.safetensors --out diffusers"))
 @click.option(
     "--weights", required=True, metavar="FILE|DIR|ID", type=TEXT, help="Weights of DiffDIS, as for `disbench run`."
 )
@@ -102,7 +108,12 @@ def export(weights, out, base):
     click.echo(out)
 
 
-@click.command("vae-ceiling")
+@click.command(
+    "vae-ceiling",
+    epilog=format_examples(
+        "disbench diffdis vae-ceiling --data mini --split DIS-VD --size 256",
+    ),
+)
 @add_options(*data_options)
 @click.option(
     "--vae",
@@ -133,7 +144,12 @@ def vae_ceiling(data, split, vae, size, device, out, protocols, metrics, as_json
     print_results([result.with_protocol(name) for name in protocols], metrics, as_json)
 
 
-@click.command("noise-spread")
+@click.command(
+    "noise-spread",
+    epilog=format_examples(
+        "disbench diffdis noise-spread --data mini --split DIS-VD --out spread",
+    ),
+)
 @add_options(*data_options)
 @click.option(
     "--weights",

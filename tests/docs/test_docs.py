@@ -115,6 +115,44 @@ def test_every_command_that_is_shown_exists(page, command, tmp_path, monkeypatch
     parse(command)
 
 
+def list_leaves(group, context, words=()):
+    """The commands of a group and of the groups in it, each with its words."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from list_leaves(command, click.Context(command, context), (*words, name))
+        else:
+            yield (*words, name), command
+
+
+def list_examples(command):
+    """The arguments of `disbench` in the examples at the end of a command's help."""
+    _, _, examples = (command.epilog or "").partition("Examples:\n")
+    return [shlex.split(line) for line in examples.splitlines()]
+
+
+LEAVES = list(list_leaves(main, click.Context(main)))
+
+
+@pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(words) for words, _ in LEAVES])
+def test_the_help_of_every_command_ends_with_examples_that_parse(words, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    examples = list_examples(command)
+    assert 1 <= len(examples) <= 3
+    for program, *arguments in examples:
+        assert program == "disbench"
+        parse(arguments)
+        assert tuple(arguments[: len(words)]) == words
+    shown = CliRunner().invoke(main, [*words, "--help"], terminal_width=80).output
+    assert shown.rstrip().endswith(command.epilog.splitlines()[-1])
+    assert all(len(line) <= 80 for line in shown.partition("Examples:")[2].splitlines())
+
+
+def test_no_example_is_given_twice():
+    examples = [shlex.join(example) for _, command in LEAVES for example in list_examples(command)]
+    assert len(examples) == len(set(examples))
+
+
 def test_a_command_that_does_not_exist_is_found():
     for wrong in (["run", "--modle", "x"], ["rum"], ["data", "verfy"], ["run", "--protocol", "pysodd"]):
         with pytest.raises((click.UsageError, ValueError)):
