@@ -1,4 +1,4 @@
-"""Hooks of the documentation site: turn links that leave docs/ into links to the repository."""
+"""Hooks of the documentation site: links that leave docs/ go to the repository, those of notebooks to pages."""
 
 import logging
 import posixpath
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 LINK = re.compile(r"(\]\()((?:\.\./)+[^)#\s]+)")
+NOTEBOOK_LINK = re.compile(r'href="([^":#]+\.md)(#[^"]*)?"')
 log = logging.getLogger("mkdocs.hooks.links")
 
 
@@ -29,3 +30,18 @@ def on_page_markdown(markdown, page, config, files):
         return f"{match[1]}{config.repo_url.rstrip('/')}/{kind}/main/{path}"
 
     return LINK.sub(link, markdown)
+
+
+def on_page_content(html, page, config, files):
+    """Replace `compare.md` in the links of a notebook, which MkDocs leaves as they are; warn if there is no such page."""
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+
+    def link(match: re.Match) -> str:
+        target = files.get_file_from_path(posixpath.join(posixpath.dirname(page.file.src_uri), match[1]))
+        if target is None:
+            log.warning(f"{page.file.src_uri}: link to {match[1]}, which is no page")
+            return match[0]
+        return f'href="{target.url_relative_to(page.file)}{match[2] or ""}"'
+
+    return NOTEBOOK_LINK.sub(link, html)

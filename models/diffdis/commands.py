@@ -37,7 +37,7 @@ def _needs_extra(activity: str, extra: str) -> Iterator[None]:
 @click.command(
     epilog=format_examples(
         "disbench diffdis ablate --data mini --out ablation",
-        "disbench diffdis ablate --data mini --seeds 1 --only 'one step' --out ablation",
+        "disbench diffdis ablate --data mini --seeds 1 --only '+ edge' --out edge",
     ),
 )
 @click.option(
