@@ -33,7 +33,7 @@ def on_page_markdown(markdown, page, config, files):
 
 
 def on_page_content(html, page, config, files):
-    """Replace `compare.md` in the links of a notebook, which MkDocs leaves as they are; warn if there is no such page."""
+    """Replace `page.md` in the links of a notebook, which MkDocs leaves as it is; warn if there is no such page."""
     if not page.file.src_uri.endswith(".ipynb"):
         return html
 

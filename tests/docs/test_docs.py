@@ -40,7 +40,7 @@ RUNS = {  # page -> what stands there for a run; the rest its own commands make
     "README.md": ("RUN", "BASELINE", "runs/diffdis/KEY", "runs/otsu/KEY"),
     "compare.md": ("A", "B", "Theirs", "Other", "Mine"),
     "protocols.md": ("RUN", "BASELINE"),
-    "reports.md": ("RUN", "BASELINE"),
+    "reports.md": ("RUN", "BASELINE", "Theirs", "Mine"),
 }
 PARSED_ALONE = {  # words of a command -> why it is not run here
     "--device cuda": "a GPU",
