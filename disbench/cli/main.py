@@ -244,11 +244,12 @@ def _fail(message: str) -> NoReturn:
 
 
 @click.group(
-    cls=Commands, context_settings={"help_option_names": ["-h", "--help"]},
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
     epilog=format_examples(
-        "disbench score maps/mine --truth my-images/gt",
-        "disbench run --model otsu --data my-images",
-        "disbench COMMAND --help",
+        "disbench score Mine=maps/mine --data DIS5K --split DIS-TE1..4",
+        "disbench run --model otsu --data mini",
+        "disbench report --out report.html",
     ),
 )
 @click.version_option(__version__, prog_name="disbench")

@@ -131,10 +131,10 @@ def list_examples(command):
     return [shlex.split(line) for line in examples.splitlines()]
 
 
-LEAVES = list(list_leaves(main, click.Context(main)))
+LEAVES = [((), main), *list_leaves(main, click.Context(main))]
 
 
-@pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(words) for words, _ in LEAVES])
+@pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(["disbench", *words]) for words, _ in LEAVES])
 def test_the_help_of_every_command_ends_with_examples_that_parse(words, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = list_examples(command)
