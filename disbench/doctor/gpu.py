@@ -59,7 +59,7 @@ def diagnose_gpu(device: str, checks: Mapping[str, Check], announce: Callable[[s
         except Exception as error:  # drivers and compilers may fail in any way, and the other checks count all the more
             first_line = str(error).partition("\n")[0]
             ok, message, times = False, f"{type(error).__name__}: {first_line}", []
-        yield Verdict(name, ok, message, FIX, *times)
+        yield Verdict(name, None if ok is None else bool(ok), message, FIX, *times)
 
 
 def describe_device(device: str) -> dict[str, Any]:
@@ -132,15 +132,16 @@ def check_memory(device: str, size: str) -> tuple[bool, str]:
 def check_out_of_memory(device: str, size: str) -> tuple[bool, str]:
     """Check that too little memory is an error of one line, and that the device works afterwards."""
     model, image = _load_model(device, size), sample_pictures(1)[0][0]
-    infer = model.predictor.infer
-    setattr(model.predictor, "infer", lambda batch: torch.empty(IMPOSSIBLE, dtype=torch.uint8, device=device))
+    predictor: Any = model.predictor
+    infer = predictor.infer
+    predictor.infer = lambda batch: torch.empty(IMPOSSIBLE, dtype=torch.uint8, device=device)
     try:
         model.predict(image)
     except DeviceMemoryError as error:
         message = str(error)
     else:
         return False, f"{IMPOSSIBLE} bytes were allocated"
-    setattr(model.predictor, "infer", infer)
+    predictor.infer = infer
     model.predict(image)
     return "\n" not in message and "it needs" in message, f"'{message}'"
 
@@ -202,8 +203,9 @@ def list_checks(names: Sequence[str], *, tiny: bool, timed: bool) -> dict[str, C
         "sensors": check_sensors,
         "training": check_training,
     }
-    checks |= {f"network {name}": partial(networks.check_network, name=name, tiny=tiny) for name in names}
-    if timed:
-        checks |= {f"times of {name}": partial(networks.time_network, name=name, tiny=tiny) for name in names}
+    for name in names:
+        checks[f"network {name}"] = partial(networks.check_network, name=name, tiny=tiny)
+        if timed:
+            checks[f"times of {name}"] = partial(networks.time_network, name=name, tiny=tiny)
     # Last, since they take longest.
     return checks | {f"maps with compile={mode}": partial(maps, compile=mode) for mode in COMPILE_MODES}

@@ -1,6 +1,6 @@
 """The record of a GPU's checks: one JSON file, from which the table of docs/status.md is made.
 
-    python -m disbench.doctor.gpu_record gpu.json
+`python -m disbench.doctor.gpu_record FILE` prints the table.
 """
 
 import json

@@ -21,11 +21,11 @@ from disbench.timing.rule import QUICK, TimingRule, iterate_until
 from disbench.timing.stages import time_image
 
 SIDE, TINY_SIDE = 256, 64  # pixels that networks are compared at; more for those that need more
-TINY = TimingRule(warm_images=1, warm_seconds=0, images=2, seconds=0)
-# Of the range of the CPU's output, for 99 % of it and for all. On a CPU, float32 differs from float64 by less than 4e-6.
+TINY = TimingRule(warm_images=1, warm_seconds=0.01, images=2, seconds=0.01)
+# Of the range of the CPU's output, for 99 % of it and for all. On a CPU, float32 differs from float64 by 4e-6 at most.
 TOLERANCE, MAX_TOLERANCE = 1e-3, 1e-2
 MIN_RANGE = 1e-3  # of an output that can show a difference
-DEFAULT_WEIGHTS = {"diffdis": None}  # name -> weights, where those that are shipped say more than none
+_loaded: dict[tuple[str, str, int | None], Model] = {}  # the last network, since loading takes longest
 SIZE_OPTIONS = {"genpercept": "processing_res"}  # name -> the option for its working size, where that is not `size`
 
 
@@ -44,17 +44,13 @@ def check_network(device: str, name: str, *, tiny: bool = False) -> tuple[bool, 
     On "cpu", the same network computes twice.
     """
     image = sample_pictures(1)[0][0]
-    options = _choose_small_size(name, TINY_SIDE if tiny else SIDE)
+    side = TINY_SIDE if tiny else SIDE
     with fp32_precision(tf32=False):
-        model = _load_filled(name, "cpu", options)
+        model = _load_filled(name, "cpu", side)
         prepared = model.predictor.prepare(image, **draw_inputs(model.arguments, image))
         expected = model.compute(prepared)[0].float().numpy()
-        if device != "cpu":
-            del model  # before the next one, as some have 4 GB
-            model = _load_filled(name, device, options)
-        output = model.compute(prepared)[0].float().numpy()
-    del model
-    _release_memory()
+        del model  # before the next one is loaded, as some have 4 GB
+        output = _load_filled(name, device, side).compute(prepared)[0].float().numpy()
     return compare_outputs(output, expected)
 
 
@@ -74,17 +70,14 @@ def compare_outputs(output: np.ndarray, expected: np.ndarray) -> tuple[bool, str
 
 
 def time_network(device: str, name: str, *, tiny: bool = False) -> tuple[bool, str, dict[str, Any]]:
-    """Time a network at its card's size, by the quick rule; tiny: two images at a small size. Its weights do not count.
+    """Time a network at its card's size, by the quick rule; tiny: two images at a small size. The weights do not matter.
 
     Returns:
         Whether no inference took longer, by the clock of the device, than its image as a whole by the wall clock; what
         was observed; and the network's title, its input (h, w), the number of images, and the median seconds of stages.
     """
     image = sample_pictures(1)[0][0]
-    options = _choose_small_size(name, TINY_SIDE) if tiny else {}
-    if name == "diffdis" and not tiny:  # whose small weights have a size of their own
-        options = {"size": str(get_card(name).pipeline["size"])}
-    model = load_model(name, DEFAULT_WEIGHTS.get(name, "untrained"), device, **options)
+    model = _load_filled(name, device, TINY_SIDE if tiny else None)
     inputs = draw_inputs(model.arguments, image)
     clock, rule = make_clock(model.device), TINY if tiny else QUICK
     for _ in iterate_until(rule.warm_images, rule.warm_seconds, _ignore_progress, ""):
@@ -92,35 +85,36 @@ def time_network(device: str, name: str, *, tiny: bool = False) -> tuple[bool, s
     repeats = iterate_until(rule.images, rule.seconds, _ignore_progress, "")
     seconds = [time_image(model, clock, image, inputs)[1] for _ in repeats]
     prepared = model.predictor.prepare(image, **inputs)
-    first = prepared[0] if isinstance(prepared, tuple) else prepared
+    height, width = (prepared[0] if isinstance(prepared, tuple) else prepared).shape[1:]
     medians = {stage: float(np.median([each[stage] for each in seconds])) for stage in seconds[0]}
-    times = {"title": model.title, "input": list(first.shape[1:]), "images": len(seconds), "seconds": medians}
-    del model
-    _release_memory()
+    times = {"title": model.title, "input": [height, width], "images": len(seconds), "seconds": medians}
     message = (
-        f"{'x'.join(map(str, times['input']))} pixels: {1000 * medians['infer']:.1f} ms of inference, "
+        f"{height} x {width} pixels: {1000 * medians['infer']:.1f} ms of inference, "
         f"{1000 * medians['whole']:.1f} ms in all, medians of {len(seconds)} images"
     )
     return all(0 < each["infer"] <= each["whole"] for each in seconds), message, times
 
 
-def _release_memory() -> None:
-    """Return the memory of networks that are no longer used to their device."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+def _load_filled(name: str, device: str, side: int | None) -> Model:
+    """Load a network with generated weights that works at this side, or at its card's. Frees the one loaded before."""
+    key = name, device, side
+    if key not in _loaded:
+        _loaded.clear()
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        model = load_model(name, "untrained", device, **_choose_size(name, side))
+        if not fill_networks(model.predictor):
+            raise InputError(f"{model.title}: no network was found in its predictor, so none was checked")
+        _loaded[key] = model
+    return _loaded[key]
 
 
-def _load_filled(name: str, device: str, options: dict[str, str]) -> Model:
-    model = load_model(name, "untrained", device, **options)
-    if not fill_networks(model.predictor):
-        raise InputError(f"{model.title}: no network was found in its predictor, so none was checked")
-    return model
-
-
-def _choose_small_size(name: str, side: int) -> dict[str, str]:
-    """Return the option that makes a network work at this side, or at the least that it can."""
+def _choose_size(name: str, side: int | None) -> dict[str, str]:
+    """Return the option that makes a network work at a side, or at the least that it can. None: as its card says."""
     card = get_card(name)
+    if side is None:  # DiffDIS' small weights have a size of their own
+        return {"size": str(card.pipeline["size"])} if name == "diffdis" else {}
     least = getattr(import_attribute(card, card.predictor), "multiple", 0)
     return {SIZE_OPTIONS.get(name, "size"): str(max(side, least))}
 

@@ -12,7 +12,7 @@ from disbench.inference.model import load_model
 
 MAX_LEVELS = 2  # grey levels of 255
 SIZE = "64"
-# Opset 13: the sigmoid of a 3 x 3 convolution from (b, 3, h, w) to (b, 1, h, w), padded by 1, whose weights are all 1/2.
+# Opset 13: the sigmoid of a 3 x 3 convolution of (b, 3, h, w) to (b, 1, h, w), padded by 1, with all weights 1/2.
 FILE = (
     "CAg6gwIKJwoBeAoBdxIGbG9naXRzIgRDb252KhEKBHBhZHNAAUABQAFAAaABBwoWCgZsb2dpdHMSA21hcCIHU2lnbW9pZBIBZyp7CAEIAwgDCAMQAUIB"
     "d0psAAAAPwAAAD8AAAA/AAAAPwAAAD8AAAA/AAAAPwAAAD8AAAA/AAAAPwAAAD8AAAA/AAAAPwAAAD8AAAA/AAAAPwAAAD8AAAA/AAAAPwAAAD8AAAA/"
