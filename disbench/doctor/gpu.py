@@ -134,13 +134,16 @@ def check_out_of_memory(device: str, size: str) -> tuple[bool, str]:
     model, image = _load_model(device, size), sample_pictures(1)[0][0]
     predictor: Any = model.predictor
     infer = predictor.infer
-    predictor.infer = lambda batch: torch.empty(IMPOSSIBLE, dtype=torch.uint8, device=device)
+
+    def allocate(batch: torch.Tensor) -> None:
+        torch.empty(IMPOSSIBLE, dtype=torch.uint8, device=device)
+        raise InputError(f"{IMPOSSIBLE} bytes were allocated")
+
+    predictor.infer = allocate
     try:
         model.predict(image)
     except DeviceMemoryError as error:
         message = str(error)
-    else:
-        return False, f"{IMPOSSIBLE} bytes were allocated"
     predictor.infer = infer
     model.predict(image)
     return "\n" not in message and "it needs" in message, f"'{message}'"

@@ -15,7 +15,7 @@ from disbench.errors import InputError, escape_control_chars
 from disbench.system.documents import read_json
 from disbench.system.files import write_atomic
 
-HEAD = "| network | input | inference, ms | per image, ms | images |\n|---|---|--:|--:|--:|"
+HEAD = ("| network | input | inference, ms | per image, ms | images |", "|---|---|--:|--:|--:|")
 OUTCOMES = {"passed": True, "failed": False, "skipped": None}  # word -> `ok` of a check
 FAULT = "not a record of `disbench doctor --gpu --out`"
 
@@ -87,7 +87,7 @@ def format_table(path: Path) -> str:
     counts = ", ".join(f"{len(checks)} {word}" for word, checks in outcomes)
     lines = [f"**{environment['gpu']}** ({', '.join(versions)}): {counts}."]
     lines += [f"{word}: {each.check} ({each.found})." for word, checks in outcomes[1:] for each in checks]
-    lines += ["", HEAD]
+    lines += ["", *HEAD]
     for times in (each.times for each in record.checks if each.times):
         infer, whole = (f"{1000 * times.seconds[stage]:.1f}" for stage in ("infer", "whole"))
         lines.append(f"| {times.title} | {times.input[0]} x {times.input[1]} | {infer} | {whole} | {times.images} |")

@@ -25,8 +25,8 @@ TINY = TimingRule(warm_images=1, warm_seconds=0.01, images=2, seconds=0.01)
 # Of the range of the CPU's output, for 99 % of it and for all. On a CPU, float32 differs from float64 by 4e-6 at most.
 TOLERANCE, MAX_TOLERANCE = 1e-3, 1e-2
 MIN_RANGE = 1e-3  # of an output that can show a difference
-_loaded: dict[tuple[str, str, int | None], Model] = {}  # the last network, since loading takes longest
 SIZE_OPTIONS = {"genpercept": "processing_res"}  # name -> the option for its working size, where that is not `size`
+_loaded: dict[tuple[str, str, int | None], Model] = {}  # only the last network, which the next check may take too
 
 
 def list_networks(name: str | None = None) -> list[str]:
@@ -70,7 +70,7 @@ def compare_outputs(output: np.ndarray, expected: np.ndarray) -> tuple[bool, str
 
 
 def time_network(device: str, name: str, *, tiny: bool = False) -> tuple[bool, str, dict[str, Any]]:
-    """Time a network at its card's size, by the quick rule; tiny: two images at a small size. The weights do not matter.
+    """Time a network at its card's size, by the quick rule; tiny: two images at a small size.
 
     Returns:
         Whether no inference took longer, by the clock of the device, than its image as a whole by the wall clock; what
