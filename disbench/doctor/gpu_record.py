@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from disbench.doctor.verdict import Verdict
 from disbench.errors import InputError, escape_control_chars
 from disbench.system.documents import read_json
@@ -30,13 +32,12 @@ class Times:
     seconds: dict[str, float]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(msgspec.Struct, frozen=True, kw_only=True):
     """A check: its name, whether it passed, None for skipped, what was observed, and times if it measured them."""
 
     check: str
     ok: bool | None
-    found: str
+    message: str = msgspec.field(name="found")
     times: Times | None = None
 
 
@@ -86,7 +87,7 @@ def format_table(path: Path) -> str:
     outcomes = [(word, [each for each in record.checks if each.ok is ok]) for word, ok in OUTCOMES.items()]
     counts = ", ".join(f"{len(checks)} {word}" for word, checks in outcomes)
     lines = [f"**{environment['gpu']}** ({', '.join(versions)}): {counts}."]
-    lines += [f"{word}: {each.check} ({each.found})." for word, checks in outcomes[1:] for each in checks]
+    lines += [f"{word}: {each.check} ({each.message})." for word, checks in outcomes[1:] for each in checks]
     lines += ["", *HEAD]
     for times in (each.times for each in record.checks if each.times):
         infer, whole = (f"{1000 * times.seconds[stage]:.1f}" for stage in ("infer", "whole"))

@@ -61,6 +61,20 @@ def test_all_networks_that_disbench_ships_are_checked_and_timed():
     assert not any(name.startswith("times") for name in gpu.list_checks(names, tiny=False, timed=False))
 
 
+@pytest.mark.parametrize(
+    ("name", "side", "options"),
+    [
+        ("isnet", None, {}),
+        ("diffdis", None, {"size": "1024"}),  # not that of the small weights
+        ("isnet", 64, {"size": "64"}),
+        ("pdfnet", 64, {"size": "256"}),
+        ("genpercept", 64, {"processing_res": "64"}),
+    ],
+)
+def test_networks_are_timed_at_their_cards_size_and_compared_at_a_small_one(name, side, options):
+    assert networks._choose_size(name, side) == options
+
+
 def test_correct_networks_pass():
     lines = []
     verdicts = diagnose("out of memory", "maps with vae=tiled", "maps with compile=default", "onnx", lines=lines)
