@@ -5,37 +5,48 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from disbench.cli.examples import format_examples
-from disbench.cli.options import add_options, checked_options, json_option
+from disbench.cli.options import PATH, add_options, checked_options, json_option
 from disbench.errors import InputError
-from disbench.system.console import print_json, print_text
+from disbench.system.console import print_json, print_note, print_text
 
 if TYPE_CHECKING:
     from disbench.doctor.verdict import Verdict
+
+LABELS = {True: "ok  ", False: "FAIL", None: "skip"}  # by Verdict.ok
 
 
 @click.command(
     epilog=format_examples(
         "disbench doctor",
         "disbench doctor --model my_model.py",
-        "disbench doctor --gpu",
+        "disbench doctor --gpu --out gpu.json",
     ),
 )
 @add_options(*checked_options)
-@click.option("--gpu", is_flag=True, help="Compare the GPU's maps, clocks and memory with the CPU's.")
+@click.option(
+    "--gpu", is_flag=True, help="Compare every network, or that of --model, on a GPU with the CPU, and time it."
+)
+@click.option("--tiny", is_flag=True, help="Small sizes and few repeats, for a try on a CPU. Needs --gpu.")
+@click.option("--out", type=PATH, help="A new JSON file for the environment, the verdicts and the times. Needs --gpu.")
 @json_option
-def doctor(model, weights, options, device, gpu, as_json):
+def doctor(model, weights, options, device, gpu, tiny, out, as_json):
     """Check the installation, a model's adapter (with --model) or a GPU (with --gpu).
 
     Adapters are checked on DIS-Mini. Exit status 1: a check failed.
     """
     if gpu:
-        _check_gpu(device, as_json=as_json)
+        if weights or options:
+            raise InputError("--gpu: generates weights, and sets options itself; omit --weights and --option")
+        _check_gpu(model, device, tiny=tiny, out=out, as_json=as_json)
         return
+    if tiny or out:
+        raise InputError(f"{'--tiny' if tiny else '--out'} needs --gpu")
     if model is None:
         _print_installation(as_json=as_json)
         return
@@ -54,15 +65,24 @@ def doctor(model, weights, options, device, gpu, as_json):
     _print_verdicts(loaded.title, loaded.device, diagnose_adapter(loaded, sample_pictures()), {}, as_json=as_json)
 
 
-def _check_gpu(device: str | None, *, as_json: bool) -> None:
+def _check_gpu(model: str | None, device: str | None, *, tiny: bool, out: Path | None, as_json: bool) -> None:
     try:
-        from disbench.doctor import gpu
+        from disbench.doctor import gpu, networks
     except ModuleNotFoundError as error:
         raise InputError(f"--gpu needs {error.name}; pip install 'disbench[models]'") from None
+    from disbench.doctor.gpu_record import save_verdicts
+    from disbench.models._parts.device import choose_device
 
-    device = device or gpu.find_gpu()
-    verdicts = gpu.diagnose_gpu(device)
-    _print_verdicts("DiffDIS-mini", device, verdicts, gpu.describe_device(device), as_json=as_json)
+    if out and out.exists():
+        raise InputError(f"--out {out}: already exists, and records are never overwritten; give another name")
+    device = choose_device(device) if device else gpu.find_gpu()
+    checks = gpu.list_checks(networks.list_networks(model), tiny=tiny, timed=tiny or device != "cpu")
+    title = f"disbench's networks{', tiny' if tiny else ''}"
+    details = gpu.describe_device(device) | {"tiny": tiny}
+    verdicts = gpu.diagnose_gpu(device, checks, print_note)
+    if out:
+        verdicts = save_verdicts(out, verdicts, len(checks), {"model": title, "device": device} | details)
+    _print_verdicts(title, device, verdicts, details, as_json=as_json)
 
 
 def _print_verdicts(
@@ -73,16 +93,18 @@ def _print_verdicts(
     for verdict in verdicts:
         finished.append(verdict)
         if not as_json:
-            line = f"{'ok  ' if verdict.ok else 'FAIL'} {verdict.check}: {verdict.message}"
-            if not verdict.ok:
+            line = f"{LABELS[verdict.ok]} {verdict.check}: {verdict.message}"
+            if verdict.ok is False:
                 line += f"; {verdict.fix}"
             print_text(line)
-    failed = sum(not verdict.ok for verdict in finished)
+    failed = sum(verdict.ok is False for verdict in finished)
+    skipped = sum(verdict.ok is None for verdict in finished)
     if as_json:
         checks = [verdict.to_json() for verdict in finished]
         print_json({"model": title, "device": device, "ok": not failed, "checks": checks} | details)
     else:
-        print_text(f"{title} on {device}: {failed or 'none'} of {len(finished)} checks failed")
+        summary = f"{title} on {device}: {failed or 'none'} of {len(finished)} checks failed"
+        print_text(summary + (f", {skipped} were skipped" if skipped else ""))
     if failed:
         sys.exit(1)
 

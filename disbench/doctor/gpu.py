@@ -1,9 +1,9 @@
-"""Checks of a CUDA device: the same maps as on the CPU, in every precision, and working clocks, memory and training.
+"""Checks of a CUDA device: every network and DiffDIS-mini as on the CPU, clocks, memory, ONNX, training, and times.
 
-The model is DiffDIS-mini, whose weights ship with disbench.
+Nothing is downloaded: DiffDIS-mini's weights ship with disbench, and those of other networks are generated.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -11,23 +11,29 @@ from typing import Any
 import numpy as np
 import torch
 
+from disbench.doctor import networks
 from disbench.doctor.adapter import sample_pictures
+from disbench.doctor.onnx_file import check_onnx
 from disbench.doctor.verdict import Verdict
-from disbench.errors import InputError
+from disbench.errors import DeviceMemoryError, InputError
 from disbench.inference.model import Model, load_model
 from disbench.system import nvidia
 from disbench.system.clocks import WallClock, make_clock
 from disbench.system.environment import describe_environment, measure_load
 from disbench.timing import cost
 
-SIZE = "256"  # pixels that DiffDIS-mini works at here
+SIZE, TINY_SIZE = "256", "64"  # pixels that DiffDIS-mini works at here
 # Grey levels of 255 that 99 % of the pixels must be within, compared with fp32 on the CPU.
 MAX_LEVELS = {"fp32": 2, "tf32": 16, "fp16": 16}
+VAE_MODES = ("sliced", "tiled")
+COMPILE_MODES = ("default", "reduce-overhead", "max-autotune")
 MAX_BATCH_DIFFERENCE = 1e-2
+IMPOSSIBLE = 2**50  # bytes, more than any device has
 STEPS = 20  # of training
 FIX = "send all of this to the maintainers, with --json"
 
-Check = Callable[[str], tuple[bool, str]]  # device -> whether it passed, and what was observed
+# Device -> whether it passed, or None if it was skipped; what was observed; and times, from checks that measure them.
+Check = Callable[[str], tuple[Any, ...]]
 
 
 def find_gpu() -> str:
@@ -38,15 +44,22 @@ def find_gpu() -> str:
     return "cuda"
 
 
-def diagnose_gpu(device: str) -> Iterator[Verdict]:
-    """Run every check. An error is the verdict of its check. On "cpu", the CPU is compared with itself."""
-    for name, check in CHECKS.items():
+def diagnose_gpu(device: str, checks: Mapping[str, Check], announce: Callable[[str], None]) -> Iterator[Verdict]:
+    """Run checks, each announced by a line. An error is the verdict of its check. On "cpu", it is compared with itself.
+
+    Args:
+        device: the device.
+        checks: the checks by name, as `list_checks` lists them.
+        announce: is called with a line before each check.
+    """
+    for number, (name, check) in enumerate(checks.items(), 1):
+        announce(f"check {number} of {len(checks)}: {name}")
         try:
-            ok, message = check(device)
-        except (RuntimeError, InputError) as error:
+            ok, message, *times = check(device)
+        except Exception as error:  # drivers and compilers may fail in any way, and the other checks count all the more
             first_line = str(error).partition("\n")[0]
-            ok, message = False, f"{type(error).__name__}: {first_line}"
-        yield Verdict(name, ok, message, FIX)
+            ok, message, times = False, f"{type(error).__name__}: {first_line}", []
+        yield Verdict(name, None if ok is None else bool(ok), message, FIX, *times)
 
 
 def describe_device(device: str) -> dict[str, Any]:
@@ -71,10 +84,15 @@ def check_clocks(device: str) -> tuple[bool, str]:
     return 0.05 * outer < inner <= outer, message
 
 
-def check_maps(device: str, precision: str) -> tuple[bool, str]:
-    """Check that maps equal the CPU's maps, within the tolerance of a precision."""
-    tested = load_model("diffdis", None, device, size=SIZE, precision=precision)
-    reference = _load_model("cpu")
+def check_maps(device: str, size: str, precision: str = "fp32", **options: str) -> tuple[bool | None, str]:
+    """Check that maps equal the plain maps of the CPU, within the tolerance of a precision."""
+    if "compile" in options and not device.startswith("cuda"):
+        return None, "compiled on CUDA only"
+    tested = load_model("diffdis", None, device, size=size, precision=precision, **options)
+    reference = _load_model("cpu", size)
+    if "compile" in options:
+        for _ in range(3):  # after which CUDA graphs are replayed
+            tested.predict(sample_pictures(1)[0][0])
     distances = [
         np.abs(tested.predict(image).astype(int) - reference.predict(image)) for image, _ in sample_pictures(2)
     ]
@@ -84,21 +102,21 @@ def check_maps(device: str, precision: str) -> tuple[bool, str]:
     return levels <= MAX_LEVELS[precision], message
 
 
-def check_stream(device: str) -> tuple[bool, str]:
+def check_stream(device: str, size: str) -> tuple[bool | None, str]:
     """Check that work on another stream is waited for."""
-    model = _load_model(device)
+    if not device.startswith("cuda"):
+        return None, "no streams on this device"
+    model = _load_model(device, size)
     image = sample_pictures(1)[0][0]
     expected = model.predict(image)
-    if not device.startswith("cuda"):
-        return True, "no streams on this device"
     with torch.cuda.stream(torch.cuda.Stream(device)):
         mask = model.predict(image)
     return bool((mask == expected).all()), "the same map from another stream"
 
 
-def check_batch(device: str) -> tuple[bool, str]:
+def check_batch(device: str, size: str) -> tuple[bool, str]:
     """Check that a batch of two gives the outputs of two batches of one."""
-    model = _load_model(device)
+    model = _load_model(device, size)
     prepared = [model.predictor.prepare(image) for image, _ in sample_pictures(2)]
     batched = model.predictor.infer(model.batch(prepared)).cpu()
     single = torch.stack([model.compute(each)[0].cpu() for each in prepared])
@@ -106,18 +124,38 @@ def check_batch(device: str) -> tuple[bool, str]:
     return difference < MAX_BATCH_DIFFERENCE, f"a batch of two differs from two batches of one by {difference:.1g}"
 
 
-def check_memory(device: str) -> tuple[bool, str]:
+def check_memory(device: str, size: str) -> tuple[bool, str]:
     """Check that the peak memory of a prediction is reported."""
     cost.reset_peak_memory(device)
-    _load_model(device).predict(sample_pictures(1)[0][0])
+    _load_model(device, size).predict(sample_pictures(1)[0][0])
     peak = cost.read_peak_memory(device)
     return min(peak.values()) > 0, ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in peak.items())
 
 
-def check_sensors(device: str) -> tuple[bool, str]:
+def check_out_of_memory(device: str, size: str) -> tuple[bool, str]:
+    """Check that too little memory is an error of one line, and that the device works afterwards."""
+    model, image = _load_model(device, size), sample_pictures(1)[0][0]
+    predictor: Any = model.predictor
+    infer = predictor.infer
+
+    def allocate(batch: torch.Tensor) -> None:
+        torch.empty(IMPOSSIBLE, dtype=torch.uint8, device=device)
+        raise InputError(f"{IMPOSSIBLE} bytes were allocated")
+
+    predictor.infer = allocate
+    try:
+        model.predict(image)
+    except DeviceMemoryError as error:
+        message = str(error)
+    predictor.infer = infer
+    model.predict(image)
+    return "\n" not in message and "it needs" in message, f"'{message}'"
+
+
+def check_sensors(device: str) -> tuple[bool | None, str]:
     """Check that the sensors of the device are readable. A missing package is not a fault of the device."""
     if not device.startswith("cuda"):
-        return True, "none on this device"
+        return None, "none on this device"
     if find_spec("pynvml") is None:
         return True, f"clocks, temperature and slowdowns stay unknown without nvidia-ml-py; {nvidia.INSTALL}"
     sensors = {name: value for name, value in measure_load(device).items() if name.startswith("gpu")}
@@ -145,16 +183,35 @@ def check_training(device: str) -> tuple[bool, str]:
     return losses[-1] < losses[0], f"{STEPS} steps took the loss from {losses[0]:.3f} to {losses[-1]:.3f}"
 
 
-def _load_model(device: str) -> Model:
-    return load_model("diffdis", None, device, size=SIZE)
+def _load_model(device: str, size: str) -> Model:
+    return load_model("diffdis", None, device, size=size)
 
 
-CHECKS: dict[str, Check] = {
-    "clocks": check_clocks,
-    **{f"maps in {precision}": partial(check_maps, precision=precision) for precision in MAX_LEVELS},
-    "streams": check_stream,
-    "batches": check_batch,
-    "memory": check_memory,
-    "sensors": check_sensors,
-    "training": check_training,
-}
+def list_checks(names: Sequence[str], *, tiny: bool, timed: bool) -> dict[str, Check]:
+    """List the checks by name.
+
+    Args:
+        names: the networks to check, as `networks.list_networks` lists them.
+        tiny: whether they compute at a small size.
+        timed: whether networks are timed.
+    """
+    size = TINY_SIZE if tiny else SIZE
+    maps = partial(check_maps, size=size)
+    checks: dict[str, Check] = {
+        "clocks": check_clocks,
+        **{f"maps in {precision}": partial(maps, precision=precision) for precision in MAX_LEVELS},
+        **{f"maps with vae={mode}": partial(maps, vae=mode) for mode in VAE_MODES},
+        "streams": partial(check_stream, size=size),
+        "batches": partial(check_batch, size=size),
+        "memory": partial(check_memory, size=size),
+        "out of memory": partial(check_out_of_memory, size=size),
+        "onnx": check_onnx,
+        "sensors": check_sensors,
+        "training": check_training,
+    }
+    for name in names:
+        checks[f"network {name}"] = partial(networks.check_network, name=name, tiny=tiny)
+        if timed:
+            checks[f"times of {name}"] = partial(networks.time_network, name=name, tiny=tiny)
+    # Last, since they take longest.
+    return checks | {f"maps with compile={mode}": partial(maps, compile=mode) for mode in COMPILE_MODES}

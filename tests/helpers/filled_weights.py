@@ -1,19 +1,18 @@
 """Checkpoints and probes generated from names, equal on every machine; the baselines' goldens were made with them.
 
-A value is the top 24 bits of SplitMix64 in counter mode, keyed by SHA-256 of "disbench-v1|name". A tensor depends only
-on its name and shape, so a file of 44 million parameters is stored as its list of keys.
+disbench.doctor.generated_weights has the rule. A tensor depends only on its name and shape, so a file of 44 million
+parameters is stored as its list of keys.
 """
 
 import gzip
-import hashlib
 import json
-import math
 from pathlib import Path
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
+
+from disbench.doctor.generated_weights import fill_uniform, generate_weight
 
 GOLDENS = Path(__file__).parents[1] / "goldens"
 
@@ -21,40 +20,8 @@ GOLDENS = Path(__file__).parents[1] / "goldens"
 def uniform(name: str, count: int) -> np.ndarray:
     """Generate float64 (count,) in [0, 1), exact in float32."""
     values = np.empty(count, np.float64)
-    _fill(values, _seed(name), 0.0, 1.0)
+    fill_uniform(values, name, 0.0, 1.0)
     return values
-
-
-def _seed(name: str) -> np.uint64:
-    return np.frombuffer(hashlib.sha256(f"disbench-v1|{name}".encode()).digest()[:8], "<u8")[0]
-
-
-@njit(cache=True)
-def _fill(values, seed, low, high):
-    """Fill an array with values in [low, high), computed in float64; compiled, since networks have 200 million."""
-    for i in range(len(values)):
-        z = seed + np.uint64(i + 1) * np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z = (z ^ (z >> np.uint64(31))) >> np.uint64(40)
-        values[i] = low + (high - low) * (z / 2.0**24)
-
-
-def weight(name: str, shape: tuple[int, ...], gain: float) -> Tensor:
-    """Generate a float32 tensor that keeps activations near 1; `gain` is its deviation over 1 / sqrt(fan-in)."""
-    last = name.rpartition(".")[2]
-    if last == "running_mean" or (len(shape) < 2 and last.endswith("bias")):
-        low, high = -0.1, 0.1
-    elif last == "running_var":
-        low, high = 0.5, 1.5
-    elif len(shape) < 2:
-        low, high = (0.1, 0.4) if math.prod(shape) == 1 else (0.75, 1.25)
-    else:
-        high = gain * math.sqrt(3 / math.prod(shape[1:]))
-        low = -high
-    values = np.empty(shape, np.float32)
-    _fill(values.reshape(-1), _seed(name), low, high)
-    return torch.from_numpy(values)
 
 
 def read_keys(path: Path) -> dict[str, list[int]]:
@@ -66,7 +33,9 @@ def checkpoint(keys: dict[str, list[int]], gain: float) -> dict[str, Tensor]:
     """Generate the authors' file; whole numbers, which no tested output depends on, are 0."""
     whole = ("num_batches_tracked", "relative_position_index")
     return {
-        name: torch.zeros(shape, dtype=torch.int64) if name.endswith(whole) else weight(name, tuple(shape), gain)
+        name: torch.zeros(shape, dtype=torch.int64)
+        if name.endswith(whole)
+        else generate_weight(name, tuple(shape), gain)
         for name, shape in keys.items()
     }
 
