@@ -37,7 +37,7 @@ def _list_results(table: Table, place: int) -> Iterator[str]:
         yield from (f"  {line}" for line in HEAD)
         yield "    dataset:"
         yield f"      type: {_quote(table.title.casefold().split(' ')[0])}"
-        yield f"      name: {_quote(f'{table.title} {split}')}"
+        yield f"      name: {_quote(f'{table.title} {table.subset_label(group[0])}')}"
         yield f"      split: {_quote(split)}"
         yield "    metrics:"
         for line in scored:

@@ -532,6 +532,7 @@ def test_a_photo_that_fails_in_a_batch_fails_alone(folder, monkeypatch):
         list(predict_photos(model, outputs, PhotoRequest(batch=3, overwrite=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.ci  # it compiles itself when it is first used
 def test_the_edge_of_a_red_object_on_green_is_red():
     pytest.importorskip("pymatting")

@@ -381,6 +381,7 @@ def test_what_depends_on_the_maps_is_unlikely_and_has_evidence_that_the_command_
     assert f"by {min(gaps):.3f} to {max(gaps):.3f}" in verdict.message
 
 
+@pytest.mark.slow
 @pytest.mark.ci
 def test_the_command_of_the_evidence_prints_it(tmp_path):
     _, table = verdicts(tmp_path, maxF="0.850", meanF="0.849")

@@ -35,7 +35,7 @@ def narrow_swin(monkeypatch):
 @pytest.fixture
 def light(monkeypatch):
     """PDFNet's steps around a small network."""
-    monkeypatch.setattr(predictor, "PDFNet", lambda: torch.nn.Conv2d(4, 1, 1))
+    monkeypatch.setattr(predictor.Predictor, "build", staticmethod(lambda: torch.nn.Conv2d(4, 1, 1)))
     return load_model("pdfnet", "untrained", "cpu")
 
 
