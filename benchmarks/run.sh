@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 # PySODMetrics pins its packages, so it gets an environment of its own.
 python3 -m venv "$work/peer"
-"$work/peer/bin/pip" install -q pysodmetrics==1.6.2 numba deflate pillow pyarrow
+"$work/peer/bin/pip" install -q pysodmetrics==1.6.2 numba deflate pillow pyarrow click rich
 python3 -m venv "$work/own"
 "$work/own/bin/pip" install -q .
 

@@ -4,7 +4,7 @@ Both are timed in turn, on the same arrays, in one process, so only the ratios a
 decoding of ground truth and map, which are PNGs of Pillow, by OpenCV for PySODMetrics. PySODMetrics pins its packages,
 so make an environment for the comparison and run it from the root of the checkout:
 
-    python -m venv pair-env && pair-env/bin/pip install pysodmetrics==1.6.2 numba deflate pillow pyarrow
+    python -m venv pair-env && pair-env/bin/pip install pysodmetrics==1.6.2 numba deflate pillow pyarrow click rich
     PYTHONPATH=. pair-env/bin/python benchmarks/score.py [--runs 3] [--sizes 1024x1024,2048x2048,3000x4000]
 """
 

@@ -15,9 +15,8 @@ def leaderboard():
     """Show and check published and measured scores of methods."""
 
 
-OWN_ROOT = Path("leaderboards")
 to_option = click.option(
-    "--to", "root", metavar="DIR", type=PATH, help=f"The folder of leaderboards. Default: {OWN_ROOT}."
+    "--to", "root", metavar="DIR", type=PATH, help="The folder of leaderboards. Default: leaderboards."
 )
 entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...", type=TEXT)
 
@@ -126,7 +125,7 @@ def audit(tables, as_json):
     sys.exit(1 if all_findings else 0)
 
 
-@leaderboard.command(epilog=format_examples("disbench leaderboard add mine.json"))
+@leaderboard.command(epilog=format_examples("disbench leaderboard add mine.zip"))
 @click.argument("bundle", metavar="BUNDLE", type=PATH)
 @to_option
 @click.option("--as", "model", metavar="NAME", help="The entry's name. Default: the name in the bundle.")
@@ -136,6 +135,7 @@ def add(bundle, root, model):
     The checks are those of `disbench leaderboard check`. What is in the leaderboard is not replaced.
     """
     from disbench.leaderboard.bundle import add_bundle
+    from disbench.leaderboard.entry import OWN_ROOT
     from disbench.runs.outputs import check_output
 
     root = root or OWN_ROOT
@@ -149,7 +149,7 @@ def add(bundle, root, model):
     epilog=format_examples(
         "disbench submit Mine",
         "disbench submit Mine --as mynet --paper 'My Net' --url https://example.org",
-        "disbench submit Mine --bundle mine.json",
+        "disbench submit Mine --bundle mine.zip",
     ),
 )
 @click.argument("run", metavar="[TITLE=]RUN")
@@ -167,6 +167,7 @@ def submit(run, root, model, title, url, authors, bundle, metrics):
     """
     from disbench.errors import InputError
     from disbench.leaderboard.bundle import write_bundle
+    from disbench.leaderboard.entry import OWN_ROOT
     from disbench.leaderboard.evidence import prepare_entry, submit_run
     from disbench.leaderboard.names import make_paper
     from disbench.runs.outputs import check_output, list_inputs

@@ -1,8 +1,7 @@
 """Decode grey PNGs of 8 bits or 1 bit, not interlaced, faster than OpenCV. Nearly all maps and truths are such files.
 
 libdeflate inflates, and compiled loops undo the filters. The loops for lines full of residuals are compiled when the
-first such file is read. All other files, also damaged ones, are left to other
-decoders.
+first such file is read. All other files, also damaged ones, are left to other decoders.
 """
 
 import struct
@@ -132,7 +131,7 @@ def _unfilter_rows(pixels, first, last, width):
         elif method == 2:
             for x in range(width):
                 here[x] = above[x] + residual[x]
-        elif method == 3:
+        elif method == AVERAGE:
             _average(residual, above, here)
         else:
             _paeth(residual, above, here)

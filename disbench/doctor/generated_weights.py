@@ -6,14 +6,16 @@ authors' networks, which the tests compare the baselines with, were made with th
 
 import hashlib
 import math
-from collections.abc import Iterator
-from dataclasses import is_dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
-from torch import Tensor, nn
+from torch import Tensor
+
+from disbench.inference.parameters import list_networks
+from disbench.system.compilation import make_kernel_decorator
+
+kernel = make_kernel_decorator(nogil=True)
 
 
 def fill_uniform(values: np.ndarray, name: str, low: float, high: float) -> None:
@@ -22,7 +24,7 @@ def fill_uniform(values: np.ndarray, name: str, low: float, high: float) -> None
     _fill(values, seed, low, high)
 
 
-@njit(cache=True)
+@kernel
 def _fill(values, seed, low, high):
     """Fill an array with values in [low, high), computed in float64; compiled, since networks have 200 million."""
     for i in range(len(values)):
@@ -53,18 +55,9 @@ def generate_weight(name: str, shape: tuple[int, ...], gain: float = 1.0) -> Ten
 def fill_networks(owner: Any) -> int:
     """Replace the weights of all networks that a predictor has, on their devices. Returns how many tensors."""
     count = 0
-    for network in _list_networks(owner):
+    for network in list_networks(owner):
         for name, tensor in network.state_dict().items():
             if tensor.is_floating_point():
                 tensor.copy_(generate_weight(name, tuple(tensor.shape)))
                 count += 1
     return count
-
-
-def _list_networks(owner: Any) -> Iterator[nn.Module]:
-    """List the networks that are attributes of an object, or of a dataclass that is one."""
-    for value in vars(owner).values():
-        if isinstance(value, nn.Module):
-            yield value
-        elif is_dataclass(value):
-            yield from _list_networks(value)

@@ -10,6 +10,7 @@ from disbench.errors import InputError
 from disbench.reports.cases import NO_CASES, Case, describe_selection
 from disbench.reports.grid_style import GridStyle
 from disbench.reports.latex import escape_latex
+from disbench.reports.options import check_label
 
 INCLUDED = (".pdf", ".png")  # what \includegraphics reads
 COLUMN = 3.6  # inches: wider figures span both columns of a page
@@ -35,8 +36,7 @@ def render_figure(path: Path, cases: Sequence[Case], style: GridStyle, caption: 
         raise InputError(f"{path}: LaTeX includes only {' and '.join(INCLUDED)}; choose another --out, or omit --tex")
     if not re.fullmatch(r"[\w./-]+", path.as_posix(), re.ASCII):
         raise InputError(f"{path}: LaTeX may not find a file of this name; use letters, digits, '.', '-' and '_'")
-    if not re.fullmatch(r"[\w.:/-]+", label, re.ASCII):
-        raise InputError(f"--label {label}: not a label; use letters, digits, ':', '.', '-' and '_'")
+    check_label(label)
     environment = "figure*" if style.width > COLUMN else "figure"
     lines = [
         r"% Needs \usepackage{graphicx}. Put the picture where the paper's main file is, or set \graphicspath.",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from disbench.data.windows import Window
 from disbench.errors import InputError, suggest_names
 from disbench.reports.cases import Case
 
@@ -26,20 +26,6 @@ INSET = 0.42  # longer side of an inset, relative to the shorter side of the pic
 CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 Corner = tuple[int, int]  # 0 or 1 each: top or bottom, left or right
-
-
-class Window(NamedTuple):
-    """A part of an image, in its pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """The index of the window's pixels in an array (height, width)."""
-        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +167,7 @@ def choose_corners(truth: np.ndarray, windows: Sequence[Window]) -> list[Corner]
     reach = round(INSET * min(h, w))
     busy = (truth > 128).astype(np.float32)
     for window in windows:
-        busy[window.slices] = h * w
+        busy[window.region] = h * w
     spans = (slice(0, reach), slice(-reach, None))
     emptiest = sorted(CORNERS, key=lambda corner: busy[spans[corner[0]], spans[corner[1]]].sum())
     return emptiest[: len(windows)]

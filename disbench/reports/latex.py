@@ -10,14 +10,13 @@ from disbench.reports.citations import list_citations, make_keys
 from disbench.reports.latex_body import Body, format_symbol
 from disbench.reports.latex_document import Float, Style, render_floats
 from disbench.reports.latex_text import allow_breaks, escape_latex, escape_prose
-from disbench.reports.options import LatexOptions
+from disbench.reports.options import LABEL, LatexOptions
 from disbench.reports.plan import COLUMN_WIDTH, TEXT_WIDTH, Space, announce_plan, lay_out
 from disbench.reports.table import INTERVALS_NOTE, Table
 
 __all__ = ("allow_breaks", "escape_latex", "escape_prose", "format_lines", "format_symbol", "render_latex")
 
 PAGE_WIDTH = 483.0  # points between the margins of a document that compiles by itself
-LABEL = "tab:disbench"
 MARKS = {"bold": PLAIN_MARKS, "colour": COLOUR_MARKS}
 
 
@@ -36,12 +35,11 @@ def render_latex(table: Table, options: LatexOptions | None = None) -> str:
     keys = make_keys(list_citations(table)) if options.cite else {}
     notes = [*_format_sources(table, keys), *_format_signatures(table)]
     body = Body(table=table, plan=plan, keys=keys, intervals=options.intervals, marks=options.marks)
-    label = options.label or LABEL
     floats = [
         Float(
             tabular=body.format_tabular(panels),
             caption="Continued from the table before." if number > 1 else escape_prose(" ".join(sentences)),
-            label=f"{label}-{number}" if number > 1 else label,
+            label=f"{options.label}-{number}" if number > 1 else options.label,
             notes=notes if number == len(plan.tables) else (),
             wide=plan.wide,
             height=plan.height,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("columns", "rows")
 MARKS = ("bold", "colour")
+LABEL = "tab:disbench"
 MIN_WIDTH, MAX_WIDTH = 100, 2000  # points of a line of print
 
 
@@ -62,7 +63,7 @@ class LatexOptions(LayoutOptions):
         standalone: a document that compiles, in place of a table to \input.
         intervals: 95 % intervals next to the scores.
         marks: "bold" or "colour": what the best scores look like.
-        label: the key that refers to the table. "": that of disbench.
+        label: the key that refers to the table.
         wide: whether the table spans both columns of a page. None: if it needs to.
         width: points of the line that the table must fit. None: of the narrowest common class.
         cite: citations after the names of methods.
@@ -72,7 +73,7 @@ class LatexOptions(LayoutOptions):
     standalone: bool = False
     intervals: bool = False
     marks: str = "bold"
-    label: str = ""
+    label: str = LABEL
     wide: bool | None = None
     width: float | None = None
     cite: bool = False
@@ -81,8 +82,7 @@ class LatexOptions(LayoutOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check("marks", self.marks, MARKS)
-        if self.label and not re.fullmatch(r"[A-Za-z0-9:._/+-]+", self.label):
-            raise InputError(f"--label {self.label}: give letters, digits and : . _ / + -, as tab:results")
+        check_label(self.label)
         if self.width is not None and not MIN_WIDTH <= self.width <= MAX_WIDTH:
             raise InputError(f"--width {self.width:g}: give the points of a line, {MIN_WIDTH} to {MAX_WIDTH}")
         if self.cite and self.standalone and not self.bibliography:
@@ -94,14 +94,17 @@ class TypstOptions(LayoutOptions):
     """Options of the Typst table.
 
     Attributes:
-        standalone: a document with margins of its own, in place of a table to include.
         marks: "bold" or "colour": what the best scores look like.
-        label: the key that refers to the table. "": that of disbench.
+        label: the key that refers to the table.
     """
 
-    standalone: bool = False
     marks: str = "bold"
-    label: str = ""
+    label: str = LABEL
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check("marks", self.marks, MARKS)
+        check_label(self.label)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,12 @@ class MarkdownOptions(LayoutOptions):
     """
 
     intervals: bool = False
+
+
+def check_label(label: str) -> None:
+    """Raise InputError for a label that LaTeX or Typst would not take as one."""
+    if not re.fullmatch(r"[A-Za-z0-9:._/+-]+", label):
+        raise InputError(f"--label {label}: give letters, digits and : . _ / + -, as tab:results")
 
 
 def _check(option: str, value: str | None, known: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from disbench.reports.cells import Cell
 from disbench.reports.options import LAYOUTS
@@ -159,10 +159,8 @@ def _cut(table: Table, layout: str, across: int) -> Iterator[Panel]:
         for columns in _share(range(len(table.columns)), across):
             yield _trim(columns, table.lines)
         return
-    groups = [lines for _, lines in table.groups]
-    units = groups if across <= len(groups) else [[line] for line in table.lines]
-    for part in _share(units, across):
-        yield _trim(range(len(table.columns)), [line for lines in part for line in lines])
+    for lines in _share_lines(table.lines, across):
+        yield _trim(range(len(table.columns)), lines)
 
 
 def _trim(columns: Sequence[int], lines: Sequence[TableLine]) -> Panel:
@@ -179,6 +177,14 @@ def _share(units: Sequence, parts: int) -> Iterator[Sequence]:
     bounds = [len(units) * k // parts for k in range(parts + 1)]
     for start, end in pairwise(bounds):
         yield units[start:end]
+
+
+def _share_lines(lines: Sequence[TableLine], parts: int) -> Iterator[list[TableLine]]:
+    """Cut lines into parts. Those of a subset stay together where there are enough subsets."""
+    groups = [list(group) for _, group in groupby(lines, lambda line: line.split)]
+    units = groups if parts <= len(groups) else [[line] for line in lines]
+    for part in _share(units, parts):
+        yield [line for group in part for line in group]
 
 
 def _fill_tables(
@@ -200,16 +206,13 @@ def _fill_tables(
 
 
 def _cut_down(panel: Panel, layout: str, parts: int) -> Iterator[Panel]:
-    """Cut a panel into panels of fewer rows; those of a subset stay together where there are enough subsets."""
+    """Cut a panel into panels of fewer rows."""
     if layout == "rows":
         for columns in _share(panel.columns, parts):
             yield replace(panel, columns=tuple(columns))
         return
-    splits = dict.fromkeys(line.split for line in panel.lines)
-    groups = [[line for line in panel.lines if line.split == split] for split in splits]
-    units = groups if parts <= len(groups) else [[line] for line in panel.lines]
-    for part in _share(units, parts):
-        yield replace(panel, lines=tuple(line for lines in part for line in lines))
+    for lines in _share_lines(panel.lines, parts):
+        yield replace(panel, lines=tuple(lines))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from disbench.data.images import read_image, read_map, read_truth
+from disbench.data.windows import Window
 from disbench.errors import InputError
 from disbench.reports.cases import Case
-from disbench.reports.insets import INSET, OUTLINE, Corner, Insets, Window, choose_corners, choose_windows
+from disbench.reports.insets import INSET, OUTLINE, Corner, Insets, choose_corners, choose_windows
 
 # Distinct under every common form of colour blindness, on black and on white (Okabe and Ito, 2008).
 FALSE_POSITIVE = (230, 159, 0)
@@ -87,7 +88,7 @@ def _make_tile(picture: np.ndarray, width: int, insets: Sequence[tuple[Window, C
         end = round((window.left + window.width) * scale), round((window.top + window.height) * scale)
         cv2.rectangle(tile, start, end, colour, line)
     for (window, corner), colour in zip(insets, FRAMES, strict=False):
-        magnified = _magnify(picture[window.slices], INSET * min(size))
+        magnified = _magnify(picture[window.region], INSET * min(size))
         height, across = magnified.shape[:2]
         y, x = (size[1] - height) * corner[0], (size[0] - across) * corner[1]
         tile[y : y + height, x : x + across] = magnified

@@ -13,7 +13,6 @@ from disbench.reports.symbols import split_symbol
 from disbench.reports.table import ARROWS, PRINTABLE_METRICS, Table
 
 LINE_WIDTH = 453.0  # points, on a page of Typst, A4 with its default margins
-LABEL = "tab:disbench"
 LOOKS = {  # of best, second and third
     "bold": ("strong(it)", "underline(it)", "it"),
     "colour": ("text(fill: red, it)", "text(fill: green.darken(30%), it)", "text(fill: blue, it)"),
@@ -30,7 +29,6 @@ def render_typst(table: Table, options: TypstOptions | None = None) -> str:
     announce_plan(plan)
     lines = ["// The best scores: change these functions to change the marks."]
     lines += [f"#let {rank}(it) = {look}" for rank, look in zip(RANKS, LOOKS[options.marks], strict=True)]
-    label = options.label or LABEL
     for number, panels in enumerate(plan.tables):
         caption = "Continued." if number else " ".join([*table.describe(marks), *table.notes])
         lines += ["#figure(", "  kind: table,", f"  caption: text(size: 9pt, {_quote(caption)}),", "  {"]
@@ -39,7 +37,7 @@ def render_typst(table: Table, options: TypstOptions | None = None) -> str:
             lines += _format_panel(table, plan, panel)
         if number == len(plan.tables) - 1:
             lines += [f"    block(text(size: 7pt, {_quote(signature)}))" for signature in signatures]
-        lines += ["  },", f") <{f'{label}-{number + 1}' if number else label}>"]
+        lines += ["  },", f") <{f'{options.label}-{number + 1}' if number else options.label}>"]
     return "\n".join(lines) + "\n"
 
 

@@ -123,4 +123,4 @@ def _hint(reference: Path) -> str:
     root = ROOT if is_name(reference) or is_pattern(reference) else reference.parent
     places = {file.parent.parent for file in root.glob("*/*/run.json")} | set(_list_runs(root))
     names = sorted(place.name for place in places)
-    return f"; in {root}: {suggest_names(reference.name, names)}" if names else ""
+    return f"; {suggest_names(reference.name, names)} (in {root})" if names else ""

@@ -27,22 +27,22 @@ def read_cpu_quota(root: Path = Path("/")) -> float | None:
     Returns:
         The quota. None: there is none, or the system has no control groups, or their files cannot be understood.
     """
-    quotas = [
-        cores
-        for mount, group, version in find_groups(root)
-        for folder in (group, *group.parents)  # each parent limits its children
-        if folder.is_relative_to(mount) and (cores := _to_cores(_read_quota(folder, version)))
-    ]
+    quotas = [cores for folder, version in list_groups(root) if (cores := _to_cores(_read_quota(folder, version)))]
     return min(quotas, default=None)
 
 
-def find_groups(root: Path, controller: str = "cpu") -> list[tuple[Path, Path, int]]:
-    """List (mount point, folder of the group of this process, version) of each hierarchy that can limit something.
+def list_groups(root: Path, controller: str = "cpu") -> list[tuple[Path, int]]:
+    """List the groups of this process, and their parents, which limit their children.
 
-    `controller` is "cpu" for CPU time, or "memory".
+    Args:
+        root: the folder that contains proc and sys.
+        controller: "cpu" for CPU time, or "memory".
+
+    Returns:
+        (folder, version of control groups) of each.
     """
     paths = {}  # version -> path of the group
-    for line in _read(root / "proc/self/cgroup").splitlines():
+    for line in read_text(root / "proc/self/cgroup").splitlines():
         number, _, remaining = line.partition(":")
         controllers, _, path = remaining.partition(":")
         if number == "0" and not controllers:
@@ -50,8 +50,8 @@ def find_groups(root: Path, controller: str = "cpu") -> list[tuple[Path, Path, i
         elif controller in controllers.split(","):
             paths[1] = path
     groups = []
-    for line in _read(root / "proc/self/mountinfo").splitlines():
-        # 36 35 98:0 /root/of/mount /mount/point rw,noatime shared:1 - cgroup cgroup rw,cpu,cpuacct
+    for line in read_text(root / "proc/self/mountinfo").splitlines():
+        # 36 35 98:0 /group /sys/fs/cgroup/cpu rw,noatime shared:1 - cgroup cgroup rw,cpu,cpuacct
         left, _, right = line.partition(" - ")
         fields, details = left.split(), right.split()
         if len(fields) < 5 or not details:
@@ -64,14 +64,15 @@ def find_groups(root: Path, controller: str = "cpu") -> list[tuple[Path, Path, i
         group, top = PurePosixPath(paths[version]), PurePosixPath(fields[3])
         # A container may see the path on the machine, but have only its own group mounted, or a part of the path.
         inside = group.relative_to(top) if group.is_relative_to(top) else group.relative_to(group.anchor)
-        groups.append((mount, mount / inside, version))
+        folder = mount / inside
+        groups += [(place, version) for place in (folder, *folder.parents) if place.is_relative_to(mount)]
     return groups
 
 
 def _read_quota(folder: Path, version: int) -> Quota:
     if version == 1:
-        return _read(folder / "cpu.cfs_quota_us"), _read(folder / "cpu.cfs_period_us")
-    quota, _, period = _read(folder / "cpu.max").strip().partition(" ")
+        return read_text(folder / "cpu.cfs_quota_us"), read_text(folder / "cpu.cfs_period_us")
+    quota, _, period = read_text(folder / "cpu.max").strip().partition(" ")
     return quota, period
 
 
@@ -84,7 +85,8 @@ def _to_cores(quota: Quota) -> float | None:
         return None
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Read a file of the system; "" if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):  # ValueError: a zero byte in the name

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from disbench.errors import DeviceMemoryError
-from disbench.system.cores import find_groups
+from disbench.system.cores import list_groups, read_text
 
 _FREE = re.compile(r"of which ([\d.,]+ ?\w+) is free")
 _NEEDED = re.compile(r"[Tt]ried to allocate ([\d.,]+ ?\w+)")
@@ -26,11 +26,11 @@ def free_memory(device: str = "cpu", root: Path = Path("/")) -> int | None:
         import torch
 
         return torch.cuda.mem_get_info(device)[0]
-    lines = _read(root / "proc/meminfo").splitlines() if device == "cpu" else []
-    available = [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-    for mount, group, version in find_groups(root, "memory") if available else ():
-        available += _list_left(mount, group, version)
-    return max(0, min(available)) if available else None
+    match = re.search(r"^MemAvailable: +(\d+) kB$", read_text(root / "proc/meminfo"), re.MULTILINE)
+    if device != "cpu" or not match:
+        return None
+    lefts = [_read_left(*group) for group in list_groups(root, "memory")]
+    return max(0, min([1024 * int(match[1]), *(left for left in lefts if left is not None)]))
 
 
 def describe_bytes(count: int) -> str:
@@ -54,22 +54,11 @@ def make_out_of_memory(title: str, device: str, error: BaseException, advice: st
     return DeviceMemoryError(f"{title}: out of memory on {device}{known}; {advice}")
 
 
-def _list_left(mount: Path, group: Path, version: int) -> list[int]:
-    """List how many bytes a group and its parents leave. The cache of inactive files is free as well."""
-    limit, used = _FILES[version]
-    lefts = []
-    for folder in (group, *group.parents):
-        if not folder.is_relative_to(mount):
-            break
-        texts = [_read(folder / name).strip() for name in (limit, used)]
-        if all(text.isdecimal() for text in texts):
-            cache = re.search(r"^inactive_file (\d+)$", _read(folder / "memory.stat"), re.MULTILINE)
-            lefts.append(int(texts[0]) - int(texts[1]) + (int(cache[1]) if cache else 0))
-    return lefts
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except (OSError, ValueError):
-        return ""
+def _read_left(group: Path, version: int) -> int | None:
+    """Read how many bytes a group leaves. The cache of inactive files is free as well. None: it has no limit."""
+    texts = [read_text(group / name).strip() for name in _FILES[version]]
+    if not all(text.isdecimal() for text in texts):
+        return None
+    limit, used = map(int, texts)
+    cache = re.search(r"^inactive_file (\d+)$", read_text(group / "memory.stat"), re.MULTILINE)
+    return limit - used + (int(cache[1]) if cache else 0)

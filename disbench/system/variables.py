@@ -11,8 +11,8 @@ HUB_SECONDS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
 # What decides the number of threads and how they wait, by the library that reads it.
 OPENMP = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS", "OMP_WAIT_POLICY")
 OPENBLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-# How often a thread of torch looks for work before it sleeps, about a tenth of a millisecond. By default it looks for
-# milliseconds, which takes the core from the very thread that it waits for when other processes run.
+# How often a thread of torch looks for work before it sleeps. libgomp's default, 300,000, takes the core from the very
+# thread that it waits for when other processes run.
 SPINS = "2000"
 _added: set[str] = set()  # by set_thread_variables
 

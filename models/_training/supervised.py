@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from disbench.data.dataset import DataLocation, Sample
+from disbench.data.input_values import check_names
 from disbench.errors import InputError
 from disbench.metrics.measurement import measure
 from disbench.metrics.scoring import score
@@ -91,6 +92,8 @@ def train_model(
     if not card.training:
         trainable = ", ".join(other.name for other in list_cards().values() if other.training)
         raise InputError(f"{card.title} has no training here; those that have: {trainable}; DiffDIS takes a recipe")
+    # Before the data set is read; DIS-Mini, which takes minutes to render, has no inputs of its own.
+    check_names(card.title, card.inputs, inputs if location == "mini" else [*card.inputs, *inputs])
     training: Training = import_attribute(card, card.training)()
     if recipe.size % training.multiple:
         raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")

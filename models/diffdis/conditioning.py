@@ -2,7 +2,6 @@
 
 import torch
 from diffusers import AutoencoderKL
-from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -42,20 +41,3 @@ def fold_mean(vae: AutoencoderKL) -> None:
     folded.weight.copy_(last.weight.mean(0, keepdim=True))
     folded.bias.copy_(last.bias.mean(0, keepdim=True))
     vae.decoder.conv_out = folded.requires_grad_(False)
-
-
-class LeanBlock(ResnetBlock2D):
-    """A block of the VAE with fewer passes over memory: activations in place, and no division by 1. Same values."""
-
-    def forward(self, x: Tensor, temb: None = None) -> Tensor:
-        """Compute (b, c, H, W) from (b, c', H, W), without gradients."""
-        hidden = self.conv1(functional.silu(self.norm1(x), inplace=True))
-        hidden = self.conv2(functional.silu(self.norm2(hidden), inplace=True))
-        return (x if self.conv_shortcut is None else self.conv_shortcut(x)) + hidden
-
-
-def spare_memory(vae: AutoencoderKL) -> None:
-    """Make the blocks of a VAE that is not trained lean, in place, which changes no value."""
-    for block in vae.modules():
-        if type(block) is ResnetBlock2D and block.output_scale_factor == 1:
-            block.__class__ = LeanBlock

@@ -58,7 +58,7 @@ def estimate_inference(size: InferenceSize, device: str) -> int:
     """Estimate the bytes of an inference on one image: the weights, and what the VAE holds at its peak.
 
     On the CPU it is twice as much: tensors of files are copied, freed memory is kept, and convolutions need room of
-    their own. That agrees with two measurements at full size in fp32: 14.4 GB at 1024 pixels, 7.8 GB at 256.
+    their own. In fp32 this gives 14.4 GB at 1024 pixels and 8.4 GB at 256; an earlier version took 14.4 and 7.8 GB.
     """
     peak = PEAK_TENSORS[size.half, size.tiled] * BYTES * size.width * size.side**2
     if device == "cpu":

@@ -1,7 +1,6 @@
 """The steps around LawDIS' networks, as in its authors' scripts: resizing, and the windows of the micro mode."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,23 +9,11 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from disbench.data.windows import Window
+
 SIDE = 1024  # pixels of a window
 ROUNDS = 50  # of looking for windows
 BLACK, WHITE = 5, 250  # levels between these are grey
-
-
-class Window(NamedTuple):
-    """A part of an image, in pixels."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @property
-    def region(self) -> tuple[slice, slice]:
-        """The rows and the columns."""
-        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
 def prepare(image: np.ndarray, size: tuple[int, int]) -> Tensor:

@@ -224,7 +224,7 @@ def test_the_command_writes_a_figure_for_a_paper(runs, tmp_path):
         (["--out", "g.svg", "--tex", "g.tex"], "LaTeX includes only .pdf and .png"),
         (["--out", "g.pdf", "--tex", "g.txt"], "g.txt: --tex writes LaTeX"),
         (["--out", "g 1.pdf", "--tex", "g.tex"], "LaTeX may not find a file of this name"),
-        (["--out", "g.pdf", "--tex", "g.tex", "--label", "a}b"], "--label a}b: not a label"),
+        (["--out", "g.pdf", "--tex", "g.tex", "--label", "a}b"], "--label a}b: give letters"),
         (["--out", "g.pdf", "--caption", "C"], "--caption: only a LaTeX figure has one; add --tex FILE.tex"),
         (["--out", "g.pdf", "--rows", "a", "--cases", "b"], "--rows and --cases both choose the images"),
         (["--out", "g.pdf", "--rows", "gain"], "--rows gain: a rule, not the name of an image"),

@@ -206,6 +206,8 @@ def test_subsets_are_selected_and_empty_columns_left_out(ours):
         ({"cite": True}, "--cite: not in markdown; the formats with it are latex"),
         ({"wide": False}, "--wide and --narrow: not in markdown"),
         ({"label": "a}b", "format": "latex"}, "--label a}b"),
+        ({"label": "a> #b", "format": "typst"}, "--label a> #b: give letters"),
+        ({"marks": "loud", "format": "typst"}, "unknown marks 'loud'; known: bold, colour"),
         ({"width": 3, "format": "latex"}, "--width 3"),
         ({"cite": True, "standalone": True, "format": "latex"}, "give --bib FILE"),
         ({"bib": "refs.txt", "format": "latex"}, "give a file NAME.bib"),

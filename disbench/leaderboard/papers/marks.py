@@ -107,8 +107,14 @@ def _find_meanings(parts: list[Published], cells: PaperCells) -> dict[tuple[str,
 
 
 def _set_marks(part: Published, marks: dict[Place, str]) -> Published:
-    columns: dict[str, dict[str, dict[str, str]]] = {}
+    """Return a part of a table with the marks of its own numbers."""
+    members = {(method, *line) for line in part.lines for method in part.line(*line)}
+    return replace(part, marks=nest_marks({place: mark for place, mark in marks.items() if place in members}))
+
+
+def nest_marks(marks: dict[Place, str]) -> dict[str, dict[str, dict[str, str]]]:
+    """Return marks as a Published table has them: method -> subset -> metric -> mark."""
+    nested: dict[str, dict[str, dict[str, str]]] = {}
     for (method, subset, metric), mark in marks.items():
-        if part.columns.get(method, {}).get(subset, {}).get(metric) is not None:
-            columns.setdefault(method, {}).setdefault(subset, {})[metric] = mark
-    return replace(part, marks=columns)
+        nested.setdefault(method, {}).setdefault(subset, {})[metric] = mark
+    return nested

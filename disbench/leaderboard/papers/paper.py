@@ -9,12 +9,12 @@ from disbench.leaderboard.audit import audit_tables
 from disbench.leaderboard.finding import Finding
 from disbench.leaderboard.papers.grid import MAX_BYTES, MAX_METHODS, Grid
 from disbench.leaderboard.papers.layout import UNNAMED, PaperCells, read_cells
-from disbench.leaderboard.papers.marks import read_marks, split_sources
+from disbench.leaderboard.papers.marks import nest_marks, read_marks, split_sources
 from disbench.leaderboard.papers.protocols import Verdict, judge_protocols
 from disbench.leaderboard.papers.tex import read_tex
 from disbench.leaderboard.papers.text_tables import read_csv, read_markdown
 from disbench.leaderboard.rules import check_between, check_digits
-from disbench.leaderboard.tables import Place, Published
+from disbench.leaderboard.tables import Published
 from disbench.system.documents import report_unreadable
 from disbench.system.files import require_regular_file
 
@@ -92,19 +92,12 @@ def _audit_table(path: Path, grid: Grid, cells: PaperCells) -> PaperTable:
     digits = [finding for source in split_sources(table, cells) for finding in check_digits(source)]
     findings += [replace(finding, paper=str(path)) for finding in (*digits, *marks.findings)]
     return PaperTable(
-        table=replace(table, marks=_nest(marks.marks)),
+        table=replace(table, marks=nest_marks(marks.marks)),
         findings=findings,
         unread=cells.unread,
         notes=[*cells.notes, *marks.notes],
         verdicts=list(judge_protocols(table)),
     )
-
-
-def _nest(marks: dict[Place, str]) -> dict[str, dict[str, dict[str, str]]]:
-    nested: dict[str, dict[str, dict[str, str]]] = {}
-    for (method, subset, metric), mark in marks.items():
-        nested.setdefault(method, {}).setdefault(subset, {})[metric] = mark
-    return nested
 
 
 def describe_paper(tables: list[PaperTable]) -> Iterator[str]:

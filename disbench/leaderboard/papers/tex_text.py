@@ -137,9 +137,10 @@ def _render_macro(source: str, at: int, out: _Rendering, depth: int) -> int:
     if name in SCRIPTS:
         optional = skip_optional(source, at)
         note = source[at:optional].strip("[] ")
-        return _render_script(f"{{{note}}}", 0, "^", out, depth) and optional if note else _render_script(
-            source, at, SCRIPTS[name], out, depth
-        )
+        if not note:
+            return _render_script(source, at, SCRIPTS[name], out, depth)
+        _render_script(f"{{{note}}}", 0, "^", out, depth)
+        return optional
     if name.lower().startswith(("cite", "ref", "eqref", "parencite")) or name in SILENT:
         return _skip_arguments(source, skip_optional(source, at), SILENT.get(name, 1))
     if name in COLOURS:

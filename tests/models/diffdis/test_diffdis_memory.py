@@ -53,7 +53,6 @@ def vae():
             torch.nn.init.normal_(layer.weight, 1, 0.3)
             torch.nn.init.normal_(layer.bias, 0, 0.3)
     conditioning.fold_mean(network)
-    conditioning.spare_memory(network)
     return network
 
 

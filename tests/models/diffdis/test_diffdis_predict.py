@@ -120,17 +120,6 @@ def test_the_folded_decoder_gives_the_same_maps(authors):
         torch.testing.assert_close(conditioning.decode(vae, latent), whole, rtol=0, atol=1e-6)
 
 
-def test_lean_blocks_give_the_same_values(authors):
-    vae, image = weights.load(*authors).vae, draw("image", 2, 3, 64, 64).clip(-1, 1)
-    with torch.inference_mode():
-        latent = conditioning.encode(vae, image)
-        decoded = conditioning.decode(vae, latent)
-        conditioning.spare_memory(vae)
-        assert any(isinstance(block, conditioning.LeanBlock) for block in vae.decoder.modules())
-        assert torch.equal(conditioning.encode(vae, image), latent)
-        assert torch.equal(conditioning.decode(vae, latent), decoded)
-
-
 def test_several_steps_are_those_of_the_stock_scheduler_at_every_row(authors):
     """Two steps written out: 999, then 499, each image's noise for its mask and then for its edges."""
     loaded, image = weights.load(*authors), draw("image", 2, 3, 64, 64).clip(-1, 1)

@@ -238,6 +238,12 @@ def test_inputs_are_paired_as_strictly_as_in_a_run(here, fault):
     assert not list(here.glob("**/netted.jsonl"))
 
 
+def test_dis_mini_is_not_rendered_for_inputs_that_it_does_not_have(here, monkeypatch):
+    monkeypatch.setattr("disbench.data.mini.ensure_rendered", lambda *_: pytest.fail("DIS-Mini is rendered"))
+    ran = call("train", "--model", "pdfnet", "--data", "mini", "--out", "out")
+    refused(ran, "PDFNet needs depth for each image; add --input depth=DIR")
+
+
 def test_a_recipe_takes_no_inputs(here):
     (here / "r.toml").write_text("")
     ran = call("train", "r.toml", "--data", "mine", "--input", "depth=depth", "--out", "out")
