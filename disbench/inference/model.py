@@ -48,6 +48,7 @@ class Model:
         inputs: names of the additional inputs that data sets or users supply.
         arguments: names of what `predict` takes next to an image: `inputs`, and "truth" for a predictor that takes it.
         sees_truth: whether the method receives ground truth.
+        is_trivial: whether it is a baseline without a network.
         guarded: whether faults of the predictor are reported as InputError: for code from outside disbench.
     """
 
@@ -65,6 +66,7 @@ class Model:
         self.arguments = (*self.inputs, TRUTH) if takes_truth else self.inputs
         self.sees_truth: bool = card.sees_truth or takes_truth or getattr(predictor, "sees_truth", False)
         self.clock = make_clock(predictor.device)
+        self.is_trivial = card.status == "trivial"
         self.guarded = not card.is_shipped
         self._process = os.getpid()
 

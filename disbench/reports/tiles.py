@@ -66,10 +66,8 @@ def colour_errors(mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
     Returns:
         uint8 (h, w, 3) RGB.
     """
-    p, t = mask.astype(np.float32)[..., None] / 255, truth.astype(np.float32)[..., None] / 255
-    agreed, false, missed = (np.array(c, np.float32) for c in (AGREEMENT, FALSE_POSITIVE, FALSE_NEGATIVE))
-    mixed = np.minimum(p, t) * agreed + np.maximum(p - t, 0) * false + np.maximum(t - p, 0) * missed
-    return np.rint(mixed).astype(np.uint8)
+    strengths = cv2.merge([cv2.min(mask, truth), cv2.subtract(mask, truth), cv2.subtract(truth, mask)])
+    return cv2.transform(strengths, np.array([AGREEMENT, FALSE_POSITIVE, FALSE_NEGATIVE]).T / 255)
 
 
 def _rgb(picture: np.ndarray) -> np.ndarray:

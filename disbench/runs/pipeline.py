@@ -117,17 +117,31 @@ def _add_seconds(seconds: Mapping[str, float], more: Mapping[str, float]) -> dic
 def map_ahead(
     pool: ThreadPoolExecutor | None, function: Callable, items: Iterable, ahead: AheadLimit
 ) -> Iterator[Any]:
-    """Map in order, `ahead.count` items ahead in the pool's threads; without a pool, one item after the other."""
+    """Map in order, `ahead.count` items ahead in the pool's threads; without a pool, one item after the other.
+
+    An InputError is raised after the items that are in flight, whose results it does not concern.
+    """
     if pool is None:
         yield from map(function, items)
         return
     pending: deque[Future] = deque()
-    for item in items:
-        pending.append(pool.submit(function, item))
-        while len(pending) > ahead.count:
-            yield pending.popleft().result()
+    fault: InputError | None = None
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            while len(pending) > ahead.count:
+                yield pending.popleft().result()
+    except InputError as error:
+        fault = error
     while pending:
-        yield pending.popleft().result()
+        try:
+            result = pending.popleft().result()
+        except InputError as error:
+            fault = fault or error
+        else:
+            yield result
+    if fault:
+        raise fault
 
 
 def hash_mask(mask: np.ndarray) -> str:

@@ -32,6 +32,7 @@ import numba  # noqa: E402
 from numba import njit  # noqa: E402
 from numba.core.caching import NullCache  # noqa: E402
 from numba.core.compiler import CompileResult  # noqa: E402
+from numba.core.runtime import rtsys  # noqa: E402
 from numba.core.serialize import dumps  # noqa: E402
 
 
@@ -83,7 +84,7 @@ class KernelCache(NullCache):
 
     def load_overload(self, sig, target_context):
         """Return the compiled kernel for a signature, or None if it must be compiled."""
-        target_context.refresh()
+        rtsys.initialize(target_context)
         data = read_checked(self._entry(sig, target_context.codegen()))
         if data is not None:
             try:

@@ -1,7 +1,10 @@
 """Convert between pixels and latents with the VAE."""
 
+from itertools import product
+
 import torch
 from diffusers import AutoencoderKL
+from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -41,3 +44,21 @@ def fold_mean(vae: AutoencoderKL) -> None:
     folded.weight.copy_(last.weight.mean(0, keepdim=True))
     folded.bias.copy_(last.bias.mean(0, keepdim=True))
     vae.decoder.conv_out = folded.requires_grad_(False)
+
+
+@torch.no_grad()
+def fold_upsampling(network: nn.Module) -> None:
+    """Replace each upsampling and its convolution by the transposed convolution that equals them, in place.
+
+    Upsampling by nearest neighbours repeats a pixel 2 x 2, so that the 3 x 3 convolution after it multiplies some
+    pixels more than once. The transposed convolution of 4 x 4 has the sums of those weights: 4 products instead of 9.
+    """
+    for block in network.modules():
+        if isinstance(block, Upsample2D):
+            plain = block.conv
+            spread = nn.ConvTranspose2d(plain.in_channels, plain.out_channels, 4, stride=2, padding=1)
+            kernel = plain.weight.flip(2, 3).transpose(0, 1)
+            places = product((0, 1), repeat=2)
+            spread.weight.copy_(sum(functional.pad(kernel, (x, 1 - x, y, 1 - y)) for x, y in places))
+            spread.bias.copy_(plain.bias)
+            block.conv, block.use_conv_transpose = spread.requires_grad_(False), True

@@ -92,7 +92,7 @@ def lower_weights(checkpoint: Checkpoint, decoder: torch.dtype) -> None:
     decoding = [vae.decoder, *filter(None, [vae.post_quant_conv])]
     for networks, dtype in ((encoding, torch.float16), (decoding, decoder)):
         for layer in (layer for network in networks for layer in network.modules()):
-            if isinstance(layer, nn.Conv2d | nn.Linear):
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 layer.to(dtype)
 
 

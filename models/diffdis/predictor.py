@@ -19,7 +19,7 @@ from disbench.errors import InputError, suggest_names
 from disbench.models._parts import device as devices
 from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors
-from disbench.models.diffdis.conditioning import factor, fold_mean
+from disbench.models.diffdis.conditioning import factor, fold_mean, fold_upsampling
 from disbench.models.diffdis.inference_memory import read_size, warn_if_short
 from disbench.models.diffdis.pipeline import Sampling, lower_weights, seeded_noise, segment
 from disbench.models.diffdis.tiles import enable_tiles
@@ -128,6 +128,10 @@ class DiffDIS:
         on_cuda, uses_tf32 = self.device.startswith("cuda"), self.options.precision == "tf32"
         self.environment = {"tf32": {"matmul": uses_tf32, "cudnn": uses_tf32}} if on_cuda else {}
         fold_mean(checkpoint.vae)
+        if self.device == "cpu":  # where it was measured
+            fold_upsampling(checkpoint.unet)
+            if self.options.vae != "tiled":
+                fold_upsampling(checkpoint.vae)
         self.decoder = torch.bfloat16 if devices.has_bf16(self.device) else torch.float32
         if self.options.precision == "fp16":
             lower_weights(checkpoint, self.decoder)

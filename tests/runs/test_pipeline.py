@@ -1,6 +1,7 @@
 """The path of an image: which thread uses the device, and how many images are ahead of it."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,13 +10,14 @@ from fake_cuda import FakeCuda
 from fake_timing import FakePredictor
 
 from disbench.data.location import find_dataset
+from disbench.errors import InputError
 from disbench.inference.model import Model
 from disbench.registry.loading import get_card
 from disbench.runs import ahead
 from disbench.runs.ahead import AheadLimit, count_bytes
 from disbench.runs.engines import threads
 from disbench.runs.engines.threads import LocalSource
-from disbench.runs.pipeline import make_rows
+from disbench.runs.pipeline import make_rows, map_ahead
 from disbench.runs.spec import MeasureSpec
 from disbench.system.clocks import EventClock
 from disbench.timing.stages import time_image
@@ -135,3 +137,18 @@ def test_processes_share_the_cores(monkeypatch):
     model = Model(get_card("otsu"), FakePredictor())
     model.device = "cuda:0"
     assert [LocalSource(model, count).default_workers for count in (1, 4, 200)] == [128, 32, 1]
+
+
+@pytest.mark.parametrize("broken_by", ["the function", "the items"])
+def test_what_is_in_flight_is_finished_before_a_fault_is_raised(broken_by):
+    def check(number, stage):
+        if number in (1, 3) and stage == broken_by:
+            raise InputError(f"item {number}")
+        return number
+
+    results = []
+    with ThreadPoolExecutor(2) as pool, pytest.raises(InputError, match="item 1"):
+        items = (check(number, "the items") for number in range(5))
+        for result in map_ahead(pool, lambda number: check(number, "the function"), items, AheadLimit(8)):
+            results.append(result)  # a list would be lost with the fault
+    assert results == ([0, 2] if broken_by == "the function" else [0])

@@ -195,11 +195,12 @@ def test_a_manifest_of_other_bytes_is_named(tmp_path):
         load_run(tmp_path)
 
 
-def test_an_image_that_breaks_stops_the_run_with_its_name_and_keeps_the_rest(tmp_path, folder):
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_image_that_breaks_stops_the_run_with_its_name_and_keeps_the_rest(workers, tmp_path, folder):
     image = folder / "im" / "f.jpg"
     image.write_bytes(image.read_bytes()[:-60])
     with pytest.raises(InputError, match=r"f\.jpg"):
-        otsu(folder, tmp_path / "runs")
+        otsu(folder, tmp_path / "runs", workers=workers)
     (run,) = (tmp_path / "runs" / "otsu").iterdir()
     assert len(RowLogs(run)) == 3
 

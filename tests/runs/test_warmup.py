@@ -47,7 +47,6 @@ def test_no_process_is_started_without_need_or_a_core(reason, started, monkeypat
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.ci
 def test_a_run_finds_all_its_kernels(monkeypatch, tmp_path, make_pairs):
     """In processes of their own, since the kernels of this one are compiled."""

@@ -16,13 +16,15 @@ from disbench.system.cores import count_cores
 class LocalSource:
     """Stages of this process.
 
-    Without a number of workers it takes one thread per core for maps and for accelerators, and none for a network on
-    the CPU, whose cores they would take and whose times they would spoil. `processes` of one machine share its cores.
+    Without a number of workers it takes one thread per core for maps, trivial methods and accelerators, and none for a
+    network on the CPU, whose cores they would take and whose times they would spoil. `processes` of one machine share
+    its cores.
     """
 
     def __init__(self, stages: Stages, processes: int = 1):
         self.stages, self.processes = stages, processes
-        network_on_cpu = stages.device == "cpu" and not isinstance(stages, MapFolder)
+        is_light = isinstance(stages, MapFolder) or getattr(stages, "is_trivial", False)
+        network_on_cpu = stages.device == "cpu" and not is_light
         self.default_workers = 0 if network_on_cpu else max(1, count_cores() // processes)
         self.description = replace(describe(stages), workers=self.default_workers)
 

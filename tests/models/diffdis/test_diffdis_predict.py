@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from diffusers.models.upsampling import Upsample2D
 from hashed_weights import GOLDENS, draw, hashed_base, hashed_unet
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from disbench.data.location import find_dataset
 from disbench.errors import InputError, SeveralStates
@@ -118,6 +120,24 @@ def test_the_folded_decoder_gives_the_same_maps(authors):
         conditioning.fold_mean(vae)
         assert vae.decode(latent).sample.shape[1] == 1
         torch.testing.assert_close(conditioning.decode(vae, latent), whole, rtol=0, atol=1e-6)
+
+
+def test_folded_upsamplings_give_the_same_outputs(authors):
+    loaded, latent = weights.load(*authors), draw("latent", 2, 4, 16, 8)
+    conditions = tuple(draw(f"scale {k}", 1, 4, 16 >> k, 8 >> k) for k in range(4))
+
+    @torch.no_grad()
+    def compute():
+        return loaded.unet(latent, 999, conditions, loaded.text), conditioning.decode(loaded.vae, latent)
+
+    plain = compute()
+    for network in (loaded.unet, loaded.vae):
+        conditioning.fold_upsampling(network)
+        upsamplers = [layer for layer in network.modules() if isinstance(layer, Upsample2D)]
+        assert len(upsamplers) == 3
+        assert all(isinstance(layer.conv, nn.ConvTranspose2d) for layer in upsamplers)
+    for folded, expected in zip(compute(), plain, strict=True):
+        torch.testing.assert_close(folded, expected, rtol=0, atol=1e-5)
 
 
 def test_several_steps_are_those_of_the_stock_scheduler_at_every_row(authors):
