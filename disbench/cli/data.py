@@ -22,7 +22,10 @@ class DataCommands(click.Group):
         return super().resolve_command(ctx, ["show", *args] if is_name else args)
 
 
-@click.group(cls=DataCommands)
+@click.group(
+    cls=DataCommands,
+    epilog=format_examples("disbench data DIS5K", "disbench data verify --data my-images"),
+)
 def data() -> None:
     """Check, freeze, rank and look up data sets. `data NAME` is `data show NAME`."""
 

@@ -10,7 +10,7 @@ from disbench.cli.options import PATH, TEXT, json_option, metrics_option, parse_
 from disbench.system.console import print_json, print_note, print_table, print_text
 
 
-@click.group()
+@click.group(epilog=format_examples("disbench leaderboard show --clean", "disbench leaderboard audit table.tex"))
 def leaderboard():
     """Show and check published and measured scores of methods."""
 

@@ -24,7 +24,7 @@ from onnx_files import onnx_file
 from own_registry import isolate_registry
 from torch import nn
 
-from disbench.cli.main import main
+from disbench.cli.main import ModelCommands, main
 from disbench.data import dataset
 from disbench.models.isnet import network as isnet_network
 from disbench.models.isnet import predictor as isnet
@@ -115,14 +115,17 @@ def test_every_command_that_is_shown_exists(page, command, tmp_path, monkeypatch
     parse(command)
 
 
-def list_leaves(group, context, words=()):
-    """The commands of a group and of the groups in it, each with its words."""
+def list_with_examples(group, context, words=()):
+    """The commands of a group and of the groups in it, and these groups, each with its words.
+
+    The group of a model has the examples of its commands only.
+    """
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        if isinstance(command, click.Group):
-            yield from list_leaves(command, click.Context(command, context), (*words, name))
-        else:
+        if not isinstance(command, ModelCommands):
             yield (*words, name), command
+        if isinstance(command, click.Group):
+            yield from list_with_examples(command, click.Context(command, context), (*words, name))
 
 
 def list_examples(command):
@@ -131,10 +134,12 @@ def list_examples(command):
     return [shlex.split(line) for line in examples.splitlines()]
 
 
-LEAVES = [((), main), *list_leaves(main, click.Context(main))]
+WITH_EXAMPLES = [((), main), *list_with_examples(main, click.Context(main))]
 
 
-@pytest.mark.parametrize(("words", "command"), LEAVES, ids=[" ".join(["disbench", *words]) for words, _ in LEAVES])
+@pytest.mark.parametrize(
+    ("words", "command"), WITH_EXAMPLES, ids=[" ".join(["disbench", *words]) for words, _ in WITH_EXAMPLES]
+)
 def test_the_help_of_every_command_ends_with_examples_that_parse(words, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     examples = list_examples(command)
@@ -149,7 +154,7 @@ def test_the_help_of_every_command_ends_with_examples_that_parse(words, command,
 
 
 def test_no_example_is_given_twice():
-    examples = [shlex.join(example) for _, command in LEAVES for example in list_examples(command)]
+    examples = [shlex.join(example) for _, command in WITH_EXAMPLES for example in list_examples(command)]
     assert len(examples) == len(set(examples))
 
 
