@@ -23,7 +23,7 @@ from disbench.models._training.checkpoints import (
 )
 from disbench.models._training.interruption import RESUME_HINT, Interrupted, hold_signals
 from disbench.models._training.loading import load_batches, report_lost_workers
-from disbench.models._training.optimization import Optimization
+from disbench.models._training.optimization import Optimization, report_compiler
 from disbench.models._training.processes import ALONE, Processes
 from disbench.models._training.schedule import Schedule
 from disbench.models._training.task import Task
@@ -91,8 +91,8 @@ def fit(
     began = perf_counter() - seconds
     net.train()
     numbers = range(first * schedule.accumulate, schedule.total * schedule.accumulate)
-    all_batches = load_batches(task, numbers, optimization.device)
-    with hold_signals() as interrupted, report_lost_workers(), closing(all_batches) as batches:
+    loaded = closing(load_batches(task, numbers, optimization.device))
+    with hold_signals() as interrupted, report_lost_workers(), report_compiler(schedule), loaded as batches:
         for step in range(first, schedule.total):
             losses, stop = optimization.take_step(step, batches, interrupted, hooks.lr_flag)
             done = step + 1

@@ -1,7 +1,9 @@
 """One step of a training: gradients, their average over the processes, the optimizer and the moving average."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from itertools import islice
 from typing import Any
@@ -12,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from disbench.errors import InputError
 from disbench.models._parts import device as devices
+from disbench.models._parts.weights import first_line
 from disbench.models._training.checkpoints import Stateful
 from disbench.models._training.processes import Processes
 from disbench.models._training.schedule import Schedule
@@ -49,7 +52,8 @@ class Optimization:
             for network in {id(x): x for x in (net, self.result)}.values():
                 shard_network(network, task.units(network))
         if schedule.compile:
-            net.compile(dynamic=False)
+            with report_compiler(schedule):
+                net.compile(dynamic=False)
         self.parameters = list(net.named_parameters())
         factors = {name: task.lr_multiplier(name) for name, _ in self.parameters}
         groups = [
@@ -120,6 +124,20 @@ def check_schedule(schedule: Schedule, device: str, processes: Processes) -> Non
     for key, value in {"precision": "fp16", "optimizer": "adamw8bit", "compile": True}.items():
         if getattr(schedule, key) == value:
             raise InputError(f"--fsdp: not with {key} = {json.dumps(value)}; change schedule.{key}, or omit --fsdp")
+
+
+@contextmanager
+def report_compiler(schedule: Schedule) -> Iterator[None]:
+    """Turn a fault of torch.compile, such as a missing C++ compiler, into an InputError."""
+    try:
+        yield
+    except RuntimeError as error:
+        names = f"{type(error).__module__} {error}"
+        if not schedule.compile or not re.search(r"torch\._(dynamo|inductor)|torch\.compile", names):
+            raise
+        raise InputError(
+            f"compile = true: torch.compile fails here ({first_line(error)}); set schedule.compile to false"
+        ) from error
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -79,7 +79,8 @@ class LatentCache:
     def __call__(self, recipe: Recipe, plan: BatchPlan, vae: AutoencoderKL, source: data.Files) -> Latents:
         """Read or encode the pictures of a batch, and draw the noise that `batches.encode_batch` draws.
 
-        Each picture is encoded in a batch of its own, so that its latents do not depend on its neighbours.
+        Each picture is encoded in a batch of its own, so that its latents do not depend on its neighbours. They equal
+        those of `batches.encode_batch` up to the rounding of its convolutions, which depends on the size of the batch.
         """
         rng = np.random.default_rng([recipe.seed, 1, plan.step])
         indices = data.rows_of_step(len(source), plan.stage.batch, plan.step, recipe.seed)
