@@ -69,10 +69,7 @@ def train_recipe(
         latent_cache.check_unchanged(recipe)
     check_output(context.out, [recipe.base, recipe.vae and path.parent / recipe.vae])
     device, processes = join_processes(context.device, sharded=context.sharded)
-    check_schedule(recipe.schedule, device, processes)
-    unfit = [key for key, fits in {"lora": not recipe.lora, "rollout": recipe.rollout == 1}.items() if not fits]
-    if processes.sharded and unfit:
-        raise InputError(f"--fsdp: not with {unfit[0]}; change the recipe, or omit --fsdp")
+    check_processes(recipe, device, processes)
     context = replace(context, device=device, processes=processes)
     samples, held_out = data.find_training_samples(location, validation, context.progress)
     start = prepare_checkpoint(recipe, path, samples, context)
@@ -93,6 +90,14 @@ def find_recipe(path: Path) -> Path:
     if path.name not in shipped and not path.exists():
         raise InputError(f"{path}: no such file, nor a recipe of disbench's; {suggest_names(path.name, shipped)}")
     return shipped.get(path.name, path)  # a folder, such as an --out, may have the name of a recipe
+
+
+def check_processes(recipe: Recipe, device: str, processes: Processes) -> None:
+    """Raise InputError if a device cannot compute as a recipe says, or processes cannot split its weights."""
+    check_schedule(recipe.schedule, device, processes)
+    unfit = [key for key, is_used in {"lora": recipe.lora > 0, "rollout": recipe.rollout > 1}.items() if is_used]
+    if processes.sharded and unfit:
+        raise InputError(f"--fsdp: not with {unfit[0]}; change the recipe, or omit --fsdp")
 
 
 def prepare_checkpoint(
@@ -241,7 +246,7 @@ class _UNetTask(Task):
         return score_checkpoint(network, self.held_out, self.recipe.infer_steps, self.recipe.show, picture)
 
     def units(self, net: DiffDISUNet) -> list[nn.Module]:
-        return [*net.down_blocks, net.mid_block, *net.up_blocks]
+        return memory.list_units(net)
 
     def lr_multiplier(self, parameter: str) -> float:
         return self.recipe.embedding_lr if parameter.startswith("class_embedding.") else 1.0
@@ -259,7 +264,7 @@ def load_pictures(recipe: Recipe, samples: Sequence[Sample]) -> data.Pictures | 
 
 def _estimate_memory(recipe: Recipe, start: Checkpoint, processes: Processes) -> memory.Estimate:
     """Estimate the memory of the most demanding stage, per process."""
-    stage = max(recipe.stages, key=lambda stage: stage.batch * stage.size**2)
-    images = stage.batch // processes.count
-    latent = stage.size // conditioning.factor(start.vae)
-    return memory.estimate_memory(start.unet, start.vae, recipe.schedule, start.text.shape[-2], latent, images)
+    load = memory.heaviest_load(recipe, conditioning.factor(start.vae), start.text.shape[-2], processes)
+    activations = memory.count_activations(start.unet, load, checkpointing=recipe.checkpointing)
+    shards = processes.count if processes.sharded else 1
+    return memory.make_estimate(start.unet, start.vae, recipe.schedule, load, activations, shards)
