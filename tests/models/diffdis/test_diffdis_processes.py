@@ -1,9 +1,12 @@
 """Several processes train what one trains."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +16,7 @@ import accelerate
 import pytest
 import torch
 from function_task import FunctionTask, fit_functions
-from tiny_training import TOGETHER, begin, train_tiny
+from tiny_training import TOGETHER, UNET, begin, train_tiny
 
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
@@ -22,7 +25,9 @@ from disbench.models._training.processes import Processes, join_processes
 from disbench.models._training.schedule import Schedule
 
 torch.set_num_threads(1)
-SCRIPT = Path(__file__).parents[2] / "helpers" / "tiny_training.py"
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "tests" / "helpers" / "tiny_training.py"
+MINI = ROOT / "models" / "diffdis" / "mini"
 
 
 @pytest.mark.ci
@@ -83,6 +88,38 @@ def test_other_numbers_of_processes_resume_a_training(make_pairs, tmp_path, runs
     for number, values in whole["optimizer"]["state"].items():
         for name, x in values.items():
             torch.testing.assert_close(resumed["optimizer"]["state"][number][name], x, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.ci
+@pytest.mark.slow
+def test_ctrl_c_at_torchrun_saves_the_step_of_all_processes(make_pairs, tmp_path):
+    """As in a terminal, before the first checkpoint; the launcher passes the signal on to each group of processes."""
+    unet = "".join(f"{key} = {json.dumps(value)}\n" for key, value in UNET.items())
+    (tmp_path / "tiny.toml").write_text(
+        f"vae = {json.dumps(str(MINI))}\nkeep = false\npictures = 40\nsize = 32\ntext = [2, 8]\n"
+        "stages = [{size = 32, steps = 5000, batch = 4}]\n"
+        f"[schedule]\nsteps = 5000\nlr = 1e-3\ncheckpoint_every = 5000\nlog_every = 1\n[unet]\n{unet}",
+        encoding="utf-8",
+    )
+    make_pairs(tmp_path / "set", list("abcdef"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "disbench"]
+    command += ["train", "tiny.toml", "--data", "set", "--out", "out", "--device", "cpu", "--workers", "1", "--fsdp"]
+    log, errors = tmp_path / "out" / "unet.jsonl", (tmp_path / "errors").open("w+")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=errors, stdout=errors, start_new_session=True
+    ) as launcher:
+        while not (log.exists() and log.read_text()):
+            assert launcher.poll() is None, (tmp_path / "errors").read_text()
+            time.sleep(0.1)
+        os.killpg(launcher.pid, signal.SIGINT)
+        launcher.wait()
+    errors.close()
+    steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+    assert torch.load(tmp_path / "out" / "unet.pt", weights_only=True)["step"] == steps[-1] == len(steps) < 5000
+    assert f"step {steps[-1]} of 5000 is saved" in (tmp_path / "errors").read_text()
+    places = [os.path.realpath(path) for path in Path("/proc").glob("[0-9]*/cwd")]
+    assert str(tmp_path.resolve()) not in places  # of processes that still run
 
 
 def test_processes_that_do_not_see_the_same_checkpoint_are_told(tmp_path):
