@@ -5,29 +5,18 @@ import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from disbench.errors import InputError
 from disbench.models._training.processes import Processes
+from disbench.models._training.task import Task
 from disbench.system.cores import count_cores
 
 MAX_WORKERS = 4  # by default, per training process
 START_METHOD = "fork"  # pictures in memory are shared, not copied
-
-
-class BatchMaker(Protocol):
-    """The part of a training's task that makes batches; see `loop.Task`."""
-
-    workers: int
-
-    def batch(self, step: int) -> Any:
-        """Make a batch on the CPU."""
-
-    def prepare(self, batch: Any) -> Any:
-        """Complete a batch on the device."""
 
 
 def choose_workers(requested: int | None, device: str, processes: Processes) -> int:
@@ -51,7 +40,7 @@ def choose_workers(requested: int | None, device: str, processes: Processes) -> 
     return min(MAX_WORKERS, count_cores() // processes.count)
 
 
-def load_batches(maker: BatchMaker, numbers: range, device: torch.device) -> Generator[Any, None, None]:
+def load_batches(task: Task, numbers: range, device: torch.device) -> Generator[Any, None, None]:
     """Yield the batches of some numbers in their order, which does not depend on the number of workers.
 
     While a batch is in use, the next one is prepared in a thread, and each worker makes or holds one more.
@@ -59,15 +48,15 @@ def load_batches(maker: BatchMaker, numbers: range, device: torch.device) -> Gen
     Raises:
         InputError: as making the batch did.
     """
-    batches: Iterator[Any] = map(maker.batch, numbers)
-    if maker.workers and numbers:
-        batches = _start_workers(maker, numbers, device)
+    batches: Iterator[Any] = map(task.batch, numbers)
+    if task.workers and numbers:
+        batches = _start_workers(task, numbers, device)
 
     def take() -> Any:
         batch = next(batches)
         if isinstance(batch, InputError):
             raise batch
-        return maker.prepare(batch)
+        return task.prepare(batch)
 
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -99,23 +88,23 @@ def report_lost_workers() -> Iterator[None]:
 class _Batches(Dataset):
     """The batches by their numbers. An InputError is returned, since DataLoader would add a traceback to it."""
 
-    def __init__(self, maker: BatchMaker):
-        self.maker = maker
+    def __init__(self, task: Task):
+        self.task = task
 
     def __getitem__(self, number: int) -> Any:
         try:
-            return self.maker.batch(number)
+            return self.task.batch(number)
         except InputError as error:
             return error
 
 
-def _start_workers(maker: BatchMaker, numbers: range, device: torch.device) -> Iterator[Any]:
+def _start_workers(task: Task, numbers: range, device: torch.device) -> Iterator[Any]:
     """Start the processes. Call it in the main thread, which then learns of a process that was killed."""
     loader = DataLoader(
-        _Batches(maker),
+        _Batches(task),
         batch_size=None,
         sampler=numbers,
-        num_workers=maker.workers,
+        num_workers=task.workers,
         prefetch_factor=1,
         pin_memory=device.type == "cuda",
         worker_init_fn=_leave_group,

@@ -5,7 +5,9 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from importlib import import_module
 from itertools import islice
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -18,13 +20,6 @@ from disbench.models._parts.weights import first_line
 from disbench.models._training.checkpoints import Stateful
 from disbench.models._training.processes import Processes
 from disbench.models._training.schedule import Schedule
-from disbench.models._training.sharding import (
-    WholeNetwork,
-    WholeOptimizer,
-    gather_tensors,
-    local_tensors,
-    shard_network,
-)
 from disbench.models._training.task import Losses, Task
 
 
@@ -42,15 +37,15 @@ class Optimization:
         self.average: AveragedModel | None = None
         if schedule.ema:
             update = get_ema_multi_avg_fn(schedule.ema)
-            self.average = AveragedModel(
-                net, multi_avg_fn=lambda x, y, n: update(local_tensors(x), local_tensors(y), n), use_buffers=True
-            )
+            if processes.sharded:
+                update = _sharding().update_parts(update)
+            self.average = AveragedModel(net, multi_avg_fn=update, use_buffers=True)
         self.result: nn.Module = self.average.module if self.average else net
         self.whole = self.result
         if processes.sharded:
             self.whole = deepcopy(net).cpu()
             for network in {id(x): x for x in (net, self.result)}.values():
-                shard_network(network, task.units(network))
+                _sharding().shard_network(network, task.units(network))
         if schedule.compile:
             with report_compiler(schedule):
                 net.compile(dynamic=False)
@@ -67,9 +62,9 @@ class Optimization:
         if self.average:
             self.modules["average"] = self.average
         if processes.sharded:
-            self.modules["optimizer"] = WholeOptimizer(self.optimizer)
+            self.modules["optimizer"] = _sharding().WholeOptimizer(self.optimizer)
             for key in {"model", "average"} & self.modules.keys():
-                self.modules[key] = WholeNetwork(self.modules[key])
+                self.modules[key] = _sharding().WholeNetwork(self.modules[key])
 
     def gather_result(self) -> nn.Module:
         """Return the network that the training is for, the moving average or the network itself, with all weights.
@@ -77,7 +72,7 @@ class Optimization:
         Where processes split them, all must call it together, and the result is a copy on the CPU.
         """
         if self.processes.sharded:
-            self.whole.load_state_dict(gather_tensors(self.result.state_dict()))
+            self.whole.load_state_dict(_sharding().gather_tensors(self.result.state_dict()))
         return self.whole
 
     def take_step(
@@ -104,7 +99,9 @@ class Optimization:
         self.processes.average([*losses.values(), stop])
         total = sum(losses.values())
         self.scaler.unscale_(self.optimizer)
-        norm = gather_tensors(nn.utils.clip_grad_norm_(self.net.parameters(), schedule.clip))
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), schedule.clip)
+        if self.processes.sharded:
+            norm = _sharding().gather_tensors(norm)
         # A scaler meets infinite gradients now and then, skips that step and lowers its scale.
         if not (total.isfinite() and (self.scaler.is_enabled() or norm.isfinite())):
             raise InputError(f"step {step}: loss {total:.3g}, gradient {norm:.3g}; {_advice(step, lr_flag)}")
@@ -113,6 +110,11 @@ class Optimization:
         if self.average:
             self.average.update_parameters(self.net)
         return losses, bool(stop)
+
+
+def _sharding() -> ModuleType:
+    """Import `sharding`, which takes seconds that most trainings can save."""
+    return import_module("disbench.models._training.sharding")
 
 
 def check_schedule(schedule: Schedule, device: str, processes: Processes) -> None:

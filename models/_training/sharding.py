@@ -3,7 +3,7 @@
 A checkpoint always has whole tensors, so any number of processes can resume it, sharded or not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor, distributed, nn
@@ -12,6 +12,9 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.optim import Optimizer
 from torch.utils._pytree import tree_map
+
+Update = Callable[[Any, Any, Any], None]
+"""update(averages, currents, count) changes the averages in place, as AveragedModel's multi_avg_fn does."""
 
 
 def shard_network(net: nn.Module, units: Sequence[nn.Module]) -> None:
@@ -33,9 +36,14 @@ def gather_tensors(tree: Any) -> Any:
     return tree_map(lambda x: x.full_tensor().cpu() if isinstance(x, DTensor) else x, tree)
 
 
-def local_tensors(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """Return the part of each tensor that this process has, which of a tensor that is not split is all."""
-    return [x.to_local() if isinstance(x, DTensor) else x for x in tensors]
+def update_parts(update: Update) -> Update:
+    """Make a function of lists of tensors compute with the parts that this process has."""
+
+    def compute(averages: Sequence[Tensor], currents: Sequence[Tensor], count: Any) -> None:
+        parts = ([x.to_local() if isinstance(x, DTensor) else x for x in tensors] for tensors in (averages, currents))
+        update(*parts, count)
+
+    return compute
 
 
 class WholeNetwork:
