@@ -58,10 +58,27 @@ RECIPE_MODEL = "diffdis"  # the model that RECIPE trains, by the `trainer` of it
 )
 @click.option("--device", help="cpu, cuda, cuda:1, mps. Default: the best available.")
 @click.option(
+    "--workers",
+    type=click.IntRange(0, 256),
+    help="Processes that load pictures; 0: a thread. Default: 0 on the CPU, up to 4 for each GPU.",
+)
+@click.option(
+    "--cache-latents",
+    is_flag=True,
+    help="Encode each picture once and keep its latents in the cache, for a RECIPE without augmentation.",
+)
+@click.option(
+    "--fsdp",
+    is_flag=True,
+    help="Split weights, gradients and moments among the processes of a launcher, for less memory. Needs RECIPE.",
+)
+@click.option(
     "--track", type=click.Choice(["tensorboard", "trackio"]), help="Also log to an experiment tracker. Needs RECIPE."
 )
 @add_options(models_option, *training_options)
-def train(recipe, changes, model, data, validate, inputs, out, device, track, **model_options):
+def train(
+    recipe, changes, model, data, validate, inputs, out, device, workers, cache_latents, fsdp, track, **model_options
+):
     """Train DiffDIS by a recipe, or another method by its name.
 
     RECIPE is a TOML file, or the name of a shipped one: paper, recommended, mini.
@@ -71,8 +88,9 @@ def train(recipe, changes, model, data, validate, inputs, out, device, track, **
     if (recipe is None) == (model is None):
         raise InputError("give a recipe of DiffDIS, or --model NAME")
     model_options = {key: value for key, value in model_options.items() if value not in (None, ())}
-    if model and (track or changes):
-        raise InputError(f"{'--track' if track else '--set'} needs a recipe; omit it with --model")
+    needing_recipe = {"--track": track, "--set": changes, "--cache-latents": cache_latents, "--fsdp": fsdp}
+    if model and (names := [name for name, value in needing_recipe.items() if value]):
+        raise InputError(f"{names[0]} needs a recipe; omit it with --model")
     if recipe and inputs:
         raise InputError("--input needs --model; omit it with a recipe, DiffDIS takes images only")
     if recipe and model_options:
@@ -95,7 +113,15 @@ def train(recipe, changes, model, data, validate, inputs, out, device, track, **
 
     is_first = os.environ.get("RANK", "0") == "0"  # among processes that train together
     with show_progress() as progress, lock_folder(out) if is_first else nullcontext():
-        context = TrainingContext(out=out, device=device, progress=progress, log=print_note)
+        context = TrainingContext(
+            out=out,
+            device=device,
+            workers=workers,
+            cache_latents=cache_latents,
+            sharded=fsdp,
+            progress=progress,
+            log=print_note,
+        )
         if train_recipe:
             train_recipe(recipe, data, context, validation=validate, changes=changes, track=track)
             return

@@ -4,6 +4,7 @@
     truths-v2/          skeletons and complexity of ground truths (disbench.data.truth_cache)
     digests-v1/         digests of the files of data sets (disbench.data.digest_cache)
     parquet-v1/         images and masks of parquet files (disbench.data.parquet)
+    latents-v1/         latents of training pictures (models/diffdis/latent_cache.py)
     kernels-v1/         compiled kernels (disbench.system.compilation)
     weights-v1/         downloaded weights and their digests (disbench.registry.url_files)
 
@@ -23,9 +24,9 @@ from pathlib import Path
 from disbench.errors import UnwritableCache
 from disbench.system.files import write_atomic
 
-KINDS = ("kernels", "truths", "digests", "parquet", "dis-mini")
+KINDS = ("kernels", "truths", "digests", "parquet", "latents", "dis-mini")
 KERNELS_VERSION = "v1"  # change it whenever the content of a compiled kernel's file can change
-_CLEARED = ("kernels", "truths", "digests", "parquet")  # by clear_caches(); DIS-Mini and weights stay
+_CLEARED = ("kernels", "truths", "digests", "parquet", "latents")  # by clear_caches(); DIS-Mini and weights stay
 _warned: set[Path] = set()
 
 
@@ -111,7 +112,7 @@ def list_caches() -> dict[str, CacheState]:
 
 
 def clear_caches() -> tuple[int, int]:
-    """Remove kernels, truths, digests and parquet files, of all versions. Returns the files and the bytes removed."""
+    """Remove all versions of everything but DIS-Mini and weights. Returns the files and the bytes removed."""
     entries = (path for kind in _CLEARED for path in cache_root().glob(f"{kind}-v*/**/*"))
     files = [path for path in entries if path.is_file()]
     size = sum(path.stat().st_size for path in files)

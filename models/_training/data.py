@@ -82,8 +82,12 @@ class Files:
 
 
 def read_pair(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
-    """Read an image, uint8 (h, w, 3), and its ground truth, uint8 (h, w), at their original size."""
-    return read_image(sample.image), read_truth(sample.truth, kind=sample.truth_kind)
+    """Read an image, uint8 (h, w, 3), and its ground truth, uint8 (h, w), at their original size.
+
+    Raises InputError as `read_image` does, and for files that have changed since they were hashed.
+    """
+    image = read_image(sample.image, sample.image_digest)
+    return image, read_truth(sample.truth, sample.truth_digest, sample.truth_kind)
 
 
 def load_pictures(samples: Sequence[Sample], size: int) -> Pictures:

@@ -19,10 +19,17 @@ from disbench.system.variables import read_count
 
 @dataclass(frozen=True)
 class Processes:
-    """The place of this process among those that train together."""
+    """The place of this process among those that train together.
+
+    Attributes:
+        rank: number of this process, from 0.
+        count: number of processes.
+        sharded: whether each process has only its part of weights, gradients and moments.
+    """
 
     rank: int = 0
     count: int = 1
+    sharded: bool = False
 
     @property
     def first(self) -> bool:
@@ -46,19 +53,34 @@ class Processes:
         for x in tensors:
             x /= self.count
 
+    def agree(self, number: int, device: torch.device) -> bool:
+        """Return whether all processes have the same number. `device` is that of their tensors."""
+        if self.count == 1:
+            return True
+        moments = torch.tensor([number, number**2], dtype=torch.float64, device=device)
+        self.average([moments])
+        mean, mean_square = moments.tolist()
+        return mean_square == mean**2
+
 
 ALONE = Processes()
 PATIENCE = timedelta(hours=12)  # the others wait while the first validates; NCCL's ten minutes can be too few
 
 
-def join_processes(device: str | None) -> tuple[str, Processes]:
-    """Join the processes that the launcher, if any, has started; return the device and this process' place."""
+def join_processes(device: str | None, *, sharded: bool = False) -> tuple[str, Processes]:
+    """Join the processes that the launcher, if any, has started; return the device and this process' place.
+
+    Raises:
+        InputError: if the device is missing, or only one process is to share its weights.
+    """
     if read_count("WORLD_SIZE", 1) == 1:
+        if sharded:
+            raise InputError("--fsdp: there is only one process; start several with torchrun or accelerate launch")
         return devices.choose_device(device), ALONE
     from accelerate import PartialState
 
     state = PartialState(cpu=device == "cpu", timeout=PATIENCE)
-    return str(state.device), Processes(state.process_index, state.num_processes)
+    return str(state.device), Processes(state.process_index, state.num_processes, sharded)
 
 
 class BatchNorm(nn.BatchNorm2d):

@@ -30,6 +30,7 @@ class Schedule:
     ema: Annotated[float, Meta(ge=0, lt=1)] = 0.998  # decay of the moving average of the weights; 0: no average
     accumulate: Count = 1  # batches per step
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"  # of computations; weights stay in fp32
+    compile: bool = False  # whether torch.compile compiles the network; each size of a stage takes minutes at its start
     keep: Natural = 1  # number of best moving averages to keep, by the first score of the validation
     log_every: Count = 20
     checkpoint_every: Count = 100

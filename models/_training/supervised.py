@@ -6,11 +6,11 @@ A method's folder has its losses: `train.py` there has a class `Training`, which
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,14 +30,17 @@ from disbench.models._training import inputs as additional
 from disbench.models._training.changes import change_inputs, draw_change
 from disbench.models._training.checkpoints import RunState
 from disbench.models._training.context import TrainingContext
-from disbench.models._training.loop import Hooks, Task, fit
+from disbench.models._training.loading import choose_workers
+from disbench.models._training.loop import Hooks, fit
 from disbench.models._training.method import Training
 from disbench.models._training.schedule import Schedule
+from disbench.models._training.task import Task
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card, import_attribute
 from disbench.registry.weights import resolve_weights
 from disbench.runs.outputs import check_output
 from disbench.system.files import write_atomic
+from disbench.system.variables import read_count
 
 MAX_MEMORY = 2 << 30  # bytes; pictures that take more are read from their files each time
 VALIDATE_EVERY = 500
@@ -89,6 +92,8 @@ def train_model(
         InputError: if the model has no training, or an option or the data set does not fit.
     """
     card = get_card(name)
+    if read_count("WORLD_SIZE", 1) > 1:
+        raise InputError("--model trains in one process; start it without torchrun or accelerate launch")
     if not card.training:
         trainable = ", ".join(other.name for other in list_cards().values() if other.training)
         raise InputError(f"{card.title} has no training here; those that have: {trainable}; DiffDIS takes a recipe")
@@ -140,6 +145,7 @@ def train_stages(
     every = VALIDATE_EVERY if recipe.validate_every is None else recipe.validate_every
     ema = max(0.0, min(0.998, 1 - EMA_SPANS / recipe.steps))
     inputs = pictures.inputs
+    workers = choose_workers(context.workers, context.device, context.processes)
     hooks = Hooks(progress=context.progress, tracker=context.tracker, lr_flag="--lr")
     scores = None
     for number, stage in enumerate(training.stages):
@@ -154,6 +160,7 @@ def train_stages(
             held_out=held_out if last else (),
             number=number,
             device=context.device,
+            workers=workers,
         )
         validate_every = every if last and held_out else 0
         schedule = Schedule(
@@ -176,14 +183,13 @@ def train_stages(
     return scores
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
+class _Batch(NamedTuple):
     """A batch of a step."""
 
     step: int
     images: Tensor
     labels: Tensor
-    inputs: additional.Batch = field(default_factory=dict)
+    inputs: additional.Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +203,7 @@ class _StageTask(Task):
     held_out: Sequence[Sample]
     number: int  # of the stage, from 0
     device: str
+    workers: int
 
     def batch(self, step: int) -> _Batch:
         recipe = self.recipe
@@ -212,7 +219,7 @@ class _StageTask(Task):
 
     def losses(self, net: nn.Module, batch: _Batch) -> dict[str, Tensor]:
         torch.manual_seed(batch.step)  # so that dropout depends on nothing but the step, after a resume too
-        images, labels = (x.to(self.device) for x in (batch.images, batch.labels))
+        images, labels = (x.to(self.device, non_blocking=True) for x in (batch.images, batch.labels))
         return self.training.losses(net, images, labels, **additional.to_device(batch.inputs, self.device))
 
     def validate(self, net: nn.Module, step: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ of several processes can make its part of the same batch.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,8 +15,9 @@ from torch import Tensor
 
 from disbench.data.dataset import Sample
 from disbench.models._training import data
+from disbench.models._training.changes import Change, draw_change
 from disbench.models._training.data import EVERY
-from disbench.models._training.loop import autocast
+from disbench.models._training.optimization import autocast
 from disbench.models.diffdis import authors, conditioning, noise, pipeline
 from disbench.models.diffdis.losses import Latents
 from disbench.models.diffdis.settings import Recipe, Stage
@@ -39,6 +41,22 @@ class BatchPlan:
     part: slice = field(default_factory=lambda: EVERY)  # a slice is not hashable
 
 
+class Drawn(NamedTuple):
+    """The pictures of a batch, augmented and mixed, on the CPU.
+
+    Attributes:
+        images: (b, 3, s, s) in [0, 1].
+        masks: (b, 1, s, s) in [0, 1].
+        outlines: edge maps (b, 1, s, s) in [0, 1].
+        rng: generator of the noise, which is drawn in the training process: its rounding depends on the threads.
+    """
+
+    images: Tensor
+    masks: Tensor
+    outlines: Tensor
+    rng: np.random.Generator
+
+
 Encoder = Callable[[Recipe, BatchPlan, AutoencoderKL, Source], Latents]
 """The signature of `encode_batch`."""
 
@@ -48,18 +66,43 @@ def make_batch(recipe: Recipe, plan: BatchPlan, vae: AutoencoderKL, source: Sour
     return adapt_latents(encode_batch(recipe, plan, vae, source), recipe, plan)
 
 
-@torch.no_grad()
 def encode_batch(recipe: Recipe, plan: BatchPlan, vae: AutoencoderKL, source: Source) -> Latents:
     """Make what does not depend on the network's parts nor on its denoising steps; most ablations share it."""
+    return encode_drawn(recipe, plan, vae, draw_batch(recipe, plan, source))
+
+
+def draw_batch(recipe: Recipe, plan: BatchPlan, source: Source) -> Drawn:
+    """Draw, augment and mix the pictures of a batch."""
     rng = np.random.default_rng([recipe.seed, 1, plan.step])
     indices = data.rows_of_step(len(source), plan.stage.batch, plan.step, recipe.seed)
-    pixels = _make_pixels(recipe, plan, source, indices, rng)
-    images, masks, outlines = (data.to_input(x.to(vae.device)) for x in pixels)
+    return Drawn(*_make_pixels(recipe, plan, source, indices, rng), rng)
+
+
+def encode_drawn(recipe: Recipe, plan: BatchPlan, vae: AutoencoderKL, drawn: Drawn) -> Latents:
+    """Encode what `draw_batch` drew, on the device of the VAE."""
+    pixels = drawn.images, drawn.masks, drawn.outlines
+    return make_latents(recipe, plan, encode_pixels(recipe, vae, pixels), drawn.rng)
+
+
+@torch.no_grad()
+def encode_pixels(recipe: Recipe, vae: AutoencoderKL, pixels: tuple[Tensor, Tensor, Tensor]) -> list[Tensor]:
+    """Encode images (b, 3, s, s), masks and edge maps (b, 1, s, s), in [0, 1], on the device of the VAE.
+
+    Returns the latents of the masks, of the edge maps and of the images at their size, 1/2, 1/4 and 1/8.
+    """
+    images, masks, outlines = (data.to_input(x.to(vae.device, non_blocking=True)) for x in pixels)
     with autocast(vae.device, recipe.schedule.precision):
-        mask, edge = (conditioning.encode(vae, x).float() for x in (masks, outlines))
-        conditions = conditioning.conditions(vae, images)
-    drawn = _draw_noise(recipe, plan, mask.shape[1:], rng).to(vae.device)
-    return Latents(mask=mask, edge=edge, noise=drawn, conditions=conditions, leak=plan.stage.leak)
+        truths = [conditioning.encode(vae, x).float() for x in (masks, outlines)]
+        return [*truths, *conditioning.conditions(vae, images)]
+
+
+def make_latents(
+    recipe: Recipe, plan: BatchPlan, encoded: Sequence[Tensor], rng: np.random.Generator
+) -> Latents:
+    """Add noise and settings to what `encode_pixels` encoded. `rng`: generator that has drawn the pictures."""
+    mask, edge, *conditions = encoded
+    drawn_noise = _draw_noise(recipe, plan, mask.shape[1:], rng).to(mask.device)
+    return Latents(mask=mask, edge=edge, noise=drawn_noise, conditions=tuple(conditions), leak=plan.stage.leak)
 
 
 def adapt_latents(latents: Latents, recipe: Recipe, plan: BatchPlan) -> Latents:
@@ -86,12 +129,24 @@ def _make_pixels(
             samples, size, rng, recipe.cutmix, plan.part, min_max=recipe.min_max
         )
         return images, masks, edges if recipe.native_edges else data.edges(masks, recipe.edge_width)
-    augment = replace(recipe.augment, crop=plan.stage.crop)
-    images, masks = data.make_batch(source, indices, size, augment, rng, plan.part)
-    probability = recipe.augment.cutmix if recipe.cutmix is True else float(recipe.cutmix)
-    boxes = data.draw_boxes(len(indices), probability, (size, size), rng)
+    changes, boxes = draw_changes(recipe, plan.stage, rng)
+    images, masks = data.change_pictures(source, indices[plan.part], size, changes[plan.part])
     images, masks = data.paste_boxes(boxes[plan.part], images, masks)
     return images, masks, data.edges(masks, recipe.edge_width)
+
+
+def draw_changes(
+    recipe: Recipe, stage: Stage, rng: np.random.Generator
+) -> tuple[list[Change], list[data.Box | None]]:
+    """Draw how each picture of a batch is changed, and its box of CutMix."""
+    augment = replace(recipe.augment, crop=stage.crop)
+    changes = [draw_change(augment, rng) for _ in range(stage.batch)]
+    return changes, data.draw_boxes(stage.batch, cutmix_probability(recipe), (stage.size, stage.size), rng)
+
+
+def cutmix_probability(recipe: Recipe) -> float:
+    """Return the probability of CutMix for a recipe that does not augment as the authors do."""
+    return recipe.augment.cutmix if recipe.cutmix is True else float(recipe.cutmix)
 
 
 def _draw_noise(recipe: Recipe, plan: BatchPlan, shape: Sequence[int], rng: np.random.Generator) -> Tensor:

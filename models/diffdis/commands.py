@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from disbench.cli.examples import format_examples
 from disbench.cli.options import (
     PATH,
     TEXT,
+    KeyValue,
     add_options,
     data_options,
     json_option,
@@ -193,6 +195,58 @@ def noise_spread(data, split, arguments, without_dbia, base, seeds, pictures, de
     print_table(("network", *MEASURES), rows)
 
 
+@click.command(
+    "training-memory",
+    epilog=format_examples(
+        "disbench diffdis training-memory mini",
+        "disbench diffdis training-memory paper --memory 24",
+    ),
+)
+@click.argument("recipe", type=PATH)
+@click.option(
+    "--set", "changes", multiple=True, type=KeyValue(), metavar="KEY=VALUE", help="Change a key of the recipe."
+)
+@click.option(
+    "--processes", default=1, show_default=True, type=click.IntRange(1), help="Processes that train together."
+)
+@click.option(
+    "--memory", default=24.0, show_default=True, type=click.FloatRange(0, min_open=True), help="GiB of each GPU."
+)
+@json_option
+def training_memory(recipe, changes, processes, memory, as_json):
+    """Estimate which settings let a RECIPE train in the memory of a GPU. Nothing is trained."""
+    with _needs_extra("training", "train"):
+        from disbench.models.diffdis.training_memory import compare_settings
+
+    settings = compare_settings(recipe, changes, processes)
+    available = memory * 2**30
+    fitting = [setting for setting in settings if setting.fits(available)]
+    if as_json:
+        rows = [
+            {"options": x.options, **asdict(x.estimate), "total": x.estimate.total, "fits": x in fitting}
+            for x in settings
+        ]
+        print_json({"processes": processes, "memory": available, "settings": rows})
+        return
+    columns = ("parameters", "gradients", "moments", "average", "activations", "vae", "total")
+    rows = [
+        (
+            x.options or "the recipe as it is",
+            *(f"{getattr(x.estimate, name) / 1e9:.1f}" for name in columns),
+            "yes" if x in fitting else "no",
+        )
+        for x in settings
+    ]
+    print_table(
+        ("setting", *columns, "fits"), rows, title=f"GB per process, an estimate; {memory:g} GiB are there"
+    )
+    if fitting:
+        advice = fitting[0].options or "the recipe as it is"
+        click.echo(f"{memory:g} GiB: {advice} ({fitting[0].estimate.total / 1e9:.1f} GB by this estimate)")
+    else:
+        click.echo(f"{memory:g} GiB: none of these; take smaller stages, lora, or more processes with --fsdp")
+
+
 def _parse_network(argument: str) -> tuple[str, str]:
     """Split [TITLE=]WEIGHTS into title and weights. An existing path is never split."""
     if Path(argument).exists():
@@ -203,4 +257,4 @@ def _parse_network(argument: str) -> tuple[str, str]:
     return title, weights
 
 
-COMMANDS = {command.name: command for command in (ablate, export, noise_spread, vae_ceiling)}
+COMMANDS = {command.name: command for command in (ablate, export, noise_spread, training_memory, vae_ceiling)}

@@ -13,6 +13,8 @@ from disbench.models.diffdis import pipeline
 from disbench.models.diffdis.checkpoint import PredictionType
 from disbench.models.diffdis.unet import WHOLE, Parts
 
+MAX_COMPILED = 8  # shapes of one network that torch.compile compiles before it silently stops compiling
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -69,6 +71,12 @@ class Recipe:
             raise InputError("stages: batch must be even, since CutMix mixes neighbours")
         if (total := sum(stage.steps for stage in self.stages)) != self.schedule.total:
             raise InputError(f"the stages have {total} steps, the schedule {self.schedule.total}; make them equal")
+        shapes = {(stage.size, stage.batch) for stage in self.stages}
+        if self.schedule.compile and len(shapes) > MAX_COMPILED:
+            raise InputError(
+                f"compile = true: the stages have {len(shapes)} sizes and batches, and torch.compile takes "
+                f"{MAX_COMPILED}; set schedule.compile to false, or give fewer"
+            )
         if self.rollout > 1 and self.timesteps != (pipeline.LAST,):
             raise InputError("a rollout starts at t = 999; timesteps are for one step")
         if not all(0 <= t < pipeline.STEPS for t in self.timesteps):

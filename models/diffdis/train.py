@@ -11,17 +11,20 @@ from itertools import accumulate
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from disbench.data.dataset import DataLocation, Sample
 from disbench.errors import InputError, suggest_names
 from disbench.models._training import data, recipes, tracking
 from disbench.models._training.checkpoints import RunState
 from disbench.models._training.context import TrainingContext
-from disbench.models._training.loop import Hooks, Task, fit
+from disbench.models._training.loading import choose_workers
+from disbench.models._training.loop import Hooks, fit
+from disbench.models._training.optimization import check_schedule
 from disbench.models._training.processes import Processes, join_processes
-from disbench.models.diffdis import batches, check, conditioning, lora, memory, weights
-from disbench.models.diffdis.batches import BatchPlan, Encoder, Source
+from disbench.models._training.task import Task
+from disbench.models.diffdis import batches, check, conditioning, latent_cache, lora, memory, weights
+from disbench.models.diffdis.batches import BatchPlan, Drawn, Encoder, Source
 from disbench.models.diffdis.checkpoint import Checkpoint
 from disbench.models.diffdis.losses import Latents, one_step, several_steps
 from disbench.models.diffdis.settings import Recipe, Stage
@@ -62,8 +65,11 @@ def train_recipe(
     recipe = recipes.convert_table(path, recipes.apply_changes(recipes.read_table(path), changes), Recipe)
     if recipe.vae and not (path.parent / recipe.vae).is_dir():
         recipes.read_recipe(path.parent / recipe.vae, VAERecipe)  # reports its faults before any work
+    if context.cache_latents:
+        latent_cache.check_unchanged(recipe)
     check_output(context.out, [recipe.base, recipe.vae and path.parent / recipe.vae])
-    device, processes = join_processes(context.device)
+    device, processes = join_processes(context.device, sharded=context.sharded)
+    check_processes(recipe, device, processes)
     context = replace(context, device=device, processes=processes)
     samples, held_out = data.find_training_samples(location, validation, context.progress)
     start = prepare_checkpoint(recipe, path, samples, context)
@@ -84,6 +90,14 @@ def find_recipe(path: Path) -> Path:
     if path.name not in shipped and not path.exists():
         raise InputError(f"{path}: no such file, nor a recipe of disbench's; {suggest_names(path.name, shipped)}")
     return shipped.get(path.name, path)  # a folder, such as an --out, may have the name of a recipe
+
+
+def check_processes(recipe: Recipe, device: str, processes: Processes) -> None:
+    """Raise InputError if a device cannot compute as a recipe says, or processes cannot split its weights."""
+    check_schedule(recipe.schedule, device, processes)
+    unfit = [key for key, is_used in {"lora": recipe.lora > 0, "rollout": recipe.rollout > 1}.items() if is_used]
+    if processes.sharded and unfit:
+        raise InputError(f"--fsdp: not with {unfit[0]}; change the recipe, or omit --fsdp")
 
 
 def prepare_checkpoint(
@@ -134,7 +148,7 @@ def train_unet(
     samples: Source,
     held_out: Sequence[Sample],
     context: TrainingContext,
-    encode: Encoder = batches.encode_batch,
+    encode: Encoder | None = None,
 ) -> DiffDISUNet:
     """Train the U-Net of a checkpoint in place.
 
@@ -144,7 +158,7 @@ def train_unet(
         samples: pictures to train on, or samples from which they are read.
         held_out: samples to validate on.
         context: device, output and log of the training. The device must not be None.
-        encode: makes the latents of a batch; a caller may cache the latents of `batches.encode_batch`.
+        encode: makes the latents of a batch instead of `batches.encode_batch`, whose latents a caller may cache.
 
     Returns:
         The moving average of the U-Net.
@@ -157,7 +171,10 @@ def train_unet(
     )
     needs_files = recipe.augment == "authors"
     source = samples
-    if not needs_files and not isinstance(samples, data.Pictures | data.Files):
+    if context.cache_latents:
+        source = data.Files(latent_cache.hash_samples(samples), recipe.pictures)
+        encode = latent_cache.LatentCache(recipe, start.vae)
+    if not needs_files and not isinstance(source, data.Pictures | data.Files):
         source = load_pictures(recipe, samples)
     digest = source.digest if isinstance(source, data.Pictures | data.Files) else data.digest_samples(source)
     task = _UNetTask(
@@ -168,6 +185,7 @@ def train_unet(
         samples_folder=context.out / "samples",
         parts=[context.processes.local_slice(stage.batch) for stage in recipe.stages],
         encode=encode,
+        workers=0 if encode else choose_workers(context.workers, context.device, context.processes),
     )
     trained = fit(
         start.unet,
@@ -192,15 +210,28 @@ class _UNetTask(Task):
     held_out: Sequence[Sample]
     samples_folder: Path
     parts: Sequence[slice]  # of a batch of each stage, for this process
-    encode: Encoder
+    encode: Encoder | None
+    workers: int
 
-    def batch(self, step: int) -> Latents:
+    def batch(self, step: int) -> tuple[int, Drawn | None]:
+        if self.encode:
+            return step, None
+        return step, batches.draw_batch(self.recipe, self._plan(step), self.source)
+
+    def prepare(self, batch: tuple[int, Drawn | None]) -> Latents:
+        step, drawn = batch
+        plan, vae = self._plan(step), self.start.vae
+        if self.encode:
+            latents = self.encode(self.recipe, plan, vae, self.source)
+        else:
+            latents = batches.encode_drawn(self.recipe, plan, vae, drawn)
+        return batches.adapt_latents(latents, self.recipe, plan)
+
+    def _plan(self, step: int) -> BatchPlan:
         # Steps are counted in batches here, of which a step of the stages has `accumulate`.
         ends = list(accumulate(stage.steps for stage in self.recipe.stages))
         number = bisect_right(ends, step // self.recipe.schedule.accumulate)
-        plan = BatchPlan(step=step, stage=self.recipe.stages[number], part=self.parts[number])
-        latents = self.encode(self.recipe, plan, self.start.vae, self.source)
-        return batches.adapt_latents(latents, self.recipe, plan)
+        return BatchPlan(step=step, stage=self.recipe.stages[number], part=self.parts[number])
 
     def losses(self, net: DiffDISUNet, batch: Latents) -> dict[str, Tensor]:
         network = replace(self.start, unet=net)
@@ -213,6 +244,9 @@ class _UNetTask(Task):
             return {}
         network, picture = replace(self.start, unet=net), self.samples_folder / f"{step}.png"
         return score_checkpoint(network, self.held_out, self.recipe.infer_steps, self.recipe.show, picture)
+
+    def units(self, net: DiffDISUNet) -> list[nn.Module]:
+        return memory.list_units(net)
 
     def lr_multiplier(self, parameter: str) -> float:
         return self.recipe.embedding_lr if parameter.startswith("class_embedding.") else 1.0
@@ -230,7 +264,7 @@ def load_pictures(recipe: Recipe, samples: Sequence[Sample]) -> data.Pictures | 
 
 def _estimate_memory(recipe: Recipe, start: Checkpoint, processes: Processes) -> memory.Estimate:
     """Estimate the memory of the most demanding stage, per process."""
-    stage = max(recipe.stages, key=lambda stage: stage.batch * stage.size**2)
-    images = stage.batch // processes.count
-    latent = stage.size // conditioning.factor(start.vae)
-    return memory.estimate_memory(start.unet, start.vae, recipe.schedule, start.text.shape[-2], latent, images)
+    load = memory.heaviest_load(recipe, conditioning.factor(start.vae), start.text.shape[-2], processes)
+    activations = memory.count_activations(start.unet, load, checkpointing=recipe.checkpointing)
+    shards = processes.count if processes.sharded else 1
+    return memory.make_estimate(start.unet, start.vae, recipe.schedule, load, activations, shards)

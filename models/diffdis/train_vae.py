@@ -14,9 +14,10 @@ from disbench.data.dataset import Sample
 from disbench.models._training import data
 from disbench.models._training.checkpoints import RunState
 from disbench.models._training.context import TrainingContext
-from disbench.models._training.loop import Hooks, Task, fit
+from disbench.models._training.loop import Hooks, fit
 from disbench.models._training.recipes import Count, Seed, Side, Weight
 from disbench.models._training.schedule import Schedule
+from disbench.models._training.task import Task
 from disbench.models.diffdis import conditioning
 
 Batch = tuple[Tensor, torch.Generator]

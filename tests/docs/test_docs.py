@@ -59,6 +59,7 @@ PARSED_ALONE = {  # words of a command -> why it is not run here
     "doctor --model my_model.py": "pictures of DIS-Mini; test_add_a_model.py has smaller ones",
     "recipes/": "a night or a GPU; test_diffdis_train.py has shorter trainings",
     "train recommended": "as recipes/",
+    "training-memory": "configurations of a download; test_diffdis_training_memory.py has small ones",
     "train mine.toml": "a recipe of one's own; test_diffdis_recipes.py trains one",
     "--backbone": "a download; test_backbones.py has its like",
     "ablate ": "many trainings; test_diffdis_parts.py has shorter ones",

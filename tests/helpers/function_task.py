@@ -1,8 +1,9 @@
 """A task of the training loop made of functions, and the loop run on it."""
 
 from disbench.models._training.checkpoints import RunState
-from disbench.models._training.loop import Hooks, Task, fit
+from disbench.models._training.loop import Hooks, fit
 from disbench.models._training.processes import ALONE
+from disbench.models._training.task import Task
 
 
 class FunctionTask(Task):

@@ -1,7 +1,15 @@
-"""A training of a few seconds, in one process or, as a script, in two: python tiny_training.py DATA OUT."""
+"""A training of a few seconds, in one process or, as a script, in several: python tiny_training.py DATA OUT [RUNS].
 
+RUNS is JSON: [processes, whether they are sharded, step after which Ctrl-C comes or 0] of each run, one after the other
+in the folder OUT, as far as the one before has come. Without it, two processes train in folders of their own.
+"""
+
+import json
 import os
+import signal
+import socket
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -11,6 +19,7 @@ from diffusers import AutoencoderKL
 
 from disbench.data.location import find_dataset
 from disbench.models._training.context import TrainingContext
+from disbench.models._training.interruption import Interrupted
 from disbench.models._training.processes import join_processes
 from disbench.models._training.schedule import Schedule
 from disbench.models.diffdis import train
@@ -58,30 +67,46 @@ def train_tiny(recipe, samples, out, held_out=(), start=None, **context):
     return train.train_unet(recipe, start, samples, held_out, TrainingContext(out=out, **context))
 
 
-def train_as_rank(rank: int, port: int, data: str, out: Path) -> None:
-    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    device, processes = join_processes("cpu")
+def train_as_rank(rank: int, port: int, data: str, out: Path, run: tuple[int, bool, int] | None) -> None:
+    count, sharded, stop = run or (2, False, 0)
+    if count > 1:
+        sizes = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "RANK": rank, "LOCAL_RANK": rank, "MASTER_PORT": port}
+        os.environ |= {name: str(value) for name, value in sizes.items()} | {"MASTER_ADDR": "127.0.0.1"}
+    device, processes = join_processes("cpu", sharded=sharded)
     samples = find_dataset(data, None).samples
-    unet = train_tiny(TOGETHER, samples, out / str(rank), samples[:1], device=device, processes=processes)
-    torch.save(unet.state_dict(), out / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
+
+    def interrupt(done, *_):
+        if done == stop:
+            signal.raise_signal(signal.SIGINT)
+
+    folder = out if run else out / str(rank)
+    context = {"device": device, "processes": processes, "progress": interrupt}
+    with suppress(Interrupted):
+        unet = train_tiny(TOGETHER, samples, folder, samples[:1], **context)
+        torch.save(unet.state_dict(), out / f"{rank}.pt")
+    if count > 1:
+        torch.distributed.destroy_process_group()
 
 
-if __name__ == "__main__":
-    import socket
-
-    torch.set_num_threads(1)
+def train_in_processes(data: str, out: Path, run: tuple[int, bool, int] | None) -> int:
+    """Train in forked processes, so that torch is imported only once; return the largest exit status."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # Forked, so that torch is imported only once.
     workers = [
-        get_context("fork").Process(target=train_as_rank, args=(rank, port, sys.argv[1], Path(sys.argv[2])))
-        for rank in (0, 1)
+        get_context("fork").Process(target=train_as_rank, args=(rank, port, data, out, run))
+        for rank in range(run[0] if run else 2)
     ]
     for process in workers:
         process.start()
     for process in workers:
         process.join()
-    sys.exit(max(abs(process.exitcode) for process in workers))
+    return max(abs(process.exitcode) for process in workers)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    data, out, *runs = sys.argv[1:]
+    for run in json.loads(runs[0]) if runs else [None]:
+        if status := train_in_processes(data, Path(out), run):
+            sys.exit(status)

@@ -66,6 +66,7 @@ def test_doctor_shows_each_cache_with_its_size(tmp_path, environment):
         "truths": (2, 2_000_000, True),
         "digests": (0, 0, True),
         "parquet": (0, 0, True),
+        "latents": (0, 0, True),
         "dis-mini": (1, 300_000, True),
     }
     assert all(state.keys() == STATE_KEYS for state in listed.values())
@@ -83,7 +84,7 @@ def test_doctor_says_what_to_set_where_a_cache_cannot_be_written(tmp_path, envir
         fault = "cannot be written, set DISBENCH_CACHE to a folder that can be written"
         assert f"cache of {kind}: 0 files, 0.0 MB; {fault}" in lines
     listed = json.loads(call("doctor", "--json").stdout)["caches"]
-    assert [state["writable"] for state in listed.values()] == [False] * 5
+    assert [state["writable"] for state in listed.values()] == [False] * len(caches.KINDS)
 
 
 def test_clearing_removes_kernels_too(tmp_path, environment):

@@ -1,9 +1,12 @@
 """Several processes train what one trains."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -12,22 +15,26 @@ from types import SimpleNamespace
 import accelerate
 import pytest
 import torch
-from tiny_training import TOGETHER, begin, train_tiny
+from function_task import FunctionTask, fit_functions
+from tiny_training import TOGETHER, UNET, begin, train_tiny
 
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
 from disbench.models._training import processes
 from disbench.models._training.processes import Processes, join_processes
+from disbench.models._training.schedule import Schedule
 
 torch.set_num_threads(1)
+ROOT = Path(__file__).parents[3]
+SCRIPT = ROOT / "tests" / "helpers" / "tiny_training.py"
+MINI = ROOT / "models" / "diffdis" / "mini"
 
 
 @pytest.mark.ci
 @pytest.mark.slow
 def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
     data = str(make_pairs(tmp_path / "set", list("abcdef")))
-    script = Path(__file__).parents[2] / "helpers" / "tiny_training.py"
-    done = subprocess.run([sys.executable, script, data, tmp_path], capture_output=True, text=True, timeout=1500)
+    done = subprocess.run([sys.executable, SCRIPT, data, tmp_path], capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr
     samples = find_dataset(data, None).samples
     alone = train_tiny(TOGETHER, samples, tmp_path / "alone", samples[:1]).state_dict()
@@ -44,6 +51,98 @@ def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
         assert (a["mask"], a["edge"]) == pytest.approx((b["mask"], b["edge"]), rel=1e-4)
     assert "f_max" in logs[0][-1]
     assert not (tmp_path / "1" / "unet.pt").exists() and not (tmp_path / "1" / "unet.jsonl").exists()
+
+
+@pytest.mark.ci
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [[1, False, 1], [2, False, 0]],
+        [[2, False, 1], [1, False, 0]],
+        [[1, False, 1], [2, True, 0]],
+        [[2, True, 1], [1, False, 0]],
+    ],
+    ids=["1 to 2", "2 to 1", "1 to 2 sharded", "2 sharded to 1"],
+)
+def test_other_numbers_of_processes_resume_a_training(make_pairs, tmp_path, runs):
+    """Interrupted after the second of four steps, before the first checkpoint of the recipe."""
+    data, out = str(make_pairs(tmp_path / "set", list("abcdef"))), tmp_path / "out"
+    out.mkdir()
+    done = subprocess.run(
+        [sys.executable, SCRIPT, data, out, json.dumps(runs)], capture_output=True, text=True, timeout=1500
+    )
+    assert done.returncode == 0, done.stderr
+    samples = find_dataset(data, None).samples
+    alone = train_tiny(TOGETHER, samples, tmp_path / "alone", samples[:1]).state_dict()
+    for rank in range(runs[1][0]):
+        resumed = torch.load(out / f"{rank}.pt")
+        for name, x in alone.items():
+            torch.testing.assert_close(resumed[name], x, rtol=1e-4, atol=2e-5, msg=name)
+    logs = [[json.loads(line) for line in (run / "unet.jsonl").open()] for run in (out, tmp_path / "alone")]
+    assert [line["step"] for line in logs[0]] == [1, 2, 3, 4]
+    for a, b in zip(*logs, strict=True):
+        assert (a["mask"], a["edge"]) == pytest.approx((b["mask"], b["edge"]), rel=1e-4)
+    assert logs[0][-1]["f_max"] == pytest.approx(logs[1][-1]["f_max"], abs=1e-3)
+    whole, resumed = (torch.load(run / "unet.pt", weights_only=True) for run in (tmp_path / "alone", out))
+    for number, values in whole["optimizer"]["state"].items():
+        for name, x in values.items():
+            torch.testing.assert_close(resumed["optimizer"]["state"][number][name], x, rtol=1e-3, atol=2e-5)
+
+
+@pytest.mark.ci
+@pytest.mark.slow
+def test_ctrl_c_at_torchrun_saves_the_step_of_all_processes(make_pairs, tmp_path):
+    """As in a terminal, before the first checkpoint; the launcher passes the signal on to each group of processes."""
+    unet = "".join(f"{key} = {json.dumps(value)}\n" for key, value in UNET.items())
+    (tmp_path / "tiny.toml").write_text(
+        f"vae = {json.dumps(str(MINI))}\nkeep = false\npictures = 40\nsize = 32\ntext = [2, 8]\n"
+        "stages = [{size = 32, steps = 5000, batch = 4}]\n"
+        f"[schedule]\nsteps = 5000\nlr = 1e-3\ncheckpoint_every = 5000\nlog_every = 1\n[unet]\n{unet}",
+        encoding="utf-8",
+    )
+    make_pairs(tmp_path / "set", list("abcdef"))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "disbench"]
+    command += ["train", "tiny.toml", "--data", "set", "--out", "out", "--device", "cpu", "--workers", "1", "--fsdp"]
+    log, errors = tmp_path / "out" / "unet.jsonl", (tmp_path / "errors").open("w+")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stderr=errors, stdout=errors, start_new_session=True
+    ) as launcher:
+        while not (log.exists() and log.read_text()):
+            assert launcher.poll() is None, (tmp_path / "errors").read_text()
+            time.sleep(0.1)
+        os.killpg(launcher.pid, signal.SIGINT)
+        launcher.wait()
+    errors.close()
+    steps = [json.loads(line)["step"] for line in log.read_text().splitlines()]
+    assert torch.load(tmp_path / "out" / "unet.pt", weights_only=True)["step"] == steps[-1] == len(steps) < 5000
+    assert f"step {steps[-1]} of 5000 is saved" in (tmp_path / "errors").read_text()
+    places = [os.path.realpath(path) for path in Path("/proc").glob("[0-9]*/cwd")]
+    assert str(tmp_path.resolve()) not in places  # of processes that still run
+
+
+def test_processes_that_do_not_see_the_same_checkpoint_are_told(tmp_path):
+    class Elsewhere(Processes):
+        def average(self, tensors):
+            (moments,) = tensors
+            moments += torch.tensor([4, 16])  # of another process, which has done 4 steps
+            moments /= 2
+
+    assert not Elsewhere(0, 2).agree(2, torch.device("cpu"))
+    assert Elsewhere(0, 2).agree(4, torch.device("cpu"))
+    with pytest.raises(InputError, match=r"train.pt: not seen by all processes; give --out on a disk that all"):
+        task = FunctionTask(None, None)
+        fit_functions(torch.nn.Linear(1, 1), Schedule(8, 1e-3), task, tmp_path, processes=Elsewhere(0, 2))
+
+
+def test_sharding_needs_several_processes_and_a_schedule_that_fits(tmp_path):
+    with pytest.raises(InputError, match="--fsdp: there is only one process; start several with torchrun"):
+        join_processes("cpu", sharded=True)
+    for options, named in (({"precision": "fp16"}, 'precision = "fp16"'), ({"compile": True}, "compile = true")):
+        schedule = Schedule(1, 1e-3, **options)
+        with pytest.raises(InputError, match=f"--fsdp: not with {named}; change schedule"):
+            fit_functions(torch.nn.Linear(1, 1), schedule, None, tmp_path, processes=Processes(0, 2, sharded=True))
 
 
 def test_batch_norm_of_two_processes_is_that_of_all_their_rows(monkeypatch):

@@ -115,6 +115,23 @@ def test_it_learns_and_goes_on_to_the_same_weights(pictures, tmp_path, monkeypat
         supervised.train_stages(Tiny(), RECIPE, fewer, (), TrainingContext(out=tmp_path / "cut"))
 
 
+def test_processes_that_load_pictures_change_no_weight(pictures, tmp_path):
+    recipe = replace(RECIPE, steps=6)
+    for workers in (0, 2):
+        context = TrainingContext(out=tmp_path / str(workers), workers=workers)
+        supervised.train_stages(Tiny(), recipe, pictures, (), context)
+    alone, helped = (load_file(tmp_path / name / "tiny.safetensors") for name in ("0", "2"))
+    assert all(torch.equal(alone[key], helped[key]) for key in alone)
+
+
+def test_several_processes_are_refused_instead_of_writing_the_same_files(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    ran = call("--model", "isnet", "--out", tmp_path / "out")
+    assert (ran.exit_code, ran.stderr.count("\n")) == (2, 1)
+    assert "--model trains in one process; start it without torchrun or accelerate launch" in ran.stderr
+
+
 def test_it_starts_from_weights(pictures, tmp_path):
     net = nn.Conv2d(3, 1, 1)
     torch.save(net.state_dict(), tmp_path / "a.pth")

@@ -10,6 +10,7 @@ import torch
 from function_task import FunctionTask, fit_functions
 
 from disbench.errors import InputError
+from disbench.models._parts import device as devices
 from disbench.models._training import checkpoints
 from disbench.models._training.checkpoints import RunState, save_checkpoint
 from disbench.models._training.schedule import Schedule
@@ -158,3 +159,90 @@ def test_weights_decay_by_the_rate_times_the_decay(tmp_path, options, decay):
     task = FunctionTask(lambda step: None, lambda net, _: {"loss": 0 * net.weight.sum()})
     fit_functions(model, schedule, task, tmp_path)
     assert model.weight.item() == pytest.approx(2 * (1 - 0.1 * decay), rel=1e-6)
+
+
+class Curved(torch.nn.Module):
+    """Two layers, in a forward pass that torch.compile compiles."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = torch.nn.Linear(3, 3), torch.nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.last(torch.nn.functional.gelu(self.first(x)))
+
+
+def train_curved(out, **options):
+    torch.manual_seed(0)
+    task = FunctionTask(
+        lambda step: torch.randn(4, 3, generator=torch.Generator().manual_seed(step)),
+        lambda net, x: {"loss": net(x).square().mean()},
+        lambda net, step: {"f": net(torch.ones(1, 3)).sum().item()},
+    )
+    return fit_functions(Curved(), Schedule(4, 1e-2, validate_every=2, **options), task, out, identity=options)
+
+
+def test_a_compiled_network_has_the_weights_and_names_of_a_plain_one(tmp_path, monkeypatch):
+    compilations, compile_ = [], torch.compile
+
+    def compile_for_tests(function, **options):
+        compilations.append(options)
+        return compile_(function, backend="eager", **options)  # inductor takes half a minute, and a C++ compiler
+
+    monkeypatch.setattr(torch, "compile", compile_for_tests)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    plain, compiled = (train_curved(tmp_path / str(value), compile=value) for value in (False, True))
+    assert compilations == [{"dynamic": False}]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
+    assert all(torch.equal(x, compiled.state_dict()[name]) for name, x in plain.state_dict().items())
+    saved = torch.load(tmp_path / "True" / "train.pt", weights_only=True)
+    assert saved["model"].keys() == plain.state_dict().keys()
+    assert saved["identity"] == {"compile": True}
+
+
+def test_a_compiler_that_fails_is_one_line(tmp_path, monkeypatch):
+    def fail(graph, inputs):
+        raise RuntimeError("No working C++ compiler\nSet TORCHDYNAMO_VERBOSE=1")
+
+    compile_ = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, **options: compile_(function, backend=fail, **options))
+    torch._dynamo.reset()
+    message = r"^compile = true: torch.compile fails here \(.+\); set schedule.compile to false$"
+    with pytest.raises(InputError, match=message) as told:
+        train_curved(tmp_path / "late", compile=True)
+    assert "\n" not in str(told.value)
+
+    def refuse(function, **options):
+        raise RuntimeError("torch.compile is not supported on Python 3.99")
+
+    monkeypatch.setattr(torch, "compile", refuse)
+    with pytest.raises(InputError, match=r"fails here \(torch.compile is not supported on Python 3.99\)"):
+        train_curved(tmp_path / "early", compile=True)
+
+
+def test_errors_of_the_network_are_not_the_compilers(tmp_path):
+    def fail(net, x):
+        raise RuntimeError("a fault of the loss")
+
+    with pytest.raises(RuntimeError, match="a fault of the loss"):
+        fit_functions(Curved(), Schedule(1, 1e-2, compile=True), FunctionTask(lambda step: step, fail), tmp_path)
+
+
+def test_bf16_computes_in_half_and_keeps_whole_weights_and_moments(tmp_path, monkeypatch):
+    seen = []
+
+    def losses(net, x):
+        y = net(x)
+        seen.append(y.dtype)
+        return {"loss": y.float().square().mean()}
+
+    task = FunctionTask(lambda step: torch.ones(4, 3), losses)
+    fit_functions(Curved(), Schedule(2, 1e-2, precision="bf16"), task, tmp_path / "cpu")
+    assert seen == [torch.bfloat16] * 2
+    saved = torch.load(tmp_path / "cpu" / "train.pt", weights_only=True)
+    tensors = [*saved["model"].values(), *saved["optimizer"]["state"][0].values()]
+    assert {x.dtype for x in tensors} == {torch.float32}
+    monkeypatch.setattr(devices, "has_bf16", lambda device: False)
+    with pytest.raises(InputError, match=r'precision = "bf16": cpu has no bfloat16; set schedule\.precision to fp16'):
+        fit_functions(Curved(), Schedule(2, 1e-2, precision="bf16"), task, tmp_path / "old")
