@@ -10,10 +10,9 @@ import deflate
 import numpy as np
 
 from disbench.data.png_diagonals import NARROWEST, ROWS, unfilter_rows_together
-from disbench.system.compilation import make_kernel_decorator
+from disbench.metrics.kernels import inner_kernel, kernel
 
 U8, I32, U64 = np.uint8, np.int32, np.uint64
-kernel = make_kernel_decorator(nogil=True)
 
 START = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 13, b"IHDR")
 ALTERING = (b"tRNS", b"acTL", b"fcTL")  # transparency, animation; no other optional chunk changes what decoders return
@@ -89,12 +88,12 @@ def _unfilter(lines: np.ndarray) -> bool:
     height, width = lines.shape[0], lines.shape[1] - 1
     if lines[:, 0].max() > PAETH:
         return False
-    pixels, y = lines.reshape(-1), 0
+    pixels, y, nothing = lines.reshape(-1), 0, np.zeros(width, U8)
     for first in _find_busy_rows(lines):
-        _unfilter_rows(pixels, y, first, width)
+        _unfilter_rows(pixels, y, first, width, nothing)
         unfilter_rows_together(pixels, first, width)
         y = first + ROWS
-    _unfilter_rows(pixels, y, height, width)
+    _unfilter_rows(pixels, y, height, width, nothing)
     return True
 
 
@@ -115,9 +114,12 @@ def _find_busy_rows(lines: np.ndarray) -> list[int]:
 
 
 @kernel
-def _unfilter_rows(pixels, first, last, width):
-    """Undo the filters of the rows from first to last - 1. Every pixel is written at a byte that was already read."""
-    above = pixels[(first - 1) * width : first * width] if first else np.zeros(width, U8)
+def _unfilter_rows(pixels, first, last, width, nothing):
+    """Undo the filters of the rows from first to last - 1. Every pixel is written at a byte that was already read.
+
+    `nothing` is the row of zeros above the image.
+    """
+    above = pixels[(first - 1) * width : first * width] if first else nothing
     for y in range(first, last):
         start = y * (width + 1)
         method = pixels[start]
@@ -138,7 +140,7 @@ def _unfilter_rows(pixels, first, last, width):
         above = here
 
 
-@kernel
+@inner_kernel
 def _word(pixels, x):
     """Read eight pixels as one number, which LLVM turns into one load."""
     word = U64(0)
@@ -147,7 +149,7 @@ def _word(pixels, x):
     return word
 
 
-@kernel
+@inner_kernel
 def _sub(residual, here):
     """Undo the filter that predicts the left pixel. Words of zeros repeat it."""
     left = U8(0)
@@ -162,7 +164,7 @@ def _sub(residual, here):
     _sub_pixels(residual, here, x, U64(here.size), left)
 
 
-@kernel
+@inner_kernel
 def _sub_pixels(residual, here, start, stop, left):
     for x in range(start, stop):
         left = U8(left + residual[x])
@@ -170,7 +172,7 @@ def _sub_pixels(residual, here, start, stop, left):
     return left
 
 
-@kernel
+@inner_kernel
 def _average(residual, above, here):
     """Undo the filter that predicts the mean of the left and the upper pixel."""
     left = I32(0)
@@ -179,7 +181,7 @@ def _average(residual, above, here):
         here[x] = left
 
 
-@kernel
+@inner_kernel
 def _paeth(residual, above, here):
     """Undo the filter that predicts the left, the upper or the upper left pixel (corner), whichever fits best.
 
@@ -199,7 +201,7 @@ def _paeth(residual, above, here):
     _paeth_pixels(residual, above, here, x, U64(here.size), left, corner)
 
 
-@kernel
+@inner_kernel
 def _paeth_pixels(residual, above, here, start, stop, left, corner):
     """Undo the same filter pixel by pixel, as stb_image does: the standard's choice, also in ties, in fewer steps."""
     for x in range(start, stop):

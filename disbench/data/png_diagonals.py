@@ -11,10 +11,9 @@ is done by squares of 8 x 8.
 
 import numpy as np
 
-from disbench.system.compilation import make_kernel_decorator
+from disbench.metrics.kernels import inner_kernel, kernel
 
 U8, U64 = np.uint8, np.uint64
-kernel = make_kernel_decorator(nogil=True)
 
 LANES = 64
 ROWS = LANES - 1  # rows that are undone together
@@ -35,13 +34,19 @@ def unfilter_rows_together(pixels: np.ndarray, first: int, width: int) -> None:
     """
     diagonals = (width + LANES - 1 + 7) // 8 * 8
     words = np.zeros((MARGIN + diagonals) * WORDS, U64)
-    _unfilter_rows(pixels, first, width, diagonals, words, words.view(U8))
+    lanes = np.zeros((5, LANES), U8), np.zeros(LANES, U64)
+    _unfilter_rows(pixels, first, width, words, words.view(U8), lanes)
 
 
 @kernel
-def _unfilter_rows(pixels, first, width, diagonals, words, cells):
-    """Undo the filters of ROWS rows. `words` and `cells` are the same memory: one diagonal of lanes after another."""
-    masks, starts = np.zeros((5, LANES), U8), np.zeros(LANES, U64)
+def _unfilter_rows(pixels, first, width, words, cells, lanes):
+    """Undo the filters of ROWS rows.
+
+    `words` and `cells` are the same memory: one diagonal of lanes after another. `lanes` are zeros: byte masks of
+    the filters, uint8 (5, LANES), and offsets at which the lanes have their first diagonal, uint64 (LANES,).
+    """
+    masks, starts = lanes
+    diagonals = words.size // WORDS - MARGIN
     starts[0] = (first - 1) * width
     for lane in range(1, LANES):
         line = (first + lane - 1) * (width + 1)
@@ -55,7 +60,7 @@ def _unfilter_rows(pixels, first, width, diagonals, words, cells):
     _write_rows(words, diagonals, pixels, first, width)
 
 
-@kernel
+@inner_kernel
 def _advance(cells, diagonals, sub, up, average, paeth):
     """Turn residuals into pixels, one diagonal after another. The filters are byte masks of the lanes.
 
@@ -80,7 +85,7 @@ def _advance(cells, diagonals, sub, up, average, paeth):
         at += LANE
 
 
-@kernel
+@inner_kernel
 def _read_diagonals(pixels, starts, diagonals, words):
     """Fill in all lanes of all diagonals. `starts` are the offsets at which the lanes have their first diagonal."""
     for diagonal in range(0, diagonals, 8):
@@ -103,7 +108,7 @@ def _read_diagonals(pixels, starts, diagonals, words):
                 to += WORD
 
 
-@kernel
+@inner_kernel
 def _write_rows(words, diagonals, pixels, first, width):
     """Write the pixels of lanes 1 to ROWS. A word of which a part lies outside its row is written by bytes."""
     next_row = U64(width - 1)
@@ -137,7 +142,7 @@ def _write_rows(words, diagonals, pixels, first, width):
                     to += next_row
 
 
-@kernel
+@inner_kernel
 def _word(pixels, x):
     """Read eight pixels as one number, which LLVM turns into one load."""
     word = U64(0)
@@ -146,14 +151,14 @@ def _word(pixels, x):
     return word
 
 
-@kernel
+@inner_kernel
 def _exchange(upper, lower, shift, mask):
     """Exchange the bits of `lower` under a mask with those of `upper` that lie `shift` places higher."""
     change = ((upper >> shift) ^ lower) & mask
     return upper ^ (change << shift), lower ^ change
 
 
-@kernel
+@inner_kernel
 def _transpose(square):
     """Transpose 8 x 8 bytes, each row of which is a word: squares of 4, then of 2, then bytes."""
     a, b, c, d, e, f, g, h = square

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from disbench.metrics.exact import HALF, LN_2, LOWER, PLACES, power_of_half
-from disbench.metrics.kernels import kernel
+from disbench.metrics.kernels import inner_kernel, kernel
 
 U8, U64, I32, I64, F64 = np.uint8, np.uint64, np.int32, np.int64, np.float64
 
@@ -32,13 +32,13 @@ SIDES[:EDGE] |= LEFT
 SIDES[-EDGE:] |= RIGHT
 
 
-@kernel
+@inner_kernel
 def _byte_mask(condition):
     """Return 255 where the condition holds, otherwise 0."""
     return U8(U8(0) - U8(condition))
 
 
-@kernel
+@inner_kernel
 def _find_wrong(prediction, near, at, hi, size):
     """Return where in a tile the foreground is below hi: a sum of ANY, LEFT and RIGHT."""
     sides = U8(0)
@@ -48,7 +48,7 @@ def _find_wrong(prediction, near, at, hi, size):
     return sides
 
 
-@kernel
+@inner_kernel
 def _at_distance(distance, height, upper_height, upper, lower):
     """Return the level of the column's nearest foreground if it is at this distance, otherwise 0.
 
@@ -59,7 +59,7 @@ def _at_distance(distance, height, upper_height, upper, lower):
     return U8(level & _byte_mask(height == distance))
 
 
-@kernel
+@inner_kernel
 def _take_levels(prediction, near, rows, at, to, size, levels, squares):
     """Fill in the level and the squared distance of the nearest foreground pixel of each column.
 
@@ -81,7 +81,7 @@ def _take_levels(prediction, near, rows, at, to, size, levels, squares):
         squares[to + x] = U8(short * short)
 
 
-@kernel
+@inner_kernel
 def _nearest_errors(levels, squares, at, hi, errors, to):
     """Fill in the errors of a tile: hi minus the level of the nearest foreground pixel.
 
@@ -100,7 +100,7 @@ def _nearest_errors(levels, squares, at, hi, errors, to):
         errors[to + x] = U8(hi - level)
 
 
-@kernel
+@inner_kernel
 def _blur_columns(errors, rows, at, blurred):
     """Blur a tile and NEAR columns on either side vertically. `rows` are the offsets of the rows of errors."""
     r0, r1, r2, r3 = rows[0] + at, rows[1] + at, rows[2] + at, rows[3] + at
@@ -113,7 +113,7 @@ def _blur_columns(errors, rows, at, blurred):
         blurred[x] = BLUR[0] * centre + BLUR[1] * first + BLUR[2] * second + BLUR[3] * third
 
 
-@kernel
+@inner_kernel
 def _keep_foreground(errors, at, near, start, size, sharp):
     """Copy the errors of a tile, with 0 outside of the foreground and of the image."""
     for x in range(size):
@@ -122,7 +122,7 @@ def _keep_foreground(errors, at, near, start, size, sharp):
         sharp[x] = U8(0)
 
 
-@kernel
+@inner_kernel
 def _smaller_errors(blurred, sharp):
     """Blur a tile horizontally, and return the sum of the smaller of error and blurred error, in units.
 
@@ -139,11 +139,10 @@ def _smaller_errors(blurred, sharp):
     return total
 
 
-@kernel
-def _wrong_tiles(prediction, near, hi, height, width):
-    """Return which tiles have foreground below hi, bool (h, tiles), and which have any within EDGE columns."""
-    tiles = (width + TILE - 1) // TILE
-    wrong, reached = np.zeros((height, tiles), np.bool_), np.zeros((height, tiles), np.bool_)
+@inner_kernel
+def _mark_tiles(prediction, near, hi, width, wrong, reached):
+    """Mark the tiles that have foreground below hi, bool (h, tiles), and those that have any within EDGE columns."""
+    height, tiles = wrong.shape
     for y in range(height):
         for tile in range(tiles):
             size = U64(min(TILE, width - tile * TILE))
@@ -154,10 +153,9 @@ def _wrong_tiles(prediction, near, hi, height, width):
                     reached[y, tile - 1] = True
                 if tile + 1 < tiles and sides & RIGHT:
                     reached[y, tile + 1] = True
-    return wrong, reached
 
 
-@kernel
+@inner_kernel
 def _rows_around(y, height, width, rows):
     """Fill in the offsets of the rows around y, as _take_levels needs them."""
     rows[0] = U64(y * width)
@@ -172,24 +170,38 @@ def _rows_around(y, height, width, rows):
         rows[NEAR + distance] = U64(min(below, height - 1) * width)
 
 
+def foreground_error(prediction: np.ndarray, near: np.ndarray, hi: int) -> tuple[int, int]:
+    """Return the sum over the foreground of min(E, blurred E), E = hi - prediction, as divide_sum() takes it."""
+    height, width = prediction.shape
+    wrong, reached = np.zeros((2, height, -(-width // TILE)), np.bool_)
+    until = np.full(wrong.shape[1], -1)
+    return _foreground_error(prediction.reshape(-1), near.reshape(-1), width, U8(hi), wrong, reached, until)
+
+
 @kernel
-def foreground_error(prediction, near, hi):
-    """Return the sum over the foreground of min(E, blurred E), E = hi - prediction, as divide_sum() takes it.
+def _foreground_error(prediction, near, width, hi, wrong, reached, until):
+    """Return the upper and the lower part of the sum.
+
+    Args:
+        prediction: the map, flat.
+        near: vertical distances to the foreground, flat.
+        width: columns of both.
+        hi: the level of the map that stands for 1.
+        wrong: the first mark of _mark_tiles(), bool (h, tiles), False.
+        reached: the second one.
+        until: the last row for which the errors of each tile are needed: -1, int64 (tiles,).
 
     The blur takes a background pixel to have the error of its nearest foreground pixel, and pixels outside of the
     image to have none. It matters only at foreground pixels with an error. So only tiles that have any are blurred,
     from the errors of tiles within EDGE. One pass over the rows computes errors EDGE rows ahead of the blur.
     """
-    height, width = prediction.shape
-    prediction, near, hi = prediction.reshape(-1), near.reshape(-1), U8(hi)
-    wrong, reached = _wrong_tiles(prediction, near, hi, height, width)
-    tiles = wrong.shape[1]
+    height, tiles = wrong.shape
+    _mark_tiles(prediction, near, hi, width, wrong, reached)
     line = (tiles + 2) * TILE  # a row with a tile of margin on either side
     levels, squares = np.zeros(line, U8), np.full(line, U8((NEAR + 1) ** 2))
     errors = np.zeros(RING * line, U8)
     blurred, sharp = np.empty(TILE + 2 * NEAR), np.empty(TILE, U8)
     around, ring = np.empty(2 * NEAR + 1, U64), np.empty(RING, U64)
-    until = np.full(tiles, -1)  # the last row for which a tile's errors are needed
     high, low = U64(0), U64(0)
     for y in range(-EDGE, height + EDGE):
         if y + EDGE < height:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from disbench.metrics.bits import count_bits, pack
-from disbench.metrics.kernels import joint_histogram, kernel
+from disbench.metrics.kernels import inner_kernel, joint_histogram, kernel
 from disbench.metrics.stretch import half_level, truncate_levels
 
 SHARE = 0.02  # width of a boundary, as a share of the image's diagonal
@@ -143,7 +143,7 @@ def _discs(radii: np.ndarray) -> np.ndarray:
     return halves
 
 
-@kernel
+@inner_kernel
 def _widen(row, wider):
     """Fill in the packed pixels of a row with their neighbours on the left and right."""
     words = row.size
@@ -154,7 +154,7 @@ def _widen(row, wider):
         wider[x - 1] |= row[x] << LAST
 
 
-@kernel
+@inner_kernel
 def _bits(word):
     """Count the bits of a word."""
     word -= word >> ONE & PAIRS
@@ -163,14 +163,14 @@ def _bits(word):
     return word * SUM >> np.uint64(56)
 
 
-@kernel
+@inner_kernel
 def _collect(rows, near):
     """Add packed pixels to `near`."""
     for x in range(near.size):
         near[x] |= rows[x]
 
 
-@kernel
+@inner_kernel
 def _count_row(near, off, inside, right, counts):
     """Count the pixels of a row that have foreground near and background near, and how many of them are right."""
     for x in range(near.size):
@@ -196,7 +196,8 @@ def _count_around(expected, inside, right, halves):
         for side in range(2):
             latest = wide[side, y % rows]
             if y < height:
-                latest[0] = expected[y] if side == 0 else inside[y] & ~expected[y]
+                for x in range(words):
+                    latest[0, x] = expected[y, x] if side == 0 else inside[y, x] & ~expected[y, x]
                 for width in range(1, widths):
                     _widen(latest[width - 1], latest[width])
             else:

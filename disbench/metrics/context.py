@@ -46,30 +46,33 @@ def context_measure(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi:
     # would be mirrored instead of continued.
     top, bottom, left, right = box
     part = np.s_[max(0, top - reach[0] - 1) : bottom + reach[0] + 1, max(0, left - reach[1] - 1) : right + reach[1] + 1]
-    value = ((LEVELS - lo) / (hi - lo)).clip(0, 1).astype(np.float32)[prediction[part]]
-    truth = (foreground[part] & 1).astype(np.float32)
+    value = cv2.LUT(prediction[part], ((LEVELS - lo) / (hi - lo)).clip(0, 1).astype(np.float32))
+    truth = foreground[part]
     # Weighting the blurred truth by the map equals summing the blurred map over the truth, with zeros outside of the
     # image.
     around = reach[0], reach[0], reach[1], reach[1]
     blurred = cv2.filter2D(cv2.copyMakeBorder(value, *around, cv2.BORDER_CONSTANT, value=0), -1, blur, borderType=0)
-    hits = blurred[cv2.copyMakeBorder(truth, *around, cv2.BORDER_REFLECT_101) > 0].sum(dtype=np.float64)
-    whole = (int(prediction.sum(dtype=np.int64)) - lo * prediction.size) / (hi - lo)
-    relevant = float(hits) / (whole + EPS)
+    mirrored = cv2.copyMakeBorder(truth, *around, cv2.BORDER_REFLECT_101)
+    hits = cv2.mean(blurred, mirrored)[0] * cv2.countNonZero(mirrored)
+    whole = (int(cv2.sumElems(prediction)[0]) - lo * prediction.size) / (hi - lo)
+    relevant = hits / (whole + EPS)
     blurred = blurred[reach[0] : reach[0] + truth.shape[0], reach[1] : reach[1] + truth.shape[1]]
-    _mirror(blurred, value, blur, reach)
-    complete = math.e / (math.e - 1) * (1 - float(np.exp(-blurred[truth > 0]).mean(dtype=np.float64)))
+    _mirror(blurred, value, truth, blur)
+    complete = math.e / (math.e - 1) * (1 - cv2.mean(cv2.exp(-blurred), truth)[0])
     return 2 * relevant * complete / (relevant + complete + EPS)
 
 
-def _mirror(blurred: np.ndarray, value: np.ndarray, blur: np.ndarray, reach: tuple[int, int]) -> None:
-    """Replace a blur with zeros outside of the image by one that mirrors the image. They differ near the border."""
-    rows, columns = reach
+def _mirror(blurred: np.ndarray, value: np.ndarray, truth: np.ndarray, blur: np.ndarray) -> None:
+    """Replace a blur with zeros outside of the image by one that mirrors the image, near borders with foreground."""
+    rows, columns = blur.shape[0] // 2, blur.shape[1] // 2
     for y in (np.s_[:rows], np.s_[-rows:]) if rows else ():
         wide = np.s_[: 2 * rows] if y.start is None else np.s_[-2 * rows :]
-        blurred[y] = cv2.filter2D(value[wide], -1, blur)[y]
+        if truth[y].any():
+            blurred[y] = cv2.filter2D(value[wide], -1, blur)[y]
     for x in (np.s_[:columns], np.s_[-columns:]) if columns else ():
         wide = np.s_[: 2 * columns] if x.start is None else np.s_[-2 * columns :]
-        blurred[:, x] = cv2.filter2D(np.ascontiguousarray(value[:, wide]), -1, blur)[:, x]
+        if truth[:, x].any():
+            blurred[:, x] = cv2.filter2D(np.ascontiguousarray(value[:, wide]), -1, blur)[:, x]
 
 
 @kernel

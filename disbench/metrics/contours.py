@@ -7,7 +7,7 @@ returns them in a few arrays. All images have one bit per pixel, so that they fi
 
 import numpy as np
 
-from disbench.metrics.kernels import kernel
+from disbench.metrics.kernels import inner_kernel, kernel
 
 ONE, LAST, NONE = np.uint64(1), np.uint64(63), np.uint64(0)
 # Masks and factor of a parallel sum of bits.
@@ -50,7 +50,7 @@ def contours(words: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points, spans[order], place[outer[order]]
 
 
-@kernel
+@inner_kernel
 def _count(word):
     """Count the bits of a word."""
     word -= word >> ONE & PAIRS
@@ -59,13 +59,13 @@ def _count(word):
     return np.int64(word * SUM >> np.uint64(56))
 
 
-@kernel
+@inner_kernel
 def _starts(image, at):
     """Return the pixels of a word that start a run of foreground."""
     return image[at] & ~(image[at] << ONE | image[at - 1] >> LAST)
 
 
-@kernel
+@inner_kernel
 def _runs_before(image):
     """Return how many runs of foreground start before each word, int32."""
     runs = np.zeros(image.size, np.int32)
@@ -74,11 +74,13 @@ def _runs_before(image):
     return runs
 
 
-@kernel
+@inner_kernel
 def _longer(array):
     """Copy an array into one of twice the length."""
     longer = np.empty((2 * len(array), *array.shape[1:]), array.dtype)
-    longer[: len(array)] = array
+    source, target = array.reshape(-1), longer.reshape(-1)
+    for i in range(source.size):  # not by a slice; see kernels
+        target[i] = source[i]
     return longer
 
 
@@ -102,8 +104,8 @@ def _trace(image, bits, stride, around, steps):
     marks = visited.view(np.uint8), passed.view(np.uint8)
     runs = _runs_before(image)
     owners = np.empty(runs[-1] + 1, np.int32)  # a border through the first pixel of each run
-    points, count = np.empty((1024, 2), np.int32), 0
-    stops, outer, borders = np.empty(256, np.int64), np.empty(256, np.int64), 0
+    points, count = np.empty((1024, 2), np.int32), np.int64(0)
+    stops, outer, borders = np.empty(256, np.int64), np.empty(256, np.int64), np.int64(0)
     for at in range(1, image.size):
         word = image[at]
         shifted = word << ONE | image[at - 1] >> LAST
@@ -135,13 +137,13 @@ def _trace(image, bits, stride, around, steps):
     return points[:count], stops[:borders], outer[:borders]
 
 
-@kernel
+@inner_kernel
 def _three(bits, byte, shift):
     """Return three neighbours in a row, which lie in two bytes at most."""
     return (np.int64(bits[byte]) | np.int64(bits[byte + 1]) << 8) >> shift & 7
 
 
-@kernel
+@inner_kernel
 def _ring(bits, at, stride):
     """Return which neighbours of the pixel at this bit are foreground, in the order of AROUND."""
     byte, shift = at - 1 >> 3, at - 1 & 7
@@ -153,7 +155,7 @@ def _ring(bits, at, stride):
     return row >> 2 | above >> 1 & 2 | above << 1 & 4 | (above & 1) << 3 | (row & 1) << 4 | below << 5
 
 
-@kernel
+@inner_kernel
 def _follow(image, bits, stride, around, steps, marks, runs, owners, first, search, border, points, count):
     """Mark a border and append its points.
 

@@ -15,7 +15,7 @@ import numpy as np
 from disbench.errors import InputError
 from disbench.metrics.bits import pack, unpack
 from disbench.metrics.contours import contours
-from disbench.metrics.kernels import kernel
+from disbench.metrics.kernels import inner_kernel, kernel
 from disbench.metrics.polylines import count_simplified
 from disbench.metrics.stretch import half_level, map_span
 from disbench.metrics.thinning import thin
@@ -162,6 +162,13 @@ def _count_corrections(errors: np.ndarray, shared: np.ndarray, epsilon: float) -
     return count_simplified(redrawn, runs, epsilon**2), int(np.count_nonzero(is_region))
 
 
+@inner_kernel
+def _are_neighbours(points, first, second):
+    """Check whether two points are at most one row and one column apart."""
+    x, y = points[first, 0] - points[second, 0], points[first, 1] - points[second, 1]
+    return -1 <= x <= 1 and -1 <= y <= 1
+
+
 @kernel
 def _shared_runs(borders, spans, shared):
     """Collect the points of borders that lie in `shared`.
@@ -183,7 +190,7 @@ def _shared_runs(borders, spans, shared):
     for border in range(len(spans)):
         first, broken = count, True
         for at in range(spans[border, 0], spans[border, 1]):
-            x, y = borders[at]
+            x, y = borders[at, 0], borders[at, 1]
             byte, bit = x >> 3, np.uint8(1 << (x & 7))
             if shared[y, byte] & bit == 0:
                 broken = True
@@ -193,15 +200,15 @@ def _shared_runs(borders, spans, shared):
                 count += 1
                 broken = False
             shared[y, byte] ^= bit
-            points[size] = borders[at]
+            points[size, 0], points[size, 1] = x, y
             size += 1
             runs[count - 1, 1] = size
         has_shared[border] = count > first
         # If the last run stops next to the start of the first one, the authors append the first one, reversed.
-        if count - first > 1 and np.abs(points[runs[first, 0]] - points[size - 1]).max() <= 1:
-            head = points[runs[first, 0] : runs[first, 1]]
-            points[size : size + len(head)] = head[::-1]
-            size += len(head)
+        if count - first > 1 and _are_neighbours(points, runs[first, 0], size - 1):
+            for at in range(runs[first, 1] - 1, runs[first, 0] - 1, -1):
+                points[size, 0], points[size, 1] = points[at, 0], points[at, 1]
+                size += 1
             count -= 1
-            runs[first] = runs[count, 0], size
+            runs[first, 0], runs[first, 1] = runs[count, 0], size
     return points, runs[:count], has_shared

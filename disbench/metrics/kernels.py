@@ -4,21 +4,30 @@ Every kernel takes flat arguments and C-contiguous arrays, and runs in one threa
 in parallel, never parts of one image. `prediction` is the raw map (h, w). `foreground` (h, w) is 0 or 255, so that it
 also serves as a byte mask. A kernel calls only kernels of its own file, because the cache notices changes in the
 file of the caller, but not in the file of the callee.
+
+The first process of an installation compiles the kernels that it calls, so what compiles slowly is avoided. Kernels
+that only kernels call are @inner_kernel. Python makes the arrays where that costs no speed, because Numba compiles a
+function of NumPy for each type of array. No array is assigned to a slice of another: Numba would compile the text of
+an error with it, for seconds.
 """
 
 import numpy as np
+from numba import njit
 
 from disbench.metrics.foreground import Foreground
 from disbench.system.compilation import make_kernel_decorator
 
 U8, U16, U32, U64 = np.uint8, np.uint16, np.uint32, np.uint64
 kernel = make_kernel_decorator(nogil=True)
+# Without an entry for Python and without a cache of its own, compiling a kernel takes a third less time. If Python
+# called such a kernel, that would end the process.
+inner_kernel = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 BANKS = 8  # histograms that are filled in turn; see _count_part. _count_part shifts by its logarithm, 3
 BLOCK = 64  # pixels that are looked at together
 
 
-@kernel
+@inner_kernel
 def _threshold_row(truth, mask, start, width, above, columns):
     """Fill in a row of the mask, and count its foreground by column, modulo 256.
 
@@ -38,9 +47,11 @@ def _threshold_row(truth, mask, start, width, above, columns):
 
 
 @kernel
-def _threshold(truth, mask, height, width, above):
-    """Fill in the mask of a truth; both are flat. Returns what else a Foreground holds."""
-    columns, totals = np.zeros(width, U8), np.zeros(width, np.int64)
+def _threshold(truth, mask, height, width, above, columns, totals):
+    """Fill in the mask of a truth; both are flat. Returns what else a Foreground holds.
+
+    `columns` and `totals` are zeros, uint8 and int64 (width,).
+    """
     pixels, row_sum, column_sum, has_limit = 0, 0, 0, False
     for y in range(height):
         count, meets_limit = _threshold_row(truth, mask, U64(y * width), U64(width), above, columns)
@@ -60,10 +71,12 @@ def threshold_truth(truth: np.ndarray, above: int) -> Foreground:
     """Take all levels above `above` of a truth, uint8 (h, w), in any memory layout."""
     truth = np.require(truth, requirements=["C", "W"])
     mask = np.empty_like(truth)
-    return Foreground(mask, *_threshold(truth.reshape(-1), mask.reshape(-1), *truth.shape, U8(above)))
+    columns, totals = np.zeros(truth.shape[1], U8), np.zeros(truth.shape[1], np.int64)
+    moments = _threshold(truth.reshape(-1), mask.reshape(-1), *truth.shape, U8(above), columns, totals)
+    return Foreground(mask, *moments)
 
 
-@kernel
+@inner_kernel
 def _is_constant(prediction, mask, start):
     """Check whether a block is 0 in both arrays throughout, or 255 in both."""
     others, first = U8(0), mask[start]
@@ -73,7 +86,7 @@ def _is_constant(prediction, mask, start):
     return others == U8(0)
 
 
-@kernel
+@inner_kernel
 def _count_part(prediction, mask, start, stop, places, counts):
     """Count a part of a row.
 
@@ -103,15 +116,13 @@ def _count_part(prediction, mask, start, stop, places, counts):
 
 
 @kernel
-def _joint_histogram(prediction, mask, width, row, column):
-    """Count pixels, uint32 (4, 2 * 256 * BANKS); flat arrays, and where the quadrants meet."""
-    counts, places = np.zeros((4, 2 * 256 * BANKS), np.uint32), np.empty(BLOCK, U16)
+def _joint_histogram(prediction, mask, width, row, column, counts, places):
+    """Count pixels in uint32 (4, 2 * 256 * BANKS); flat arrays, and where the quadrants meet. Places are uint16."""
     for y in range(prediction.size // width):
         quadrant = 0 if y < row else 2
         left, middle, right = y * width, y * width + column, (y + 1) * width
         _count_part(prediction, mask, left, middle, places, counts[quadrant])
         _count_part(prediction, mask, middle, right, places, counts[quadrant + 1])
-    return counts
 
 
 def joint_histogram(prediction: np.ndarray, foreground: np.ndarray, row: int, column: int) -> np.ndarray:
@@ -126,5 +137,7 @@ def joint_histogram(prediction: np.ndarray, foreground: np.ndarray, row: int, co
     Returns:
         Counts, int64 (4, 2, 256), quadrants in row-major order.
     """
-    counts = _joint_histogram(prediction.reshape(-1), foreground.reshape(-1), prediction.shape[1], row, column)
+    counts, places = np.zeros((4, 2 * 256 * BANKS), U32), np.empty(BLOCK, U16)
+    flat = prediction.reshape(-1), foreground.reshape(-1)
+    _joint_histogram(*flat, prediction.shape[1], row, column, counts, places)
     return counts.reshape(4, 2, 256, BANKS).sum(3, dtype=np.int64)

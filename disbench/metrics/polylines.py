@@ -7,7 +7,7 @@ all. Coordinates are integers below 2^15, so that all comparisons are exact.
 
 import numpy as np
 
-from disbench.metrics.kernels import kernel
+from disbench.metrics.kernels import inner_kernel, kernel
 
 
 @kernel
@@ -32,14 +32,14 @@ def count_simplified(points, runs, deviation2):
     return total
 
 
-@kernel
+@inner_kernel
 def _between(line, start, stop):
     """Return the vector (x, y) from one point to another. Behind the last point comes the first."""
-    first, last = line[start], line[stop % len(line)]
-    return np.int64(last[0]) - np.int64(first[0]), np.int64(last[1]) - np.int64(first[1])
+    last = stop % len(line)
+    return np.int64(line[last, 0]) - np.int64(line[start, 0]), np.int64(line[last, 1]) - np.int64(line[start, 1])
 
 
-@kernel
+@inner_kernel
 def _split(line, deviation2, corners, open_parts):
     """Fill `corners` with the indices of the points to keep, and return their number.
 
@@ -47,23 +47,23 @@ def _split(line, deviation2, corners, open_parts):
     split at the point farthest from there. `open_parts` is memory for the segments that are not yet checked.
     """
     last = len(line) - 1
-    open_parts[0] = 0, last
+    open_parts[0, 0], open_parts[0, 1] = 0, last
     waiting, count = 1, 0
-    closed = (line[0] == line[last]).all()
+    closed = line[0, 0] == line[last, 0] and line[0, 1] == line[last, 1]
     if closed:
         most, farthest = np.int64(0), 0
         for i in range(1, last):
-            x, y = _between(line, 0, i)
+            x, y = _between(line, np.int64(0), i)
             if x * x + y * y > most:
                 most, farthest = x * x + y * y, i
         if most <= deviation2:
             return 1  # one point is not looked at again, so corners[0] need not be filled
-        open_parts[0] = farthest, last + 1
-        open_parts[1] = 0, farthest
+        open_parts[0, 0], open_parts[0, 1] = farthest, last + 1
+        open_parts[1, 0], open_parts[1, 1] = 0, farthest
         waiting = 2
     while waiting > 0:
         waiting -= 1
-        start, stop = open_parts[waiting]
+        start, stop = open_parts[waiting, 0], open_parts[waiting, 1]
         x, y = _between(line, start, stop)
         length2 = x * x + y * y
         most, farthest = np.int64(0), start
@@ -82,8 +82,8 @@ def _split(line, deviation2, corners, open_parts):
             corners[count] = start
             count += 1
         else:
-            open_parts[waiting] = farthest, stop
-            open_parts[waiting + 1] = start, farthest
+            open_parts[waiting, 0], open_parts[waiting, 1] = farthest, stop
+            open_parts[waiting + 1, 0], open_parts[waiting + 1, 1] = start, farthest
             waiting += 2
     if not closed:
         corners[count] = last
@@ -91,7 +91,7 @@ def _split(line, deviation2, corners, open_parts):
     return count
 
 
-@kernel
+@inner_kernel
 def _straighten(line, deviation2, corners):
     """Return the number of points without those close to the slanted line between their neighbours.
 

@@ -7,7 +7,7 @@ pass works on blocks of 64 x 8 pixels.
 
 import numpy as np
 
-from disbench.metrics.kernels import kernel
+from disbench.metrics.kernels import inner_kernel, kernel
 
 ROWS = 8  # rows of a block, which is one word wide
 ONE, LAST, NONE = np.uint64(1), np.uint64(63), np.uint64(0)
@@ -24,13 +24,13 @@ def thin(words: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(bones.T)
 
 
-@kernel
+@inner_kernel
 def _choose(condition, on_true, on_false):
     """Choose bit by bit."""
     return on_false ^ condition & (on_true ^ on_false)
 
 
-@kernel
+@inner_kernel
 def _removable(nw, n, ne, e, se, s, sw, w):
     """Return where a pass removes pixels with these neighbours, except for the three patterns in _remove.
 
@@ -50,7 +50,7 @@ def _removable(nw, n, ne, e, se, s, sw, w):
     return _choose(sw, lower, upper)
 
 
-@kernel
+@inner_kernel
 def _remove(left, here, right, is_first, removed):
     """Fill in the pixels that a pass removes from a block.
 
@@ -109,7 +109,10 @@ def _thin(columns, blocks):
                 current & 1,
                 gone,
             )
-            if gone.any():
+            any_row = NONE
+            for row in range(ROWS):
+                any_row |= gone[row]
+            if any_row != NONE:
                 changed[changes] = now[i]
                 changes += 1
         fresh = 0

@@ -10,7 +10,7 @@ import numpy as np
 
 from disbench.metrics.blurred import foreground_error
 from disbench.metrics.exact import HALF, LOWER, divide_sum, power_of_half, to_units
-from disbench.metrics.kernels import kernel
+from disbench.metrics.kernels import inner_kernel, kernel
 from disbench.metrics.protocols import EPS
 
 U8, U16, U64 = np.uint8, np.uint16, np.uint64
@@ -70,41 +70,46 @@ def f_weighted(truth: int, missed: float, spilled: float, eps: float = EPS) -> f
     return float(2 * recall * precision / (recall + precision + eps))
 
 
-@kernel
+@inner_kernel
 def _byte_mask(condition):
     """Return 255 where the condition holds, otherwise 0."""
     return U8(U8(0) - U8(condition))
 
 
-@kernel
-def _from_above(foreground, above, here):
-    """Fill in the distances to the foreground at or above, up to FAR: 0, or one more than in the row above."""
-    for x in range(here.size):
-        further = U8(min(above[x], U8(FAR - 1)) + U8(1))
-        here[x] = U8(further & U8(~foreground[x]))
-
-
-@kernel
-def _from_below(below, here):
-    """Lower distances to the foreground below, one more than in the row below."""
-    for x in range(here.size):
-        here[x] = min(here[x], U8(below[x] + U8(1)))
-
-
-@kernel
-def vertical_distance(foreground):
+def vertical_distance(foreground: np.ndarray) -> np.ndarray:
     """Return the rows to the nearest foreground pixel of the same column, uint8 (h, w), up to FAR."""
-    height, width = foreground.shape
     near = np.empty_like(foreground)
-    _from_above(foreground[0], np.full(width, U8(FAR)), near[0])
-    for y in range(1, height):
-        _from_above(foreground[y], near[y - 1], near[y])
-    for y in range(height - 2, -1, -1):
-        _from_below(near[y + 1], near[y])
+    _vertical_distance(foreground.reshape(-1), near.reshape(-1), *near.shape)
     return near
 
 
 @kernel
+def _vertical_distance(foreground, near, height, width):
+    """Fill in the distances to the foreground at or above, then lower them to those to the foreground below."""
+    for x in range(U64(width)):
+        near[x] = U8(U8(FAR) & U8(~foreground[x]))
+    for y in range(1, height):
+        _from_above(foreground, near, U64(y * width), U64(width))
+    for y in range(height - 2, -1, -1):
+        _from_below(near, U64(y * width), U64(width))
+
+
+@inner_kernel
+def _from_above(foreground, near, start, width):
+    """Fill in a row: 0, or one more than in the row above, up to FAR."""
+    for x in range(start, start + width):
+        further = U8(min(near[x - width], U8(FAR - 1)) + U8(1))
+        near[x] = U8(further & U8(~foreground[x]))
+
+
+@inner_kernel
+def _from_below(near, start, width):
+    """Lower a row to one more than in the row below."""
+    for x in range(start, start + width):
+        near[x] = min(near[x], U8(near[x + width] + U8(1)))
+
+
+@inner_kernel
 def _load(prediction, near, at, lo, start, size, above, heights):
     """Copy a block of a row: the levels above lo, and near. Return the greatest near of a pixel above lo."""
     reach = U8(0)
@@ -116,7 +121,7 @@ def _load(prediction, near, at, lo, start, size, above, heights):
     return np.int64(reach)
 
 
-@kernel
+@inner_kernel
 def _square(heights, start, squares, to):
     """Fill in the squared distances of a block, and return the least."""
     least = U16(FAR2)
@@ -127,19 +132,19 @@ def _square(heights, start, squares, to):
     return np.int64(least)
 
 
-@kernel
+@inner_kernel
 def _start(squares, at, best):
     """Begin with the squared vertical distances of a block."""
     for x in range(U64(BLOCK)):
         best[x] = squares[at + x]
 
 
-@kernel
+@inner_kernel
 def _capped_square(offset):
     return U16(min(offset * offset, U64(FAR2)))
 
 
-@kernel
+@inner_kernel
 def _relax(squares, at, offset, best):
     """Lower the squared distances of a block by way of columns offset to offset + STEP - 1 away on either side."""
     left, right, offset = U64(at - offset), U64(at + offset), U64(offset)
@@ -151,7 +156,7 @@ def _relax(squares, at, offset, best):
         best[x] = least
 
 
-@kernel
+@inner_kernel
 def _farthest(best, above, start):
     """Return the greatest squared distance of a pixel above level lo."""
     greatest = U16(0)
@@ -161,7 +166,7 @@ def _farthest(best, above, start):
     return np.int64(greatest)
 
 
-@kernel
+@inner_kernel
 def _weigh(best, above, start, weights):
     """Return the sum of levels times weights over a block."""
     total = U64(0)
@@ -170,7 +175,7 @@ def _weigh(best, above, start, weights):
     return total
 
 
-@kernel
+@inner_kernel
 def _sum(above, start):
     """Return the sum of levels over a block."""
     total = U16(0)
@@ -197,11 +202,13 @@ def background_error(prediction, near, lo, weights):
     best = np.empty(BLOCK, U16)
     high, low = U64(0), U64(0)
     for y in range(height):
+        farthest = 0
         for block in range(blocks):
             start = block * BLOCK
             size = U64(min(BLOCK, width - start))
             reach[block] = _load(prediction, near, U64(y * width + start), lo, U64(start), size, above, heights)
-        if not reach.any():
+            farthest = max(farthest, reach[block])
+        if farthest == 0:
             continue
         for block in range(blocks):
             to = U64((block + BLOCKS) * BLOCK)
@@ -215,7 +222,7 @@ def background_error(prediction, near, lo, weights):
             far = least[i] == FAR2  # saturated, until a search comes closer
             for away in range(BLOCKS):
                 # An offset of `away` blocks and 1 to BLOCK columns leads into two blocks on either side.
-                closest = min(least[i - away - 1], least[i - away], least[i + away], least[i + away + 1])
+                closest = min(min(least[i - away - 1], least[i - away]), min(least[i + away], least[i + away + 1]))
                 offset = away * BLOCK + 1
                 while offset <= (away + 1) * BLOCK and closest + offset * offset < bound:
                     _relax(squares, at, offset, best)

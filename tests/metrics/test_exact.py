@@ -1,5 +1,6 @@
 """Scores do not depend on the order of sums, hence not on instruction sets, caches and compilers."""
 
+import ast
 import hashlib
 import math
 from decimal import Decimal, localcontext
@@ -127,6 +128,19 @@ def test_a_map_that_is_wrong_everywhere(shape):
     _, missed, _ = weighted_errors(np.zeros(shape, np.uint8), np.full(shape, 255, np.uint8), 0, 255)
     along = [np.convolve(np.ones(side), share, "same").sum() if side > 6 else share[3] for side in shape]
     assert missed == pytest.approx(along[0] * along[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", MODULES_WITH_KERNELS)
+def test_only_kernels_of_the_same_file_call_inner_kernels(name):
+    """From Python, the call would end the process."""
+    tree = ast.parse(Path(import_module(name).__file__).read_text("utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    marks = {function.name: ",".join(map(ast.unparse, function.decorator_list)) for function in functions}
+    inner = {function for function, mark in marks.items() if mark == "inner_kernel"}
+    assert all(function.startswith("_") for function in inner)
+    for node in tree.body:
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        assert not names & inner or marks.get(node.name) in ("kernel", "inner_kernel"), node.name
 
 
 @pytest.mark.parametrize("name", MODULES_WITH_KERNELS)
