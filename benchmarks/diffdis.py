@@ -5,30 +5,28 @@ both on the CPU in turn, with random weights, which cost the same. The authors r
 U-Net and the injections for every row, and decode both in three channels.
 
     python benchmarks/diffdis.py [--size 1024] [--time-at 256] [--narrow 1] [--runs 3] [--threads 1]
+
+With --count it counts what a pass makes a GPU do, in torch's layers and in those that disbench puts in their place on
+CUDA, and the least time that this takes by the data sheet of a GPU. Nothing is measured, and no GPU is needed:
+
+    python benchmarks/diffdis.py --count [--size 1024] [--batch 1]
 """
 
 import argparse
-import json
 import statistics
-from pathlib import Path
 
 import torch
 from clock import seconds
 from diffusers import AutoencoderKL
-from torch.utils.flop_counter import FlopCounterMode
+from operators import count_work
 
-from disbench.models.diffdis import conditioning, pipeline
+from disbench.models.diffdis import conditioning, full_size, pipeline
 from disbench.models.diffdis.checkpoint import Checkpoint
+from disbench.models.diffdis.layouts import keep_layouts
 from disbench.models.diffdis.unet import DiffDISUNet
 
-CONFIGS = Path(__file__).parents[1] / "tests" / "goldens" / "diffdis"
-VAE = {
-    "block_out_channels": [128, 256, 512, 512],
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "layers_per_block": 2,
-    "latent_channels": 4,
-}
+# An H100 SXM by its data sheet: dense operations per second in half precision, and bytes per second of its memory.
+H100 = (989e12, 3.35e12)
 
 
 @torch.inference_mode()
@@ -51,10 +49,9 @@ def build(device: str, narrow: int = 1):
 
     narrow: divisor of the channels of every layer.
     """
-    full = json.loads((CONFIGS / "configs.json").read_text())["FULL"]
     unet_config, vae_config = (
         config | {"block_out_channels": [width // narrow for width in config["block_out_channels"]]}
-        for config in (full, VAE)
+        for config in (full_size.UNET, full_size.VAE)
     )
     with torch.device(device):
         unet = DiffDISUNet.from_config(unet_config).eval()
@@ -65,16 +62,43 @@ def build(device: str, narrow: int = 1):
         return unet, whole, folded, torch.zeros(1, 2, 1024)
 
 
-def inputs(size: int, device: str):
-    image = torch.zeros(1, 3, size, size, device=device).uniform_(-1, 1)
-    noise = torch.zeros(1, 4, size // 8, size // 8, device=device).normal_()
+def inputs(size: int, device: str, batch: int = 1):
+    image = torch.zeros(batch, 3, size, size, device=device).uniform_(-1, 1)
+    noise = torch.zeros(batch, 4, size // 8, size // 8, device=device).normal_()
     return image, noise
 
 
-def flops(function, *args) -> float:
-    with FlopCounterMode(display=False) as counter:
-        function(*args)
-    return counter.get_total_flops() / 1e12
+def count(size: int, batch: int) -> None:
+    """Print what one pass makes a GPU do: its launches, and the bytes that it moves and only copies."""
+    print(f"{batch} x {size} pixels, mask only   launches     moved   layouts   dtypes  attention by flash kernels")
+    for precision in ("fp32", "fp16"):
+        for layers in ("torch's", "disbench's"):
+            checkpoint = full_size.build_full_size()
+            networks, half = (checkpoint.unet, checkpoint.vae), precision == "fp16"
+            with torch.device("meta"):
+                conditioning.fold_mean(checkpoint.vae)
+            if half:
+                pipeline.lower_weights(checkpoint, torch.bfloat16)
+            for network in networks:
+                network.to(memory_format=torch.channels_last)
+                if layers == "disbench's":
+                    keep_layouts(network, half=half)
+            sampling, arguments = pipeline.Sampling(half=half), inputs(size, "meta", batch)
+            work = count_work(
+                lambda: pipeline.segment(checkpoint, *arguments, sampling),  # noqa: B023
+                [weight for network in networks for weight in network.parameters()],
+            )
+            moved, layouts, dtypes = (f"{x / 1e9:6.1f} GB" for x in (work.moved, work.layouts, work.precisions))
+            others = ", ".join(f"{number} not ({why})" for why, number in work.attention.items() if why != "flash")
+            name = f"{precision}, {layers} layers"
+            print(f"{name:26} {work.launches:8} {moved} {layouts} {dtypes}  {work.attention['flash']}, {others}")
+            assert not work.weights and not work.uploads
+    speed, bandwidth = H100
+    print(
+        f"{work.flops / 1e12:.2f} TFLOP. By arithmetic, not measured: an H100 takes at least "
+        f"{1000 * work.flops / speed:.1f} ms for them in fp16, and {1000 * work.moved / bandwidth:.1f} ms to move the "
+        "bytes of the last line, of which a compiler can save some"
+    )
 
 
 def main() -> None:
@@ -84,13 +108,18 @@ def main() -> None:
     parser.add_argument("--narrow", type=int, default=1, help="divisor of the channels, for a machine with less memory")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--count", action="store_true", help="count the work of a GPU, and stop")
+    parser.add_argument("--batch", type=int, default=1, help="images at which --count counts")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.count:
+        count(options.size, options.batch)
+        return
 
     unet, whole, folded, text = build("meta", options.narrow)
     image, noise = inputs(options.size, "meta")
-    theirs = flops(official, unet, whole, text, image, noise)
-    mine = flops(ours, unet, folded, text, image, noise)
+    theirs = count_work(lambda: official(unet, whole, text, image, noise)).flops / 1e12
+    mine = count_work(lambda: ours(unet, folded, text, image, noise)).flops / 1e12
     print(f"{options.size} pixels: {theirs:.2f} TFLOP as the authors, {mine:.2f} here, {1 - mine / theirs:.0%} fewer")
     if not options.time_at:
         return

@@ -1,6 +1,7 @@
 """Checks of a CUDA device: every network and DiffDIS-mini as on the CPU, clocks, memory, ONNX, training, and times.
 
-Nothing is downloaded: DiffDIS-mini's weights ship with disbench, and those of other networks are generated.
+Nothing is downloaded: DiffDIS-mini's weights ship with disbench, and those of other networks, and of DiffDIS at full
+size, are generated.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from disbench.doctor import networks
+from disbench.doctor import full_size, networks
 from disbench.doctor.adapter import sample_pictures
 from disbench.doctor.onnx_file import check_onnx
 from disbench.doctor.verdict import Verdict
@@ -26,7 +27,7 @@ SIZE, TINY_SIZE = "256", "64"  # pixels that DiffDIS-mini works at here
 # Grey levels of 255 that 99 % of the pixels must be within, compared with fp32 on the CPU.
 MAX_LEVELS = {"fp32": 2, "tf32": 16, "fp16": 16}
 VAE_MODES = ("sliced", "tiled")
-COMPILE_MODES = ("default", "reduce-overhead", "max-autotune")
+COMPILE_MODES = ("graph", "default", "reduce-overhead", "max-autotune")
 MAX_BATCH_DIFFERENCE = 1e-2
 IMPOSSIBLE = 2**50  # bytes, more than any device has
 STEPS = 20  # of training
@@ -213,5 +214,19 @@ def list_checks(names: Sequence[str], *, tiny: bool, timed: bool) -> dict[str, C
         checks[f"network {name}"] = partial(networks.check_network, name=name, tiny=tiny)
         if timed:
             checks[f"times of {name}"] = partial(networks.time_network, name=name, tiny=tiny)
+    if "diffdis" in names and not tiny:
+        checks |= _list_full_size(timed=timed)
     # Last, since they take longest.
     return checks | {f"maps with compile={mode}": partial(maps, compile=mode) for mode in COMPILE_MODES}
+
+
+def _list_full_size(*, timed: bool) -> dict[str, Check]:
+    """List the checks of DiffDIS at full size. Half precision is also checked and timed in the mode meant for speed."""
+    fastest = {"precision": "fp16", "compile": "graph"}
+    name = "full size in fp16 with compile=graph"
+    checks: dict[str, Check] = {
+        f"full size in {precision}": partial(full_size.check_full_size, precision=precision)
+        for precision in full_size.MAX_LEVELS
+    }
+    checks[name] = partial(full_size.check_full_size, **fastest)
+    return checks | ({f"times of {name}": partial(full_size.time_full_size, **fastest)} if timed else {})

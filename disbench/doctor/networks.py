@@ -76,8 +76,11 @@ def time_network(device: str, name: str, *, tiny: bool = False) -> tuple[bool, s
         Whether no inference took longer, by the clock of the device, than its image as a whole by the wall clock; what
         was observed; and the network's title, its input (h, w), the number of images, and the median seconds of stages.
     """
-    image = sample_pictures(1)[0][0]
-    model = _load_filled(name, device, TINY_SIDE if tiny else None)
+    return time_loaded(_load_filled(name, device, TINY_SIDE if tiny else None), sample_pictures(1)[0][0], tiny=tiny)
+
+
+def time_loaded(model: Model, image: np.ndarray, *, tiny: bool = False) -> tuple[bool, str, dict[str, Any]]:
+    """Time a model that is loaded on a picture. Returns what `time_network` does."""
     inputs = draw_inputs(model.arguments, image)
     clock, rule = make_clock(model.device), TINY if tiny else QUICK
     for _ in iterate_until(rule.warm_images, rule.warm_seconds, _ignore_progress, ""):

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike
 from time import perf_counter
 from typing import Any
@@ -16,6 +16,7 @@ from disbench.data.input_values import check_values, read_inputs
 from disbench.errors import InputError, wrong_type
 from disbench.inference.parameters import count_parameters
 from disbench.inference.predictor import Predictor
+from disbench.inference.transfer import Uploaded, Uploader, stack_tensors, to_host
 from disbench.metrics.validate import check_image
 from disbench.registry.card import Card, name_runs_folder
 from disbench.registry.discovery import cli_arguments
@@ -166,7 +167,7 @@ class Model:
 
     @survive_fork
     def compute(self, prepared: Any) -> tuple[Any, Seconds]:
-        """Run the network on one prepared image, as `prepare` returns it.
+        """Run the network on one prepared image, as `prepare` or `upload` returns it.
 
         Returns:
             Its output (H', W') on the host, so that no other thread ever uses the device, whose events time inference;
@@ -178,7 +179,9 @@ class Model:
     def _compute_batch(self, prepared: list[Any]) -> tuple[list[Any], Seconds]:
         """Run the network on prepared images of one size. Returns their outputs on the host, and the seconds."""
         self._check_process()
-        outputs, seconds = self._guard(self.clock.time, self.predictor.infer, self.batch(prepared))
+        is_uploaded = isinstance(prepared[0], Uploaded)
+        batch = self._uploader.receive(prepared[0]) if is_uploaded else self.batch(prepared)
+        outputs, seconds = self._guard(self.clock.time, self.predictor.infer, batch)
         if self.guarded:
             if getattr(outputs, "ndim", None) != 3 or len(outputs) != len(prepared):
                 raise self._unfit("infer", outputs, f"({len(prepared)}, H', W')")
@@ -187,15 +190,24 @@ class Model:
         on_host, copy_seconds = WallClock().time(lambda: [to_host(output) for output in outputs])
         return on_host, {"infer": seconds, "restore": copy_seconds}
 
+    def upload(self, prepared: Any) -> Uploaded:
+        """Begin to copy one prepared image to the CUDA device, in another thread than the one that computes."""
+        self._check_process()
+        return self._guard(self._uploader.upload, partial(self.batch, [prepared]))
+
+    @cached_property
+    def _uploader(self) -> Uploader:
+        import torch
+
+        return Uploader(torch.cuda, self.device)
+
     def batch(self, prepared: list[Any]) -> Any:
         """Stack prepared images of one size, (c, H, W) each, to (b, c, H, W) on the device; tuples, array by array."""
         if isinstance(prepared[0], tuple):
             return tuple(self.batch(list(arrays)) for arrays in zip(*prepared, strict=True))
         if isinstance(prepared[0], np.ndarray):
             return np.stack(prepared)
-        import torch
-
-        return torch.stack(prepared).to(self.device)
+        return stack_tensors(prepared, self.device)
 
     @survive_fork
     def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, Seconds]:
@@ -295,11 +307,6 @@ def parse_options(device: Any, options: Mapping[str, Any]) -> dict[str, str]:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise wrong_type(f"option {key}", value, f"text or a number, such as {key}={str(value)[:40]!r}")
     return {key: str(value) for key, value in options.items()}
-
-
-def to_host(output: Any) -> Any:
-    """Return a torch tensor on the CPU, and any other array as it is."""
-    return output.cpu() if hasattr(output, "cpu") else output
 
 
 def is_prepared(prepared: Any) -> bool:

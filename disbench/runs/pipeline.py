@@ -13,6 +13,7 @@ from disbench.data.images import encode_map, read_image, read_truth
 from disbench.data.soft_truths import read_trimap
 from disbench.data.truth_cache import load_skeleton
 from disbench.errors import InputError
+from disbench.inference.model import Model
 from disbench.metrics.map_pair import PairInputs
 from disbench.metrics.measurement import measure, measure_soft
 from disbench.metrics.pixel_metrics import needs_images
@@ -101,13 +102,22 @@ def make_rows(
             save_map(sample, encode_map(mask))
         return Row(sample.split, sample.name, measurement, _add_seconds(seconds, restore_seconds), hash_mask(mask))
 
+    model = stages if isinstance(stages, Model) and stages.device.startswith("cuda") else None
+
+    def upload(loaded):
+        sample, prepared, seconds = loaded
+        return sample, model.upload(prepared), seconds
+
     pool = ThreadPoolExecutor(workers) if workers else None
+    copier = ThreadPoolExecutor(1) if workers and model else None
     try:
         loaded = map_ahead(pool, load, samples, loaded_ahead)
+        if copier:  # the next image is copied to the device while this one is computed
+            loaded = map_ahead(copier, upload, loaded, AheadLimit(1))
         yield from map_ahead(pool, finish, map(compute, loaded), computed_ahead)
     finally:
-        if pool:
-            pool.shutdown(cancel_futures=True)
+        for threads in filter(None, (copier, pool)):
+            threads.shutdown(cancel_futures=True)
 
 
 def _add_seconds(seconds: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from disbench.inference.model import Model, to_host
+from disbench.inference.model import Model
+from disbench.inference.transfer import to_host
 from disbench.system.clocks import Clock, WallClock
 
 

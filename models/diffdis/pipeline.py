@@ -60,8 +60,11 @@ def x0(output: Tensor, x_t: Tensor, t: int | Tensor, alphas_cumprod: Tensor, pre
     Returns:
         Clean latents (b, 4, h, w), float32.
     """
-    alpha = alphas_cumprod.to(x_t.device)[t].reshape(-1, 1, 1, 1)
     output, x_t = output.float(), x_t.float()
+    if isinstance(t, int):  # made on the device, since a CUDA graph cannot copy from the CPU
+        alpha = x_t.new_full((1, 1, 1, 1), alphas_cumprod[t].item())
+    else:
+        alpha = alphas_cumprod.to(x_t.device)[t].reshape(-1, 1, 1, 1)
     match prediction_type:
         case "epsilon":
             return (x_t - (1 - alpha).sqrt() * output) / alpha.sqrt()

@@ -1,26 +1,29 @@
 """The Predictor of DiffDIS: one plain pass, which is what the paper timed, and the options beyond it."""
 
 import time
-import zlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
 
-import msgspec
+import deflate
 import numpy as np
 import torch
-from msgspec import Meta
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.errors import InputError, suggest_names
+from disbench.errors import InputError
+from disbench.inference.transfer import to_host
 from disbench.models._parts import device as devices
 from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors
+from disbench.models.diffdis.checkpoint import Checkpoint
 from disbench.models.diffdis.conditioning import factor, fold_mean, fold_upsampling
+from disbench.models.diffdis.graphs import Recorder
 from disbench.models.diffdis.inference_memory import read_size, warn_if_short
+from disbench.models.diffdis.layouts import keep_layouts
+from disbench.models.diffdis.options import NEEDS_CUDA, Options, parse_options
 from disbench.models.diffdis.pipeline import Sampling, lower_weights, seeded_noise, segment
 from disbench.models.diffdis.tiles import enable_tiles
 from disbench.models.diffdis.weights import digest, load, untrained
@@ -31,36 +34,6 @@ from disbench.system.progress import announce_once
 MINI = Path(__file__).parent / "mini"
 # Whether the image is mirrored, and its scale. The authors' script averages six such passes, each with its own noise.
 PASSES = {"plain": [(False, 1.0)], "official": list(product((False, True), (0.75, 1.0, 1.25)))}
-Count = Annotated[int, Meta(ge=1, le=1000)]
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options that change the maps of the same weights, or their time.
-
-    Attributes:
-        preset: "plain", one pass, or "official", the six passes of the authors' script.
-        steps: denoising steps.
-        ensemble: number of noises that each pass is made from; the maps are averaged.
-        fit: "square" as in the paper, or "keep", which keeps the aspect ratio and pads.
-        output: "soft"; "binary", thresholded at 1/2; or "edge", the edge map instead of the mask.
-        precision: "fp32"; "tf32" for matrix products and convolutions on CUDA; or "fp16", with x0 in float32 and the
-            decoder in bfloat16, or in float32 on GPUs without bfloat16.
-        vae: "whole"; "sliced", one image of a batch at a time; or "tiled", which also computes its largest layers in
-            tiles. Both need less memory, and change maps by rounding only.
-        compile: mode of torch.compile for U-Net and decoder; "reduce-overhead" makes CUDA graphs.
-        size: side in pixels that the network works at; 0 for that of the weights.
-    """
-
-    preset: Literal["plain", "official"] = "plain"
-    steps: Count = 1
-    ensemble: Count = 1
-    fit: Literal["square", "keep"] = "square"
-    output: Literal["soft", "binary", "edge"] = "soft"
-    precision: Literal["fp32", "tf32", "fp16"] = "fp32"
-    vae: Literal["whole", "sliced", "tiled"] = "whole"
-    compile: Literal["no", "default", "reduce-overhead", "max-autotune"] = "no"
-    size: Annotated[int, Meta(ge=0, le=8192)] = 0
 
 
 class DiffDIS:
@@ -100,20 +73,24 @@ class DiffDIS:
         Raises:
             InputError: if the weights cannot be loaded or an option is wrong.
         """
-        self.options = _parse_options(options)
+        self.options = parse_options(options)
         if base is not None:
             require_path("option base", base)  # an empty one would be the current folder
         if weights == "untrained" and state:
             raise InputError(f"--option state={state}: untrained weights are from no file; omit one of them")
         self.device = devices.choose_device(device)
+        on_cuda = self.device.startswith("cuda")
+        if self.options.compile in NEEDS_CUDA and not on_cuda:
+            raise InputError(
+                f"option compile={self.options.compile}: makes CUDA graphs, and the device is {self.device}; omit it, "
+                "or give --device cuda"
+            )
         if weights not in (None, "untrained"):
             half, tiled = self.options.precision == "fp16", self.options.vae == "tiled"
             needed = read_size(card, Path(weights), side=self.options.size, half=half, tiled=tiled)
             warn_if_short(needed, self.device, card.title, self.memory_advice)
         opened = time.time_ns()
-        checkpoint = load(MINI if weights in (None, "untrained") else weights, base, state)
-        if weights == "untrained":
-            checkpoint = untrained(checkpoint)
+        checkpoint = self.load_checkpoint(weights, base, state)
         self.weights_state = checkpoint.state
         names = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}
         details = ", ".join(filter(None, [Path(weights or "").name, state]))
@@ -125,7 +102,7 @@ class DiffDIS:
         sha = cache_weights_digest(checkpoint.files, opened, computed, lambda: digest(checkpoint))
         self.identity = {"weights": sha, "size": self.size, **changed}
         self.identity |= {"state": state} if state else {}
-        on_cuda, uses_tf32 = self.device.startswith("cuda"), self.options.precision == "tf32"
+        uses_tf32 = self.options.precision == "tf32"
         self.environment = {"tf32": {"matmul": uses_tf32, "cudnn": uses_tf32}} if on_cuda else {}
         fold_mean(checkpoint.vae)
         if self.device == "cpu":  # where it was measured
@@ -144,6 +121,9 @@ class DiffDIS:
             vae=checkpoint.vae.to(self.device, memory_format=torch.channels_last),
             text=checkpoint.text.to(self.device),
         )
+        if on_cuda:
+            for network in (self.checkpoint.unet, self.checkpoint.vae):
+                keep_layouts(network, half=self.options.precision == "fp16")
         self.factor = factor(self.checkpoint.vae)
         if self.options.output == "edge" and self.checkpoint.unet.domains == 1:
             raise InputError("option output=edge: these weights were trained without the edge; use other weights")
@@ -153,9 +133,15 @@ class DiffDIS:
             self.checkpoint.vae.enable_slicing()
         if self.options.vae == "tiled":
             enable_tiles(self.checkpoint.vae)
-        if self.options.compile != "no":
+        self.recorder = Recorder() if self.options.compile == "graph" else None
+        if self.options.compile not in ("no", "graph"):
             for network in (self.checkpoint.unet, self.checkpoint.vae.decoder):
                 network.compile(mode=self.options.compile)
+
+    def load_checkpoint(self, weights: str | None, base: str | None, state: str | None) -> Checkpoint:
+        """Load the networks in float32, on the CPU. See `__init__`."""
+        checkpoint = load(MINI if weights in (None, "untrained") else weights, base, state)
+        return untrained(checkpoint) if weights == "untrained" else checkpoint
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """Resize uint8 (h, w, 3) to float32 (3, H, W) in [-1, 1]: a square of `size`; with fit=keep, at most `size`."""
@@ -215,7 +201,11 @@ class DiffDIS:
         noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
         half = self.options.precision == "fp16"
         sampling = Sampling(steps=self.options.steps, edge=edge, half=half, decoder=self.decoder)
-        maps = segment(self.checkpoint, image, noise.to(batch.device), sampling, generators)
+        noise = noise.to(batch.device)
+        if self.recorder is None:
+            maps = segment(self.checkpoint, image, noise, sampling, generators)
+        else:
+            maps = self.recorder.call(partial(segment, self.checkpoint, sampling=sampling), image, noise, key=sampling)
         masks, edges = (None if x is None else self._undo(x, full, mirrored=mirrored) for x in maps)
         return masks, edges
 
@@ -263,8 +253,8 @@ def noise_seeds(batch: Tensor, passes: int) -> list[list[int]]:
     Returns:
         For each pass, a list of b seeds.
     """
-    pixels = batch.cpu().contiguous().numpy()
-    return [[zlib.crc32(image, number) for image in pixels] for number in range(passes)]
+    pixels = to_host(batch).contiguous().numpy()
+    return [[deflate.crc32(image, number) for image in pixels] for number in range(passes)]
 
 
 def stretch(masks: Tensor) -> Tensor:
@@ -281,24 +271,3 @@ def quantise(mask: np.ndarray) -> np.ndarray:
 def _scale(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (b, c, h, w) to another (h, w) without antialiasing, as the authors scale their passes."""
     return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)
-
-
-def _parse_options(options: dict[str, str | int]) -> Options:
-    types = {field.name: field.type for field in fields(Options)}
-    if unknown := options.keys() - types.keys():
-        raise InputError(f"unknown option {min(unknown)!r}; {suggest_names(min(unknown), ['base', 'state', *types])}")
-    for key, value in options.items():
-        try:
-            msgspec.convert(value, types[key], strict=False)
-        except msgspec.ValidationError as error:
-            fault = f"not one of {', '.join(get_args(types[key]))}" if get_origin(types[key]) is Literal else error
-            raise InputError(f"option {key}={value}: {fault}") from None
-    parsed = msgspec.convert(options, Options, strict=False)
-    many_shapes = {"preset": "official", "fit": "keep", "vae": "tiled"}  # each shape would be compiled anew
-    names = [f"{key}={value}" for key, value in many_shapes.items() if getattr(parsed, key) == value]
-    if parsed.compile != "no" and names:
-        raise InputError(
-            f"option compile={parsed.compile}: not with {names[0]}, by which layers get several shapes, each of which "
-            "would be compiled anew; omit one of them"
-        )
-    return parsed

@@ -1,0 +1,80 @@
+"""Let a network keep the layout and the precision of its tensors, for inference on CUDA.
+
+There torch's GroupNorm computes channels first: a channels-last tensor is copied before it, and once more before the
+next convolution. Autocast also copies what it normalises to float32, and the result back.
+"""
+
+from functools import partial
+
+import torch
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.transformers.transformer_2d import Transformer2DModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def keep_layouts(network: nn.Module, *, half: bool) -> None:
+    """Let norms and transformers keep channels-last tensors, in place. Results differ by rounding only.
+
+    Args:
+        network: U-Net or VAE, without gradients.
+        half: whether it computes in half precision. Statistics of norms are in float32 even so.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.GroupNorm):
+            layer.forward = partial(_normalise_groups, layer)
+        elif isinstance(layer, nn.LayerNorm) and half:
+            layer.half().forward = partial(_normalise_rows, layer)
+        elif isinstance(layer, ResnetBlock2D) and layer.output_scale_factor == 1:
+            layer.forward = partial(_forward_block, layer)
+        elif isinstance(layer, Transformer2DModel) and layer.use_linear_projection:
+            layer._get_output_for_continuous_inputs = partial(_project, layer)
+
+
+def _normalise_groups(norm: nn.GroupNorm, x: Tensor) -> Tensor:
+    """Normalise (b, c, ...) in its layout and precision."""
+    groups = (norm.num_groups, -1)
+    with torch.autocast(x.device.type, enabled=False):
+        mean, variance = _moments(x, groups)
+        scale = norm.weight.unflatten(0, groups) * (variance + norm.eps).rsqrt()
+        shift = torch.addcmul(norm.bias.unflatten(0, groups), mean, scale, value=-1)
+        scale, shift = (values.reshape(*x.shape[:2], *(1,) * (x.ndim - 2)) for values in (scale, shift))
+        if torch.compiler.is_compiling():  # the compiler takes no `out` with channels last, and needs none
+            return torch.addcmul(shift, x, scale).to(x.dtype)
+        return torch.addcmul(shift, x, scale, out=torch.empty_like(x))
+
+
+def _moments(x: Tensor, groups: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return mean and variance of groups of the channels of (b, c, ...), both (b, groups, 1) float32.
+
+    Those of channels come first, since a group is no piece of memory where channels are last.
+    """
+    dims = tuple(range(2, x.ndim))
+    if x.dtype == torch.float32:
+        variances, means = (values.unflatten(1, groups) for values in torch.var_mean(x, dims, correction=0))
+        return means.mean(2, True), variances.mean(2, True) + means.var(2, correction=0, keepdim=True)
+    # Without a copy of x in float32. The error of the difference is less than that of x by its rounding.
+    mean = x.mean(dims, dtype=torch.float32).unflatten(1, groups).mean(2, True)
+    norms = torch.linalg.vector_norm(x, dim=dims, dtype=torch.float32).unflatten(1, groups)
+    power = torch.linalg.vector_norm(norms, dim=2, keepdim=True).square() * (groups[0] / x[0].numel())
+    return mean, torch.addcmul(power, mean, mean, value=-1).clamp_min(0)
+
+
+def _normalise_rows(norm: nn.LayerNorm, x: Tensor) -> Tensor:
+    """Normalise (b, n, c) in half precision; torch computes its statistics in float32."""
+    with torch.autocast(x.device.type, enabled=False):
+        return functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _forward_block(block: ResnetBlock2D, x: Tensor, temb: Tensor | None = None) -> Tensor:
+    """Compute (b, c', h, w) from (b, c, h, w) as the block does, without a division by 1 and a copy of its sum."""
+    hidden = block.conv1(block.nonlinearity(block.norm1(x)))
+    if temb is not None:
+        hidden += block.time_emb_proj(block.nonlinearity(temb))[:, :, None, None]
+    hidden = block.conv2(block.nonlinearity(block.norm2(hidden)))
+    return hidden.add_(x if block.conv_shortcut is None else block.conv_shortcut(x))
+
+
+def _project(layer: Transformer2DModel, hidden_states: Tensor, residual: Tensor, **_: int) -> Tensor:
+    """Project (b, h * w, c) and add it to the input of the transformer, (b, c, h, w)."""
+    return layer.proj_out(hidden_states).mT.unflatten(2, residual.shape[2:]) + residual
