@@ -24,6 +24,8 @@ for line in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("locale", LOCALES)
 def test_tables_files_and_messages_do_not_depend_on_the_locale(locale, tmp_path):
     write_data(tmp_path)

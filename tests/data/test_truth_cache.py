@@ -109,6 +109,8 @@ def test_an_entry_of_another_shape_is_not_taken(cache, truth):
     assert np.array_equal(truth_cache.load_skeleton(truth), expected)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_processes_at_once_agree_and_leave_whole_entries(cache, file):
     code = (
         "import sys; from pathlib import Path; from disbench.data import truth_cache\n"

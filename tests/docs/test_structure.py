@@ -19,7 +19,7 @@ MAX_LINES = 400
 MAX_PARAMETERS = 6
 LOOSE_MODULES = {"__init__.py", "__main__.py", "errors.py", "testing.py"}  # in disbench/, next to its packages
 PRONOUNS = {"found", "one", "what", "where", "how", "some", "of", "beside", "made", "said"}
-KERNELS = ("njit", "kernel")  # decorators
+KERNELS = ("njit", "kernel", "inner_kernel")  # decorators
 # Functions that users call with keywords.
 PUBLIC = {"disbench.runs.api.run", "disbench.runs.api.score_maps", "disbench.reports.api.report"}
 # What models may import; their own commands may import everything.

@@ -39,6 +39,8 @@ def test_the_networks_have_the_tensors_of_the_released_file_and_the_parameters_o
     assert {x.device.type for x in parameters} == {"meta"}
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_an_answer_is_compared_within_levels(small):
     model = full_size.load_full_size("cpu", 64)
     mask = model.predict(full_size.draw_picture(64))

@@ -106,6 +106,8 @@ def test_the_command_writes_a_record(few_checks, tmp_path):
     assert again.exit_code == 2 and f"--out {out}: already exists" in again.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_another_output_fails_its_check_and_the_command(few_checks, unstable, tmp_path):
     out = tmp_path / "gpu.json"
     done = CliRunner().invoke(main, [*COMMAND, "--json", "--out", str(out)])
@@ -116,6 +118,8 @@ def test_another_output_fails_its_check_and_the_command(few_checks, unstable, tm
     assert "all within 0.0" in shown["checks"][1]["found"]
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_crash_is_the_verdict_of_its_check(monkeypatch):
     monkeypatch.setattr(networks, "_loaded", {})
     monkeypatch.setattr(networks, "fill_networks", lambda predictor: [][1])
@@ -132,6 +136,8 @@ def test_memory_that_is_not_short_fails_its_check(monkeypatch):
     assert (verdict.ok, verdict.message) == (False, "InputError: 10 bytes were allocated")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_an_inference_longer_than_its_image_fails(monkeypatch):
     class FastClock:
         name = "fast"

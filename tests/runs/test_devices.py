@@ -173,6 +173,8 @@ def test_a_model_that_cannot_be_loaded_is_reported_before_there_is_a_run(here, l
     assert not Path("runs").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_another_error_waits_for_the_other_child_as_well(here):
     write_model(trapped="raise MemoryError")
     set_trap("image00")
@@ -231,6 +233,8 @@ def group_is_gone(group):
     return False
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_shard_on_several_devices_has_the_images_of_the_shard(here):
     write_model()
     assert run(device=DEVICES, shard=ShardSpec(1, 2)) is None

@@ -124,6 +124,8 @@ def test_a_folder_of_models(here, monkeypatch):
     assert run_folder(*command) == "golden_dark/6f5cf32423ff"
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_plug_in(here):
     """Installed by hand, as pip does it: the package, and next to it the record of its entry points."""
     site, record = here / "site", here / "site" / "golden_plugin-1.dist-info"

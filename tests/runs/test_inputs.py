@@ -409,6 +409,8 @@ def test_a_card_that_sees_truth_is_marked(here):
 # -- predict
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_predict_takes_the_inputs_of_photos(here):
     folder = here / "mine" / "im"
     for name, place in PLACES.items():
@@ -496,6 +498,8 @@ def test_prepare_returns_an_array_or_a_tuple_of_arrays(here, returned):
         load_model("bad.py").predict(np.zeros((*SIZE, 3), np.uint8), depth=DEPTHS["a"].astype(np.uint8))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_time_and_doctor_cope_with_inputs_and_tuples(here, monkeypatch):
     names = ", ".join(PLACES)
     draw = "depth, prompt, box = value; drawn += depth; assert prompt == '' and box.shape == (4,)"

@@ -53,6 +53,8 @@ def test_the_map_is_that_of_the_macro_mode_but_for_its_windows(folder, monkeypat
     assert np.array_equal(levels, load(folder, "none").predict(SMALL, prompt=""))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_scores_are_marked_and_of_another_run(folder, tmp_path, make_pairs):
     data = make_pairs(tmp_path / "mine", ["a", "b"])
     (tmp_path / "p.jsonl").write_text('{"image": "a", "prompt": ""}\n{"image": "b", "prompt": "a disc"}')

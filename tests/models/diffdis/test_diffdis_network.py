@@ -91,6 +91,8 @@ def test_batch_statistics_and_buffers_in_training(unet, golden):
         assert difference(buffer, golden[f"trainmode.{name}"]) < 1e-6
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_gradient_checkpointing_changes_nothing(unet):
     def gradients():
         unet.zero_grad()

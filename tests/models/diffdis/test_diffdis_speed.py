@@ -102,6 +102,8 @@ def count_work(monkeypatch):
     return count_work
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("kept", [False, True])
 def test_tensors_keep_layout_and_dtype_and_attention_has_no_mask(count_work, kept):
     """Counted on the meta device; the first case shows that the second can fail."""

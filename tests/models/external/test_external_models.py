@@ -105,6 +105,8 @@ def test_an_onnx_file_of_another_kind_is_refused(tmp_path, shape, kind, why):
         disbench.load(str(onnx_file(tmp_path / "a.onnx", shape, kind)), device="cpu")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_run_resumes_under_its_key(files, tmp_path, monkeypatch, make_pairs):
     monkeypatch.chdir(tmp_path)
     make_pairs(tmp_path / "mine", ["a"])

@@ -144,6 +144,8 @@ def test_modules_next_to_the_file_that_a_link_leads_to_count(tmp_path):
     assert load_model(str(link)).identity != first
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_changed_data_file_is_another_model(tmp_path):
     code = "from pathlib import Path\nlevel = lambda: int((Path(__file__).parent / 'level.txt').read_text())"
     path = write(tmp_path, {"mine": code + BODY})

@@ -234,6 +234,8 @@ def test_the_folder_that_it_writes_is_run_at_its_size(folder, tmp_path, make_pai
     assert np.array_equal(read_map(ran.mask(row)), model.predict(image, prompt=""))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_a_training_that_was_cut_off_ends_with_the_same_weights(folder, tmp_path, make_pairs, monkeypatch):
     monkeypatch.setattr(supervised, "Schedule", partial(Schedule, checkpoint_every=1))
     assert train_lawdis(folder, tmp_path, make_pairs, tmp_path / "whole").exit_code == 0

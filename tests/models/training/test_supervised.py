@@ -163,6 +163,8 @@ def test_weights_of_another_network_are_told_before_any_stage(pictures, tmp_path
 # -- Losses
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_it_needs_no_diffusers():
     code = "import sys; from disbench.models._training import supervised; sys.exit('diffusers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", "import disbench.models; " + code]).returncode == 0
@@ -356,6 +358,8 @@ def test_a_file_says_the_size_that_it_was_trained_at(tmp_path):
             disbench.load("fp_dis", str(path), "cpu")
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_networks_bound_to_a_size_take_the_files(tmp_path, monkeypatch):
     for name in ("_parts.passes", "inspyrenet.predictor"):
         monkeypatch.setattr(

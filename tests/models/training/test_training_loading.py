@@ -53,6 +53,8 @@ def test_batches_do_not_depend_on_the_number_of_processes(workers):
     assert list(load_batches(Maker(draw, workers), range(3, 3), CPU)) == []
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 def test_diffdis_trained_with_processes_has_the_very_same_weights(samples, tmp_path):
     recipe = replace(TINY, noise="pyramid", keep=False)
     alone, helped = (

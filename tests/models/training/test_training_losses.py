@@ -74,6 +74,8 @@ def narrow(monkeypatch):
     monkeypatch.setitem(SIZES, "large", (32, (1, 1, 1, 1), 4))
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("card", TRAINED)
 def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, tmp_path):
     training = trained(card.name)
@@ -122,6 +124,8 @@ def test_its_loss_reaches_the_network_and_run_loads_what_is_saved(card, narrow, 
     assert f"{size} px" in model.title and model.identity["size"] == str(size)
 
 
+@pytest.mark.slow
+@pytest.mark.ci
 @pytest.mark.parametrize("card", DRAWN, ids=lambda card: card.name)
 def test_no_loss_asks_its_device_for_a_value(card, narrow):
     """On the meta device, which has none; a GPU would have to end first what it has been given to do."""
