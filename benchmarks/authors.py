@@ -1,7 +1,7 @@
 """The networks of methods as their authors' code builds them, for models.py. Only permissively licensed code is named.
 
-The code is imported from a checkout, with the libraries that it needs installed. It is left as it is, except that MVANet
-runs without CUDA.
+The code is imported from a checkout, with the libraries that it needs installed. It is left as it is, except that
+MVANet's runs without CUDA.
 """
 
 import importlib
