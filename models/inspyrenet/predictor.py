@@ -55,6 +55,8 @@ class Predictor(NetworkPredictor):
         **options: Fields of `PresetOptions`.
     """
 
+    memory_format = torch.channels_last  # also faster on the CPU
+
     def __init__(self, card: Card, weights: str, device: str | None, **options: str):
         given = parse_options(PresetOptions, card, device, options)
         preset, size = given.preset, given.size
