@@ -80,14 +80,14 @@ def has_bf16(device: str) -> bool:
     return not device.startswith("cuda") or torch.cuda.get_device_capability(device)[0] >= 8
 
 
-def require_cpu_bf16(device: str, cpuinfo: Path = Path("/proc/cpuinfo")) -> None:
+def require_cpu_bf16(device: str) -> None:
     """Raise InputError unless the device is a CPU with instructions for products in bfloat16.
 
     Other CPUs convert to float32 and back, which takes longer than float32.
     """
     if device != "cpu":
         raise InputError(f"--option precision=bf16: for networks on the CPU only, not on {device}; omit it")
-    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", read_text(cpuinfo), re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", read_text(Path("/proc/cpuinfo")), re.MULTILINE)
     if not flags or CPU_BF16.isdisjoint(flags[1].split()):
         raise InputError(
             "--option precision=bf16: this CPU has no instructions for bfloat16 (AVX512-BF16, AMX-BF16 or Arm's BF16), "
