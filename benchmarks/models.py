@@ -1,27 +1,28 @@
 """The cost of each registered network: its operations at its working size, and its CPU time at a small one.
 
 Operations are counted on tensors without data (a multiplication and an addition count as two). Times are CPU time of
-one thread, only of `infer`, with untrained weights. The authors' code of IS-Net can be timed in turn with disbench's:
+one thread, only of `infer`, with untrained weights. The authors' code can be timed in turn with disbench's:
 
     git clone https://github.com/xuebinqin/DIS
-    python benchmarks/models.py [isnet udun ...] [--time-at 256] [--runs 5] [--isnet-authors DIS/IS-Net/models/isnet.py]
+    python benchmarks/models.py [isnet udun ...] [--time-at 256] [--runs 5] [--authors isnet=DIS]
 
-The code of other authors needs CUDA or libraries that do not install here, or has no licence. Their networks have the
-same operations, since weights and outputs are equal. DiffDIS has its own benchmark, diffdis.py.
+`--authors` can be repeated; authors.py lists the networks. BiRefNet's, MVANet's, BEN2's and InSPyReNet's code needs
+torchvision, timm, einops, kornia, easydict and huggingface_hub. The code of the other authors needs CUDA or libraries
+that do not install here, or has no licence. DiffDIS has its own benchmark, diffdis.py.
 """
 
 import argparse
-import importlib.util
 import statistics
-import sys
-import types
 from pathlib import Path
 
 import torch
+from authors import CODES, authors_function
 from clock import seconds
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from disbench.inference.model import load_model
+from disbench.models._parts.network import NetworkPredictor
 from disbench.registry.discovery import list_cards
 
 
@@ -38,16 +39,27 @@ def count_gflop(predictor, size: int) -> float:
     return counter.get_total_flops() / 1e9
 
 
-def authors_isnet(path: Path, predictor):
-    """Return the authors' network with disbench's weights, as a function like `infer`."""
-    # Their file imports torchvision's models without using them.
-    sys.modules.setdefault("torchvision", types.ModuleType("torchvision")).models = None
-    spec = importlib.util.spec_from_file_location("authors_isnet", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    net = module.ISNetDIS().eval()
-    net.load_state_dict(predictor.net.state_dict())
-    return torch.inference_mode()(lambda batch: net(batch)[0][0][:, 0])
+def fill_zeros(net: nn.Module) -> None:
+    """Draw what starts at 0, such as the weights of attention, so that every layer has an effect on the map."""
+    torch.manual_seed(0)
+    for parameter in net.parameters():
+        if not parameter.any():
+            nn.init.normal_(parameter, std=0.1)
+
+
+def compare_times(functions: list, batch: torch.Tensor, runs: int) -> tuple[float, str]:
+    """Time ours, and the authors' if given: our median seconds, and the comparison in words."""
+    outputs = [function(batch) for function in functions]  # also warms up
+    times = [[seconds(function, batch) for function in functions] for _ in range(runs)]
+    mine = statistics.median(row[0] for row in times)
+    if len(functions) == 1:
+        return mine, ""
+    ratios = sorted(row[1] / row[0] for row in times)
+    difference = (outputs[0] - outputs[1]).abs().max()
+    return mine, (
+        f"authors' code takes {statistics.median(ratios):.2f} times ours ({ratios[0]:.2f}-{ratios[-1]:.2f}), maps from "
+        f"{outputs[0].min():.2f} to {outputs[0].max():.2f} differ by {difference:.0e}"
+    )
 
 
 def main() -> None:
@@ -55,32 +67,27 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="models; default: all with weights")
     parser.add_argument("--time-at", type=int, default=256, help="pixels at which they are timed; 0: not timed")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--isnet-authors", type=Path, help="the authors' isnet.py")
+    parser.add_argument("--authors", action="append", default=[], help=f"NAME=CHECKOUT of {', '.join(CODES)}")
     options = parser.parse_args()
+    checkouts = dict(text.split("=", 1) for text in options.authors)
     torch.set_num_threads(1)
     for name in network_names(options.names):
         model = load_model(name, "untrained", "cpu")
-        size, predictor = model.card.pipeline["size"], model.predictor
-        batch = torch.rand(1, 3, options.time_at or 32, options.time_at or 32) - 0.5
-        details = []
-        if options.time_at:
+        if not isinstance(model.predictor, NetworkPredictor):
+            continue
+        size, at = model.card.pipeline["size"], options.time_at
+        parameters = sum(x.numel() for x in model.predictor.net.parameters()) / 1e6
+        details = [f"{parameters:.2f} M parameters, {count_gflop(model.predictor, size):.0f} GFLOP at {size} px"]
+        if at:
+            options_of_code = CODES[name].options if name in checkouts else {}
+            predictor = load_model(name, "untrained", "cpu", size=str(at), **options_of_code).predictor
+            fill_zeros(predictor.net)
             functions = [predictor.infer]
-            if name == "isnet" and options.isnet_authors:
-                functions.append(authors_isnet(options.isnet_authors, predictor))
-            outputs = [function(batch) for function in functions]  # also warms up
-            times = [[seconds(function, batch) for function in functions] for _ in range(options.runs)]
-            mine = statistics.median(row[0] for row in times)
-            gflop = count_gflop(load_model(name, "untrained", "cpu").predictor, options.time_at)
-            details.append(f"{options.time_at} px: {mine:.3f} s, {gflop / mine:.0f} GFLOP/s")
-            if len(functions) > 1:
-                ratios = sorted(row[1] / row[0] for row in times)
-                difference = (outputs[0] - outputs[1]).abs().max()
-                details.append(
-                    f"authors' code takes {statistics.median(ratios):.2f} times ours "
-                    f"({ratios[0]:.2f}-{ratios[-1]:.2f}), outputs differ by {difference:.0e}"
-                )
-        parameters = sum(x.numel() for x in predictor.net.parameters()) / 1e6
-        details.insert(0, f"{parameters:.2f} M parameters, {count_gflop(predictor, size):.0f} GFLOP at {size} px")
+            if name in checkouts:
+                functions.append(authors_function(name, Path(checkouts[name]), predictor.net, at))
+            mine, comparison = compare_times(functions, torch.rand(1, 3, at, at) - 0.5, options.runs)
+            details.append(f"{at} px: {mine:.3f} s, {count_gflop(predictor, at) / mine:.0f} GFLOP/s")
+            details += [comparison] if comparison else []
         print(f"{name}: {'; '.join(details)}", flush=True)
 
 

@@ -99,7 +99,7 @@ class Model:
     @property
     def parameters(self) -> int:
         """The number of parameters of all networks of the predictor; 0 without networks of torch."""
-        return count_parameters(self.predictor)
+        return getattr(self.predictor, "parameter_count", 0) or count_parameters(self.predictor)
 
     @property
     def environment(self) -> dict[str, Any]:

@@ -14,7 +14,8 @@ class Predictor(Protocol):
 
     A model in a single Python file has no card. There, the class may have the attribute `inputs`, which means the same
     as in a card. Any predictor may have the attributes `sees_truth` and `takes_truth`, where that depends on its
-    options. With either its scores are marked; with the second `prepare` also receives `truth`, uint8 (h, w).
+    options. With either its scores are marked; with the second `prepare` also receives `truth`, uint8 (h, w). A
+    predictor that folds layers states in `parameter_count` how many parameters its networks have before.
     """
 
     device: str

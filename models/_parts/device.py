@@ -1,15 +1,20 @@
 """The device that a network runs on, and process-wide settings of torch."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from disbench.errors import InputError
+from disbench.system.cores import read_text
 from disbench.system.memory import keep_freed_memory
 from disbench.system.variables import read_count
+
+CPU_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # Linux' names of these instructions; the last is Arm's
 
 
 def choose_device(name: str | None) -> str:
@@ -73,3 +78,18 @@ def _allows_tf32() -> bool:
 def has_bf16(device: str) -> bool:
     """Return whether a device computes in bfloat16 itself: GPUs before NVIDIA's Ampere (T4, V100, RTX 20) do not."""
     return not device.startswith("cuda") or torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def require_cpu_bf16(device: str) -> None:
+    """Raise InputError unless the device is a CPU with instructions for products in bfloat16.
+
+    Other CPUs convert to float32 and back, which takes longer than float32.
+    """
+    if device != "cpu":
+        raise InputError(f"--option precision=bf16: for networks on the CPU only, not on {device}; omit it")
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", read_text(Path("/proc/cpuinfo")), re.MULTILINE)
+    if not flags or CPU_BF16.isdisjoint(flags[1].split()):
+        raise InputError(
+            "--option precision=bf16: this CPU has no instructions for bfloat16 (AVX512-BF16, AMX-BF16 or Arm's BF16), "
+            "so float32 is faster; omit it"
+        )

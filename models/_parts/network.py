@@ -1,15 +1,15 @@
 """The common base of feed-forward networks' predictors: weights from a file, square working size, title, identity."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from disbench.errors import InputError
-from disbench.models._parts.device import choose_device
+from disbench.models._parts.device import choose_device, require_cpu_bf16
 from disbench.models._parts.weights import (
     State,
     build_untrained,
@@ -23,6 +23,48 @@ from disbench.models._parts.weights import (
 from disbench.registry.card import Card
 
 UNTRAINED = "untrained"
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of every network; a method may add its own.
+
+    Attributes:
+        size: Working size in pixels per side; default: the file's, otherwise the card's.
+        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        precision: "fp32"; or "bf16", with products and convolutions in bfloat16, for CPUs that compute in it.
+    """
+
+    size: str = ""
+    state: str = ""
+    precision: str = "fp32"
+
+
+Given = TypeVar("Given", bound=Options)
+
+
+def parse_options(kind: type[Given], card: Card, device: str | None, options: dict[str, str]) -> Given:
+    """Check the options of a network, before its weights are read.
+
+    Args:
+        kind: The options that the method has.
+        card: Card of the method.
+        device: Device; default: the best one.
+        options: Values by name.
+
+    Raises:
+        InputError: An option is unknown, or its precision is unknown or not one of the device.
+    """
+    names = [field.name for field in fields(kind)]
+    if unknown := options.keys() - set(names):
+        raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
+    given = kind(**options)
+    if given.precision not in PRECISIONS:
+        raise InputError(f"--option precision={given.precision}: must be one of {', '.join(PRECISIONS)}")
+    if given.precision == "bf16":
+        require_cpu_bf16(choose_device(device))
+    return given
 
 
 @dataclass(frozen=True)
@@ -89,7 +131,7 @@ def open_weights(weights: str, convert: Callable[[State], State] = dict, wanted:
 
 
 class NetworkPredictor:
-    """A network behind disbench's Predictor interface; subclasses add prepare, infer and restore.
+    """A network behind disbench's Predictor interface; subclasses add prepare, run_net and restore.
 
     Attributes:
         device: Device of the network.
@@ -97,6 +139,7 @@ class NetworkPredictor:
         title: Title of the method in reports.
         identity: Everything next to the card that decides the maps.
         net: The network, in eval mode on `device`.
+        precision: "fp32" or "bf16", of products and convolutions.
         weights_state: State dict of the weights file that is used, for the manifest; "" if the file has only one.
     """
 
@@ -110,10 +153,10 @@ class NetworkPredictor:
         weights: Weights,
         net: nn.Module,
         device: str | None,
-        size: str,
+        given: Options,
         *,
         variant: str = "",
-        **options: str,
+        **recorded: str,
     ):
         """Move the network to its device and describe it.
 
@@ -122,18 +165,31 @@ class NetworkPredictor:
             weights: The file that `net` was filled from.
             net: The network, in eval mode.
             device: Device; default: the best one.
-            size: Value of --option size, "" if missing.
+            given: Options, parsed.
             variant: Suffix of the title.
-            options: Further options that change a map.
+            recorded: Options of the method that change a map.
         """
         self.device = choose_device(device)
-        size, side = weights.working_size(size, card.pipeline["size"], self.multiple)
+        size, side = weights.working_size(given.size, card.pipeline["size"], self.multiple)
         self.size = (side, side)
         # No file says which of a method's checkpoints it is, so the title has the file's name.
-        details = ", ".join(filter(None, [weights.path.name, weights.wanted, size and f"{size} px"]))
+        self.precision = given.precision
+        lowered = self.precision if self.precision != "fp32" else ""
+        details = ", ".join(filter(None, [weights.path.name, weights.wanted, size and f"{size} px", lowered]))
         self.title = f"{card.title}{variant} ({details})"
-        self.identity: dict[str, Any] = {"weights": digest_tensors(sorted(net.state_dict().items()))} | options
+        self.identity: dict[str, Any] = {"weights": digest_tensors(sorted(net.state_dict().items()))} | recorded
         self.identity |= {"size": size} if size else {}
         self.identity |= {"state": weights.wanted} if weights.wanted else {}
+        self.identity |= {"precision": lowered} if lowered else {}
         self.weights_state = weights.label
         self.net = net.to(self.device, memory_format=self.memory_format)
+
+    @torch.inference_mode()
+    def infer(self, batch: Tensor) -> Tensor:
+        """(b, c, H, W) -> (b, H', W'), float32, as `restore` takes them."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.run_net(batch).float()
+
+    def run_net(self, batch: Tensor) -> Tensor:
+        """(b, c, H, W) -> (b, H', W')."""
+        raise NotImplementedError

@@ -1,6 +1,7 @@
 """Predictors that average the logits of several passes over an image, mirrored or not and at several scales."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -10,11 +11,23 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from disbench.errors import InputError
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models._parts.weights import State
 from disbench.registry.card import Card
 
 Passes = list[tuple[bool, float]]  # mirrored or not, and the scale of the image
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassesOptions(Options):
+    """Options of a network that runs several passes.
+
+    Attributes:
+        passes: Passes to average, a key of `choices`. Default: "one" if an option or the file has a working size,
+            otherwise the first key.
+    """
+
+    passes: str = ""
 
 
 class PassesPredictor(NetworkPredictor):
@@ -24,10 +37,7 @@ class PassesPredictor(NetworkPredictor):
         card: Card of the method.
         weights: The authors' file, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
-        passes: Passes to average, a key of `choices`. Default: "one" if an option or the file has a working size,
-            otherwise the first key.
-        size: Working size in pixels per side, a multiple of `multiple`; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `PassesOptions`; the size is a multiple of `multiple`.
 
     Attributes:
         choices: The passes that can be chosen, by name; the authors' first.
@@ -40,13 +50,15 @@ class PassesPredictor(NetworkPredictor):
     build: ClassVar[Callable[[], nn.Module]]
     convert: ClassVar[Callable[[State], State]]
 
-    def __init__(self, card: Card, weights: str, device: str | None, passes: str = "", size: str = "", state: str = ""):
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(PassesOptions, card, device, options)
+        passes = given.passes
         if passes and passes not in self.choices:
             raise InputError(f"passes={passes}: must be one of {', '.join(self.choices)}")
-        file = open_weights(weights, type(self).convert, wanted=state)
+        file = open_weights(weights, type(self).convert, wanted=given.state)
         usual = next(iter(self.choices))
-        passes = passes or ("one" if size or file.size else usual)
-        super().__init__(card, file, file.fill(type(self).build), device, size, passes=passes)
+        passes = passes or ("one" if given.size or file.size else usual)
+        super().__init__(card, file, file.fill(type(self).build), device, given, passes=passes)
         self.passes = self.choices[passes]
         if any(self.size[0] * scale % self.multiple for _, scale in self.passes):
             raise InputError(
@@ -55,8 +67,7 @@ class PassesPredictor(NetworkPredictor):
             )
         self.title += f", passes {passes}" if passes != usual else ""
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, c, H, W) -> (b, H, W) in [0, 1], from the mean of the logits of all passes."""
         return torch.stack([_run_pass(self.net, batch, *settings) for settings in self.passes]).mean(0)[:, 0].sigmoid()
 

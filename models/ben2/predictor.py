@@ -6,7 +6,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models._parts.swin import drop_buffers
 from disbench.models.ben2.network import BEN2
 from disbench.models.mvanet.network import rename_layers
@@ -21,23 +21,22 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: The authors' file, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
-        size: Working size in pixels per side, a multiple of 128; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `Options`; the size is a multiple of 128.
     """
 
     multiple = 128
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
-        file = open_weights(weights, lambda state: rename_layers(drop_buffers(state)), wanted=state)
-        super().__init__(card, file, file.fill(BEN2), device, size)
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(Options, card, device, options)
+        file = open_weights(weights, lambda state: rename_layers(drop_buffers(state)), wanted=given.state)
+        super().__init__(card, file, file.fill(BEN2), device, given)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit by Lanczos, then normalised by channel."""
         resized = np.array(Image.fromarray(image).resize(self.size, Image.Resampling.LANCZOS))
         return ((torch.from_numpy(resized) / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, H, W) in [0, 1]."""
         return self.net(batch)[:, 0].sigmoid()
 

@@ -1,6 +1,6 @@
 """BiRefNet behind disbench's Predictor interface, with the authors' steps before and after the network."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.errors import InputError
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models._parts.swin import drop_buffers
 from disbench.models._parts.weights import parse_size
 from disbench.models.birefnet.network import ORDERS, BiRefNet, detect_swin
@@ -24,21 +24,18 @@ STEP = 32
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class BiRefNetOptions(Options):
     """Options of BiRefNet.
 
     Attributes:
-        patches: Order of the image's patches in channels; see network.BiRefNet.
         size: Working size in pixels per side, a multiple of 32; WIDTHxHEIGHT, such as "2560x1440"; or "native", the
             image's own size, with each side reduced to a multiple of 32. Default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        patches: Order of the image's patches in channels; see network.BiRefNet.
         processing: Steps around the network: "inference", those of inference.py, which made the published maps; or
             "demo", those of the authors' notebook, and of the model cards of RMBG-2.0 and ToonOut.
     """
 
     patches: str = "legacy"
-    size: str = ""
-    state: str = ""
     processing: str = "inference"
 
 
@@ -49,28 +46,25 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: The authors' file, or "untrained" for Swin-L drawn from seed 0.
         device: Device; default: the best one.
-        **options: Fields of `Options`.
+        **options: Fields of `BiRefNetOptions`.
     """
 
     def __init__(self, card: Card, weights: str, device: str | None, **options: str):
-        names = [field.name for field in fields(Options)]
-        if unknown := options.keys() - set(names):
-            raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
-        given = Options(**options)
-        patches, size, processing = given.patches, given.size, given.processing
+        given = parse_options(BiRefNetOptions, card, device, options)
+        patches, processing = given.patches, given.processing
         if processing not in PROCESSINGS:
             raise InputError(f"processing={processing}: must be one of {', '.join(PROCESSINGS)}")
         if patches not in ORDERS:
             raise InputError(f"patches={patches}: must be one of {', '.join(ORDERS)}")
-        shape = parse_shape(size)
+        shape = parse_shape(given.size)
         file = open_weights(weights, drop_buffers, wanted=given.state)
         swin = detect_swin(file.state) if file.state else "large"
         net = file.fill(lambda: BiRefNet(swin, patches))
         variant = "-lite" if swin == "tiny" else ""
         recorded = {"patches": patches} | ({"processing": processing} if processing != PROCESSINGS[0] else {})
         if shape:
-            file, size = replace(file, size=""), ""
-        super().__init__(card, file, net, device, size, variant=variant, **recorded)
+            file, given = replace(file, size=""), replace(given, size="")
+        super().__init__(card, file, net, device, given, variant=variant, **recorded)
         self.title += f", {patches} patches"
         self.processing, self.is_native = processing, shape == NATIVE
         if shape:
@@ -91,8 +85,7 @@ class Predictor(NetworkPredictor):
             resized = cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_LINEAR)
         return ((torch.from_numpy(resized) / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, H, W) in [0, 1]."""
         return self.net(batch)[:, 0].sigmoid()
 

@@ -6,7 +6,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models.bsanet.network import BSANet, drop_unused
 from disbench.registry.card import Card
 
@@ -21,23 +21,22 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: A file that the authors' trainer saves, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `Options`; the size is a multiple of 32.
     """
 
     memory_format = torch.channels_last  # also faster on the CPU
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
-        file = open_weights(weights, drop_unused, wanted=state)
-        super().__init__(card, file, file.fill(BSANet), device, size)
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(Options, card, device, options)
+        file = open_weights(weights, drop_unused, wanted=given.state)
+        super().__init__(card, file, file.fill(BSANet), device, given)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized with antialiasing in 8 bit, then normalised by channel."""
         resized = np.array(Image.fromarray(image).resize(self.size, Image.Resampling.BILINEAR))
         return ((torch.from_numpy(resized) / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> logits (b, H, W), which `restore` resizes before their sigmoid."""
         return self.net(batch).refined[0][:, 0]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models.fp_dis.network import FPDIS
 from disbench.registry.card import Card
 
@@ -21,21 +21,20 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: A file of `disbench train`, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `Options`; the size is a multiple of 32.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
-        file = open_weights(weights, wanted=state)
-        super().__init__(card, file, file.fill(FPDIS), device, size, variant=", unofficial")
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(Options, card, device, options)
+        file = open_weights(weights, wanted=given.state)
+        super().__init__(card, file, file.fill(FPDIS), device, given, variant=", unofficial")
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), resized in 8 bit, then normalised by channel."""
         resized = torch.from_numpy(cv2.resize(image, self.size, interpolation=cv2.INTER_LINEAR))
         return ((resized / 255 - MEAN) / DEVIATION).permute(2, 0, 1).contiguous()
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> logits (b, H, W), which `restore` resizes before their sigmoid."""
         return self.net(batch)[0][:, 0]
 

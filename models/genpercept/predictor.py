@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError
+from disbench.inference.parameters import count_parameters
 from disbench.models._parts.device import choose_device
 from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors
+from disbench.models.diffdis.conditioning import fold_upsampling
 from disbench.models.genpercept.network import Networks
 from disbench.models.genpercept.steps import V1, V2
 from disbench.models.genpercept.weights import BASE, build_untrained, load_networks
@@ -79,8 +81,13 @@ class Predictor:
         if self.longest != card.pipeline["size"]:
             self.identity["processing_res"] = self.longest
             self.title += f", processing_res {self.longest}"
+        self.parameter_count = count_parameters(networks)
+        if self.device == "cpu":  # where it was measured; the U-Net's upsamplings end at the sizes of its other half
+            fold_upsampling(networks.vae)
         self.networks = Networks(
-            networks.unet.to(self.device), networks.vae.to(self.device), networks.text.to(self.device)
+            networks.unet.to(self.device, memory_format=torch.channels_last),
+            networks.vae.to(self.device, memory_format=torch.channels_last),
+            networks.text.to(self.device),
         )
 
     def prepare(self, image: np.ndarray) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models.ifa.network import IFA, enlarge
 from disbench.registry.card import Card
 
@@ -23,24 +23,23 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: A file that the authors' trainer saves, or "untrained" for one class, drawn from seed 0.
         device: Device; default: the best one.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `Options`; the size is a multiple of 32.
     """
 
     memory_format = torch.channels_last  # also faster on the CPU
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
-        file = open_weights(weights, wanted=state)
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(Options, card, device, options)
+        file = open_weights(weights, wanted=given.state)
         classes = file.count_classes(CLASSES)
-        super().__init__(card, file, file.fill(lambda: IFA(classes)), device, size)
+        super().__init__(card, file, file.fill(lambda: IFA(classes)), device, given)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64, then resized."""
         normalised = torch.from_numpy(((image - MEAN) / DEVIATION).astype(np.float32))
         return enlarge(normalised.permute(2, 0, 1)[None], self.size)[0]
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> probabilities (b, H, W) of foreground."""
         logits = self.net(batch)[0]
         return logits.sigmoid()[:, 0] if logits.shape[1] == 1 else logits.softmax(1)[:, 1]

@@ -157,4 +157,4 @@ class ContextAttention(nn.Module):
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize bilinearly without aligned corners."""
-    return functional.interpolate(x, size, mode="bilinear", align_corners=False)
+    return x if x.shape[-2:] == size else functional.interpolate(x, size, mode="bilinear", align_corners=False)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.errors import InputError, suggest_names
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models._parts.swin import drop_buffers
 from disbench.models.inspyrenet.network import InSPyReNet, detect_backbone
 from disbench.models.inspyrenet.pyramid import blend
@@ -33,6 +33,18 @@ class Preset:
 PRESETS = {"DIS5K": Preset(1024), "DIS5K_LR": Preset(384, blend=True), "Res2Net50": Preset(384)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class PresetOptions(Options):
+    """Options of InSPyReNet.
+
+    Attributes:
+        size: Training size of a file of `disbench train`, in pixels per side; default: the file's. Excludes `preset`.
+        preset: How the file was trained, which the authors' files do not say: one of PRESETS; default: DIS5K.
+    """
+
+    preset: str = ""
+
+
 class Predictor(NetworkPredictor):
     """Predict with InSPyReNet, with either backbone.
 
@@ -40,17 +52,19 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: The authors' file, or "untrained" for Swin-B drawn from seed 0.
         device: Device; default: the best one.
-        preset: How the file was trained, which the authors' files do not say: one of PRESETS; default: DIS5K.
-        size: Training size of a file of `disbench train`, in pixels per side; default: the file's. Excludes `preset`.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `PresetOptions`.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, preset: str = "", size: str = "", state: str = ""):
+    memory_format = torch.channels_last  # also faster on the CPU
+
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(PresetOptions, card, device, options)
+        preset, size = given.preset, given.size
         if preset and preset not in PRESETS:
             raise InputError(f"unknown preset {preset!r}; {suggest_names(preset, PRESETS)}")
         if size and preset:
             raise InputError(f"--option size={size}: replaces preset={preset}; give only one of them")
-        file = open_weights(weights, drop_buffers, wanted=state)
+        file = open_weights(weights, drop_buffers, wanted=given.state)
         if preset:
             file = replace(file, size="")
         else:
@@ -59,8 +73,8 @@ class Predictor(NetworkPredictor):
         self.preset = Preset(side) if size else PRESETS[preset]
         backbone = detect_backbone(file.state) if file.state else "SwinB"
         net = file.fill(lambda: InSPyReNet(backbone, self.preset.side))
-        options = {} if size else {"preset": preset}
-        super().__init__(card, file, net, device, size, variant=f"-{backbone}", **options)
+        recorded = {} if size else {"preset": preset}
+        super().__init__(card, file, net, device, replace(given, size=size), variant=f"-{backbone}", **recorded)
         self.title += "" if size else f", preset {preset}"
 
     def prepare(self, image: np.ndarray) -> Tensor:
@@ -75,8 +89,7 @@ class Predictor(NetworkPredictor):
             return square
         return torch.cat((_input(photo, larger), functional.pad(square, (0, larger[0] - side))), 1)
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, H', W') in [0, 1], stretched from min to max."""
         side = self.preset.side
         square = batch[..., -side:, :side]

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models.isnet.network import ISNet
 from disbench.registry.card import Card
 
@@ -17,15 +17,15 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: The authors' file, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `Options`; the size is a multiple of 32.
     """
 
     memory_format = torch.channels_last  # also faster on the CPU
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
-        file = open_weights(weights, wanted=state)
-        super().__init__(card, file, file.fill(ISNet), device, size)
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(Options, card, device, options)
+        file = open_weights(weights, wanted=given.state)
+        super().__init__(card, file, file.fill(ISNet), device, given)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W) in [-1/2, 1/2]: resized without antialiasing, truncated to 8 bit."""
@@ -33,8 +33,7 @@ class Predictor(NetworkPredictor):
         resized = functional.interpolate(pixels, self.size, mode="bilinear", align_corners=False)
         return resized[0].to(torch.uint8) / 255 - 0.5
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, H, W) in [0, 1]."""
         return self.net(batch)[0][0][:, 0]
 

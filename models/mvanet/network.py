@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from disbench.models._parts.swin import SIZES, Swin
+from disbench.models._parts.upsampling import double_and_convolve
 from disbench.models.mvanet.attention import WIDTH, Activation, Localisation, Refinement, join_quarters, quarters
 
 # Names of layers in earlier generations of checkpoints, and in the last one.
@@ -61,8 +62,8 @@ class MVANet(nn.Module):
         near, far = join_quarters(x[: -len(image)]), x[-len(image) :]
         x = self.insmask_head(near + _resize_like(far, near))
         shallow = self.shallow(image)
-        x = self.upsample1(_double(x + _resize_like(shallow, x)))
-        x = self.upsample2(_double(x + _resize_like(shallow, x)))
+        for conv, *others in (self.upsample1, self.upsample2):
+            x = nn.Sequential(*others)(double_and_convolve(x + _resize_like(shallow, x), conv))
         return self.output(x)
 
 
@@ -76,10 +77,6 @@ def rename_layers(state: dict[str, Tensor], *, sides: bool = False) -> dict[str,
         if sides or not re.match(r"sideout[1-5]\.", name):
             renamed[name] = tensor
     return renamed
-
-
-def _double(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2)
 
 
 def _resize_like(x: Tensor, like: Tensor) -> Tensor:

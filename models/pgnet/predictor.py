@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models._parts.swin import drop_buffers
 from disbench.models.pgnet.network import PGNet
 from disbench.registry.card import Card
@@ -22,13 +22,13 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: A file that the authors' trainer saves, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `Options`; the size is a multiple of 32.
     """
 
-    def __init__(self, card: Card, weights: str, device: str | None, size: str = "", state: str = ""):
-        file = open_weights(weights, drop_buffers, wanted=state)
-        super().__init__(card, file, file.fill(PGNet), device, size)
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(Options, card, device, options)
+        file = open_weights(weights, drop_buffers, wanted=given.state)
+        super().__init__(card, file, file.fill(PGNet), device, given)
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W), normalised by channel in float64, then resized."""
@@ -36,8 +36,7 @@ class Predictor(NetworkPredictor):
         resized = cv2.resize(normalised, self.size, interpolation=cv2.INTER_LINEAR)
         return torch.from_numpy(resized.astype(np.float32)).permute(2, 0, 1).contiguous()
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> logits (b, H/4, W/4), which `restore` resizes before their sigmoid."""
         return self.net(batch)[0][:, 0]
 

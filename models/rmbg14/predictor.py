@@ -1,15 +1,29 @@
 """RMBG-1.4 behind disbench's Predictor interface: IS-Net's network, and either of the two published preparations."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from disbench.errors import InputError, suggest_names
+from disbench.models._parts.network import Options, parse_options
 from disbench.models.isnet import predictor as isnet
 from disbench.registry.card import Card
 
 STEPS = ("pipeline", "utilities")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsOptions(Options):
+    """Options of RMBG-1.4.
+
+    Attributes:
+        steps: Whose preparation of images: one of STEPS.
+    """
+
+    steps: str = "pipeline"
 
 
 class Predictor(isnet.Predictor):
@@ -19,17 +33,14 @@ class Predictor(isnet.Predictor):
         card: Card of the method.
         weights: The published file, or "untrained" for weights drawn from seed 0.
         device: Device; default: the best one.
-        steps: Whose preparation of images: one of STEPS; default: pipeline.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `StepsOptions`; the size is a multiple of 32.
     """
 
-    def __init__(
-        self, card: Card, weights: str, device: str | None, steps: str = "pipeline", size: str = "", state: str = ""
-    ):
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        steps = parse_options(StepsOptions, card, device, options).steps
         if steps not in STEPS:
             raise InputError(f"unknown steps {steps!r}; {suggest_names(steps, STEPS)}")
-        super().__init__(card, weights, device, size, state)
+        super().__init__(card, weights, device, **{key: value for key, value in options.items() if key != "steps"})
         self.title += "" if steps == "pipeline" else f", steps {steps}"
         self.identity["steps"] = self.steps = steps
 

@@ -1,5 +1,6 @@
 """U2-Net behind disbench's Predictor interface, with the steps of its authors or of rembg around the network."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -7,13 +8,24 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError, suggest_names
-from disbench.models._parts.network import NetworkPredictor, open_weights
+from disbench.models._parts.network import NetworkPredictor, Options, open_weights, parse_options
 from disbench.models.u2net.network import U2Net, add_counters, detect_variant
 from disbench.models.u2net.steps import STEPS, normalise, stretch
 from disbench.registry.card import Card
 
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepsOptions(Options):
+    """Options of U2-Net.
+
+    Attributes:
+        steps: How images and maps are resized: one of STEPS.
+    """
+
+    steps: str = "authors"
 
 
 class Predictor(NetworkPredictor):
@@ -23,24 +35,22 @@ class Predictor(NetworkPredictor):
         card: Card of the method.
         weights: The authors' file, or "untrained" for U2-Net's weights drawn from seed 0.
         device: Device; default: the best one.
-        steps: How images and maps are resized: one of STEPS; default: authors.
-        size: Working size in pixels per side, a multiple of 32; default: the file's, otherwise the card's.
-        state: State dict of the file, for a file that has several, such as "ema"; default: the plain one.
+        **options: Fields of `StepsOptions`; the size is a multiple of 32.
     """
 
     memory_format = torch.channels_last
     variant: ClassVar[str | None] = None  # of VARIANTS; None: the file decides
 
-    def __init__(
-        self, card: Card, weights: str, device: str | None, steps: str = "authors", size: str = "", state: str = ""
-    ):
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        given = parse_options(StepsOptions, card, device, options)
+        steps = given.steps
         if steps not in STEPS:
             raise InputError(f"unknown steps {steps!r}; {suggest_names(steps, STEPS)}")
-        file = open_weights(weights, add_counters, wanted=state)
+        file = open_weights(weights, add_counters, wanted=given.state)
         variant = detect_variant(file.state or {}) if self.variant is None else self.variant
         net = file.fill(lambda: U2Net(variant))
         suffix = variant if self.variant is None else ""  # the card's title has a fixed variant
-        super().__init__(card, file, net, device, size, variant=suffix, steps=steps)
+        super().__init__(card, file, net, device, given, variant=suffix, steps=steps)
         self.title += "" if steps == "authors" else f", steps {steps}"
         self.resize, self.filter = STEPS[steps]
 
@@ -48,8 +58,7 @@ class Predictor(NetworkPredictor):
         """uint8 (h, w, 3) -> float32 (3, H, W): resized, divided by its largest value, normalised by channel."""
         return torch.from_numpy(normalise(self.resize(image, self.size), MEAN, DEVIATION))
 
-    @torch.inference_mode()
-    def infer(self, batch: Tensor) -> Tensor:
+    def run_net(self, batch: Tensor) -> Tensor:
         """(b, 3, H, W) -> (b, H, W) in [0, 1]."""
         return self.net(batch)[0][:, 0]
 

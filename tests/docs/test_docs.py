@@ -257,8 +257,8 @@ def small(monkeypatch):
     """A card, and rules of timing, that take seconds; what a command registers is gone after the test."""
     whole = isnet.Predictor.__init__
 
-    def init(self, card, weights, device, size="64"):
-        whole(self, card, weights, device, size)
+    def init(self, card, weights, device, size="64", **options):
+        whole(self, card, weights, device, size=size, **options)
 
     monkeypatch.setattr(isnet.Predictor, "__init__", init)
     monkeypatch.setattr(isnet_network, "ISNET", THIN_ISNET)

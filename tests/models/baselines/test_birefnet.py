@@ -161,7 +161,7 @@ def test_a_shape_replaces_the_size_of_a_file(load, monkeypatch):
         ({"size": "0x64"}, "--option size=0: must be pixels per side"),
         ({"size": "64x"}, "--option size=64x: must be pixels per side"),
         ({"size": "64x64x3"}, "--option size=64x64x3: must be pixels per side"),
-        ({"colour": "1"}, "BiRefNet has no option 'colour'; known: patches, size, state, processing"),
+        ({"colour": "1"}, "BiRefNet has no option 'colour'; known: size, state, precision, patches, processing"),
         ({"size": "Native"}, "--option size=Native: must be pixels per side"),
     ],
 )

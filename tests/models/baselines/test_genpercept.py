@@ -54,6 +54,15 @@ def test_version_2_maps_as_the_authors(folders, size):
     assert_levels(model(folders, "v2", processing_res=size).predict(SMALL), ANSWERS[f"v2_map{size}"])
 
 
+def test_upsamplings_of_the_vae_are_folded_on_the_cpu_and_parameters_counted_before(folders):
+    """The U-Net's upsamplings end at odd sizes, which a transposed convolution cannot."""
+    loaded = model(folders, "v2")
+    networks = loaded.predictor.networks
+    assert any(isinstance(layer, torch.nn.ConvTranspose2d) for layer in networks.vae.modules())
+    assert not any(isinstance(layer, torch.nn.ConvTranspose2d) for layer in networks.unet.modules())
+    assert loaded.parameters == sum(x.numel() for network in tiny.build_networks() for x in network.parameters())
+
+
 def assert_levels(levels, expected):
     """Summing in another order may carry a level over the edge that truncating has."""
     assert levels.shape == expected.shape
