@@ -1,13 +1,12 @@
 """Convert between pixels and latents with the VAE."""
 
-from itertools import product
-
 import torch
 from diffusers import AutoencoderKL
 from diffusers.models.upsampling import Upsample2D
 from torch import Tensor, nn
 from torch.nn import functional
 
+from disbench.models._parts.upsampling import spread_kernel
 from disbench.models.diffdis.unet import SCALES
 
 
@@ -48,17 +47,11 @@ def fold_mean(vae: AutoencoderKL) -> None:
 
 @torch.no_grad()
 def fold_upsampling(network: nn.Module) -> None:
-    """Replace each upsampling and its convolution by the transposed convolution that equals them, in place.
-
-    Upsampling by nearest neighbours repeats a pixel 2 x 2, so that the 3 x 3 convolution after it multiplies some
-    pixels more than once. The transposed convolution of 4 x 4 has the sums of those weights: 4 products instead of 9.
-    """
+    """Replace each upsampling and its convolution by the transposed convolution that equals them, in place."""
     for block in network.modules():
         if isinstance(block, Upsample2D):
             plain = block.conv
             spread = nn.ConvTranspose2d(plain.in_channels, plain.out_channels, 4, stride=2, padding=1)
-            kernel = plain.weight.flip(2, 3).transpose(0, 1)
-            places = product((0, 1), repeat=2)
-            spread.weight.copy_(sum(functional.pad(kernel, (x, 1 - x, y, 1 - y)) for x, y in places))
+            spread.weight.copy_(spread_kernel(plain.weight))
             spread.bias.copy_(plain.bias)
             block.conv, block.use_conv_transpose = spread.requires_grad_(False), True

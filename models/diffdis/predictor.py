@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from disbench.errors import InputError
+from disbench.inference.parameters import count_parameters
 from disbench.inference.transfer import to_host
 from disbench.models._parts import device as devices
 from disbench.models._parts.digests import cache_weights_digest
@@ -44,6 +45,7 @@ class DiffDIS:
         options: the options.
         size: side in pixels that the network works at.
         weights_state: state dict of the U-Net's file that is used, for the manifest; "" if the file has only one.
+        parameter_count: parameters of the networks before layers are folded.
         environment: on CUDA, whether TF32 is used, for records of the environment.
     """
 
@@ -104,6 +106,7 @@ class DiffDIS:
         self.identity |= {"state": state} if state else {}
         uses_tf32 = self.options.precision == "tf32"
         self.environment = {"tf32": {"matmul": uses_tf32, "cudnn": uses_tf32}} if on_cuda else {}
+        self.parameter_count = count_parameters(checkpoint)
         fold_mean(checkpoint.vae)
         if self.device == "cpu":  # where it was measured
             fold_upsampling(checkpoint.unet)

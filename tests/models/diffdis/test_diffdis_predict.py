@@ -140,6 +140,12 @@ def test_folded_upsamplings_give_the_same_outputs(authors):
         torch.testing.assert_close(folded, expected, rtol=0, atol=1e-5)
 
 
+def test_folded_layers_do_not_change_the_number_of_parameters(authors):
+    loaded, files = weights.load(*authors), predictor.DiffDIS(get_card("diffdis"), authors[0], "cpu", base=authors[1])
+    expected = sum(x.numel() for network in (loaded.unet, loaded.vae) for x in network.parameters())
+    assert model.Model(get_card("diffdis"), files).parameters == expected
+
+
 def test_several_steps_are_those_of_the_stock_scheduler_at_every_row(authors):
     """Two steps written out: 999, then 499, each image's noise for its mask and then for its edges."""
     loaded, image = weights.load(*authors), draw("image", 2, 3, 64, 64).clip(-1, 1)
