@@ -13,7 +13,7 @@ OPENMP = ("GOMP_SPINCOUNT", "KMP_BLOCKTIME", "OMP_NUM_THREADS", "OMP_WAIT_POLICY
 OPENBLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # How often a thread of torch looks for work before it sleeps. libgomp's default, 300,000, takes the core from the very
 # thread that it waits for when other processes run.
-SPINS = "2000"
+SPINS = "5000"
 _added: set[str] = set()  # by set_thread_variables
 
 
