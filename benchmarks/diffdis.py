@@ -117,6 +117,7 @@ def main() -> None:
         return
 
     unet, whole, folded, text = build("meta", options.narrow)
+    conditioning.fold_upsampling(folded)  # as on CPUs; the U-Net, which both share, keeps its layers
     image, noise = inputs(options.size, "meta")
     theirs = count_work(lambda: official(unet, whole, text, image, noise)).flops / 1e12
     mine = count_work(lambda: ours(unet, folded, text, image, noise)).flops / 1e12
@@ -125,6 +126,7 @@ def main() -> None:
         return
     torch.manual_seed(0)
     unet, whole, folded, text = build("cpu", options.narrow)
+    conditioning.fold_upsampling(folded)
     image, noise = inputs(options.time_at, "cpu")
     masks = {}
     times = [

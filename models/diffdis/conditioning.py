@@ -52,6 +52,7 @@ def fold_upsampling(network: nn.Module) -> None:
         if isinstance(block, Upsample2D):
             plain = block.conv
             spread = nn.ConvTranspose2d(plain.in_channels, plain.out_channels, 4, stride=2, padding=1)
+            spread.to(plain.weight)
             spread.weight.copy_(spread_kernel(plain.weight))
             spread.bias.copy_(plain.bias)
             block.conv, block.use_conv_transpose = spread.requires_grad_(False), True
