@@ -78,7 +78,8 @@ def test_other_numbers_of_processes_resume_a_training(make_pairs, tmp_path, runs
     for rank in range(runs[1][0]):
         resumed = torch.load(out / f"{rank}.pt")
         for name, x in alone.items():
-            torch.testing.assert_close(resumed[name], x, rtol=1e-4, atol=2e-5, msg=name)
+            # A tenth of a step: Adam makes whole steps of gradients that are nothing but rounding.
+            torch.testing.assert_close(resumed[name], x, rtol=1e-4, atol=1e-4, msg=lambda text, name=name: name + text)
     logs = [[json.loads(line) for line in (run / "unet.jsonl").open()] for run in (out, tmp_path / "alone")]
     assert [line["step"] for line in logs[0]] == [1, 2, 3, 4]
     for a, b in zip(*logs, strict=True):
