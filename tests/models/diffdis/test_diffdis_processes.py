@@ -57,13 +57,8 @@ def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "runs",
-    [
-        [[1, False, 1], [2, False, 0]],
-        [[2, False, 1], [1, False, 0]],
-        [[1, False, 1], [2, True, 0]],
-        [[2, True, 1], [1, False, 0]],
-    ],
-    ids=["1 to 2", "2 to 1", "1 to 2 sharded", "2 sharded to 1"],
+    [[[1, False, 1], [2, False, 0]], [[2, True, 1], [1, False, 0]]],
+    ids=["1 to 2", "2 sharded to 1"],
 )
 def test_other_numbers_of_processes_resume_a_training(make_pairs, tmp_path, runs):
     """Interrupted after the second of four steps, before the first checkpoint of the recipe."""
