@@ -37,7 +37,7 @@ class GeneratedDiffDIS(DiffDIS):
 
 
 def check_full_size(device: str, precision: str, **options: str) -> tuple[bool | None, str]:
-    """Check that the map of a generated picture equals the stored one. In half, a CPU is too slow."""
+    """Check that the map of a generated picture equals the stored one. In half precision a CPU is too slow."""
     if device == "cpu" and precision != "fp32":
         return None, "computed on other devices only"
     if options and not device.startswith("cuda"):

@@ -12,16 +12,13 @@ an error with it, for seconds.
 """
 
 import numpy as np
-from numba import njit
 
 from disbench.metrics.foreground import Foreground
-from disbench.system.compilation import make_kernel_decorator
+from disbench.system.compilation import make_inner_decorator, make_kernel_decorator
 
 U8, U16, U32, U64 = np.uint8, np.uint16, np.uint32, np.uint64
 kernel = make_kernel_decorator(nogil=True)
-# Without an entry for Python and without a cache of its own, compiling a kernel takes a third less time. If Python
-# called such a kernel, that would end the process.
-inner_kernel = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner_kernel = make_inner_decorator(nogil=True)
 
 BANKS = 8  # histograms that are filled in turn; see _count_part. _count_part shifts by its logarithm, 3
 BLOCK = 64  # pixels that are looked at together

@@ -172,9 +172,9 @@ class NetworkPredictor:
         self.device = choose_device(device)
         size, side = weights.working_size(given.size, card.pipeline["size"], self.multiple)
         self.size = (side, side)
-        # No file says which of a method's checkpoints it is, so the title has the file's name.
         self.precision = given.precision
         lowered = self.precision if self.precision != "fp32" else ""
+        # No file says which of a method's checkpoints it is, so the title has the file's name.
         details = ", ".join(filter(None, [weights.path.name, weights.wanted, size and f"{size} px", lowered]))
         self.title = f"{card.title}{variant} ({details})"
         self.identity: dict[str, Any] = {"weights": digest_tensors(sorted(net.state_dict().items()))} | recorded

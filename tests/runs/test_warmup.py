@@ -58,3 +58,5 @@ def test_a_run_finds_all_its_kernels(monkeypatch, tmp_path, make_pairs):
     command = [sys.executable, "-m", "disbench", "run", "--model", "otsu", "--data", folder, "--out", "runs"]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "compiling the kernels" not in ran.stderr
+    # Reports read the maps of networks, whose rows are full of residuals.
+    assert list((tmp_path / "kernels").rglob("png_diagonals.*.nbc"))

@@ -64,6 +64,17 @@ def test_a_command_that_numba_cannot_be_loaded_for_ends_in_one_line(variable, ma
     assert ran.stderr.startswith(f"disbench: {variable}: ") and ran.stderr.count("\n") == 1, ran.stderr
 
 
+def test_a_function_that_numba_cannot_be_loaded_for_raises_the_same_error():
+    code = "import disbench, numpy as np; x = np.zeros((8, 8), np.uint8); disbench.measure(x, x)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "NUMBA_NUM_THREADS": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.stderr.splitlines()[-1].startswith("disbench.errors.InputError: NUMBA_NUM_THREADS=0: ")
+
+
 @pytest.mark.parametrize("name", ["HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT"])
 @pytest.mark.parametrize("value", ["abc", ""])
 def test_a_timeout_of_the_hub_that_is_no_number_is_refused_before_its_package_is_imported(name, value, monkeypatch):

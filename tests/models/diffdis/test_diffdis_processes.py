@@ -30,6 +30,15 @@ SCRIPT = ROOT / "tests" / "helpers" / "tiny_training.py"
 MINI = ROOT / "models" / "diffdis" / "mini"
 
 
+def assert_trained_alike(weights, expected):
+    """Compare two state dicts. Adam turns the rounding of gradients into steps as long as the learning rate is."""
+    for name, x in expected.items():
+        rate = TOGETHER.embedding_lr if name.startswith("class_embedding.") else 1
+        torch.testing.assert_close(
+            weights[name], x, rtol=1e-4, atol=5e-6 * rate, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
 @pytest.mark.ci
 @pytest.mark.slow
 def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
@@ -40,9 +49,8 @@ def test_two_processes_end_in_the_weights_of_one(make_pairs, tmp_path):
     alone = train_tiny(TOGETHER, samples, tmp_path / "alone", samples[:1]).state_dict()
 
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
-    for name, x in alone.items():
-        assert torch.equal(first[name], second[name]), name
-        torch.testing.assert_close(first[name], x, rtol=1e-4, atol=2e-5, msg=name)
+    assert all(torch.equal(first[name], second[name]) for name in alone)
+    assert_trained_alike(first, alone)
     untouched = begin(TOGETHER).unet.state_dict()
     assert (untouched["rgb_conv.0.1.running_var"] - first["rgb_conv.0.1.running_var"]).abs().max() > 0.01
 
@@ -71,10 +79,7 @@ def test_other_numbers_of_processes_resume_a_training(make_pairs, tmp_path, runs
     samples = find_dataset(data, None).samples
     alone = train_tiny(TOGETHER, samples, tmp_path / "alone", samples[:1]).state_dict()
     for rank in range(runs[1][0]):
-        resumed = torch.load(out / f"{rank}.pt")
-        for name, x in alone.items():
-            # A tenth of a step: Adam makes whole steps of gradients that are nothing but rounding.
-            torch.testing.assert_close(resumed[name], x, rtol=1e-4, atol=1e-4, msg=lambda text, name=name: name + text)
+        assert_trained_alike(torch.load(out / f"{rank}.pt"), alone)
     logs = [[json.loads(line) for line in (run / "unet.jsonl").open()] for run in (out, tmp_path / "alone")]
     assert [line["step"] for line in logs[0]] == [1, 2, 3, 4]
     for a, b in zip(*logs, strict=True):
