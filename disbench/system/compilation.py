@@ -68,7 +68,7 @@ def make_inner_decorator(**options: Any) -> Callable[[Callable], Callable]:
 
     Without an entry for Python and without a cache of its own, compiling a kernel takes a third less time.
     """
-    return njit(**options, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    return njit(**options | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True})
 
 
 class KernelCache(NullCache):
