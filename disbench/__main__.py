@@ -22,6 +22,9 @@ def main() -> None:
     """Run the command line."""
     open_missing_streams()
     try:
+        from disbench.system.memory import collect_less
+
+        collect_less()  # before most modules are loaded
         from disbench.system.variables import set_thread_variables
 
         set_thread_variables()  # before anything loads NumPy or torch

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
 @click.option(
     "--workers",
     type=click.IntRange(0),
-    help="Threads that decode and measure. Default: 0 for a network on the CPU, otherwise one per core.",
+    help="Threads. A network on the CPU computes as many images at once; otherwise they decode and measure. Default: "
+    "one per core; for a network of your own on the CPU, 0.",
 )
 @click.option("--alone", is_flag=True, help="On DIS-Mini, skip the baseline rows.")
 @click.option(

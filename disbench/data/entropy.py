@@ -7,15 +7,15 @@ the codes stand for, so damage is a return value.
 
 import numpy as np
 
-from disbench.system.compilation import make_kernel_decorator
+from disbench.system.compilation import make_inner_decorator, make_kernel_decorator
 
 SEQUENTIAL, DC_FIRST, DC_REFINED, AC_FIRST, AC_REFINED = range(5)
 DAMAGED = -1
 I64, U64 = np.int64, np.uint64
-kernel = make_kernel_decorator(nogil=True)
+kernel, inner_kernel = make_kernel_decorator(nogil=True), make_inner_decorator(nogil=True)
 
 
-@kernel
+@inner_kernel
 def _refill(data, at, bits, count):
     """Add bytes of a scan to the bit buffer, up to 56 bits, or up to the next marker. FF 00 stands for FF."""
     while count <= 48 and at < data.size:
@@ -33,7 +33,7 @@ def _refill(data, at, bits, count):
     return at, bits, count
 
 
-@kernel
+@inner_kernel
 def _look_up(table, bits, count):
     """Return the entry of a table, 256 x length + symbol, for the next code; 0 if there is no such code."""
     ahead = bits >> U64(count - 16) if count >= 16 else bits << U64(16 - count)
@@ -41,53 +41,87 @@ def _look_up(table, bits, count):
     return entry if (entry >> 8) <= count else I64(0)
 
 
-@kernel
+@inner_kernel
 def _take(bits, count, width):
     """Return the next `width` bits as a number, without removing them. `count` is not smaller."""
     return I64((bits >> U64(count - width)) & ((U64(1) << U64(width)) - U64(1)))
 
 
 @kernel
-def walk_scan(data, at, scan, tables, blocks, masks):
-    """Follow the codes of one JPEG scan, as ITU-T T.81 defines them.
+def walk_blocks(data, at, scan, tables, blocks):
+    """Follow the codes of a sequential JPEG scan, or of a progressive one of DC, as ITU-T T.81 defines them.
 
     Args:
         data: the file, uint8 (n,).
         at: offset of the scan's data.
-        scan: int64 (5,): number of MCUs; MCUs between two restart markers, or 0; SEQUENTIAL, DC_FIRST, DC_REFINED,
-            AC_FIRST or AC_REFINED; first and last coefficient, in zigzag order.
+        scan: int64 (5,): number of MCUs; MCUs between two restart markers, or 0; SEQUENTIAL, DC_FIRST or DC_REFINED;
+            first and last coefficient, in zigzag order.
         tables: uint16 (8, 65536), 256 x length + symbol for the next 16 bits; DC tables, then AC tables.
         blocks: for each block of an MCU: the rows of its two tables.
-        masks: for each block of an AC scan: its coefficients that are not 0, as bits. Updated.
 
     Returns:
         The offset of the marker that follows, or DAMAGED.
     """
-    mcus, interval, kind = scan[0], scan[1], scan[2]
-    bits, count, run, restarts = U64(0), I64(0), I64(0), I64(0)
-    for mcu in range(mcus):
-        if interval > 0 and mcu > 0 and mcu % interval == 0:
-            at, bits, count = _refill(data, at, bits, count)
-            while at + 1 < data.size and data[at] == 0xFF and data[at + 1] == 0xFF:
-                at += 1
-            if count >= 8 or at + 1 >= data.size or data[at] != 0xFF or data[at + 1] != 0xD0 + (restarts & 7):
-                return DAMAGED
-            at, bits, count, run = at + 2, U64(0), I64(0), I64(0)
-            restarts += 1
+    reader = (I64(at), U64(0), I64(0))
+    for mcu in range(scan[0]):
+        reader = _restart(data, reader, scan[1], mcu)
         for block in range(blocks.shape[0]):
-            if kind <= DC_REFINED:
-                at, bits, count = _walk_block(data, (at, bits, count), tables, blocks[block], kind)
-            else:
-                table = tables[blocks[block, 1]]
-                (at, bits, count), run, masks[mcu] = _walk_band(data, (at, bits, count), run, masks[mcu], table, scan)
-            if at < 0:
-                return DAMAGED
-    at, bits, count = _refill(data, at, bits, count)
-    is_whole = count < 8 and at < data.size and data[at] == 0xFF
-    return at if is_whole else DAMAGED
+            if reader[0] < 0:
+                return I64(DAMAGED)
+            reader = _walk_block(data, reader, tables, blocks[block], scan[2])
+    return _find_end(data, reader)
 
 
 @kernel
+def walk_bands(data, at, scan, table, masks):
+    """Follow the codes of a progressive JPEG scan of AC.
+
+    Args:
+        data: the file, uint8 (n,).
+        at: offset of the scan's data.
+        scan: as for `walk_blocks`, but AC_FIRST or AC_REFINED.
+        table: uint16 (65536,), 256 x length + symbol for the next 16 bits.
+        masks: for each block of the scan: its coefficients that are not 0, as bits. Updated.
+
+    Returns:
+        The offset of the marker that follows, or DAMAGED.
+    """
+    reader, run = (I64(at), U64(0), I64(0)), I64(0)
+    for mcu in range(scan[0]):
+        reader = _restart(data, reader, scan[1], mcu)
+        if scan[1] > 0 and mcu % scan[1] == 0:
+            run = I64(0)
+        if reader[0] < 0:
+            return I64(DAMAGED)
+        reader, run, masks[mcu] = _walk_band(data, reader, run, masks[mcu], table, scan)
+    return _find_end(data, reader)
+
+
+@inner_kernel
+def _restart(data, reader, interval, mcu):
+    """Step over the restart marker before an MCU, if one belongs there. Returns a negative offset for damage."""
+    if interval == 0 or mcu == 0 or mcu % interval:
+        return reader
+    at, bits, count = _refill(data, *reader)
+    while at + 1 < data.size and data[at] == 0xFF and data[at + 1] == 0xFF:
+        at += 1
+    number = (mcu // interval - 1) & 7
+    if count >= 8 or at + 1 >= data.size or data[at] != 0xFF or data[at + 1] != 0xD0 + number:
+        return I64(DAMAGED), bits, count
+    return at + 2, U64(0), I64(0)
+
+
+@inner_kernel
+def _find_end(data, reader):
+    """Return the offset of the marker that ends a scan, or DAMAGED."""
+    if reader[0] < 0:
+        return I64(DAMAGED)
+    at, _, count = _refill(data, *reader)
+    is_whole = count < 8 and at < data.size and data[at] == 0xFF
+    return at if is_whole else I64(DAMAGED)
+
+
+@inner_kernel
 def _walk_block(data, reader, tables, rows, kind):
     """Follow one block of a sequential scan, or of a progressive scan of DC. Returns a negative offset for damage.
 
@@ -115,7 +149,7 @@ def _walk_block(data, reader, tables, rows, kind):
     return at, bits, count
 
 
-@kernel
+@inner_kernel
 def _walk_band(data, reader, run, mask, table, scan):
     """Follow one block of a progressive scan of AC. Returns a negative offset for damage.
 
@@ -155,7 +189,7 @@ def _walk_band(data, reader, run, mask, table, scan):
     return (at, bits, count), run, mask
 
 
-@kernel
+@inner_kernel
 def _refine(data, reader, mask, k, last, zeros):
     """Skip a bit for each coefficient that is not 0, up to the coefficient after `zeros` others that are 0."""
     at, bits, count = reader

@@ -189,11 +189,13 @@ class _Walk:
             mcus = _divide_up(width, _BLOCK * self.largest[0]) * _divide_up(height, _BLOCK * self.largest[1])
         else:
             mcus = parts[0][0].width * parts[0][0].height
-        masks = parts[0][0].masks
-        if kind >= entropy.AC_FIRST and not masks.size:
-            masks = parts[0][0].masks = np.zeros(mcus, np.uint64)
         scan = np.array([mcus, self.interval, kind, first, last], np.int64)
-        end = entropy.walk_scan(self.jpeg, at, scan, self.tables, np.array(rows, np.int64), masks)
+        if kind >= entropy.AC_FIRST:
+            if not parts[0][0].masks.size:
+                parts[0][0].masks = np.zeros(mcus, np.uint64)
+            end = entropy.walk_bands(self.jpeg, at, scan, self.tables[rows[0][1]], parts[0][0].masks)
+        else:
+            end = entropy.walk_blocks(self.jpeg, at, scan, self.tables, np.array(rows, np.int64))
         if end == entropy.DAMAGED:
             raise _DamageError
         return end

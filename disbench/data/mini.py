@@ -15,6 +15,7 @@ from disbench.data.scenes.scene import Scene, render, scene_name
 from disbench.errors import InputError
 from disbench.system.caches import cache_folder
 from disbench.system.files import write_atomic
+from disbench.system.memory import keep_freed_memory
 
 __all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure_rendered", "render"]
 
@@ -81,6 +82,8 @@ def ensure_rendered(
             for member in list_members(split)
             if not all(path.exists() for path in list_files(root / split, *member))
         ]
+        if missing:
+            keep_freed_memory()
         for folder in {folder for folder, _, _ in missing}:
             (folder / "im").mkdir(parents=True, exist_ok=True)
             (folder / "gt").mkdir(exist_ok=True)

@@ -50,6 +50,7 @@ class Model:
         arguments: names of what `predict` takes next to an image: `inputs`, and "truth" for a predictor that takes it.
         sees_truth: whether the method receives ground truth.
         is_trivial: whether it is a baseline without a network.
+        is_concurrent: whether its network, on the CPU, computes in several threads at once.
         guarded: whether faults of the predictor are reported as InputError: for code from outside disbench.
     """
 
@@ -69,6 +70,8 @@ class Model:
         self.clock = make_clock(predictor.device)
         self.is_trivial = card.status == "trivial"
         self.guarded = not card.is_shipped
+        computes_at_once: bool = getattr(predictor, "is_concurrent", False)
+        self.is_concurrent = computes_at_once and self.device == "cpu" and not self.guarded
         self._process = os.getpid()
 
     def _check_process(self) -> None:

@@ -25,7 +25,7 @@ from disbench.registry.discovery import list_cards
 from disbench.runs.manifest import read_manifest
 from disbench.runs.result import Result
 from disbench.runs.row_log import Row
-from disbench.runs.times import stage_times
+from disbench.runs.times import select_threads, stage_times
 from disbench.stats.intervals import bca_intervals
 from disbench.stats.resample import MIN_IMAGES, build_columns
 from disbench.system.files import require_regular_file, wait_for_folder, write_atomic
@@ -43,7 +43,7 @@ def make_measured(result: Result, metrics: MetricKeys = None) -> Measured:
         truths={split: digests["truths"] for split, digests in manifest.identity["data"].items()},
         scores={split: score_with_intervals(result, split, keys) for split in result.subsets},
         seconds=times.stages | {"total": times.total} if times else {},
-        environment=result.meta["environment"] | {k: v for k, v in result.meta.items() if k == "workers"},
+        environment=result.meta["environment"] | select_threads(result.meta),
         run={key: value for key, value in manifest.identity.items() if key not in ("data", "columns")},
         finished=result.meta["finished"],
         evidence=hash_evidence(result.folder / "scores.parquet"),

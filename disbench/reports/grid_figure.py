@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from disbench.errors import InputError
 from disbench.reports.cases import Case, describe_selection, shorten_name
 from disbench.reports.grid_style import GridStyle
 from disbench.reports.insets import OUTLINE
-from disbench.reports.tiles import FALSE_NEGATIVE, FALSE_POSITIVE, make_tiles
+from disbench.reports.tiles import FALSE_NEGATIVE, FALSE_POSITIVE, make_tiles, map_cases
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,10 @@ class _Sheet:
 
         self.width, self.height = width, height
         self.figure = Figure(figsize=(width, height), dpi=dpi, facecolor="white")
+        self.figure.suppressComposite = True  # a PDF has each picture as it is
+        # For all pictures, since making axes takes longer than making a tile.
+        self.axes = self.figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(height, 0), autoscale_on=False)
+        self.axes.set_axis_off()
 
     def put_text(self, text: str, x: float, y: float, **style: Any) -> None:
         """Put text at (x, y)."""
@@ -43,11 +48,13 @@ class _Sheet:
 
     def put_picture(self, pixels: np.ndarray, x: float, y: float) -> None:
         """Put a picture with the middle of its upper edge at (x, y)."""
+        from matplotlib.patches import Rectangle
+
         height, width = (side / self.figure.dpi for side in pixels.shape[:2])
-        left, bottom = (x - width / 2) / self.width, 1 - (y + height) / self.height
-        axes = self.figure.add_axes((left, bottom, width / self.width, height / self.height), xticks=[], yticks=[])
-        axes.imshow(pixels, aspect="auto", interpolation="none")
-        axes.spines[:].set(linewidth=0.3, color="#999")
+        extent = (x - width / 2, x + width / 2, y + height, y)
+        self.axes.imshow(pixels, aspect="auto", interpolation="none", extent=extent)
+        frame = Rectangle((extent[0], y), width, height, fill=False, linewidth=0.3, edgecolor="#999")
+        self.axes.add_patch(frame)
 
 
 def draw_grid(cases: Sequence[Case], style: GridStyle | None = None) -> Figure:
@@ -71,7 +78,8 @@ def _draw_full_grid(cases: Sequence[Case], style: GridStyle) -> Figure:
     side = _divide_width(style.width, len(columns), margin=LEFT + GAP)
     heads = [_wrap(head, side, HEAD_SIZE) for head in (*columns[:-1], f"Errors of {titles[0]}")]
     top = 0.22 + LINE * (max(map(len, heads)) - 1)
-    rows = [make_tiles(case, round(side * style.dpi), style.insets) for case in cases]
+    make_row = partial(make_tiles, width=round(side * style.dpi), insets=style.insets)
+    rows = map_cases(make_row, cases)
     heights = [row["Image"].shape[0] / style.dpi for row in rows]
     notes = [
         describe_selection(titles[0], style.selection),
@@ -105,7 +113,8 @@ def _draw_paper_grid(cases: Sequence[Case], style: GridStyle) -> Figure:
     side = _divide_width(style.width, len(columns))
     names = [_wrap(SHORT_NAMES.get(column, column), side, PAPER_SIZE) for column in columns]
     line = LINE * PAPER_SIZE / HEAD_SIZE
-    rows = [make_tiles(case, round(side * style.dpi), style.insets, with_errors=False) for case in cases]
+    make_row = partial(make_tiles, width=round(side * style.dpi), insets=style.insets, with_errors=False)
+    rows = map_cases(make_row, cases)
     heights = [row["Image"].shape[0] / style.dpi for row in rows]
     below = sum(heights) + len(rows) * GAP
     sheet = _Sheet(style.width, below + line * max(map(len, names)) + GAP, style.dpi)

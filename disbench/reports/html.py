@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from disbench.metrics.catalogue import METRICS, STANDARD
@@ -103,10 +104,9 @@ def _describe_runs(results: Sequence[Result], options: HtmlOptions) -> dict[str,
         "comparable": len(group_by_environment([entry.record for entry in times.values()])) < 2,
         "machines": [run.title for run in runs],
         "records": [(field, [str(record.get(field, MISSING)) for record in records]) for field in fields],
-        "pictures": [
-            render_pictures(case, PICTURE_WIDTH if len(case.masks) <= 4 else SMALL_PICTURE_WIDTH)
-            for case in options.cases
-        ],
+        "pictures": _render_cases(
+            options.cases, SMALL_PICTURE_WIDTH if any(len(case.masks) > 4 for case in options.cases) else PICTURE_WIDTH
+        ),
     }
 
 
@@ -147,10 +147,16 @@ def render_grid_page(cases: Sequence[Case], style: GridStyle) -> str:
         cases: rows of the grid, at least one.
         style: its selection and its insets, which are resolved.
     """
-    pictures = [render_pictures(case, GRID_PICTURE_WIDTH, style.insets) for case in cases]
+    pictures = _render_cases(cases, GRID_PICTURE_WIDTH, style.insets)
     rule = describe_selection(pictures[0]["first"], style.selection)
     values = {"pictures": pictures, "selection_rule": rule, "inset_rule": style.insets.describe(len(cases))}
     return render_page("grid.html.j2", ("base.css", "report.css"), ("base.js",), **values)
+
+
+def _render_cases(cases: Sequence[Case], width: int, insets: Insets = OUTLINE) -> list[dict[str, Any]]:
+    from disbench.reports.tiles import map_cases  # loads OpenCV
+
+    return map_cases(partial(render_pictures, width=width, insets=insets), cases)
 
 
 def render_pictures(case: Case, width: int, insets: Insets = OUTLINE) -> dict[str, Any]:

@@ -1,9 +1,13 @@
-"""How many images the threads of a run may hold ahead of the device: bound by bytes, for all processes of a machine."""
+"""Work ahead: how many images the threads of a run may hold, bound by bytes, for all processes of a machine."""
 
 import os
 import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from disbench.errors import InputError
 from disbench.system.device_memory import free_memory
 
 MAX_BYTES = 4 << 30  # of all processes of a machine
@@ -49,3 +53,30 @@ def count_launched() -> int:
     """Count the processes that torchrun or srun started on this machine; 1 without them."""
     numbers = [re.match(r"\d+", os.environ.get(name, "")) for name in LOCAL_COUNTS]  # srun writes 4(x2) for two nodes
     return max([1, *(int(number[0]) for number in numbers if number)])
+
+
+def map_ahead(
+    pool: ThreadPoolExecutor, function: Callable, items: Iterable, count_ahead: Callable[[], int]
+) -> Iterator[Any]:
+    """Map in order, as many items ahead as `count_ahead` says at the moment, in the pool's threads.
+
+    An InputError is raised after the items that are in flight, whose results it does not concern.
+    """
+    pending: deque[Future] = deque()
+    fault: InputError | None = None
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            while len(pending) > count_ahead():
+                yield pending.popleft().result()
+    except InputError as error:
+        fault = error
+    while pending:
+        try:
+            result = pending.popleft().result()
+        except InputError as error:
+            fault = fault or error
+        else:
+            yield result
+    if fault:
+        raise fault

@@ -60,7 +60,8 @@ def run(
         trimaps: the folder of trimaps, for metrics of the unknown region. Needs truth_kind "alpha".
         out: the folder that holds runs.
         save_maps: whether the prediction maps are kept in the run.
-        workers: threads that decode and measure. Default: 0 for a network on the CPU, one per core otherwise.
+        workers: threads. A network on the CPU computes as many images at once; otherwise they decode and measure.
+            Default: one per core; for a network of your own on the CPU, 0.
         shard: the part of the images that this process computes.
         engine: the engine that computes, such as disbench.runs.engines.ray.Ray(). Default: this process.
         progress: is called with (done, total, label).

@@ -285,10 +285,13 @@ def _check_inputs(dataset: DataSet, measures: MeasureSpec) -> None:
 def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapping[str, Any]:
     """Record what a run needs to be reported, but not to be identified."""
     locations = dataset.location if isinstance(dataset.location, tuple) else [dataset.location]
+    workers = description.workers if config.workers is None else config.workers
+    at_once = workers if description.side_by_side and workers else 1
     return {
         "data": [str(path if is_remote(path) else Path(path).resolve()) for path in locations if path],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "workers": description.workers if config.workers is None else config.workers,
+        "workers": workers,
+        **({"at_once": at_once} if at_once > 1 else {}),
         "environment": description.environment,
         **({"maps": str(description.maps.resolve())} if description.maps else {}),
         **({"trimaps": str(dataset.trimaps.resolve())} if dataset.trimaps else {}),

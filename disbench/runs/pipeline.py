@@ -1,9 +1,9 @@
 """The path of one image: load, compute, finish, measure, as a row of a run."""
 
 import hashlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,10 +17,11 @@ from disbench.inference.model import Model
 from disbench.metrics.map_pair import PairInputs
 from disbench.metrics.measurement import measure, measure_soft
 from disbench.metrics.pixel_metrics import needs_images
-from disbench.runs.ahead import AheadLimit
+from disbench.runs.ahead import AheadLimit, map_ahead
 from disbench.runs.row_log import Row
 from disbench.runs.spec import MeasureSpec
 
+Seconds = dict[str, float]  # stage -> seconds
 SaveMap = Callable[[Sample, bytes], None]  # keeps a prediction map, given as a PNG
 
 
@@ -49,72 +50,96 @@ class Stages(Protocol):
         """Bring an output to a uint8 (h, w) map of this size, on the host. Returns it with the seconds of the stage."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RowMaker:
+    """The steps of one image, from its file to its row.
+
+    Attributes:
+        stages: the stages that make the prediction map.
+        measures: the protocols and metrics to measure for.
+        save_map: is given every map before its row is returned.
+    """
+
+    stages: Stages
+    measures: MeasureSpec
+    save_map: SaveMap | None
+
+    def load(self, sample: Sample) -> tuple[Sample, Any, Seconds]:
+        """Read and prepare an image."""
+        return sample, *self.stages.load(sample)
+
+    def compute(self, loaded: tuple[Sample, Any, Seconds]) -> tuple[Sample, Any, Seconds]:
+        """Run the network on what `load` returns."""
+        sample, prepared, seconds = loaded
+        output, inference_seconds = self.stages.compute(prepared)
+        return sample, output, seconds | inference_seconds
+
+    def finish(self, computed: tuple[Sample, Any, Seconds]) -> Row:
+        """Make the map of what `compute` returns, measure it and save it."""
+        sample, output, seconds = computed
+        metrics = self.measures.metrics
+        truth, trimap = read_truth(sample.truth, sample.truth_digest, sample.truth_kind), read_trimap(sample)
+        image = read_image(sample.require_image(), sample.image_digest) if needs_images(metrics) else None
+        mask, restore_seconds = self.stages.finish(output, truth.shape)
+        try:
+            score_pair = measure_soft if sample.truth_kind == "alpha" else measure
+            inputs: PairInputs = {"thin": load_skeleton, "trimap": trimap, "image": image}
+            measurement = score_pair(mask, truth, self.measures.protocol_names, metrics, **inputs)
+        except InputError as error:
+            raise InputError(f"{sample.split}/{sample.name}: {error}") from None
+        if self.save_map:
+            self.save_map(sample, encode_map(mask))
+        return Row(sample.split, sample.name, measurement, _add_seconds(seconds, restore_seconds), hash_mask(mask))
+
+    def make(self, sample: Sample) -> Row:
+        """Make the row of an image in this thread."""
+        return self.finish(self.compute(self.load(sample)))
+
+
 def make_rows(
-    stages: Stages,
-    samples: Sequence[Sample],
-    measures: MeasureSpec,
-    workers: int,
-    save_map: SaveMap | None,
-    *,
-    processes: int = 1,
+    maker: RowMaker, samples: Sequence[Sample], workers: int, *, processes: int = 1
 ) -> Generator[Row, None, None]:
     """Compute the rows of samples, in their order.
 
     Args:
-        stages: the stages that make the prediction maps.
+        maker: the steps of each image.
         samples: the images to compute.
-        measures: the protocols and metrics to measure for.
         workers: threads that load ahead and measure behind this thread, which computes. 0: this thread does it all.
-        save_map: is given every map before its row is yielded.
         processes: processes of this machine that share its memory.
 
     Raises:
         InputError: for an image that cannot be read, computed or measured.
     """
-    has_images = needs_images(measures.metrics)
-
+    if not workers:
+        yield from map(maker.make, samples)
+        return
     # The device never waits for a decoder, nor a decoder for the device, until so many images are in flight.
     loaded_ahead, computed_ahead = (AheadLimit(2 * workers, processes) for _ in range(2))
 
-    def load(sample: Sample):
-        prepared, seconds = stages.load(sample)
-        loaded_ahead.observe(prepared)
-        return sample, prepared, seconds
+    def load(sample):
+        loaded = maker.load(sample)
+        loaded_ahead.observe(loaded[1])
+        return loaded
 
     def compute(loaded):
-        sample, prepared, seconds = loaded
-        output, inference_seconds = stages.compute(prepared)
-        computed_ahead.observe(output)
-        return sample, output, seconds | inference_seconds
+        computed = maker.compute(loaded)
+        computed_ahead.observe(computed[1])
+        return computed
 
-    def finish(computed) -> Row:
-        sample, output, seconds = computed
-        truth, trimap = read_truth(sample.truth, sample.truth_digest, sample.truth_kind), read_trimap(sample)
-        image = read_image(sample.require_image(), sample.image_digest) if has_images else None
-        mask, restore_seconds = stages.finish(output, truth.shape)
-        try:
-            score_pair = measure_soft if sample.truth_kind == "alpha" else measure
-            inputs: PairInputs = {"thin": load_skeleton, "trimap": trimap, "image": image}
-            measurement = score_pair(mask, truth, measures.protocol_names, measures.metrics, **inputs)
-        except InputError as error:
-            raise InputError(f"{sample.split}/{sample.name}: {error}") from None
-        if save_map:
-            save_map(sample, encode_map(mask))
-        return Row(sample.split, sample.name, measurement, _add_seconds(seconds, restore_seconds), hash_mask(mask))
-
+    stages = maker.stages
     model = stages if isinstance(stages, Model) and stages.device.startswith("cuda") else None
 
     def upload(loaded):
         sample, prepared, seconds = loaded
         return sample, model.upload(prepared), seconds
 
-    pool = ThreadPoolExecutor(workers) if workers else None
-    copier = ThreadPoolExecutor(1) if workers and model else None
+    pool = ThreadPoolExecutor(workers)
+    copier = ThreadPoolExecutor(1) if model else None
     try:
-        loaded = map_ahead(pool, load, samples, loaded_ahead)
+        loaded = map_ahead(pool, load, samples, lambda: loaded_ahead.count)
         if copier:  # the next image is copied to the device while this one is computed
-            loaded = map_ahead(copier, upload, loaded, AheadLimit(1))
-        yield from map_ahead(pool, finish, map(compute, loaded), computed_ahead)
+            loaded = map_ahead(copier, upload, loaded, lambda: 1)
+        yield from map_ahead(pool, maker.finish, map(compute, loaded), lambda: computed_ahead.count)
     finally:
         for threads in filter(None, (copier, pool)):
             threads.shutdown(cancel_futures=True)
@@ -122,36 +147,6 @@ def make_rows(
 
 def _add_seconds(seconds: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
     return {**seconds, **{stage: seconds.get(stage, 0) + value for stage, value in more.items()}}
-
-
-def map_ahead(
-    pool: ThreadPoolExecutor | None, function: Callable, items: Iterable, ahead: AheadLimit
-) -> Iterator[Any]:
-    """Map in order, `ahead.count` items ahead in the pool's threads; without a pool, one item after the other.
-
-    An InputError is raised after the items that are in flight, whose results it does not concern.
-    """
-    if pool is None:
-        yield from map(function, items)
-        return
-    pending: deque[Future] = deque()
-    fault: InputError | None = None
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            while len(pending) > ahead.count:
-                yield pending.popleft().result()
-    except InputError as error:
-        fault = error
-    while pending:
-        try:
-            result = pending.popleft().result()
-        except InputError as error:
-            fault = fault or error
-        else:
-            yield result
-    if fault:
-        raise fault
 
 
 def hash_mask(mask: np.ndarray) -> str:

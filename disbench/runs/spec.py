@@ -79,7 +79,7 @@ class RunConfig:
     Attributes:
         out: the folder that holds runs.
         save_maps: whether the prediction maps are kept in the run.
-        workers: threads that decode and measure, next to the device. None: the engine decides.
+        workers: threads that decode and measure, next to the device, or compute on the CPU. None: the engine decides.
         shard: the part of the images that this process computes.
     """
 

@@ -218,7 +218,7 @@ def _estimate_seconds(folder: Path) -> float | None:
             columns = read_parquet(run / "seconds.parquet", has_digests=manifest.has_digests)
             stages = [values for key, values in columns.items() if key not in ("split", "image")]
             if stages:
-                return median(map(sum, zip(*stages, strict=True)))
+                return median(map(sum, zip(*stages, strict=True))) / manifest.meta.get("at_once", 1)
     return None
 
 

@@ -42,11 +42,13 @@ class Times:
 
 
 def flatten_environment(result: Result) -> dict[str, Any]:
-    """Return the environment of a run as a flat mapping, the number of workers included."""
-    values = flatten_record(result.meta.get("environment", {}))
-    if "workers" in result.meta:
-        values["workers"] = result.meta["workers"]
-    return values
+    """Return the environment of a run as a flat mapping, with its workers and its images at once."""
+    return flatten_record(result.meta.get("environment", {})) | select_threads(result.meta)
+
+
+def select_threads(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run records of its threads: its workers, and its images at once if they are several."""
+    return {key: meta[key] for key in ("workers", "at_once") if key in meta}
 
 
 def recorded_parameters(result: Result) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path
 from disbench.runs.spec import MeasureSpec
 from disbench.system.caches import kernel_cache_folder
 from disbench.system.cores import count_cores
+from disbench.system.memory import collect_less
 
 
 @contextmanager
@@ -60,4 +61,6 @@ def compile_kernels(measures: MeasureSpec) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(19)  # what is rendered and loaded meanwhile comes first
+    collect_less()
     compile_kernels(MeasureSpec.parse(sys.argv[1], sys.argv[2]))

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -37,23 +38,51 @@ def choose_device(name: str | None) -> str:
 def fp32_precision(*, tf32: bool) -> Iterator[None]:
     """Let float32 matrix products and convolutions use TF32 within the block, or not; the setting is torch's own.
 
-    torch has two interfaces for it. The older one refuses to be read where a program used the newer one, so the newer
-    one is read where it exists. The older one is set, which sets both, since the compiler reads it.
+    It is that of the process, so threads that are in such blocks at once share it: the last one to leave restores it.
     """
-    newer = _precision_settings()
-    before = [setting.fp32_precision for setting in newer]
-    products, convolutions = _read_or(torch.get_float32_matmul_precision, ""), _read_or(_allows_tf32, None)
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
-    torch.backends.cudnn.allow_tf32 = tf32
+    with _lock:
+        if not _blocks or _blocks[-1].tf32 != tf32:
+            _blocks.append(_Block(tf32))
+        block = _blocks[-1]
+        block.users += 1
     try:
         yield
     finally:
-        if products:
-            torch.set_float32_matmul_precision(products)
-        if convolutions is not None:
-            torch.backends.cudnn.allow_tf32 = convolutions
-        for setting, value in zip(newer, before, strict=True):
+        with _lock:
+            block.users -= 1
+            if not block.users:
+                _blocks.remove(block)
+                block.restore()
+
+
+class _Block:
+    """The setting of blocks that overlap, and of what was there before.
+
+    torch has two interfaces for it. The older one refuses to be read where a program used the newer one, so the newer
+    one is read where it exists. The older one is set, which sets both, since the compiler reads it.
+    """
+
+    def __init__(self, tf32: bool):
+        self.tf32, self.users = tf32, 0
+        self.newer = _precision_settings()
+        self.before = [setting.fp32_precision for setting in self.newer]
+        self.products = _read_or(torch.get_float32_matmul_precision, "")
+        self.convolutions = _read_or(_allows_tf32, None)
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        torch.backends.cudnn.allow_tf32 = tf32
+
+    def restore(self) -> None:
+        """Set what was there before."""
+        if self.products:
+            torch.set_float32_matmul_precision(self.products)
+        if self.convolutions is not None:
+            torch.backends.cudnn.allow_tf32 = self.convolutions
+        for setting, value in zip(self.newer, self.before, strict=True):
             setting.fp32_precision = value
+
+
+_lock = Lock()
+_blocks: list[_Block] = []
 
 
 def _precision_settings() -> list[Any]:

@@ -141,8 +141,10 @@ class NetworkPredictor:
         net: The network, in eval mode on `device`.
         precision: "fp32" or "bf16", of products and convolutions.
         weights_state: State dict of the weights file that is used, for the manifest; "" if the file has only one.
+        is_concurrent: Whether `infer` may run in several threads at once.
     """
 
+    is_concurrent = True
     check_device = staticmethod(choose_device)
     memory_format: ClassVar[torch.memory_format] = torch.contiguous_format
     multiple: ClassVar[int] = 32  # the working size is a multiple of this

@@ -1,6 +1,6 @@
-"""Let a network keep the layout and the precision of its tensors, for inference on CUDA.
+"""Let a network copy less, for inference: sums in place, and on CUDA the layout and precision of tensors kept.
 
-There torch's GroupNorm computes channels first: a channels-last tensor is copied before it, and once more before the
+On CUDA torch's GroupNorm computes channels first: a channels-last tensor is copied before it, and once more before the
 next convolution. Autocast also copies what it normalises to float32, and the result back.
 """
 
@@ -13,8 +13,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+def compute_in_place(network: nn.Module) -> None:
+    """Let activations and sums overwrite what a U-Net or VAE no longer needs, in place. Results are the same."""
+    for layer in network.modules():
+        if isinstance(layer, ResnetBlock2D) and layer.output_scale_factor == 1:
+            layer.forward = partial(_forward_block, layer)
+        elif isinstance(getattr(layer, "conv_act", None), nn.SiLU):
+            layer.conv_act = nn.SiLU(inplace=True)
+
+
 def keep_layouts(network: nn.Module, *, half: bool) -> None:
-    """Let norms and transformers keep channels-last tensors, in place. Results differ by rounding only.
+    """Let norms and transformers keep channels-last tensors. Results differ by rounding only.
 
     Args:
         network: U-Net or VAE, without gradients.
@@ -25,8 +34,6 @@ def keep_layouts(network: nn.Module, *, half: bool) -> None:
             layer.forward = partial(_normalise_groups, layer)
         elif isinstance(layer, nn.LayerNorm) and half:
             layer.half().forward = partial(_normalise_rows, layer)
-        elif isinstance(layer, ResnetBlock2D) and layer.output_scale_factor == 1:
-            layer.forward = partial(_forward_block, layer)
         elif isinstance(layer, Transformer2DModel) and layer.use_linear_projection:
             layer._get_output_for_continuous_inputs = partial(_project, layer)
 
@@ -67,12 +74,17 @@ def _normalise_rows(norm: nn.LayerNorm, x: Tensor) -> Tensor:
 
 
 def _forward_block(block: ResnetBlock2D, x: Tensor, temb: Tensor | None = None) -> Tensor:
-    """Compute (b, c', h, w) from (b, c, h, w) as the block does, without a division by 1 and a copy of its sum."""
-    hidden = block.conv1(block.nonlinearity(block.norm1(x)))
+    """Compute (b, c', h, w) from (b, c, h, w) as the block does, without a division by 1 and copies."""
+    hidden = block.conv1(_activate(block, block.norm1(x)))
     if temb is not None:
         hidden += block.time_emb_proj(block.nonlinearity(temb))[:, :, None, None]
-    hidden = block.conv2(block.nonlinearity(block.norm2(hidden)))
+    hidden = block.conv2(_activate(block, block.norm2(hidden)))
     return hidden.add_(x if block.conv_shortcut is None else block.conv_shortcut(x))
+
+
+def _activate(block: ResnetBlock2D, normed: Tensor) -> Tensor:
+    is_silu = isinstance(block.nonlinearity, nn.SiLU)
+    return functional.silu(normed, inplace=True) if is_silu else block.nonlinearity(normed)
 
 
 def _project(layer: Transformer2DModel, hidden_states: Tensor, residual: Tensor, **_: int) -> Tensor:

@@ -23,7 +23,7 @@ from disbench.models.diffdis.checkpoint import Checkpoint
 from disbench.models.diffdis.conditioning import factor, fold_mean, fold_upsampling
 from disbench.models.diffdis.graphs import Recorder
 from disbench.models.diffdis.inference_memory import read_size, warn_if_short
-from disbench.models.diffdis.layouts import keep_layouts
+from disbench.models.diffdis.layouts import compute_in_place, keep_layouts
 from disbench.models.diffdis.options import NEEDS_CUDA, Options, parse_options
 from disbench.models.diffdis.pipeline import Sampling, lower_weights, seeded_noise, segment
 from disbench.models.diffdis.tiles import enable_tiles
@@ -46,6 +46,7 @@ class DiffDIS:
         size: side in pixels that the network works at.
         weights_state: state dict of the U-Net's file that is used, for the manifest; "" if the file has only one.
         parameter_count: parameters of the networks before layers are folded.
+        is_concurrent: whether `infer` may run in several threads at once.
         environment: on CUDA, whether TF32 is used, for records of the environment.
     """
 
@@ -124,8 +125,9 @@ class DiffDIS:
             vae=checkpoint.vae.to(self.device, memory_format=torch.channels_last),
             text=checkpoint.text.to(self.device),
         )
-        if on_cuda:
-            for network in (self.checkpoint.unet, self.checkpoint.vae):
+        for network in (self.checkpoint.unet, self.checkpoint.vae):
+            compute_in_place(network)
+            if on_cuda:
                 keep_layouts(network, half=self.options.precision == "fp16")
         self.factor = factor(self.checkpoint.vae)
         if self.options.output == "edge" and self.checkpoint.unet.domains == 1:
@@ -137,6 +139,7 @@ class DiffDIS:
         if self.options.vae == "tiled":
             enable_tiles(self.checkpoint.vae)
         self.recorder = Recorder() if self.options.compile == "graph" else None
+        self.is_concurrent = self.options.compile == "no"
         if self.options.compile not in ("no", "graph"):
             for network in (self.checkpoint.unet, self.checkpoint.vae.decoder):
                 network.compile(mode=self.options.compile)

@@ -16,6 +16,7 @@ from disbench.models._parts.device import choose_device
 from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors
 from disbench.models.diffdis.conditioning import fold_upsampling
+from disbench.models.diffdis.layouts import compute_in_place
 from disbench.models.genpercept.network import Networks
 from disbench.models.genpercept.steps import V1, V2
 from disbench.models.genpercept.weights import BASE, build_untrained, load_networks
@@ -50,6 +51,7 @@ class Predictor:
         **options: Fields of `Options`.
     """
 
+    is_concurrent = True
     check_device = staticmethod(choose_device)
 
     def __init__(self, card: Card, weights: str, device: str | None, **options: Any):
@@ -84,6 +86,8 @@ class Predictor:
         self.parameter_count = count_parameters(networks)
         if self.device == "cpu":  # where it was measured; the U-Net's upsamplings end at the sizes of its other half
             fold_upsampling(networks.vae)
+        for network in (networks.unet, networks.vae):
+            compute_in_place(network)
         self.networks = Networks(
             networks.unet.to(self.device, memory_format=torch.channels_last),
             networks.vae.to(self.device, memory_format=torch.channels_last),

@@ -38,6 +38,7 @@ class Predictor:
         size: Working size in pixels per side, a multiple of 64; default: the folder's, otherwise the card's.
     """
 
+    is_concurrent = True
     check_device = staticmethod(choose_device)
 
     def __init__(

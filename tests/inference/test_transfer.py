@@ -13,7 +13,7 @@ from disbench.inference import transfer
 from disbench.inference.model import Model
 from disbench.inference.transfer import Uploader, stack_tensors, to_host
 from disbench.registry.loading import get_card
-from disbench.runs.pipeline import make_rows
+from disbench.runs.pipeline import RowMaker, make_rows
 from disbench.runs.spec import MeasureSpec
 
 MEASURES = MeasureSpec.parse(metrics="mae")
@@ -132,7 +132,7 @@ def test_a_run_copies_the_next_image_while_it_computes(make_pairs, tmp_path, mon
     samples = find_dataset(make_pairs(tmp_path / "data", [f"image{k}" for k in range(5)])).samples
     model = Model(get_card("otsu"), OnFakeCuda(uploads, len(samples)))
     plain = Model(get_card("otsu"), FakePredictor())
-    expected = [row.digest for row in make_rows(plain, samples, MEASURES, 0, None)]
+    expected = [row.digest for row in make_rows(RowMaker(stages=plain, measures=MEASURES, save_map=None), samples, 0)]
     model.device = "cuda:0"
     model._uploader = Uploader(cuda, "cuda:0")
     upload = Model.upload
@@ -143,7 +143,7 @@ def test_a_run_copies_the_next_image_while_it_computes(make_pairs, tmp_path, mon
 
     monkeypatch.setattr(Model, "upload", note)
     monkeypatch.setattr(Model, "batch", lambda self, prepared: np.stack(prepared).view(Batch))
-    rows = list(make_rows(model, samples, MEASURES, 2, None))
+    rows = list(make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 2))
     assert [row.digest for row in rows] == expected
     assert len(set(uploads)) == 1 and threading.current_thread() not in uploads
     waits = [thread for name, thread in cuda.log if name.startswith("waits")]
@@ -155,4 +155,4 @@ def test_without_threads_nothing_is_copied_ahead(make_pairs, tmp_path, monkeypat
     model = Model(get_card("otsu"), FakePredictor())
     model.device = "cuda:0"
     monkeypatch.setattr(Model, "upload", lambda *_: pytest.fail("it is copied ahead"))
-    assert len(list(make_rows(model, samples, MEASURES, 0, None))) == 2
+    assert len(list(make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 0))) == 2

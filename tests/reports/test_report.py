@@ -298,7 +298,7 @@ def test_grid_is_one_row_per_case_at_the_width_asked_for(saved, tmp_path):
     run, samples = saved
     selected = cases.make_cases([run], samples, 3)
     figure = draw_grid(selected, GridStyle(width=4))
-    assert len(figure.axes) == 3 * 4
+    assert len(figure.axes[0].images) == 3 * 4
     figure.savefig(tmp_path / "grid.png")
     assert cv2.imread(str(tmp_path / "grid.png")).shape[1] == 4 * 300
     assert {tile.shape[1] for tile in tiles.make_tiles(selected[0], 64).values()} == {64}

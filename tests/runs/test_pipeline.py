@@ -14,10 +14,10 @@ from disbench.errors import InputError
 from disbench.inference.model import Model
 from disbench.registry.loading import get_card
 from disbench.runs import ahead
-from disbench.runs.ahead import AheadLimit, count_bytes
+from disbench.runs.ahead import AheadLimit, count_bytes, map_ahead
 from disbench.runs.engines import threads
 from disbench.runs.engines.threads import LocalSource
-from disbench.runs.pipeline import make_rows, map_ahead
+from disbench.runs.pipeline import RowMaker, make_rows
 from disbench.runs.spec import MeasureSpec
 from disbench.system.clocks import EventClock
 from disbench.timing.stages import time_image
@@ -68,7 +68,7 @@ def model():
 def test_only_the_thread_that_infers_uses_the_device(model, make_pairs, tmp_path):
     """Otherwise its work would lie between the events of another image."""
     samples = find_dataset(make_pairs(tmp_path / "data", [f"image{k}" for k in range(6)])).samples
-    rows = list(make_rows(model, samples, MEASURES, 3, None))
+    rows = list(make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 3))
     assert set(model.predictor.cuda.threads) == {threading.current_thread()}
     assert model.predictor.restored == [np.ndarray] * 6
     assert [row.seconds["infer"] for row in rows] == pytest.approx([0.04] * 6)
@@ -79,7 +79,8 @@ def test_the_copy_to_the_host_counts_as_restoring(model, make_pairs, tmp_path, m
     monkeypatch.setattr(Model, "finish", lambda self, output, size: (np.zeros(size, np.uint8), {"restore": 2.0}))
     monkeypatch.setattr(Model, "compute", lambda self, prepared: (prepared[0], {"infer": 1.0, "restore": 0.5}))
     samples = find_dataset(make_pairs(tmp_path / "data", ["a"])).samples
-    assert next(make_rows(model, samples, MEASURES, 0, None)).seconds["restore"] == 2.5
+    [row] = make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 0)
+    assert row.seconds["restore"] == 2.5
 
 
 def test_a_timed_image_is_restored_on_the_host_too(model):
@@ -127,7 +128,7 @@ def test_a_run_holds_no_more_images_than_fit(model, make_pairs, tmp_path, monkey
 
     monkeypatch.setattr(Model, "load", count_load)
     monkeypatch.setattr(Model, "compute", count_compute)
-    assert len(list(make_rows(model, samples, MEASURES, 8, None))) == 12
+    assert len(list(make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 8))) == 12
     assert max(most_ahead) <= 3 + 1  # and the image that is computed
 
 
@@ -149,6 +150,6 @@ def test_what_is_in_flight_is_finished_before_a_fault_is_raised(broken_by):
     results = []
     with ThreadPoolExecutor(2) as pool, pytest.raises(InputError, match="item 1"):
         items = (check(number, "the items") for number in range(5))
-        for result in map_ahead(pool, lambda number: check(number, "the function"), items, AheadLimit(8)):
+        for result in map_ahead(pool, lambda number: check(number, "the function"), items, lambda: 2):
             results.append(result)  # a list would be lost with the fault
     assert results == ([0, 2] if broken_by == "the function" else [0])

@@ -18,7 +18,7 @@ from disbench.errors import InputError
 from disbench.runs import api, pipeline, row_log, scores_file
 from disbench.runs.engines.threads import LocalSource
 from disbench.runs.manifest import read_manifest
-from disbench.runs.pipeline import make_rows
+from disbench.runs.pipeline import RowMaker, make_rows
 from disbench.runs.result import load_latest, load_run
 from disbench.runs.row_log import RowLog, RowLogs
 
@@ -262,7 +262,7 @@ def test_rows_are_closed_at_once_when_one_cannot_be_written(tmp_path, folder, mo
 
     def rows(self, samples, measures, workers, save_map):
         try:
-            yield from make_rows(self.stages, samples, measures, 0, save_map)
+            yield from make_rows(RowMaker(stages=self.stages, measures=measures, save_map=save_map), samples, 0)
         finally:
             closed.append(True)
 

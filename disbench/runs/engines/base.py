@@ -28,7 +28,8 @@ class Description:
         resized: how many maps are resized.
         maps: the folder or zip file of saved maps. None: a model predicts the maps.
         weights_state: the state dict that is used of a weights file with several. None: the file has only one.
-        workers: threads that decode and measure where the user gives no number. None: the engine decides.
+        workers: threads where the user gives no number. None: the engine decides.
+        side_by_side: whether each of several threads computes an image, instead of only decoding and measuring.
         whole_subsets: whether maps are made for whole subsets only, as by an external command.
         inputs: names of the additional inputs that the model takes.
         sees_truth: whether the method receives ground truth.
@@ -45,6 +46,7 @@ class Description:
     maps: Path | None = None
     weights_state: str | None = None
     workers: int | None = None
+    side_by_side: bool = False
     whole_subsets: bool = False
     inputs: tuple[str, ...] = ()
     sees_truth: bool = False

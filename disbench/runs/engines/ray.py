@@ -20,7 +20,7 @@ from disbench.inference.map_folder import MapFolder
 from disbench.inference.model import Model
 from disbench.registry.loading import get_card
 from disbench.runs.engines.base import Description, Source, check_identity, describe
-from disbench.runs.pipeline import SaveMap, make_rows
+from disbench.runs.pipeline import RowMaker, SaveMap, make_rows
 from disbench.runs.row_log import Row
 from disbench.runs.spec import MeasureSpec, ModelSpec
 from disbench.system.cores import count_cores
@@ -132,7 +132,8 @@ class Actor:
             if self.stages is None:
                 self.stages = _load_in(self.folder, self.load)
             save_map = maps.__setitem__ if self.return_maps else None
-            rows = make_rows(self.stages, samples, self.measures, self.workers, save_map)
+            maker = RowMaker(stages=self.stages, measures=self.measures, save_map=save_map)
+            rows = make_rows(maker, samples, self.workers)
             for sample, row in zip(samples, rows, strict=True):
                 done.append((sample, row, maps.pop(sample, None)))
         except (InputError, OSError, MemoryError) as error:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 from disbench.data.dataset import Sample
 from disbench.inference.map_folder import MapFolder
+from disbench.inference.model import Model
 from disbench.runs.engines.base import describe
-from disbench.runs.pipeline import SaveMap, Stages, make_rows
+from disbench.runs.pipeline import RowMaker, SaveMap, Stages, make_rows
 from disbench.runs.row_log import Row
+from disbench.runs.side_by_side import make_rows_side_by_side
 from disbench.runs.spec import MeasureSpec, ModelSpec
 from disbench.system.cores import count_cores
 
@@ -16,24 +18,38 @@ from disbench.system.cores import count_cores
 class LocalSource:
     """Stages of this process.
 
-    Without a number of workers it takes one thread per core for maps, trivial methods and accelerators, and none for a
-    network on the CPU, whose cores they would take and whose times they would spoil. `processes` of one machine share
-    its cores.
+    Without a number of workers it takes one thread per core; none for a network on the CPU that computes in one thread
+    only, whose cores they would take. `processes` of one machine share its cores.
     """
 
     def __init__(self, stages: Stages, processes: int = 1):
         self.stages, self.processes = stages, processes
+        self.side_by_side = isinstance(stages, Model) and stages.is_concurrent
         is_light = isinstance(stages, MapFolder) or getattr(stages, "is_trivial", False)
-        network_on_cpu = stages.device == "cpu" and not is_light
-        self.default_workers = 0 if network_on_cpu else max(1, count_cores() // processes)
-        self.description = replace(describe(stages), workers=self.default_workers)
+        if stages.device == "cpu" and not is_light and not self.side_by_side:
+            self.default_workers = 0
+        else:
+            self.default_workers = max(1, self._count_threads() // processes)
+        self.description = replace(
+            describe(stages), workers=self.default_workers, side_by_side=self.side_by_side
+        )
+
+    def _count_threads(self) -> int:
+        """Count the cores, of which torch may be allowed fewer."""
+        if not self.side_by_side:
+            return count_cores()
+        import torch
+
+        return min(count_cores(), torch.get_num_threads())
 
     def rows(
         self, samples: Sequence[Sample], measures: MeasureSpec, workers: int | None, save_map: SaveMap | None
     ) -> Generator[Row, None, None]:
         """See Source."""
         count = self.default_workers if workers is None else workers
-        return make_rows(self.stages, samples, measures, count, save_map, processes=self.processes)
+        maker = RowMaker(stages=self.stages, measures=measures, save_map=save_map)
+        make = make_rows_side_by_side if self.side_by_side and count > 1 else make_rows
+        return make(maker, samples, count, processes=self.processes)
 
 
 class Threads:

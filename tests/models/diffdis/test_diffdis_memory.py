@@ -175,6 +175,20 @@ def test_tf32_is_as_the_option_says_for_products_and_convolutions(settings):
         assert torch.get_float32_matmul_precision() == "highest" and torch.backends.cudnn.allow_tf32
 
 
+def test_threads_share_the_setting_of_tf32(settings):
+    torch.set_float32_matmul_precision("high")  # a program's own
+    first, second = (devices.fp32_precision(tf32=False) for _ in range(2))
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert torch.get_float32_matmul_precision() == "highest"  # of the one that still computes
+    with devices.fp32_precision(tf32=True):
+        assert torch.get_float32_matmul_precision() == "high"
+    assert torch.get_float32_matmul_precision() == "highest"
+    second.__exit__(None, None, None)
+    assert torch.get_float32_matmul_precision() == "high"
+
+
 @pytest.mark.skipif(not devices._precision_settings(), reason="torch < 2.9 has the older interface only")
 def test_a_program_that_uses_torchs_newer_interface_can_predict(settings, make, image):
     """Reading the older interface is an error then."""

@@ -16,7 +16,7 @@ from torch import nn
 from disbench.data.location import find_dataset
 from disbench.errors import InputError, SeveralStates
 from disbench.inference import model
-from disbench.models.diffdis import conditioning, pipeline, predictor, validate, weights
+from disbench.models.diffdis import conditioning, layouts, pipeline, predictor, validate, weights
 from disbench.models.diffdis.unet import DiffDISUNet
 from disbench.registry.loading import get_card
 from disbench.runs import api
@@ -138,6 +138,25 @@ def test_folded_upsamplings_give_the_same_outputs(authors):
         assert all(isinstance(layer.conv, nn.ConvTranspose2d) for layer in upsamplers)
     for folded, expected in zip(compute(), plain, strict=True):
         torch.testing.assert_close(folded, expected, rtol=0, atol=1e-5)
+
+
+def test_blocks_that_compute_in_place_give_the_same_outputs(authors):
+    loaded, latent = weights.load(*authors), draw("latent", 2, 4, 16, 8)
+    conditions = tuple(draw(f"scale {k}", 1, 4, 16 >> k, 8 >> k) for k in range(4))
+    image, kept = draw("image", 1, 3, 64, 32), latent.clone()
+
+    @torch.inference_mode()
+    def compute():
+        maps = loaded.unet(latent, 999, conditions, loaded.text), conditioning.decode(loaded.vae, latent)
+        return *maps, conditioning.encode(loaded.vae, image)
+
+    plain = compute()
+    for network in (loaded.unet, loaded.vae):
+        layouts.compute_in_place(network)
+    for changed, expected in zip(compute(), plain, strict=True):
+        torch.testing.assert_close(changed, expected, rtol=0, atol=1e-5)
+    assert torch.equal(latent, kept)
+    assert loaded.unet.conv_act.inplace and loaded.vae.decoder.conv_act.inplace and loaded.vae.encoder.conv_act.inplace
 
 
 def test_folded_layers_do_not_change_the_number_of_parameters(authors):
