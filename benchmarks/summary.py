@@ -52,11 +52,13 @@ def measure_others(runs: int, birefnet: Path | None) -> Ratios:
     """Measure the context measure, and with BiRefNet's code its boundary IoU, at the two smaller sizes."""
     code = runpy.run_path(str(birefnet)) if birefnet else {}
     rows = {"context": "context measure, typical maps"}
-    rows |= {"boundary IoU, BiRefNet's": "boundary IoU at all thresholds, typical maps, BiRefNet's code"} if code else {}
+    if code:
+        rows["boundary IoU, BiRefNet's"] = "boundary IoU at all thresholds, typical maps, BiRefNet's code"
     ratios: Ratios = {row: [] for row in rows.values()}
     listed = list_measures(code)
     for size in SIZES[:2]:
-        pairs = [(draw_mask(truth, "typical"), truth) for truth in (draw_truth(*size, kind) for kind in list(KINDS)[:2])]
+        truths = [draw_truth(*size, kind) for kind in list(KINDS)[:2]]
+        pairs = [(draw_mask(truth, "typical"), truth) for truth in truths]
         for name, row in rows.items():
             theirs, ours = listed[name]
             rounds = []

@@ -16,6 +16,9 @@ from image_files import write
 
 from disbench.system import progress
 from disbench.system.caches import cache_root
+from disbench.system.memory import collect_less
+
+collect_less()  # as in the commands
 
 # Tests have caches of their own, but share the compiled kernels. Subprocesses inherit this.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_root().parent))
