@@ -22,7 +22,7 @@ from operators import count_work
 
 from disbench.models.diffdis import conditioning, full_size, pipeline
 from disbench.models.diffdis.checkpoint import Checkpoint
-from disbench.models.diffdis.layouts import keep_layouts
+from disbench.models.diffdis.layouts import compute_in_place, keep_layouts
 from disbench.models.diffdis.unet import DiffDISUNet
 
 # An H100 SXM by its data sheet: dense operations per second in half precision, and bytes per second of its memory.
@@ -82,6 +82,7 @@ def count(size: int, batch: int) -> None:
             for network in networks:
                 network.to(memory_format=torch.channels_last)
                 if layers == "disbench's":
+                    compute_in_place(network)
                     keep_layouts(network, half=half)
             sampling, arguments = pipeline.Sampling(half=half), inputs(size, "meta", batch)
             work = count_work(
@@ -127,6 +128,7 @@ def main() -> None:
     torch.manual_seed(0)
     unet, whole, folded, text = build("cpu", options.narrow)
     conditioning.fold_upsampling(folded)
+    compute_in_place(folded)
     image, noise = inputs(options.time_at, "cpu")
     masks = {}
     times = [

@@ -12,7 +12,7 @@ from threading import Event
 from disbench.data.dataset import Sample
 from disbench.data.headers import read_header
 from disbench.errors import InputError
-from disbench.runs.ahead import map_ahead
+from disbench.runs.ahead import count_launched, map_ahead
 from disbench.runs.pipeline import RowMaker
 from disbench.runs.row_log import Row
 from disbench.system.device_memory import free_memory
@@ -74,7 +74,7 @@ def _count_fitting(before: int | None, processes: int) -> int:
     peak, free = read_resident("VmHWM"), free_memory()
     if before is None or peak is None or free is None:
         return 1
-    return max(1, free // 2 // processes // max(1, peak - before))
+    return max(1, free // 2 // max(processes, count_launched()) // max(1, peak - before))
 
 
 @contextmanager

@@ -37,8 +37,9 @@ class Times:
 
     @property
     def device(self) -> str:
-        """The name of the GPU, or of the CPU if none was used."""
-        return str(self.record.get("gpu") or self.record.get("cpu") or "–")
+        """The name of the GPU, or of the CPU if none was used, and how many images were computed at once."""
+        name = str(self.record.get("gpu") or self.record.get("cpu") or "–")
+        return f"{name}, {self.record['at_once']} at once" if "at_once" in self.record else name
 
 
 def flatten_environment(result: Result) -> dict[str, Any]:

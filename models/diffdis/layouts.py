@@ -13,13 +13,36 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
+class InPlaceBlock(ResnetBlock2D):
+    """A block of a U-Net or VAE that overwrites what it no longer needs, and has no division by 1."""
+
+    def forward(self, x: Tensor, temb: Tensor | None = None) -> Tensor:
+        """Compute (b, c', h, w) from (b, c, h, w)."""
+        hidden = self.conv1(self._activate(self.norm1(x)))
+        if temb is not None:
+            hidden += self.time_emb_proj(self.nonlinearity(temb))[:, :, None, None]
+        hidden = self.conv2(self._activate(self.norm2(hidden)))
+        return hidden.add_(x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+    def _activate(self, normed: Tensor) -> Tensor:
+        is_silu = isinstance(self.nonlinearity, nn.SiLU)
+        return functional.silu(normed, inplace=True) if is_silu else self.nonlinearity(normed)
+
+
 def compute_in_place(network: nn.Module) -> None:
     """Let activations and sums overwrite what a U-Net or VAE no longer needs, in place. Results are the same."""
     for layer in network.modules():
-        if isinstance(layer, ResnetBlock2D) and layer.output_scale_factor == 1:
-            layer.forward = partial(_forward_block, layer)
+        if type(layer) is ResnetBlock2D and _is_plain(layer):
+            layer.__class__ = InPlaceBlock
         elif isinstance(getattr(layer, "conv_act", None), nn.SiLU):
             layer.conv_act = nn.SiLU(inplace=True)
+
+
+def _is_plain(block: ResnetBlock2D) -> bool:
+    """Return whether a block is as in Stable Diffusion; configs of diffusers allow more."""
+    resizes = block.upsample is not None or block.downsample is not None
+    usual_time = block.time_embedding_norm == "default" and not block.skip_time_act
+    return block.output_scale_factor == 1 and usual_time and not resizes
 
 
 def keep_layouts(network: nn.Module, *, half: bool) -> None:
@@ -71,20 +94,6 @@ def _normalise_rows(norm: nn.LayerNorm, x: Tensor) -> Tensor:
     """Normalise (b, n, c) in half precision; torch computes its statistics in float32."""
     with torch.autocast(x.device.type, enabled=False):
         return functional.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
-
-
-def _forward_block(block: ResnetBlock2D, x: Tensor, temb: Tensor | None = None) -> Tensor:
-    """Compute (b, c', h, w) from (b, c, h, w) as the block does, without a division by 1 and copies."""
-    hidden = block.conv1(_activate(block, block.norm1(x)))
-    if temb is not None:
-        hidden += block.time_emb_proj(block.nonlinearity(temb))[:, :, None, None]
-    hidden = block.conv2(_activate(block, block.norm2(hidden)))
-    return hidden.add_(x if block.conv_shortcut is None else block.conv_shortcut(x))
-
-
-def _activate(block: ResnetBlock2D, normed: Tensor) -> Tensor:
-    is_silu = isinstance(block.nonlinearity, nn.SiLU)
-    return functional.silu(normed, inplace=True) if is_silu else block.nonlinearity(normed)
 
 
 def _project(layer: Transformer2DModel, hidden_states: Tensor, residual: Tensor, **_: int) -> Tensor:

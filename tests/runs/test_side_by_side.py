@@ -113,6 +113,8 @@ def test_processes_of_a_machine_share_its_memory(monkeypatch):
     monkeypatch.setattr(side_by_side, "read_resident", lambda name: 3 << 30)
     monkeypatch.setattr(side_by_side, "free_memory", lambda: 32 << 30)
     assert [side_by_side._count_fitting(1 << 30, processes) for processes in (1, 2, 100)] == [8, 4, 1]
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    assert side_by_side._count_fitting(1 << 30, 1) == 2
 
 
 def test_networks_end_with_the_run(samples):
@@ -150,6 +152,7 @@ def test_only_networks_of_disbench_on_the_cpu_are_computed_side_by_side(monkeypa
 
     assert count(Concurrent()) == (True, 4)  # torch's threads, of which the user may allow fewer than cores
     assert count(Concurrent(), processes=2) == (True, 2)
+    assert count(Concurrent(), processes=4) == (True, 0)
     assert count(FakePredictor()) == (False, 0)
     on_gpu = Concurrent()
     on_gpu.device = "cuda:0"

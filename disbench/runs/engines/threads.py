@@ -18,21 +18,18 @@ from disbench.system.cores import count_cores
 class LocalSource:
     """Stages of this process.
 
-    Without a number of workers it takes one thread per core; none for a network on the CPU that computes in one thread
-    only, whose cores they would take. `processes` of one machine share its cores.
+    Without a number of workers it takes one thread per core; none for a network on the CPU that computes one image
+    after the other, whose cores they would take. `processes` of one machine share its cores.
     """
 
     def __init__(self, stages: Stages, processes: int = 1):
         self.stages, self.processes = stages, processes
         self.side_by_side = isinstance(stages, Model) and stages.is_concurrent
         is_light = isinstance(stages, MapFolder) or getattr(stages, "is_trivial", False)
-        if stages.device == "cpu" and not is_light and not self.side_by_side:
-            self.default_workers = 0
-        else:
-            self.default_workers = max(1, self._count_threads() // processes)
-        self.description = replace(
-            describe(stages), workers=self.default_workers, side_by_side=self.side_by_side
-        )
+        count = max(1, self._count_threads() // processes)
+        one_by_one = stages.device == "cpu" and not is_light and not (self.side_by_side and count > 1)
+        self.default_workers = 0 if one_by_one else count
+        self.description = replace(describe(stages), workers=self.default_workers, side_by_side=self.side_by_side)
 
     def _count_threads(self) -> int:
         """Count the cores, of which torch may be allowed fewer."""

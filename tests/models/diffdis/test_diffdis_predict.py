@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDPMScheduler
+from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.upsampling import Upsample2D
 from hashed_weights import GOLDENS, draw, hashed_base, hashed_unet
 from PIL import Image
@@ -156,7 +157,19 @@ def test_blocks_that_compute_in_place_give_the_same_outputs(authors):
     for changed, expected in zip(compute(), plain, strict=True):
         torch.testing.assert_close(changed, expected, rtol=0, atol=1e-5)
     assert torch.equal(latent, kept)
+    blocks = [layer for layer in loaded.unet.modules() if isinstance(layer, ResnetBlock2D)]
+    assert blocks and all(isinstance(block, layouts.InPlaceBlock) for block in blocks)
     assert loaded.unet.conv_act.inplace and loaded.vae.decoder.conv_act.inplace and loaded.vae.encoder.conv_act.inplace
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"time_embedding_norm": "scale_shift"}, {"down": True}, {"skip_time_act": True}, {"output_scale_factor": 2.0}],
+)
+def test_other_blocks_stay_as_they_are(options):
+    block = ResnetBlock2D(in_channels=32, temb_channels=8, **options)
+    layouts.compute_in_place(block)
+    assert type(block) is ResnetBlock2D
 
 
 def test_folded_layers_do_not_change_the_number_of_parameters(authors):

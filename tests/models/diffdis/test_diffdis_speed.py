@@ -15,7 +15,7 @@ from disbench.errors import InputError
 from disbench.models.diffdis import conditioning, full_size, pipeline, predictor
 from disbench.models.diffdis.checkpoint import Checkpoint
 from disbench.models.diffdis.graphs import Recorder
-from disbench.models.diffdis.layouts import keep_layouts
+from disbench.models.diffdis.layouts import compute_in_place, keep_layouts
 from disbench.models.diffdis.unet import DiffDISUNet
 from disbench.registry.loading import get_card
 
@@ -117,6 +117,7 @@ def test_tensors_keep_layout_and_dtype_and_attention_has_no_mask(count_work, kep
     for network in (unet, vae):
         network.to(memory_format=torch.channels_last)
         if kept:
+            compute_in_place(network)
             keep_layouts(network, half=True)
     image, noise = (torch.empty(1, *shape, device="meta") for shape in ((3, 512, 512), (4, 64, 64)))
     parameters = [*unet.parameters(), *vae.parameters()]
