@@ -35,9 +35,8 @@ def print_results_table(results: Sequence[Result], metrics: MetricKeys = None) -
         times = stage_times(result)
         if times:
             stages = ", ".join(f"{stage} {1000 * seconds:.0f}" for stage, seconds in times.stages.items())
-            at_once = f", {times.record['at_once']} at once" if "at_once" in times.record else ""
-            device = result.meta["environment"]["device"] + at_once
-            total = f"{1000 * times.total:.0f} ms per image on {device}"
+            device = result.meta["environment"]["device"]
+            total = f"{1000 * times.total:.0f} ms per image on {device}{times.at_once}"
             console.print(_make_text(f"{result.title}: {total} ({stages}; medians)"))
         if process := result.meta.get("process"):  # of an external command; not comparable with stages
             total = f"{sum(process['seconds'].values()):.1f} s for {sum(process['images'].values()):,} images"

@@ -1,5 +1,7 @@
 """The specification of a run, as plain data that crosses processes: the model, the measures, and the output."""
 
+import gc
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +34,9 @@ class ModelSpec:
 
     def load(self) -> Model:
         """Load the model in this process."""
+        torch = sys.modules.get("torch")
+        if torch and torch.cuda.is_initialized():
+            gc.collect()  # layers for CUDA keep an earlier model in a circle, and with it the memory of the GPU
         return load_model(self.name, self.weights, self.device, **self.options)
 
 

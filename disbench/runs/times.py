@@ -39,12 +39,19 @@ class Times:
     def device(self) -> str:
         """The name of the GPU, or of the CPU if none was used, and how many images were computed at once."""
         name = str(self.record.get("gpu") or self.record.get("cpu") or "–")
-        return f"{name}, {self.record['at_once']} at once" if "at_once" in self.record else name
+        return f"{name}{self.at_once}"
+
+    @property
+    def at_once(self) -> str:
+        """The words for several images at once, with a comma before; "" for one after the other."""
+        count = self.record.get("at_once", 1)
+        return f", {count} at once" if count != 1 else ""
 
 
 def flatten_environment(result: Result) -> dict[str, Any]:
     """Return the environment of a run as a flat mapping, with its workers and its images at once."""
-    return flatten_record(result.meta.get("environment", {})) | select_threads(result.meta)
+    at_once = {"at_once": 1} if "workers" in result.meta else {}  # unless the run says more
+    return flatten_record(result.meta.get("environment", {})) | at_once | select_threads(result.meta)
 
 
 def select_threads(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -171,6 +171,8 @@ def test_a_run_records_and_prints_the_images_at_once(make_pairs, tmp_path, monke
         run = next(out.glob("*/*/run.json"))
         meta = json.loads(run.read_text(encoding="utf-8"))["meta"]
         assert (meta["workers"], meta.get("at_once")) == (int(workers), 2 if workers == "2" else None)
+        page = (run.parent / "report" / "report.html").read_text(encoding="utf-8")
+        assert (", 2 at once</td>" in page) == (workers == "2")
         scores.append([line for line in ran.stdout.splitlines() if "↑" in line or "↓" in line])
     assert scores[0] == scores[1]
 

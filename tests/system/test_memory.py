@@ -2,11 +2,14 @@
 
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from disbench.runs.spec import ModelSpec
 from disbench.system import memory
 
 MIB = 1 << 20
@@ -32,6 +35,19 @@ def test_the_peak_is_that_since_it_was_started():
 def test_without_proc_the_memory_is_unknown(monkeypatch):
     monkeypatch.setattr(memory, "Path", lambda name: Path("/nowhere", name[1:]))
     assert memory.start_peak() is None and memory.read_resident("VmRSS") is None
+
+
+def test_an_earlier_model_is_gone_before_the_next_is_loaded_on_cuda(monkeypatch):
+    class Circle:
+        pass
+
+    circle = Circle()
+    circle.itself = circle
+    earlier = weakref.ref(circle)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    del circle
+    ModelSpec(name="otsu").load()
+    assert earlier() is None
 
 
 def test_a_command_is_searched_for_garbage_less_often():
