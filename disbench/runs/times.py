@@ -50,8 +50,8 @@ class Times:
 
 def flatten_environment(result: Result) -> dict[str, Any]:
     """Return the environment of a run as a flat mapping, with its workers and its images at once."""
-    at_once = {"at_once": 1} if "workers" in result.meta else {}  # unless the run says more
-    return flatten_record(result.meta.get("environment", {})) | at_once | select_threads(result.meta)
+    values = flatten_record(result.meta.get("environment", {})) | select_threads(result.meta)
+    return {"at_once": 1} | values if "workers" in values else values
 
 
 def select_threads(meta: Mapping[str, Any]) -> dict[str, Any]:

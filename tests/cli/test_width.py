@@ -4,11 +4,13 @@ import fcntl
 import io
 import os
 import pty
+import shutil
 import struct
 import subprocess
 import sys
 import termios
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -109,7 +111,9 @@ def test_a_title_wider_than_the_table_is_not_folded_to_it():
     ],
 )  # fmt: skip
 def test_lists_at_80_columns(monkeypatch, command):
-    monkeypatch.setattr(installation, "free_memory", lambda device: 8_000_000_000)  # it changes between two calls
+    # What is free changes between two calls.
+    monkeypatch.setattr(installation, "free_memory", lambda device: 8_000_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=9e9, used=1e9, free=8_000_000_000))
     monkeypatch.setenv("COLUMNS", "80")
     narrow = call(*command)
     monkeypatch.delenv("COLUMNS")
