@@ -7,17 +7,15 @@ memory, as the operating system counts it, minus the resident memory before the 
 """
 
 import argparse
-import ctypes
-import re
 import warnings
 from importlib.util import find_spec
 from multiprocessing import get_context
-from pathlib import Path
 
 import numpy as np
 from pairs import draw_mask, draw_truth
 
 from disbench.metrics.measurement import measure
+from disbench.system.memory import read_resident, start_peak
 
 
 def peer(mask: np.ndarray, truth: np.ndarray) -> None:
@@ -29,22 +27,15 @@ def peer(mask: np.ndarray, truth: np.ndarray) -> None:
 CALLS = {"disbench": measure, "PySODMetrics": peer}
 
 
-def resident_bytes(field: str) -> int:
-    """Return the resident memory: VmRSS, the present one, or VmHWM, the peak."""
-    return int(re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))[1]) * 1024
-
-
 def additional_bytes(name: str, height: int, width: int, flavour: str) -> int:
     """Return the additional peak memory of one call."""
     warnings.filterwarnings("ignore")
     truth = draw_truth(height, width, "mixed")
     mask = draw_mask(truth, flavour)
     CALLS[name](mask[:64, :64].copy(), np.eye(64, dtype=np.uint8) * 255)  # compile, import
-    ctypes.CDLL(None).malloc_trim(0)  # the call could reuse freed memory without a trace
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
-    before = resident_bytes("VmRSS")
+    before = start_peak()
     CALLS[name](mask, truth)
-    return resident_bytes("VmHWM") - before
+    return read_resident("VmHWM") - before
 
 
 def main() -> None:

@@ -18,8 +18,9 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from memory import resident_bytes
 from workers import draw_folder
+
+from disbench.system.memory import read_resident, start_peak
 
 LOGS = 64
 HISTOGRAMS = 2000  # different pairs of histograms
@@ -29,10 +30,9 @@ SCORE = "import sys; from disbench.runs.result import load_run; print(load_run(s
 
 def measure_cost(job: Callable, *arguments) -> tuple[float, float]:
     """Return the CPU seconds and additional MiB of a call in this process."""
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak
-    before, start = resident_bytes("VmRSS"), time.process_time()
+    before, start = start_peak(), time.process_time()
     job(*arguments)
-    return time.process_time() - start, (resident_bytes("VmHWM") - before) / 2**20
+    return time.process_time() - start, (read_resident("VmHWM") - before) / 2**20
 
 
 def run_in_process(function: Callable, *arguments):

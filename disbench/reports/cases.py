@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from disbench.metrics.scoring import per_image
 from disbench.runs.result import Result
 from disbench.runs.row_log import Row
 from disbench.runs.unchanged import check_maps
+from disbench.system.cores import count_cores
 
 CASE_METRIC = "f_max"  # of a single image; it orders the cases and stands under each prediction
 # selection rule -> its description, where {first} is the title of the first method
@@ -28,6 +31,7 @@ NO_CASES = "no case to show: it needs the data set, and the maps, which `disbenc
 MAX_LABEL = 20  # characters of a shortened name
 
 ImageKey = tuple[str, str]  # subset, image
+Pictures = TypeVar("Pictures")
 
 
 @dataclass(frozen=True)
@@ -163,3 +167,9 @@ def _find_row(name: str, rows: Sequence[Row]) -> Row:
         )
     hint = suggest_names(name, [*SELECTION_RULES, *(row.name for row in rows)])
     raise InputError(f"{name}: no such image or rule; {hint}")
+
+
+def map_cases(function: Callable[[Case], Pictures], cases: Sequence[Case]) -> list[Pictures]:
+    """Make the pictures of cases with a function, in a thread for each core."""
+    with ThreadPoolExecutor(count_cores()) as pool:
+        return list(pool.map(function, cases))

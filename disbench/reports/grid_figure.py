@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from disbench.errors import InputError
-from disbench.reports.cases import Case, describe_selection, shorten_name
+from disbench.reports.cases import Case, describe_selection, map_cases, shorten_name
 from disbench.reports.grid_style import GridStyle
 from disbench.reports.insets import OUTLINE
-from disbench.reports.tiles import FALSE_NEGATIVE, FALSE_POSITIVE, make_tiles, map_cases
+from disbench.reports.tiles import FALSE_NEGATIVE, FALSE_POSITIVE, make_tiles
 
 if TYPE_CHECKING:
     import numpy as np

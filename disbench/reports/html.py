@@ -9,7 +9,7 @@ from typing import Any
 
 from disbench.metrics.catalogue import METRICS, STANDARD
 from disbench.reports.arrange import select_columns
-from disbench.reports.cases import Case, describe_selection, shorten_name
+from disbench.reports.cases import Case, describe_selection, map_cases, shorten_name
 from disbench.reports.cells import MISSING, is_published
 from disbench.reports.cost_plots import compare_costs
 from disbench.reports.grid_style import GridStyle
@@ -104,8 +104,9 @@ def _describe_runs(results: Sequence[Result], options: HtmlOptions) -> dict[str,
         "comparable": len(group_by_environment([entry.record for entry in times.values()])) < 2,
         "machines": [run.title for run in runs],
         "records": [(field, [str(record.get(field, MISSING)) for record in records]) for field in fields],
-        "pictures": _render_cases(
-            options.cases, SMALL_PICTURE_WIDTH if any(len(case.masks) > 4 for case in options.cases) else PICTURE_WIDTH
+        "pictures": map_cases(
+            lambda case: render_pictures(case, PICTURE_WIDTH if len(case.masks) <= 4 else SMALL_PICTURE_WIDTH),
+            options.cases,
         ),
     }
 
@@ -147,16 +148,10 @@ def render_grid_page(cases: Sequence[Case], style: GridStyle) -> str:
         cases: rows of the grid, at least one.
         style: its selection and its insets, which are resolved.
     """
-    pictures = _render_cases(cases, GRID_PICTURE_WIDTH, style.insets)
+    pictures = map_cases(partial(render_pictures, width=GRID_PICTURE_WIDTH, insets=style.insets), cases)
     rule = describe_selection(pictures[0]["first"], style.selection)
     values = {"pictures": pictures, "selection_rule": rule, "inset_rule": style.insets.describe(len(cases))}
     return render_page("grid.html.j2", ("base.css", "report.css"), ("base.js",), **values)
-
-
-def _render_cases(cases: Sequence[Case], width: int, insets: Insets = OUTLINE) -> list[dict[str, Any]]:
-    from disbench.reports.tiles import map_cases  # loads OpenCV
-
-    return map_cases(partial(render_pictures, width=width, insets=insets), cases)
 
 
 def render_pictures(case: Case, width: int, insets: Insets = OUTLINE) -> dict[str, Any]:

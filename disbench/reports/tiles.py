@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -14,21 +12,12 @@ from disbench.data.windows import Window
 from disbench.errors import InputError
 from disbench.reports.cases import Case
 from disbench.reports.insets import INSET, OUTLINE, Corner, Insets, choose_corners, choose_windows
-from disbench.system.cores import count_cores
-
-Pictures = TypeVar("Pictures")
 
 # Distinct under every common form of colour blindness, on black and on white (Okabe and Ito, 2008).
 FALSE_POSITIVE = (230, 159, 0)
 FALSE_NEGATIVE = (86, 180, 233)
 AGREEMENT = (205, 205, 205)
 FRAMES = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (204, 121, 167))  # of the insets of a picture
-
-
-def map_cases(function: Callable[[Case], Pictures], cases: Sequence[Case]) -> list[Pictures]:
-    """Make the pictures of several cases with a function, in a thread for each core."""
-    with ThreadPoolExecutor(count_cores()) as pool:
-        return list(pool.map(function, cases))
 
 
 def make_tiles(

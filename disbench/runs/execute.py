@@ -207,7 +207,7 @@ def execute(
         if any(sample.key not in logged for sample in dataset.samples):
             return None
         ordered = logged.rows(sample.key for sample in dataset.samples)
-        meta = dict(_meta(description, dataset, config))
+        meta = dict(_meta(source.description, dataset, config))
         if trained_on is not None:
             meta["trained_on"] = trained_on
         if isinstance(source, CommandSource):
@@ -286,7 +286,7 @@ def _meta(description: Description, dataset: DataSet, config: RunConfig) -> Mapp
     """Record what a run needs to be reported, but not to be identified."""
     locations = dataset.location if isinstance(dataset.location, tuple) else [dataset.location]
     workers = description.workers if config.workers is None else config.workers
-    at_once = workers if description.side_by_side and workers else 1
+    at_once = min(description.at_once, len(dataset.samples) - 1)  # the first is alone
     return {
         "data": [str(path if is_remote(path) else Path(path).resolve()) for path in locations if path],
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),

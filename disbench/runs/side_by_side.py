@@ -4,7 +4,7 @@ Threads that compute one image together wait for each other hundreds of times. T
 that all images take less time, and another busy process slows down only one of them.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
@@ -25,7 +25,7 @@ class _Stopped(Exception):  # noqa: N818, since it is no error
 
 
 def make_rows_side_by_side(
-    maker: RowMaker, samples: Sequence[Sample], workers: int, *, processes: int = 1
+    maker: RowMaker, samples: Sequence[Sample], workers: int, note: Callable[[int], None], *, processes: int = 1
 ) -> Generator[Row, None, None]:
     """Compute the rows of samples. The largest image is the first, alone, which shows how much memory one needs.
 
@@ -33,6 +33,7 @@ def make_rows_side_by_side(
         maker: the steps of each image. Its network computes in any number of threads at once.
         samples: the images to compute.
         workers: the largest number of images at once.
+        note: is told how many there are, if the memory holds fewer.
         processes: processes of this machine that share its memory.
 
     Raises:
@@ -47,8 +48,9 @@ def make_rows_side_by_side(
     workers = min(workers, len(others))
     if fitting < workers:
         amount = f"{fitting} images at once" if fitting > 1 else "1 image at a time"
-        announce_once(f"{maker.stages.title}: {amount}, since the memory is too small for {workers}")
+        announce_once(f"{maker.stages.title}: {amount}, since it is not known that the memory holds {workers}")
         workers = fitting
+        note(workers)
     if workers < 2:
         yield from map(maker.make, others)
         return

@@ -61,6 +61,7 @@ def compile_kernels(measures: MeasureSpec) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(19)  # what is rendered and loaded meanwhile comes first
+    if hasattr(os, "nice"):  # missing on Windows
+        os.nice(19)  # what is rendered and loaded meanwhile comes first
     collect_less()
     compile_kernels(MeasureSpec.parse(sys.argv[1], sys.argv[2]))

@@ -19,8 +19,10 @@ class InPlaceBlock(ResnetBlock2D):
     def forward(self, x: Tensor, temb: Tensor | None = None) -> Tensor:
         """Compute (b, c', h, w) from (b, c, h, w)."""
         hidden = self.conv1(self._activate(self.norm1(x)))
-        if temb is not None:
-            hidden += self.time_emb_proj(self.nonlinearity(temb))[:, :, None, None]
+        if self.time_emb_proj is not None:
+            temb = self.time_emb_proj(self.nonlinearity(temb))[:, :, None, None]
+        if temb is not None:  # as LawDIS gives it to blocks without a projection
+            hidden += temb
         hidden = self.conv2(self._activate(self.norm2(hidden)))
         return hidden.add_(x if self.conv_shortcut is None else self.conv_shortcut(x))
 

@@ -17,6 +17,7 @@ from disbench.errors import InputError, suggest_names
 from disbench.models._parts.device import choose_device
 from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors, parse_size, read_training_size
+from disbench.models.diffdis.layouts import compute_in_place
 from disbench.models.lawdis import steps
 from disbench.models.lawdis.network import Networks
 from disbench.models.lawdis.weights import FILES, build_untrained, load_networks
@@ -71,6 +72,8 @@ class Predictor:
         files = [] if weights == "untrained" else sorted(filter(Path.is_file, Path(weights).rglob("*")))
         sha = cache_weights_digest(files, opened, [_describe_settings(networks)], lambda: _digest(networks))
         self.identity = {"weights": sha, "seed": self.seed, **changed}
+        for network in (networks.unet, networks.vae):
+            compute_in_place(network)
         self.networks = replace(
             networks,
             unet=networks.unet.to(self.device),

@@ -4,6 +4,7 @@ import json
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from click.testing import CliRunner
 from fake_timing import FakePredictor
 
+import disbench
 from disbench.cli.main import main
 from disbench.data.location import find_dataset
 from disbench.errors import InputError
@@ -21,8 +23,11 @@ from disbench.runs import side_by_side
 from disbench.runs.engines import threads
 from disbench.runs.engines.threads import LocalSource
 from disbench.runs.pipeline import RowMaker
+from disbench.runs.result import load_run
 from disbench.runs.side_by_side import make_rows_side_by_side
 from disbench.runs.spec import MeasureSpec
+from disbench.runs.suite_plan import _estimate_seconds
+from disbench.runs.times import stage_times
 
 MEASURES = MeasureSpec.parse(metrics="mae")
 LAYERS = 400
@@ -87,13 +92,13 @@ def make_maker(predictor):
 
 def test_the_largest_image_is_alone_and_the_others_share_the_cores(samples, four_threads):
     predictor = Concurrent(together=2)
-    rows = list(make_rows_side_by_side(make_maker(predictor), samples, 2))
+    rows = list(make_rows_side_by_side(make_maker(predictor), samples, 2, pytest.fail))
     assert [row.name for row in rows] == ["image3", "image0", "image1", "image2", "image4"]
     assert predictor.most == 2 and predictor.sizes[0] == 60
     assert predictor.threads == [4, 2, 2, 2, 2] and torch.get_num_threads() == 4
     alone = make_maker(Concurrent())
     assert {row.name: row.digest for row in rows} == {s.name: alone.make(s).digest for s in samples}
-    assert list(make_rows_side_by_side(alone, [], 2)) == []
+    assert list(make_rows_side_by_side(alone, [], 2, pytest.fail)) == []
 
 
 @pytest.mark.parametrize(("free", "peak"), [(2 << 30, 1 << 30), (None, 1 << 10), (1 << 40, None)])
@@ -101,12 +106,13 @@ def test_no_more_images_are_computed_at_once_than_half_of_the_memory_holds(sampl
     monkeypatch.setattr(side_by_side, "start_peak", lambda: 1 << 9)
     monkeypatch.setattr(side_by_side, "read_resident", lambda name: peak)
     monkeypatch.setattr(side_by_side, "free_memory", lambda: free)
-    announced = []
+    announced, noted = [], []
     monkeypatch.setattr(side_by_side, "announce_once", announced.append)
     predictor = Concurrent()
-    assert len(list(make_rows_side_by_side(make_maker(predictor), samples, 3))) == 5
+    assert len(list(make_rows_side_by_side(make_maker(predictor), samples, 3, noted.append))) == 5
     assert predictor.most == 1
-    assert announced == ["Otsu: 1 image at a time, since the memory is too small for 3"]
+    assert announced == ["Otsu: 1 image at a time, since it is not known that the memory holds 3"]
+    assert noted == [1]
 
 
 def test_processes_of_a_machine_share_its_memory(monkeypatch):
@@ -119,7 +125,7 @@ def test_processes_of_a_machine_share_its_memory(monkeypatch):
 
 def test_networks_end_with_the_run(samples):
     predictor = Concurrent(together=2)
-    rows = make_rows_side_by_side(make_maker(predictor), samples, 2)
+    rows = make_rows_side_by_side(make_maker(predictor), samples, 2, pytest.fail)
     next(rows)
     predictor.seconds = 0.05  # so that an image takes 20 s
     done = predictor.layers
@@ -133,7 +139,7 @@ def test_networks_end_with_the_run(samples):
 
 def test_rows_in_flight_are_finished_before_a_fault_is_raised(samples):
     samples[1].image.write_bytes(b"no image")
-    rows, names = make_rows_side_by_side(make_maker(Concurrent()), samples, 2), []
+    rows, names = make_rows_side_by_side(make_maker(Concurrent()), samples, 2, pytest.fail), []
     with pytest.raises(InputError, match=r"image1\.jpg"):
         for row in rows:
             names.append(row.name)  # a list would be lost with the fault
@@ -145,18 +151,17 @@ def test_only_networks_of_disbench_on_the_cpu_are_computed_side_by_side(monkeypa
     monkeypatch.setattr(Model, "environment", {})
 
     def count(predictor, processes=1, **changes):
-        model = Model(get_card("isnet"), predictor)
-        vars(model).update(changes)
-        source = LocalSource(model, processes)
-        return source.description.side_by_side, source.default_workers
+        source = LocalSource(Model(replace(get_card("isnet"), **changes), predictor), processes)
+        return source.description.at_once, source.default_workers
 
-    assert count(Concurrent()) == (True, 4)  # torch's threads, of which the user may allow fewer than cores
-    assert count(Concurrent(), processes=2) == (True, 2)
-    assert count(Concurrent(), processes=4) == (True, 0)
-    assert count(FakePredictor()) == (False, 0)
+    assert count(Concurrent()) == (4, 4)  # torch's threads, of which the user may allow fewer than cores
+    assert count(Concurrent(), processes=2) == (2, 2)
+    assert count(Concurrent(), processes=4) == (1, 0)
+    assert count(FakePredictor()) == (1, 0)
+    assert count(Concurrent(), source="own.py") == (1, 0)
     on_gpu = Concurrent()
     on_gpu.device = "cuda:0"
-    assert count(on_gpu) == (False, 16)
+    assert count(on_gpu) == (1, 16)
 
 
 def test_a_run_records_and_prints_the_images_at_once(make_pairs, tmp_path, monkeypatch, four_threads):
@@ -173,8 +178,22 @@ def test_a_run_records_and_prints_the_images_at_once(make_pairs, tmp_path, monke
         assert (meta["workers"], meta.get("at_once")) == (int(workers), 2 if workers == "2" else None)
         page = (run.parent / "report" / "report.html").read_text(encoding="utf-8")
         assert (", 2 at once</td>" in page) == (workers == "2")
+        whole = stage_times(load_run(run.parent)).total
+        assert _estimate_seconds(out / "u2netp") == pytest.approx(whole / (2 if workers == "2" else 1))
         scores.append([line for line in ran.stdout.splitlines() if "↑" in line or "↓" in line])
     assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("case", ["one image", "little memory"])
+def test_a_run_records_what_was_computed_at_once_and_not_what_was_planned(
+    make_pairs, tmp_path, monkeypatch, four_threads, case
+):
+    if case == "little memory":
+        monkeypatch.setattr(side_by_side, "free_memory", lambda: 2)
+    data = make_pairs(tmp_path / "data", ["a"] if case == "one image" else ["a", "b", "c"])
+    given = {"weights": "untrained", "device": "cpu", "options": {"size": "64"}}
+    run = disbench.run("u2netp", data=data, out=tmp_path, workers=2, **given)
+    assert run.meta["workers"] == 2 and "at_once" not in run.meta
 
 
 @pytest.mark.parametrize("name", ["u2netp", "diffdis"])

@@ -29,7 +29,7 @@ class Description:
         maps: the folder or zip file of saved maps. None: a model predicts the maps.
         weights_state: the state dict that is used of a weights file with several. None: the file has only one.
         workers: threads where the user gives no number. None: the engine decides.
-        side_by_side: whether each of several threads computes an image, instead of only decoding and measuring.
+        at_once: images that are computed at once, each in a thread of its own.
         whole_subsets: whether maps are made for whole subsets only, as by an external command.
         inputs: names of the additional inputs that the model takes.
         sees_truth: whether the method receives ground truth.
@@ -46,7 +46,7 @@ class Description:
     maps: Path | None = None
     weights_state: str | None = None
     workers: int | None = None
-    side_by_side: bool = False
+    at_once: int = 1
     whole_subsets: bool = False
     inputs: tuple[str, ...] = ()
     sees_truth: bool = False

@@ -29,7 +29,8 @@ class LocalSource:
         count = max(1, self._count_threads() // processes)
         one_by_one = stages.device == "cpu" and not is_light and not (self.side_by_side and count > 1)
         self.default_workers = 0 if one_by_one else count
-        self.description = replace(describe(stages), workers=self.default_workers, side_by_side=self.side_by_side)
+        self.description = replace(describe(stages), workers=self.default_workers)
+        self._note_at_once(self.default_workers)
 
     def _count_threads(self) -> int:
         """Count the cores, of which torch may be allowed fewer."""
@@ -44,9 +45,15 @@ class LocalSource:
     ) -> Generator[Row, None, None]:
         """See Source."""
         count = self.default_workers if workers is None else workers
+        self._note_at_once(count)
         maker = RowMaker(stages=self.stages, measures=measures, save_map=save_map)
-        make = make_rows_side_by_side if self.side_by_side and count > 1 else make_rows
-        return make(maker, samples, count, processes=self.processes)
+        if self.description.at_once == 1:
+            return make_rows(maker, samples, count, processes=self.processes)
+        return make_rows_side_by_side(maker, samples, count, self._note_at_once, processes=self.processes)
+
+    def _note_at_once(self, count: int) -> None:
+        """Note how many images are computed at once, which may be fewer than planned where the memory is small."""
+        self.description = replace(self.description, at_once=max(1, count) if self.side_by_side else 1)
 
 
 class Threads:
