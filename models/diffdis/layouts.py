@@ -43,7 +43,9 @@ def compute_in_place(network: nn.Module) -> None:
 def _is_plain(block: ResnetBlock2D) -> bool:
     """Return whether a block is as in Stable Diffusion; configs of diffusers allow more."""
     resizes = block.upsample is not None or block.downsample is not None
-    usual_time = block.time_embedding_norm == "default" and not block.skip_time_act
+    # "group" is the decoder's word for its norms. A block without a time then computes as the default does.
+    norms = {"default"} if block.time_emb_proj is not None else {"default", "group"}
+    usual_time = block.time_embedding_norm in norms and not block.skip_time_act
     return block.output_scale_factor == 1 and usual_time and not resizes
 
 

@@ -157,7 +157,8 @@ def test_blocks_that_compute_in_place_give_the_same_outputs(authors):
     for changed, expected in zip(compute(), plain, strict=True):
         torch.testing.assert_close(changed, expected, rtol=0, atol=1e-5)
     assert torch.equal(latent, kept)
-    blocks = [layer for layer in loaded.unet.modules() if isinstance(layer, ResnetBlock2D)]
+    networks = (loaded.unet, loaded.vae.encoder, loaded.vae.decoder)
+    blocks = [layer for network in networks for layer in network.modules() if isinstance(layer, ResnetBlock2D)]
     assert blocks and all(isinstance(block, layouts.InPlaceBlock) for block in blocks)
     assert loaded.unet.conv_act.inplace and loaded.vae.decoder.conv_act.inplace and loaded.vae.encoder.conv_act.inplace
 
