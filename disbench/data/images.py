@@ -23,6 +23,7 @@ from disbench.data.hashing import check_digest
 from disbench.data.headers import BMP, HEADER_BYTES, JPEG, PNG, TIFF, WEBP, check_size, identify_format, parse_header
 from disbench.data.pillow import open_picture
 from disbench.data.png_chunks import DEPTH, SEVERAL, keep_essential_chunks
+from disbench.data.png_encoder import encode_grey
 from disbench.errors import InputError
 from disbench.metrics.validate import scale_truth
 from disbench.system.files import require_regular_file, write_atomic
@@ -129,12 +130,7 @@ def check_photo(path: Path) -> None:
 
 def write_map(path: Path, prediction: np.ndarray) -> None:
     """Write a map, uint8 (h, w), as PNG, atomically."""
-    write_atomic(path, encode_map(prediction))
-
-
-def encode_map(prediction: np.ndarray) -> bytes:
-    """Encode a map, uint8 (h, w), as the bytes of a PNG file."""
-    return cv2.imencode(".png", prediction, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    write_atomic(path, encode_grey(prediction))
 
 
 def _read_16_bit(file: _File) -> np.ndarray:

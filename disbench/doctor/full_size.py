@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from disbench.data.images import encode_map, read_map
+from disbench.data.images import read_map
+from disbench.data.png_encoder import encode_grey
 from disbench.doctor.generated_weights import fill_uniform, generate_weight
 from disbench.doctor.networks import time_loaded
 from disbench.inference.model import Model
@@ -77,4 +78,4 @@ def draw_picture(side: int) -> np.ndarray:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(f"usage: python -m {__spec__.name} FILE")
-    Path(sys.argv[1]).write_bytes(encode_map(load_full_size("cpu", SIDE).predict(draw_picture(SIDE))))
+    Path(sys.argv[1]).write_bytes(encode_grey(load_full_size("cpu", SIDE).predict(draw_picture(SIDE))))

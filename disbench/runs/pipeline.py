@@ -9,7 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from disbench.data.dataset import Sample
-from disbench.data.images import encode_map, read_image, read_truth
+from disbench.data.images import read_image, read_truth
+from disbench.data.png_encoder import encode_grey
 from disbench.data.soft_truths import read_trimap
 from disbench.data.truth_cache import load_skeleton
 from disbench.errors import InputError
@@ -88,7 +89,7 @@ class RowMaker:
         except InputError as error:
             raise InputError(f"{sample.split}/{sample.name}: {error}") from None
         if self.save_map:
-            self.save_map(sample, encode_map(mask))
+            self.save_map(sample, encode_grey(mask))
         return Row(sample.split, sample.name, measurement, _add_seconds(seconds, restore_seconds), hash_mask(mask))
 
     def make(self, sample: Sample) -> Row:

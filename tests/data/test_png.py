@@ -18,6 +18,7 @@ from png_writer import AVERAGE, NONE, PAETH, SUB, UP, by_pillow, chunk, drawn, l
 from disbench.data.images import read_image, read_map
 from disbench.data.png import BUSY, decode_grey
 from disbench.data.png_diagonals import ROWS
+from disbench.data.png_encoder import encode_grey
 from disbench.errors import InputError
 
 
@@ -40,6 +41,17 @@ def test_any_filters_of_any_size(height, width, run, methods, depth, seed):
     assert decoded.dtype == np.uint8
     assert decoded.flags.c_contiguous
     assert np.array_equal(decoded, pixels)
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([1, 5, 40]), st.booleans(), st.integers(0, 2**32 - 1))
+@settings(max_examples=100, deadline=None)
+def test_every_reader_reads_what_is_encoded(height, width, run, is_turned, seed):
+    pixels = drawn(height, width, run, seed)
+    pixels = pixels.T if is_turned else pixels
+    data = encode_grey(pixels)
+    by_opencv = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    for read in (by_pillow(data), by_opencv, decode_grey(data)):
+        assert np.array_equal(read, pixels)
 
 
 @pytest.mark.parametrize("method", range(5))

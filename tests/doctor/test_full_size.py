@@ -9,7 +9,8 @@ import pytest
 import torch
 from hashed_weights import CONFIGS, GOLDENS
 
-from disbench.data.images import encode_map, read_map
+from disbench.data.images import read_map
+from disbench.data.png_encoder import encode_grey
 from disbench.doctor import full_size, gpu
 from disbench.models.diffdis import full_size as networks
 from disbench.models.diffdis.full_size import build_full_size
@@ -45,14 +46,14 @@ def test_an_answer_is_compared_within_levels(small):
     model = full_size.load_full_size("cpu", 64)
     mask = model.predict(full_size.draw_picture(64))
     assert model.title == "DiffDIS (generated), size 64" and mask.std() > 10
-    small.write_bytes(encode_map(mask))
+    small.write_bytes(encode_grey(mask))
     check = partial(full_size.check_full_size, "cpu", "fp32")
     assert check() == (True, "99 % of pixels within 0 levels of the stored answer, all within 0")
-    small.write_bytes(encode_map(np.where(np.arange(64) < 2, mask, mask ^ 4).astype(np.uint8)))
+    small.write_bytes(encode_grey(np.where(np.arange(64) < 2, mask, mask ^ 4).astype(np.uint8)))
     assert check()[0] is False
     other = mask.copy()
     other[0, :40] ^= 128  # less than 1 % of the pixels
-    small.write_bytes(encode_map(other))
+    small.write_bytes(encode_grey(other))
     assert check()[0] is True
 
 
