@@ -16,196 +16,120 @@ kernel, inner_kernel = make_kernel_decorator(nogil=True), make_inner_decorator(n
 
 
 @inner_kernel
-def _refill(data, at, bits, count):
-    """Add bytes of a scan to the bit buffer, up to 56 bits, or up to the next marker. FF 00 stands for FF."""
-    while count <= 48 and at < data.size:
-        byte = data[at]
-        if byte == 0xFF:
-            after = at + 1
-            while after < data.size and data[after] == 0xFF:
-                after += 1
-            if after >= data.size or data[after] != 0:
-                break
-            at = after
-        at += 1
-        bits = (bits << U64(8)) | U64(byte)
-        count += 8
-    return at, bits, count
-
-
-@inner_kernel
-def _look_up(table, bits, count):
-    """Return the entry of a table, 256 x length + symbol, for the next code; 0 if there is no such code."""
-    ahead = bits >> U64(count - 16) if count >= 16 else bits << U64(16 - count)
-    entry = I64(table[ahead & U64(0xFFFF)])
-    return entry if (entry >> 8) <= count else I64(0)
-
-
-@inner_kernel
-def _take(bits, count, width):
-    """Return the next `width` bits as a number, without removing them. `count` is not smaller."""
-    return I64((bits >> U64(count - width)) & ((U64(1) << U64(width)) - U64(1)))
+def _peek(data, at):
+    """Return the 16 bits from bit `at` on, which are followed by at least a byte."""
+    byte = U64(at) >> U64(3)
+    word = U64(data[byte]) << U64(16) | U64(data[byte + U64(1)]) << U64(8) | U64(data[byte + U64(2)])
+    return word >> (U64(8) - (U64(at) & U64(7))) & U64(0xFFFF)
 
 
 @kernel
-def walk_blocks(data, at, scan, tables, blocks):
+def walk_blocks(data, ends, scan, tables, blocks):
     """Follow the codes of a sequential JPEG scan, or of a progressive one of DC, as ITU-T T.81 defines them.
 
     Args:
-        data: the file, uint8 (n,).
-        at: offset of the scan's data.
-        scan: int64 (5,): number of MCUs; MCUs between two restart markers, or 0; SEQUENTIAL, DC_FIRST or DC_REFINED;
-            first and last coefficient, in zigzag order.
+        data: the scan's data without markers and stuffed bytes, and at least 256 more bytes, uint8 (n,).
+        ends: for each interval between restart markers: the bit after its last byte, int64 (k,).
+        scan: int64 (5,): number of MCUs; MCUs of an interval; SEQUENTIAL, DC_FIRST or DC_REFINED; first and last
+            coefficient, in zigzag order.
         tables: uint16 (8, 65536), 256 x length + symbol for the next 16 bits; DC tables, then AC tables.
         blocks: for each block of an MCU: the rows of its two tables.
 
     Returns:
-        The offset of the marker that follows, or DAMAGED.
+        Whether the codes stand for all blocks, and end with the data.
     """
-    reader = (I64(at), U64(0), I64(0))
-    for mcu in range(scan[0]):
-        reader = _restart(data, reader, scan[1], mcu)
-        for block in range(blocks.shape[0]):
-            if reader[0] < 0:
-                return I64(DAMAGED)
-            reader = _walk_block(data, reader, tables, blocks[block], scan[2])
-    return _find_end(data, reader)
+    at, is_sequential = I64(0), scan[2] == SEQUENTIAL
+    for part in range(ends.size):
+        for _ in range(min(scan[1], scan[0] - part * scan[1])):
+            for block in range(blocks.shape[0]):
+                if scan[2] == DC_REFINED:
+                    at += 1
+                    continue
+                entry = I64(tables[blocks[block, 0], _peek(data, at)])
+                at += (entry >> 8) + (entry & 255)
+                if entry == 0 or (entry & 255) > 15:
+                    return False
+                k = 1
+                while is_sequential and k < 64:
+                    entry = I64(tables[blocks[block, 1], _peek(data, at)])
+                    zeros, size = (entry >> 4) & 15, entry & 15
+                    at += (entry >> 8) + size
+                    k += zeros + 1
+                    if entry == 0 or (size > 0 and k > 64):
+                        return False
+                    if size == 0 and zeros < 15:
+                        break
+                if at > ends[part]:
+                    return False
+        if not 0 <= ends[part] - at < 8:
+            return False
+        at = ends[part]
+    return True
 
 
 @kernel
-def walk_bands(data, at, scan, table, masks):
+def walk_bands(data, ends, scan, table, masks):
     """Follow the codes of a progressive JPEG scan of AC.
 
     Args:
-        data: the file, uint8 (n,).
-        at: offset of the scan's data.
+        data: as for `walk_blocks`.
+        ends: as for `walk_blocks`.
         scan: as for `walk_blocks`, but AC_FIRST or AC_REFINED.
         table: uint16 (65536,), 256 x length + symbol for the next 16 bits.
         masks: for each block of the scan: its coefficients that are not 0, as bits. Updated.
 
     Returns:
-        The offset of the marker that follows, or DAMAGED.
+        Whether the codes stand for all blocks, and end with the data.
     """
-    reader, run = (I64(at), U64(0), I64(0)), I64(0)
-    for mcu in range(scan[0]):
-        reader = _restart(data, reader, scan[1], mcu)
-        if scan[1] > 0 and mcu % scan[1] == 0:
-            run = I64(0)
-        if reader[0] < 0:
-            return I64(DAMAGED)
-        reader, run, masks[mcu] = _walk_band(data, reader, run, masks[mcu], table, scan)
-    return _find_end(data, reader)
+    at, last, is_refined = I64(0), scan[4], scan[2] == AC_REFINED
+    for part in range(ends.size):
+        run = I64(0)  # number of blocks, from this one on, that have no more codes
+        for block in range(part * scan[1], min((part + 1) * scan[1], scan[0])):
+            k = scan[3]
+            while run == 0 and k <= last:
+                entry = I64(table[_peek(data, at)])
+                zeros, size = (entry >> 4) & 15, entry & 15
+                at += entry >> 8
+                if entry == 0 or (is_refined and size > 1):
+                    return False
+                if size == 0 and zeros < 15:
+                    run = (I64(1) << zeros) + I64(_peek(data, at) >> U64(16 - zeros))
+                    at += zeros
+                    break
+                at += size
+                if is_refined:
+                    at, k = _refine(at, masks[block], k, last, zeros)
+                else:
+                    k += zeros
+                if size > 0:
+                    if k > last:
+                        return False
+                    masks[block] |= U64(1) << U64(k)
+                k += 1
+            if run > 0:
+                if is_refined:
+                    at, k = _refine(at, masks[block], k, last, I64(64))
+                run -= 1
+            if at > ends[part]:
+                return False
+        if not 0 <= ends[part] - at < 8:
+            return False
+        at = ends[part]
+    return True
 
 
 @inner_kernel
-def _restart(data, reader, interval, mcu):
-    """Step over the restart marker before an MCU, if one belongs there. Returns a negative offset for damage."""
-    if interval == 0 or mcu == 0 or mcu % interval:
-        return reader
-    at, bits, count = _refill(data, *reader)
-    while at + 1 < data.size and data[at] == 0xFF and data[at + 1] == 0xFF:
-        at += 1
-    number = (mcu // interval - 1) & 7
-    if count >= 8 or at + 1 >= data.size or data[at] != 0xFF or data[at + 1] != 0xD0 + number:
-        return I64(DAMAGED), bits, count
-    return at + 2, U64(0), I64(0)
-
-
-@inner_kernel
-def _find_end(data, reader):
-    """Return the offset of the marker that ends a scan, or DAMAGED."""
-    if reader[0] < 0:
-        return I64(DAMAGED)
-    at, _, count = _refill(data, *reader)
-    is_whole = count < 8 and at < data.size and data[at] == 0xFF
-    return at if is_whole else I64(DAMAGED)
-
-
-@inner_kernel
-def _walk_block(data, reader, tables, rows, kind):
-    """Follow one block of a sequential scan, or of a progressive scan of DC. Returns a negative offset for damage.
-
-    `reader` is the offset, the bit buffer and the number of bits in it.
-    """
-    at, bits, count = _refill(data, *reader)
-    if kind == DC_REFINED:
-        return (at if count > 0 else I64(DAMAGED)), bits, count - 1
-    entry = _look_up(tables[rows[0]], bits, count)
-    count -= (entry >> 8) + (entry & 255)
-    if entry == 0 or count < 0 or (entry & 255) > 15:
-        return I64(DAMAGED), bits, count
-    k = 1
-    while kind == SEQUENTIAL and k < 64:
-        if count < 32:
-            at, bits, count = _refill(data, at, bits, count)
-        entry = _look_up(tables[rows[1]], bits, count)
-        zeros, size = (entry >> 4) & 15, entry & 15
-        count -= (entry >> 8) + size
-        k += zeros + 1
-        if entry == 0 or count < 0 or (size > 0 and k > 64):
-            return I64(DAMAGED), bits, count
-        if size == 0 and zeros < 15:
-            break
-    return at, bits, count
-
-
-@inner_kernel
-def _walk_band(data, reader, run, mask, table, scan):
-    """Follow one block of a progressive scan of AC. Returns a negative offset for damage.
-
-    `run` is the number of blocks, from this one on, that have no more codes.
-    """
-    at, bits, count = reader
-    kind, k, last = scan[2], scan[3], scan[4]
-    while run == 0 and k <= last:
-        at, bits, count = _refill(data, at, bits, count)
-        entry = _look_up(table, bits, count)
-        zeros, size = (entry >> 4) & 15, entry & 15
-        count -= entry >> 8
-        is_end = size == 0 and zeros < 15
-        width = zeros if is_end else size
-        if entry == 0 or count < width or (kind == AC_REFINED and size > 1):
-            return (I64(DAMAGED), bits, count), run, mask
-        if is_end:
-            run = (I64(1) << zeros) + _take(bits, count, width)
-            count -= width
-            break
-        count -= width
-        if kind == AC_FIRST:
-            k += zeros
-        else:
-            (at, bits, count), k = _refine(data, (at, bits, count), mask, k, last, zeros)
-            if at < 0:
-                return (at, bits, count), run, mask
-        if size > 0:
-            if k > last:
-                return (I64(DAMAGED), bits, count), run, mask
-            mask |= U64(1) << U64(k)
-        k += 1
-    if run > 0:
-        if kind == AC_REFINED:
-            (at, bits, count), k = _refine(data, (at, bits, count), mask, k, last, I64(64))
-        run -= 1
-    return (at, bits, count), run, mask
-
-
-@inner_kernel
-def _refine(data, reader, mask, k, last, zeros):
+def _refine(at, mask, k, last, zeros):
     """Skip a bit for each coefficient that is not 0, up to the coefficient after `zeros` others that are 0."""
-    at, bits, count = reader
     while k <= last:
         if (mask >> U64(k)) & U64(1):
-            if count == 0:
-                at, bits, count = _refill(data, at, bits, count)
-            if count == 0:
-                return (I64(DAMAGED), bits, count), k
-            count -= 1
+            at += 1
         elif zeros == 0:
             break
         else:
             zeros -= 1
         k += 1
-    return (at, bits, count), k
+    return at, k
 
 
 @kernel
@@ -221,8 +145,8 @@ def measure_lzw(data):
             at, count = at + 1, count + 8
         if count < width:
             return size
-        code = _take(bits, count, width)
         count -= width
+        code = I64(bits >> U64(count) & ((U64(1) << U64(width)) - U64(1)))
         if code == 257:
             return size
         if code == 256:

@@ -19,6 +19,8 @@ _HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
 _PROGRESSIVE = 0xC2
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 _BLOCK = 8
+_PREFIX, _RST = 0xFF, 0xD0
+_PADDING = 256  # bytes; no block has more
 
 
 @dataclass
@@ -189,16 +191,45 @@ class _Walk:
             mcus = _divide_up(width, _BLOCK * self.largest[0]) * _divide_up(height, _BLOCK * self.largest[1])
         else:
             mcus = parts[0][0].width * parts[0][0].height
-        scan = np.array([mcus, self.interval, kind, first, last], np.int64)
+        interval = self.interval or mcus
+        data, ends, end = _split_scan(self.jpeg[at:], _divide_up(mcus, interval))
+        scan = np.array([mcus, interval, kind, first, last], np.int64)
         if kind >= entropy.AC_FIRST:
             if not parts[0][0].masks.size:
                 parts[0][0].masks = np.zeros(mcus, np.uint64)
-            end = entropy.walk_bands(self.jpeg, at, scan, self.tables[rows[0][1]], parts[0][0].masks)
+            is_whole = entropy.walk_bands(data, ends, scan, self.tables[rows[0][1]], parts[0][0].masks)
         else:
-            end = entropy.walk_blocks(self.jpeg, at, scan, self.tables, np.array(rows, np.int64))
-        if end == entropy.DAMAGED:
+            is_whole = entropy.walk_blocks(data, ends, scan, self.tables, np.array(rows, np.int64))
+        if not is_whole:
             raise _DamageError
-        return end
+        return at + end
+
+
+def _split_scan(data: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Split the data of a scan at its restart markers.
+
+    Args:
+        data: the file from there on, uint8 (n,).
+        count: number of intervals between restart markers.
+
+    Returns:
+        The data without markers and stuffed bytes, padded; the bit after each interval, int64 (count,); the offset of
+        the marker after the last one.
+
+    Raises:
+        _DamageError: if there are fewer intervals, or a restart marker has a wrong number.
+    """
+    prefixes = np.flatnonzero(data[:-1] == _PREFIX)
+    after = data[prefixes + 1]
+    markers = prefixes[(after != 0) & (after != _PREFIX)][:count]
+    if markers.size < count or (data[markers[:-1] + 1] != _RST + np.arange(count - 1) % 8).any():
+        raise _DamageError
+    # Of a prefix and 0 the prefix is data; prefixes before others, and all of a marker, are not.
+    end = int(markers[-1])
+    omitted = np.concatenate([np.where(after == 0, prefixes + 1, prefixes), markers[:-1] + 1])
+    omitted = np.sort(omitted[omitted < end])
+    ends = markers - np.searchsorted(omitted, markers)
+    return np.concatenate([np.delete(data[:end], omitted), np.zeros(_PADDING, np.uint8)]), 8 * ends, end
 
 
 def _is_supported(marker: int, segment: bytes) -> bool:

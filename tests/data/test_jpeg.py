@@ -57,6 +57,29 @@ def test_metadata_and_what_follows_the_end_do_not_matter(tmp_path):
     assert np.array_equal(read(tmp_path / "a.jpg", changed), by_opencv(data))
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_fill_bytes_before_markers_do_not_matter(tmp_path, kind):
+    data = jpeg(**kind)
+    start = data.index(b"\xff\xda")
+    filled = bytearray(data[:start])
+    for at in range(start, len(data)):
+        is_marker = data[at] == 0xFF and data[at + 1] != 0
+        filled += b"\xff" * (at % 4 if is_marker else 0) + data[at : at + 1]
+    assert len(filled) > len(data)
+    assert np.array_equal(read(tmp_path / "a.jpg", bytes(filled)), by_opencv(data))
+
+
+def test_restart_markers_have_an_order_and_their_places(tmp_path):
+    data = jpeg(restart_marker_blocks=2)
+    first, second = (data.index(bytes([0xFF, marker])) for marker in (0xD0, 0xD1))
+    assert read(tmp_path / "a.jpg", data) is not None
+    swapped = bytearray(data)
+    swapped[first + 1], swapped[second + 1] = 0xD1, 0xD0
+    moved = data[:first] + data[first + 2 : first + 4] + data[first : first + 2] + data[first + 4 :]
+    for damaged in (bytes(swapped), moved, data[:first] + data[second:], data[:first] + data[first + 2 :]):
+        assert read(tmp_path / "a.jpg", damaged) is None
+
+
 @pytest.mark.parametrize("kind", KINDS[::3])
 def test_half_a_file_with_an_end_is_refused(tmp_path, kind):
     data = jpeg(**kind)
