@@ -1,14 +1,16 @@
-"""External programs: their output goes to a log, and they end together with what started them."""
+"""Other processes: programs whose output goes to a log, and modules of disbench. They end with what started them."""
 
 import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
+from disbench.system.cores import count_cores
 from disbench.system.variables import user_variables
 
 SECONDS_BETWEEN_POLLS = 0.1
@@ -55,6 +57,30 @@ def run_logged(
             return None
         finally:
             _end(process)
+
+
+@contextmanager
+def run_beside(module: str, *arguments: str) -> Iterator[subprocess.Popen | None]:
+    """Run a module of disbench next to the block, with the same packages and in silence, and end it with the block.
+
+    Yields the process; None without a core for it, where Python is part of another program, and where no process can be
+    started.
+    """
+    process = None
+    if sys.executable and count_cores() > 1:
+        call = [sys.executable, "-P", "-m", module, *arguments]
+        variables = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        null = subprocess.DEVNULL
+        with suppress(OSError):
+            process = subprocess.Popen(call, env=variables, stdin=null, stdout=null, stderr=null)
+    if process is None:
+        yield None
+        return
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -5,7 +5,11 @@ import json
 import os
 import re
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import TimeoutExpired
+from threading import Thread
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,10 +17,10 @@ import pytest
 
 from disbench.data import mini
 from disbench.data.complexity import measure_complexity
-from disbench.data.scenes.canvas import Paint, View, draw
+from disbench.data.scenes.canvas import Paint, View, draw, shrink
 from disbench.data.scenes.families import FAMILIES
 from disbench.data.scenes.parts import rod, sheet
-from disbench.data.scenes.scene import scene_name
+from disbench.data.scenes.scene import blend, scene_name
 from disbench.errors import InputError
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "goldens" / "mini.json").read_text())
@@ -79,6 +83,26 @@ def test_coverage_is_exact():
     assert row[50] == 255 and row[20] == 0 and 150 < row[24] < 230  # the edge lies at 24.25
 
 
+@pytest.mark.parametrize("size", [(1, 1), (16, 5), (37, 50)])
+def test_sub_pixels_are_averaged_as_opencv_does(size):
+    rng = np.random.default_rng(0)
+    for steps in (256, 3):  # 3: half of the averages are half-way between integers
+        canvas = rng.integers(0, steps, (4 * size[0], 4 * size[1], 4), np.uint8)
+        expected = cv2.resize(canvas, size[::-1], interpolation=cv2.INTER_AREA).reshape(*size, 4)
+        assert np.array_equal(shrink(canvas), expected)
+
+
+def test_a_layer_covers_its_background_by_its_coverage():
+    rng = np.random.default_rng(0)
+    layer, background = (rng.integers(0, 256, (37, 20, channels), np.uint8) for channels in (4, 3))
+    wear, grain = (rng.integers(low, high, (37, 20), np.uint8) for low, high in ((213, 256), (0, 9)))
+    share = layer[..., 3:].astype(int)
+    front = layer[..., :3] * wear[..., None].astype(int) // 256
+    behind = background * (256 - share - share // 128) // 256
+    mixed = front + behind + grain[..., None] - grain.max() // 2
+    assert np.array_equal(blend(layer, background, wear, grain), mixed.clip(0, 255))
+
+
 def test_the_nearer_bar_is_in_front():
     far, near = rod((-1, 0, -0.5), (1, 0, -0.5), 0.2, 0), rod((0, -1, 0.5), (0, 1, 0.5), 0.2, 1)
     layer = draw([near, far], view(), (80, 80), [Paint((255, 0, 0), 0), Paint((0, 255, 0), 0)])
@@ -117,7 +141,7 @@ def contents(root):
 
 def test_any_number_of_workers_and_any_interruption_give_the_same_files(tiny, monkeypatch):
     seen = []
-    root = mini.ensure_rendered(["DIS-TR"], lambda done, total: seen.append((done, total)), workers=1)
+    root = mini.ensure_rendered(["DIS-TR"], lambda done, total: seen.append((done, total)), alone=True)
     assert seen == [(k, 6) for k in range(1, 7)]
     whole = contents(root)
     assert len(whole) == 12 and {path.parts[:2] for path in whole} == {("DIS-TR", "im"), ("DIS-TR", "gt")}
@@ -128,17 +152,70 @@ def test_any_number_of_workers_and_any_interruption_give_the_same_files(tiny, mo
 
     monkeypatch.setenv("DISBENCH_CACHE", str(tiny / "second"))
     with pytest.raises(KeyboardInterrupt):
-        mini.ensure_rendered(["DIS-TR"], interrupt, workers=1)
+        mini.ensure_rendered(["DIS-TR"], interrupt, alone=True)
     part = contents(mini.mini_folder())
     assert 6 <= len(part) < 12
     next(mini.mini_folder().rglob("*.png")).unlink()
-    assert contents(mini.ensure_rendered(["DIS-TR"], workers=2)) == whole
+    assert contents(mini.ensure_rendered(["DIS-TR"], alone=True)) == whole
+
+
+@pytest.fixture
+def begin(monkeypatch):
+    """begin(work, wait): let work(), in a thread, take the place of the other process; returns the scenes rendered."""
+    rendered, render = [], mini.write_scene
+
+    def write(*member):
+        rendered.append(member[-1])
+        render(*member)
+
+    def replace(work, wait):
+        @contextmanager
+        def run_beside(module, *splits):
+            assert (module, splits) == ("disbench.data.mini", ("DIS-TR",))
+            thread = Thread(target=work)
+            thread.start()
+            yield SimpleNamespace(wait=lambda seconds: wait(thread, seconds))
+            thread.join()
+
+        monkeypatch.setattr(mini, "run_beside", run_beside)
+        return rendered
+
+    monkeypatch.setattr(mini, "write_scene", write)
+    return replace
+
+
+def test_two_processes_render_from_both_ends(tiny, begin):
+    rendered, seen = begin(lambda: mini._help(["DIS-TR"]), Thread.join), []
+    root = mini.ensure_rendered(["DIS-TR"], lambda done, total: seen.append((done, total)))
+    assert set(rendered) == set(range(6)) and len(contents(root)) == 12
+    assert len(rendered) <= 7  # where they meet, one may be rendered twice
+    assert seen == sorted(seen) and seen[-1] == (6, 6) and len(seen) < 6
+
+
+def stop_waiting(*_):
+    raise TimeoutExpired("python", 1)
+
+
+@pytest.mark.parametrize("wait", [Thread.join, stop_waiting])
+def test_a_process_that_died_or_hangs_is_not_needed(tiny, begin, wait):
+    rendered = begin(lambda: None, wait)
+    assert len(contents(mini.ensure_rendered(["DIS-TR"]))) == 12
+    assert rendered == list(range(6))
+
+
+@pytest.mark.slow
+@pytest.mark.ci
+def test_another_process_does_help(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path))
+    root = mini.ensure_rendered(["DIS-TE1"], lambda done, total: seen.append(done))
+    assert len(contents(root)) == 24 and len(seen) < 12
 
 
 def test_what_is_there_is_not_rendered_again(tiny, monkeypatch):
-    mini.ensure_rendered(["DIS-TR"])
+    mini.ensure_rendered(["DIS-TR"], alone=True)
     monkeypatch.setattr(mini, "render", None)
-    mini.ensure_rendered(["DIS-TR"])
+    mini.ensure_rendered(["DIS-TR"], alone=True)
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
@@ -154,7 +231,7 @@ def test_a_full_cache_is_named(tiny, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(InputError, match=r"dis-mini-v1.*No space left on device.*set DISBENCH_CACHE"):
-        mini.ensure_rendered(["DIS-TR"])
+        mini.ensure_rendered(["DIS-TR"], alone=True)
     assert contents(tiny) == {}
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from .parts import Ball, Part, Sheet, Tube
 
 SUPERSAMPLE = 4
+ROWS = 64  # of pixels; what is computed of so many stays in the processor's cache
 SHIFT = 4  # fractional bits of what OpenCV is given
 BANDS = 24  # greatest number of bands of different brightness across a bar
 SLIMMED = 0.03  # object radii; only this much of the radius of a bar can be slimmed
@@ -223,4 +224,19 @@ def draw(parts: Sequence[Part], view: View, size: tuple[int, int], paints: Seque
         else:
             for colour, outlines in zip(stroke.colours, stroke.shapes, strict=True):
                 cv2.fillPoly(canvas, list(outlines), colour, cv2.LINE_8, SHIFT)
-    return cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    return shrink(canvas)
+
+
+def shrink(canvas: np.ndarray) -> np.ndarray:
+    """Average squares of 4 x 4 sub-pixels, uint8 (4 h, 4 w, 4), to pixels (h, w, 4), rounded half to even.
+
+    As OpenCV's INTER_AREA does, in half of its time: a few rows at a time, four sums in one number of 64 bits.
+    """
+    height, width = canvas.shape[0] // SUPERSAMPLE, canvas.shape[1] // SUPERSAMPLE
+    pixels = np.empty((height, width, 4), np.uint8)
+    for top in range(0, height, ROWS):
+        lines = canvas[SUPERSAMPLE * top : SUPERSAMPLE * (top + ROWS)].reshape(-1, SUPERSAMPLE, canvas[0].size)
+        columns = sum(lines[:, 1:].swapaxes(0, 1), lines[:, 0].astype(np.uint16)).view(np.uint64)
+        sums = sum(columns.reshape(-1, width, SUPERSAMPLE).transpose(2, 0, 1)).view(np.uint16)
+        pixels[top : top + ROWS] = ((sums + 7 + (sums >> 4 & 1)) >> 4).reshape(-1, width, 4)
+    return pixels
