@@ -54,6 +54,10 @@ def make_rows_side_by_side(
     if workers < 2:
         yield from map(maker.make, others)
         return
+    rest = len(others) % workers
+    if 2 * rest <= workers:  # all cores for each of these; at the end most cores would wait for them
+        yield from map(maker.make, others[:rest])
+        others = others[rest:]
     with _share_cores(workers) as stopped:
         pool = ThreadPoolExecutor(workers)
         try:

@@ -48,7 +48,7 @@ class RSU(nn.Module):
         for level in range(self.depth - 1, 0, -1):
             skip = passed.pop()
             y = self.get_submodule(f"rebnconv{level}d")(torch.cat((_resize_like(y, skip), skip), 1))
-        return x + y
+        return x + y if torch.is_grad_enabled() else x.add_(y)  # in place, but not what a gradient needs
 
 
 class ISNet(nn.Module):

@@ -38,9 +38,9 @@ class Concurrent(FakePredictor):
 
     is_concurrent = True
 
-    def __init__(self, together=1, seconds=0.0):
+    def __init__(self, together=1, seconds=0.0, alone=1):
         super().__init__()
-        self.meeting, self.seconds = threading.Barrier(together), seconds
+        self.meeting, self.seconds, self.alone = threading.Barrier(together), seconds, alone
         self.lock, self.inside, self.most, self.threads, self.sizes, self.layers = threading.Lock(), 0, 0, [], [], 0
         self.net = torch.nn.Sequential(*[Slow(self) for _ in range(LAYERS)])
 
@@ -50,7 +50,7 @@ class Concurrent(FakePredictor):
             self.most = max(self.most, self.inside)
             self.threads.append(torch.get_num_threads())
             self.sizes.append(batch.shape[-1])
-        if len(self.sizes) > 1:  # the first is alone
+        if len(self.sizes) > self.alone:
             self.meeting.wait(30)
         self.net(torch.zeros(1))
         with self.lock:
@@ -99,6 +99,16 @@ def test_the_largest_image_is_alone_and_the_others_share_the_cores(samples, four
     alone = make_maker(Concurrent())
     assert {row.name: row.digest for row in rows} == {s.name: alone.make(s).digest for s in samples}
     assert list(make_rows_side_by_side(alone, [], 2, pytest.fail)) == []
+
+
+def test_no_image_is_the_last_alone_with_a_share_of_the_cores(samples, four_threads):
+    predictor = Concurrent(together=2, alone=2)
+    rows = list(make_rows_side_by_side(make_maker(predictor), samples[:4], 2, pytest.fail))
+    assert [row.name for row in rows] == ["image3", "image0", "image1", "image2"]
+    assert predictor.threads == [4, 4, 2, 2]
+    predictor = Concurrent(alone=1)
+    assert len(list(make_rows_side_by_side(make_maker(predictor), samples, 3, pytest.fail))) == 5
+    assert sorted(predictor.threads) == [1, 1, 1, 4, 4]
 
 
 @pytest.mark.parametrize(("free", "peak"), [(2 << 30, 1 << 30), (None, 1 << 10), (1 << 40, None)])
