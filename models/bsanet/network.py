@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from disbench.models._parts.group_norm import GroupNorm
 from disbench.models._parts.res2net import Res2Net
 
 WIDTH = 64
@@ -171,7 +172,7 @@ class ShuffleAttention(nn.Module):
         half = width // self.groups // 2
         self.cweight, self.sweight = (nn.Parameter(torch.zeros(1, half, 1, 1)) for _ in range(2))
         self.cbias, self.sbias = (nn.Parameter(torch.ones(1, half, 1, 1)) for _ in range(2))
-        self.gn = nn.GroupNorm(half, half)
+        self.gn = GroupNorm(half, half)
 
     def forward(self, x: Tensor) -> Tensor:
         """(b, c, h, w) -> (b, c, h, w)."""

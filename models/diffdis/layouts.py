@@ -1,5 +1,7 @@
 """Let a network copy less, for inference: sums in place, and on CUDA the layout and precision of tensors kept.
 
+On the CPU, norms of channels-last tensors are accurate, as torch's are only of others.
+
 On CUDA torch's GroupNorm computes channels first: a channels-last tensor is copied before it, and once more before the
 next convolution. Autocast also copies what it normalises to float32, and the result back.
 """
@@ -12,30 +14,33 @@ from diffusers.models.transformers.transformer_2d import Transformer2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from disbench.models._parts.group_norm import GroupNorm
+
 
 class InPlaceBlock(ResnetBlock2D):
     """A block of a U-Net or VAE that overwrites what it no longer needs, and has no division by 1."""
 
     def forward(self, x: Tensor, temb: Tensor | None = None) -> Tensor:
         """Compute (b, c', h, w) from (b, c, h, w)."""
-        hidden = self.conv1(self._activate(self.norm1(x)))
+        hidden = self.conv1(self._activate(self.norm1, x))
         if self.time_emb_proj is not None:
             temb = self.time_emb_proj(self.nonlinearity(temb))[:, :, None, None]
         if temb is not None:  # as LawDIS gives it to blocks without a projection
             hidden += temb
-        hidden = self.conv2(self._activate(self.norm2(hidden)))
+        hidden = self.conv2(self._activate(self.norm2, hidden))
         return hidden.add_(x if self.conv_shortcut is None else self.conv_shortcut(x))
 
-    def _activate(self, normed: Tensor) -> Tensor:
-        is_silu = isinstance(self.nonlinearity, nn.SiLU)
-        return functional.silu(normed, inplace=True) if is_silu else self.nonlinearity(normed)
+    def _activate(self, norm: GroupNorm, x: Tensor) -> Tensor:
+        return norm.activate(x) if isinstance(self.nonlinearity, nn.SiLU) else self.nonlinearity(norm(x))
 
 
 def compute_in_place(network: nn.Module) -> None:
-    """Let activations and sums overwrite what a U-Net or VAE no longer needs, in place. Results are the same."""
+    """Let activations and sums overwrite what a U-Net or VAE no longer needs, in place, and norms be accurate."""
     for layer in network.modules():
         if type(layer) is ResnetBlock2D and _is_plain(layer):
             layer.__class__ = InPlaceBlock
+        elif type(layer) is nn.GroupNorm:
+            layer.__class__ = GroupNorm
         elif isinstance(getattr(layer, "conv_act", None), nn.SiLU):
             layer.conv_act = nn.SiLU(inplace=True)
 
