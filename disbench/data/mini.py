@@ -25,7 +25,7 @@ __all__ = ["SPLITS", "TITLE", "VERSION", "Scene", "ensure_rendered", "render"]
 TITLE, VERSION = "DIS-Mini (synthetic, not DIS5K)", "v1"
 SPLITS = {"DIS-TR": 1500, "DIS-VD": 12, "DIS-TE1": 12, "DIS-TE2": 12, "DIS-TE3": 12, "DIS-TE4": 12}
 FEW = 4  # pictures, which are rendered before another process has started
-LONGEST = 10  # seconds that a picture takes on any machine
+LONGEST = 10  # seconds; no picture takes longer
 
 # The part of each of the 48 test scenes, by disbench.data.complexity. Stored, so that each part can be rendered without
 # the others.
@@ -87,7 +87,7 @@ def ensure_rendered(
         if missing:
             keep_freed_memory()
         with nullcontext() if alone or len(missing) < FEW else run_beside(__name__, *splits) as helper:
-            _render_to_the_helper(missing, helper, progress)
+            _render_forwards(missing, helper, progress)
     except OSError as error:
         raise InputError(
             f"{root}: DIS-Mini cannot be written there ({error.strerror}); set DISBENCH_CACHE to another folder"
@@ -106,13 +106,13 @@ def _is_rendered(folder: Path, stream: str, index: int) -> bool:
     return all(path.exists() for path in list_files(folder, stream, index))
 
 
-def _render_to_the_helper(
+def _render_forwards(
     missing: Sequence[tuple[Path, str, int]], helper: Popen | None, progress: Callable[[int, int], None] | None
 ) -> None:
     """Render scenes from the first on, up to those that the helper has rendered from the last on."""
     start, end = 0, len(missing)
     while start < end:
-        if helper and end - start == 1:  # the helper is about to end it; if it is gone, nobody is
+        if helper and end - start == 1:  # which the helper renders, unless it has ended
             with suppress(TimeoutExpired):
                 helper.wait(LONGEST)
         if not _is_rendered(*missing[start]):
@@ -124,7 +124,7 @@ def _render_to_the_helper(
             progress(len(missing) - (end - start), len(missing))
 
 
-def _help(splits: Sequence[str]) -> None:
+def _render_backwards(splits: Sequence[str]) -> None:
     """Render missing scenes from the last on, up to those that another process has rendered."""
     for member in reversed(list_missing(splits)):
         if _is_rendered(*member):
@@ -135,4 +135,4 @@ def _help(splits: Sequence[str]) -> None:
 if __name__ == "__main__":
     collect_less()
     keep_freed_memory()
-    _help(sys.argv[1:])
+    _render_backwards(sys.argv[1:])

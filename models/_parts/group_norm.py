@@ -66,7 +66,7 @@ def normalise_groups(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: 
     """
     out = torch.empty_like(x)
     for image, normed in zip(x, out, strict=True):
-        lines, results = (values.permute(1, 2, 0).flatten(1).numpy() for values in (image, normed))
+        lines, results = (values.permute(1, 2, 0).view(image.shape[1], -1).numpy() for values in (image, normed))
         sums = np.empty((len(lines), 2, len(image)))
         _share(lines, partial(_add_up_rows, lines, sums))
         means, powers = sums.sum(0) * (len(image) / image.numel())

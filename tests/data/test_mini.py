@@ -185,7 +185,7 @@ def begin(monkeypatch):
 
 
 def test_two_processes_render_from_both_ends(tiny, begin):
-    rendered, seen = begin(lambda: mini._help(["DIS-TR"]), Thread.join), []
+    rendered, seen = begin(lambda: mini._render_backwards(["DIS-TR"]), Thread.join), []
     root = mini.ensure_rendered(["DIS-TR"], lambda done, total: seen.append((done, total)))
     assert set(rendered) == set(range(6)) and len(contents(root)) == 12
     assert len(rendered) <= 7  # where they meet, one may be rendered twice
