@@ -133,7 +133,15 @@ def test_processes_of_a_machine_share_its_memory(monkeypatch):
     assert side_by_side._count_fitting(1 << 30, 1) == 2
 
 
-def test_networks_end_with_the_run(samples):
+@pytest.fixture
+def heard():
+    """Ctrl-C interrupts, though a shell ignores it on behalf of what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_networks_end_with_the_run(samples, heard):
     predictor = Concurrent(together=2)
     rows = make_rows_side_by_side(make_maker(predictor), samples, 2, pytest.fail)
     next(rows)
