@@ -1,4 +1,4 @@
-"""Encode maps as PNG, in a third of the time that OpenCV takes. libdeflate compresses the differences of rows."""
+"""Encode maps as PNG, in about a third of the time that OpenCV takes. libdeflate compresses the differences of rows."""
 
 import struct
 
