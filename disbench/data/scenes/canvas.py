@@ -230,7 +230,7 @@ def draw(parts: Sequence[Part], view: View, size: tuple[int, int], paints: Seque
 def shrink(canvas: np.ndarray) -> np.ndarray:
     """Average squares of 4 x 4 sub-pixels, uint8 (4 h, 4 w, 4), to pixels (h, w, 4), rounded half to even.
 
-    As OpenCV's INTER_AREA does, in about two thirds of its time: a few rows at a time, four sums in one number of 64 bits.
+    As OpenCV's INTER_AREA does, in about two thirds of its time: a few rows at once, four sums in a number of 64 bits.
     """
     height, width = canvas.shape[0] // SUPERSAMPLE, canvas.shape[1] // SUPERSAMPLE
     pixels = np.empty((height, width, 4), np.uint8)
