@@ -41,7 +41,8 @@ def data() -> None:
 def verify(data, split, against):
     """Find missing, extra, unreadable and wrongly sized files.
 
-    Exit status 1 where the data differ from --against. Every file is read and hashed, whatever the caches hold.
+    Exit status 1 for unreadable files, and where the data differ from --against. Every image and ground truth is read,
+    whatever the caches hold; those of parquet files as they were extracted.
     """
     from disbench.data.location import find_dataset
     from disbench.data.verify import find_unreadable, freeze_dataset, list_differences, read_frozen
@@ -56,7 +57,7 @@ def verify(data, split, against):
     for fault in faults:
         print_note(escape_control_chars(fault))
     if faults:
-        click.echo("differs")
+        click.echo("differs" if against else "damaged")
         sys.exit(1)
     click.echo("whole and readable, and the same" if against else "whole and readable")
 

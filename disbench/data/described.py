@@ -53,8 +53,10 @@ def read_description(path: Path, *, images: bool = True) -> tuple[str, str, dict
         raise InputError(f"{path}: {_FAULT} ({error}); docs/data.md shows one") from None
     if not description.title.isprintable() or not description.title.strip():
         raise InputError(f"{path}: its title has no printable characters; give the data set a title")
-    parts = {}
+    parts: dict[str, Part] = {}
     for name, split in description.splits.items():
+        if alike := [other for other in parts if other.casefold() == name.casefold()]:
+            raise InputError(f"{path}: the splits {alike[0]} and {name} differ only in case; give one another name")
         if not name.strip(". ") or not name.isprintable() or any(c in name for c in "/\\,"):
             raise InputError(f"{path}: {name!r} cannot name a split, which names a folder too; use letters and digits")
         if images and split.images is None:
@@ -76,7 +78,7 @@ def read_description(path: Path, *, images: bool = True) -> tuple[str, str, dict
 def _make_files(path: Path, place: str, suffix: str) -> Files:
     """Make the files of a folder, or of a folder and a glob."""
     target = _make_place(path, place)
-    if any(c in target.name for c in "*?["):
+    if any(c in target.name for c in "*?[") and not target.is_dir():
         return Files(folder=target.parent, patterns=(target.name,), suffix=suffix)
     return Files(folder=target, suffix=suffix)
 

@@ -55,10 +55,12 @@ class DigestCache:
         return entry[1]
 
     def save(self) -> None:
-        """Write the digests of the files that were asked for, if any changed."""
+        """Write the digests, if any changed. Those of files that were not asked for are kept while the files exist."""
         for folder, entries in self._current.items():
-            if entries != self._saved[folder]:
-                _write(_cache_file(folder, self._kind), entries)
+            saved = self._saved[folder]
+            if any(saved.get(name) != entry for name, entry in entries.items()):
+                kept = {name: entry for name, entry in saved.items() if (folder / name).exists()}
+                _write(_cache_file(folder, self._kind), kept | entries)
 
 
 def cache_digest(paths: Sequence[Path], key: str, opened: int, compute: Callable[[], str]) -> str:

@@ -72,7 +72,7 @@ def _reduce_shape(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
     reduced = list(shape)
     while len(reduced) > 2 and 1 in (reduced[0], reduced[-1]):
         reduced.pop(0 if reduced[0] == 1 else -1)
-    if len(reduced) != 2 or 0 in reduced:
+    if len(reduced) != 2 or min(reduced) < 1:
         raise InputError(f"{path}: has the shape {shape}; a map has (height, width)")
     check_size(path, (reduced[0], reduced[1]))
     return reduced[0], reduced[1]

@@ -1,6 +1,6 @@
 """Find the data set that `--data` and `--split` name: DIS5K, the embedded DIS-Mini, or a data set in another layout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,13 +98,14 @@ def list_subsets(location: DataLocation = None) -> tuple[str, ...]:
         return ()
     root, title = _locate(location)
     if _is_description(root):
-        return tuple(read_description(root)[2])
+        parts = read_description(root, images=False)[2]
+        return tuple(_find_dis5k(parts) or parts)
     of_dis5k = find_split_folders(find_tree(root))
     if (root / "gt").is_dir() or of_dis5k:
         return () if (root / "gt").is_dir() else tuple(of_dis5k)
     reading = recognize_folder(root)
     names = list(reading.parts) if reading else [""]
-    return () if names == [""] else tuple(name or title for name in names)
+    return () if names == [""] else tuple(_find_dis5k(names) or (name or title for name in names))
 
 
 def _locate(location: str | Path) -> tuple[Path, str]:
@@ -200,7 +201,7 @@ def _read_tree(place: _Place, tree: Path, split: str | None, *, images: bool) ->
 
 def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None) -> DataSet:
     """Read subsets that have names. Those with names of DIS5K's splits are DIS5K."""
-    of_dis5k = {key: name for name in parts if (key := name.upper().replace("_", "-")) in SPLIT_COUNTS}
+    of_dis5k = _find_dis5k(parts)
     if of_dis5k and _names_dis5k(split):
         keys = parse_splits(split or DEFAULT_SPLITS)
         if missing := [key for key in keys if key not in of_dis5k]:
@@ -213,11 +214,16 @@ def _read_parts(place: _Place, parts: Mapping[str, Part], split: str | None) -> 
         raise InputError(f"{place.root}: has no split of DIS5K; {EXPECTED_LAYOUT}, or select {', '.join(parts)}")
     others = {name: part for name, part in parts.items() if name not in of_dis5k.values()}
     splits: dict[str, tuple[Sample, ...]] = {}
-    for name in _select(place.root, split, others):
+    for name in _select(place.root, split, others, known=[*others, *of_dis5k]):
         _check_name(place.root, name)
         splits[name] = others[name].read(name)
     title = _mark_own(place.title, splits)
     return _make_dataset(title, f"folder:{place.title}", place.location, splits, place.truth_kind)
+
+
+def _find_dis5k(names: Iterable[str]) -> dict[str, str]:
+    """Return the splits of DIS5K among the names of subsets: split -> name, such as "DIS-TE1" -> "dis_te1"."""
+    return {key: name for name in names if (key := name.upper().replace("_", "-")) in SPLIT_COUNTS}
 
 
 def _gather_inputs(dataset: DataSet, parts: Mapping[str, Part]) -> dict[str, InputSource]:
@@ -230,7 +236,7 @@ def _gather_inputs(dataset: DataSet, parts: Mapping[str, Part]) -> dict[str, Inp
     return sources
 
 
-def _select(root: Path, split: str | None, parts: Mapping[str, Part]) -> list[str]:
+def _select(root: Path, split: str | None, parts: Mapping[str, Part], known: Sequence[str]) -> list[str]:
     """Select subsets by name, in the order of the data set. None and "all" are all of them."""
     if split is None or split.strip().lower() == "all":
         return list(parts)
@@ -238,10 +244,10 @@ def _select(root: Path, split: str | None, parts: Mapping[str, Part]) -> list[st
     selected = set()
     for word in filter(None, (word.strip() for word in split.split(","))):
         if word.casefold() not in names:
-            raise InputError(f"{root}: has no subset {word!r}; {suggest_names(word, parts)}")
+            raise InputError(f"{root}: has no subset {word!r}; {suggest_names(word, known)}")
         selected.add(names[word.casefold()])
     if not selected:
-        raise InputError(f"no split given; known: {', '.join(parts)}, all")
+        raise InputError(f"no split given; known: {', '.join(known)}, all")
     return [name for name in parts if name in selected]
 
 

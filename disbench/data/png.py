@@ -9,6 +9,7 @@ import struct
 import deflate
 import numpy as np
 
+from disbench.data.png_chunks import EXPANSION
 from disbench.data.png_diagonals import NARROWEST, ROWS, unfilter_rows_together
 from disbench.metrics.kernels import inner_kernel, kernel
 
@@ -16,7 +17,6 @@ U8, I32, U64 = np.uint8, np.int32, np.uint64
 
 START = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4s", 13, b"IHDR")
 ALTERING = (b"tRNS", b"acTL", b"fcTL")  # transparency, animation; no other optional chunk changes what decoders return
-EXPANSION = 1032  # greatest expansion by DEFLATE: two bits that stand for 258 bytes
 WORD = U64(8)  # bytes
 AVERAGE, PAETH = 3, 4  # the filters that need one step after another
 SPACING = 7  # every so many rows of a group are looked at

@@ -17,7 +17,7 @@ _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 4: (8, 16), 6: (8, 16)}  # by colour
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
 _LONGEST = 1_000_000  # pixels; libpng refuses longer rows and columns
 _LAST_FILTER = 4
-_EXPANSION = 1032  # greatest expansion by DEFLATE: two bits that stand for 258 bytes
+EXPANSION = 1032  # greatest expansion by DEFLATE: two bits that stand for 258 bytes
 
 
 def keep_essential_chunks(path: Path, png: np.ndarray) -> tuple[bytes, bool]:
@@ -71,7 +71,7 @@ def _check_stream(stream: bytes, header: bytes) -> tuple[bool, bool]:
         columns, rows = -((x - width) // dx), -((y - height) // dy)
         if columns > 0:
             size += max(rows, 0) * (1 + (columns * bits + 7) // 8)
-    if size > _EXPANSION * len(stream):
+    if size > EXPANSION * len(stream):
         return False, False
     inflater = zlib.decompressobj()
     try:

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from disbench.data.complexity import split_equally
 from disbench.data.layouts import find_part
 from disbench.data.pairing import read_pairs
+from disbench.data.recognition import Part
 from disbench.data.truth_cache import load_complexity
 from disbench.errors import InputError, escape_csv_formula
 from disbench.system.cores import count_cores
@@ -27,7 +30,8 @@ def survey_complexity(folder: Path, count: int | None, progress: Progress) -> li
     Returns:
         One row per mask, from simple to complex: image, ipq, contours, points, rank and, with `count`, part.
     """
-    masks = find_part(folder, images=False)
+    pairs = _find_pairs(folder)
+    masks = replace(pairs, images=None) if pairs else find_part(folder, images=False)
     samples = masks.read(folder.name) if masks.truths.folder.is_dir() else read_pairs(folder.name, None, folder)
     rows: list[dict[str, Any]] = []
     with ThreadPoolExecutor(count_cores()) as pool:
@@ -49,8 +53,14 @@ def survey_complexity(folder: Path, count: int | None, progress: Progress) -> li
     return sorted(rows, key=lambda row: row["rank"])
 
 
+def _find_pairs(folder: Path) -> Part | None:
+    """Find the masks that have images, as a run finds them. None if there are only masks."""
+    pairs = find_part(folder)
+    return pairs if pairs.shards or (pairs.images and pairs.images.folder.is_dir()) else None
+
+
 def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Path]:
-    """Link each part of a data set into a folder that is itself a data set.
+    """Link each part of a data set into a folder that is itself a data set. Files from parquet files are copied.
 
     Args:
         rows: rows of survey_complexity() with parts.
@@ -63,8 +73,8 @@ def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Pat
     Raises:
         InputError: if the folder has no im/ and gt/, or `out` already has parts.
     """
-    pairs = find_part(folder)
-    if not (pairs.shards or (pairs.images and pairs.images.folder.is_dir())):
+    pairs = _find_pairs(folder)
+    if pairs is None:
         raise InputError(f"{folder}: has no im/ and gt/ to link into parts; use --csv for the list")
     if existing := sorted(out.glob("part-*")):
         raise InputError(f"{existing[0]}: exists, and its files would mix with the new ones; choose another --out")
@@ -75,7 +85,10 @@ def link_groups(rows: list[dict[str, Any]], folder: Path, out: Path) -> list[Pat
                 continue
             link = out / f"part-{parts[sample.name]}" / kind / f"{sample.name}{path.suffix}"
             link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(path.resolve())
+            if pairs.shards:  # `disbench data clear-cache` removes what was extracted
+                shutil.copyfile(path, link)
+            else:
+                link.symlink_to(path.resolve())
     return sorted(out.glob("part-*"))
 
 

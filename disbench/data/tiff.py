@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from disbench.data.jpeg import keep_essential_segments
-from disbench.data.png_chunks import SEVERAL
+from disbench.data.png_chunks import EXPANSION, SEVERAL
 from disbench.errors import InputError
 
 SIGNATURES = (b"II*\0", b"II+\0", b"MM\0*", b"MM\0+")
@@ -28,7 +28,6 @@ _JPEG_TABLES = 347
 _WHITE_IS_ZERO, _YCBCR = 0, 6
 _PHOTOMETRICS = {0: (1, 8, 16), 1: (1, 8, 16), 2: (8, 16), 3: (8,), 5: (8,), 8: (8,)}  # bits of each
 _HINT = "save it as 8-bit grey or RGB, as PNG"
-_EXPANSION = 1032  # greatest expansion by DEFLATE
 
 
 class Tiff(NamedTuple):
@@ -195,7 +194,7 @@ def _holds(compression: int, part: bytes, size: int) -> bool:
         from disbench.data.entropy import measure_lzw  # loads Numba
 
         return measure_lzw(np.frombuffer(part, np.uint8)) >= size
-    if size > _EXPANSION * len(part):
+    if size > EXPANSION * len(part):
         return False
     inflater = zlib.decompressobj()
     try:

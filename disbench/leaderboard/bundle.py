@@ -71,7 +71,7 @@ def add_bundle(path: Path, root: Path, model: str | None = None) -> Path:
         entry = _check_members(path, members, Path(folder))
     board = PurePosixPath(next(iter(members))).parts[0]
     if model is not None and not is_entry_name(model):
-        raise InputError(f"{model!r} cannot name an entry; give letters, digits, - and _ with --as")
+        raise InputError(f"{model!r} cannot name an entry; give letters from a to z, digits, - and _ with --as")
     entry = replace(entry, model=model or entry.model)
     data = {part.evidence: members[f"{board}/evidence/{part.evidence[:16]}.parquet"] for part in entry.measured}
     target = root / board / f"{entry.model}.json"

@@ -120,7 +120,7 @@ def _name_entry(result: Result, model: str | None) -> tuple[str, str]:
         raise InputError(f"{result.folder}: scored on soft ground truths; leaderboards are of binary ones")
     model = model or result.folder.resolve().parent.name
     if not is_entry_name(model):
-        raise InputError(f"{model!r} cannot name an entry; give letters, digits, - and _ with --as")
+        raise InputError(f"{model!r} cannot name an entry; give letters from a to z, digits, - and _ with --as")
     if not is_plain_text(result.title):
         raise InputError(f"{result.title!r} cannot be a title; give plain text in front of the run: TITLE=RUN")
     return model, "dis-mini" if result.token.startswith("dis-mini-") else result.token
@@ -131,7 +131,8 @@ def prepare_entry(
 ) -> PreparedEntry:
     """Make the entry of a run, with its evidence. Arguments and errors are those of `submit_run`."""
     model, board = _name_entry(result, model)
-    card = list_cards().get(model)
+    cards = list_cards()
+    card = cards.get(result.folder.resolve().parent.name) or cards.get(model)
     entry = Entry(
         model=model,
         title=result.title,

@@ -11,7 +11,7 @@ MAX_TITLE = 300  # characters
 
 def is_entry_name(model: str) -> bool:
     """Return whether a text can name an entry, and so a file."""
-    return re.fullmatch(r"[\w-][\w.-]{0,99}", model) is not None
+    return re.fullmatch(r"[\w-][\w.-]{0,99}", model, re.ASCII) is not None
 
 
 def is_plain_text(text: str) -> bool:

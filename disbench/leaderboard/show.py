@@ -50,7 +50,8 @@ def build_rows(
         metrics: metric keys; rows are sorted by the first. None: the metrics of the paper.
 
     Returns:
-        The symbols of the metrics, a row for each part with scores, the best first, and what signs and words mean.
+        The symbols of the metrics, a row for each part with one of their scores, the best first, and what signs and
+        words mean.
 
     Raises:
         InputError: for a subset that no entry has.
@@ -83,7 +84,8 @@ def _list_subsets(entries: Sequence[Entry]) -> list[str]:
 def _list_rows(entry: Entry, split: str, keys: Sequence[str]) -> Iterator[_Row]:
     venue = entry.paper.get("venue", "")
     for (_, _, reproduced), part in name_parts(entry):
-        texts = part.printed.get(split, {})
+        printed = part.printed.get(split, {})
+        texts = {key: printed[key] for key in keys if key in printed}
         number = parse_number(texts.get(keys[0]))
         mark = mark_part(part, entry.token, split)
         kind = "reproduced" if reproduced else "reported"

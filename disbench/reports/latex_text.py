@@ -45,7 +45,8 @@ def escape_latex(text: str) -> str:
 
     pdflatex stops at characters without a font, so characters beyond Latin are printed as their code points.
     """
-    return "".join(map(_escape_char, " ".join(text.split()))).replace("--", "-{}-")  # two hyphens would print a dash
+    escaped = "".join(map(_escape_char, " ".join(text.split())))
+    return re.sub("-(?=-)", "-{}", escaped)  # two hyphens would print a dash
 
 
 def _escape_char(char: str) -> str:

@@ -104,7 +104,7 @@ class TypstOptions(LayoutOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check("marks", self.marks, MARKS)
-        check_label(self.label)
+        check_label(self.label, ":._-")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +118,10 @@ class MarkdownOptions(LayoutOptions):
     intervals: bool = False
 
 
-def check_label(label: str) -> None:
-    """Raise InputError for a label that LaTeX or Typst would not take as one."""
-    if not re.fullmatch(r"[A-Za-z0-9:._/+-]+", label):
-        raise InputError(f"--label {label}: give letters, digits and : . _ / + -, as tab:results")
+def check_label(label: str, signs: str = ":._/+-") -> None:
+    """Raise InputError for a label that LaTeX, or Typst with its fewer signs, would not take as one."""
+    if not re.fullmatch(rf"[A-Za-z0-9{re.escape(signs)}]+", label):
+        raise InputError(f"--label {label}: give letters, digits and {' '.join(signs)}, as tab:results")
 
 
 def _check(option: str, value: str | None, known: Sequence[str]) -> None:

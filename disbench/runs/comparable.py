@@ -8,6 +8,8 @@ from disbench.data.dataset import OVERALL, TEST_SPLITS
 from disbench.errors import InputError
 from disbench.runs.result import Result
 
+PICTURES = ("Image", "Ground truth", "Errors")  # in grids, next to the maps of the methods
+
 
 def count_images(result: Result, split: str) -> int:
     """Return the number of images behind a score of this result."""
@@ -30,7 +32,15 @@ def check_comparable(results: Sequence[Result]) -> None:
     _check_images(results)
 
 
+def check_title(title: str) -> None:
+    """Raise InputError for the title of a result that grids already use for a picture of their own."""
+    if title in PICTURES:
+        raise InputError(f"a result is called {title!r}, as a picture of every grid; give it another title: TITLE=RUN")
+
+
 def _check_titles(results: Sequence[Result]) -> None:
+    for result in results:
+        check_title(result.title)
     columns = [(result.title, result.protocol) for result in results]
     duplicates = {column for column in columns if columns.count(column) > 1}
     if duplicates:

@@ -1,6 +1,6 @@
 """The runner: plan what is missing, compute, append, finish."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -82,7 +82,7 @@ def evaluate(
         InputError: for anything unfit. Rows that were measured stay.
     """
     check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps, *dataset.input_places])
-    _check_inputs(dataset, measures)
+    check_inputs(dataset, measures)
     selected = _select_engine(model, engine)
     trained_on = find_training(get_card(model.name), model.weights) if isinstance(model, ModelSpec) else None
     with selected.open(model) as source:
@@ -133,7 +133,7 @@ def evaluate_maps(
         InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
     """
     check_output(config.out, [*list_data_folders(dataset.location), dataset.trimaps, saved.folder])
-    _check_inputs(dataset, measures)
+    check_inputs(dataset, measures)
     with open_maps(saved.folder) as folder:
         return _evaluate_folder(saved, folder, dataset, measures, config, engine=engine, progress=progress)
 
@@ -147,17 +147,35 @@ def _evaluate_folder(
     **more: Any,
 ) -> list[Result | None]:
     results: dict[str, Result | None] = {}
-    for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
-        maps = MapFolder(saved.title, folder, dataset.samples, resize, saved.folder)
-        together = measures
-        if maps.resized:
-            same = tuple(protocol for protocol in measures.protocols if protocol.resize == resize)
-            together = replace(measures, protocols=same)
+    for maps, together in list_passes(saved, folder, dataset, measures):
         result = evaluate(maps, dataset, together, config, **more)
         results |= {p.name: result and result.with_protocol(p.name) for p in together.protocols}
-        if not maps.resized:
-            break
     return [results[protocol.name] for protocol in measures.protocols]
+
+
+def list_passes(
+    saved: MapsSpec, folder: Path, dataset: DataSet, measures: MeasureSpec
+) -> Iterator[tuple[MapFolder, MeasureSpec]]:
+    """List the passes over saved maps, each of which makes a run: the maps, and the measures of the pass.
+
+    There is one pass, or one for each way of resizing if some maps have another size than their ground truths.
+
+    Args:
+        saved: the maps as the user names them.
+        folder: the folder of the maps, that of an opened archive for these.
+        dataset: the samples.
+        measures: the protocols and metrics of all passes.
+
+    Raises:
+        InputError: for missing, extra or unfit maps, and maps of another size under a protocol that does not resize.
+    """
+    for resize in dict.fromkeys(protocol.resize for protocol in measures.protocols):
+        maps = MapFolder(saved.title, folder, dataset.samples, resize, saved.folder)
+        if not maps.resized:
+            yield maps, measures
+            return
+        same = tuple(protocol for protocol in measures.protocols if protocol.resize == resize)
+        yield maps, replace(measures, protocols=same)
 
 
 def execute(
@@ -267,7 +285,7 @@ def plan_run(description: Description, dataset: DataSet, measures: MeasureSpec) 
     )
 
 
-def _check_inputs(dataset: DataSet, measures: MeasureSpec) -> None:
+def check_inputs(dataset: DataSet, measures: MeasureSpec) -> None:
     """Raise InputError, before any work, for metrics that need trimaps or images without these."""
     unknown = [key for key in measures.metrics if needs_trimaps([key])]
     if unknown and not dataset.trimaps:

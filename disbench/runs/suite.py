@@ -149,12 +149,11 @@ def read_suite(path: Path) -> Suite:
 
 def check_suite(path: Path, suite: Suite) -> None:
     """Check that entries are complete and have names of their own. InputError, with the path, otherwise."""
+    if "" in [*suite.models, *_list_texts(suite)]:
+        raise InputError(f"{path}: a path or name in it is an empty text; omit it, or give . for the current folder")
     for data in suite.datasets:
         if bool(data.data) == bool(data.truth) or (data.images and not data.truth):
             raise InputError(f"{path}: the data set {data.label!r} needs `data`, or `truth` with `images`; {HELP}")
-    folders = [folder for method in suite.methods for folder in _list_folders(method.maps)]
-    if "" in [*suite.models, *folders, *(data.images for data in suite.datasets)]:
-        raise InputError(f"{path}: a path in it is an empty text; give a folder, such as . for the current one")
     for method in suite.methods:
         if not method.model and not method.maps:
             raise InputError(f"{path}: the method {method.label!r} needs a `model` or `maps`; {HELP}")
@@ -183,8 +182,13 @@ def check_suite(path: Path, suite: Suite) -> None:
         raise InputError(f"{path}: {error}") from None
 
 
-def _list_folders(maps: str | dict[str, str] | None) -> list[str]:
-    return list(maps.values()) if isinstance(maps, dict) else [maps] if maps else []
+def _list_texts(suite: Suite) -> Iterator[str | None]:
+    """List the texts of a suite that may be missing, but not empty."""
+    for data in suite.datasets:
+        yield from (data.data, data.images, data.truth, data.split)
+    for method in suite.methods:
+        yield from (method.weights, method.device)
+        yield from method.maps.values() if isinstance(method.maps, dict) else (method.maps,)
 
 
 def _convert(path: Path, entry: Mapping[str, Any], kind: type[Entry], place: str) -> Entry:

@@ -14,7 +14,6 @@ from disbench.data.inputs import pair_inputs
 from disbench.errors import InputError
 from disbench.inference.command import load_command
 from disbench.inference.map_archive import is_archive, open_maps
-from disbench.inference.map_folder import MapFolder
 from disbench.registry.card import Card, name_runs_folder
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import KINDS, WEIGHTS_SUFFIXES
@@ -23,12 +22,12 @@ from disbench.registry.weights import find_entry, is_fetchable
 from disbench.runs.command import CommandSource
 from disbench.runs.engines.base import Description, describe
 from disbench.runs.engines.threads import Threads
-from disbench.runs.execute import plan_run
+from disbench.runs.execute import check_inputs, list_passes, plan_run
 from disbench.runs.manifest import Manifest, read_manifest
 from disbench.runs.row_log import RowLogs
 from disbench.runs.spec import MeasureSpec, ModelSpec
 from disbench.runs.suite import DataEntry, MethodEntry, Suite
-from disbench.runs.suite_run import SuiteConfig, SuiteInputs, describe_fault
+from disbench.runs.suite_run import SuiteConfig, SuiteInputs, check_titles, describe_fault
 from disbench.runs.tables import read_parquet
 
 BYTES_PER_ROW = 8192  # in the row log and the tables, at most
@@ -44,7 +43,7 @@ class PlanItem:
         faults: what is missing and how to get it.
         images: number of images; 0 if the data set is missing.
         done: number of images that are measured already.
-        run: the folder of the run that has them; "" if there is none.
+        run: the folder of the run that has them, the first one where protocols resize differently; "" if none.
         seconds: estimated seconds that the other images take, from an earlier run of the model; None if unknown.
         bytes: estimated bytes that they take on the disk, at most where no earlier run shows it.
     """
@@ -70,17 +69,18 @@ class PlanItem:
 
 def plan_suite(suite: Suite, config: SuiteConfig) -> list[PlanItem]:
     """Plan a suite. Nothing is computed; models are loaded only where a run of theirs may be the one of the suite."""
-    inputs = SuiteInputs(config)
+    inputs, measures = SuiteInputs(config), suite.measures
+    check_titles(suite, inputs)
     items = []
     for method, data in suite.cells:
         item = PlanItem(method=method.label, dataset=data.label)
         faults = [
-            *_list_faults(_check_data, method, data, inputs),
+            *_list_faults(_check_data, method, data, measures, inputs),
             *_list_faults(_check_method, method, data, inputs),
         ]
         if not faults:
             try:
-                item = _plan_cell(method, data, suite.measures, inputs, config)
+                item = _plan_cell(method, data, measures, inputs, config)
             except Exception as error:
                 faults.append(describe_fault(error))
         items.append(replace(item, faults=tuple(faults)))
@@ -96,9 +96,9 @@ def _list_faults(check: Callable[..., None], *arguments: Any) -> list[str]:
     return []
 
 
-def _check_data(method: MethodEntry, data: DataEntry, inputs: SuiteInputs) -> None:
+def _check_data(method: MethodEntry, data: DataEntry, measures: MeasureSpec, inputs: SuiteInputs) -> None:
     try:
-        inputs.find(data, images=method.get_maps(data) is None)
+        check_inputs(inputs.find(method, data, measures), measures)
     except InputError as error:
         raise InputError(f"{error}; docs/data.md names the sources of data sets") from None
 
@@ -118,26 +118,28 @@ def _plan_cell(
     method: MethodEntry, data: DataEntry, measures: MeasureSpec, inputs: SuiteInputs, config: SuiteConfig
 ) -> PlanItem:
     folder = method.get_maps(data)
-    dataset = inputs.find(data, images=folder is None)
-    description: Description | None
+    dataset = inputs.find(method, data, measures)
+    passes: list[tuple[Description, MeasureSpec]] = []
     if folder is not None:
         saved = inputs.make_maps_spec(method, folder)
         with open_maps(folder) as opened:
-            maps = MapFolder(saved.title, opened, dataset.samples, measures.protocols[0].resize)
-            name, description, bytes_per_image = maps.name, describe(maps), BYTES_PER_ROW
+            for maps, together in list_passes(saved, opened, dataset, measures):
+                name = maps.name
+                passes.append((describe(maps), together))
+        bytes_per_image = BYTES_PER_ROW * len(passes)
     else:
         spec = inputs.make_model_spec(method)
         card = inputs.get_card(method)
         name = name_runs_folder(card.name)
         description = _describe_model(spec, name, dataset, config.run.out)
         dataset = pair_inputs(dataset, card.title, description.inputs if description else card.inputs)
+        passes += [(description, measures)] if description else []
         bytes_per_image = _estimate_bytes(config.run.out / name, dataset, saves=config.run.save_maps)
     total = len(dataset.samples)
-    done, run = 0, ""
-    if description is not None:
-        place = config.run.out / name / plan_run(description, hash_dataset(dataset), measures).key
-        if (place / "run.json").is_file():
-            done, run = _count_done(place), str(place)
+    keys = [plan_run(description, hash_dataset(dataset), together).key for description, together in passes]
+    places = [config.run.out / name / key for key in keys]
+    done = min((_count_done(place) if (place / "run.json").is_file() else 0 for place in places), default=0)
+    run = str(places[0]) if places and (places[0] / "run.json").is_file() else ""
     seconds = _estimate_seconds(config.run.out / name)
     left = total - done
     return PlanItem(

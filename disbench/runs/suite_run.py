@@ -15,10 +15,11 @@ from disbench.metrics.pixel_metrics import needs_images
 from disbench.registry.card import Card
 from disbench.registry.commands import list_placeholders
 from disbench.registry.loading import check_weights, get_card
+from disbench.runs.comparable import check_title
 from disbench.runs.engines.base import Engine
 from disbench.runs.execute import evaluate, evaluate_maps
 from disbench.runs.result import Result
-from disbench.runs.spec import MapsSpec, ModelSpec, RunConfig
+from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
 from disbench.runs.suite import DataEntry, MethodEntry, Suite
 from disbench.system.progress import Progress
 
@@ -64,8 +65,9 @@ class SuiteInputs:
         self._config = config
         self._entries: dict[tuple[str, ...], Any] = {}
 
-    def find(self, data: DataEntry, *, images: bool) -> DataSet:
-        """Find a data set, with images or only ground truths. InputError as find_dataset() raises it."""
+    def find(self, method: MethodEntry, data: DataEntry, measures: MeasureSpec) -> DataSet:
+        """Find a data set, with images if a method or a metric needs them. InputError as find_dataset() raises it."""
+        images = method.get_maps(data) is None or needs_images(measures.metrics)
 
         def find() -> DataSet:
             if images and data.truth and not data.images:
@@ -110,6 +112,23 @@ class SuiteInputs:
         return self._entries[key]
 
 
+def check_titles(suite: Suite, inputs: SuiteInputs) -> None:
+    """Check that no two methods have one name in the report. InputError otherwise."""
+    titles: dict[str, str] = {}
+    for method in suite.methods:
+        try:
+            title = inputs.get_title(method)
+        except InputError:  # an unknown model, which is reported with its data sets
+            continue
+        check_title(title)
+        if title in titles:
+            raise InputError(
+                f"{suite.name}: the methods {titles[title]!r} and {method.label!r} are both called {title!r} in the "
+                "report; give one another `title`"
+            )
+        titles[title] = method.label
+
+
 def run_suite(
     suite: Suite, config: SuiteConfig, show: Callable[[SuiteCell], None] = lambda cell: None
 ) -> list[SuiteCell]:
@@ -122,8 +141,12 @@ def run_suite(
 
     Returns:
         The methods on their data sets, in the order of the suite.
+
+    Raises:
+        InputError: if two methods have one name in the report. Whatever else is wrong is in the cells.
     """
     inputs = SuiteInputs(config)
+    check_titles(suite, inputs)
     cells = []
     for method, data in suite.cells:
         try:
@@ -150,13 +173,13 @@ def _run_cell(
 ) -> tuple[Result, ...]:
     folder, measures = method.get_maps(data), suite.measures
     engine, progress = config.engine, config.progress
+    dataset = inputs.find(method, data, measures)
     if folder is not None:
         maps_config = replace(config.run, save_maps=False)
-        saved, dataset = inputs.make_maps_spec(method, folder), inputs.find(data, images=needs_images(measures.metrics))
+        saved = inputs.make_maps_spec(method, folder)
         results = evaluate_maps(saved, dataset, measures, maps_config, engine=engine, progress=progress)
     else:
         spec = inputs.make_model_spec(method)
-        dataset = inputs.find(data, images=True)
         result = evaluate(spec, dataset, measures, config.run, engine=engine, progress=progress)
         results = [result and result.with_protocol(protocol.name) for protocol in measures.protocols]
     title = inputs.get_title(method)

@@ -9,7 +9,6 @@ the values that it got, because no checksum of Parquet covers headers and the fo
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
@@ -26,15 +25,6 @@ if TYPE_CHECKING:
 DIGESTS = b"disbench.sha256"  # key in the metadata of a file: column -> digest of its values
 ROWS_PER_BATCH = 1 << 14
 Values = Sequence[str] | Sequence[float] | Sequence[np.ndarray | None] | Sequence[list[float]]
-
-
-def encode_parquet(columns: Mapping[str, Values]) -> bytes:
-    """Encode columns of equal length as a Parquet file; see ParquetWriter."""
-    file = BytesIO()
-    writer = ParquetWriter(file)
-    writer.write(columns)
-    writer.close()
-    return file.getvalue()
 
 
 class ParquetWriter:

@@ -9,7 +9,7 @@
     weights-v1/         downloaded weights and their digests (disbench.registry.url_files)
 
 Everything in the cache can be computed or downloaded again. A cache that cannot be written, or is full, costs time and
-one warning. Only DIS-Mini and parquet files need it.
+one warning. Only DIS-Mini, parquet files and downloaded weights need it.
 """
 
 import errno

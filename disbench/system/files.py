@@ -223,8 +223,9 @@ def wait_for_folder(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError:
+            file = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
             os.close(descriptor)
-            descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT)
+            descriptor = file
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:

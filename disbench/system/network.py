@@ -19,8 +19,13 @@ _PORTS = {"http": 80, "https": 443}
 def is_offline() -> bool:
     """Return whether the user forbids connections: --offline, $HF_HUB_OFFLINE or $TRANSFORMERS_OFFLINE."""
     constants = sys.modules.get("huggingface_hub.constants")  # which may be set in the program
-    values = (os.environ.get(name, "").upper() for name in (OFFLINE, "TRANSFORMERS_OFFLINE"))
-    return bool(getattr(constants, OFFLINE, False)) or any(value in {"1", "ON", "YES", "TRUE"} for value in values)
+    variables = (os.environ.get(name) for name in (OFFLINE, "TRANSFORMERS_OFFLINE"))
+    return bool(getattr(constants, OFFLINE, False)) or any(map(_is_true, variables))
+
+
+def _is_true(variable: str | None) -> bool:
+    """Return whether huggingface_hub takes the text of a variable for true."""
+    return (variable or "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 @contextmanager
@@ -39,7 +44,7 @@ def forbid_connections() -> Iterator[None]:
         else:
             os.environ[OFFLINE] = variable
         if (constants := sys.modules.get("huggingface_hub.constants")) is not None:
-            setattr(constants, OFFLINE, bool(constant))
+            setattr(constants, OFFLINE, _is_true(variable) if constant is None else constant)
 
 
 def can_connect(url: str) -> bool:

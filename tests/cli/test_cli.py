@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from command import call
+from layout_files import parquet_row, put_folders, put_parquet
 
 from disbench.cli.main import main
 
@@ -120,6 +123,34 @@ def test_complexity_ranks_and_cuts_a_folder(folder):
     assert len(list(folder.parent.glob("cut/*/*/*"))) == 4
     more = call("data", "complexity", folder, "--parts", "3")
     assert (more.exit_code, more.stderr) == (2, "disbench: 2 images cannot be cut into 3 parts; choose fewer parts\n")
+
+
+def test_complexity_is_that_of_the_masks_that_have_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    put_folders(Path("d"), "original", "mask")
+    shutil.copytree("d/mask", "d/gt")
+    for path in sorted(Path("d/gt").iterdir()):
+        path.rename(path.with_stem(f"other-{path.stem}"))
+    assert call("data", "complexity", "d", "--parts", "2", "--out", "cut").exit_code == 0
+    linked = {path.resolve().relative_to(tmp_path) for path in Path("cut").glob("*/gt/*")}
+    assert linked == set(Path("d/mask").iterdir())
+
+
+def test_parts_of_parquet_files_outlive_the_cache(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
+    put_parquet(tmp_path / "d" / "train.parquet", [parquet_row(0), parquet_row(1)])
+    assert call("data", "complexity", "d", "--parts", "2", "--out", "cut").exit_code == 0
+    assert call("data", "clear-cache").exit_code == 0
+    for part in ("cut/part-1", "cut/part-2"):
+        assert "1 images, paired" in call("data", "verify", "--data", part).stdout
+
+
+def test_verify_names_a_damaged_file_and_compares_it_with_nothing(folder):
+    (folder / "gt" / "a.png").write_bytes((folder / "gt" / "a.png").read_bytes()[:-20])
+    ran = call("data", "verify", "--data", folder)
+    assert (ran.exit_code, ran.stdout.splitlines()[-1]) == (1, "damaged")
+    assert "gt/a.png" in ran.stderr
 
 
 def test_lists_are_for_people_and_programs():

@@ -82,9 +82,14 @@ def test_every_empty_path_of_a_function_is_refused(name, make_pairs, tmp_path, m
         'models = [""]\n[[methods]]\nmodel = "otsu"\n[[datasets]]\ndata = "d"',
         '[[methods]]\nmodel = "otsu"\n[[datasets]]\nimages = ""\ntruth = "gt"',
         '[[methods]]\ntitle = "M"\nmaps = { d = "" }\n[[datasets]]\ndata = "d"',
+        '[[methods]]\nmodel = "otsu"\nmaps = ""\n[[datasets]]\ndata = "d"',
+        '[[methods]]\nmodel = "otsu"\n[[datasets]]\ndata = "d"\ntruth = ""',
+        '[[methods]]\nmodel = "otsu"\n[[datasets]]\ndata = ""\ntruth = "d/gt"',
+        '[[methods]]\nmodel = "otsu"\n[[datasets]]\ndata = "d"\nsplit = ""',
+        '[[methods]]\nmodel = "otsu"\nweights = ""\n[[datasets]]\ndata = "d"',
     ],
 )
 def test_an_empty_path_in_a_suite_is_refused(text, tmp_path):
     (tmp_path / "s.toml").write_text(text)
-    with pytest.raises(InputError, match=r"s\.toml: a path in it is an empty text"):
+    with pytest.raises(InputError, match=r"s\.toml: a path or name in it is an empty text"):
         read_suite(tmp_path / "s.toml")

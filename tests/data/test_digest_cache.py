@@ -162,3 +162,19 @@ def test_verify_reads_all_and_so_does_the_run_after_it(folder, read):
     read.clear()
     assert hash_splits(find_dataset(folder)) == _from_bytes(folder)
     assert sorted(read) == ["a.jpg", "a.png", "b.jpg", "b.png"]
+
+
+def test_digests_of_other_files_of_a_folder_stay_while_these_exist(folder, read):
+    dataset = find_dataset(folder)
+    hash_splits(dataset)
+    (folder / "gt" / "a.png").unlink()
+    (folder / "gt" / "c.png").write_bytes(b"c")
+    cache = digest_cache.DigestCache([folder / "gt"])
+    cache.hash_file(folder / "gt" / "c.png")
+    cache.save()
+    read.clear()
+    names = "a.png", "b.png", "c.png"
+    assert [name in digest_cache.DigestCache([folder / "gt"])._saved[folder / "gt"] for name in names] == [0, 1, 1]
+    again = digest_cache.DigestCache([folder / "gt"])
+    again.hash_file(folder / "gt" / "b.png")
+    assert read == []

@@ -11,7 +11,7 @@ from layout_files import draw, parquet_row, put, put_folders, put_maps, put_parq
 
 import disbench
 from disbench.data import dataset as dataset_module
-from disbench.data.location import find_dataset
+from disbench.data.location import find_dataset, list_subsets
 from disbench.errors import InputError
 
 PAIRS = [
@@ -332,6 +332,22 @@ def test_a_toml_file_describes_any_layout(tmp_path):
     assert check(file, "maps", "--split", "test") == ("Leaves", ["test"])
 
 
+def test_a_folder_with_a_bracket_in_its_name_is_no_glob(tmp_path):
+    put_folders(tmp_path, "im[1]", "gt[1]")
+    (tmp_path / "x.toml").write_text("title = 'x'\n[splits.a]\ntruths='gt[1]'\nimages='im[1]'")
+    assert len(find_dataset(tmp_path / "x.toml").samples) == 2
+
+
+def test_the_names_that_are_listed_select(tmp_path):
+    put_folders(tmp_path, "a", "b")
+    (tmp_path / "x.toml").write_text("title = 'x'\n[splits.dis_vd]\ntruths='b'\n[splits.mine]\ntruths='b'")
+    assert list_subsets(tmp_path / "x.toml") == ("DIS-VD",)
+    with pytest.raises(InputError, match="has no subset 'dis_vd'; did you mean"):
+        find_dataset(tmp_path / "x.toml", "dis_vd", images=False)
+    (tmp_path / "x.toml").write_text("title = 'x'\n[splits.test]\ntruths='b'\n[splits.mine]\ntruths='b'")
+    assert list_subsets(tmp_path / "x.toml") == ("test", "mine")
+
+
 def test_a_missing_toml_file_is_refused():
     refused = call("data", "verify", "--data", "gone.toml")
     assert refused.exit_code == 2
@@ -372,6 +388,10 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         ("title = 'x'\ntruth_kind='soft'\n[splits.a]\ntruths='b'", "truth_kind"),
         ("title = 'x'\n[splits.a]\ntruth='b'", "unknown field `truth`"),
         ("title = 'x'\n[splits.a]\ntruths=''\nimages='c'", "is not a folder"),
+        (
+            "title = 'x'\n[splits.a]\ntruths='b'\nimages='c'\n[splits.A]\ntruths='b'\nimages='c'",
+            "the splits a and A differ only in case",
+        ),
     ],
 )
 def test_a_toml_file_that_describes_nothing_is_refused(tmp_path, text, words):

@@ -175,6 +175,13 @@ def test_objects_in_npy_files_are_never_loaded(tmp_path):
         read_prediction(path)
 
 
+def test_a_negative_side_in_a_npy_file_is_refused(tmp_path):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (-2, -4), }".ljust(117) + b"\n"
+    (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(8))
+    with pytest.raises(InputError, match=r"a\.npy: "):
+        read_prediction(tmp_path / "a.npy")
+
+
 def test_damaged_npy_files_are_refused(tmp_path):
     path = save_npy(tmp_path / "a.npy", HALVES)
     whole = path.read_bytes()

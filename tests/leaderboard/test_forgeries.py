@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from mini_runs import SHIPPED
+from parquet_bytes import encode_parquet
 
 from disbench.cli.main import main
 from disbench.data import dataset
@@ -22,7 +23,7 @@ from disbench.leaderboard.evidence import score_with_intervals
 from disbench.metrics.measurement import Measurement
 from disbench.runs.result import Result
 from disbench.runs.row_log import Row
-from disbench.runs.tables import encode_parquet, read_parquet
+from disbench.runs.tables import read_parquet
 
 SPLIT, METRICS = "DIS-TE1", ("f_weighted", "s_measure", "mae")
 SHIPPED_PART = read_entry(SHIPPED).measured[0]

@@ -15,7 +15,9 @@ from disbench.cli.main import main
 from disbench.data.dataset import TEST_SPLITS
 from disbench.leaderboard.check import check_entries
 from disbench.leaderboard.entry import BOARDS_ROOT, evidence_path, find_entries, list_boards, list_entries, read_entry
-from disbench.leaderboard.evidence import load_measured, submit_run
+from disbench.leaderboard.evidence import load_measured, prepare_entry, submit_run
+from disbench.registry.discovery import list_cards
+from disbench.runs.result import load_run
 
 pytestmark = pytest.mark.usefixtures("shared_bootstraps")
 
@@ -261,7 +263,24 @@ def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_
     result = call("submit", run.folder, "--to", tmp_path / "b", "--as", "../x")
     assert result.exit_code == 2
     assert "cannot name an entry" in result.stderr
+    result = call("submit", run.folder, "--bundle", tmp_path / "b", "--as", "Größe")  # which no bundle may hold
+    assert result.exit_code == 2
+    assert "'Größe' cannot name an entry; give letters from a to z" in result.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_the_paper_of_an_entry_is_that_of_the_model(made, tmp_path):
+    _, run = made
+    paper = prepare_entry(load_run(run.folder), "isnet").entry.paper
+    assert paper == prepare_entry(load_run(run.folder)).entry.paper == dict(list_cards()["diffdis"].paper)
+
+
+def test_rows_without_a_score_that_is_shown_are_omitted():
+    shown = call("leaderboard", "show", "dis5k", "--metrics", "hce", "--split", "DIS-VD").stdout.splitlines()
+    entries = [read_entry(path) for path in list_entries("dis5k")]
+    printed = [part.printed.get("DIS-VD", {}) for entry in entries for part in entry.published]
+    rows = [line for line in shown if " reported " in line or " reproduced " in line]
+    assert len(rows) == sum("hce" in row for row in printed) > 0
 
 
 def test_show_sorts_filters_and_prints_json(board):

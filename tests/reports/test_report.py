@@ -20,6 +20,7 @@ from markupsafe import escape
 
 from disbench.data.dataset import TEST_SPLITS, Sample
 from disbench.errors import InputError
+from disbench.leaderboard.papers.tex_text import plain_text
 from disbench.metrics.catalogue import METRICS, PAPER
 from disbench.metrics.scoring import per_image
 from disbench.reports import cases, grid, html, image_list, latex, markdown, page, table, tiles
@@ -190,6 +191,12 @@ def test_latex_escapes_everything_active(text):
     bare = re.sub(r"\\(?:text\w+\{\}|[{}#$%&_])|\$\\\w+\$|-\{\}(?=-)", "", latex.escape_latex(text))
     assert not set(bare) & set("\\{}#$%&_^~\n")
     assert all(c <= "ſ" for c in bare)
+    assert "--" not in latex.escape_latex(text)
+
+
+def test_hyphens_are_printed_as_they_are():
+    assert latex.escape_latex("a-b--c---d") == "a-b-{}-c-{}-{}-d"
+    assert plain_text(latex.escape_latex("a-b--c---d"))[0] == "a-b--c---d"
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")

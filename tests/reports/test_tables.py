@@ -207,6 +207,7 @@ def test_subsets_are_selected_and_empty_columns_left_out(ours):
         ({"wide": False}, "--wide and --narrow: not in markdown"),
         ({"label": "a}b", "format": "latex"}, "--label a}b"),
         ({"label": "a> #b", "format": "typst"}, "--label a> #b: give letters"),
+        ({"label": "a/b", "format": "typst"}, "--label a/b: give letters, digits and : . _ -, as"),
         ({"marks": "loud", "format": "typst"}, "unknown marks 'loud'; known: bold, colour"),
         ({"width": 3, "format": "latex"}, "--width 3"),
         ({"cite": True, "standalone": True, "format": "latex"}, "give --bib FILE"),

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from fake_runs import make_run
 from hostile import accepted, call, files, refused
+from parquet_bytes import encode_parquet
 
 from disbench.leaderboard.entry import list_entries as entries
-from disbench.runs.tables import encode_parquet, read_parquet
+from disbench.runs.tables import read_parquet
 
 pytestmark = pytest.mark.usefixtures("shared_bootstraps")
 ENTRY = Path("board/dis-mini/diffdis.json")

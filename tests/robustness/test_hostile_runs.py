@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from hostile import TRUTH, accepted, call, data_set, files, nothing_half, opencv, pillow, refused
+from parquet_bytes import encode_parquet
 
-from disbench.runs.tables import encode_parquet, read_parquet
+from disbench.runs.tables import read_parquet
 from disbench.timing.record import Timing, write_timing
 from disbench.timing.rule import FULL
 

@@ -12,12 +12,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "faults"))
 
 import flip_bits
+from parquet_bytes import encode_parquet
 
 from disbench.errors import InputError
 from disbench.runs import api
 from disbench.runs.result import load_run
 from disbench.runs.row_log import RowLogs
-from disbench.runs.tables import encode_parquet, read_parquet
+from disbench.runs.tables import read_parquet
 from disbench.system.checksums import add_checksum, is_damaged
 
 COUNTS = {"scores.parquet": 20, "shards": 10, "seconds.parquet": 5, "run.json": 10, "masks": 3}

@@ -69,6 +69,12 @@ def test_what_a_pattern_leaves_out_is_said(runs):
     assert "two results are called 'X'" in ran.stderr
 
 
+def test_a_result_is_not_called_as_a_picture_of_grids(runs):
+    ran = call("report", "Errors=runs/other", "--format", "csv")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "a result is called 'Errors', as a picture of every grid; give it another title: TITLE=RUN" in ran.stderr
+
+
 def test_a_folder_with_a_bracket_in_its_name_is_no_pattern(runs):
     Path("runs/net").rename("runs/net[1]")
     assert find_runs(Path("runs/net[1]")) == [Path("runs/net[1]") / runs["latest"].name]

@@ -279,6 +279,51 @@ def test_a_plan_counts_the_images_of_a_started_run_and_of_no_other(place, monkey
     assert cells["all_foreground", "Garage & <b>"]["status"] == "to do"
 
 
+@pytest.mark.parametrize("more", ['title = "Otsu"\nmaps = "maps/kitchen"', 'title = "Errors"\nmodel = "otsu"'])
+def test_names_in_the_report_are_checked_before_any_work(place, more):
+    text = f'[[datasets]]\ndata = "kitchen"\n[[methods]]\nmodel = "otsu"\n[[methods]]\n{more}\n'
+    Path("suite.toml").write_text(text, encoding="utf-8")
+    for plan_only in ([], ["--plan"]):
+        ran = suite("--out", "runs", *plan_only)
+        assert ran.exit_code == 2 and not Path("runs").exists()
+        assert re.search(r"'otsu' and 'Otsu' are both called 'Otsu'|is called 'Errors', as a picture", ran.stderr)
+
+
+@pytest.mark.parametrize(
+    ("size", "protocol", "metrics"),
+    [(1, "birefnet,mvanet", "mae"), (2, "birefnet,mvanet", "mae"), (1, "pysod", "mae,camouflage_context")],
+)
+def test_a_plan_is_of_the_runs_that_the_suite_makes(place, size, protocol, metrics):
+    for path in Path("maps/kitchen").iterdir():
+        write(path, np.full((24 * size, 32 * size), 9, np.uint8))
+    text = f'protocol = "{protocol}"\nmetrics = "{metrics}"\n[[datasets]]\ndata = "kitchen"\n'
+    Path("suite.toml").write_text(text + '[[methods]]\ntitle = "M"\nmaps = "maps/kitchen"\n', encoding="utf-8")
+    (before,) = plan("--out", "runs")["cells"]
+    assert (before["status"], before["done"], before["images"]) == ("to do", 0, 2)
+    assert suite("--out", "runs").exit_code == 0
+    (after,) = plan("--out", "runs")["cells"]
+    assert (after["status"], after["bytes"]) == ("done", 0)
+    assert Path(after["run"]).is_dir()
+
+
+@pytest.mark.parametrize(
+    ("data", "protocol", "metrics", "words"),
+    [
+        ('truth = "kitchen/gt"', "pysod", "mae,camouflage_context", "it has no `images`"),
+        ('data = "kitchen"', "birefnet,pysod", "mae", "of another size than the truth"),
+    ],
+)
+def test_a_plan_shows_the_fault_that_the_suite_meets(place, data, protocol, metrics, words):
+    for path in Path("maps/kitchen").iterdir():
+        write(path, np.full((12, 16), 9, np.uint8))
+    text = f'protocol = "{protocol}"\nmetrics = "{metrics}"\n[[datasets]]\n{data}\n'
+    Path("suite.toml").write_text(text + '[[methods]]\ntitle = "M"\nmaps = "maps/kitchen"\n', encoding="utf-8")
+    (cell,) = plan("--out", "runs")["cells"]
+    assert cell["status"] == "missing"
+    ran = suite("--out", "runs")
+    assert ran.exit_code and words in ran.stderr and cell["faults"][0].partition(";")[0] in ran.stderr
+
+
 def test_a_finished_suite_is_planned_as_done_with_every_kind_of_method(finished, monkeypatch):
     isolate_registry(monkeypatch)
     monkeypatch.chdir(finished)

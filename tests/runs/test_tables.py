@@ -9,8 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parquet_bytes import encode_parquet
 
-from disbench.runs.tables import encode_parquet, read_groups, read_parquet
+from disbench.runs.tables import read_groups, read_parquet
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
 COLUMNS = {
@@ -52,8 +53,12 @@ def test_what_is_no_table_is_refused(tmp_path):
 def test_tables_load_no_pandas(tmp_path):
     code = (
         "import sys, numpy as np; from pathlib import Path\n"
-        "from disbench.runs.tables import encode_parquet, read_parquet\n"
-        "path = Path(sys.argv[1]); path.write_bytes(encode_parquet({'a': ['x'], 'b': [1.5], 'c': [np.arange(3)]}))\n"
+        "from disbench.runs.tables import ParquetWriter, read_parquet\n"
+        "path = Path(sys.argv[1])\n"
+        "with path.open('wb') as file:\n"
+        "    writer = ParquetWriter(file)\n"
+        "    writer.write({'a': ['x'], 'b': [1.5], 'c': [np.arange(3)]})\n"
+        "    writer.close()\n"
         "print(read_parquet(path), 'pandas' in sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code, tmp_path / "t"], capture_output=True, text=True, check=True)

@@ -1,5 +1,6 @@
 """Parts of files that killed processes left are removed at the next start, and those of live writers are not."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -156,3 +157,19 @@ def test_a_temporary_folder_is_removed_at_the_end_or_at_the_next_start(tmp_path)
     os.utime(tmp_path / ".00000000-1.part", (1, 1))
     remove_parts(tmp_path)
     assert not parts(tmp_path)
+
+
+def test_a_folder_that_cannot_be_locked_in_any_way_raises_the_reason(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    def open_folders_only(path, flags):
+        if Path(path).name == ".lock":
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real_open(path, flags)
+
+    real_open = os.open
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    monkeypatch.setattr(files.os, "open", open_folders_only)
+    with pytest.raises(OSError, match="Read-only file system"), files.wait_for_folder(tmp_path):
+        pass

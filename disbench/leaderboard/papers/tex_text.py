@@ -36,6 +36,7 @@ NEUTRAL = {
     "hbox": 0, "rlap": 0, "llap": 0, "mathrlap": 0, "smash": 0, "tied": 0, "ensuremath": 0, "href": 1, "parbox": 1,
     "rotatebox": 1, "scalebox": 1, "raisebox": 1, "resizebox": 2,
 }  # fmt: skip
+EMPTY = "\0"  # stands for {} while hyphens become dashes, because it keeps them apart
 INTERVAL = "ci"  # the macro of reports for the two ends of an interval
 
 
@@ -49,7 +50,7 @@ def plain_text(source: str) -> tuple[str, tuple[str, ...]]:
     """Return the text that LaTeX source prints, and the styles in it; see GridCell. ValueError if nested too deep."""
     out = _Rendering()
     _render(source, out, 0)
-    text = "".join(out.text).replace("---", "—").replace("--", "–").replace("-{}-", "--")
+    text = "".join(out.text).replace("---", "—").replace("--", "–").replace(EMPTY, "")
     return " ".join(text.split()), tuple(sorted(out.styles))
 
 
@@ -104,6 +105,7 @@ def _render(source: str, out: _Rendering, depth: int) -> None:
             at = _render_macro(source, at, out, depth)
         elif char == "{":
             group, at = read_group(source, at) or ("", at + 1)
+            out.text.append("" if group else EMPTY)
             _render(group, out, depth + 1)
         elif char in "^_":
             at = _render_script(source, at + 1, char, out, depth)
