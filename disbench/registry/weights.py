@@ -1,5 +1,6 @@
 """Find the weights that a card names: in the cache, on the Hugging Face hub, at an address, or by hand."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from disbench.registry.weights_digests import SUFFIX, check_downloads, read_reco
 from disbench.system.network import is_offline
 from disbench.system.progress import announce_once
 
+HUB = "https://huggingface.co/"
 _SUFFIXES = {*WEIGHTS_SUFFIXES, *KINDS} - {".py"}
 _HUB = re.compile(
     r"https?://(?:huggingface\.co|hf\.co)/(?!datasets/|spaces/)([\w.-]+/[\w.-]+)"
@@ -68,6 +70,35 @@ def find_entry(card: Card, weights: str | None) -> Download | None:
         return card.default_weights
     entry = next((entry for entry in card.weights if entry.name == weights), None)
     return None if entry is None or Path(entry.name).exists() else entry
+
+
+def find_download(card: Card, weights: str | None) -> Download | None:
+    """Find the entry of a card that describes weights: by name or address, or by digest."""
+    if weights is None:
+        return card.default_weights
+    path = Path(weights)
+    names = {weights, path.name, path.stem}
+    owner, name, *parts = [*weights.split("/"), ""]
+    repository, file = f"{owner}/{name}", "/".join(filter(None, parts))
+    for entry in card.weights:
+        # An entry without a file is that of all files of its repository.
+        is_source = hub_source(entry) in [(repository, ""), (repository, file)]
+        if entry.name in names or HUB + weights in entry.urls or is_source:
+            return entry
+    for kind in ("sha256", "md5"):
+        entries = {getattr(entry, kind).lower(): entry for entry in card.weights if getattr(entry, kind)}
+        if entries and path.is_file():
+            with path.open("rb") as opened:
+                digest = hashlib.file_digest(opened, kind).hexdigest()
+            if digest in entries:
+                return entries[digest]
+    return None
+
+
+def find_options(card: Card, weights: str | None) -> dict[str, str]:
+    """Return the options that weights need, by their card: none for weights that it does not describe."""
+    entry = find_download(card, weights)
+    return dict(entry.options) if entry else {}
 
 
 def check_fetchable(card: Card, weights: str | None) -> None:

@@ -13,6 +13,7 @@ from disbench.registry.sources import list_sources
 
 MODULE = "disbench_own_model"
 _SOURCES: set[Path] = set()  # files, and folders of packages, of all models that this process has loaded
+_FOLDERS: list[str] = []  # that are on sys.path for the model that was loaded last
 METHODS = ("prepare", "infer", "restore")
 
 
@@ -45,6 +46,7 @@ def _import_file(path: Path) -> ModuleType:
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
     _forget_modules(path)
     folder = str(path.resolve().parent)
+    _leave_folders()
     sys.path.insert(0, folder)  # the file may import its neighbours, as with `python FILE`
     writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
@@ -56,7 +58,16 @@ def _import_file(path: Path) -> ModuleType:
         sys.dont_write_bytecode = writes_bytecode
         if folder in sys.path:
             sys.path.remove(folder)
+        sys.path.append(folder)  # for imports in functions; at the end, where it hides nothing
+        _FOLDERS.append(folder)
     return module
+
+
+def _leave_folders() -> None:
+    """Remove the folders of files that were loaded before: modules of another one may have the same names."""
+    while _FOLDERS:
+        if (folder := _FOLDERS.pop()) in sys.path:
+            sys.path.remove(folder)
 
 
 def _forget_modules(path: Path) -> None:

@@ -62,7 +62,8 @@ class Steps:
         """
         x: np.ndarray = output.astype(np.float32)
         if self.activation == "sigmoid":
-            x = 1 / (1 + np.exp(-x))
+            with np.errstate(over="ignore"):  # of very low logits, whose sigmoid is 0
+                x = 1 / (1 + np.exp(-x))
         low, high = float(x.min()), float(x.max())
         in_range = self.stretch == "min-max" or (low > -1e-3 and high < 1.001)
         if not np.isfinite([low, high]).all() or not in_range:
@@ -73,7 +74,8 @@ class Steps:
         if x.shape != size:
             x = cv2.resize(x, size[::-1], interpolation=cv2.INTER_LINEAR)
         if self.stretch == "min-max":
-            x = (x - x.min()) / (x.max() - x.min()) if high > low else np.zeros_like(x)
+            low, high = x.min(), x.max()
+            x = (x - low) / (high - low) if high > low else np.zeros_like(x)
         return np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)
 
     def _rounded_size(self, image: np.ndarray) -> tuple[int, int]:

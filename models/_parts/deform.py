@@ -19,7 +19,8 @@ MANY_SAMPLES = 1 << 26  # floats per chunk on other devices, where each chunk co
 def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     """Convolve with stride 1 and same padding; each tap is moved and weighted at each pixel.
 
-    Values between pixels are bilinear, values outside the image are 0.
+    Values between pixels are bilinear, values outside the image are 0. Coordinates are at least float32: in half
+    precision they are whole numbers at best from pixel 256 on.
 
     Args:
         x: Input (b, c, h, w).
@@ -34,8 +35,9 @@ def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Te
     if compiled and x.is_cuda:
         return compiled(x, offset, weight, padding=k // 2, mask=mask)
     b, c, h, w = x.shape
-    steps = torch.arange(k, dtype=x.dtype, device=x.device) - k // 2
-    down, right = offset.view(b, k * k, 2, h, w).unbind(2)
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))
+    steps = torch.arange(k, dtype=precise.dtype, device=x.device) - k // 2
+    down, right = offset.to(precise.dtype).view(b, k * k, 2, h, w).unbind(2)
     rows = down + steps.repeat_interleave(k)[:, None, None] + torch.arange(h, device=x.device)[:, None]
     columns = right + steps.repeat(k)[:, None, None] + torch.arange(w, device=x.device)
     grid = torch.stack((_normalise_coordinates(columns, w), _normalise_coordinates(rows, h)), -1)
@@ -43,7 +45,7 @@ def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor) -> Te
     chunk_rows = max(1, SAMPLES.get(x.device.type, MANY_SAMPLES) // (b * c * k * k * w))
     chunks = []
     for chunk_grid, chunk_mask in zip(grid.split(chunk_rows, 2), mask.split(chunk_rows, 2), strict=True):
-        samples = functional.grid_sample(x, chunk_grid.flatten(1, 2), align_corners=False)
+        samples = functional.grid_sample(precise, chunk_grid.flatten(1, 2), align_corners=False).to(x.dtype)
         samples = samples.view(b, c, k * k, -1) * chunk_mask.flatten(2)[:, None]
         chunks.append((weight.flatten(1) @ samples.flatten(1, 2)).unflatten(2, (-1, w)))
     return torch.cat(chunks, 2)

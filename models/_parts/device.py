@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -38,41 +39,48 @@ def choose_device(name: str | None) -> str:
 def fp32_precision(*, tf32: bool) -> Iterator[None]:
     """Let float32 matrix products and convolutions use TF32 within the block, or not; the setting is torch's own.
 
-    It is that of the process, so threads that are in such blocks at once share it: the last one to leave restores it.
+    It is that of the process, so threads that are in such blocks at once share it: the block that was entered last
+    decides, and the last one to leave restores what was there before.
     """
+    block = _Block(tf32=tf32)
     with _lock:
-        if not _blocks or _blocks[-1].tf32 != tf32:
-            _blocks.append(_Block(tf32))
-        block = _blocks[-1]
-        block.users += 1
+        if not _blocks:
+            _before.append(_Setting())
+        _blocks.append(block)
+        _set_tf32(tf32)
     try:
         yield
     finally:
         with _lock:
-            block.users -= 1
-            if not block.users:
-                _blocks.remove(block)
-                block.restore()
+            _blocks.remove(block)
+            if _blocks:
+                _set_tf32(_blocks[-1].tf32)
+            else:
+                _before.pop().restore()
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Block:
-    """The setting of blocks that overlap, and of what was there before.
+    """A block that has not ended."""
+
+    tf32: bool
+
+
+class _Setting:
+    """The setting of torch at the time when this was made.
 
     torch has two interfaces for it. The older one refuses to be read where a program used the newer one, so the newer
-    one is read where it exists. The older one is set, which sets both, since the compiler reads it.
+    one is read where it exists.
     """
 
-    def __init__(self, tf32: bool):
-        self.tf32, self.users = tf32, 0
+    def __init__(self) -> None:
         self.newer = _precision_settings()
         self.before = [setting.fp32_precision for setting in self.newer]
         self.products = _read_or(torch.get_float32_matmul_precision, "")
         self.convolutions = _read_or(_allows_tf32, None)
-        torch.set_float32_matmul_precision("high" if tf32 else "highest")
-        torch.backends.cudnn.allow_tf32 = tf32
 
     def restore(self) -> None:
-        """Set what was there before."""
+        """Set it again."""
         if self.products:
             torch.set_float32_matmul_precision(self.products)
         if self.convolutions is not None:
@@ -81,8 +89,15 @@ class _Block:
             setting.fp32_precision = value
 
 
+def _set_tf32(tf32: bool) -> None:
+    """Set the older interface, which sets both, since the compiler reads it."""
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
 _lock = Lock()
 _blocks: list[_Block] = []
+_before: list[_Setting] = []  # of the program, while there are blocks
 
 
 def _precision_settings() -> list[Any]:

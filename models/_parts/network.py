@@ -106,7 +106,8 @@ class Weights:
 
     def count_classes(self, name: str) -> int:
         """Return the number of rows of a tensor, 1 if it is missing; InputError for more than 2."""
-        classes = len(self.state[name]) if self.state and name in self.state else 1
+        tensor = self.state.get(name) if self.state else None
+        classes = len(tensor) if tensor is not None and tensor.ndim else 1
         if classes > 2:
             raise InputError(f"{self.path}: has {classes} classes; a map needs 1, or 2 (background and foreground)")
         return classes

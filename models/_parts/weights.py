@@ -173,12 +173,15 @@ def to_safetensors(module: nn.Module, metadata: dict[str, str] | None = None) ->
 def read_training_size(path: Path) -> str:
     """Return the training size (pixels per side) in a .safetensors file's metadata; "" if the file has none.
 
-    InputError for a value that cannot be a size.
+    InputError for a file that cannot be read, and for a value that cannot be a size.
     """
     if path.suffix != ".safetensors":
         return ""
-    with safe_open(path, "pt") as file:
-        size = (file.metadata() or {}).get(SIZE, "")
+    try:
+        with safe_open(path, "pt") as file:
+            size = (file.metadata() or {}).get(SIZE, "")
+    except Exception as error:  # safetensors raises several kinds on damaged bytes
+        raise InputError(f"{path}: not a readable weights file ({first_line(error) or 'empty'})") from error
     if size and not re.fullmatch(r"[1-9]\d{0,3}", size):
         raise InputError(f"{path}: its {SIZE} is {size[:20]!r}, not a size in pixels; save the file without it")
     return size

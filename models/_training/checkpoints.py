@@ -1,7 +1,8 @@
 """Files of a training: the checkpoint that it resumes from, its log, and the weights of its best validations."""
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -90,9 +91,10 @@ def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tupl
     path = require_regular_file(state.checkpoint)
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
+        before, step, seconds = saved["identity"], saved["step"], saved["seconds"]
     except Exception as error:  # torch's unpickler fails on damaged bytes with any kind of exception
         raise InputError(f"{path}: damaged, or not a checkpoint; remove it to start again") from error
-    _check_identity(path, saved["identity"], state.identity)
+    _check_identity(path, before, state.identity)
     saved_pictures = saved.get("pictures")  # checkpoints of earlier versions have no digest
     if saved_pictures and state.pictures_digest and saved_pictures != state.pictures_digest:
         raise InputError(f"{path}: trained on other pictures; give the --data that it started with, or another --out")
@@ -100,16 +102,23 @@ def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tupl
         raise InputError(f"{path}: trained with other inputs; give the --input that it started with, or another --out")
     for key, module in modules.items():
         module.load_state_dict(saved[key])
-    return saved["step"], saved["seconds"]
+    return step, seconds
 
 
 def truncate_log(log: Path, step: int) -> None:
     """Drop the lines after `step`, which are about to be logged again."""
-    # A complete line ends in a newline; what follows the last newline is torn.
-    *lines, _ = log.read_text(encoding="utf-8").split("\n") if step else [""]
     with report_unreadable(log, "damaged, or not the log of a training", "remove it and the checkpoint next to it"):
+        # A complete line ends in a newline; what follows the last newline is torn.
+        *lines, _ = log.read_text(encoding="utf-8").split("\n") if step else [""]
         retained = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
     write_atomic(log, "".join(retained).encode())
+
+
+def read_scores(log: Path, keys: Sequence[str]) -> dict[str, float] | None:
+    """Return scores of the last line of a log, as rounded there; None if it has none."""
+    with report_unreadable(log, "damaged, or not the log of a training"):
+        line = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
+        return {key: line[key] for key in keys} if keys[0] in line else None
 
 
 def keep_best(log: Path, score: str, count: int, content: Callable[[], bytes]) -> None:
@@ -128,8 +137,9 @@ def keep_best(log: Path, score: str, count: int, content: Callable[[], bytes]) -
     latest = f"{log.stem}-{lines[-1]['step']}.safetensors"
     if latest in names:
         write_atomic(log.with_name(latest), content())
-    for old in log.parent.glob(f"{log.stem}-*.safetensors"):
-        if old.name not in names:
+    own = re.compile(rf"{re.escape(log.stem)}-\d+\.safetensors")  # and not what a user calls isnet-general.safetensors
+    for old in list(log.parent.iterdir()):
+        if own.fullmatch(old.name) and old.name not in names:
             old.unlink()
 
 

@@ -154,6 +154,8 @@ def _find_validation_samples(
         subsets = list_subsets(location)
         names = _select_subsets(subsets, VALIDATION_WORDS)
         names = names or [name for name in subsets if name not in _select_subsets(subsets, TRAINING_WORDS)]
+        if subsets and not names:
+            raise InputError(f"{location}: has only subsets to train on ({list_names(list(subsets))}); give another")
         return pair(find_dataset(location, ",".join(names) or None, progress=progress)).samples
     except InputError as error:
         raise InputError(f"--validate: {error}") from None

@@ -1,6 +1,8 @@
 """The interface of a method's `train.py`: its networks and their losses."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ class Training(Protocol):
     stages: tuple[str, ...]  # networks to train, one after the other; the last is the model
     multiple: int  # sides of pictures are multiples of this
     opens_folder: bool = False  # whether weights are a folder, which all stages start from, instead of a file
+    options: Mapping[str, str] = MappingProxyType({})  # options that the weights to start from need, by their card
 
     def network(self, stage: str, size: int) -> nn.Module:
         """Build a stage's network, drawn from torch's global generator, for pictures of `size` pixels a side."""

@@ -28,7 +28,7 @@ from disbench.models._parts import weights as files
 from disbench.models._training import data
 from disbench.models._training import inputs as additional
 from disbench.models._training.changes import change_inputs, draw_change
-from disbench.models._training.checkpoints import RunState
+from disbench.models._training.checkpoints import RunState, read_scores
 from disbench.models._training.context import TrainingContext
 from disbench.models._training.loading import choose_workers
 from disbench.models._training.loop import Hooks, fit
@@ -37,13 +37,14 @@ from disbench.models._training.schedule import Schedule
 from disbench.models._training.task import Task
 from disbench.registry.discovery import list_cards
 from disbench.registry.loading import get_card, import_attribute
-from disbench.registry.weights import resolve_weights
+from disbench.registry.weights import find_options, resolve_weights
 from disbench.runs.outputs import check_output
 from disbench.system.files import write_atomic
 from disbench.system.variables import read_count
 
 MAX_MEMORY = 2 << 30  # bytes; pictures that take more are read from their files each time
 VALIDATE_EVERY = 500
+SCORES = ("f_max", "mae")  # of a validation
 EMA_SPANS = 20  # the moving average covers at most 1 / EMA_SPANS of the steps
 
 
@@ -102,6 +103,7 @@ def train_model(
     training: Training = import_attribute(card, card.training)()
     if recipe.size % training.multiple:
         raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")
+    training.options = find_options(card, recipe.weights) if recipe.weights else {}
     recipe = replace(recipe, weights=resolve_weights(card, recipe.weights) or "")
     for stage in training.stages:
         check_output(context.out / training.name_weights(stage), [recipe.weights, *recipe.backbone])
@@ -179,7 +181,7 @@ def train_stages(
         path = context.out / training.name_weights(stage)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, files.to_safetensors(net, metadata))
-        scores = task.score(net) if validate_every else None
+        scores = (read_scores(state.log, SCORES) or task.score(net)) if validate_every else None
     return scores
 
 
@@ -218,7 +220,9 @@ class _StageTask(Task):
         return _Batch(step=step, images=images, labels=self.training.labels(masks), inputs=inputs)
 
     def losses(self, net: nn.Module, batch: _Batch) -> dict[str, Tensor]:
-        torch.manual_seed(batch.step)  # so that dropout depends on nothing but the step, after a resume too
+        # So that dropout and noise depend on the seed, the stage and the step alone, after a resume too.
+        rng = np.random.default_rng([self.recipe.seed, self.number, batch.step, 1])
+        torch.manual_seed(int(rng.integers(2**63)))
         images, labels = (x.to(self.device, non_blocking=True) for x in (batch.images, batch.labels))
         return self.training.losses(net, images, labels, **additional.to_device(batch.inputs, self.device))
 
@@ -298,9 +302,9 @@ def validate_network(
         prediction = training.predict(net, x, **additional.to_device(inputs, device))[0].cpu().numpy()
         prediction = cv2.resize(prediction, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
         levels = np.rint(np.clip(prediction, 0, 1) * 255).astype(np.uint8)
-        measurements.append(measure(levels, truth, metrics="f_max,mae"))
-    scores = score(measurements, metrics="f_max,mae")
-    return {"f_max": scores["f_max"], "mae": scores["mae"]}
+        measurements.append(measure(levels, truth, metrics=SCORES))
+    scores = score(measurements, metrics=SCORES)
+    return {key: scores[key] for key in SCORES}
 
 
 def normalised(images: Tensor, mean: Any, deviation: Any) -> Tensor:

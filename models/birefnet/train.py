@@ -7,6 +7,9 @@ flow into that label. The authors' last epochs, without cross entropy and with l
 authors start from a Swin trained on ImageNet.
 """
 
+import math
+import re
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -19,6 +22,7 @@ from disbench.models.birefnet.network import BiRefNet, detect_swin
 from disbench.models.birefnet.predictor import DEVIATION, MEAN
 
 LEVELS = (4, 3, 2)
+PATCH_READER = re.compile(r"decoder\.ipt_blk\d\.conv1\.weight")
 
 
 class Training(supervised.Training):
@@ -59,8 +63,20 @@ class Training(supervised.Training):
         return net(supervised.normalised(images, MEAN, DEVIATION))[:, 0].sigmoid()
 
     def learned(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Convert a checkpoint to start from to the names of this network."""
-        return swin.drop_buffers(state)
+        """Convert a checkpoint to start from to the names of this network, and to its order of patches."""
+        state = swin.drop_buffers(state)
+        return to_legacy_patches(state) if self.options.get("patches") == "current" else state
+
+
+def to_legacy_patches(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Reorder the channels of convolutions that read patches, from the order "current" to "legacy"; maps are equal."""
+    reordered = {}
+    for name, tensor in state.items():
+        if PATCH_READER.fullmatch(name):
+            side = math.isqrt(tensor.shape[1] // 3)
+            tensor = tensor.unflatten(1, (3, side, side)).permute(0, 3, 2, 1, 4, 5).flatten(1, 3).contiguous()
+        reordered[name] = tensor
+    return reordered
 
 
 def map_loss(logits: Tensor, masks: Tensor) -> Tensor:

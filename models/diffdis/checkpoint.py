@@ -25,6 +25,7 @@ class Checkpoint:
         size: side in pixels of the square images that the weights were trained for; None: the card's.
         state: name of the U-Net's state dict in its file; "" if the file has only one version of it.
         files: files that U-Net and VAE were read from; () where they are not known.
+        base: the Stable Diffusion folder or id that the VAE is from; "" for weights with a VAE and prompt of their own.
     """
 
     unet: DiffDISUNet
@@ -34,3 +35,4 @@ class Checkpoint:
     size: int | None = None
     state: str = ""
     files: tuple[Path, ...] = ()
+    base: str = ""

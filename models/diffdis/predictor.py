@@ -95,6 +95,8 @@ class DiffDIS:
             warn_if_short(needed, self.device, card.title, self.memory_advice)
         opened = time.time_ns()
         checkpoint = self.load_checkpoint(weights, base, state)
+        if base and not checkpoint.base:
+            raise InputError(f"--option base={base}: these weights have a VAE and prompt of their own; omit it")
         self.weights_state = checkpoint.state
         names = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}
         details = ", ".join(filter(None, [Path(weights or "").name, state]))

@@ -246,7 +246,7 @@ def _load_authors(path: Path, base: str, wanted: str | None) -> Checkpoint:
     check_prompt(text, unet, source)
     # The base's prediction type and spacing of steps are ignored: these weights learned epsilon at t = 999.
     parts = files.list_files(base, "unet/config.json", "vae/*")
-    return Checkpoint(unet, vae, text, "epsilon", state=label, files=(path, *parts) if parts else ())
+    return Checkpoint(unet, vae, text, "epsilon", state=label, files=(path, *parts) if parts else (), base=base)
 
 
 def autoencoder(base: str) -> AutoencoderKL:

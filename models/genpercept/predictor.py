@@ -19,7 +19,7 @@ from disbench.models.diffdis.conditioning import fold_upsampling
 from disbench.models.diffdis.layouts import compute_in_place
 from disbench.models.genpercept.network import Networks
 from disbench.models.genpercept.steps import V1, V2
-from disbench.models.genpercept.weights import BASE, build_untrained, load_networks
+from disbench.models.genpercept.weights import build_untrained, load_networks
 from disbench.registry.card import Card
 from disbench.system.files import require_path
 
@@ -30,13 +30,13 @@ class Options:
 
     Attributes:
         processing_res: Pixels of the longer side, 0 for the image's size; default: the card's.
-        base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2.
+        base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2; default: weights.BASE.
         prompt: File of the empty prompt's embedding, for version 1; default: empty_text_embed.npy in the folder.
         state: State dict of the U-Net's file, for a file that has several, such as "ema"; default: the plain one.
     """
 
     processing_res: str | int | None = None
-    base: str = BASE
+    base: str | None = None
     prompt: str | None = None
     state: str = ""
 
@@ -60,13 +60,15 @@ class Predictor:
             raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
         given = Options(**options)
         state, size = given.state, given.processing_res
-        require_path("option base", given.base)  # an empty one would be the current folder
+        if given.base is not None:
+            require_path("option base", given.base)  # an empty one would be the current folder
         self.device = choose_device(device)
         opened = time.time_ns()
         self.longest = card.pipeline["size"] if size is None else _parse_pixels(size)
         if weights == "untrained":
-            if state:
-                raise InputError(f"--option state={state}: untrained weights are from no file; omit one of them")
+            for key in ("state", "base", "prompt"):
+                if text := getattr(given, key):
+                    raise InputError(f"--option {key}={text}: untrained weights are from no file; omit one of them")
             version, networks = "v2", build_untrained()
         else:
             version, networks = load_networks(weights, given.base, given.prompt, state)

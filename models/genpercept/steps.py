@@ -18,9 +18,10 @@ class V1:
     @staticmethod
     def prepare(image: np.ndarray, longest: int) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W) in [-1, 1], resized by Pillow's bicubic."""
+        size = fit_size(image.shape[:2], longest)
         resized = Image.fromarray(image)
         if longest:
-            resized = resized.resize(fit_size(image.shape[:2], longest)[::-1], Image.Resampling.BICUBIC)
+            resized = resized.resize(size[::-1], Image.Resampling.BICUBIC)
         return torch.from_numpy((np.asarray(resized) / 255.0 * 2.0 - 1.0).astype(np.float32)).permute(2, 0, 1)
 
     @staticmethod
@@ -46,9 +47,10 @@ class V2:
     @staticmethod
     def prepare(image: np.ndarray, longest: int) -> Tensor:
         """uint8 (h, w, 3) -> float32 (3, H, W) in [-1, 1], resized with antialiasing and rounded to 8 bit."""
+        size = fit_size(image.shape[:2], longest)
         levels = torch.from_numpy(image).permute(2, 0, 1)[None].float()
         if longest:
-            levels = _resized(levels, fit_size(image.shape[:2], longest)).round()
+            levels = _resized(levels, size).round()
         return (levels / 255 * 2 - 1)[0].contiguous()
 
     @staticmethod
@@ -64,9 +66,9 @@ class V2:
 
 
 def fit_size(size: tuple[int, int], longest: int) -> tuple[int, int]:
-    """Scale (h, w) to a longer side of `longest` pixels, truncated; InputError if the shorter side gets too small."""
+    """Scale (h, w) to a longer side of `longest` pixels, truncated; 0 keeps it. InputError for too small a side."""
     height, width = size
-    factor = min(longest / width, longest / height)
+    factor = min(longest / width, longest / height) if longest else 1
     scaled = int(height * factor), int(width * factor)
     if min(scaled) < SMALLEST:
         fault = f"its shorter side would have fewer than {SMALLEST} pixels at processing_res={longest}"

@@ -28,13 +28,13 @@ DOWNLOADS = (*(f"{folder}/{FILE}" for folder in VERSIONS), "unet_dis_v1/config.j
 
 
 def load_networks(
-    name: str, base: str = BASE, prompt: str | None = None, state: str = ""
+    name: str, base: str | None = None, prompt: str | None = None, state: str = ""
 ) -> tuple[str, Networks]:
     """Load a version's networks.
 
     Args:
         name: A folder that contains one of VERSIONS, such a folder itself, or a Hugging Face name.
-        base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2.
+        base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2; default: BASE.
         prompt: File of the empty prompt's embedding, for version 1; default: PROMPT in the folder.
         state: Value of --option state: the U-Net to use of a file that has several, "" if missing.
 
@@ -42,7 +42,7 @@ def load_networks(
         "v1" or "v2", and the networks.
 
     Raises:
-        InputError: A file is missing or does not fit.
+        InputError: A file is missing or does not fit, or an option is of the other version.
     """
     path = find_weights(name, DOWNLOADS)
     if path.name in VERSIONS and (path / FILE).is_file():
@@ -53,9 +53,13 @@ def load_networks(
             fault = f"has several ({', '.join(present)}); name one of them" if present else "has none"
             raise InputError(f"{path}: must be a folder with {FILE} in one of {', '.join(VERSIONS)}, but {fault}")
         root, folder = path, present[0]
-    if VERSIONS[folder] == "v1":
+    version = VERSIONS[folder]
+    if unused := base if version == "v1" else prompt:
+        option, owned = ("base", "a VAE") if version == "v1" else ("prompt", "a base with a prompt")
+        raise InputError(f"--option {option}={unused}: {version} has {owned} of its own; omit it")
+    if version == "v1":
         return "v1", _load_v1(root / folder / FILE, Path(prompt) if prompt else root / PROMPT, state)
-    return "v2", _load_v2(root / folder / FILE, base, state)
+    return "v2", _load_v2(root / folder / FILE, base or BASE, state)
 
 
 def build_untrained(seed: int = 0) -> Networks:

@@ -112,13 +112,15 @@ def nearest_features(x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         size: Grid (h, w) of the points.
 
     Returns:
-        Offsets (b, 2, n), down and right in units of half a pixel of x, and features (b, c, n).
+        Offsets (b, 2, n), down and right in units of half a pixel of x, and features (b, c, n). Offsets of features in
+        half precision are float32, since coordinates need it.
     """
-    points, centres = (_centres(grid, x).expand(len(x), -1, -1, -1) for grid in (size, x.shape[-2:]))
+    precise = x.to(torch.promote_types(x.dtype, torch.float32))
+    points, centres = (_centres(grid, precise).expand(len(x), -1, -1, -1) for grid in (size, x.shape[-2:]))
     grid = points.flip(1).permute(0, 2, 3, 1)  # grid_sample takes x before y
-    nearest, origin = (functional.grid_sample(y, grid, mode="nearest", align_corners=False) for y in (x, centres))
-    scale = x.new_tensor(x.shape[-2:])[:, None, None]
-    return ((points - origin) * scale).flatten(2), nearest.flatten(2)
+    nearest, origin = (functional.grid_sample(y, grid, mode="nearest", align_corners=False) for y in (precise, centres))
+    scale = precise.new_tensor(x.shape[-2:])[:, None, None]
+    return ((points - origin) * scale).flatten(2), nearest.flatten(2).to(x.dtype)
 
 
 def enlarge(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -58,8 +58,9 @@ class Predictor:
         self.seed, self.windows = int(seed), windows
         self.takes_truth = windows == "truth"
         trained = Path(weights) / "unet" / FILES[0]
+        origin = "--option size" if size else f"{trained}: its size"
         size = size or (read_training_size(trained) if trained.is_file() else "")
-        side = parse_size(size, card.pipeline["size"], 64)
+        side = parse_size(size, card.pipeline["size"], 64, origin)
         self.size = (side, side)
         self.device = choose_device(device)
         opened = time.time_ns()

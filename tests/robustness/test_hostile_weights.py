@@ -282,13 +282,28 @@ def test_a_recipe_that_is_no_text(data):
     refused(call("train", "r.toml", "--data", "d", "--out", "out"), "r.toml: not a recipe")
 
 
-@pytest.mark.parametrize("data", [b"", b"text", saved(ONE)[:-200], saved({"hook": Malicious()})])
+@pytest.mark.parametrize(
+    "data", [b"", b"text", saved(ONE)[:-200], saved({"hook": Malicious()}), saved(ONE), saved([1])]
+)
 def test_a_training_checkpoint(data):
     Path("unet.pt").write_bytes(data)
     with pytest.raises(InputError, match=r"unet\.pt: damaged, or not a checkpoint; remove it"):
         checkpoints = import_module("disbench.models._training.checkpoints")
         checkpoints.restore_checkpoint(checkpoints.RunState(out=Path(), identity=None, name="unet"), {})
     assert not Path(RAN).exists()
+
+
+def test_a_training_log_that_is_gone():
+    checkpoints = import_module("disbench.models._training.checkpoints")
+    with pytest.raises(InputError, match=r"unet\.jsonl: .*; remove it and the checkpoint next to it"):
+        checkpoints.truncate_log(Path("unet.jsonl"), 3)
+
+
+def test_a_damaged_unet_of_lawdis():
+    Path("lawdis/unet").mkdir(parents=True)
+    Path("lawdis/unet/diffusion_pytorch_model.safetensors").write_bytes(b"truncated download")
+    asked = ("--model", "lawdis", "--weights", "lawdis", "--device", "cpu")
+    refused(call("run", *asked, "--data", "d", "--out", "out"), "lawdis/unet/diffusion_pytorch_model.safetensors: not a readable weights file")
 
 
 def test_an_unknown_model_to_train_is_refused_before_a_folder_is_made():

@@ -185,10 +185,12 @@ def test_weights_are_recognised_by_name_address_and_digest(tmp_path):
             Download(name="shipped", trained_on=("A/a",)),
             Download(name="named.pth", urls=("https://x",), trained_on=("B/b",)),
             Download(name="hub", urls=("https://huggingface.co/me/net",), trained_on=("C/c",)),
+            Download(name="hub2", urls=("https://huggingface.co/me/two/blob/main/a/x.pth",), trained_on=("E/e",)),
             Download(name="md5", urls=("https://x",), md5=hashlib.md5(b"weights").hexdigest(), trained_on=("D/d",)),
         ),
     )
     named = {None: ("A/a",), "x/named.pth": ("B/b",), "me/net": ("C/c",), str(renamed): ("D/d",), "untrained": ()}
+    named |= {"me/net/sub/x.pth": ("C/c",), "me/two/a/x.pth": ("E/e",), "me/two/b.pth": UNSTATED, "me/two": UNSTATED}
     assert {weights: find_training(card, weights) for weights in named} == named
     assert find_training(card, "other.pth") == UNSTATED
     assert find_training(get_card("otsu"), None) == ()

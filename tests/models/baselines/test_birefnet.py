@@ -1,6 +1,7 @@
 """BiRefNet against the answers of its authors' own code, in tests/goldens/birefnet."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,14 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from disbench.errors import InputError
+from disbench.inference import model as inference_model
 from disbench.inference.model import load_model
 from disbench.models._parts.network import Weights
 from disbench.models._parts.swin import drop_buffers
 from disbench.models._parts.weights import load_module
 from disbench.models.birefnet import predictor
 from disbench.models.birefnet.network import BiRefNet, cut_patches
+from disbench.models.birefnet.train import Training
 from disbench.registry.loading import get_card
 
 ANSWERS = np.load(GOLDENS / "birefnet" / "answers.npz")
@@ -186,3 +189,30 @@ def test_other_weights_are_refused(tmp_path):
     torch.save({"bb.norm0.bias": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(InputError, match=r"other\.pth: not the weights of this BiRefNet; .*bb\.layers\.0"):
         load_model("birefnet", str(tmp_path / "other.pth"), "cpu")
+
+
+def test_weights_get_the_options_of_their_card(tiny, tmp_path, monkeypatch):
+    named = tmp_path / "birefnet_finetuned_toonout.pth"
+    named.write_bytes(tiny.read_bytes())
+    card = get_card("birefnet")
+    entry = next(entry for entry in card.weights if "toonout" in entry.name)
+    changed = replace(card, weights=(replace(entry, name=named.name, options=dict(patches="current", size="64")),))
+    monkeypatch.setattr(inference_model, "get_card", lambda _: changed)
+    loaded = load_model("birefnet", str(named), "cpu")
+    assert loaded.identity["patches"] == "current" and loaded.predictor.size == (64, 64)
+    given = load_model("birefnet", str(named), "cpu", patches="legacy")
+    assert given.identity["patches"] == "legacy" and given.predictor.size == (64, 64)
+
+
+def test_a_training_converts_the_order_of_patches(tiny):
+    state = drop_buffers({name.removeprefix("_orig_mod."): x for name, x in torch.load(tiny).items()})
+    training = Training()
+    training.options = {"patches": "current"}
+    image = torch.from_numpy(np.random.default_rng(0).normal(size=(1, 3, 64, 64))).float()
+    current, legacy = BiRefNet("tiny", "current").eval(), BiRefNet("tiny").eval()
+    current.load_state_dict(state, strict=False)
+    legacy.load_state_dict(training.learned(state), strict=False)
+    with torch.inference_mode():
+        torch.testing.assert_close(legacy(image), current(image), rtol=0, atol=1e-4)
+        legacy.load_state_dict(state)
+        assert (legacy(image) - current(image)).abs().max() > 1e-2

@@ -36,6 +36,15 @@ def test_without_offsets_it_is_a_convolution_however_it_is_split(samples, monkey
     torch.testing.assert_close(answer, functional.conv2d(x, weight, padding=1))
 
 
+def test_coordinates_are_not_rounded_to_half_precision():
+    """From pixel 256 on, bfloat16 has only even numbers."""
+    torch.manual_seed(0)
+    x, weight, offset = torch.randn(1, 2, 4, 300), torch.randn(2, 2, 3, 3), torch.rand(1, 18, 4, 300)
+    half = [tensor.bfloat16() for tensor in (x, offset, torch.ones(1, 9, 4, 300), weight)]
+    expected = naive(*(tensor.float() for tensor in half))
+    torch.testing.assert_close(deform_conv2d(*half).float(), expected, rtol=0.05, atol=0.05)
+
+
 def test_it_is_split_for_a_cpus_cache_alone(monkeypatch):
     parts, sample = [], functional.grid_sample
     monkeypatch.setattr(functional, "grid_sample", lambda *args, **kwargs: parts.append(1) or sample(*args, **kwargs))

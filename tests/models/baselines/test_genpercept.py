@@ -39,7 +39,8 @@ def folders(tmp_path_factory):
 
 def model(folders, version, **options):
     both, base = folders
-    return load_model("genpercept", str(both / f"unet_dis_{version}"), "cpu", base=str(base), **options)
+    based = {"base": str(base)} if version == "v2" else {}  # version 1 has a VAE of its own
+    return load_model("genpercept", str(both / f"unet_dis_{version}"), "cpu", **based, **options)
 
 
 @pytest.mark.parametrize("size", [64, 0])
@@ -192,6 +193,16 @@ def test_wrong_options_and_bases_are_named(folders, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"empty: no unet/ of Stable Diffusion 2\.1"):
         load_model("genpercept", str(folders[0] / "unet_dis_v2"), "cpu", base=str(tmp_path / "empty"))
+
+
+def test_options_of_the_other_version_and_small_images_are_refused(folders):
+    both, base = folders
+    for version, option, words in (("v1", {"base": str(base)}, "a VAE"), ("v2", {"prompt": "p.npy"}, "a base with")):
+        with pytest.raises(InputError, match=rf"--option {next(iter(option))}=.*: {version} has {words}"):
+            load_model("genpercept", str(both / f"unet_dis_{version}"), "cpu", **option)
+    for steps in (V1, V2):
+        with pytest.raises(InputError, match="fewer than 8 pixels at processing_res=0"):
+            steps.prepare(np.zeros((4, 200, 3), np.uint8), 0)
 
 
 def test_a_foreign_base_is_refused_in_one_line(folders, tmp_path):

@@ -36,6 +36,13 @@ def saved(path, state):
     return str(path)
 
 
+def test_coordinates_are_not_rounded_to_half_precision():
+    features = torch.arange(300.0).expand(1, 1, 4, 300).bfloat16()
+    half, whole = (nearest_features(x, (8, 600)) for x in (features, features.float()))
+    for mine, expected in zip(half, whole, strict=True):
+        torch.testing.assert_close(mine.float(), expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(("classes", "stride"), [(1, 2), (2, 8), (19, 16)])
 def test_the_network_answers_as_the_authors(one_class, classes, stride):
     with torch.device("meta"):

@@ -14,10 +14,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+import disbench
 from disbench.data.images import read_image
 from disbench.data.location import find_dataset
 from disbench.errors import InputError, SeveralStates
 from disbench.inference import model
+from disbench.models._parts.device import fp32_precision
 from disbench.models.diffdis import conditioning, layouts, pipeline, predictor, validate, weights
 from disbench.models.diffdis.unet import DiffDISUNet
 from disbench.registry.loading import get_card
@@ -394,6 +396,24 @@ def test_compiled_parts_answer_as_the_plain_ones(monkeypatch):
     torch._dynamo.utils.counters.clear()
     torch.testing.assert_close(compiled.infer(batch), plain.infer(batch), rtol=0, atol=1e-4)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2  # else it would be compiled in name alone
+
+
+def test_blocks_of_tf32_may_end_in_any_order():
+    before = torch.get_float32_matmul_precision()
+    for first in (0, 1):
+        blocks = [fp32_precision(tf32=True), fp32_precision(tf32=False)]
+        for block in blocks:
+            block.__enter__()
+        assert torch.get_float32_matmul_precision() == "highest"
+        blocks[first].__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == ("high" if first else "highest")
+        blocks[1 - first].__exit__(None, None, None)
+        assert torch.get_float32_matmul_precision() == before
+
+
+def test_a_base_that_is_not_used_is_refused():
+    with pytest.raises(InputError, match=r"--option base=elsewhere: these weights have a VAE and prompt of their own"):
+        disbench.load("diffdis", device="cpu", base="elsewhere")
 
 
 def test_tf32_holds_while_it_predicts_alone(make, monkeypatch):

@@ -24,6 +24,11 @@ def test_doctor_accepts_the_python_file(tmp_path, monkeypatch):
     ran = call("doctor", "--model", tmp_path / "my_model.py", "--option", "size=64", "--json")
     failed = [check["check"] for check in json.loads(ran.stdout)["checks"] if not check["ok"]]
     assert failed in ([], ["score"])  # its weights are untrained
+    printed = call("doctor", "--model", tmp_path / "my_model.py", "--option", "size=64").stdout.splitlines()
+    shown = TEXT.partition("```text\n")[2].partition("\n```")[0].splitlines()
+    assert set(shown[2:4]) <= set(printed)
+    advice = shown[-2].partition("; ")[2]
+    assert advice in [hint for _, _, hint in adapter.CHECKS]
 
 
 def test_the_folder_is_listed_and_described(tmp_path, monkeypatch):

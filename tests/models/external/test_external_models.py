@@ -227,6 +227,15 @@ def test_a_wrong_option_is_reported(files, option, why):
         disbench.load(str(files / "bright.pt"), device="cpu", **option)
 
 
+def test_a_range_that_ends_with_resizing_is_black():
+    levels = np.zeros((64, 64), np.float32)
+    levels[0, 0] = 1
+    restored = steps.Steps(stretch="min-max").restore(levels, (1, 1))
+    assert restored.tolist() == [[0]]
+    logits = np.full((2, 2), -1000, np.float32)
+    assert not steps.Steps(activation="sigmoid").restore(logits, (2, 2)).any()
+
+
 def test_steps_resize_normalise_and_restore():
     plain = steps.Steps(size=None, multiple=16, mean=(0, 0, 0), std=(1, 1, 1))
     assert plain.prepare(IMAGE[:20, :31]).shape == (3, 16, 32)
@@ -270,6 +279,18 @@ class Predictor:
     def infer(self, batch): return (batch[:, 0] * self.gain > LEVEL).astype(np.float32)
     def restore(self, output, size): return (output * 255).astype(np.uint8)
 """
+
+
+def test_a_python_file_imports_its_neighbours_later_too(tmp_path):
+    path = tmp_path / "mine.py"
+    (tmp_path / "later_neighbour.py").write_text("GAIN = 1")
+    path.write_text(OWN.replace("from neighbour import LEVEL", "LEVEL = 100").replace(
+        "def infer(self, batch):", "def infer(self, batch):\n        import later_neighbour\n       "
+    ))  # fmt: skip
+    model, entries = load_model(str(path)), list(sys.path)
+    assert np.array_equal(model.predict(IMAGE) > 0, OBJECT)
+    load_model(str(path))
+    assert sys.path == entries
 
 
 def test_a_python_file(tmp_path):

@@ -48,7 +48,7 @@ class Tiny(supervised.Training):
     stages, multiple = ("first", "tiny"), 8
 
     def __init__(self):
-        self.said = []
+        self.said, self.predictions = [], 0
 
     def network(self, stage, size):
         return nn.Conv2d(1 if stage == "first" else 3, 1, 1)
@@ -60,6 +60,7 @@ class Tiny(supervised.Training):
         self.said.append((stage, net.training))
 
     def predict(self, net, images):
+        self.predictions += 1
         return net(images)[:, 0].sigmoid()
 
 
@@ -291,11 +292,42 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
     make_pairs(tmp_path / "mine", ["a", "b"])
     held_out = find_dataset(tmp_path / "mine").samples
     recipe = Recipe(**{**vars(RECIPE), "validate_every": 15})
-    scores = supervised.train_stages(Tiny(), recipe, pictures, held_out, TrainingContext(out=tmp_path / "out"))
+    training, context = Tiny(), TrainingContext(out=tmp_path / "out")
+    scores = supervised.train_stages(training, recipe, pictures, held_out, context)
     lines = [json.loads(line) for line in (tmp_path / "out" / "tiny.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "f_max" in line] == [15, 30]
-    assert {key: round(value, 4) for key, value in scores.items()} == {key: lines[-1][key] for key in ("f_max", "mae")}
+    assert scores == {key: lines[-1][key] for key in ("f_max", "mae")}
     assert scores["f_max"] > 0.9
+    assert training.predictions == 4  # two images twice: the last validation is not repeated
+    assert supervised.train_stages(Tiny(), recipe, pictures, held_out, context) == scores
+
+
+def test_noise_depends_on_the_seed_the_stage_and_the_step(pictures):
+    class Noisy(Tiny):
+        def losses(self, net, images, masks):
+            return {"noise": torch.rand(())}
+
+    def draw(step=0, seed=0, number=0):
+        recipe = Recipe(**{**vars(RECIPE), "seed": seed})
+        task = supervised._StageTask(
+            training=Noisy(), recipe=recipe, pictures=pictures, inputs=None, held_out=(), number=number, device="cpu",
+            workers=0,
+        )  # fmt: skip
+        return task.losses(None, task.batch(step))["noise"].item()
+
+    assert draw() == draw()
+    assert len({draw(), draw(step=1), draw(seed=1), draw(number=1)}) == 4
+
+
+def test_weights_of_the_users_stay(pictures, tmp_path, make_pairs):
+    held_out = find_dataset(make_pairs(tmp_path / "mine", ["a"])).samples
+    recipe = Recipe(**{**vars(RECIPE), "validate_every": 5})
+    own = tmp_path / "out" / "tiny-mine.safetensors"
+    own.parent.mkdir()
+    own.write_bytes(b"weights")
+    supervised.train_stages(Tiny(), recipe, pictures, held_out, TrainingContext(out=tmp_path / "out"))
+    assert own.read_bytes() == b"weights"
+    assert 1 <= len(list(own.parent.glob("tiny-[0-9]*.safetensors"))) < 6
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,13 @@ def test_a_soft_truth_is_read_as_it_is(here):
         ("gone.toml", None, "gone.toml: "),
         ("pairs", "gone", "--validate: gone: no such folder"),
         ("pairs", "empty", "--validate: empty: "),
+        ("pairs", "own", "--validate: own: has only subsets to train on (train)"),
     ],
 )
 def test_what_cannot_be_trained_on_is_refused_in_one_line(here, location, validation, why):
     (here / "empty").mkdir()
     put_folders(here / "pairs", "im", "gt")
+    put_folders(here / "own" / "train", "im", "gt")
     for name in ("CAMO", "NC4K"):
         put_folders(here / "tests" / name, "Imgs", "GT", ["c"])
     more = ("--validate", validation) if validation else ()
