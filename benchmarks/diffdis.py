@@ -77,14 +77,15 @@ def count(size: int, batch: int) -> None:
             networks, half = (checkpoint.unet, checkpoint.vae), precision == "fp16"
             with torch.device("meta"):
                 conditioning.fold_mean(checkpoint.vae)
-            if half:
-                pipeline.lower_weights(checkpoint, torch.bfloat16)
+            lowered = pipeline.Sampling(dtype=torch.float16, decoder=torch.bfloat16)
+            sampling = lowered if half else pipeline.Sampling()
+            pipeline.lower_weights(checkpoint, sampling)
             for network in networks:
                 network.to(memory_format=torch.channels_last)
                 if layers == "disbench's":
                     compute_in_place(network)
                     keep_layouts(network, half=half)
-            sampling, arguments = pipeline.Sampling(half=half), inputs(size, "meta", batch)
+            arguments = inputs(size, "meta", batch)
             work = count_work(
                 lambda: pipeline.segment(checkpoint, *arguments, sampling),  # noqa: B023
                 [weight for network in networks for weight in network.parameters()],

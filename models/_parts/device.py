@@ -16,6 +16,7 @@ from disbench.system.cores import read_text
 from disbench.system.memory import keep_freed_memory
 from disbench.system.variables import read_count
 
+PRECISIONS = ("fp32", "bf16")
 CPU_BF16 = {"avx512_bf16", "amx_bf16", "bf16"}  # Linux' names of these instructions; the last is Arm's
 
 
@@ -122,6 +123,14 @@ def _allows_tf32() -> bool:
 def has_bf16(device: str) -> bool:
     """Return whether a device computes in bfloat16 itself: GPUs before NVIDIA's Ampere (T4, V100, RTX 20) do not."""
     return not device.startswith("cuda") or torch.cuda.get_device_capability(device)[0] >= 8
+
+
+def check_precision(precision: str, device: str | None) -> None:
+    """Raise InputError unless a network on the CPU, or on any device in float32, can compute in a precision."""
+    if precision not in PRECISIONS:
+        raise InputError(f"--option precision={precision}: must be one of {', '.join(PRECISIONS)}")
+    if precision == "bf16":
+        require_cpu_bf16(choose_device(device))
 
 
 def require_cpu_bf16(device: str) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from disbench.errors import InputError
-from disbench.models._parts.device import choose_device, require_cpu_bf16
+from disbench.models._parts.device import check_precision, choose_device
 from disbench.models._parts.weights import (
     State,
     build_untrained,
@@ -23,7 +23,6 @@ from disbench.models._parts.weights import (
 from disbench.registry.card import Card
 
 UNTRAINED = "untrained"
-PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +59,7 @@ def parse_options(kind: type[Given], card: Card, device: str | None, options: di
     if unknown := options.keys() - set(names):
         raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
     given = kind(**options)
-    if given.precision not in PRECISIONS:
-        raise InputError(f"--option precision={given.precision}: must be one of {', '.join(PRECISIONS)}")
-    if given.precision == "bf16":
-        require_cpu_bf16(choose_device(device))
+    check_precision(given.precision, device)
     return given
 
 

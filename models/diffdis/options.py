@@ -23,7 +23,8 @@ class Options:
         fit: "square" as in the paper, or "keep", which keeps the aspect ratio and pads.
         output: "soft"; "binary", thresholded at 1/2; or "edge", the edge map instead of the mask.
         precision: "fp32"; "tf32" for matrix products and convolutions on CUDA; or "fp16", with x0 in float32 and the
-            decoder in bfloat16, or in float32 on GPUs without bfloat16.
+            decoder in bfloat16, or in float32 on GPUs without bfloat16; or "bf16", with x0 in float32, on CPUs that
+            compute in it.
         vae: "whole"; "sliced", one image of a batch at a time; or "tiled", which also computes its largest layers in
             tiles. Both need less memory, and change maps by rounding only.
         compile: mode of torch.compile for U-Net and decoder, of which "reduce-overhead" makes CUDA graphs; or "graph",
@@ -36,7 +37,7 @@ class Options:
     ensemble: Count = 1
     fit: Literal["square", "keep"] = "square"
     output: Literal["soft", "binary", "edge"] = "soft"
-    precision: Literal["fp32", "tf32", "fp16"] = "fp32"
+    precision: Literal["fp32", "tf32", "fp16", "bf16"] = "fp32"
     vae: Literal["whole", "sliced", "tiled"] = "whole"
     compile: Literal["no", "default", "reduce-overhead", "max-autotune", "graph"] = "no"
     size: Annotated[int, Meta(ge=0, le=8192)] = 0

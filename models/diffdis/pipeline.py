@@ -25,15 +25,15 @@ class Sampling:
     Attributes:
         steps: number of denoising steps, spaced evenly down from t = 999.
         edge: whether to return the edge map too.
-        half: whether to compute in float16. x0 is computed in float32, since its error grows, and the decoder in
-            `decoder`, since it may overflow.
-        decoder: bfloat16, or float32 on devices without it.
+        dtype: of products and convolutions: float32, float16 or bfloat16. x0 is computed in float32, since its error
+            grows.
+        decoder: dtype of the decoder: bfloat16 where others are float16, in which it may overflow; or float32.
     """
 
     steps: int = 1
     edge: bool = False
-    half: bool = False
-    decoder: torch.dtype = torch.bfloat16
+    dtype: torch.dtype = torch.float32
+    decoder: torch.dtype = torch.float32
 
 
 ONE_PASS = Sampling()
@@ -84,16 +84,15 @@ def seeded_noise(shape: tuple[int, ...], seeds: Sequence[int]) -> tuple[Tensor, 
     return torch.stack([torch.randn(shape, generator=generator) for generator in generators]), generators
 
 
-def lower_weights(checkpoint: Checkpoint, decoder: torch.dtype) -> None:
-    """Keep the weights of products and convolutions in half precision, in place, as autocast converts them.
+def lower_weights(checkpoint: Checkpoint, sampling: Sampling) -> None:
+    """Keep the weights of products and convolutions in the dtypes of a sampling, in place, as autocast converts them.
 
-    Norms stay in float32, in which autocast computes them, so that maps of `Sampling(half=True)` do not change. A
-    decoder in float32 stays as it is.
+    Norms stay in float32, in which autocast computes them, so that maps do not change.
     """
     vae = checkpoint.vae
     encoding = [checkpoint.unet, vae.encoder, *filter(None, [vae.quant_conv])]
     decoding = [vae.decoder, *filter(None, [vae.post_quant_conv])]
-    for networks, dtype in ((encoding, torch.float16), (decoding, decoder)):
+    for networks, dtype in ((encoding, sampling.dtype), (decoding, sampling.decoder)):
         for layer in (layer for network in networks for layer in network.modules()):
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 layer.to(dtype)
@@ -129,7 +128,7 @@ def segment(
     if sampling.edge and unet.domains == 1:
         raise InputError("these weights were trained without the edge; take others for an edge map")
     x_t = noise.repeat(unet.domains, 1, 1, 1)
-    with lower(torch.float16, enabled=sampling.half):
+    with lower(sampling.dtype, enabled=sampling.dtype != torch.float32):
         conditions = conditioning.conditions(vae, image)
         injections = unet.injections(conditions)
         for t in first:
@@ -138,7 +137,7 @@ def segment(
         output = unet(x_t, last, conditions, text, sampling.edge, injections)
     # Without the edge the U-Net returns the rows of the masks only, which come first.
     latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), checkpoint.prediction_type)
-    with lower(torch.bfloat16, enabled=sampling.half and sampling.decoder == torch.bfloat16):
+    with lower(sampling.decoder, enabled=sampling.decoder != torch.float32):
         mask, *edges = (conditioning.decode(vae, latent) for latent in latents.split(len(noise)))
     return mask, edges[0] if sampling.edge else None
 

@@ -34,6 +34,7 @@ from disbench.system.progress import announce_once
 
 MINI = Path(__file__).parent / "mini"
 LEVELS = (np.arange(256) / 255 * 2 - 1).astype(np.float32)  # of 8 bits, in [-1, 1]
+DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16}  # of products and convolutions before the decoder
 # Whether the image is mirrored, and its scale. The authors' script averages six such passes, each with its own noise.
 PASSES = {"plain": [(False, 1.0)], "official": list(product((False, True), (0.75, 1.0, 1.25)))}
 
@@ -84,13 +85,15 @@ class DiffDIS:
             raise InputError(f"--option state={state}: untrained weights are from no file; omit one of them")
         self.device = devices.choose_device(device)
         on_cuda = self.device.startswith("cuda")
+        if self.options.precision == "bf16":
+            devices.require_cpu_bf16(self.device)
         if self.options.compile in NEEDS_CUDA and not on_cuda:
             raise InputError(
                 f"option compile={self.options.compile}: makes CUDA graphs, and the device is {self.device}; omit it, "
                 "or give --device cuda"
             )
         if weights not in (None, "untrained"):
-            half, tiled = self.options.precision == "fp16", self.options.vae == "tiled"
+            half, tiled = self.options.precision in DTYPES, self.options.vae == "tiled"
             needed = read_size(card, Path(weights), side=self.options.size, half=half, tiled=tiled)
             warn_if_short(needed, self.device, card.title, self.memory_advice)
         opened = time.time_ns()
@@ -116,10 +119,12 @@ class DiffDIS:
             fold_upsampling(checkpoint.unet)
             if self.options.vae != "tiled":
                 fold_upsampling(checkpoint.vae)
-        self.decoder = torch.bfloat16 if devices.has_bf16(self.device) else torch.float32
-        if self.options.precision == "fp16":
-            lower_weights(checkpoint, self.decoder)
-            if self.decoder == torch.float32:
+        self.sampling = Sampling(steps=self.options.steps)
+        if dtype := DTYPES.get(self.options.precision):
+            decoder = torch.bfloat16 if devices.has_bf16(self.device) else torch.float32
+            self.sampling = replace(self.sampling, dtype=dtype, decoder=decoder)
+            lower_weights(checkpoint, self.sampling)
+            if decoder == torch.float32:
                 self.identity["decoder"] = "float32"
                 announce_once(f"{self.device} has no bfloat16, so the decoder computes in float32")
         self.checkpoint = replace(
@@ -131,7 +136,7 @@ class DiffDIS:
         for network in (self.checkpoint.unet, self.checkpoint.vae):
             compute_in_place(network)
             if on_cuda:
-                keep_layouts(network, half=self.options.precision == "fp16")
+                keep_layouts(network, half=self.sampling.dtype == torch.float16)
         self.factor = factor(self.checkpoint.vae)
         if self.options.output == "edge" and self.checkpoint.unet.domains == 1:
             raise InputError("option output=edge: these weights were trained without the edge; use other weights")
@@ -208,8 +213,7 @@ class DiffDIS:
         size = full if scale == 1 else tuple(self._whole(side * scale) for side in full)
         image = _scale(image, size)
         noise, generators = seeded_noise((4, *(side // self.factor for side in size)), seeds)
-        half = self.options.precision == "fp16"
-        sampling = Sampling(steps=self.options.steps, edge=edge, half=half, decoder=self.decoder)
+        sampling = replace(self.sampling, edge=edge)
         noise = noise.to(batch.device)
         if self.recorder is None:
             maps = segment(self.checkpoint, image, noise, sampling, generators)

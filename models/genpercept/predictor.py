@@ -12,7 +12,7 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.inference.parameters import count_parameters
-from disbench.models._parts.device import choose_device
+from disbench.models._parts.device import check_precision, choose_device
 from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors
 from disbench.models.diffdis.conditioning import fold_upsampling
@@ -33,12 +33,14 @@ class Options:
         base: Folder or Hugging Face name of Stable Diffusion 2.1, for version 2; default: weights.BASE.
         prompt: File of the empty prompt's embedding, for version 1; default: empty_text_embed.npy in the folder.
         state: State dict of the U-Net's file, for a file that has several, such as "ema"; default: the plain one.
+        precision: "fp32"; or "bf16", with products and convolutions in bfloat16, for CPUs that compute in it.
     """
 
     processing_res: str | int | None = None
     base: str | None = None
     prompt: str | None = None
     state: str = ""
+    precision: str = "fp32"
 
 
 class Predictor:
@@ -59,6 +61,8 @@ class Predictor:
         if unknown := options.keys() - set(names):
             raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
         given = Options(**options)
+        check_precision(given.precision, device)
+        self.precision = given.precision
         state, size = given.state, given.processing_res
         if given.base is not None:
             require_path("option base", given.base)  # an empty one would be the current folder
@@ -85,6 +89,9 @@ class Predictor:
         if self.longest != card.pipeline["size"]:
             self.identity["processing_res"] = self.longest
             self.title += f", processing_res {self.longest}"
+        if self.precision != "fp32":
+            self.identity["precision"] = self.precision
+            self.title += f", {self.precision}"
         self.parameter_count = count_parameters(networks)
         if self.device == "cpu":  # where it was measured; the U-Net's upsamplings end at the sizes of its other half
             fold_upsampling(networks.vae)
@@ -106,7 +113,9 @@ class Predictor:
 
         Sides are rounded down to multiples of 8.
         """
-        return self.steps.postprocess(self.networks(batch))
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
+            pixels = self.networks(batch)
+        return self.steps.postprocess(pixels.float())
 
     def restore(self, output: Tensor, size: tuple[int, int]) -> np.ndarray:
         """An output of `infer` -> uint8 (h, w)."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError, suggest_names
-from disbench.models._parts.device import choose_device
+from disbench.models._parts.device import check_precision, choose_device
 from disbench.models._parts.digests import cache_weights_digest
 from disbench.models._parts.weights import digest_tensors, parse_size, read_training_size
 from disbench.models.diffdis.layouts import compute_in_place
@@ -37,6 +37,7 @@ class Predictor:
         windows: "none" for the macro mode; "auto" to refine its map in windows around its own edges, and "truth", the
             authors' semi-auto, around those of the ground truth, which `prepare` then takes.
         size: Working size in pixels per side, a multiple of 64; default: the folder's, otherwise the card's.
+        precision: "fp32"; or "bf16", with products and convolutions in bfloat16, for CPUs that compute in it.
     """
 
     is_concurrent = True
@@ -50,12 +51,14 @@ class Predictor:
         seed: str = "0",
         windows: str = "none",
         size: str = "",
+        precision: str = "fp32",
     ):
         if windows not in WINDOWS:
             raise InputError(f"unknown windows {windows!r}; {suggest_names(windows, WINDOWS)}")
         if not seed.isdecimal() or int(seed) >= 2**63:
             raise InputError(f"--option seed={seed}: must be a whole number from 0 to 2^63 - 1")
-        self.seed, self.windows = int(seed), windows
+        check_precision(precision, device)
+        self.seed, self.windows, self.precision = int(seed), windows, precision
         self.takes_truth = windows == "truth"
         trained = Path(weights) / "unet" / FILES[0]
         origin = "--option size" if size else f"{trained}: its size"
@@ -66,6 +69,7 @@ class Predictor:
         opened = time.time_ns()
         networks = build_untrained() if weights == "untrained" else load_networks(Path(weights))
         changed = {"windows": windows if windows != "none" else "", "size": size}
+        changed |= {"precision": precision if precision != "fp32" else ""}
         changed = {key: value for key, value in changed.items() if value}
         details = [Path(weights).name, f"seed {self.seed}" if self.seed else ""]
         details += [f"{key} {value}" for key, value in changed.items()]
@@ -121,11 +125,16 @@ class Predictor:
             return steps.restore(output, size)
         return (output * 255).round().cpu().numpy().astype(np.uint8)
 
+    def _lower(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16")
+
     def _segment(self, images: Tensor, tokens: Tensor) -> Tensor:
         """Predict maps (b, H, W) in [0, 1] in the macro mode. Every image and every device gets the same noise."""
         noise = self.networks.draw_noise(self.seed, self.size[0])
         noise = noise.to(images.device).expand(len(images), -1, -1, -1)
-        return self.networks.segment(images, noise, self.networks.embed(tokens)).sigmoid()
+        with self._lower():
+            logits = self.networks.segment(images, noise, self.networks.embed(tokens))
+        return logits.float().sigmoid()
 
     def _refine(self, output: Tensor, image: Tensor, truth: Tensor | None = None) -> Tensor:
         """Refine a map (H, W) of an image, uint8 (3, h, w), in windows around edges: (h, w) in [0, 1].
@@ -140,8 +149,9 @@ class Predictor:
         answers = []
         for window in windows:  # one by one, since there may be 50
             parts = (steps.cut_window(x, window, self.size) for x in (normalised, earlier))
-            logits = self.networks.refine(*parts, empty)[0]
-            answers.append((logits.sigmoid() * 255).cpu().numpy())
+            with self._lower():
+                logits = self.networks.refine(*parts, empty)[0]
+            answers.append((logits.float().sigmoid() * 255).cpu().numpy())
         return torch.from_numpy(steps.merge_windows(levels, answers, windows)) / 255
 
 

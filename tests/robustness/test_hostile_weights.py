@@ -303,7 +303,8 @@ def test_a_damaged_unet_of_lawdis():
     Path("lawdis/unet").mkdir(parents=True)
     Path("lawdis/unet/diffusion_pytorch_model.safetensors").write_bytes(b"truncated download")
     asked = ("--model", "lawdis", "--weights", "lawdis", "--device", "cpu")
-    refused(call("run", *asked, "--data", "d", "--out", "out"), "lawdis/unet/diffusion_pytorch_model.safetensors: not a readable weights file")
+    words = "lawdis/unet/diffusion_pytorch_model.safetensors: not a readable weights file"
+    refused(call("run", *asked, "--data", "d", "--out", "out"), words)
 
 
 def test_an_unknown_model_to_train_is_refused_before_a_folder_is_made():

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import tiny_genpercept
+import tiny_lawdis
 import torch
 
 from disbench.errors import InputError
@@ -10,12 +12,8 @@ from disbench.models._parts import device
 from disbench.registry.discovery import list_cards
 
 torch.set_num_threads(1)
-DIFFUSION = ("diffdis", "genpercept", "lawdis")
-NETWORKS = [
-    name
-    for name, card in list_cards().items()
-    if (card.training or name == "rmbg14") and name not in DIFFUSION
-]
+NETWORKS = [name for name, card in list_cards().items() if card.training and name != "diffdis"]
+NETWORKS += ["rmbg14", "genpercept"]
 LACKS = "this CPU has no instructions for bfloat16"
 
 
@@ -85,3 +83,40 @@ def test_the_precision_is_part_of_identity_and_title(load):
     assert "bf16" in lowered.title and "bf16" not in plain.title
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
     assert lowered.predict(image).shape == (50, 70)
+
+
+@pytest.fixture
+def both(tmp_path, monkeypatch):
+    """Load a small network of diffusion in float32 and in bfloat16, on a CPU with bfloat16."""
+    set_cpuinfo(monkeypatch, "flags\t\t: fpu avx512_bf16 sse\n")
+
+    def load(name):
+        folder = tmp_path / name
+        if name == "genpercept":
+            tiny_genpercept.write_v1(folder)
+            weights = str(folder / "unet_dis_v1")
+        else:
+            weights = str(tiny_lawdis.write_folder(folder)) if name == "lawdis" else None
+        small = {"genpercept": {"processing_res": "64"}, "lawdis": {"size": "64"}, "diffdis": {"size": "64"}}
+        return [load_model(name, weights, "cpu", **small[name], precision=p) for p in ("fp32", "bf16")]
+
+    return load
+
+
+@pytest.mark.parametrize("name", ["diffdis", "genpercept", "lawdis"])
+def test_networks_of_diffusion_compute_in_bfloat16(both, name):
+    plain, lowered = both(name)
+    types = []
+    lowered_unet = (lowered.predictor.checkpoint if name == "diffdis" else lowered.predictor.networks).unet
+    lowered_unet.conv_out.register_forward_hook(lambda *inputs: types.append(inputs[2].dtype))
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    maps = [model.predict(image, **({"prompt": "a boat"} if name == "lawdis" else {})) for model in (plain, lowered)]
+    assert types == [torch.bfloat16]
+    assert 0 < np.abs(maps[0].astype(int) - maps[1]).mean() < 4
+    assert lowered.identity == plain.identity | {"precision": "bf16"} and "bf16" in lowered.title
+
+
+def test_diffdis_refuses_bfloat16_elsewhere(monkeypatch):
+    set_cpuinfo(monkeypatch, "")
+    with pytest.raises(InputError, match=LACKS):
+        load_model("diffdis", None, "cpu", precision="bf16")

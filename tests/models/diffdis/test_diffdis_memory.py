@@ -112,15 +112,17 @@ def test_slices_and_tiles_change_maps_by_rounding_only(make, image, vae_option, 
     assert spared.checkpoint.vae.use_slicing and not plain.checkpoint.vae.use_slicing
 
 
-def test_half_weights_are_those_that_autocast_makes(make, image, monkeypatch):
-    half = make(precision="fp16")
+@pytest.mark.parametrize(("precision", "dtype"), [("fp16", torch.float16), ("bf16", torch.bfloat16)])
+def test_half_weights_are_those_that_autocast_makes(make, image, monkeypatch, precision, dtype):
+    monkeypatch.setattr(devices, "read_text", lambda path: "flags\t\t: avx512_bf16\n")
+    half = make(precision=precision)
     monkeypatch.setattr(predictor, "lower_weights", lambda *_: None)
-    full = make(precision="fp16")
+    full = make(precision=precision)
     batch = full.prepare(image)[None]
     assert torch.equal(half.infer(batch), full.infer(batch))
     assert half.identity == full.identity
     unet, vae = half.checkpoint.unet, half.checkpoint.vae
-    assert (unet.conv_in.weight.dtype, vae.encoder.conv_in.weight.dtype) == (torch.float16,) * 2
+    assert (unet.conv_in.weight.dtype, vae.encoder.conv_in.weight.dtype) == (dtype,) * 2
     assert (vae.decoder.conv_in.weight.dtype, vae.decoder.conv_norm_out.weight.dtype) == (torch.bfloat16, torch.float32)
 
     def count(model):

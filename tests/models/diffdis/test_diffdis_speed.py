@@ -113,7 +113,8 @@ def test_tensors_keep_layout_and_dtype_and_attention_has_no_mask(count_work, kep
         vae = AutoencoderKL(**full_size.VAE | {"block_out_channels": widths, "norm_num_groups": 8}).eval()
         conditioning.fold_mean(vae)
     loaded = Checkpoint(unet, vae, torch.empty(1, 2, CONFIGS["B"]["cross_attention_dim"], device="meta"), "epsilon")
-    pipeline.lower_weights(loaded, torch.bfloat16)
+    sampling = pipeline.Sampling(dtype=torch.float16, decoder=torch.bfloat16)
+    pipeline.lower_weights(loaded, sampling)
     for network in (unet, vae):
         network.to(memory_format=torch.channels_last)
         if kept:
@@ -121,7 +122,6 @@ def test_tensors_keep_layout_and_dtype_and_attention_has_no_mask(count_work, kep
             keep_layouts(network, half=True)
     image, noise = (torch.empty(1, *shape, device="meta") for shape in ((3, 512, 512), (4, 64, 64)))
     parameters = [*unet.parameters(), *vae.parameters()]
-    sampling = pipeline.Sampling(half=True)
     work = count_work(lambda: pipeline.segment(loaded, image, noise, sampling), parameters)
     copied = (work.layouts + work.precisions) / work.moved
     assert copied < 0.03 if kept else copied > 0.3
