@@ -4,6 +4,7 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property, partial
 from importlib import import_module
 from io import TextIOWrapper
@@ -184,12 +185,15 @@ class Commands(CommandNotes):
             except InputError as error:
                 _fail(str(error))
             raise
-        except BrokenPipeError:
-            raise  # click ends quietly when the reader, such as `head`, has enough
+        except BrokenPipeError:  # the reader, such as `head`, has enough
+            with suppress(OSError, ValueError):  # so that nothing is written to it at the end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + 13)  # as of a program that SIGPIPE ends; 1 would be an answer of `check`
         except OSError as error:
             if error.filename is None and error.errno is None:
                 raise
-            _fail(f"{error.filename or 'writing'}: {error.strerror}{_resume_hint(ctx)}")
+            hint = "" if isinstance(error, LASTING) else _resume_hint(ctx)
+            _fail(f"{error.filename or 'writing'}: {error.strerror}{hint}")
         except RuntimeError as error:  # of torch, where no model's own message knows more, as in a training
             if not is_out_of_memory(error):
                 raise
@@ -241,6 +245,10 @@ def _resume_hint(ctx: click.Context) -> str:
 def _fail(message: str) -> NoReturn:
     print_note(f"disbench: {escape_control_chars(message)}")
     sys.exit(2)
+
+
+# Errors of a place that the same command would meet again.
+LASTING = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
 
 
 @click.group(

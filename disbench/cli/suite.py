@@ -99,6 +99,8 @@ def _check_outputs(out: Path, report: Path, inputs: Sequence[Path | str | None])
 
     for folder, option in ((out, "--out"), (report, "--report")):
         check_output(folder, inputs, option)
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: a file, not a folder; choose another place with {option}")
 
 
 def _read(file: str | None, pysod: tuple[Path, Path] | None, out: Path) -> Suite:

@@ -53,6 +53,11 @@ def strip_suffix(stem: str, suffix: str) -> str:
     return stem[: -len(suffix)] if has_suffix else stem
 
 
+def describe_no_folder(path: Path) -> str:
+    """Describe a path that is not a folder, where one is needed."""
+    return "a file, not a folder; give a folder" if path.exists() else "no such folder"
+
+
 def is_ignored(name: str) -> bool:
     """Return whether a file is hidden, or left by a file manager."""
     return name.startswith(".") or name in _LEFTOVERS
@@ -62,7 +67,7 @@ def list_by_stem(files: Files, extensions: frozenset[str] | set[str] = EXTENSION
     """List files by the stem_key() of their stripped stem, with the faults of the list."""
     folder = files.folder
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
+        raise InputError(f"{folder}: {describe_no_folder(folder)}")
     paths: dict[str, Path] = {}
     faults: Faults = {"duplicate": [], "not an image": [], "whose name is not UTF-8": []}
     for path in sorted(folder.iterdir()):

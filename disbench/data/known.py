@@ -69,6 +69,9 @@ def list_known() -> dict[str, KnownSet]:
 def get_known(name: str) -> tuple[str, KnownSet]:
     """Return name and facts of a published data set, by its name or that of a split. InputError for another name."""
     title = _find_title(name)
+    owners = [other for other, facts in list_known().items() if name in [split.name for split in facts.splits]]
+    if title is None and len(owners) == 1:
+        title = owners[0]
     if title is not None:
         return title, list_known()[title]
     raise InputError(f"no published data set {name!r} is known; {suggest_names(name, list_known())}")

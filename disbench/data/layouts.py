@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from disbench.data.dataset import Sample
-from disbench.data.file_lists import Files, list_names
+from disbench.data.file_lists import Files, describe_no_folder, list_names
 from disbench.data.recognition import Part, find_split_folders, recognize_part
 from disbench.errors import InputError
 
@@ -33,7 +33,7 @@ def read_layout(
         InputError: if a split is missing or incomplete.
     """
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; {EXPECTED_LAYOUT}{_OTHERS}")
+        raise InputError(f"{root}: {describe_no_folder(root)}; {EXPECTED_LAYOUT}{_OTHERS}")
     root = find_tree(root)
     folders = find_split_folders(root)
     if not folders:

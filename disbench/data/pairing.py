@@ -41,8 +41,16 @@ def read_pairs(split: str, images: Files | Path | None, truths: Files | Path) ->
             continue
         check_sizes(image, truth, faults)
         samples.append(Sample(split, truths.strip(truth.stem), image, truth))
-    is_mixed = images is None or images.folder == truths.folder
-    raise_faults(f"{truths.folder if is_mixed else truths.folder.parent}", faults)
+    raise_faults(_name_place(images, truths), faults)
     if not samples:
         raise InputError(f"{truths.folder}: no images in it; give the folder that has them")
     return tuple(samples)
+
+
+def _name_place(images: Files | None, truths: Files) -> str:
+    """Name the folder of a subset: that of its two folders, or both where they lie apart."""
+    if images is None or images.folder == truths.folder:
+        return str(truths.folder)
+    if images.folder.parent == truths.folder.parent:
+        return str(truths.folder.parent)
+    return f"{images.folder} with {truths.folder}"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from disbench.data.dataset import SPLIT_COUNTS
 from disbench.data.file_lists import is_ignored
+from disbench.data.float_maps import MAP_EXTENSIONS
 from disbench.errors import InputError, describe_error
 from disbench.system.files import require_regular_file, temporary_folder
 
@@ -36,7 +37,7 @@ def name_maps(maps: Path) -> str:
 def open_maps(maps: Path) -> Iterator[Path]:
     """Open a folder or a zip file of maps for the duration of the block, and yield the folder.
 
-    A folder that has nothing next to it is opened, at any depth, unless it is named like a split.
+    A folder that has no map and no other folder next to it is opened, at any depth, unless it is named like a split.
 
     Raises:
         InputError: for a damaged or encrypted archive, for one that is too large, and for names that lead elsewhere.
@@ -62,9 +63,11 @@ def open_maps(maps: Path) -> Iterator[Path]:
 
 def _unwrap(root: Path) -> Path:
     """Return the folder of the maps, below folders that hold only one folder."""
-    while len(entries := list(root.iterdir())) == 1 and entries[0].is_dir() and entries[0].name not in SPLIT_COUNTS:
+    while True:
+        entries = [path for path in root.iterdir() if path.is_dir() or path.suffix.lower() in MAP_EXTENSIONS]
+        if len(entries) != 1 or not entries[0].is_dir() or entries[0].name in SPLIT_COUNTS:
+            return root
         root = entries[0]
-    return root
 
 
 def _extract(maps: Path, archive: zipfile.ZipFile, root: Path) -> None:

@@ -92,7 +92,7 @@ def _list_photos(location: Path, out: Path) -> tuple[list[Path], int]:
         return [location], 0
     files = [p for p in sorted(location.rglob("*")) if not p.is_dir() and not _is_hidden(p.relative_to(location))]
     inside = out.resolve()
-    if inside != location.resolve():  # outputs of an earlier call are not photos
+    if location.resolve() in inside.parents:  # outputs of an earlier call are not photos
         files = [p for p in files if inside not in p.resolve().parents]
     # A broken link is reported, whatever its name.
     photos = [p for p in files if p.suffix.lower() in SUFFIXES or not p.exists()]

@@ -216,7 +216,9 @@ def list_entries(board: str | Path = "dis5k") -> list[Path]:
         raise InputError(f"{board}: no such leaderboard; {suggest_names(str(board), list_boards())}")
     paths = sorted(folder.glob("*.json"))
     if not paths:
-        raise InputError(f"{folder}: has no entries in it")
+        below = [path.name for path in list_boards(folder).values() if any(path.glob("*.json"))]
+        advice = f"; give {' or '.join(str(folder / name) for name in below)}" if below else ""
+        raise InputError(f"{folder}: has no entries in it{advice}")
     return paths
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from disbench.errors import InputError
+from disbench.metrics.validate import check_type
 
 EPS = np.spacing(1)
 TYPE = np.float64
@@ -24,9 +25,16 @@ def check_pair(pred: np.ndarray, gt: np.ndarray, normalize: bool) -> None:
         InputError: for arrays that PySODMetrics refuses, and for a map with NaN or infinite values.
     """
     for name, array in (("pred", pred), ("gt", gt)):
+        if isinstance(array, np.ndarray):  # masked arrays and matrices compute otherwise
+            try:
+                check_type(name, array, "numbers (h, w)", "L")
+            except InputError as error:
+                raise WrongTypeError(str(error)) from None
         if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
             kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
             raise WrongTypeError(f"{name}: got {kind}; give a NumPy array of numbers")
+    if pred.ndim == 3 and gt.ndim == 2 and pred.shape[:2] == gt.shape:
+        raise InputError(f"pred is {pred.shape}, gt is {gt.shape}; give one channel of the map, as pred[..., 0]")
     if pred.shape != gt.shape:
         raise InputError(f"pred is {pred.shape}, gt is {gt.shape}; resize the map to the truth's (h, w)")
     if pred.size == 0:

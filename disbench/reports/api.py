@@ -70,7 +70,7 @@ def report(
         metrics: keys of the metrics to show, as "f_max,mae". Default: the paper's five.
         protocol: evaluation protocols, as "pysod,diffdis". Default: the protocol of each run.
         standalone: a LaTeX document that compiles, in place of a table to \input.
-        intervals: 95 % intervals of measured scores in LaTeX and Markdown. Other formats always have them.
+        intervals: 95 % intervals of measured scores in LaTeX and Markdown. HTML, CSV and JSON always have them.
         corrected: published numbers as `disbench leaderboard audit` corrects them.
         source: text that a citation must contain, for the published columns of leaderboard entries.
         rank_all: rank methods also on subsets that they were trained on.
@@ -103,19 +103,23 @@ def report(
     """
     out = require_path("out", out) if out is not None else None
     name = _choose_format(format, out)
-    if parts is not None and (isinstance(parts, bool) or not isinstance(parts, int) or parts < 1):
-        raise wrong_type("parts", parts, "a whole number from 1")
-    if by is not None and not isinstance(by, str):
-        raise wrong_type("by", by, "text: complexity, size or category")
-    if not isinstance(source, str):
-        raise wrong_type("source", source, "text that a citation contains")
+    if parts is not None and (isinstance(parts, bool) or not isinstance(parts, int) or parts < 2):
+        raise wrong_type("parts", parts, "a whole number from 2")
+    if width is not None and (isinstance(width, bool) or not isinstance(width, int | float)):
+        raise wrong_type("width", width, "a number of points")
+    if isinstance(order, str) or not isinstance(order, Sequence):
+        raise wrong_type("order", order, "a list of names")
+    texts = {"by": by, "split": split, "label": label, "layout": layout, "marks": marks, "rank": rank, "focus": focus}
+    for key, text in (texts | {"source": source, "caption": caption}).items():
+        if not isinstance(text, str) and (text is not None or key in ("source", "caption")):
+            raise wrong_type(key, text, "text")
     times = _list_paths("times", times)
     bib = require_path("bib", bib) if bib is not None else None
     arrangement = Arrangement(
         splits=split, order=order, names=names or {}, digits=digits, ranking=rank, opening=end_sentence(caption)
     )
     chosen = {"layout": layout, "marks": marks, "label": label, "wide": wide, "width": width, "cite": cite or bib}
-    options = make_options(name, chosen, standalone=standalone, intervals=intervals, bib=bib)
+    options = make_options(name, chosen | {"standalone": standalone}, intervals=intervals, bib=bib)
     if parts and not by:
         raise InputError("--parts needs --by")
     if times and name != "html":

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from disbench.data.dataset import Sample
+from disbench.data.file_lists import list_names
 from disbench.errors import InputError, suggest_names
 from disbench.metrics.scoring import per_image
 from disbench.runs.result import Result
@@ -47,6 +48,19 @@ class Case:
     sample: Sample
     masks: dict[str, Path]
     scores: dict[str, float]
+
+
+def require_maps(results: Sequence[Result]) -> None:
+    """Raise InputError for a result without a saved map of one of its images."""
+    for result in results:
+        missing = [row.name for rows in result.rows.values() for row in rows if result.mask(row) is None]
+        if missing and len(missing) == sum(map(len, result.rows.values())):
+            raise InputError(f"{result.title}: its maps were not saved; repeat the command of its run with --save")
+        if missing:
+            raise InputError(
+                f"{result.title}: {len(missing)} of its maps are gone ({list_names(missing)}); repeat the command of "
+                "its run with --save"
+            )
 
 
 def make_cases(

@@ -8,6 +8,7 @@ from pathlib import Path
 from disbench.errors import InputError, escape_csv_formula
 from disbench.reports.curve_sets import MEASURES, CurveSet, collect_curves
 from disbench.reports.curves_figure import draw_figure
+from disbench.reports.fonts import report_missing_glyphs
 from disbench.reports.output import write_output
 from disbench.runs.outputs import check_output, list_inputs
 from disbench.runs.result import Result
@@ -38,7 +39,8 @@ def write_curves(path: Path, results: Sequence[Result], split: str | None = None
     else:
         file = io.BytesIO()
         undated = {"CreationDate": None} if suffix == ".pdf" else None  # the same numbers give the same bytes
-        draw_figure(curve_set).savefig(file, format=suffix[1:], metadata=undated)
+        with report_missing_glyphs():
+            draw_figure(curve_set).savefig(file, format=suffix[1:], metadata=undated)
         write_output(path, file.getvalue())
 
 

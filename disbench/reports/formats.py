@@ -59,6 +59,9 @@ FORMATS = {
 }
 
 
+HAVE_INTERVALS = ("html", "csv", "json")  # always
+
+
 def get_format(name: str) -> Format:
     """Return a format by its name, or raise InputError with the known names."""
     if not isinstance(name, str) or name not in FORMATS:
@@ -76,15 +79,14 @@ def format_from_suffix(path: Path) -> Format:
 
 
 def make_options(
-    name: str, chosen: Mapping[str, Any], *, standalone: bool = False, intervals: bool = False, bib: Path | None = None
+    name: str, chosen: Mapping[str, Any], *, intervals: bool = False, bib: Path | None = None
 ) -> FormatOptions:
     """Make the options of a format.
 
     Args:
         name: the format.
         chosen: option -> value; None, False and "" are not chosen, but False is for `wide`.
-        standalone: ignored by formats that do not have it.
-        intervals: ignored by formats that do not have it.
+        intervals: 95 % intervals, which HAVE_INTERVALS have without it.
         bib: the BibTeX file that a document cites.
 
     Raises:
@@ -93,11 +95,11 @@ def make_options(
     target = FORMATS[name]
     known = {field.name for field in fields(target.options)}
     values = {key: value for key, value in chosen.items() if value is not None and (value or key == "wide")}
+    values |= {"intervals": True} if intervals and name not in HAVE_INTERVALS else {}
     for key in values.keys() - known:
         formats = [entry.name for entry in FORMATS.values() if key in {field.name for field in fields(entry.options)}]
         option = "--wide and --narrow" if key == "wide" else f"--{key}"
         raise InputError(f"{option}: not in {name}; the formats with it are {', '.join(formats)}")
-    values |= {key: value for key, value in (("standalone", standalone), ("intervals", intervals)) if key in known}
     if bib is not None:
         values |= {"cite": True, "bibliography": check_bibliography(bib)}
     return target.options(**values)

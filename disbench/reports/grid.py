@@ -13,6 +13,7 @@ from typing import Any
 
 from disbench.errors import InputError
 from disbench.reports.cases import NO_CASES, Case
+from disbench.reports.fonts import report_missing_glyphs
 from disbench.reports.grid_style import GridStyle
 from disbench.reports.output import write_output
 
@@ -53,5 +54,6 @@ def write_grid(path: Path, cases: Sequence[Case], style: GridStyle | None = None
         options: dict[str, Any] = {"metadata": UNDATED[suffix]}
         if suffix == ".png":  # faster than level 6, and no larger for photos
             options["pil_kwargs"] = {"compress_level": 3}
-        draw_grid(cases, style).savefig(file, format=suffix[1:], **options)
+        with report_missing_glyphs():
+            draw_grid(cases, style).savefig(file, format=suffix[1:], **options)
     write_output(path, file.getvalue())

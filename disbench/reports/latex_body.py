@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from disbench.reports.cells import Cell, is_published
-from disbench.reports.latex_text import escape_latex
+from disbench.reports.latex_text import escape_latex, guard_line
 from disbench.reports.plan import Panel, Plan
 from disbench.reports.table import PRINTABLE_METRICS, Table
 
@@ -74,7 +74,7 @@ class Body:
         for _, group in groupby(panel.lines, lambda line: line.split):
             lines = list(group)
             yield r"\midrule"
-            yield escape_latex(self.table.subset_label(lines[0]))
+            yield guard_line(escape_latex(self.table.subset_label(lines[0])))
             for line in lines:
                 cells = [self._format_score(line.cells[column], line.metric) for column in panel.columns]
                 yield _join(f"  & {format_symbol(line.metric)}", cells)
@@ -115,4 +115,4 @@ class Body:
 
 
 def _join(first: str, cells: Sequence[str]) -> str:
-    return " & ".join([first, *cells]) + r" \\"
+    return " & ".join([guard_line(first), *cells]) + r" \\"

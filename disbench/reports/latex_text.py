@@ -55,6 +55,11 @@ def _escape_char(char: str) -> str:
     return char if " " <= char <= "ſ" and char not in NO_FONT else f"[U+{ord(char):04X}]"
 
 
+def guard_line(text: str) -> str:
+    r"""Keep LaTeX from taking the start of a line, as * or [, for an option of the \\ or the rule before it."""
+    return f"{{}}{text}" if text.startswith(("*", "[")) else text
+
+
 def escape_prose(text: str) -> str:
     """Escape text as escape_latex() does, and let lines break within its longest words, such as names of folders."""
     words = re.finditer(rf"[^\s|,]{{{LONG_WORD + 1},}}", text)
@@ -65,7 +70,7 @@ def escape_prose(text: str) -> str:
 def stack_words(text: str) -> str:
     """Escape text, and break it into short lines above each other where it has spaces."""
     lines = textwrap.wrap(text, STACKED, break_long_words=False, break_on_hyphens=False)
-    stacked = r" \\ ".join(map(escape_latex, lines))
+    stacked = r" \\ ".join(guard_line(escape_latex(line)) for line in lines)
     return rf"\shortstack{{{stacked}}}" if len(lines) > 1 else stacked
 
 

@@ -22,7 +22,7 @@ from disbench.data.headers import read_header
 from disbench.data.images import read_image, read_map, read_truth, write_map
 from disbench.data.pillow import open_picture
 from disbench.errors import InputError
-from disbench.reports.cases import shorten_name
+from disbench.reports.cases import require_maps, shorten_name
 from disbench.reports.image_list import format_image_scores
 from disbench.reports.page import render_page
 from disbench.reports.tiles import colour_errors
@@ -93,16 +93,14 @@ def write_viewer(
 
 
 def _find_maps(result: Result) -> dict[tuple[str, str], Path]:
-    """Return (subset, image) -> saved prediction map."""
+    """Return (subset, image) -> saved prediction map. InputError for a map that is missing or another one."""
+    require_maps([result])
     maps: dict[tuple[str, str], Path] = {}
     digests: dict[Path, str] = {}
     for rows in result.rows.values():
         for row in rows:
             path = result.mask(row)
-            if path is None:
-                raise InputError(
-                    f"{result.title}: its maps were not saved; repeat the command of its run with --save"
-                )
+            assert path is not None  # require_maps() found it
             maps[row.key], digests[path] = path, row.digest
     check_maps(digests)
     return maps

@@ -149,7 +149,9 @@ def _evaluate_folder(
     results: dict[str, Result | None] = {}
     for maps, together in list_passes(saved, folder, dataset, measures):
         result = evaluate(maps, dataset, together, config, **more)
-        results |= {p.name: result and result.with_protocol(p.name) for p in together.protocols}
+        # A folder of runs may have been made under another title, for which it stands as well.
+        titled = result and replace(result, title=saved.title)
+        results |= {p.name: titled and titled.with_protocol(p.name) for p in together.protocols}
     return [results[protocol.name] for protocol in measures.protocols]
 
 

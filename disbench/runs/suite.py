@@ -154,9 +154,9 @@ def check_suite(path: Path, suite: Suite) -> None:
     for data in suite.datasets:
         if bool(data.data) == bool(data.truth) or (data.images and not data.truth):
             raise InputError(f"{path}: the data set {data.label!r} needs `data`, or `truth` with `images`; {HELP}")
-    for method in suite.methods:
+    for number, method in enumerate(suite.methods, 1):
         if not method.model and not method.maps:
-            raise InputError(f"{path}: the method {method.label!r} needs a `model` or `maps`; {HELP}")
+            raise InputError(f"{path}: [[methods]] {number} needs a `model` or `maps`; {HELP}")
         if method.maps and (method.weights or method.options or method.device):
             raise InputError(
                 f"{path}: the maps of {method.label!r} take the model's place; omit weights, options and device"

@@ -22,6 +22,7 @@ from disbench.stats.decisive import Decisive, find_decisive
 from disbench.stats.intervals import bca_interval
 from disbench.stats.resample import (
     MIN_IMAGES,
+    MIN_RESAMPLES,
     RESAMPLES,
     SEED,
     Columns,
@@ -120,7 +121,7 @@ def compare(
         metrics: metric keys. None: those that papers of the protocol print.
         split: a subset, or "Overall". None: every subset that all results have.
         focus: the title of the method of interest, if it is not the last.
-        resamples: bootstrap resamples, and random exchanges of each test.
+        resamples: bootstrap resamples, and random exchanges of each test, at least MIN_RESAMPLES.
         seed: seed of both.
 
     Returns:
@@ -133,7 +134,7 @@ def compare(
     if isinstance(results, str | bytes) or not isinstance(results, Iterable):
         raise wrong_type("results", results, "a list of results")
     loaded = [_load(i, result) for i, result in enumerate(results)]
-    for name, number, least in (("resamples", resamples, 1), ("seed", seed, 0)):
+    for name, number, least in (("resamples", resamples, MIN_RESAMPLES), ("seed", seed, 0)):
         if isinstance(number, bool) or not isinstance(number, int) or number < least:
             raise wrong_type(name, number, f"a whole number from {least}")
     loaded = put_last(join_runs(loaded), focus)

@@ -23,6 +23,7 @@ from disbench.metrics.protocols import EvalProtocol, get_protocol
 from disbench.metrics.thresholds import counts_at_all_thresholds
 
 RESAMPLES = 10_000
+MIN_RESAMPLES = 100  # with fewer, the ends of an interval are those of single resamples
 SEED = 0
 CHUNK = 500  # resamples at a time, so that the weights of 2,000 images take 4 MB
 MAX_WEIGHTS = 1 << 23  # weights at a time, 32 MiB: with more than 16,777 images, fewer resamples at a time

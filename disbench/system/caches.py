@@ -24,7 +24,7 @@ from pathlib import Path
 from disbench.errors import UnwritableCache
 from disbench.system.files import write_atomic
 
-KINDS = ("kernels", "truths", "digests", "parquet", "latents", "dis-mini")
+KINDS = ("kernels", "truths", "digests", "parquet", "latents", "dis-mini", "weights")
 KERNELS_VERSION = "v1"  # change it whenever the content of a compiled kernel's file can change
 _CLEARED = ("kernels", "truths", "digests", "parquet", "latents")  # by clear_caches(); DIS-Mini and weights stay
 _warned: set[Path] = set()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Collection, Sequence
@@ -21,7 +22,15 @@ def make_console() -> "Console":
     """Make a console on standard output. A file or a pipe gets whole lines, unless $COLUMNS gives a width."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 10_000)
+    return Console(width=_choose_width())
+
+
+def _choose_width() -> int:
+    """Return $COLUMNS where it is a positive number, otherwise the width of the terminal; 10,000 without one."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
 
 
 def print_table(

@@ -168,7 +168,10 @@ def _create_part(folder: Path, create: Callable[[Path], Created]) -> tuple[Path,
     while True:
         # The name of the file itself may be as long as names can be.
         path = folder / f".{_host()}-{secrets.token_hex(8)}.part"
-        part = create(path)
+        try:
+            part = create(path)
+        except OSError as error:  # which names the part; users know the folder
+            raise OSError(error.errno, error.strerror, str(folder)) from None
         if fcntl:
             with suppress(OSError):  # of file systems without locks
                 fcntl.flock(part, fcntl.LOCK_EX)

@@ -3,6 +3,13 @@
 import importlib
 import importlib.util
 import sys
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+)
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,30 +51,51 @@ class Predictor:
 def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
-    _forget_modules(path)
     folder = str(path.resolve().parent)
-    _leave_folders()
+    _enter_folder(folder)
+    _forget_modules(path)
     sys.path.insert(0, folder)  # the file may import its neighbours, as with `python FILE`
-    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        # Python's own loader may run the compiled code of an older file of the same size and date.
         exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a message
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     finally:
-        sys.dont_write_bytecode = writes_bytecode
         if folder in sys.path:
             sys.path.remove(folder)
         sys.path.append(folder)  # for imports in functions; at the end, where it hides nothing
-        _FOLDERS.append(folder)
     return module
 
 
-def _leave_folders() -> None:
-    """Remove the folders of files that were loaded before: modules of another one may have the same names."""
-    while _FOLDERS:
-        if (folder := _FOLDERS.pop()) in sys.path:
-            sys.path.remove(folder)
+def _enter_folder(folder: str) -> None:
+    """Import from a folder without compiled code, and no longer from that of the file that was loaded before."""
+    while _FOLDERS:  # whose modules may have the same names
+        if (earlier := _FOLDERS.pop()) in sys.path:
+            sys.path.remove(earlier)
+    _FOLDERS.append(folder)
+    if _find_sources not in sys.path_hooks:
+        sys.path_hooks.insert(0, _find_sources)
+    for place in [place for place in sys.path_importer_cache if _is_below(place, folder)]:
+        del sys.path_importer_cache[place]
+
+
+def _find_sources(place: str) -> FileFinder:
+    """Find modules in the folder of the model, or below it. ImportError for other places, which Python knows."""
+    if not any(_is_below(place, folder) for folder in _FOLDERS):
+        raise ImportError(place)
+    return FileFinder(place, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_SourceLoader, SOURCE_SUFFIXES))
+
+
+def _is_below(place: str, folder: str) -> bool:
+    path = Path(place)
+    return path.is_relative_to(folder) and "site-packages" not in path.parts
+
+
+class _SourceLoader(SourceFileLoader):
+    """Compiles every module: Python's own may run the compiled code of an older file of the same size and date."""
+
+    def path_stats(self, path: str) -> dict[str, Any]:
+        """Know no date, without which compiled code is neither read nor written."""
+        raise OSError(path)
 
 
 def _forget_modules(path: Path) -> None:

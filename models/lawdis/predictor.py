@@ -6,7 +6,7 @@ The windows of the micro mode follow from the map itself or, as in the authors' 
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +26,11 @@ from disbench.registry.card import Card
 WINDOWS = ("none", "auto", "truth")
 
 
-class Predictor:
-    """Predict with LawDIS.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of LawDIS.
 
-    Args:
-        card: Card of the method.
-        weights: The authors' folder, or "untrained" for networks drawn from seed 0, which ignore the prompt.
-        device: Device; default: the best one.
+    Attributes:
         seed: Seed of the noise that the macro mode starts from, the same for every image.
         windows: "none" for the macro mode; "auto" to refine its map in windows around its own edges, and "truth", the
             authors' semi-auto, around those of the ground truth, which `prepare` then takes.
@@ -40,19 +38,31 @@ class Predictor:
         precision: "fp32"; or "bf16", with products and convolutions in bfloat16, for CPUs that compute in it.
     """
 
+    seed: str = "0"
+    windows: str = "none"
+    size: str = ""
+    precision: str = "fp32"
+
+
+class Predictor:
+    """Predict with LawDIS.
+
+    Args:
+        card: Card of the method.
+        weights: The authors' folder, or "untrained" for networks drawn from seed 0, which ignore the prompt.
+        device: Device; default: the best one.
+        **options: Fields of `Options`.
+    """
+
     is_concurrent = True
     check_device = staticmethod(choose_device)
 
-    def __init__(
-        self,
-        card: Card,
-        weights: str,
-        device: str | None,
-        seed: str = "0",
-        windows: str = "none",
-        size: str = "",
-        precision: str = "fp32",
-    ):
+    def __init__(self, card: Card, weights: str, device: str | None, **options: str):
+        names = [field.name for field in fields(Options)]
+        if unknown := options.keys() - set(names):
+            raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
+        given = Options(**options)
+        seed, windows, size, precision = given.seed, given.windows, given.size, given.precision
         if windows not in WINDOWS:
             raise InputError(f"unknown windows {windows!r}; {suggest_names(windows, WINDOWS)}")
         if not seed.isdecimal() or int(seed) >= 2**63:

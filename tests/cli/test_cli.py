@@ -13,6 +13,7 @@ from command import call
 from layout_files import parquet_row, put_folders, put_parquet
 
 from disbench.cli.main import main
+from disbench.system import progress
 
 HEAVY = ("torch", "numba", "matplotlib", "scipy", "pandas", "diffusers", "pyarrow", "cv2")
 
@@ -324,3 +325,57 @@ def test_every_command_says_in_one_line_what_it_does(monkeypatch):
     assert "..." not in call("--help").stdout.partition("Commands:")[2]
     assert "..." not in call("data", "--help").stdout.partition("Commands:")[2]
     assert "..." not in call("leaderboard", "--help").stdout.partition("Commands:")[2]
+
+
+def test_a_grid_of_runs_without_maps_is_refused(folder):
+    for name, more in (("A", ["--save"]), ("B", [])):
+        assert call("score", f"{name}=mine/gt", "--data", "mine", *more).exit_code == 0
+    refused = call("grid", "--out", "g.png", "A", "B")
+    assert (refused.exit_code, Path("g.png").exists()) == (2, False)
+    assert "B: its maps were not saved; repeat the command of its run with --save" in refused.stderr
+
+
+def test_glyphs_that_the_font_lacks_are_announced_once(folder, monkeypatch):
+    for name in ("日本", "Net"):
+        assert call("score", f"{name}=mine/gt", "--data", "mine", "--save").exit_code == 0
+    monkeypatch.setattr(progress, "_announced", set())
+    commands = ("grid", "--out", "g.png"), ("curves", "--out", "c.png")
+    said = "".join(call(*command, "runs/日本", "Net").stderr for command in commands)
+    assert said.count("not in the font of figures") == said.count("\n") == 1
+
+
+def test_faults_of_two_folders_name_both(folder):
+    shutil.copytree("mine/im", "elsewhere/photos")
+    Path("elsewhere/photos/a.jpg").unlink()
+    refused = call("run", "--model", "otsu", "--images", "elsewhere/photos", "--truth", "mine/gt")
+    assert "elsewhere/photos with mine/gt: 1 without an image (a.png)" in refused.stderr
+
+
+def test_an_output_in_a_folder_that_is_missing_names_the_folder(folder):
+    refused = call("data", "freeze", "--data", "mine", "--out", "nowhere/list.json")
+    assert (refused.exit_code, refused.stderr) == (2, "disbench: nowhere: No such file or directory\n")
+
+
+def test_repeating_is_not_advised_where_it_cannot_help(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "mine/gt")
+
+    monkeypatch.setattr("disbench.runs.execute.evaluate_maps", refuse)
+    monkeypatch.setattr("disbench.cli.run.evaluate_maps", refuse, raising=False)
+    refused = call("score", "mine/gt", "--data", "mine")
+    assert (refused.exit_code, refused.stderr) == (2, "disbench: mine/gt: Permission denied\n")
+
+
+@pytest.mark.parametrize("option", ["--report", "--out"])
+def test_a_suite_whose_output_is_a_file_is_refused_before_any_work(folder, option):
+    Path("file").touch()
+    Path("s.toml").write_text('[[datasets]]\ndata="mine"\n[[methods]]\nmodel="otsu"\n', encoding="utf-8")
+    refused = call("suite", "s.toml", option, "file")
+    assert (refused.exit_code, Path("runs").exists()) == (2, False)
+    assert f"file: a file, not a folder; choose another place with {option}" in refused.stderr
+
+
+def test_an_entry_is_looked_for_in_the_folder_that_has_it(folder):
+    Path("boards/dis-mini").mkdir(parents=True)
+    Path("boards/dis-mini/x.json").write_text("{}", encoding="utf-8")
+    assert "boards: has no entries in it; give boards/dis-mini" in call("leaderboard", "check", "boards").stderr

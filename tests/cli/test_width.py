@@ -28,6 +28,7 @@ from disbench.doctor import installation
 from disbench.inference.model import Model
 from disbench.registry.loading import get_card
 from disbench.reports import terminal
+from disbench.system.console import make_console
 from disbench.system.text_tables import TableStyle, layout_table
 from disbench.timing import record
 from disbench.timing.measure import time_model
@@ -186,3 +187,10 @@ def test_a_terminal_of_80_columns():
     os.close(parent)
     assert process.wait() == 0
     check_width(call("data", "list"), shown.decode())
+
+
+@pytest.mark.parametrize("columns", ["0", "-5", "abc", ""])
+def test_a_width_that_is_no_positive_number_counts_as_none(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert "Otsu" in call("models", "otsu")
+    assert make_console().width == 10_000

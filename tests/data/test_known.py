@@ -70,6 +70,7 @@ def test_the_list_and_one_set_are_shown():
     assert "licence: MIT, with a release agreement\n" in text
     assert "licence: (unknown)\n" in call("data", "show", "ECSSD").stdout
     assert json.loads(call("data", "show", "COIFT", "--json").stdout)["splits"][0]["count"] is None
+    assert call("data", "show", "DIS-TE1").stdout.startswith("name: DIS5K\n")
     assert call("data", "show", "p3m_500-np").stdout.startswith("name: P3M-10k\n")
     assert "images: train (camouflaged) 3,040; test (camouflaged) 2,026\n" in call("data", "show", "COD10K").stdout
     assert call("data", "duts", "--json").stdout == call("data", "show", "DUTS", "--json").stdout != ""

@@ -1,6 +1,7 @@
 """Prediction maps in the forms in which methods save them: folders, suffixes, zip files, floating-point values."""
 
 import json
+import shutil
 import struct
 import zipfile
 from pathlib import Path
@@ -319,3 +320,26 @@ def test_nothing_stays_of_an_extracted_archive(tmp_path, monkeypatch):
     score(zip_file("best.zip", {"a.png": png(0)}))
     refuse(zip_file("worse.zip", {"b.png": png(0)}), "1 missing (a)")
     assert list((tmp_path / "t").iterdir()) == []
+
+
+def test_a_text_next_to_the_only_folder_of_an_archive_is_no_map(folder):
+    put_folders(Path("mine"), "im", "gt")
+    put_maps(Path("deep/Net/maps"))
+    Path("deep/README.txt").write_text("maps of Net", encoding="utf-8")
+    shutil.make_archive("net", "zip", "deep")
+    assert score("net.zip")[0]["scores"]["mine"]["mae"] >= 0
+
+
+def test_a_title_is_the_given_one_also_for_a_folder_of_runs_of_another():
+    put_folders(Path("mine"), "im", "gt")
+    put_maps(Path("maps"))
+    for title in ("Net (a)", "Net [a]"):
+        assert score(f"{title}=maps")[0]["title"] == title
+    both = json.loads(call("score", "Ours*=maps", "Ours†=maps", "--data", "mine", "--json").stdout)
+    assert [run["title"] for run in both] == ["Ours*", "Ours†"]
+
+
+def test_a_file_is_not_called_a_missing_folder():
+    put_folders(Path("mine"), "im", "gt")
+    Path("maps").touch()
+    refuse("maps", "maps: a file, not a folder; give a folder")

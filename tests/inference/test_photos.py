@@ -183,6 +183,7 @@ def test_its_own_files_are_no_pictures(folder):
     save(folder / "a.jpg")
     call(folder, "--out", folder / "masks")
     assert [p.name for p in photos.find_photos([folder], folder / "masks")[0]] == ["a.jpg"]
+    assert [p.name for p in photos.find_photos([folder], folder.parent)[0]] == ["a.jpg", "a.png"]
 
 
 @settings(deadline=None)

@@ -22,6 +22,10 @@ TRUTH = np.where(LEVELS > 90, 255, 0).astype(np.uint8)
 UNIT, INSIDE = LEVELS / 255, TRUTH > 128
 REFUSED = {
     "another shape": (LEVELS, TRUTH[:, :5], True, "pred is (4, 7), gt is (4, 5); resize"),
+    "a masked map": (np.ma.masked_array(LEVELS, LEVELS > 90), TRUTH, True, "pred: got a numpy.MaskedArray"),
+    "a masked truth": (LEVELS, np.ma.masked_array(TRUTH, LEVELS > 90), True, "gt: got a numpy.MaskedArray"),
+    "a matrix": (np.asmatrix(LEVELS), TRUTH, True, "pred: got a numpy.matrix"),
+    "three channels": (np.stack([LEVELS] * 3, 2), TRUTH, True, "give one channel of the map"),
     "no pixels": (LEVELS[:0], TRUTH[:0], True, "give at least one pixel"),
     "a list": (LEVELS.tolist(), TRUTH, True, "pred: got list"),
     "no truth": (LEVELS, None, True, "gt: got NoneType"),

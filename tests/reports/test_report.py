@@ -23,7 +23,7 @@ from disbench.errors import InputError
 from disbench.leaderboard.papers.tex_text import plain_text
 from disbench.metrics.catalogue import METRICS, PAPER
 from disbench.metrics.scoring import per_image
-from disbench.reports import cases, grid, html, image_list, latex, markdown, page, table, tiles
+from disbench.reports import cases, grid, html, image_list, latex, latex_text, markdown, page, table, tiles
 from disbench.reports.formats import FORMATS
 from disbench.reports.grid_figure import draw_grid
 from disbench.reports.grid_style import GridStyle
@@ -192,6 +192,14 @@ def test_latex_escapes_everything_active(text):
     assert not set(bare) & set("\\{}#$%&_^~\n")
     assert all(c <= "ſ" for c in bare)
     assert "--" not in latex.escape_latex(text)
+
+
+def test_the_start_of_a_line_is_no_option_of_the_one_before_it():
+    methods = [result(title, dataset="[v2] set") for title in ("*Ours", "[12] Net")]
+    for layout in ("rows", "columns"):
+        lines = render_report(Report(methods), "latex", LatexOptions(layout=layout)).splitlines()
+        assert not [line for line in lines if line.lstrip().startswith(("[", "*"))]
+    assert r"\\ {}[b]" in latex_text.stack_words("a long enough [b] and [c]")
 
 
 def test_hyphens_are_printed_as_they_are():

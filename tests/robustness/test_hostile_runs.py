@@ -45,7 +45,7 @@ FAULTS = {
     "map missing": (lambda: Path("d/maps/b.png").unlink(), "1 missing (b)"),
     "maps missing": (lambda: shutil.rmtree("d/maps"), "d/maps: no such folder"),
     "no maps": (lambda: [shutil.rmtree("d/maps"), Path("d/maps").mkdir()], "2 missing (a, b)"),
-    "maps a file": (lambda: [shutil.rmtree("d/maps"), put("d/maps", PNG)], "d/maps: no such folder"),
+    "maps a file": (lambda: [shutil.rmtree("d/maps"), put("d/maps", PNG)], "d/maps: a file, not a folder"),
     "extra map": (lambda: put("d/maps/c.png", PNG), "1 extra (c.png)"),
     "map twice": (lambda: put("d/maps/b.bmp", opencv(".bmp", TRUTH)), "1 duplicate (b.png)"),
     "map twice but for case": (lambda: put("d/maps/B.png", PNG), "1 duplicate (b.png)"),

@@ -68,6 +68,7 @@ def test_doctor_shows_each_cache_with_its_size(tmp_path, environment):
         "parquet": (0, 0, True),
         "latents": (0, 0, True),
         "dis-mini": (1, 300_000, True),
+        "weights": (0, 0, True),
     }
     assert all(state.keys() == STATE_KEYS for state in listed.values())
     lines = call("doctor").stdout.splitlines()

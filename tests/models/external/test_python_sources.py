@@ -1,5 +1,7 @@
 """The modules and files that a user's Python file consists of are in its run key."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,7 @@ HELPERS = {
 @pytest.mark.parametrize("kind", HELPERS)
 def test_a_changed_module_is_another_model_at_once(kind, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend("")
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # as users have it
     code, helper = HELPERS[kind]
     path = write(tmp_path, {"mine": code + BODY})
     (tmp_path / helper).parent.mkdir(parents=True, exist_ok=True)
