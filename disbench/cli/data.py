@@ -169,7 +169,7 @@ def complexity(folder, parts, out, csv_path, as_json):
         if path:
             check_output(path, list_data_folders(folder), option)
     with show_progress() as progress:
-        rows = survey_complexity(folder, parts, progress)
+        rows = survey_complexity(folder, parts, progress, paired=bool(out))
     if csv_path:
         write_survey(rows, csv_path)
         print_note(csv_path)

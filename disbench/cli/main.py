@@ -1,5 +1,6 @@
 """The command `disbench`: which commands there are, and how errors end them."""
 
+import errno
 import os
 import sys
 import warnings
@@ -70,6 +71,11 @@ PATHS = {name: path for commands in SECTIONS.values() for name, path in commands
 MOVED = dict.fromkeys(("ablate", "export", "noise-spread", "vae-ceiling"), "diffdis")
 RESUME_HINT = "progress is saved; run the same command again to resume"
 CHECKPOINT_HINT = "run the same command again to resume from the last checkpoint, if one was written"
+# Errors of a place that the same command would meet again.
+LASTING = {
+    errno.EACCES, errno.EPERM, errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
+    errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP,
+}  # fmt: skip
 RESUME_HINTS = {
     "run": RESUME_HINT,
     "score": RESUME_HINT,
@@ -158,6 +164,8 @@ class Commands(CommandNotes):
             return super().parse_args(ctx, [require_utf8(argument) for argument in args])
         except InputError as error:
             _fail(str(error))
+        except BrokenPipeError:  # of --help
+            _end_unread()
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         """Run the command line. A full disk in the place of standard output is an error of one line."""
@@ -185,14 +193,12 @@ class Commands(CommandNotes):
             except InputError as error:
                 _fail(str(error))
             raise
-        except BrokenPipeError:  # the reader, such as `head`, has enough
-            with suppress(OSError, ValueError):  # so that nothing is written to it at the end
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(128 + 13)  # as of a program that SIGPIPE ends; 1 would be an answer of `check`
+        except BrokenPipeError:
+            _end_unread()
         except OSError as error:
             if error.filename is None and error.errno is None:
                 raise
-            hint = "" if isinstance(error, LASTING) else _resume_hint(ctx)
+            hint = "" if error.errno in LASTING else _resume_hint(ctx)
             _fail(f"{error.filename or 'writing'}: {error.strerror}{hint}")
         except RuntimeError as error:  # of torch, where no model's own message knows more, as in a training
             if not is_out_of_memory(error):
@@ -247,8 +253,11 @@ def _fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-# Errors of a place that the same command would meet again.
-LASTING = (PermissionError, FileNotFoundError, FileExistsError, NotADirectoryError, IsADirectoryError)
+def _end_unread() -> NoReturn:
+    """End a command whose reader, such as `head`, has enough, as a program that SIGPIPE ends; 1 would be an answer."""
+    with suppress(OSError, ValueError):  # nothing more is written to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(128 + 13)
 
 
 @click.group(

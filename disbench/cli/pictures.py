@@ -50,7 +50,6 @@ def grid(runs, out, selection, rows, number, insets, paper, width, dpi, tex, cap
     Needs maps, which `disbench run` and `disbench score --save` keep. Default for RUN: the latest finished run of every
     method under ./runs.
     """
-    from disbench.reports.cases import require_maps
     from disbench.reports.grid import write_grid
     from disbench.reports.grid_style import DPI, PAPER_RULE, WIDTH, GridStyle
     from disbench.reports.grid_tex import LABEL, render_figure
@@ -69,7 +68,6 @@ def grid(runs, out, selection, rows, number, insets, paper, width, dpi, tex, cap
     for path, option in ((out, "--out"), (tex, "--tex")):
         if path:
             check_output(path, list_inputs(results), option)
-    require_maps(results)
     given_insets = parse_insets(insets, PAPER_RULE if paper else "outline")
     cases = select_cases(results, number, selection)
     style = GridStyle(

@@ -59,6 +59,7 @@ class DigestCache:
         for folder, entries in self._current.items():
             saved = self._saved[folder]
             if any(saved.get(name) != entry for name, entry in entries.items()):
+                saved = _load(folder, self._kind)  # others may have added some, or removed them
                 kept = {name: entry for name, entry in saved.items() if (folder / name).exists()}
                 _write(_cache_file(folder, self._kind), kept | entries)
 

@@ -243,6 +243,8 @@ def _select(root: Path, split: str | None, parts: Mapping[str, Part], known: Seq
     names = {name.casefold(): name for name in parts}
     selected = set()
     for word in filter(None, (word.strip() for word in split.split(","))):
+        if word in known and word not in parts:
+            raise InputError(f"{root}: {word} is a split of DIS5K; select these apart from its other subsets")
         if word.casefold() not in names:
             raise InputError(f"{root}: has no subset {word!r}; {suggest_names(word, known)}")
         selected.add(names[word.casefold()])

@@ -19,18 +19,21 @@ from disbench.system.files import write_atomic
 from disbench.system.progress import Progress
 
 
-def survey_complexity(folder: Path, count: int | None, progress: Progress) -> list[dict[str, Any]]:
+def survey_complexity(
+    folder: Path, count: int | None, progress: Progress, *, paired: bool = False
+) -> list[dict[str, Any]]:
     """Measure every mask of a folder.
 
     Args:
         folder: a folder of masks, or one with gt/ or in another layout.
         count: number of equal parts to sort the masks into. None: no parts.
         progress: called with (done, total, label).
+        paired: take the masks that have images, for link_groups(), where there are others, too.
 
     Returns:
         One row per mask, from simple to complex: image, ipq, contours, points, rank and, with `count`, part.
     """
-    pairs = _find_pairs(folder)
+    pairs = _find_pairs(folder) if paired else None
     masks = replace(pairs, images=None) if pairs else find_part(folder, images=False)
     samples = masks.read(folder.name) if masks.truths.folder.is_dir() else read_pairs(folder.name, None, folder)
     rows: list[dict[str, Any]] = []

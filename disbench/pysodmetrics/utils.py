@@ -25,7 +25,7 @@ def check_pair(pred: np.ndarray, gt: np.ndarray, normalize: bool) -> None:
         InputError: for arrays that PySODMetrics refuses, and for a map with NaN or infinite values.
     """
     for name, array in (("pred", pred), ("gt", gt)):
-        if isinstance(array, np.ndarray):  # masked arrays and matrices compute otherwise
+        if isinstance(array, np.ma.MaskedArray | np.matrix):  # which compute otherwise
             try:
                 check_type(name, array, "numbers (h, w)", "L")
             except InputError as error:

@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import sys
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
@@ -141,16 +142,21 @@ def import_attribute(card: Card, path: str) -> Any:
     """Import what a card calls "module:attribute", from the model's folder. InputError where that fails."""
     module, _, attribute = path.partition(":")
     check_hub_variables()  # for models that import diffusers or transformers, and these huggingface_hub
+    ours = str(card.folder.parent) in SHIPPED_ROOTS  # also for a user's file, which disbench's own code reads
+    writes_bytecode = sys.dont_write_bytecode
     try:
+        # Python's own loader would later run the compiled code of an older file of the same size and date.
+        sys.dont_write_bytecode = writes_bytecode or not ours
         return getattr(import_module(f"{NAMESPACE}.{card.folder.name}.{module}"), attribute)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a word
-        ours = str(card.folder.parent) in SHIPPED_ROOTS  # also for a user's file, which disbench's own code reads
         if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(NAMESPACE):
             package = f"'disbench[{EXTRAS.get(error.name or '', 'models')}]'" if ours else error.name
             raise InputError(f"{card.title} needs {error.name}; pip install {package}") from error
         if ours:
             raise
         raise InputError(f"{card.folder / module}.py: cannot be imported ({type(error).__name__}: {error})") from error
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
 
 
 def _check_digest(card: Card, weights: str | None) -> None:

@@ -97,6 +97,8 @@ def find_download(card: Card, weights: str | None) -> Download | None:
 
 def find_options(card: Card, weights: str | None) -> dict[str, str]:
     """Return the options that weights need, by their card: none for weights that it does not describe."""
+    if not any(entry.options for entry in card.weights):  # without a look at the file
+        return {}
     entry = find_download(card, weights)
     return dict(entry.options) if entry else {}
 

@@ -107,11 +107,10 @@ def report(
         raise wrong_type("parts", parts, "a whole number from 2")
     if width is not None and (isinstance(width, bool) or not isinstance(width, int | float)):
         raise wrong_type("width", width, "a number of points")
-    if isinstance(order, str) or not isinstance(order, Sequence):
-        raise wrong_type("order", order, "a list of names")
-    texts = {"by": by, "split": split, "label": label, "layout": layout, "marks": marks, "rank": rank, "focus": focus}
-    for key, text in (texts | {"source": source, "caption": caption}).items():
-        if not isinstance(text, str) and (text is not None or key in ("source", "caption")):
+    if not isinstance(source, str):
+        raise wrong_type("source", source, "text that a citation contains")
+    for key, text in {"by": by, "label": label, "layout": layout, "marks": marks, "focus": focus}.items():
+        if text is not None and not isinstance(text, str):
             raise wrong_type(key, text, "text")
     times = _list_paths("times", times)
     bib = require_path("bib", bib) if bib is not None else None

@@ -38,9 +38,13 @@ class Arrangement:
     opening: str = ""
 
     def __post_init__(self) -> None:
-        if isinstance(self.order, str) or not all(isinstance(name, str) for name in self.order):
+        if self.splits is not None and not isinstance(self.splits, str):
+            raise wrong_type("split", self.splits, "text, such as 'DIS-TE1..4,Overall'")
+        is_list = isinstance(self.order, Sequence) and not isinstance(self.order, str)
+        if not is_list or not all(isinstance(name, str) for name in self.order):
             raise wrong_type("order", self.order, "a list of names")
-        if not isinstance(self.names, Mapping):
+        is_mapping = isinstance(self.names, Mapping)
+        if not is_mapping or not all(isinstance(name, str) for pair in self.names.items() for name in pair):
             raise wrong_type("names", self.names, "a mapping of names to names")
         if isinstance(self.digits, bool) or not isinstance(self.digits, int | None):
             raise wrong_type("digits", self.digits, f"a whole number from 1 to {MAX_DIGITS}")

@@ -50,17 +50,14 @@ class Case:
     scores: dict[str, float]
 
 
-def require_maps(results: Sequence[Result]) -> None:
-    """Raise InputError for a result without a saved map of one of its images."""
-    for result in results:
-        missing = [row.name for rows in result.rows.values() for row in rows if result.mask(row) is None]
-        if missing and len(missing) == sum(map(len, result.rows.values())):
-            raise InputError(f"{result.title}: its maps were not saved; repeat the command of its run with --save")
-        if missing:
-            raise InputError(
-                f"{result.title}: {len(missing)} of its maps are gone ({list_names(missing)}); repeat the command of "
-                "its run with --save"
-            )
+def require_maps(result: Result, rows: Iterable[Row]) -> None:
+    """Raise InputError for a result without a saved map of some of its rows."""
+    missing = [row.name for row in rows if result.mask(row) is None]
+    if missing and not any(result.mask(row) for members in result.rows.values() for row in members):
+        raise InputError(f"{result.title}: its maps were not saved; repeat the command of its run with --save")
+    if missing:
+        fault = f"{len(missing)} of its maps are missing ({list_names(missing)})"
+        raise InputError(f"{result.title}: {fault}; repeat the command of its run with --save")
 
 
 def make_cases(

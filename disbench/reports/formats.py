@@ -98,6 +98,7 @@ def make_options(
     values |= {"intervals": True} if intervals and name not in HAVE_INTERVALS else {}
     for key in values.keys() - known:
         formats = [entry.name for entry in FORMATS.values() if key in {field.name for field in fields(entry.options)}]
+        formats += HAVE_INTERVALS if key == "intervals" else ()
         option = "--wide and --narrow" if key == "wide" else f"--{key}"
         raise InputError(f"{option}: not in {name}; the formats with it are {', '.join(formats)}")
     if bib is not None:

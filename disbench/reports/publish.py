@@ -8,7 +8,7 @@ from disbench.data.location import find_dataset
 from disbench.data.soft_truths import declare_truths
 from disbench.errors import InputError
 from disbench.metrics.catalogue import MetricKeys
-from disbench.reports.cases import Case, ImageKey, make_cases
+from disbench.reports.cases import Case, ImageKey, make_cases, require_maps, select_rows
 from disbench.reports.grid import write_grid
 from disbench.reports.options import HtmlOptions
 from disbench.reports.render import write_report
@@ -50,9 +50,17 @@ def select_cases(results: Sequence[Result], n: int = 6, selection: str = "spread
         selection: as in disbench.reports.cases.select_rows.
 
     Returns:
-        Cases with the maps of the last result first; none if images or maps are not available.
+        Cases with the maps of the last result first; none if images are not available.
+
+    Raises:
+        InputError: as in make_cases, and for a result that lacks a map of a selected image.
     """
-    return make_cases(drop_other_protocols(results)[::-1], find_samples(results[-1]), n, selection)
+    shown = drop_other_protocols(results)[::-1]
+    selected = select_rows(shown, n, selection)
+    for result in shown:
+        measured = {row.key for rows in result.rows.values() for row in rows}
+        require_maps(result, [row for row in selected if row.key in measured])
+    return make_cases(shown, find_samples(results[-1]), n, selection)
 
 
 def select_report_cases(results: Sequence[Result]) -> list[Case]:

@@ -94,15 +94,10 @@ def write_viewer(
 
 def _find_maps(result: Result) -> dict[tuple[str, str], Path]:
     """Return (subset, image) -> saved prediction map. InputError for a map that is missing or another one."""
-    require_maps([result])
-    maps: dict[tuple[str, str], Path] = {}
-    digests: dict[Path, str] = {}
-    for rows in result.rows.values():
-        for row in rows:
-            path = result.mask(row)
-            assert path is not None  # require_maps() found it
-            maps[row.key], digests[path] = path, row.digest
-    check_maps(digests)
+    rows = [row for members in result.rows.values() for row in members]
+    require_maps(result, rows)
+    maps = {row.key: path for row in rows if (path := result.mask(row))}
+    check_maps({maps[row.key]: row.digest for row in rows})
     return maps
 
 

@@ -1,5 +1,6 @@
 """Standard output of commands: tables and JSON."""
 
+import errno
 import json
 import os
 import shutil
@@ -22,7 +23,13 @@ def make_console() -> "Console":
     """Make a console on standard output. A file or a pipe gets whole lines, unless $COLUMNS gives a width."""
     from rich.console import Console
 
-    return Console(width=_choose_width())
+    class PipedConsole(Console):
+        """A console whose reader may have enough; rich would end the command as if its answer were no."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    return PipedConsole(width=_choose_width())
 
 
 def _choose_width() -> int:

@@ -3,13 +3,9 @@
 import importlib
 import importlib.util
 import sys
-from importlib.machinery import (
-    EXTENSION_SUFFIXES,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    SourceFileLoader,
-)
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +16,6 @@ from disbench.registry.sources import list_sources
 
 MODULE = "disbench_own_model"
 _SOURCES: set[Path] = set()  # files, and folders of packages, of all models that this process has loaded
-_FOLDERS: list[str] = []  # that are on sys.path for the model that was loaded last
 METHODS = ("prepare", "infer", "restore")
 
 
@@ -45,57 +40,56 @@ class Predictor:
             raise InputError(f"{path}: its Predictor has no {', '.join(missing)}; see docs/add-a-model.md")
         if not hasattr(predictor, "device"):
             predictor.device = "cpu"
+        modules = {name: module for name, module in sys.modules.items() if name != "__main__" and _is_own(module)}
+        for name in METHODS:
+            with suppress(AttributeError):  # of a class with __slots__
+                setattr(predictor, name, _with_modules(getattr(predictor, name), modules))
         return predictor
+
+
+def _with_modules(stage: Callable[..., Any], modules: Mapping[str, ModuleType]) -> Callable[..., Any]:
+    """Let imports in a stage's functions find its own modules: a file that was loaded since may have the same names."""
+
+    @wraps(stage)
+    def call(*arguments: Any, **inputs: Any) -> Any:
+        sys.modules.update(modules)
+        return stage(*arguments, **inputs)
+
+    return call
 
 
 def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
-    folder = str(path.resolve().parent)
-    _enter_folder(folder)
     _forget_modules(path)
+    folder = str(path.resolve().parent)
     sys.path.insert(0, folder)  # the file may import its neighbours, as with `python FILE`
+    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
+        # Python's own loader may run the compiled code of an older file of the same size and date.
         exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
+        _import_neighbours(path)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a message
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
     finally:
+        sys.dont_write_bytecode = writes_bytecode
         if folder in sys.path:
             sys.path.remove(folder)
-        sys.path.append(folder)  # for imports in functions; at the end, where it hides nothing
     return module
 
 
-def _enter_folder(folder: str) -> None:
-    """Import from a folder without compiled code, and no longer from that of the file that was loaded before."""
-    while _FOLDERS:  # whose modules may have the same names
-        if (earlier := _FOLDERS.pop()) in sys.path:
-            sys.path.remove(earlier)
-    _FOLDERS.append(folder)
-    if _find_sources not in sys.path_hooks:
-        sys.path_hooks.insert(0, _find_sources)
-    for place in [place for place in sys.path_importer_cache if _is_below(place, folder)]:
-        del sys.path_importer_cache[place]
+def _import_neighbours(path: Path) -> None:
+    """Import the modules of the file's folder that are imported in functions, which run without it on the path.
 
-
-def _find_sources(place: str) -> FileFinder:
-    """Find modules in the folder of the model, or below it. ImportError for other places, which Python knows."""
-    if not any(_is_below(place, folder) for folder in _FOLDERS):
-        raise ImportError(place)
-    return FileFinder(place, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_SourceLoader, SOURCE_SUFFIXES))
-
-
-def _is_below(place: str, folder: str) -> bool:
-    path = Path(place)
-    return path.is_relative_to(folder) and "site-packages" not in path.parts
-
-
-class _SourceLoader(SourceFileLoader):
-    """Compiles every module: Python's own may run the compiled code of an older file of the same size and date."""
-
-    def path_stats(self, path: str) -> dict[str, Any]:
-        """Know no date, without which compiled code is neither read nor written."""
-        raise OSError(path)
+    One that cannot be imported here may not be needed; otherwise the function that imports it fails.
+    """
+    root = path.resolve().parent
+    for source in list_sources(path):
+        name = source.resolve()
+        if name != path.resolve() and name.is_relative_to(root):
+            parts = name.relative_to(root).with_suffix("").parts
+            with suppress(Exception, SystemExit):
+                importlib.import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
 
 
 def _forget_modules(path: Path) -> None:

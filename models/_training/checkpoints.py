@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -112,13 +112,6 @@ def truncate_log(log: Path, step: int) -> None:
         *lines, _ = log.read_text(encoding="utf-8").split("\n") if step else [""]
         retained = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
     write_atomic(log, "".join(retained).encode())
-
-
-def read_scores(log: Path, keys: Sequence[str]) -> dict[str, float] | None:
-    """Return scores of the last line of a log, as rounded there; None if it has none."""
-    with report_unreadable(log, "damaged, or not the log of a training"):
-        line = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
-        return {key: line[key] for key in keys} if keys[0] in line else None
 
 
 def keep_best(log: Path, score: str, count: int, content: Callable[[], bytes]) -> None:

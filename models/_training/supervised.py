@@ -6,7 +6,7 @@ A method's folder has its losses: `train.py` there has a class `Training`, which
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -28,7 +28,7 @@ from disbench.models._parts import weights as files
 from disbench.models._training import data
 from disbench.models._training import inputs as additional
 from disbench.models._training.changes import change_inputs, draw_change
-from disbench.models._training.checkpoints import RunState, read_scores
+from disbench.models._training.checkpoints import RunState
 from disbench.models._training.context import TrainingContext
 from disbench.models._training.loading import choose_workers
 from disbench.models._training.loop import Hooks, fit
@@ -181,7 +181,8 @@ def train_stages(
         path = context.out / training.name_weights(stage)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, files.to_safetensors(net, metadata))
-        scores = (read_scores(state.log, SCORES) or task.score(net)) if validate_every else None
+        # What is resumed after its last step may have been validated on other images.
+        scores = (task.latest or task.score(net)) if validate_every else None
     return scores
 
 
@@ -206,6 +207,7 @@ class _StageTask(Task):
     number: int  # of the stage, from 0
     device: str
     workers: int
+    latest: dict[str, float] = field(default_factory=dict)  # the scores of the last validation
 
     def batch(self, step: int) -> _Batch:
         recipe = self.recipe
@@ -227,7 +229,8 @@ class _StageTask(Task):
         return self.training.losses(net, images, labels, **additional.to_device(batch.inputs, self.device))
 
     def validate(self, net: nn.Module, step: int) -> dict[str, float]:
-        return self.score(net)
+        self.latest.update(self.score(net))
+        return self.latest
 
     def score(self, net: nn.Module) -> dict[str, float]:
         return validate_network(self.training, net, self.held_out, self.recipe.size, self.device)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import get_args
 
 import torch
@@ -122,13 +121,13 @@ def segment(
         InputError: if an edge map is asked for, but the weights were trained without the edge.
     """
     unet, vae, text = checkpoint.unet, checkpoint.vae, checkpoint.text
-    lower = partial(torch.autocast, image.device.type)
+    device = image.device.type
     schedule = make_scheduler(sampling.steps, checkpoint.prediction_type)
     *first, last = schedule.timesteps.tolist()
     if sampling.edge and unet.domains == 1:
         raise InputError("these weights were trained without the edge; take others for an edge map")
     x_t = noise.repeat(unet.domains, 1, 1, 1)
-    with lower(sampling.dtype, enabled=sampling.dtype != torch.float32):
+    with _lower(device, sampling.dtype):
         conditions = conditioning.conditions(vae, image)
         injections = unet.injections(conditions)
         for t in first:
@@ -137,9 +136,14 @@ def segment(
         output = unet(x_t, last, conditions, text, sampling.edge, injections)
     # Without the edge the U-Net returns the rows of the masks only, which come first.
     latents = x0(output, x_t[: len(output)], last, alphas_cumprod(), checkpoint.prediction_type)
-    with lower(sampling.decoder, enabled=sampling.decoder != torch.float32):
+    with _lower(device, sampling.decoder):
         mask, *edges = (conditioning.decode(vae, latent) for latent in latents.split(len(noise)))
     return mask, edges[0] if sampling.edge else None
+
+
+def _lower(device: str, dtype: torch.dtype) -> torch.autocast:
+    is_lower = dtype != torch.float32
+    return torch.autocast(device, dtype if is_lower else None, enabled=is_lower)
 
 
 def make_scheduler(steps: int, prediction_type: PredictionType) -> DDPMScheduler:

@@ -98,7 +98,7 @@ class DiffDIS:
             warn_if_short(needed, self.device, card.title, self.memory_advice)
         opened = time.time_ns()
         checkpoint = self.load_checkpoint(weights, base, state)
-        if base and not checkpoint.base:
+        if base and not checkpoint.base and state is not None:  # commands have one base for several weights
             raise InputError(f"--option base={base}: these weights have a VAE and prompt of their own; omit it")
         self.weights_state = checkpoint.state
         names = {None: f"{card.title}-mini", "untrained": f"{card.title} (untrained)"}

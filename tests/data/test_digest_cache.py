@@ -178,3 +178,13 @@ def test_digests_of_other_files_of_a_folder_stay_while_these_exist(folder, read)
     again = digest_cache.DigestCache([folder / "gt"])
     again.hash_file(folder / "gt" / "b.png")
     assert read == []
+
+
+def test_digests_that_another_process_removed_do_not_come_back(folder):
+    hash_splits(find_dataset(folder))
+    cache = digest_cache.DigestCache([folder / "gt"])  # loads all digests
+    digest_cache.forget_digests([folder / "gt"])
+    (folder / "gt" / "c.png").write_bytes(b"c")
+    cache.hash_file(folder / "gt" / "c.png")
+    cache.save()
+    assert list(digest_cache.DigestCache([folder / "gt"])._saved[folder / "gt"]) == ["c.png"]

@@ -344,6 +344,8 @@ def test_the_names_that_are_listed_select(tmp_path):
     assert list_subsets(tmp_path / "x.toml") == ("DIS-VD",)
     with pytest.raises(InputError, match="has no subset 'dis_vd'; did you mean"):
         find_dataset(tmp_path / "x.toml", "dis_vd", images=False)
+    with pytest.raises(InputError, match="DIS-VD is a split of DIS5K; select these apart from its other subsets"):
+        find_dataset(tmp_path / "x.toml", "mine,DIS-VD", images=False)
     (tmp_path / "x.toml").write_text("title = 'x'\n[splits.test]\ntruths='b'\n[splits.mine]\ntruths='b'")
     assert list_subsets(tmp_path / "x.toml") == ("test", "mine")
 

@@ -212,6 +212,7 @@ def test_subsets_are_selected_and_empty_columns_left_out(ours):
         ({"intervals": True, "format": "typst"}, "--intervals: not in typst; the formats with it are latex, markdown"),
         ({"width": "x", "format": "latex"}, "width: got "),
         ({"order": 5}, "order: got "),
+        ({"names": {"Mine": 5}}, "names: got "),
         ({"label": 5, "format": "latex"}, "label: got "),
         ({"split": 5}, "split: got "),
         ({"marks": "loud", "format": "typst"}, "unknown marks 'loud'; known: bold, colour"),

@@ -24,6 +24,9 @@ def run_shell(place, line):
     return subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=place, env=environment)
 
 
+UNREAD = ("metrics", "models", "--help", "--version", "run --help", "leaderboard show dis5k")
+
+
 @pytest.mark.parametrize(
     ("line", "status", "words"),
     [
@@ -35,7 +38,8 @@ def run_shell(place, line):
         ("disbench score absent --data data 2> /dev/full", 2, ""),
         ("disbench score absent --data data >&- 2>&-", 2, ""),
         ("disbench score absent --data data >&-", 2, "disbench: absent: no such folder\n"),
-        ("set -o pipefail; disbench metrics | true", 141, ""),  # as of a program that SIGPIPE ends: 1 is an answer
+        # As of a program that SIGPIPE ends: 1 is an answer.
+        *((f"set -o pipefail; disbench {command} | true", 141, "") for command in UNREAD),
     ],
 )
 def test_a_stream_that_cannot_be_written_causes_no_traceback(place, line, status, words):

@@ -281,16 +281,22 @@ class Predictor:
 """
 
 
-def test_a_python_file_imports_its_neighbours_later_too(tmp_path):
-    path = tmp_path / "mine.py"
-    (tmp_path / "later_neighbour.py").write_text("GAIN = 1")
-    path.write_text(OWN.replace("from neighbour import LEVEL", "LEVEL = 100").replace(
-        "def infer(self, batch):", "def infer(self, batch):\n        import later_neighbour\n       "
-    ))  # fmt: skip
-    model, entries = load_model(str(path)), list(sys.path)
-    assert np.array_equal(model.predict(IMAGE) > 0, OBJECT)
-    load_model(str(path))
+def test_a_python_file_may_import_its_neighbours_in_functions(tmp_path):
+    code = OWN.replace("from neighbour import LEVEL", "LEVEL = 100").replace(
+        "def infer(self, batch):",
+        "def infer(self, batch):\n        import later_neighbour\n        import pack.inner\n"
+        "        assert later_neighbour.FOLDER == pack.inner.FOLDER == 'FOLDER'\n       ",
+    )
+    models, entries = [], list(sys.path)
+    for name in ("one", "two"):
+        (tmp_path / name / "pack").mkdir(parents=True)
+        for module in ("later_neighbour", "pack/inner"):
+            (tmp_path / name / f"{module}.py").write_text(f"FOLDER = {name!r}")
+        (tmp_path / name / "mine.py").write_text(code.replace("FOLDER'", f"{name}'"))
+        models.append(load_model(str(tmp_path / name / "mine.py")))
+        assert np.array_equal(models[-1].predict(IMAGE) > 0, OBJECT)
     assert sys.path == entries
+    assert np.array_equal(models[0].predict(IMAGE) > 0, OBJECT)  # by its own modules, not by those of the other file
 
 
 def test_a_python_file(tmp_path):
