@@ -17,6 +17,7 @@ from disbench.data.hashing import ChangedFileError
 from disbench.data.images import read_map
 from disbench.doctor import adapter
 from disbench.errors import InputError
+from disbench.inference.command import load_command
 from disbench.inference.model import load_model
 from disbench.registry import discovery, loading
 from disbench.reports.terminal import print_results_table
@@ -306,3 +307,13 @@ def _ends(pid):
             return True
         time.sleep(0.05)
     return False
+
+
+def test_a_command_gets_the_options_that_its_weights_need(tmp_path, monkeypatch):
+    isolate_registry(monkeypatch)
+    text = CARD.replace('"{{mode}}"]', '"{{mode}}", "{{weights}}"]')
+    text += '[[weights]]\nname = "big.pth"\nurls = ["https://example.org"]\noptions = {{ mode = "few" }}\n'
+    discovery.ROOTS.append(str(make_command_card(tmp_path / "models", text=text).parent))
+    given = {name: load_command("by_command", name, None, {}).options for name in ("big.pth", "other.pth")}
+    assert given == {"big.pth": {"mode": "few"}, "other.pth": {"mode": "good"}}
+    assert load_command("by_command", "big.pth", None, {"mode": "hang"}).options == {"mode": "hang"}

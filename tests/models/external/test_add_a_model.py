@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 
 from added_model import CARD, PYTHON, TEXT
 from click.testing import CliRunner
@@ -48,3 +49,17 @@ def test_the_table_of_options_is_complete():
     assert {name for key in rows for name in re.findall(r"\w+", key)} == {*OPTIONS, "output"}
     for key, choices in (("resize", RESIZES), ("activation", ACTIVATIONS), ("stretch", STRETCHES)):
         assert re.findall(r"`([\w-]+)`", rows[f"`{key}`"]) == list(choices)
+
+
+def test_modules_of_a_card_leave_no_compiled_code(tmp_path, monkeypatch):
+    """Python would run it in place of a file that was changed since, if size and date are the same."""
+    isolate_registry(monkeypatch)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)  # as users have it
+    folder = tmp_path / "my_models" / "kept_net"
+    folder.mkdir(parents=True)
+    (folder / "card.toml").write_text(CARD)
+    (folder / "helper.py").write_text("LEVEL = 50")
+    (folder / "predictor.py").write_text(PYTHON + "\nfrom disbench.models.kept_net import helper\n")
+    call("models", "--models", folder.parent, "kept-net")
+    assert model.load_model("kept_net", "thin.pth").title == "ThinNet"
+    assert not list(folder.rglob("*.pyc")) and not sys.dont_write_bytecode
