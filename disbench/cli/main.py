@@ -24,7 +24,7 @@ from disbench.errors import (
     escape_control_chars,
     require_utf8,
 )
-from disbench.system.console import print_note
+from disbench.system.console import diverting, print_note
 from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 from disbench.system.opencv import check_opencv
 from disbench.system.progress import show_announcements
@@ -182,7 +182,7 @@ class Commands(CommandNotes):
         if isinstance(sys.stdout, TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a pipe on Windows may not be able to show a β
         try:
-            with warnings.catch_warnings(), show_announcements(_print_announcement):
+            with warnings.catch_warnings(), show_announcements(_print_announcement), diverting():
                 warnings.showwarning = partial(_show_warning, warnings.showwarning)
                 return super().invoke(ctx)
         except InputError as error:

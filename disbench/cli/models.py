@@ -15,7 +15,7 @@ from disbench.data.dataset import INPUTS
 from disbench.data.training import UNSTATED, describe_training
 from disbench.errors import escape_control_chars
 from disbench.registry.card import STATUSES, Card, Download
-from disbench.registry.discovery import list_cards
+from disbench.registry.discovery import cli_arguments, list_cards
 from disbench.registry.loading import get_card
 from disbench.registry.weights import direct_url, hub_source, hub_url, is_fetchable, list_records
 from disbench.system.console import print_json, print_table, print_text
@@ -129,23 +129,24 @@ def _describe(card: Card) -> None:
         _echo("Receives ground truth: its scores are marked and not ranked")
     for key, value in card.options.items():
         _echo(f"Option {key}, by default: {value}")
+    chosen = cli_arguments(card, "--model")
     if card.training:
-        _echo(f"Training: disbench train --model {card.name} --data DIS5K --out DIR")
+        _echo(f"Training: disbench train {chosen} --data DIS5K --out DIR")
     if card.recipe:
         _echo(f"Training: disbench train {_relative_path(card.folder / card.recipe)} --data DIS5K --out DIR")
     if card.loss:
         print_text(f"Loss, {card.loss}")
     inputs = "".join(f" --input {INPUTS[name]}" for name in card.inputs)
-    for download in card.weights:
+    for download in card.weights if not card.source else ():
         if not download.urls or download == card.default_weights:
             head = f"Weights {download.name}" if download.urls else f"Weights {download.name}, shipped"
-            _describe_download(head, download, f"--model {card.name}{inputs}")
+            _describe_download(head, download, f"{chosen}{inputs}")
         else:
             takes_name = "." in download.name or is_fetchable(download)
             file = shlex.quote(download.name) if takes_name else "FILE"
-            _describe_download(f"Weights {download.name}", download, f"--model {card.name} --weights {file}{inputs}")
+            _describe_download(f"Weights {download.name}", download, f"{chosen} --weights {file}{inputs}")
     for download in card.maps:
-        _describe_download(f"Maps {download.name}", download, f"--model {card.name} --maps DIR")
+        _describe_download(f"Maps {download.name}", download, f"{chosen} --maps DIR")
 
 
 def _describe_download(head: str, download: Download, arguments: str) -> None:

@@ -281,7 +281,7 @@ training_options = [
     click.option(
         "--lr", type=click.FloatRange(0, min_open=True), help="Learning rate. Default: 0.001. Needs --model."
     ),
-    click.option("--seed", type=click.IntRange(0), help="Default: 0. Needs --model."),
+    click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Default: 0. Needs --model."),
     click.option(
         "--weights",
         metavar="FILE",

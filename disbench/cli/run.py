@@ -25,7 +25,7 @@ from disbench.cli.options import (
     truth_options,
 )
 from disbench.errors import InputError
-from disbench.system.console import print_note
+from disbench.system.console import print_json, print_note
 from disbench.system.progress import show_progress
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def run(
             if all(results):
                 results = [result.with_protocol(name) for result in results for name in protocols]
     if not all(results):
-        _report_shard(shard)
+        _report_shard(shard, as_json)
         return
     paths = publish_run(results, metrics)
     print_results(results, metrics, as_json)
@@ -239,7 +239,7 @@ def score(
             saved = MapsSpec(title=title, folder=folder)
             results += evaluate_maps(saved, dataset, measures, config, engine=computes, progress=progress)
     if not all(results):
-        _report_shard(shard)
+        _report_shard(shard, as_json)
         return
     if per_image:
         write_per_image(per_image, results, metrics)
@@ -256,9 +256,14 @@ def _parse_measures(protocols, metrics):
     return MeasureSpec.parse(",".join(protocols), metrics)
 
 
-def _report_shard(shard) -> None:
-    name = str(shard).capitalize()
-    click.echo(f"{name} is finished. Other shards are still missing; the process that ends last has the result.")
+def _report_shard(shard, as_json) -> None:
+    text = "is finished. Other shards are still missing; the process that ends last has the result."
+    text = f"{str(shard).capitalize()} {text}"
+    if as_json:
+        print_json([])
+        print_note(text)
+    else:
+        click.echo(text)
 
 
 def _resolve_data_options(data, images, truth):

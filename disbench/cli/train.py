@@ -131,4 +131,5 @@ def train(
             click.echo(f"{key}: {value:.4f}")
         command = f"disbench run {cli_arguments(card, '--model')} --weights {weights}"
         command += "".join(f" --input {INPUTS[name]}" for name in card.inputs)
-        click.echo(f"To run it, at {model_recipe.size} px, as the file says: {command}")
+        size = f", at {model_recipe.size} px, as the file says" if card.is_shipped else ""
+        click.echo(f"To run it{size}: {command}")

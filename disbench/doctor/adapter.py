@@ -119,7 +119,7 @@ def check_batch(model: Model, pairs: Sequence[Pair]) -> str:
         raise CheckError(f"for two images it returns {_describe(batched)}")
     single = np.stack([_to_array(model.compute(each)[0]) for each in prepared])
     difference = np.abs(_to_array(batched) - single).max()
-    if difference > TOLERANCE * max(1.0, np.ptp(single)):
+    if not difference <= TOLERANCE * max(1.0, np.ptp(single)):  # NaN, too
         raise CheckError(f"a batch of two differs from two batches of one by up to {difference:.3g}")
     return f"a batch of two equals two batches of one, to {difference:.1g}"
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import cached_property, partial
 from os import PathLike
 from time import perf_counter
@@ -24,6 +25,7 @@ from disbench.registry.external import load_identified
 from disbench.registry.loading import check_device, check_weights, get_card, load_predictor
 from disbench.registry.weights import find_options, resolve_weights
 from disbench.system.clocks import WallClock, make_clock
+from disbench.system.console import divert_prints
 from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 from disbench.system.environment import describe_environment
 from disbench.system.files import require_path
@@ -234,7 +236,8 @@ class Model:
     def _guard(self, stage: Callable[..., Any], *args: Any) -> Any:
         """Call a stage. Where the model is not disbench's own, any fault becomes an InputError that names it."""
         try:
-            return stage(*args)
+            with divert_prints() if self.guarded else nullcontext():
+                return stage(*args)
         except (InputError, MemoryError):
             raise
         except (Exception, SystemExit) as error:
@@ -312,6 +315,8 @@ def parse_options(device: Any, options: Mapping[str, Any]) -> dict[str, str]:
     for key, value in options.items():
         if not isinstance(key, str):
             raise wrong_type("options", key, "names as text")
+        if key == "options" and isinstance(value, Mapping):
+            raise InputError("options: give each one as an argument, such as disbench.load(name, size=512)")
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise wrong_type(f"option {key}", value, f"text or a number, such as {key}={str(value)[:40]!r}")
     return {key: str(value) for key, value in options.items()}

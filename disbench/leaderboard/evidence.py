@@ -118,7 +118,7 @@ def _name_entry(result: Result, model: str | None) -> tuple[str, str]:
         )
     if result.identity.get("truth_kind", "binary") != "binary":
         raise InputError(f"{result.folder}: scored on soft ground truths; leaderboards are of binary ones")
-    model = model or result.folder.resolve().parent.name
+    model = result.folder.resolve().parent.name if model is None else model
     if not is_entry_name(model):
         raise InputError(f"{model!r} cannot name an entry; give letters from a to z, digits, - and _ with --as")
     if not is_plain_text(result.title):

@@ -5,6 +5,7 @@ import inspect
 import sys
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from disbench.registry.card import HELP, SHIPPED_ROOTS, Card
 from disbench.registry.discovery import cli_arguments, normalise_name, scan_models
 from disbench.registry.external import make_external_card
 from disbench.registry.weights import check_fetchable
+from disbench.system.console import divert_prints
 from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 from disbench.system.files import require_regular_file
 from disbench.system.variables import check_hub_variables
@@ -122,7 +124,8 @@ def load_predictor(card: Card, weights: str | None, device: str | None, options:
     if unknown and not checks_itself:
         raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(accepted) or 'none'}")
     try:
-        predictor = factory(card, weights, device, **options)
+        with nullcontext() if card.is_shipped else divert_prints():
+            predictor = factory(card, weights, device, **options)
         _check_predictor(predictor)
         if device is not None and _kind(device) != _kind(predictor.device):
             raise _mismatch(card.title, device, predictor.device)
@@ -147,7 +150,8 @@ def import_attribute(card: Card, path: str) -> Any:
     try:
         # Python's own loader would later run the compiled code of an older file of the same size and date.
         sys.dont_write_bytecode = writes_bytecode or not ours
-        return getattr(import_module(f"{NAMESPACE}.{card.folder.name}.{module}"), attribute)
+        with nullcontext() if ours else divert_prints():
+            return getattr(import_module(f"{NAMESPACE}.{card.folder.name}.{module}"), attribute)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a word
         if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(NAMESPACE):
             package = f"'disbench[{EXTRAS.get(error.name or '', 'models')}]'" if ours else error.name

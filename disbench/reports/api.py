@@ -117,6 +117,8 @@ def report(
     arrangement = Arrangement(
         splits=split, order=order, names=names or {}, digits=digits, ranking=rank, opening=end_sentence(caption)
     )
+    if bib is not None and name != "latex":
+        raise InputError(f"--bib: not in {name}; the formats with it are latex")
     chosen = {"layout": layout, "marks": marks, "label": label, "wide": wide, "width": width, "cite": cite or bib}
     options = make_options(name, chosen | {"standalone": standalone}, intervals=intervals, bib=bib)
     if parts and not by:

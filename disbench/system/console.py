@@ -6,8 +6,9 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,38 @@ from disbench.errors import escape_control_chars
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
+
+_lock = Lock()
+_diverting: list[bool] = []  # one for each command that runs
+_stdouts: list[Any] = []  # standard output as each block met it, where prints are diverted
+
+
+@contextmanager
+def divert_prints() -> Iterator[None]:
+    """In a command, let what others' code prints while the block runs go to standard error, away from results."""
+    if not _diverting:
+        yield
+        return
+    with _lock:
+        _stdouts.append(sys.stdout)
+        sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        with _lock:  # blocks of several threads may overlap: the last one to end restores what the first one met
+            first = _stdouts[0]
+            _stdouts.pop()
+            sys.stdout = sys.stderr if _stdouts else first
+
+
+@contextmanager
+def diverting() -> Iterator[None]:
+    """Let divert_prints() divert while the block, a command, runs."""
+    _diverting.append(True)
+    try:
+        yield
+    finally:
+        _diverting.pop()
 
 
 def make_console() -> "Console":

@@ -36,6 +36,8 @@ class RunState:
         name: name of the network in files and messages.
         pictures_digest: digest of the training pictures, "" if unknown. A checkpoint of other pictures is refused.
         inputs: digests of the inputs next to them, by subset and name. A checkpoint of others is refused.
+        validation_digest: digest of the images to validate on, "" for none. A checkpoint of others is refused, since
+            the scores in its log do not compare.
         metadata: metadata of the safetensors files.
     """
 
@@ -44,6 +46,7 @@ class RunState:
     name: str = "train"
     pictures_digest: str = ""
     inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    validation_digest: str = ""
     metadata: dict[str, str] | None = None
 
     @property
@@ -73,6 +76,8 @@ def save_checkpoint(state: RunState, modules: Mapping[str, Stateful], step: int,
     content = {"identity": identity, "pictures": state.pictures_digest, "step": step, "seconds": seconds}
     if state.inputs:
         content["inputs"] = state.inputs
+    if state.validation_digest:
+        content["validation"] = state.validation_digest
     content |= {key: module.state_dict() for key, module in modules.items()}
     # Streamed tensor by tensor: DiffDIS' checkpoint has 15 GB, which must not be in memory a second time.
     with atomic_writer(state.checkpoint) as file:
@@ -100,6 +105,10 @@ def restore_checkpoint(state: RunState, modules: Mapping[str, Stateful]) -> tupl
         raise InputError(f"{path}: trained on other pictures; give the --data that it started with, or another --out")
     if saved.get("inputs", {}) != state.inputs:
         raise InputError(f"{path}: trained with other inputs; give the --input that it started with, or another --out")
+    validated = saved.get("validation")
+    if validated and state.validation_digest and validated != state.validation_digest:
+        advice = "give the --validate that it started with, or another --out"
+        raise InputError(f"{path}: validated on other images; {advice}")
     for key, module in modules.items():
         module.load_state_dict(saved[key])
     return step, seconds
@@ -144,7 +153,17 @@ def _check_identity(path: Path, saved: Any, identity: Any) -> None:
         raise InputError(f"{path}: made by another recipe; choose another --out") from None
     if before == identity:
         return
-    before, now = map(msgspec.to_builtins, (before, identity))
-    name = next(name for name in sorted(before | now) if before.get(name) != now.get(name))
-    difference = f"its {name} is {before.get(name)!r}, here {now.get(name)!r}"
+    sides = [asdict(side) if is_dataclass(side) else side for side in (before, identity)]
+    name, *values = _find_difference(*sides)
+    difference = f"its {name} is {values[0]!r}, here {values[1]!r}"
     raise InputError(f"{path}: made by another recipe, {difference}; choose another --out")
+
+
+def _find_difference(before: Mapping[str, Any], now: Mapping[str, Any], table: str = "") -> tuple[str, Any, Any]:
+    """Return the first key that differs, such as "schedule.lr", and both of its values."""
+    for name in sorted({*before, *now}):
+        values = before.get(name), now.get(name)
+        if values[0] != values[1]:
+            are_tables = all(isinstance(value, Mapping) for value in values)
+            return _find_difference(*values, f"{table}{name}.") if are_tables else (f"{table}{name}", *values)
+    raise ValueError("no key differs")

@@ -4,6 +4,7 @@ A method's folder has its losses: `train.py` there has a class `Training`, which
 `training = "train:Training"`. Loop, pictures and augmentation are those of DiffDIS.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -101,6 +102,8 @@ def train_model(
     # Before the data set is read; DIS-Mini, which takes minutes to render, has no inputs of its own.
     check_names(card.title, card.inputs, inputs if location == "mini" else [*card.inputs, *inputs])
     training: Training = import_attribute(card, card.training)()
+    if not math.isfinite(recipe.lr):
+        raise InputError(f"--lr {recipe.lr}: give a number, such as 0.001")
     if recipe.size % training.multiple:
         raise InputError(f"--size {recipe.size}: {card.title} works at multiples of {training.multiple}")
     training.options = find_options(card, recipe.weights) if recipe.weights else {}
@@ -174,6 +177,7 @@ def train_stages(
             name=stage,
             pictures_digest=pictures.digest,
             inputs=inputs.digests if inputs else {},
+            validation_digest=data.digest_samples(task.held_out) if validate_every else "",
             metadata=metadata,
         )
         net = fit(net.to(context.device), schedule, task, state, hooks=hooks)
@@ -226,7 +230,13 @@ class _StageTask(Task):
         rng = np.random.default_rng([self.recipe.seed, self.number, batch.step, 1])
         torch.manual_seed(int(rng.integers(2**63)))
         images, labels = (x.to(self.device, non_blocking=True) for x in (batch.images, batch.labels))
-        return self.training.losses(net, images, labels, **additional.to_device(batch.inputs, self.device))
+        try:
+            return self.training.losses(net, images, labels, **additional.to_device(batch.inputs, self.device))
+        except RuntimeError as error:  # as binary cross entropy raises it for NaN
+            if "between 0 and 1" not in str(error):
+                raise
+            fault = "the network's values are no probabilities any more"
+            raise InputError(f"step {batch.step}: {fault}; lower --lr, and choose another --out") from None
 
     def validate(self, net: nn.Module, step: int) -> dict[str, float]:
         self.latest.update(self.score(net))

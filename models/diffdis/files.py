@@ -36,7 +36,7 @@ def load_part(read: Callable[..., Any], base: str, name: str, **options: Any) ->
         if "local_files_only" in options:
             raise InputError(
                 f"{base}: no such folder, and without a network its {part} is not in the cache of Hugging Face; "
-                "connect, or give a folder that you have: --option base=DIR"
+                "connect, or give a folder that you have: --option base=DIR, or --set base=DIR of `disbench train`"
             ) from error
         raise InputError(
             f"{base}: no {part} of Stable Diffusion 2.1 or SD-Turbo to read ({reason}); choose another base"

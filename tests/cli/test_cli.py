@@ -379,3 +379,10 @@ def test_an_entry_is_looked_for_in_the_folder_that_has_it(folder):
     Path("boards/dis-mini").mkdir(parents=True)
     Path("boards/dis-mini/x.json").write_text("{}", encoding="utf-8")
     assert "boards: has no entries in it; give boards/dis-mini" in call("leaderboard", "check", "boards").stderr
+
+
+def test_a_shard_without_a_result_is_an_empty_document(folder):
+    for command in (["run", "--model", "otsu"], ["score", "M=mine/gt"]):
+        ran = call(*command, "--data", "mine", "--shard", "1/2", "--json")
+        assert (ran.exit_code, json.loads(ran.stdout)) == (0, [])
+        assert "Shard 1/2 is finished" in ran.stderr

@@ -263,6 +263,7 @@ def test_a_folder_of_ones_own_and_a_name_that_leaves_the_folder_are_refused(tmp_
     result = call("submit", run.folder, "--to", tmp_path / "b", "--as", "../x")
     assert result.exit_code == 2
     assert "cannot name an entry" in result.stderr
+    assert "'' cannot name an entry" in call("submit", run.folder, "--to", tmp_path / "b", "--as", "").stderr
     result = call("submit", run.folder, "--bundle", tmp_path / "b", "--as", "Größe")  # which no bundle may hold
     assert result.exit_code == 2
     assert "'Größe' cannot name an entry; give letters from a to z" in result.stderr

@@ -210,6 +210,7 @@ def test_subsets_are_selected_and_empty_columns_left_out(ours):
         ({"label": "a/b", "format": "typst"}, "--label a/b: give letters, digits and : . _ -, as"),
         ({"standalone": True}, "--standalone: not in markdown; the formats with it are latex"),
         ({"intervals": True, "format": "typst"}, "--intervals: not in typst; the formats with it are latex, markdown"),
+        ({"bib": "refs.bib"}, "--bib: not in markdown; the formats with it are latex"),
         ({"width": "x", "format": "latex"}, "width: got "),
         ({"order": 5}, "order: got "),
         ({"names": {"Mine": 5}}, "names: got "),

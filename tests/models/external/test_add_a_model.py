@@ -63,3 +63,43 @@ def test_modules_of_a_card_leave_no_compiled_code(tmp_path, monkeypatch):
     call("models", "--models", folder.parent, "kept-net")
     assert model.load_model("kept_net", "thin.pth").title == "ThinNet"
     assert not list(folder.rglob("*.pyc")) and not sys.dont_write_bytecode
+
+
+PRINTING = """
+print("of a file")
+
+
+class Predictor(Predictor):
+    def infer(self, batch):
+        print("of a class")
+        return super().infer(batch)
+"""
+
+
+def test_what_a_file_prints_is_kept_out_of_results(tmp_path, monkeypatch, make_pairs):
+    monkeypatch.chdir(tmp_path)
+    make_pairs(tmp_path / "mine", ["a"])
+    (tmp_path / "my_model.py").write_text(PYTHON + PRINTING)
+    asked = ("--model", "my_model.py", "--option", "size=64")
+    ran = call("run", *asked, "--data", "mine", "--json")
+    assert ran.exit_code == 0, ran.output
+    assert json.loads(ran.stdout)[0]["scores"]["mine"] and "of a file" in ran.stderr
+    photo = (tmp_path / "mine" / "im" / "a.jpg").read_bytes()
+    made = CliRunner().invoke(main, ["predict", "-", *asked], input=photo)
+    assert made.stdout_bytes.startswith(b"\x89PNG") and b"of a class" in made.stderr_bytes
+    print("prints of the program are its own")
+    assert model.load_model("my_model.py", size="64").device  # and so are those of a model that it loads
+
+
+def test_a_file_is_described_without_weights_and_by_its_own_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    isolate_registry(monkeypatch)
+    (tmp_path / "my_model.py").write_text(PYTHON)
+    shown = call("models", "my_model.py").stdout
+    assert "my_model.py, file: a model of your own" in shown and "Weights" not in shown
+    folder = tmp_path / "own" / "thin_net"
+    folder.mkdir(parents=True)
+    (folder / "card.toml").write_text(CARD)
+    (folder / "predictor.py").write_text(PYTHON)
+    shown = call("models", "--models", "own", "thin-net").stdout
+    assert f"disbench run --models {tmp_path / 'own'} --model thin_net --weights thin.pth" in shown

@@ -258,7 +258,7 @@ def test_a_model_of_ones_own_on_a_folder_of_ones_own(tmp_path, make_pairs, monke
     assert ran.exit_code == 0, ran.output
     assert load_file(tmp_path / "out" / "tiny.safetensors").keys() == {"weight", "bias"}
     command = f"--models {folder.parent} --model tiny --weights {tmp_path}"
-    assert f"at 32 px, as the file says: disbench run {command}" in ran.output
+    assert f"To run it: disbench run {command}" in ran.output
 
 
 def test_it_learns_from_the_training_split_alone(tmp_path, make_pairs, monkeypatch):
@@ -300,8 +300,8 @@ def test_it_validates_on_held_out_pictures(pictures, tmp_path, make_pairs):
     assert scores["f_max"] > 0.9
     assert training.predictions == 4  # two images twice: the last validation is not repeated
     assert supervised.train_stages(Tiny(), recipe, pictures, held_out, context) == scores
-    # Other images to validate on are not given the scores of the earlier ones.
-    assert supervised.train_stages(Tiny(), recipe, pictures, held_out[:1], context) != scores
+    with pytest.raises(InputError, match=r"tiny\.pt: validated on other images; give the --validate"):
+        supervised.train_stages(Tiny(), recipe, pictures, held_out[:1], context)
 
 
 def test_noise_depends_on_the_seed_the_stage_and_the_step(pictures):
@@ -319,6 +319,15 @@ def test_noise_depends_on_the_seed_the_stage_and_the_step(pictures):
 
     assert draw() == draw()
     assert len({draw(), draw(step=1), draw(seed=1), draw(number=1)}) == 4
+
+
+def test_values_that_are_no_probabilities_are_one_line(pictures, tmp_path):
+    class Broken(Tiny):
+        def losses(self, net, images, masks):
+            return {"map": functional.binary_cross_entropy(masks * math.nan, masks)}
+
+    with pytest.raises(InputError, match="step 0: the network's values are no probabilities any more; lower --lr"):
+        supervised.train_stages(Broken(), RECIPE, pictures, (), TrainingContext(out=tmp_path / "out"))
 
 
 def test_weights_of_the_users_stay(pictures, tmp_path, make_pairs):
@@ -357,6 +366,8 @@ def test_weights_of_the_users_stay(pictures, tmp_path, make_pairs):
         ),
         ((RECIPE_FILE, "--data", "mine", "--validate", "gone"), "--validate: gone: no such folder"),
         (("--model", "isnet", "--data", "mine", "--backbone", "gone.pth"), "gone.pth: no such file"),
+        (("--model", "isnet", "--data", "mine", "--lr", "nan"), "--lr nan: give a number"),
+        (("--model", "isnet", "--data", "mine", "--lr", "inf"), "--lr inf: give a number"),
     ],
 )
 def test_a_mistake_is_told(tmp_path, make_pairs, monkeypatch, arguments, why):
