@@ -191,7 +191,13 @@ def train_unet(
         start.unet,
         recipe.schedule,
         task,
-        RunState(out=context.out, identity=recipe, name="unet", pictures_digest=digest),
+        RunState(
+            out=context.out,
+            identity=recipe,
+            name="unet",
+            pictures_digest=digest,
+            validation_digest=data.digest_samples(task.held_out) if task.held_out else "",
+        ),
         processes=context.processes,
         hooks=Hooks(progress=context.progress, tracker=context.tracker),
     )
