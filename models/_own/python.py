@@ -3,8 +3,8 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +16,7 @@ from disbench.registry.sources import list_sources
 
 MODULE = "disbench_own_model"
 _SOURCES: set[Path] = set()  # files, and folders of packages, of all models that this process has loaded
+_ACTIVE: list["_Neighbours"] = []  # those whose modules are in sys.modules
 METHODS = ("prepare", "infer", "restore")
 
 
@@ -29,67 +30,75 @@ class Predictor:
             InputError: The file cannot be imported, or lacks the class or one of METHODS.
         """
         path = Path(card.source)
-        module = _import_file(path)
+        neighbours = _Neighbours(path)
+        module = _import_file(path, neighbours)
         if not hasattr(module, "Predictor"):
             raise InputError(f"{path}: has no class Predictor; see docs/add-a-model.md")
         try:
-            predictor = module.Predictor(card, weights, device, **options)
+            with neighbours.importable():
+                predictor = module.Predictor(card, weights, device, **options)
         except TypeError as error:
             raise InputError(f"{path}: Predictor(card, weights, device, **options) fails ({error})") from error
         if missing := [name for name in METHODS if not callable(getattr(predictor, name, None))]:
             raise InputError(f"{path}: its Predictor has no {', '.join(missing)}; see docs/add-a-model.md")
         if not hasattr(predictor, "device"):
             predictor.device = "cpu"
-        modules = {name: module for name, module in sys.modules.items() if name != "__main__" and _is_own(module)}
         for name in METHODS:
             with suppress(AttributeError):  # of a class with __slots__
-                setattr(predictor, name, _with_modules(getattr(predictor, name), modules))
+                setattr(predictor, name, neighbours.wrap(getattr(predictor, name)))
         return predictor
 
 
-def _with_modules(stage: Callable[..., Any], modules: Mapping[str, ModuleType]) -> Callable[..., Any]:
-    """Let imports in a stage's functions find its own modules: a file that was loaded since may have the same names."""
+class _Neighbours:
+    """The folder of a file, whose modules the file may import at any time, as with `python FILE`."""
 
-    @wraps(stage)
-    def call(*arguments: Any, **inputs: Any) -> Any:
-        sys.modules.update(modules)
-        return stage(*arguments, **inputs)
+    def __init__(self, path: Path):
+        self._folder = str(path.resolve().parent)
+        self._modules: dict[str, ModuleType] = {}
 
-    return call
+    @contextmanager
+    def importable(self) -> Iterator[None]:
+        """Let the block import modules of the folder, and none that another file has loaded under their names."""
+        writes_bytecode = sys.dont_write_bytecode
+        if [self] != _ACTIVE:
+            for name in _list_own_modules():
+                del sys.modules[name]
+            sys.modules.update(self._modules)
+            _ACTIVE[:] = [self]
+        before = len(sys.modules)
+        sys.path.insert(0, self._folder)
+        sys.dont_write_bytecode = True  # Python would later run it in place of a changed file of the same size and date
+        try:
+            yield
+        finally:
+            sys.dont_write_bytecode = writes_bytecode
+            if self._folder in sys.path:
+                sys.path.remove(self._folder)
+            if len(sys.modules) != before:
+                self._modules |= _list_own_modules()
+
+    def wrap(self, stage: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a stage in whose functions the modules are importable."""
+
+        @wraps(stage)
+        def call(*arguments: Any, **inputs: Any) -> Any:
+            with self.importable():
+                return stage(*arguments, **inputs)
+
+        return call
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path, neighbours: _Neighbours) -> ModuleType:
     spec = importlib.util.spec_from_file_location(MODULE, path)
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
     _forget_modules(path)
-    folder = str(path.resolve().parent)
-    sys.path.insert(0, folder)  # the file may import its neighbours, as with `python FILE`
-    writes_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        # Python's own loader may run the compiled code of an older file of the same size and date.
-        exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
-        _import_neighbours(path)
+        with neighbours.importable():
+            # Python's own loader may run the compiled code of an older file of the same size and date.
+            exec(compile(path.read_bytes(), path, "exec"), module.__dict__)
     except (Exception, SystemExit) as error:  # SystemExit would end disbench without a message
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
-    finally:
-        sys.dont_write_bytecode = writes_bytecode
-        if folder in sys.path:
-            sys.path.remove(folder)
     return module
-
-
-def _import_neighbours(path: Path) -> None:
-    """Import the modules of the file's folder that are imported in functions, which run without it on the path.
-
-    One that cannot be imported here may not be needed; otherwise the function that imports it fails.
-    """
-    root = path.resolve().parent
-    for source in list_sources(path):
-        name = source.resolve()
-        if name != path.resolve() and name.is_relative_to(root):
-            parts = name.relative_to(root).with_suffix("").parts
-            with suppress(Exception, SystemExit):
-                importlib.import_module(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
 
 
 def _forget_modules(path: Path) -> None:
@@ -102,9 +111,14 @@ def _forget_modules(path: Path) -> None:
     for source in list_sources(path):
         folders = [folder for folder in source.resolve().parents if folder != root and folder.is_relative_to(root)]
         _SOURCES.update([source.resolve(), *folders])  # a folder may be a package without a file
-    for name in [name for name, module in sys.modules.items() if name != "__main__" and _is_own(module)]:
+    for name in _list_own_modules():
         del sys.modules[name]
     importlib.invalidate_caches()
+
+
+def _list_own_modules() -> dict[str, ModuleType]:
+    """List the modules of all files' folders that are imported now."""
+    return {name: module for name, module in [*sys.modules.items()] if name != "__main__" and _is_own(module)}
 
 
 def _is_own(module: Any) -> bool:
