@@ -15,7 +15,7 @@ from disbench.errors import InputError, describe_error
 from disbench.registry.card import Card
 from disbench.registry.commands import fill_command, list_placeholders
 from disbench.registry.loading import check_weights, get_card
-from disbench.registry.weights import find_options
+from disbench.registry.weights import add_options
 from disbench.system.files import is_file, require_regular_file
 from disbench.system.processes import run_logged
 
@@ -101,14 +101,14 @@ def load_command(
         raise InputError(f"{card.title} takes no device, because its command has no {{device}}; omit --device")
     if device and "," in device:
         raise InputError(f"--device {device}: {card.title} is an external command, which takes one device")
-    needed = find_options(card, weights)
+    options = add_options(card, weights, options)
     if weights and Path(weights).exists():
         weights = str(require_regular_file(Path(weights)).absolute())  # the program runs in another folder
     return CommandMethod(
         card=card,
         weights=weights,
         device=(device or _find_device()) if takes_device else NO_DEVICE,
-        options={**card.options, **needed, **options},
+        options={**card.options, **options},
     )
 
 

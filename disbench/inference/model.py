@@ -23,14 +23,13 @@ from disbench.registry.card import Card, name_runs_folder
 from disbench.registry.discovery import cli_arguments
 from disbench.registry.external import load_identified
 from disbench.registry.loading import check_device, check_weights, get_card, load_predictor
-from disbench.registry.weights import find_options, resolve_weights
+from disbench.registry.weights import add_options, resolve_weights
 from disbench.system.clocks import WallClock, make_clock
 from disbench.system.console import divert_prints
 from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
 from disbench.system.environment import describe_environment
 from disbench.system.files import require_path
 from disbench.system.forks import survive_fork
-from disbench.system.progress import announce_once
 
 Seconds = dict[str, float]  # stage -> seconds
 
@@ -294,10 +293,7 @@ def load_model(
     card = get_card(name)
     check_weights(card, weights)
     check_device(card, device)
-    if needed := {key: text for key, text in find_options(card, weights).items() if key not in texts}:
-        listed = " ".join(f"--option {key}={text}" for key, text in needed.items())
-        announce_once(f"{card.title}: with {listed}, as its card says of these weights")
-        texts |= needed
+    texts = add_options(card, weights, texts)
     weights = resolve_weights(card, weights)
     load = partial(load_predictor, card, weights, device, texts)
     return Model(card, *load_identified(card, weights, texts, load))

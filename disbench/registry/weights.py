@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -101,6 +101,15 @@ def find_options(card: Card, weights: str | None) -> dict[str, str]:
         return {}
     entry = find_download(card, weights)
     return dict(entry.options) if entry else {}
+
+
+def add_options(card: Card, weights: str | None, given: Mapping[str, str]) -> dict[str, str]:
+    """Add the options that weights need to those that a user gives, which come first, and announce them."""
+    needed = {key: text for key, text in find_options(card, weights).items() if key not in given}
+    if needed:
+        listed = " ".join(f"--option {key}={text}" for key, text in needed.items())
+        announce_once(f"{card.title}: with {listed}, as its card says of these weights")
+    return {**needed, **given}
 
 
 def check_fetchable(card: Card, weights: str | None) -> None:

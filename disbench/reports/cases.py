@@ -56,7 +56,7 @@ def require_maps(result: Result, rows: Iterable[Row]) -> None:
     if missing and not any(result.mask(row) for members in result.rows.values() for row in members):
         raise InputError(f"{result.title}: its maps were not saved; repeat the command of its run with --save")
     if missing:
-        fault = f"{len(missing)} of its maps are missing ({list_names(missing)})"
+        fault = f"lacks maps of {len(missing)} images ({list_names(missing)})"
         raise InputError(f"{result.title}: {fault}; repeat the command of its run with --save")
 
 

@@ -57,8 +57,6 @@ FORMATS = {
         Format(name="model-index", suffix=".yaml", renderer="model_index:render_model_index"),
     )
 }
-
-
 HAVE_INTERVALS = ("html", "csv", "json")  # always
 
 

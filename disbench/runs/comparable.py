@@ -64,11 +64,11 @@ def _check_rules(results: Sequence[Result]) -> None:
             )
         peer = next(result for result in results if result.protocol == other.protocol)
         if _rules(other) != _rules(peer) or _kernel(other) != _kernel(first):
-            rules = [{*_rules(result), _kernel(result)} for result in (peer, other)]
-            sides = [" and ".join(sorted(mine - theirs)) or "none" for mine, theirs in (rules, rules[::-1])]
+            differing = {*_rules(peer), _kernel(peer)} ^ {*_rules(other), _kernel(other)}
             raise InputError(
                 f"{peer.title} ({peer.signature}) and {other.title} ({other.signature}) are scored by different "
-                f"rules: {sides[0]}, and {sides[1]}; score both with the same kernel, protocol and kind of truths"
+                f"rules (only one has {', '.join(sorted(differing))}); score both with the same kernel, protocol and "
+                "kind of truths"
             )
 
 

@@ -40,7 +40,7 @@ class Options:
     precision: str = "fp32"
 
 
-Given = TypeVar("Given", bound=Options)
+Given = TypeVar("Given")  # a frozen dataclass with the field `precision`
 
 
 def parse_options(kind: type[Given], card: Card, device: str | None, options: dict[str, str]) -> Given:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from disbench.errors import InputError
 from disbench.inference.parameters import count_parameters
-from disbench.models._parts.device import check_precision, choose_device
+from disbench.models._parts.device import choose_device
 from disbench.models._parts.digests import cache_weights_digest
+from disbench.models._parts.network import parse_options
 from disbench.models._parts.weights import digest_tensors
 from disbench.models.diffdis.conditioning import fold_upsampling
 from disbench.models.diffdis.layouts import compute_in_place
@@ -57,11 +58,7 @@ class Predictor:
     check_device = staticmethod(choose_device)
 
     def __init__(self, card: Card, weights: str, device: str | None, **options: Any):
-        names = [field.name for field in fields(Options)]
-        if unknown := options.keys() - set(names):
-            raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
-        given = Options(**options)
-        check_precision(given.precision, device)
+        given = parse_options(Options, card, device, options)
         self.precision = given.precision
         state, size = given.state, given.processing_res
         if given.base is not None:

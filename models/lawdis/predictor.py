@@ -6,7 +6,7 @@ The windows of the micro mode follow from the map itself or, as in the authors' 
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from disbench.errors import InputError, suggest_names
-from disbench.models._parts.device import check_precision, choose_device
+from disbench.models._parts.device import choose_device
 from disbench.models._parts.digests import cache_weights_digest
+from disbench.models._parts.network import parse_options
 from disbench.models._parts.weights import digest_tensors, parse_size, read_training_size
 from disbench.models.diffdis.layouts import compute_in_place
 from disbench.models.lawdis import steps
@@ -58,16 +59,12 @@ class Predictor:
     check_device = staticmethod(choose_device)
 
     def __init__(self, card: Card, weights: str, device: str | None, **options: str):
-        names = [field.name for field in fields(Options)]
-        if unknown := options.keys() - set(names):
-            raise InputError(f"{card.title} has no option {min(unknown)!r}; known: {', '.join(names)}")
-        given = Options(**options)
+        given = parse_options(Options, card, device, options)
         seed, windows, size, precision = given.seed, given.windows, given.size, given.precision
         if windows not in WINDOWS:
             raise InputError(f"unknown windows {windows!r}; {suggest_names(windows, WINDOWS)}")
         if not seed.isdecimal() or int(seed) >= 2**63:
             raise InputError(f"--option seed={seed}: must be a whole number from 0 to 2^63 - 1")
-        check_precision(precision, device)
         self.seed, self.windows, self.precision = int(seed), windows, precision
         self.takes_truth = windows == "truth"
         trained = Path(weights) / "unet" / FILES[0]

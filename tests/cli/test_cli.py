@@ -361,7 +361,6 @@ def test_repeating_is_not_advised_where_it_cannot_help(folder, monkeypatch):
         raise PermissionError(13, "Permission denied", "mine/gt")
 
     monkeypatch.setattr("disbench.runs.execute.evaluate_maps", refuse)
-    monkeypatch.setattr("disbench.cli.run.evaluate_maps", refuse, raising=False)
     refused = call("score", "mine/gt", "--data", "mine")
     assert (refused.exit_code, refused.stderr) == (2, "disbench: mine/gt: Permission denied\n")
 

@@ -93,6 +93,7 @@ BREAKS = {
         {"infer": lambda self, batch: Adapter.infer(self, batch[:1])},
         {"infer": lambda self, batch: Adapter.infer(self, batch - batch.mean())},
         {"infer": lambda self, batch: Adapter.infer(self, batch) * (0.99 if len(batch) > 1 else 1)},
+        {"infer": lambda self, batch: Adapter.infer(self, batch) * (torch.nan if len(batch) > 1 else 1)},
     ],
     "odd sizes": [{"infer": lambda self, batch: Adapter.infer(self, batch[..., : batch.shape[-1] // 16 * 16])}],
     "plain pictures": [{"restore": stretched}],

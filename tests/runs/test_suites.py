@@ -350,7 +350,7 @@ def test_protocols_stand_side_by_side_and_options_reach_the_command(place):
         ("colour = 1", "the suite has the unknown key 'colour'; known: title, methods"),
         ("[[methods]]\nmodle = 'otsu'", r"\[\[methods\]\] 4 has the unknown key 'modle'; known: title, model"),
         ("[[methods]]\nmodel = 3", r"\[\[methods\]\] 4 \(Expected `str`, got `int` - at `\$.model`\)"),
-        ("[[methods]]\ntitle = 'x'", "needs a `model` or `maps`"),
+        ("[[methods]]\ntitle = 'x'", r"\[\[methods\]\] 4 needs a `model` or `maps`"),
         ("[[methods]]\ntitle = 'x'\nmaps = {attic = 'x'}", "has maps of 'attic', which is no data set of the suite"),
         ("[[methods]]\nmodel = 'otsu'", "two methods are called 'otsu'; give each a `title`"),
         ("[[methods]]\nmaps = 'x'\nweights = 'y'", "the maps of 'x' take the model's place"),

@@ -5,6 +5,7 @@ killed process cannot hold a lock that the others need.
 """
 
 import os
+import sys
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -120,6 +121,7 @@ class DeviceSource:
 def _work(pipe: connection.Connection, folder: Path, model: ModelSpec, processes: int) -> None:
     """Run in one of several processes: send the model's description, then the rows of each request, ended by None."""
     Thread(target=_end_with_parent, daemon=True).start()
+    sys.stdout = sys.stderr  # what a user's model prints, as divert_prints() has it; results go through the pipe
     os.chdir(folder)  # a spawned process starts where its parent did, which may have changed folders since
     try:
         source = LocalSource(model.load(), processes)

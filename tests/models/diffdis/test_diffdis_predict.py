@@ -414,6 +414,8 @@ def test_blocks_of_tf32_may_end_in_any_order():
 def test_a_base_that_is_not_used_is_refused():
     with pytest.raises(InputError, match=r"--option base=elsewhere: these weights have a VAE and prompt of their own"):
         disbench.load("diffdis", device="cpu", base="elsewhere")
+    # Commands that have one base for several weights.
+    assert predictor.DiffDIS(get_card("diffdis"), None, "cpu", "elsewhere", state=None).title == "DiffDIS-mini"
 
 
 def test_tf32_holds_while_it_predicts_alone(make, monkeypatch):
