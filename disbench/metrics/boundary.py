@@ -9,12 +9,11 @@ and mBA of an empty or full truth, for which BiRefNet's code returns NaN.
 """
 
 import math
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 
-from disbench.metrics.bits import count_bits, pack
+from disbench.metrics.bits import pack
 from disbench.metrics.kernels import inner_kernel, joint_histogram, kernel
 from disbench.metrics.stretch import half_level, truncate_levels
 
@@ -22,6 +21,7 @@ SHARE = 0.02  # width of a boundary, as a share of the image's diagonal
 MBA_ABOVE = 128  # for mBA the map is not stretched; levels above this one are foreground
 STEPS = 5  # number of radii of mBA
 
+U8, U64 = np.uint8, np.uint64
 ONE, LAST = np.uint64(1), np.uint64(63)
 # Masks and factor of a parallel sum of bits.
 PAIRS, FOURS, EIGHTS, SUM = map(np.uint64, (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 2**64 // 255))
@@ -42,10 +42,11 @@ def boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: in
     Returns:
         The score, in 0..1.
     """
-    reach = _boundary_reach(*foreground.shape)
-    predicted = _packed_boundary(pack(prediction > half_level(lo, hi)), reach)
-    expected = _packed_boundary(pack(foreground), reach)
-    return count_bits(predicted & expected) / max(count_bits(predicted | expected), 1)
+    binary = cv2.threshold(prediction, half_level(lo, hi), 255, cv2.THRESH_BINARY)[1]
+    predicted, expected = _inner_boundary(binary), _inner_boundary(foreground)
+    pixels = cv2.countNonZero(predicted) + cv2.countNonZero(expected)
+    hits = cv2.countNonZero(np.bitwise_and(predicted, expected, out=predicted))
+    return hits / max(pixels - hits, 1)
 
 
 def grey_boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi: int) -> np.ndarray:
@@ -63,7 +64,8 @@ def grey_boundary_iou(prediction: np.ndarray, foreground: np.ndarray, lo: int, h
     Returns:
         The scores, float64 (256,), in 0..1.
     """
-    predicted, expected = _inner_boundary(truncate_levels(lo, hi)[prediction]), _inner_boundary(foreground)
+    truncated = prediction if (lo, hi) == (0, 255) else cv2.LUT(prediction, truncate_levels(lo, hi))
+    predicted, expected = _inner_boundary(truncated), _inner_boundary(foreground)
     histograms = joint_histogram(predicted, expected, 0, 0).sum(0)
     spilled, hits = histograms[:, ::-1].cumsum(1)[:, ::-1]
     return hits / np.maximum(hits[0] + spilled, 1)
@@ -88,50 +90,67 @@ def _boundary_reach(height: int, width: int) -> int:
     return max(1, round(SHARE * math.sqrt(height**2 + width**2)))
 
 
-def _doubling_steps(reach: int) -> Iterator[int]:
-    """Yield the shifts whose minima, one after the other, cover 2 * reach + 1 neighbours: 1, 2, 4..."""
-    covered, left = 1, 2 * reach
-    while left:
-        step = min(covered, left)
-        yield step
-        covered, left = covered + step, left - step
-
-
 def _inner_boundary(levels: np.ndarray) -> np.ndarray:
     """Return levels minus their minimum in a square, uint8 (h, w). Outside of the image the level is 0."""
     reach = _boundary_reach(*levels.shape)
-    # For wide squares this is faster than OpenCV.
-    low = cv2.copyMakeBorder(levels, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0)
-    for step in _doubling_steps(reach):
-        low = np.minimum(low[:-step], low[step:])
-    for step in _doubling_steps(reach):
-        low = np.minimum(low[:, :-step], low[:, step:])
-    return levels - low
+    boundary = levels.copy()  # where the square leaves the image
+    if min(levels.shape) > 2 * reach:
+        _subtract_minima(levels.reshape(-1), boundary.reshape(-1), levels.shape[1], reach, _doubling_steps(reach))
+    return boundary
 
 
-def _packed_boundary(words: np.ndarray, reach: int) -> np.ndarray:
-    """Return the foreground that has background, or the outside of the image, in its square; packed as its input."""
-    margin = -(-reach // 64)
-    low = np.pad(words, ((reach, reach), (margin, margin)))
-    for step in _doubling_steps(reach):
-        low = low[:-step] & low[step:]
-    for step in _doubling_steps(reach):
-        low &= _from_right(low, step)
-    # A pixel of `low` is now the minimum of the square that has it at its left end, and begins in the margin.
-    eroded = _from_right(low, 64 * margin - reach)[:, : words.shape[1]]
-    return words & ~eroded
+def _doubling_steps(reach: int) -> np.ndarray:
+    """Return the shifts whose minima, one after the other, cover 2 * reach + 1 neighbours: 1, 2, 4..., int64."""
+    steps: list[int] = []
+    while left := 2 * reach - sum(steps):
+        steps.append(min(1 + sum(steps), left))
+    return np.array(steps)
 
 
-def _from_right(words: np.ndarray, step: int) -> np.ndarray:
-    """Return, at each packed pixel, the one `step` columns further right. Behind the last word is background."""
-    whole, bits = divmod(step, 64)
-    if whole:
-        words = np.pad(words[:, whole:], ((0, 0), (0, whole)))
-    if bits == 0:
-        return words
-    moved = words >> np.uint64(bits)
-    moved[:, :-1] |= words[:, 1:] << np.uint64(64 - bits)
-    return moved
+@inner_kernel
+def _take_smaller(first, at, second, size, smaller):
+    """Fill in the smaller of two levels. The result is an array of its own, as SIMD code needs."""
+    at = U64(at)
+    for x in range(U64(size)):
+        smaller[x] = min(first[at + x], second[x])
+
+
+@inner_kernel
+def _subtract(minima, at, size, boundary):
+    """Subtract minima from a part of a row."""
+    at = U64(at)
+    for x in range(U64(size)):
+        boundary[at + x] = U8(boundary[at + x] - minima[x])
+
+
+@kernel
+def _subtract_minima(levels, boundary, width, reach, steps):
+    """Subtract the minimum of the square around each pixel whose square lies in the image.
+
+    `boundary` is a copy of `levels`; both are flat. Rows are taken in groups as high as a square, which then covers the
+    last rows of one group and the first rows of the next: `lower` holds the minima of each number of last rows, and
+    `upper` those of the first rows so far. van Herk, A fast algorithm for local minimum and maximum filters on
+    rectangular and octagonal kernels, Pattern Recognition Letters, 1992.
+    """
+    side = 2 * reach + 1
+    squares = levels.size // width - side + 1  # in a column
+    lower = np.full((side + 1, width), U8(255))
+    minima, spare = np.empty(width, U8), np.empty(width, U8)
+    for start in range(0, squares, side):
+        for row in range(side - 1, -1, -1):
+            _take_smaller(levels, (start + row) * width, lower[row + 1], width, lower[row])
+        upper = np.full(width, U8(255))
+        for row in range(min(side, squares - start)):
+            if row > 0:
+                _take_smaller(levels, (start + side + row - 1) * width, upper, width, spare)
+                upper, spare = spare, upper
+            _take_smaller(lower[row], 0, upper, width, minima)
+            size = width
+            for step in steps:
+                size -= step
+                _take_smaller(minima, step, minima, size, spare)
+                minima, spare = spare, minima
+            _subtract(minima, (start + row + reach) * width + reach, size, boundary)
 
 
 def _discs(radii: np.ndarray) -> np.ndarray:

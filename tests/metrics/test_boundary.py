@@ -43,6 +43,7 @@ def test_fast_is_naive_where_boundaries_are_wide(name):
     mask, foreground, *span = prepared(mask, truth)
     assert boundary_iou(mask, foreground, *span) == naive_boundary.boundary_iou(mask, truth)
     assert 0 < boundary_iou(mask, foreground, *span) < 1
+    assert grey_boundary_iou(mask, foreground, *span).tolist() == naive_boundary.grey_boundary_iou(mask, truth)
     assert mean_boundary_accuracy(mask, foreground) == pytest.approx(
         naive_boundary.mean_boundary_accuracy(mask, truth), abs=1e-15
     )
