@@ -1,8 +1,10 @@
 """Lists of image files in a folder, by stem, and the faults of such lists, in one error."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 from pathlib import Path
 
 from disbench.data.dataset import stem_key
@@ -44,7 +46,13 @@ class Files:
 
 def matches_any(name: str, patterns: tuple[str, ...]) -> bool:
     """Return whether a name matches one of several globs, whatever its case."""
-    return any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
+    return _compile(patterns).match(name.casefold()) is not None
+
+
+@cache
+def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Compile globs into one expression for names in lower case."""
+    return re.compile("|".join(translate(pattern.casefold()) for pattern in patterns) or "(?!)")
 
 
 def strip_suffix(stem: str, suffix: str) -> str:

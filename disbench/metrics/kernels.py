@@ -137,4 +137,4 @@ def joint_histogram(prediction: np.ndarray, foreground: np.ndarray, row: int, co
     counts, places = np.zeros((4, 2 * 256 * BANKS), U32), np.empty(BLOCK, U16)
     flat = prediction.reshape(-1), foreground.reshape(-1)
     _joint_histogram(*flat, prediction.shape[1], row, column, counts, places)
-    return counts.reshape(4, 2, 256, BANKS).sum(3, dtype=np.int64)
+    return np.einsum("qslb->qsl", counts.reshape(4, 2, 256, BANKS), dtype=np.int64)  # a third of the time of sum()

@@ -7,6 +7,7 @@ as in "f_weighted.mvanet". The columns of protocols that agree with pysod have t
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -164,6 +165,7 @@ _NAME_OF_COLUMN = {column: name for name, metric in PIXEL_METRICS.items() for co
 _NAME_OF_METRIC = {key: name for name, metric in PIXEL_METRICS.items() for key in metric.metrics or metric.columns}
 
 
+@cache
 def column_of_metric(key: str, protocol: EvalProtocol) -> str | None:
     """Return the (first) column that stores a metric under a protocol. None: it follows from the histograms."""
     key = "mae_grey" if key == "mae" and protocol.grey_truth else key

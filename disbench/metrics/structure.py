@@ -9,6 +9,8 @@ by version.
 """
 
 import math
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +18,14 @@ from disbench.metrics.foreground import Foreground
 from disbench.metrics.kernels import joint_histogram
 from disbench.metrics.protocols import SAMPLE, StructureRules
 from disbench.metrics.stretch import LEVELS
+
+
+class Moments(NamedTuple):
+    """The number of some pixels, and the sums of their levels above lo and of the squares of these."""
+
+    pixels: int
+    total: int
+    squares: int
 
 
 def quadrant_histograms(prediction: np.ndarray, foreground: Foreground) -> np.ndarray:
@@ -42,19 +52,20 @@ def s_measure(counts: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMP
     Returns:
         S, finite for every map.
     """
-    lo, hi = int(lo), int(hi)
-    bg, fg = counts.sum(0)
-    pixels, truth = int(counts.sum()), int(fg.sum())
+    scale = int(hi) - int(lo)
+    quadrants = [(Moments(*bg), Moments(*fg)) for bg, fg in (counts @ _powers(int(lo))).tolist()]
+    sizes = [bg.pixels + fg.pixels for bg, fg in quadrants]
+    bg, fg = (Moments(*map(sum, zip(*side, strict=True))) for side in zip(*quadrants, strict=True))
+    pixels, truth = sum(sizes), fg.pixels
     if truth in (0, pixels):
-        mean = int((bg + fg) @ (LEVELS - lo)) / (pixels * (hi - lo))
+        mean = (bg.total + fg.total) / (pixels * scale)
         return mean if truth else 1 - mean
-    if rules.undefined_is_zero and (is_object_undefined(truth, pixels, rules) or counts.sum((1, 2)).min() < 2):
+    if rules.undefined_is_zero and (is_object_undefined(truth, pixels, rules) or min(sizes) < 2):
         return 0.0
-    objects = object_similarity(bg, fg, lo, hi, rules)
     regions = math.fsum(
-        int(quadrant.sum()) / pixels * _ssim(quadrant, lo, hi, rules) for quadrant in counts if quadrant.any()
+        size / pixels * _ssim(bg, fg, scale, rules) for size, (bg, fg) in zip(sizes, quadrants, strict=True) if size
     )
-    score = 0.5 * objects + 0.5 * regions
+    score = 0.5 * _compare_objects(bg, fg, scale, rules) + 0.5 * regions
     return max(0.0, score) if rules.clamp else score
 
 
@@ -65,27 +76,37 @@ def is_object_undefined(truth: int, pixels: int, rules: StructureRules) -> bool:
 
 def object_similarity(bg: np.ndarray, fg: np.ndarray, lo: int, hi: int, rules: StructureRules = SAMPLE) -> float:
     """Return the similarity of objects, which is half of S, from the histograms (256,) of both sides, not empty."""
-    pixels, truth = int(bg.sum()) + int(fg.sum()), int(fg.sum())
-    share = truth / pixels
-    inside, outside = _object(fg, LEVELS - lo, hi - lo, rules), _object(bg, hi - LEVELS, hi - lo, rules)
-    return share * inside + (1 - share) * outside
+    outside, inside = (Moments(*(side @ _powers(lo)).tolist()) for side in (bg, fg))
+    return _compare_objects(outside, inside, hi - lo, rules)
 
 
-def _object(counts: np.ndarray, levels: np.ndarray, scale: int, rules: StructureRules) -> float:
+@lru_cache
+def _powers(lo: int) -> np.ndarray:
+    """Return the powers 0, 1 and 2 of levels above lo, int64 (256, 3)."""
+    return (LEVELS - lo)[:, None] ** np.arange(3)
+
+
+def _compare_objects(bg: Moments, fg: Moments, scale: int, rules: StructureRules) -> float:
+    """Return the similarity of the foreground to all ones and of the background to all zeros, by their shares."""
+    share = fg.pixels / (bg.pixels + fg.pixels)
+    below = scale * bg.pixels - bg.total  # sums of scale - level
+    outside = Moments(bg.pixels, below, scale * (below - bg.total) + bg.squares)
+    return share * _object(fg, scale, rules) + (1 - share) * _object(outside, scale, rules)
+
+
+def _object(side: Moments, scale: int, rules: StructureRules) -> float:
     """Return the similarity of the pixels of one side to all ones. The deviation of one pixel is 0."""
-    pixels, total, squares = (int(counts @ power) for power in (np.ones_like(levels), levels, levels**2))
+    pixels, total, squares = side
     mean = total / (pixels * scale)
     freedom = max(pixels - 1, 1) if rules.sample_objects else pixels
     deviation = math.sqrt((pixels * squares - total**2) / (pixels * freedom)) / scale
     return 2 * mean / (mean * mean + 1 + deviation + rules.eps)
 
 
-def _ssim(quadrant: np.ndarray, lo: int, hi: int, rules: StructureRules) -> float:
+def _ssim(bg: Moments, fg: Moments, scale: int, rules: StructureRules) -> float:
     """Return the structural similarity of one quadrant, without its constants."""
-    bg, fg = quadrant
-    levels, scale = LEVELS - lo, hi - lo
-    pixels, truth = int(quadrant.sum()), int(fg.sum())
-    total, squares, hits = int((bg + fg) @ levels), int((bg + fg) @ levels**2), int(fg @ levels)
+    pixels, total, squares = (below + above for below, above in zip(bg, fg, strict=True))
+    truth, hits = fg.pixels, fg.total
     # pixels^2 times the variances and the covariance, of levels 0..scale
     map_variance = pixels * squares - total**2
     truth_variance = truth * (pixels - truth)
