@@ -64,10 +64,10 @@ def _threshold(truth, mask, height, width, above, columns, totals):
     return pixels, row_sum, column_sum, has_limit
 
 
-def threshold_truth(truth: np.ndarray, above: int) -> Foreground:
-    """Take all levels above `above` of a truth, uint8 (h, w), in any memory layout."""
+def threshold_truth(truth: np.ndarray, above: int, mask: np.ndarray | None = None) -> Foreground:
+    """Take all levels above `above` of a truth, uint8 (h, w), in any memory layout. `mask` is an array to fill in."""
     truth = np.require(truth, requirements=["C", "W"])
-    mask = np.empty_like(truth)
+    mask = np.empty_like(truth) if mask is None else mask
     columns, totals = np.zeros(truth.shape[1], U8), np.zeros(truth.shape[1], np.int64)
     moments = _threshold(truth.reshape(-1), mask.reshape(-1), *truth.shape, U8(above), columns, totals)
     return Foreground(mask, *moments)

@@ -6,6 +6,7 @@ from typing import Unpack
 import numpy as np
 
 from disbench.errors import InputError
+from disbench.metrics.borrowed import borrow_array
 from disbench.metrics.catalogue import MetricKeys, resolve_metrics
 from disbench.metrics.foreground import Foreground
 from disbench.metrics.map_pair import MapPair, PairInputs
@@ -53,7 +54,8 @@ def measure(
     """Measure one prediction map against its ground truth.
 
     The function runs in one thread without the GIL, and many threads may call it. Without optional metrics it needs
-    at most 3 bytes of additional memory per pixel, or 4 if a protocol makes maps binary.
+    at most 3 bytes of additional memory per pixel, or 4 if a protocol makes maps binary. A thread keeps 2 of them for
+    its next call, unless an image has more than 64 megapixels.
 
     Args:
         prediction: the map, uint8 (h, w).
@@ -112,18 +114,19 @@ def measure_soft(
             if array.shape[:2] != truth.shape:
                 raise InputError(f"{name} is {array.shape}, truth is {truth.shape}; give the {name} of this truth")
     prediction = np.require(prediction, requirements=["C", "W"])
-    foreground = threshold_truth(truth, FOREGROUND_ABOVE)
-    pair = MapPair(raw=prediction, region=foreground, truth=truth, **inputs)
-    bg, fg = pair.raw_quadrants.sum(0)
-    # Some protocols take the truth above half of its maximum. For nearly all truths that is the same foreground.
-    half_pair, fg_half = pair, None
-    top = int(truth.max())
-    if truth_rules_differ(truth, top, foreground):
-        half_pair = replace(pair, region=threshold_truth(truth, top // 2))
-        fg_half = half_pair.raw_quadrants.sum(0)[1].astype(np.uint32)
-    values = compute_columns(
-        lambda p: half_pair if p.truth_above is None else pair, protocols, resolve_metrics(metrics)
-    )
+    with borrow_array(truth.shape) as mask:
+        foreground = threshold_truth(truth, FOREGROUND_ABOVE, mask)
+        pair = MapPair(raw=prediction, region=foreground, truth=truth, **inputs)
+        bg, fg = pair.raw_quadrants.sum(0)
+        # Some protocols take the truth above half of its maximum. For nearly all truths that is the same foreground.
+        half_pair, fg_half = pair, None
+        top = int(truth.max())
+        if truth_rules_differ(truth, top, foreground):
+            half_pair = replace(pair, region=threshold_truth(truth, top // 2))
+            fg_half = half_pair.raw_quadrants.sum(0)[1].astype(np.uint32)
+        values = compute_columns(
+            lambda p: half_pair if p.truth_above is None else pair, protocols, resolve_metrics(metrics)
+        )
     height, width = prediction.shape
     return Measurement(height, width, fg.astype(np.uint32), bg.astype(np.uint32), values, fg_half)
 

@@ -9,6 +9,7 @@ reference-counted and signed offsets would be checked for wrapping.
 import numpy as np
 
 from disbench.metrics.blurred import foreground_error
+from disbench.metrics.borrowed import borrow_array
 from disbench.metrics.exact import HALF, LOWER, divide_sum, power_of_half, to_units
 from disbench.metrics.kernels import inner_kernel, kernel
 from disbench.metrics.protocols import EPS
@@ -45,9 +46,10 @@ def weighted_errors(prediction: np.ndarray, foreground: np.ndarray, lo: int, hi:
     truth = int(np.count_nonzero(foreground))
     if truth == 0:
         return 0, 0.0, 0.0
-    near = vertical_distance(foreground)
-    missed = divide_sum(foreground_error(prediction, near, hi), hi - lo)
-    spilled = divide_sum(background_error(prediction, near, lo, WEIGHTS), hi - lo)
+    with borrow_array(foreground.shape) as near:
+        fill_vertical_distance(foreground, near)
+        missed = divide_sum(foreground_error(prediction, near, hi), hi - lo)
+        spilled = divide_sum(background_error(prediction, near, lo, WEIGHTS), hi - lo)
     return truth, missed, spilled
 
 
@@ -76,11 +78,9 @@ def _byte_mask(condition):
     return U8(U8(0) - U8(condition))
 
 
-def vertical_distance(foreground: np.ndarray) -> np.ndarray:
-    """Return the rows to the nearest foreground pixel of the same column, uint8 (h, w), up to FAR."""
-    near = np.empty_like(foreground)
+def fill_vertical_distance(foreground: np.ndarray, near: np.ndarray) -> None:
+    """Fill in the rows to the nearest foreground pixel of the same column, uint8 (h, w), up to FAR."""
     _vertical_distance(foreground.reshape(-1), near.reshape(-1), *near.shape)
-    return near
 
 
 @kernel
