@@ -19,7 +19,7 @@ from disbench.system.compilation import make_kernel_decorator
 
 SHARED = 1 << 22  # values of an image from which on threads share it; starting them takes a millisecond
 BLOCK = 1024  # sums of neighbouring values, which fit into the processor's first cache
-F32, I32, ONE = np.float32, np.int32, np.float32(1)
+F32, I32, U64, ONE = np.float32, np.int32, np.uint64, np.float32(1)
 LOG2_E, HALF = F32(1 / np.log(2)), F32(0.5)
 LN2_HIGH = F32(0.693359375)  # 9 bits, so that its products are exact
 LN2_LOW = F32(np.log(2) - 0.693359375)
@@ -122,11 +122,13 @@ def add_up(lines, first, sums):
     for i in range(block):
         origin[i] = first[i % channels]
     for y in range(lines.shape[0]):
+        line = lines[y]
         for i in range(block):
             values[i] = squares[i] = 0
-        for start in range(0, lines.shape[1], block):
-            for i in range(min(block, lines.shape[1] - start)):
-                difference = lines[y, start + i] - origin[i]
+        for start in range(0, line.size, block):
+            at = U64(start)  # without a sign, so that the loop becomes SIMD code
+            for i in range(U64(min(block, line.size - start))):
+                difference = line[at + i] - origin[i]
                 values[i] += difference
                 squares[i] += difference * difference
         for i in range(channels):
