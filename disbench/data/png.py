@@ -109,7 +109,8 @@ def _find_busy_rows(lines: np.ndarray) -> list[int]:
         return []
     sample = lines[1 : 1 + groups * ROWS].reshape(groups, ROWS, -1)[:, ::SPACING]
     words = np.ascontiguousarray(sample[:, :, 1 : 1 + width // 8 * 8]).view(U64) != 0
-    busy = np.where(sample[:, :, 0] == PAETH, words.mean(2), sample[:, :, 0] == AVERAGE).mean(1)
+    share = words.sum(2, dtype=np.uint32) / words.shape[2]  # a quarter of the time of mean()
+    busy = np.where(sample[:, :, 0] == PAETH, share, sample[:, :, 0] == AVERAGE).mean(1)
     return (1 + ROWS * np.flatnonzero(busy > BUSY)).tolist()
 
 
