@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from drawn_pairs import pairs
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from measure_pairs import prepared
 from numba.core.dispatcher import Dispatcher
+from scipy.ndimage import distance_transform_edt
 
 from disbench.metrics import blurred, exact, weighted
 from disbench.metrics.exact import divide_sum, power_of_half
@@ -83,6 +85,40 @@ def test_the_sums_over_several_blocks_are_exact():
     check(rng.integers(0, 256, truth.shape, np.uint8), truth)
 
 
+def draw_sparse(rng):
+    """Draw a foreground with wide gaps: points, columns with gaps, dots, a part of a row, or a slanted line."""
+    height, width = rng.integers(1, 300), rng.integers(1, 900)
+    foreground = np.zeros((height, width), np.uint8)
+    kind = rng.integers(5)
+    if kind == 0:
+        foreground[rng.integers(0, height, 4), rng.integers(0, width, 4)] = 255
+    elif kind == 1:
+        foreground[:, rng.integers(0, width, 3)] = 255
+        foreground[rng.random(foreground.shape) < rng.choice([0, 0.5, 0.98])] = 0
+    elif kind == 2:
+        foreground[rng.random(foreground.shape) < rng.choice([1e-4, 1e-3, 1e-2])] = 255
+    elif kind == 3:
+        foreground[rng.integers(height), rng.integers(width) :] = 255
+    else:
+        y, x = np.indices(foreground.shape) - rng.integers(0, foreground.shape)[:, None, None]
+        foreground[np.abs(y - rng.uniform(-3, 3) * x) < rng.uniform(0.5, 2)] = 255
+    foreground[rng.integers(height), rng.integers(width)] = 255
+    return foreground
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 2**32 - 1))
+def test_distances_are_exact_across_wide_gaps(seed):
+    rng = np.random.default_rng(seed)
+    foreground = draw_sparse(rng)
+    mask = rng.integers(0, 256, foreground.shape, np.uint8)
+    mask[rng.random(mask.shape) < rng.choice([0, 0.5, 0.95, 0.999])] = 0
+    squares = np.rint(np.minimum(distance_transform_edt(foreground == 0), weighted.FAR) ** 2).astype(int)
+    levels = np.bincount(squares.ravel(), mask.ravel()).astype(int).tolist()
+    total = sum(level * int(weight) for level, weight in zip(levels, weighted.WEIGHTS.tolist(), strict=False))
+    assert weighted_errors(mask, foreground, 0, 255)[2] == divide_sum((total >> 32, total & 0xFFFFFFFF), 255)
+
+
 def list_turns(image):
     """The image, mirrored and transposed in all ways."""
     turns = [image, image[::-1], image[:, ::-1], image[::-1, ::-1]]
@@ -105,6 +141,10 @@ def test_subtotals_and_sums_cannot_overflow():
     greatest = int(weighted.WEIGHTS.max())
     assert weighted.BLOCK * 255 * greatest < 2**64
     assert weighted.BLOCK * 255 < 2**16  # _sum
+    assert int(weighted.SQUARES.max()) + weighted.FAR2 < 2**16
+    assert weighted.SQUARES.max() > weighted.FAR2  # or else what is beyond FAR would seem as near as FAR
+    assert weighted.BLOCK + weighted.FAR + weighted.UNROLLED <= weighted.SPAN
+    assert weighted.FAR + weighted.UNROLLED <= weighted.BLOCKS * weighted.BLOCK
     assert blurred.TILE * 255 * 2**exact.PLACES < 2**63
     assert blurred.OFFSET > 255
     most = 2**32 - 1  # pixels, and so subtotals: an image of one column has a subtotal per pixel
