@@ -54,13 +54,13 @@ def doctor(model, weights, options, device, gpu, tiny, out, as_json):
     from disbench.inference.command import load_command
     from disbench.inference.model import load_model
 
-    if method := load_command(model, weights, device, dict(options)):
+    if method := load_command(model, weights, device, options):
         from disbench.doctor.command import diagnose_command
 
         verdicts = diagnose_command(method, sample_pictures())
         _print_verdicts(method.card.title, method.device, verdicts, {}, as_json=as_json)
         return
-    loaded = load_model(model, weights, device, **dict(options))
+    loaded = load_model(model, weights, device, **options)
     loaded.guarded = False  # a verdict names the stage that fails, and the line
     _print_verdicts(loaded.title, loaded.device, diagnose_adapter(loaded, sample_pictures()), {}, as_json=as_json)
 

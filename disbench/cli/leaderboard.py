@@ -35,7 +35,10 @@ entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...
 @metrics_option
 @json_option
 def show(entries, split, text, clean, measured, metrics, as_json):
-    """Print entries, the best first. Default: the entries on DIS5K."""
+    """Print entries, the best first. Default: the entries on DIS5K.
+
+    JSON has whole entries, of all subsets and metrics.
+    """
     from disbench.leaderboard.entry import describe_entry, find_entries, read_entry
     from disbench.leaderboard.show import HEAD, build_rows
     from disbench.leaderboard.training import drop_contaminated

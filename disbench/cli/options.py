@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,7 @@ def _check_model_options(ctx, param, options):
     for key, _ in options:
         if key in ARGUMENTS:
             raise InputError(f"--option {key}: not an option of the model; give {ARGUMENTS[key]}")
-    return options
+    return collect_pairs(ctx, param, options)
 
 
 def _add_models_folders(ctx, param, folders):
@@ -82,12 +83,18 @@ def _add_models_folders(ctx, param, folders):
 
 def _collect_inputs(ctx, param, inputs):
     from disbench.data.dataset import check_input_names
-    from disbench.errors import InputError
 
     check_input_names("--input", (name for name, _ in inputs))
-    if len(dict(inputs)) < len(inputs):
-        raise InputError("--input: an input is given twice; give each of depth, prompt and box once")
-    return dict(inputs)
+    return collect_pairs(ctx, param, inputs)
+
+
+def collect_pairs(ctx, param, pairs):
+    """Return the pairs of KeyValue as a dictionary. InputError for a name that is given twice."""
+    from disbench.errors import InputError
+
+    if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
+        raise InputError(f"{param.opts[0]} {twice[0]}: given twice; give it once")
+    return dict(pairs)
 
 
 class FilledPath(click.Path):
@@ -270,7 +277,11 @@ _weights_options = [
         callback=_check_model_options,
         help="An option of the model, NAME=VALUE.",
     ),
-    click.option("--device", help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1. Default: the best available."),
+    click.option(
+        "--device",
+        type=TEXT,
+        help="cpu, cuda, cuda:1, mps; for `run` also cuda:0,cuda:1. Default: the best available.",
+    ),
 ]
 model_options = [models_option, _model_option("diffdis"), *_weights_options]
 checked_options = [models_option, _model_option(None), *_weights_options]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from disbench.cli.examples import format_examples
-from disbench.cli.options import PATH, add_options, input_option, json_option, model_options
+from disbench.cli.options import PATH, TEXT, add_options, input_option, json_option, model_options
 from disbench.data.training import describe_training
 from disbench.errors import InputError, escape_control_chars
 from disbench.system.console import print_json, print_note
@@ -35,7 +35,7 @@ STREAM = Path("-")  # standard input or standard output
 @click.argument("places", nargs=-1, required=True, metavar="PHOTO|DIR... [OUT]", type=PATH)
 @add_options(*model_options, input_option)
 @click.option("--cutout", is_flag=True, help="Write the photo with the mask as alpha, not the mask.")
-@click.option("--background", metavar="COLOUR|IMAGE", help="Put the cut-out on a colour or an image.")
+@click.option("--background", metavar="COLOUR|IMAGE", type=TEXT, help="Put the cut-out on a colour or an image.")
 @click.option("--decontaminate", is_flag=True, help="Estimate the object's own colours at its edges. Needs pymatting.")
 @click.option(
     "--format", "format_", type=click.Choice(["png", "webp", "jpeg"]), help="Default: that of OUT's suffix, or png."
@@ -96,7 +96,7 @@ def predict(
         outputs, others = find_photos(photos, stdout if to_stream else out, FORMATS[format_])
         for place in dict.fromkeys([out, *outputs.values(), *(file.parent for file in outputs.values())]):
             check_output(place, [*inputs.values(), background if background and Path(background).is_file() else None])
-        loaded = load_model(model, weights, device, **dict(options))
+        loaded = load_model(model, weights, device, **options)
         _warn_of_toy(loaded, weights)
         request = PhotoRequest(rendering=rendering, overwrite=again, inputs=inputs, batch=batch)
         with show_progress() as progress:
@@ -165,7 +165,7 @@ def _read_background(text: str) -> Any:
     colour = parse_background(text)
     if colour is not None:
         return colour
-    if not Path(text).exists():
+    if not Path(text).is_file():
         raise InputError(
             f"--background {text}: neither a colour nor a file; give a name such as white, #rrggbb, or a picture"
         )

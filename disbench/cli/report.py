@@ -9,6 +9,7 @@ from disbench.cli.options import (
     TEXT,
     KeyValue,
     add_options,
+    collect_pairs,
     focus_option,
     metrics_option,
     parse_titled_path,
@@ -48,7 +49,12 @@ def _split_names(ctx, param, names):
     help="Methods in the order to show them, as IS-Net,...,Ours; '...' is all others. Default: others last.",
 )
 @click.option(
-    "--name", "names", multiple=True, type=KeyValue(), help="Show a method under another name. Repeatable."
+    "--name",
+    "names",
+    multiple=True,
+    type=KeyValue(),
+    callback=collect_pairs,
+    help="Show a method under another name. Repeatable.",
 )
 @click.option("--digits", type=click.IntRange(1, 9), help="Decimals of scores. Default: 3; published ones as printed.")
 @click.option(
@@ -116,7 +122,7 @@ def report(runs, format_, out, names, protocols, **options):
             [parse_titled_path(run) for run in runs],
             format=format_,
             out=out,
-            names=dict(names),
+            names=names,
             protocol=",".join(protocols or ()),
             progress=progress,
             **options,

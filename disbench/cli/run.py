@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 @shard_option
 @add_options(*engine_options)
 @out_option
-@click.option("--save/--no-save", default=True, help="Keep the maps; grid and view need them. Default: --save.")
+@click.option("--save/--no-save", default=None, help="Keep the maps; grid and view need them. Default: --save.")
 @click.option(
     "--workers",
     type=click.IntRange(0),
@@ -107,11 +107,15 @@ def run(
         check_weights(card, weights)
     elif weights or options or device or inputs:
         raise InputError("--maps takes the model's place: omit --weights, --option, --input and --device")
+    elif save or alone or references == "all":
+        raise InputError("--maps: the maps are there, and no baselines are run: omit --save, --alone and --references")
+    if alone and references == "all":
+        raise InputError("--alone skips the baseline rows, and --references all adds some; give one of them")
     compared = []  # a model and the network that it is shown next to
     location = _resolve_data_options(data, images, truth)
     measures = _parse_measures(protocols, metrics)
-    config = RunConfig(out=out, save_maps=save and not maps, workers=workers, shard=shard)
-    spec = ModelSpec(name=model, weights=weights, device=device, options=dict(options))
+    config = RunConfig(out=out, save_maps=save is not False and not maps, workers=workers, shard=shard)
+    spec = ModelSpec(name=model, weights=weights, device=device, options=options)
     with compile_ahead(measures), show_progress() as progress, open_engine(engine, address) as computes:
         more = {"engine": computes, "progress": progress}
         if maps:

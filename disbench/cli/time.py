@@ -54,8 +54,7 @@ def time(model, data, split, weights, options, inputs, precision, size, device, 
 
     if out and out.exists():
         raise InputError(f"--out {out}: already exists, and timings are never overwritten; give another name")
-    predictor_options = dict(options)
-    predictor_options |= {name: value for name, value in (("precision", precision), ("size", size)) if value}
+    predictor_options = options | {key: value for key, value in (("precision", precision), ("size", size)) if value}
     request = TimingRequest(
         rule=rule.QUICK if quick else rule.FULL, batch=batch, run=load_run(run) if run else None, seed=seed
     )

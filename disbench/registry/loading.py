@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -34,14 +35,20 @@ def get_card(name: str) -> Card:
     if external := make_external_card(name):
         return external
     cards, faults = scan_models()
-    by_name = {normalise_name(card.name): card for card in cards.values()}
-    card = by_name.get(normalise_name(name))
-    if card is None:
+    if name in cards:
+        return cards[name]
+    if (Path(name) / "card.toml").is_file():
+        raise InputError(f"{name}: the folder of a model; give --models {Path(name).parent} --model {Path(name).name}")
+    is_path = "/" in name or os.sep in name
+    similar = [key for key in cards if normalise_name(key) == normalise_name(name) and not is_path]
+    if len(similar) > 1:
+        raise InputError(f"{name!r} may be {' or '.join(similar)}; give the name as it is")
+    if not similar:
         variants = [key for key in cards if key.startswith(f"{name}:")]
         names = sorted(cards, key=lambda key: ":" in key)  # variants last
         hint = f"known: {', '.join(variants)}" if variants else suggest_names(name.lower(), names)
         raise InputError(faults.get(name.partition(":")[0]) or f"unknown model {name!r}; {hint}")
-    return card
+    return cards[similar[0]]
 
 
 def check_weights(card: Card, weights: str | None) -> None:

@@ -121,11 +121,18 @@ def report(
         raise InputError(f"--bib: not in {name}; the formats with it are latex")
     chosen = {"layout": layout, "marks": marks, "label": label, "wide": wide, "width": width, "cite": cite or bib}
     options = make_options(name, chosen | {"standalone": standalone}, intervals=intervals, bib=bib)
+    for key, value in {"--caption": caption, "--digits": digits, "--rank": rank, "--rank-all": rank_all}.items():
+        if value and name in ("csv", "model-index"):
+            raise InputError(f"{key}: not in {name}, which has scores with all digits, without caption and ranks")
     if parts and not by:
         raise InputError("--parts needs --by")
     if times and name != "html":
         raise InputError("--times: only an HTML report shows times; `disbench times` prints them side by side")
     inputs = classify_inputs(_list_sources(runs))
+    if source and not inputs.entries:
+        raise InputError("--source selects tables of leaderboard entries; name one, such as diffdis, or omit it")
+    if corrected and not (inputs.entries or inputs.tables):
+        raise InputError("--corrected is about published numbers; name an entry or a published table, or omit it")
     results = load_inputs(inputs.measured)
     if not inputs.tables and not inputs.entries and not results:
         results = load_latest(ROOT)

@@ -46,6 +46,9 @@ class Arrangement:
         is_mapping = isinstance(self.names, Mapping)
         if not is_mapping or not all(isinstance(name, str) for pair in self.names.items() for name in pair):
             raise wrong_type("names", self.names, "a mapping of names to names")
+        for name, new_name in self.names.items():
+            if not new_name.strip():
+                raise InputError(f"--name {name}=: got an empty name; give the name to show")
         if isinstance(self.digits, bool) or not isinstance(self.digits, int | None):
             raise wrong_type("digits", self.digits, f"a whole number from 1 to {MAX_DIGITS}")
         if self.ranking is not None and self.ranking not in RANKINGS:
@@ -79,7 +82,10 @@ def arrange_table(table: Table, arrangement: Arrangement) -> Table:
     table = _select_splits(table, arrangement.splits) if arrangement.splits else table
     table = _drop_empty(table)
     if arrangement.names:
-        columns = tuple((rename(method, arrangement.names), label) for method, label in table.columns)
+        columns = tuple(
+            (rename(method, arrangement.names) if is_published((method, label)) else method, label)
+            for method, label in table.columns
+        )
         if len(set(columns)) < len(columns):
             raise InputError("--name: two methods of one source would have the same name; choose different ones")
         table = replace(table, columns=columns)

@@ -36,7 +36,7 @@ def collect_papers(entries: Iterable[Path], arrangement: Arrangement) -> dict[st
     papers = {card.title: cite_paper(card.paper) for card in list_cards().values()}
     papers |= {entry.title: cite_paper(entry.paper) for entry in map(read_entry, entries)}
     papers = {title: citation for title, citation in papers.items() if citation}
-    return {rename(title, arrangement.names): citation for title, citation in papers.items()} | papers
+    return papers | {rename(title, arrangement.names): citation for title, citation in papers.items()}
 
 
 def add_papers(table: Table, papers: Mapping[str, str]) -> Table:

@@ -46,9 +46,10 @@ def render_html(report: Report, options: HtmlOptions | None = None) -> str:
     environments, and the score of every image. All text from outside is escaped.
     """
     options = options or HtmlOptions()
-    results = report.results
     shown_metrics = report.list_metrics()
-    full_table = report.build_table(list_explained(shown_metrics, results))
+    full_table = report.build_table(list_explained(shown_metrics, report.results))
+    measured = [column for column in full_table.columns if not is_published(column)]
+    results = [result for result in report.results if (result.title, result.protocol) in measured]
     content = _describe_table(full_table, shown_metrics) | _describe_runs(results, options)
     if results:
         measured_table = _measured_part(full_table, shown_metrics)

@@ -26,7 +26,8 @@ def render_markdown(table: Table, options: MarkdownOptions | None = None) -> str
         subset = [] if table.transposed else ["", f"**{escape_markdown(table.subset_label(group[0]))}**"]
         lines += [*subset, "", *_format_methods_as_rows(table, group, options)]
     caption = f"{table.caption} {INTERVALS_NOTE}" if options.intervals else table.caption
-    lines += ["", escape_markdown(caption)]
+    # At the start of a line, these would begin a list or underline a heading.
+    lines += ["", re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escape_markdown(caption))]
     for methods, signature in table.provenance:
         heading = f"Signature ({escape_markdown(methods)}):" if methods else "Signature:"
         # An indented block shows a signature as it is, whatever its characters.

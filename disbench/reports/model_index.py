@@ -47,6 +47,8 @@ def _list_results(table: Table, place: int) -> Iterator[str]:
             yield f"      value: {float(line.cells[place].value or 0.0)!r}"
             yield "      args:"
             yield f"        signature: {_quote(table.signatures[place])}"
+            if training := line.cells[place].training:
+                yield f"        training: {_quote(training)}"
 
 
 def _quote(text: str) -> str:

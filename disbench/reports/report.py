@@ -68,9 +68,9 @@ class Report:
         if self.results and confidence:
             table = self._find_bootstrapped(table) or self._bootstrap(table)
         table = replace(table, remarks=tuple(note_own_entries(self.results)))
+        table = arrange_table(table, self.arrangement)
         if self.papers:
             table = add_papers(table, self.papers)
-        table = arrange_table(table, self.arrangement)
         # The tables of ablations have one subset, and are printed with a method per line.
         return replace(table, transposed=bool(self.published.tables) and len(table.groups) == 1)
 

@@ -192,6 +192,8 @@ def _describe(blocks: Sequence[Block]) -> str:
     ranks = {cell.rank for cell in cells}
     if "best" in ranks:
         sentences.append(describe_ranks(ranks, columns, "by-source", PLAIN_MARKS))
+        if any(table.has_lone_scores for table in tables):
+            sentences.append("A score without a rival has no mark.")
     if any(cell.tied for cell in cells):
         sentences.append(describe_ties(columns))
     sentences += describe_marks(cells)

@@ -150,6 +150,12 @@ class Table:
             for number, source in enumerate(self.sources, 1)
         ]
 
+    @property
+    def has_lone_scores(self) -> bool:
+        """Whether a score competes, but with no other of its group."""
+        lines, groups = [line.cells for line in self.lines], group_columns(self.columns, self.ranking)
+        return has_lone_scores(lines, groups, rank_all=self.rank_all)
+
     def describe(self, marks: Mapping[str, str]) -> list[str]:
         """Return the sentences of the legend.
 
@@ -163,8 +169,7 @@ class Table:
         ranks = {cell.rank for cell in self.cells} - {None}
         if ranks & marks.keys():
             sentences.append(describe_ranks(ranks, self.columns, self.ranking, marks))
-            lines, groups = [line.cells for line in self.lines], group_columns(self.columns, self.ranking)
-            if has_lone_scores(lines, groups, rank_all=self.rank_all):
+            if self.has_lone_scores:
                 sentences.append("A score without a rival has no mark.")
         if any(cell.tied for cell in self.cells):
             sentences.append(describe_ties(self.columns))

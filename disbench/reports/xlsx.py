@@ -57,7 +57,7 @@ def _fill_methods_as_columns(sheet: Worksheet, table: Table) -> int:
     for _, lines in table.groups:
         for line in lines:
             labels = [line.split, line.n or None, _format_metric(line)]
-            _append_scores(sheet, table, labels, [(line, cell) for cell in line.cells])
+            _append_scores(sheet, labels, line.cells)
         _rule_below(sheet)
     sheet.freeze_panes = "D2"
     for letter, width in {"A": 12, "B": 8, "C": 11}.items():
@@ -71,7 +71,7 @@ def _fill_methods_as_rows(sheet: Worksheet, table: Table) -> int:
     for row in (1, 2):
         _style_heads(sheet, row, 1)
     for column, method in enumerate(table.methods):
-        _append_scores(sheet, table, [method], [(line, line.cells[column]) for line in table.lines])
+        _append_scores(sheet, [method], [line.cells[column] for line in table.lines])
     _rule_below(sheet)
     sheet.freeze_panes = "B3"
     sheet.column_dimensions["A"].width = 24
@@ -96,16 +96,15 @@ def _rule_below(sheet: Worksheet) -> None:
         cell.border = Border(bottom=Side(style="thin"))
 
 
-def _append_scores(
-    sheet: Worksheet, table: Table, labels: Sequence[str | int | None], scores: Sequence[tuple[TableLine, Cell]]
-) -> None:
+def _append_scores(sheet: Worksheet, labels: Sequence[str | int | None], cells: Sequence[Cell]) -> None:
     from openpyxl.styles import Alignment, Font
 
     fonts = {"best": Font(bold=True), "second": Font(underline="single")}
-    _append_row(sheet, [*labels, *(cell.text if cell.value is None else float(cell.value) for _, cell in scores)])
-    for written, (line, cell) in zip(sheet[sheet.max_row][len(labels) :], scores, strict=True):
-        digits = "0" * table.count_digits(line.metric)
-        written.number_format = f"0.{digits}".rstrip(".") + (f'"{cell.sign}"' if cell.sign else "")
+    _append_row(sheet, [*labels, *(cell.text if cell.value is None else float(cell.value) for cell in cells)])
+    for written, cell in zip(sheet[sheet.max_row][len(labels) :], cells, strict=True):
+        digits = "0" * len(cell.text.partition(".")[2])
+        signs = cell.sign + (" ≈" if cell.tied else "")
+        written.number_format = f"0.{digits}".rstrip(".") + (f'"{signs}"' if signs else "")
         written.font = fonts.get(cell.rank or "", Font())
         written.alignment = Alignment(horizontal="right")
 

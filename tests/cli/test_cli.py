@@ -223,6 +223,26 @@ def test_published_maps_stand_in_for_a_model(folder):
     both = call("run", "--model", "isnet", "--maps", folder / "gt", "--weights", "isnet.pth", "--data", folder)
     assert both.exit_code == 2
     assert "--maps takes the model's place" in both.stderr
+    for options in (["--save"], ["--alone"], ["--references", "all"]):
+        refused = call("run", "--model", "isnet", "--maps", folder / "gt", "--data", folder, *options)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert "omit --save, --alone and --references" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        (["run", "--model", "otsu", "--option", "size=64", "--option", "size=96"], "--option size: given twice"),
+        (["report", "--name", "A=B", "--name", "A=C"], "--name A: given twice"),
+        (["run", "--model", "otsu", "--input", "depth=x", "--input", "depth=y"], "--input depth: given twice"),
+        (["run", "--model", "otsu", "--device", ""], "--device: got an empty text"),
+        (["run", "--model", "otsu", "--alone", "--references", "all"], "--alone skips the baseline rows"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(command, fault):
+    answer = call(*command)
+    assert (answer.exit_code, answer.stderr.count("\n")) == (2, 1)
+    assert fault in answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,12 @@ PARSED_ALONE = {  # words of a command -> why it is not run here
     "--backbone": "a download; test_backbones.py has its like",
     "ablate ": "many trainings; test_diffdis_parts.py has shorter ones",
     "--times timings": "timings of networks; test_report_times.py has some",
-    "dis5k.$x": "a loop of the shell; test_leaderboard.py holds its files",
 }
 
 
 STAND_INS = {  # in a command that is run -> what takes its place
     "/disk/": "",  # a folder here
+    "reports/dis5k": "dis5k",
     "--data mini": "--data DIS5K",
     "--steps 300": "--steps 1 --batch 2",
     "--option output=edge": "--option output=edge --option size=64",

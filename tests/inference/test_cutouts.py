@@ -106,7 +106,8 @@ def test_a_cut_out_on_a_colour_and_on_an_image_that_covers_it(folder):
     for text, fault in (
         ("nocolour", "neither a colour nor a file"),
         ("#ff000080", "a colour with alpha"),
-        (folder, "in: "),
+        (folder, "neither a colour nor a file"),
+        ("", "--background: got an empty text"),
     ):
         answer = call(photo, "x.png", "--background", text)
         assert (answer.exit_code, answer.stderr.count("\n")) == (2, 1), answer.output

@@ -147,3 +147,20 @@ def test_a_card_with_the_former_and_the_present_table_is_refused(tmp_path):
     )
     with pytest.raises(InputError, match=r"card\.toml: not a card \(it has both \[pipeline\] and \[protocol\]"):
         read_card(folder)
+
+
+def test_a_name_as_it_is_comes_before_similar_ones_and_a_path_is_none(tmp_path, monkeypatch):
+    for name in ("my-net", "my_net", "otsu2"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "card.toml").write_text(CARD.replace("Mine", name, 1))
+    isolate_registry(monkeypatch, [str(tmp_path)])
+    assert loading.get_card("my-net").title == "my-net"
+    assert loading.get_card("my_net").title == "my_net"
+    assert loading.get_card("Otsu-2").title == "otsu2"
+    with pytest.raises(InputError, match="'mynet' may be my-net or my_net; give the name as it is"):
+        loading.get_card("mynet")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"\./otsu2: the folder of a model; give --models \. --model otsu2"):
+        loading.get_card("./otsu2")
+    with pytest.raises(InputError, match="unknown model 'x/otsu2'"):
+        loading.get_card("x/otsu2")

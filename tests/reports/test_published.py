@@ -121,7 +121,7 @@ def test_the_table_fits_its_pages(tmp_path, name):
 
 @pytest.mark.parametrize("format", ["html", "latex", "markdown", "csv"])
 def test_reports_of_the_repository_are_not_stale(format):
-    """Remedy: for x in html tex md csv; do disbench report --standalone --out reports/dis5k.$x dis5k; done."""
+    """Remedy: the commands of "Rendered files" in docs/leaderboard.md."""
     path = REPORTS / f"dis5k{FORMATS[format].suffix}"
     report = Report(published=PublishedSelection(entries=list_entries("dis5k")))
     options = LatexOptions(standalone=True) if format == "latex" else None

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from made_results import HOSTILE, MINI, result
 from markupsafe import escape
 
+import disbench
 from disbench.data.dataset import TEST_SPLITS, Sample
 from disbench.errors import InputError
 from disbench.leaderboard.papers.tex_text import plain_text
@@ -353,3 +354,11 @@ def test_reports_load_no_heavy_library():
 def test_options_of_another_format_are_refused():
     with pytest.raises(TypeError, match="latex takes LatexOptions, not MarkdownOptions"):
         render_report(Report([result()]), "latex", MarkdownOptions(intervals=True))
+
+
+@pytest.mark.parametrize("caption", ["- a list", "+ a list", "1. a list", "23) a list", "= a heading", "*bold*"])
+def test_the_caption_of_markdown_is_text_however_it_begins(caption):
+    lines = disbench.report(result(), caption=caption).splitlines()
+    (line,) = [line for line in lines if "higher is better" in line]
+    assert not re.match(r"[-+=*]|\d+[.)]", line)
+    assert line.replace("\\", "").startswith(f"{caption}. ↑")

@@ -69,6 +69,13 @@ def test_without_runs_the_latest_are_reported(runs, tmp_path, monkeypatch):
         ({"format": "docx"}, "unknown format 'docx'; known: html, latex"),
         ({"out": "table.docx"}, "no format has this suffix"),
         ({"parts": 3}, "--parts needs --by"),
+        ({"format": "csv", "digits": 2}, "--digits: not in csv"),
+        ({"format": "csv", "caption": "x"}, "--caption: not in csv"),
+        ({"format": "model-index", "rank": "together"}, "--rank: not in model-index"),
+        ({"format": "csv", "rank_all": True}, "--rank-all: not in csv"),
+        ({"source": "2410.10105"}, "--source selects tables of leaderboard entries"),
+        ({"corrected": True}, "--corrected is about published numbers"),
+        ({"names": {"A": " "}}, "--name A=: got an empty name"),
         ({"times": ["timings"], "format": "csv"}, "only an HTML report shows times"),
         ({"protocol": "nobody"}, "nobody"),
         ({"metrics": "nothing"}, "nothing"),
@@ -97,3 +104,19 @@ def test_the_tables_of_a_report_share_a_bootstrap_if_one_has_all_lines(runs, mon
     report = Report(runs)
     assert {keys: report.build_table(keys) for keys in expected} == expected
     assert len(bootstrapped) == 2  # the second table is part of the first; the third has another order
+
+
+def test_names_are_exchanged_once(runs):
+    plain = {r["method"]: r["value"] for r in records(disbench.report(runs, format="csv", metrics="mae"))}
+    for names in ({"A": "B", "B": "A"}, {"A": "B", "B": "Cc"}):
+        renamed = records(disbench.report(runs, format="csv", metrics="mae", names=names))
+        assert {r["method"]: r["value"] for r in renamed} == {names[name]: value for name, value in plain.items()}
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_page_leaves_out_a_run_without_scores_wherever_it_stands(runs, tmp_path, place):
+    other = make_run(tmp_path / "runs", "C", 0.5, title="Gone", splits=("DIS-TE2",))
+    order = [*runs[:place], other, *runs[place:]]
+    page = disbench.report(order, format="html", split="DIS-TE1")
+    assert "Gone" not in page
+    assert page == disbench.report(runs, format="html", split="DIS-TE1")

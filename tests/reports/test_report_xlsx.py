@@ -2,11 +2,13 @@
 
 import csv
 import io
+import re
 import sys
 
 import pytest
 from made_results import HOSTILE, result
 
+import disbench
 from disbench.errors import InputError
 from disbench.reports.render import render_report, write_report
 from disbench.reports.report import Report
@@ -47,3 +49,16 @@ def test_without_openpyxl_one_line_says_how_to_get_it(monkeypatch, tmp_path):
     with pytest.raises(InputError, match=r"pip install .disbench\[xlsx\]"):
         write_report(tmp_path / "t.xlsx", Report([result()]))
     assert not list(tmp_path.iterdir())
+
+
+def test_scores_have_the_digits_and_signs_that_are_printed():
+    runs = [result("A", n=40), result("B", 0.899, n=40), result("C", 0.4, n=40)]
+    table = Report(runs, metrics="f_max").build_table()
+    sheet = openpyxl.load_workbook(io.BytesIO(render_report(Report(runs, metrics="f_max"), "xlsx")))["Scores"]
+    assert any(cell.tied for cell in table.cells)
+    formats = ['0.000" ≈"' if cell.tied else "0.000" for cell in table.lines[0].cells]
+    assert [cell.number_format for cell in sheet[2][3:]] == formats
+    published = openpyxl.load_workbook(io.BytesIO(disbench.report("diffdis", format="xlsx", metrics="f_max,mae")))
+    texts = {cell.number_format for row in published["Scores"].iter_rows(min_row=2, min_col=4) for cell in row}
+    assert any(text.startswith("0.0000") for text in texts)  # the reproduction has four digits
+    assert any(re.fullmatch(r'0\.000(".*")?', text) for text in texts)

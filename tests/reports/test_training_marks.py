@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import openpyxl
 import pytest
+import yaml
 from click.testing import CliRunner
 from made_results import HOSTILE, result
 
@@ -113,6 +114,17 @@ def test_a_workbook_marks_numbers_that_stay_numbers(runs):
     assert seen.value == pytest.approx(0.92) and not seen.font.bold and clean.font.bold
     assert any("†: trained on" in str(cell.value) for (cell, *_) in book["Scores"])
     assert [row[-1] for row in book["Records"].values][:3] == ["training", "contaminated", None]
+
+
+def test_a_model_card_has_marks_as_arguments(runs):
+    models = yaml.safe_load(render_report(Report(runs, metrics="s_measure"), "model-index"))["model-index"]
+    marks = {
+        (model["name"], part["dataset"]["split"]): part["metrics"][0]["args"].get("training")
+        for model in models
+        for part in model["results"]
+    }
+    assert (marks["Seen", "DIS-TE1"], marks["Seen", "DIS-TE2"]) == ("contaminated", None)
+    assert marks["Quiet", "DIS-TE2"] == "unstated"
 
 
 def test_html_marks_and_does_not_rank(runs):

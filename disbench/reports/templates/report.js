@@ -117,7 +117,7 @@ function imageList({ methods, metrics, images, values }) {
   for (const split of new Set(images.map(image => image[0]))) form.split.append(new Option(split, split));
 
   const titles = ["Subset", "Image", ...methods];
-  let column = methods.length + 1, ascending = true, shown = page; // the worst of the last method first
+  let column = methods.length + 1, ascending, shown = page;
   const row = document.createElement("tr");
   for (const title of titles) {
     const cell = document.createElement("th");
@@ -126,8 +126,14 @@ function imageList({ methods, metrics, images, values }) {
     row.append(cell);
   }
   head.append(row);
-  sortable(row, () => true, (index, up) => { column = index; ascending = up; draw(); });
-  row.cells[column].setAttribute("aria-sort", "ascending");
+  const higher = () => metrics.find(metric => metric.key === form.metric.value).higher; // is better
+  sortable(row, (_, index) => index < 2 || higher(), (index, up) => { column = index; ascending = up; draw(); });
+
+  function startWithWorst() { // of the chosen method
+    if (column < 2) return;
+    ascending = higher();
+    row.cells[column].setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  }
 
   const value = (image, index) => index < 2 ? images[image][index] : values[form.metric.value][index - 2][image];
 
@@ -153,6 +159,8 @@ function imageList({ methods, metrics, images, values }) {
 
   more.addEventListener("click", () => { shown += 4 * page; draw(); });
   section.querySelector("form").addEventListener("input", () => { shown = page; draw(); });
+  form.metric.addEventListener("change", () => { startWithWorst(); draw(); });
   section.querySelector("form").addEventListener("submit", event => event.preventDefault());
+  startWithWorst();
   draw();
 }
