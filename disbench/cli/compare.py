@@ -26,7 +26,9 @@ def _parse_tolerances(ctx: click.Context, param: click.Parameter, values: tuple[
 
     tolerances: dict[str, float] = {}
     for argument in values:
-        key, _, text = argument.rpartition("=")
+        key, equals, text = argument.rpartition("=")
+        if equals and not key:
+            raise click.BadParameter(f"{argument!r}: the metric is empty; give METRIC=NUMBER, or a number", ctx, param)
         try:
             tolerance = float(text)
         except ValueError:

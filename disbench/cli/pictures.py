@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from disbench.cli.examples import format_examples
-from disbench.cli.options import PATH, focus_option, parse_titled_path
+from disbench.cli.options import PATH, TEXT, focus_option, parse_titled_path
 from disbench.errors import InputError
 from disbench.system.progress import show_progress
 
@@ -29,7 +29,7 @@ FIGURE_SUFFIXES = (".pdf", ".png", ".svg")
 )
 @click.argument("runs", nargs=-1, metavar="[[TITLE=]RUN]...")
 @click.option("--out", required=True, type=PATH, help="A .pdf, .png, .svg or .html file.")
-@click.option("--cases", "selection", metavar="RULE|NAME,...", help=f"{CASES_HELP}  [default: spread]")
+@click.option("--cases", "selection", metavar="RULE|NAME,...", type=TEXT, help=f"{CASES_HELP}  [default: spread]")
 @click.option("--rows", metavar="NAME,...", help="Images by name, in this order: like --cases, but never a rule.")
 @click.option("--number", default=6, show_default=True, type=click.IntRange(1), help="Number of images, for a rule.")
 @click.option("--inset", "insets", multiple=True, metavar="RULE|NAME:X,Y,W,H", help=INSET_HELP)
@@ -125,9 +125,10 @@ def view(runs, out, focus):
     from disbench.reports.publish import find_all_samples
     from disbench.reports.viewer import write_viewer
     from disbench.runs.outputs import check_output, list_inputs
-    from disbench.runs.result import drop_other_protocols
+    from disbench.runs.result import share_protocol
 
-    results = drop_other_protocols(_load_results(runs, focus))
+    results = _load_results(runs, focus)
+    results = share_protocol(results, results[-1].protocol)
     check_output(out, list_inputs(results))  # before the data set is hashed
     with show_progress() as progress:
         click.echo(write_viewer(out, results, find_all_samples(results), progress))

@@ -29,7 +29,7 @@ def _split_names(ctx, param, names):
 @click.command(
     epilog=format_examples(
         "disbench report dis5k",
-        "disbench report --format latex --out table.tex Theirs Mine",
+        "disbench report --out table.tex --source 2410.10105 dis5k Ours=RUN",
         "disbench report --out report.html --by complexity Theirs Mine",
     ),
 )
@@ -97,21 +97,11 @@ def _split_names(ctx, param, names):
 )
 @add_options(focus_option, protocol_option(None), metrics_option)
 def report(runs, format_, out, names, protocols, **options):
-    r"""Make one table of runs and published scores.
+    """Make one table of runs and published scores.
 
     RUN is a run folder, a method's folder or its name under ./runs for the latest run, or a pattern such as
     'runs/MyNet/*'. ENTRY is a file of a leaderboard or the name of a method on DIS5K, BOARD a leaderboard's folder or
     name, TABLE a published table, as diffdis-table-3. Default: the latest finished run of every method under ./runs.
-
-    \b
-    Examples:
-      disbench report                                        the runs under ./runs, as Markdown
-      disbench report dis5k                                  everything published on DIS5K
-      disbench report --out t.tex --source 2410.10105 dis5k Ours=RUN
-                                                             Ours next to the table of the DiffDIS paper, to \input
-      disbench report --layout rows --split DIS-TE1..4 --bib refs.bib --out t.tex mvanet diffdis Ours=RUN
-      disbench report --marks colour --name inspyrenet=InSPyRe --order ...,Ours --out t.tex dis5k Ours=RUN
-      disbench report --format model-index RUN               for the README of your model on Hugging Face
     """
     from disbench.reports import api
 

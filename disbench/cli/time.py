@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from disbench.cli.examples import format_examples
-from disbench.cli.options import PATH, add_options, data_options, input_option, json_option, model_options
+from disbench.cli.options import PATH, TEXT, add_options, data_options, input_option, json_option, model_options
 from disbench.system.console import print_json, print_note, print_table, print_text
 from disbench.system.progress import show_progress
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     ),
 )
 @add_options(*model_options, input_option, *data_options)
-@click.option("--precision", help="Short for --option precision=...")
-@click.option("--size", help="Short for --option size=..., the side in pixels that the network works at.")
+@click.option("--precision", type=TEXT, help="Short for --option precision=...")
+@click.option("--size", type=TEXT, help="Short for --option size=..., the side in pixels that the network works at.")
 @click.option(
     "--batch", type=click.IntRange(1), help="Batch size for throughput, next to 1. Default: 1, 2, 4 ... while faster."
 )
@@ -64,7 +64,7 @@ def time(model, data, split, weights, options, inputs, precision, size, device, 
         loaded = load_model(model, weights, device, **predictor_options)
         timing = time_model(loaded, dataset, request, progress)
     name = f"{loaded.name}-batch{batch}" if batch else loaded.name
-    out = out or record.next_free_path(Path("timings") / f"{name}-{record.hash_timing(timing)}.json")
+    out = record.reserve_path(out or Path("timings") / f"{name}-{record.hash_timing(timing)}.json")
     record.write_timing(out, timing)
     if as_json:
         print_json(record.summarise_timing(timing) | {"file": str(out)})
@@ -77,7 +77,8 @@ def time(model, data, split, weights, options, inputs, precision, size, device, 
         raise SystemExit(1)
     if batch and batch not in timing.throughput:
         raise InputError(
-            f"--batch {batch}: does not fit into the memory of {loaded.device}; {out} was written without it"
+            f"--batch {batch}: too large for the memory of {loaded.device}, or for the model; "
+            f"{out} was written without it"
         )
 
 

@@ -94,5 +94,5 @@ def _to_levels(path: Path, values: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(values.view(np.uint8) * 255)
     low, high = float(values.min()), float(values.max())  # NaN if there is one
     if not (low >= 0 and high <= 1):
-        raise InputError(f"{path}: has values from {low:g} to {high:g}; save floats from 0 to 1, without NaN")
+        raise InputError(f"{path}: has values from {low:.9g} to {high:.9g}; save floats from 0 to 1, without NaN")
     return np.ascontiguousarray(np.rint(values.astype(np.float64) * 255).astype(np.uint8))

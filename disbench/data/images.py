@@ -94,9 +94,21 @@ def _read_grey(path: Path, digest: str | None) -> tuple[str, np.ndarray]:
     if mode not in {"1", "L", "P", "PA", "LA", "RGB", "RGBA"} and not mode.startswith("I"):
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
     file = _open(path, data)
+    if file.kind == PNG and _has_transparent_level(file):
+        if mode.startswith("I"):
+            raise InputError(f"{path}: a 16-bit mask with a transparent level; save it as 8-bit grey")
+        return mode, _read_channels(file, mode)
     if mode == "L" or (mode == "1" and file.kind == PNG):
         return mode, _decode(file, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     return mode, _read_16_bit(file) if mode.startswith("I") else _read_channels(file, mode)
+
+
+def _has_transparent_level(file: _File) -> bool:
+    try:
+        with open_picture(BytesIO(file.data), (PNG,)) as image:
+            return "transparency" in image.info
+    except Exception as error:  # as in read_header
+        raise InputError(f"{file.path}: cannot be decoded ({error}); replace the file") from None
 
 
 def _read_channels(file: _File, mode: str) -> np.ndarray:

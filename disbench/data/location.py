@@ -173,7 +173,7 @@ def _read_reading(place: _Place, reading: Reading | None, split: str | None, *, 
         name = _name_folder(root) if is_bare else place.title.rpartition("/")[2]
         _check_single(root, name, split)
         return _make_single(place.location, name, parts[""].read(name))
-    return _read_parts(place, {tag or place.title: part for tag, part in parts.items()}, split)
+    return _read_parts(place, {tag or place.title.rpartition("/")[2]: part for tag, part in parts.items()}, split)
 
 
 def _has_standard_folders(root: Path, *, images: bool) -> bool:
@@ -230,7 +230,7 @@ def _gather_inputs(dataset: DataSet, parts: Mapping[str, Part]) -> dict[str, Inp
     """Gather the additional inputs that the parts of a data set have."""
     sources: dict[str, InputSource] = {}
     for name, part in parts.items():
-        split = name if name in dataset.splits else name.upper().replace("_", "-")  # as DIS5K calls its splits
+        split = name if name in dataset.splits else next(iter(_find_dis5k([name])), name)
         for key, place in part.inputs.items() if split in dataset.splits else ():
             sources.setdefault(key, InputSource(places={})).places[split] = place
     return sources
@@ -261,7 +261,7 @@ def _name_folder(truth_dir: Path) -> str:
 
 def _check_single(folder: Path, name: str, split: str | None) -> None:
     _check_name(folder.resolve(), name)
-    if split not in (None, "all", name):
+    if split is not None and split.strip().lower() != "all" and split != name:
         raise InputError(f"{folder}: a folder has only one split, {name}; omit --split")
 
 
@@ -297,8 +297,14 @@ def _make_dataset(
     truth_kind: str | None = None,
 ) -> DataSet:
     """Make a data set. Its truths are of the kind that is described, or of that of the published one of its name."""
-    facts = find_known(token.removeprefix("folder:")) or find_known(next(iter(splits)))
-    kind = truth_kind or (facts.truth_kind if facts else "binary")
+    whole = find_known(token.removeprefix("folder:"))
+    kinds = {split: facts.truth_kind for split in splits if (facts := whole or find_known(split))}
+    if truth_kind is None and len(set(kinds.values())) > 1:
+        soft, hard = (", ".join(s for s, kind in kinds.items() if kind == wanted) for wanted in ("alpha", "binary"))
+        raise InputError(
+            f"{title}: the ground truths of {soft} are soft (alpha), those of {hard} are not; select one with --split"
+        )
+    kind = truth_kind or next(iter(kinds.values()), "binary")
     if kind == "alpha":
         announce_once(f"{title}: its ground truths are soft (alpha)")
     return declare_truths(DataSet(title, token, location, splits), kind)

@@ -8,7 +8,9 @@ An image is named by its path if all paths of a subset have different, plain nam
 """
 
 import hashlib
+import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -71,6 +73,8 @@ def read_shards(split: str, paths: Sequence[Path]) -> tuple[Sample, ...]:
     digest = hashlib.sha256("\n".join(digests.hash_file(path) for path in paths).encode()).hexdigest()
     digests.save()
     folder = cache_folder("parquet", VERSION) / digest
+    if folder.is_dir() and not _is_whole(folder, paths):
+        shutil.rmtree(folder, ignore_errors=True)  # files were removed, or never reached the disk
     if not folder.is_dir():
         announce_once(f"extracting {paths[0].parent} into the cache, once ...")
         try:
@@ -85,6 +89,14 @@ def read_shards(split: str, paths: Sequence[Path]) -> tuple[Sample, ...]:
                     f"{folder}: cannot be written ({describe_error(error)}); set DISBENCH_CACHE to another folder"
                 ) from None
     return read_pairs(split, folder / "im", folder / "gt")
+
+
+def _is_whole(folder: Path, paths: Sequence[Path]) -> bool:
+    """Return whether a folder of the cache has a file that is not empty for each image and mask."""
+    import pyarrow.parquet as pq
+
+    rows = sum(pq.read_metadata(path).num_rows for path in paths)
+    return all(sum(entry.stat().st_size > 0 for entry in os.scandir(folder / kind)) == rows for kind in ("im", "gt"))
 
 
 def _check_complete(paths: Sequence[Path]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from disbench.data.dataset import TRUTH_KINDS, DataSet, Sample
-from disbench.data.images import read_map
+from disbench.data.float_maps import read_prediction
 from disbench.data.map_files import match_maps
 from disbench.errors import InputError, require_utf8
 
@@ -51,4 +51,4 @@ def _match_trimaps(split: str, samples: tuple[Sample, ...], trimaps: Path, *, on
 
 def read_trimap(sample: Sample) -> np.ndarray | None:
     """Read the trimap of a sample, uint8 (h, w); None if it has none. InputError as for read_map()."""
-    return read_map(sample.trimap, sample.trimap_digest) if sample.trimap else None
+    return read_prediction(sample.trimap, sample.trimap_digest) if sample.trimap else None

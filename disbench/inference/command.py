@@ -1,6 +1,7 @@
 """Methods that are external commands: all maps of some images from one call of a program."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from disbench.registry.card import Card
 from disbench.registry.commands import fill_command, list_placeholders
 from disbench.registry.loading import check_weights, get_card
 from disbench.registry.weights import add_options
-from disbench.system.files import is_file, require_regular_file
+from disbench.system.files import is_file, link_or_copy, require_regular_file
 from disbench.system.processes import run_logged
 
 NO_DEVICE = "command"  # the device of a command that takes none
@@ -144,7 +145,7 @@ def predict_folder(
             folder=method.card.folder,
             log=log,
             timeout=timeout,
-            poll=lambda: progress(sum(1 for _ in map_folder.iterdir())),
+            poll=lambda: progress(_count_files(map_folder)),
         )
     except (OSError, ValueError) as error:  # the latter for a null character in an option
         raise InputError(
@@ -182,14 +183,19 @@ def _collect_maps(folder: Path, images: Sequence[Path], title: str) -> list[Path
     return [maps[stem] for stem in expected]
 
 
+def _count_files(folder: Path) -> int:
+    """Count the files in a folder, which a program may remove and make anew."""
+    try:
+        return sum(1 for _ in folder.iterdir())
+    except OSError:
+        return 0
+
+
 def _place_image(path: Path, target: Path, *, copies: bool) -> None:
-    if not copies:
-        try:
-            target.symlink_to(path.resolve())
-            return
-        except OSError:  # Windows lets few users make links
-            pass
-    shutil.copyfile(path, target)
+    if copies:
+        shutil.copyfile(path, target)
+    else:
+        link_or_copy(path, target, os.symlink)
 
 
 def _find_device() -> str:

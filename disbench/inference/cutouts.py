@@ -148,5 +148,5 @@ def read_fingerprint(file: Path) -> str | None:
                 return image.info.get(FINGERPRINT)
             program, _, fingerprint = str(image.getexif().get(SOFTWARE, "")).partition(" ")
             return fingerprint if program == FINGERPRINT else None
-    except (OSError, SyntaxError):
+    except Exception:  # a pipe, and damaged files, on which Pillow fails in many ways
         return None

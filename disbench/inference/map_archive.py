@@ -51,9 +51,9 @@ def open_maps(maps: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(require_regular_file(maps)) as archive:
                 _extract(maps, archive, root)
-        except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+        except InputError:
+            raise
+        except Exception as error:  # each compression fails on damaged bytes in its own ways
             raise InputError(f"{maps}: cannot be extracted ({describe_error(error)}); check the archive") from None
         try:
             yield _unwrap(root)

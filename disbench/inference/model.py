@@ -87,7 +87,7 @@ class Model:
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that decides the maps. The run key hashes it."""
-        return self._guard(self._identify)
+        return self.guard(self._identify)
 
     def _identify(self) -> dict[str, Any]:
         optional = bool(self.extra_identity)
@@ -186,19 +186,24 @@ class Model:
         self._check_process()
         is_uploaded = isinstance(prepared[0], Uploaded)
         batch = self._uploader.receive(prepared[0]) if is_uploaded else self.batch(prepared)
-        outputs, seconds = self._guard(self.clock.time, self.predictor.infer, batch)
+        outputs, seconds = self.guard(self.clock.time, self.predictor.infer, batch)
         if self.guarded:
             if getattr(outputs, "ndim", None) != 3 or len(outputs) != len(prepared):
                 raise self._unfit("infer", outputs, f"({len(prepared)}, H', W')")
-            if not self._guard(_is_finite, outputs):
+            if not self.guard(_is_finite, outputs):
                 raise self._fault("infer returns NaN or infinity")
         on_host, copy_seconds = WallClock().time(lambda: [to_host(output) for output in outputs])
         return on_host, {"infer": seconds, "restore": copy_seconds}
 
-    def upload(self, prepared: Any) -> Uploaded:
-        """Begin to copy one prepared image to the CUDA device, in another thread than the one that computes."""
+    def upload(self, prepared: Any) -> Any:
+        """Begin to copy one prepared image to the CUDA device, in another thread than the one that computes.
+
+        Returns Uploaded, or NumPy's arrays as they are: what takes those copies them itself.
+        """
         self._check_process()
-        return self._guard(self._uploader.upload, partial(self.batch, [prepared]))
+        if any(isinstance(array, np.ndarray) for array in (prepared if isinstance(prepared, tuple) else (prepared,))):
+            return prepared
+        return self.guard(self._uploader.upload, partial(self.batch, [prepared]))
 
     @cached_property
     def _uploader(self) -> Uploader:
@@ -218,7 +223,7 @@ class Model:
     def finish(self, output: Any, size: tuple[int, int]) -> tuple[np.ndarray, Seconds]:
         """Bring an output of `compute` to a uint8 (h, w) map of this size."""
         start = perf_counter()
-        mask = self._guard(self.predictor.restore, output, size)
+        mask = self.guard(self.predictor.restore, output, size)
         seconds = perf_counter() - start
         if self.guarded and (not isinstance(mask, np.ndarray) or (mask.dtype, mask.shape) != (np.uint8, tuple(size))):
             raise self._unfit("restore", mask, f"uint8 {tuple(size)}")
@@ -226,13 +231,13 @@ class Model:
 
     def _prepare(self, image: np.ndarray, inputs: Mapping[str, Any]) -> tuple[Any, Seconds]:
         start = perf_counter()
-        prepared = self._guard(partial(self.predictor.prepare, image, **inputs))
+        prepared = self.guard(partial(self.predictor.prepare, image, **inputs))
         seconds = perf_counter() - start
         if self.guarded and not is_prepared(prepared):
             raise self._unfit("prepare", prepared, "(c, H, W) or a tuple of arrays")
         return prepared, {"prepare": seconds}
 
-    def _guard(self, stage: Callable[..., Any], *args: Any) -> Any:
+    def guard(self, stage: Callable[..., Any], *args: Any) -> Any:
         """Call a stage. Where the model is not disbench's own, any fault becomes an InputError that names it."""
         try:
             with divert_prints() if self.guarded else nullcontext():

@@ -164,5 +164,7 @@ def _make_fingerprint(model: Model, sample: Sample, rendering: Rendering) -> str
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from None
     values = [value for value in (inputs.prompt, inputs.box) if value is not None]
-    content = [model.identity, rendering.cutout, *digests, *values, *rendering.identify()]
+    # With a background, a cut-out is the same with and without `cutout`.
+    is_alpha = rendering.cutout and rendering.background is None
+    content = [model.identity, is_alpha, *digests, *values, *rendering.identify()]
     return hashlib.sha256(msgspec.json.encode(content, order="deterministic")).hexdigest()

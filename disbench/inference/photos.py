@@ -4,6 +4,7 @@ Images that are measured are read by disbench.data.images instead: there, EXIF r
 ground truth.
 """
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from disbench.data.headers import EXTENSIONS
 from disbench.data.images import check_photo
 from disbench.data.pillow import PHOTO_FORMATS, open_picture
 from disbench.errors import InputError
-from disbench.inference.cutouts import Photo
+from disbench.inference.cutouts import Photo, read_fingerprint
 from disbench.system.files import require_regular_file
 
 # .heic, .heif and raw files are listed so that they are reported as unreadable: a skipped photo must be reported.
@@ -34,7 +35,7 @@ def read_photo(path: Path) -> Photo:
     try:
         check_photo(path)
         with open_picture(path, PHOTO_FORMATS, strict=False) as file:  # Pillow warns of odd metadata
-            image = ImageOps.exif_transpose(file)
+            image = ImageOps.exif_transpose(file) if _has_readable_exif(file) else file
             profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA", "P"} else None
             return Photo(pixels=_to_rgb(image, path), profile=profile)
     except (InputError, MemoryError):
@@ -90,15 +91,31 @@ def _list_photos(location: Path, out: Path) -> tuple[list[Path], int]:
         raise InputError(f"{location}: no such file or folder")
     if location.is_file():
         return [location], 0
-    files = [p for p in sorted(location.rglob("*")) if not p.is_dir() and not _is_hidden(p.relative_to(location))]
+    files = [path for path in _walk(location) if not _is_hidden(path.relative_to(location))]
     inside = out.resolve()
-    if location.resolve() in inside.parents:  # outputs of an earlier call are not photos
-        files = [p for p in files if inside not in p.resolve().parents]
+    if location.resolve() in inside.parents:
+        files = [path for path in files if inside not in path.resolve().parents]
     # A broken link is reported, whatever its name.
-    photos = [p for p in files if p.suffix.lower() in SUFFIXES or not p.exists()]
+    pictures = [path for path in files if path.suffix.lower() in SUFFIXES or not path.exists()]
+    photos = [path for path in pictures if read_fingerprint(path) is None]  # no masks and cut-outs of earlier calls
     if not photos:
-        raise InputError(f"{location}: no photos in it")
+        own = "; its pictures are masks or cut-outs of disbench, which must be named one by one" if pictures else ""
+        raise InputError(f"{location}: no photos in it{own}")
     return photos, len(files) - len(photos)
+
+
+def _walk(folder: Path) -> list[Path]:
+    """List the files in a folder and its subfolders, also those that are links, each folder once."""
+    files, seen = [], set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        place = os.path.realpath(parent)
+        if place in seen:  # a link to a folder around it
+            folders.clear()
+            continue
+        seen.add(place)
+        folders.sort()
+        files += [Path(parent, name) for name in names]
+    return sorted(files)
 
 
 def _check_distinct(outputs: dict[Path, Path]) -> None:
@@ -111,7 +128,8 @@ def _check_distinct(outputs: dict[Path, Path]) -> None:
 
 
 def _name_outputs(photos: list[Path], root: Path, out: Path) -> dict[Path, Path]:
-    names = {path: out / path.relative_to(root).with_suffix("") for path in photos}
+    names = {path: out / path.relative_to(root) for path in photos}
+    names = {path: name.with_suffix("") if name.stem.strip(".") else name for path, name in names.items()}  # not ..jpg
     while True:
         counts = Counter(str(name).casefold() for name in names.values())
         # Photos whose outputs would collide keep their suffix. That may make new collisions, so look again.
@@ -132,6 +150,15 @@ def _to_rgb(image: Image.Image, path: Path) -> np.ndarray:
         background = Image.new("RGBA", image.size, (*WHITE, 255))
         image = Image.alpha_composite(background, image.convert("RGBA"))
     return np.array(image.convert("RGB"))  # a copy: Pillow's own array is read-only
+
+
+def _has_readable_exif(image: Image.Image) -> bool:
+    """Return whether metadata can be parsed, which may be damaged where the pixels are not."""
+    try:
+        image.getexif()
+    except Exception:  # Pillow's parser fails in many ways
+        return False
+    return True
 
 
 def _is_hidden(path: Path) -> bool:

@@ -118,7 +118,8 @@ def format_checks(checks: Sequence[ScoreCheck]) -> str:
 def format_verdict(checks: Sequence[ScoreCheck]) -> str:
     """Return how many scores are worse, as one line."""
     worse = sum(not check.passed for check in checks)
-    return f"{worse} of {len(checks)} scores worse" if worse else f"held: {len(checks)} scores"
+    scores = "1 score" if len(checks) == 1 else f"{len(checks)} scores"
+    return f"{worse} of {scores} worse" if worse else f"held: {scores}"
 
 
 def format_row(check: ScoreCheck) -> tuple[str, ...]:

@@ -137,9 +137,10 @@ def report(
     if not inputs.tables and not inputs.entries and not results:
         results = load_latest(ROOT)
     results = put_last(results, focus)
-    for file in filter(None, (out, bib)):
-        measured = [source for _, source in inputs.measured if isinstance(source, Path) and source.is_file()]
-        check_output(file, [*list_inputs(results), *inputs.entries, *measured, *times])
+    measured = [source for _, source in inputs.measured if isinstance(source, Path) and source.is_file()]
+    for file, option in ((out, "--out"), (bib, "--bib")):
+        if file:
+            check_output(file, [*list_inputs(results), *inputs.entries, *measured, *times], option)
     protocols = parse_protocols(protocol) if protocol else None
     if protocols:
         results = [run.with_protocol(key) for run in drop_other_protocols(results) for key in protocols]

@@ -28,7 +28,10 @@ SELECTION_RULES = {
     "loss": "The images on which the F of {first} lies furthest below the best of the others.",
 }
 SELECTED_BY_NAME = "Images chosen by name."
-NO_CASES = "no case to show: it needs the data set, and the maps, which `disbench run` and `disbench score --save` keep"
+NO_CASES = (
+    "no case to show: it needs the data set where it was when the runs were made, and maps, which `disbench run` and "
+    "`disbench score --save` keep"
+)
 MAX_LABEL = 20  # characters of a shortened name
 
 ImageKey = tuple[str, str]  # subset, image
@@ -56,7 +59,7 @@ def require_maps(result: Result, rows: Iterable[Row]) -> None:
     if missing and not any(result.mask(row) for members in result.rows.values() for row in members):
         raise InputError(f"{result.title}: its maps were not saved; repeat the command of its run with --save")
     if missing:
-        fault = f"lacks maps of {len(missing)} images ({list_names(missing)})"
+        fault = f"lacks maps of images: {len(missing)} ({list_names(missing)})"
         raise InputError(f"{result.title}: {fault}; repeat the command of its run with --save")
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from disbench.data.dataset import DataLocation, Sample
-from disbench.data.location import find_dataset
+from disbench.data.dataset import Sample
 from disbench.data.soft_truths import declare_truths
 from disbench.errors import InputError
 from disbench.metrics.catalogue import MetricKeys
@@ -13,7 +12,8 @@ from disbench.reports.grid import write_grid
 from disbench.reports.options import HtmlOptions
 from disbench.reports.render import write_report
 from disbench.reports.report import Report
-from disbench.runs.result import Result, drop_other_protocols
+from disbench.runs.result import Result, share_protocol
+from disbench.runs.result_data import find_result_data
 from disbench.runs.unchanged import check_data
 from disbench.system.progress import Progress, announce_once
 
@@ -55,7 +55,7 @@ def select_cases(results: Sequence[Result], n: int = 6, selection: str = "spread
     Raises:
         InputError: as in make_cases, and for a result that lacks a map of a selected image.
     """
-    shown = drop_other_protocols(results)[::-1]
+    shown = share_protocol(results, results[-1].protocol)[::-1]
     selected = select_rows(shown, n, selection)
     for result in shown:
         measured = {row.key for rows in result.rows.values() for row in rows}
@@ -70,7 +70,7 @@ def select_report_cases(results: Sequence[Result]) -> list[Case]:
     except InputError as error:
         announce_once(f"no pictures in the report: {error}")
         return []
-    return make_cases(drop_other_protocols(results)[::-1], samples)
+    return make_cases(share_protocol(results, results[-1].protocol)[::-1], samples)
 
 
 def load_complexity_ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[ImageKey, float]:
@@ -104,15 +104,9 @@ def find_samples(result: Result) -> list[Sample]:
     Raises:
         InputError: if they are not those that the result was measured on.
     """
-    locations = result.meta["data"]
-    location: DataLocation = locations[0]
-    if len(locations) == 2:  # images and ground truths have folders of their own
-        location = (Path(locations[0]), Path(locations[1]))
-    split = None if result.token.startswith("folder:") else ",".join(result.splits)
     try:
-        dataset = find_dataset(location, split)
+        dataset = find_result_data(result, images=True)
     except InputError:
         return []
-    dataset = dataset.select(result.splits)
     check_data(result, dataset)
     return declare_truths(dataset, result.identity.get("truth_kind", "binary")).samples

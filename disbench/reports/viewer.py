@@ -31,7 +31,7 @@ from disbench.runs.outputs import check_output, list_inputs
 from disbench.runs.result import Result
 from disbench.runs.unchanged import check_maps
 from disbench.system.cores import count_cores
-from disbench.system.files import write_atomic
+from disbench.system.files import link_or_copy, wait_for_folder, write_atomic
 from disbench.system.progress import Progress
 
 THUMBNAIL = 240, 180  # pixels of width and height that a thumbnail fits into
@@ -75,18 +75,19 @@ def write_viewer(
     ]
     sizes, files = [], []
     try:
-        _clear_folder(out)
-        with ThreadPoolExecutor(count_cores()) as pool:
-            for size, file in pool.map(lambda job: _write_pictures(*job), jobs):
-                sizes.append(size)
-                files.append(file)
-                if progress:
-                    progress(len(files), len(jobs), "Drawing thumbnails")
-        labels = [shorten_name(name) for _, name in data["images"]]
-        data |= {"sizes": sizes, "files": files, "labels": labels}
-        styles, scripts = ("base.css", "view.css"), ("base.js", "stage.js", "panes.js", "view.js")
-        text = render_page("view.html.j2", styles, scripts, title=results[0].dataset, data=data)
-        write_atomic(out / "index.html", text.encode())
+        with wait_for_folder(out):
+            _clear_folder(out)
+            with ThreadPoolExecutor(count_cores()) as pool:
+                for size, file in pool.map(lambda job: _write_pictures(*job), jobs):
+                    sizes.append(size)
+                    files.append(file)
+                    if progress:
+                        progress(len(files), len(jobs), "Drawing thumbnails")
+            labels = [shorten_name(name) for _, name in data["images"]]
+            data |= {"sizes": sizes, "files": files, "labels": labels}
+            styles, scripts = ("base.css", "view.css"), ("base.js", "stage.js", "panes.js", "view.js")
+            text = render_page("view.html.j2", styles, scripts, title=results[0].dataset, data=data)
+            write_atomic(out / "index.html", text.encode())
     except OSError as error:
         raise InputError(f"{error.filename or out}: {error.strerror}; choose another place with --out") from None
     return out / "index.html"
@@ -119,7 +120,7 @@ def _write_pictures(sample: Sample, maps: list[Path | None], folder: Path) -> tu
     image, truth = read_image(sample.image), read_truth(sample.truth, kind=sample.truth_kind)
     file = _write_image(sample.image, image, folder)
     if _is_browser_image(sample.truth) and _is_plain_map(sample.truth, truth):
-        _link_or_copy(sample.truth, folder / "truth.png")
+        link_or_copy(sample.truth, folder / "truth.png", os.link)
     else:
         write_map(folder / "truth.png", truth)
     height, width = truth.shape
@@ -138,7 +139,7 @@ def _write_pictures(sample: Sample, maps: list[Path | None], folder: Path) -> tu
                 f"{path}: {mask.shape} where the ground truth has {truth.shape} (height, width); "
                 "resize the map to its ground truth"
             )
-        _link_or_copy(path, folder / f"{k}.png")
+        link_or_copy(path, folder / f"{k}.png", os.link)
         tiles.append(colour_errors(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), small_truth))
     strip = cv2.cvtColor(np.hstack(tiles), cv2.COLOR_RGB2BGR)
     write_atomic(folder / "thumb.webp", cv2.imencode(".webp", strip, [cv2.IMWRITE_WEBP_QUALITY, 80])[1].tobytes())
@@ -149,7 +150,7 @@ def _write_image(path: Path, pixels: np.ndarray, folder: Path) -> str:
     """Link an image into a folder, or convert it to PNG if browsers would show it differently. Return its name."""
     if _is_browser_image(path):
         name = f"image{path.suffix.lower()}"
-        _link_or_copy(path, folder / name)
+        link_or_copy(path, folder / name, os.link)
     else:
         name = "image.png"
         encoded = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]
@@ -169,10 +170,3 @@ def _is_browser_image(path: Path) -> bool:
     with open_picture(path, strict=False) as image:
         has_expected_format = image.format == BROWSER_FORMATS[path.suffix.lower()]
         return has_expected_format and image.getexif().get(ORIENTATION, 1) == 1
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)

@@ -46,6 +46,8 @@ def _check_titles(results: Sequence[Result]) -> None:
     if duplicates:
         column = duplicates.pop()
         folders = [result.folder for result in results if (result.title, result.protocol) == column]
+        if folders[0].exists() and len({folder.resolve() for folder in folders}) == 1:
+            raise InputError(f"{folders[0]}: named twice; omit it once, or give each a title: TITLE=RUN")
         parents = {folder.parent for folder in folders}
         latest = f" ({parents.pop()} is the latest alone)" if len(parents) == 1 and folders[0].is_dir() else ""
         raise InputError(

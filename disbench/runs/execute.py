@@ -25,7 +25,7 @@ from disbench.runs.command import Commands, CommandSource
 from disbench.runs.engines.base import Description, Engine, Source
 from disbench.runs.engines.devices import Devices
 from disbench.runs.engines.threads import Threads
-from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest
+from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest, record_place, write_manifest
 from disbench.runs.outputs import check_output, list_data_folders
 from disbench.runs.result import Result, load_run
 from disbench.runs.row_log import Key, RowLog, RowLogs
@@ -147,7 +147,7 @@ def _evaluate_folder(
     **more: Any,
 ) -> list[Result | None]:
     results: dict[str, Result | None] = {}
-    for maps, together in list_passes(saved, folder, dataset, measures):
+    for maps, together in list(list_passes(saved, folder, dataset, measures)):  # faults of all before any is scored
         result = evaluate(maps, dataset, together, config, **more)
         # A folder of runs may have been made under another title, for which it stands as well.
         titled = result and replace(result, title=saved.title)
@@ -209,7 +209,10 @@ def execute(
     if isinstance(source, CommandSource):
         source.prepare(folder, progress)
         todo = [sample for sample in samples if sample.split in {missing.split for missing in todo}]
-    if todo or not read_manifest(folder).complete:
+    recorded = read_manifest(folder)
+    if todo and recorded.complete:  # if this process is killed, the next one goes on
+        write_manifest(folder, replace(recorded, complete=False))
+    if todo or not recorded.complete:
         import_numba()  # whose faults are not those of an image
         done = len(samples) - len(todo)
         # Closed at once where a row cannot be written, so that no thread or process computes on.
@@ -233,8 +236,10 @@ def execute(
         if isinstance(source, CommandSource):
             meta |= source.finish(folder, list(dataset.splits))
         finish_run(folder, ordered, meta, logged.with_half())
-    elif trained_on is not None:
-        record_training(folder, trained_on)
+    else:
+        record_place(folder, replace(manifest, meta=dict(_meta(source.description, dataset, config))))
+        if trained_on is not None:
+            record_training(folder, trained_on)
     return load_run(folder).with_protocol(measures.protocols[0].name)
 
 

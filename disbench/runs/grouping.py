@@ -11,13 +11,13 @@ from itertools import repeat
 from pathlib import Path
 
 from disbench.data.complexity import Complexity, split_equally
-from disbench.data.dataset import OVERALL, DataLocation, parse_category
+from disbench.data.dataset import OVERALL, parse_category
 from disbench.data.hashing import combine_digests, hash_file
-from disbench.data.location import find_dataset
 from disbench.errors import InputError
 from disbench.runs.comparable import check_comparable
 from disbench.runs.manifest import read_manifest
 from disbench.runs.result import Result
+from disbench.runs.result_data import find_result_data
 from disbench.runs.row_log import Row
 from disbench.system.cores import count_cores
 from disbench.system.progress import Progress
@@ -90,7 +90,7 @@ def _label_by_category(result: Result, rows: list[Row], parts: int, progress: Pr
 
 def _label_by_size(result: Result, rows: list[Row], parts: int, progress: Progress | None) -> list[str]:
     pixels = [row.measurement.height * row.measurement.width for row in rows]
-    return _label_parts(pixels, parts, lambda low, high: f"{low / 1e6:.2f} to {high / 1e6:.2f} MP")
+    return _label_parts(pixels, parts, lambda low, high: f"{low / 1e6:.3g} to {high / 1e6:.3g} MP")
 
 
 def _label_by_complexity(result: Result, rows: list[Row], parts: int, progress: Progress | None) -> list[str]:
@@ -157,19 +157,13 @@ def _label_parts(ranks: Sequence[float], parts: int, format_span: Callable[[floa
 
 def _find_truths(result: Result) -> dict[tuple[str, str], Path]:
     """Return (subset, image) -> ground truth file, for the data set that a result was scored on."""
-    truths = result.meta["data"][-1]  # the folder of ground truths is last if images have a folder of their own
-    location: DataLocation = truths
-    is_folder = result.token.startswith("folder:")
-    if is_folder and len(result.meta["data"]) == 2:
-        location = (None, Path(truths))
-    split = None if is_folder else ",".join(result.splits)
     try:
-        dataset = find_dataset(location, split, images=False)
+        dataset = find_result_data(result, images=False)
     except InputError as error:
         raise InputError(
             f"complexity is measured on the ground truths that {result.title} was scored on: {error}"
         ) from None
-    return {(sample.split, sample.name): sample.truth for sample in dataset.select(result.splits).samples}
+    return {(sample.split, sample.name): sample.truth for sample in dataset.samples}
 
 
 def _check_unchanged(result: Result, rows: Sequence[Row], digests: Sequence[str | None]) -> None:

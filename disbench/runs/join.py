@@ -86,7 +86,11 @@ def _join(members: Sequence[Result]) -> Result | None:
             pairs = zip(split_rows, other.rows[split], strict=True)
             rows[split] = [_join_rows(row, addition, (base.folder, other.folder)) for row, addition in pairs]
     inputs = dict.fromkeys(map(str, list_inputs(list(runs.values()))))  # of every run, so that no output replaces them
-    return replace(base, rows=rows, meta={**base.meta, "inputs": list(inputs)})
+    meta = {**base.meta, "inputs": list(inputs)}
+    training = [run.meta["trained_on"] for run in runs.values() if run.meta.get("trained_on") is not None]
+    if training:  # what any of them states, since maps alone state nothing
+        meta["trained_on"] = next((stated for stated in training if not isinstance(stated, str)), training[0])
+    return replace(base, rows=rows, meta=meta)
 
 
 def _join_rows(row: Row, addition: Row, folders: tuple[Path, Path]) -> Row:

@@ -12,7 +12,8 @@ The key hashes everything that a score depends on. So the same command resumes a
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -102,6 +103,16 @@ def open_run(root: Path, model: str, manifest: Manifest) -> Path:
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror}; choose another place with --out") from None
     return folder
+
+
+def record_place(folder: Path, planned: Manifest) -> None:
+    """Record in a complete run where its data are now, and what they are called, as of a run that would begin now."""
+    recorded = read_manifest(folder)
+    places = {key: planned.meta[key] for key in ("data", "maps", "trimaps", "inputs") if key in planned.meta}
+    present = replace(recorded, dataset=planned.dataset, token=planned.token, meta=recorded.meta | places)
+    if present != recorded:
+        with suppress(OSError):  # of a folder that is only read
+            write_manifest(folder, present)
 
 
 def read_manifest(folder: Path) -> Manifest:

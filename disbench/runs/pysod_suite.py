@@ -7,8 +7,8 @@ There, prefix and suffix are removed from file names, other files are ignored, a
 with the remaining names are made, and a missing map is a fault.
 """
 
+import os
 import re
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from disbench.errors import InputError, describe_error
 from disbench.runs.outputs import check_output
 from disbench.runs.suite import DataEntry, MethodEntry, Suite, check_suite
 from disbench.system.documents import read_json, report_unreadable
+from disbench.system.files import link_or_copy
 from disbench.system.progress import announce_once
 
 FAULT = "not a file of PySODEvalToolkit"
@@ -95,6 +96,8 @@ def _convert(path: Path, place: str, part: Any) -> Part:
         converted = msgspec.convert(part, Part)
         if not converted.path:
             raise ValueError("its path is empty")
+        if "\0" in converted.path:
+            raise ValueError("its path holds a null character")
         return converted
 
 
@@ -129,7 +132,4 @@ def _update_links(target: Path, links: Mapping[str, Path]) -> None:
             path.unlink()
     for name, file in links.items():
         if not (target / name).is_symlink():
-            try:
-                (target / name).symlink_to(file)
-            except OSError:  # Windows lets few users make links
-                shutil.copyfile(file, target / name)
+            link_or_copy(file, target / name, os.symlink)

@@ -22,6 +22,7 @@ from disbench.runs.row_log import Row
 from disbench.runs.scores_file import read_scores
 from disbench.runs.tables import read_digests, read_parquet
 from disbench.system.files import require_path
+from disbench.system.progress import announce_once
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -262,6 +263,14 @@ def drop_other_protocols(results: Sequence[Result]) -> list[Result]:
     for result in results:
         first.setdefault((result.folder, result.title), result)
     return list(first.values())
+
+
+def share_protocol(results: Sequence[Result], protocol: str) -> list[Result]:
+    """Return one result of each run, all under one protocol, for scores that stand next to each other in pictures."""
+    shared = drop_other_protocols(results)
+    if any(result.protocol != protocol for result in shared):
+        announce_once(f"the pictures have scores under {protocol}, the protocol of the method of interest")
+    return [result.with_protocol(protocol) for result in shared]
 
 
 def common_subsets(results: Sequence[Result]) -> list[str]:

@@ -54,7 +54,7 @@ def parse_shard(text: str | None, environment: Mapping[str, str] = os.environ) -
                 rank = environment[index]
                 return parse_shard(f"{int(rank) + 1 if rank.isdecimal() else rank}/{environment[count]}")
         raise InputError(f"--shard auto: neither torchrun nor srun started this process; {_EXAMPLE}")
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
     if not match or not 1 <= int(match[1]) <= int(match[2]):
         raise InputError(f"--shard {text}: not a shard; {_EXAMPLE}")
     return ShardSpec(int(match[1]) - 1, int(match[2]))

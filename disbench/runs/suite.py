@@ -149,8 +149,11 @@ def read_suite(path: Path) -> Suite:
 
 def check_suite(path: Path, suite: Suite) -> None:
     """Check that entries are complete and have names of their own. InputError, with the path, otherwise."""
-    if "" in [*suite.models, *_list_texts(suite)]:
+    texts = [*suite.models, *_list_texts(suite)]
+    if "" in texts:
         raise InputError(f"{path}: a path or name in it is an empty text; omit it, or give . for the current folder")
+    if any("\0" in (text or "") for text in texts):
+        raise InputError(f"{path}: a path or name in it holds a null character, which no path can")
     for data in suite.datasets:
         if bool(data.data) == bool(data.truth) or (data.images and not data.truth):
             raise InputError(f"{path}: the data set {data.label!r} needs `data`, or `truth` with `images`; {HELP}")

@@ -217,7 +217,10 @@ def _estimate_seconds(folder: Path) -> float | None:
         if manifest.complete and process:
             return sum(process["seconds"].values()) / sum(process["images"].values())
         if manifest.complete:
-            columns = read_parquet(run / "seconds.parquet", has_digests=manifest.has_digests)
+            try:
+                columns = read_parquet(run / "seconds.parquet", has_digests=manifest.has_digests)
+            except Exception:  # a damaged table is reported when its run is read
+                continue
             stages = [values for key, values in columns.items() if key not in ("split", "image")]
             if stages:
                 return median(map(sum, zip(*stages, strict=True))) / manifest.meta.get("at_once", 1)

@@ -5,6 +5,7 @@ there are no events, the clock is read only when the device has nothing left to 
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -57,8 +58,11 @@ class EventClock:
 
 def make_clock(device: str) -> Clock:
     """Make the clock of "cpu", "cuda", "cuda:1" or "mps"."""
-    if device == "cpu":
+    if device == "cpu" or find_spec("torch") is None:  # without torch, a call ends when its device has
         return WallClock()
     import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():  # but to others than torch
+        return WallClock()
 
     return EventClock(torch.cuda, device) if device.startswith("cuda") else WallClock(torch.mps.synchronize)

@@ -45,7 +45,7 @@ def describe_environment(device: str = "cpu") -> dict[str, Any]:
         record["threads"] = torch.get_num_threads()
         record["openmp"] = read_thread_variables()  # which decide how threads wait for each other
         record["deterministic"] = torch.are_deterministic_algorithms_enabled()
-        if device.startswith("cuda"):
+        if device.startswith("cuda") and torch.cuda.is_available():
             record["gpu"] = torch.cuda.get_device_name(device)
             record["cuda"] = torch.version.cuda
             record["cudnn"] = torch.backends.cudnn.version()

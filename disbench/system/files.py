@@ -7,6 +7,7 @@ is a day old: other hosts may not see locks, and Windows has none.
 
 import functools
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -27,6 +28,7 @@ except ModuleNotFoundError:  # on Windows
 
 Created = TypeVar("Created", bound=Any)
 SECONDS_TO_WRITE = 24 * 3600  # after which a part is nobody's
+_PART = re.compile(r"\.([0-9a-f]{8}-)?[0-9a-f]{16}\.part")  # without a host: of older versions. Others are the user's
 
 
 def require_regular_file(path: Path) -> Path:
@@ -113,11 +115,27 @@ def atomic_writer(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
         raise
 
 
+def link_or_copy(source: Path, target: Path, link: Callable[[Path, Path], None]) -> None:
+    """Make a new path for a file: a link, or a copy where there are no links.
+
+    Raises:
+        FileExistsError: if the path is taken. It may be a link of another process, through which a copy would be
+            written into the user's file.
+    """
+    try:
+        link(source.resolve(), target)
+    except FileExistsError:
+        raise
+    except OSError:  # another file system, or one without links; Windows lets few users make them
+        with source.open("rb") as original, target.open("xb") as copy:
+            shutil.copyfileobj(original, copy)
+
+
 def remove_parts(folder: Path) -> None:
     """Remove the parts of files that killed processes left in a folder. Those of live processes stay."""
     with suppress(OSError):  # a folder that is missing or cannot be read has nothing to remove
         for entry in os.scandir(folder):
-            if entry.name.startswith(".") and entry.name.endswith(".part"):
+            if _PART.fullmatch(entry.name):
                 _remove_part(Path(entry.path))
 
 
@@ -129,17 +147,20 @@ def _remove_parts_once(folder: Path) -> None:
 def _remove_part(path: Path) -> None:
     with suppress(OSError):  # removed by another process, or not ours to remove
         is_old = time.time() - path.stat().st_mtime > SECONDS_TO_WRITE
-        is_own = path.name.startswith(f".{_host()}-") and fcntl is not None
-        if not is_old and not is_own:
-            return
         remove = shutil.rmtree if path.is_dir() else Path.unlink
-        if is_old:
-            remove(path)
+        if not path.name.startswith(f".{_host()}-") or fcntl is None:
+            if is_old:
+                remove(path)
             return
         file = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # OSError while its writer lives
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             remove(path)
+        except BlockingIOError:  # its writer lives, however long it takes
+            pass
+        except OSError:  # a file system without locks
+            if is_old:
+                remove(path)
         finally:
             os.close(file)
 

@@ -105,11 +105,11 @@ def time_model(
     pairs = count_pairs(float(np.median(latencies.seconds["whole"])), rule.longest or rule.seconds)
     audit["repeated inputs are computed"] = not caches_inputs(model, clock, image, inputs, pairs, progress)
     audited["repeated inputs are computed"] = f"new inputs against one that was seen, in each round: {pairs}"
-    prepared = model.predictor.prepare(image, **inputs)
+    prepared = model.guard(partial(model.predictor.prepare, image, **inputs))
     throughput = measure_throughput(model, clock, prepared, rule, request.batch, progress)
     load_after = measure_load(model.device)  # while the device is still warm
     progress(0, 1, "operations")
-    flops, uncounted = cost.count_flops(lambda: model.compute(model.predictor.prepare(image, **inputs)))
+    flops, uncounted = cost.count_flops(lambda: model.compute(prepared))
     progress(1, 1, "operations")
     return Timing(
         title=model.title,

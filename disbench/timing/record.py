@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from itertools import combinations, count, zip_longest
+from itertools import chain, combinations, count, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -157,10 +158,17 @@ def summarise_timing(timing: Timing) -> dict[str, Any]:
     return summary
 
 
-def next_free_path(path: Path) -> Path:
-    """Return the path or, if it exists, the path with the first free number appended: no timing is overwritten."""
-    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(2))
-    return path if not path.exists() else next(candidate for candidate in numbered if not candidate.exists())
+def reserve_path(path: Path) -> Path:
+    """Create an empty file at the path or, if it exists, at the path with the first free number. Return its path.
+
+    So no timing is overwritten, also where two processes end at the same time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for candidate in chain([path], (path.with_stem(f"{path.stem}-{number}") for number in count(2))):
+        with suppress(FileExistsError):
+            candidate.open("xb").close()
+            return candidate
+    raise AssertionError("numbers do not end")
 
 
 def write_timing(path: Path, timing: Timing) -> None:
@@ -176,6 +184,9 @@ def read_timing(path: Path) -> Timing:
     timing = read_json(path, Timing, fault="not a timing", advice="`disbench time` writes timings")
     if timing.schema != SCHEMA:
         raise InputError(f"{path}: has schema {timing.schema}, this disbench reads {SCHEMA}; time the model again")
+    numbers = [load.get(key, 0) for load in timing.load.values() for key in ("processes", "cores")]
+    if not all(isinstance(number, int | float) for number in numbers):
+        raise InputError(f"{path}: not a timing (its load is no number); `disbench time` writes timings")
     if not (timing.raw.keys() >= {"whole", "infer"} and all(timing.raw.values()) and timing.throughput):
         raise InputError(f"{path}: not a timing (values are missing); `disbench time` writes timings")
     return timing

@@ -28,9 +28,10 @@ def time_image(
         and back included.
     """
     start = perf_counter()
-    prepared, prepare_seconds = WallClock().time(partial(model.predictor.prepare, image, **(inputs or {})))
-    output, infer_seconds = clock.time(model.predictor.infer, model.batch([prepared]))
-    mask, restore_seconds = WallClock().time(lambda: model.predictor.restore(to_host(output[0]), image.shape[:2]))
+    predictor, wall = model.predictor, WallClock()
+    prepared, prepare_seconds = wall.time(model.guard, partial(predictor.prepare, image, **(inputs or {})))
+    output, infer_seconds = clock.time(model.guard, predictor.infer, model.batch([prepared]))
+    mask, restore_seconds = wall.time(lambda: model.guard(predictor.restore, to_host(output[0]), image.shape[:2]))
     whole_seconds = perf_counter() - start
     seconds = {"prepare": prepare_seconds, "infer": infer_seconds, "restore": restore_seconds, "whole": whole_seconds}
     return mask, seconds

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from disbench.errors import InputError
 from disbench.inference.model import Model
 from disbench.system.clocks import Clock
-from disbench.system.device_memory import is_out_of_memory
 from disbench.system.progress import Progress
 from disbench.timing.rule import TimingRule, iterate_until
 
@@ -29,8 +29,8 @@ def measure_throughput(
         progress: is called with (images done, images in total, label).
 
     Returns:
-        Images per second by batch size. Sizes that do not fit into memory are omitted, and under a rule with a limit,
-        those of which one batch would take longer.
+        Images per second by batch size. Sizes that do not fit into memory, or that the model does not
+        take, are omitted. Without `batch`, so are those of which one batch would take longer than the rule's limit.
     """
     sizes: Iterable[int] = (2**k for k in count()) if batch is None else sorted({1, batch})
     rates: dict[int, float] = {}
@@ -39,8 +39,8 @@ def measure_throughput(
             break
         try:
             seconds = _time_batches(model, clock, [prepared] * size, rule, progress)
-        except RuntimeError as error:
-            if not is_out_of_memory(error) or not rates:
+        except (InputError, MemoryError):  # a batch that does not fit into memory, or that the model does not take
+            if not rates:
                 raise
             break
         rates[size] = size / float(np.median(seconds))
@@ -58,6 +58,6 @@ def _time_batches(
     count, label = -(-rule.images // size), f"batches of {size}"
     progress(0, count, label)
     if size > 1:
-        model.predictor.infer(batch)
+        model.guard(model.predictor.infer, batch)
     repeats = iterate_until(count, rule.seconds, progress, label, rule.longest)
-    return [clock.time(model.predictor.infer, batch)[1] for _ in repeats]
+    return [clock.time(model.guard, model.predictor.infer, batch)[1] for _ in repeats]

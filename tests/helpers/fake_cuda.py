@@ -14,6 +14,9 @@ class FakeCuda:
         log: the calls, in order.
     """
 
+    def is_available(self):
+        return True
+
     def __init__(self):
         self.now, self.log = 0.0, []
 

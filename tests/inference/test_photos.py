@@ -183,7 +183,37 @@ def test_its_own_files_are_no_pictures(folder):
     save(folder / "a.jpg")
     call(folder, "--out", folder / "masks")
     assert [p.name for p in photos.find_photos([folder], folder / "masks")[0]] == ["a.jpg"]
-    assert [p.name for p in photos.find_photos([folder], folder.parent)[0]] == ["a.jpg", "a.png"]
+    assert [p.name for p in photos.find_photos([folder], folder.parent)[0]] == ["a.jpg"]
+    assert [p.name for p in photos.find_photos([folder / "masks" / "a.png"], folder.parent)[0]] == ["a.png"]
+    with pytest.raises(InputError, match="no photos in it; its pictures are masks or cut-outs of disbench"):
+        photos.find_photos([folder / "masks"], folder.parent)
+    for _ in range(2):  # next to the photos
+        assert call(folder, folder).exit_code == 0
+        assert sorted(path.name for path in folder.iterdir()) == ["a.jpg", "a.png", "masks"]
+
+
+def test_photos_in_linked_folders_are_found_once(folder):
+    (folder / "real").mkdir()
+    save(folder / "real" / "x.png")
+    place = folder / "in"
+    place.mkdir()
+    save(place / "a.png")
+    (place / "album").symlink_to("../real")
+    (folder / "real" / "round").symlink_to("../in")
+    outputs, _ = photos.find_photos([place], folder / "out")
+    assert sorted(path.relative_to(place).as_posix() for path in outputs) == ["a.png", "album/x.png"]
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.webp", "x.jpg"])
+def test_damaged_metadata_hide_no_pixels(folder, name):
+    Image.new("RGB", (8, 6), (200, 30, 30)).save(folder / name, exif=b"garbagegarbage")
+    assert photos.read_photo(folder / name).pixels.shape == (6, 8, 3)
+
+
+def test_a_name_of_dots_stays_in_the_folder(folder):
+    photo = save(folder / "a.png").rename(folder / "..png")
+    outputs, _ = photos.find_photos([photo], folder / "out" / "in")
+    assert [path.resolve().parent for path in outputs.values()] == [(folder / "out" / "in").resolve()]
 
 
 @settings(deadline=None)

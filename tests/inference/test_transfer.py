@@ -96,7 +96,7 @@ class FakeStreams:
         self.log.append((f"waits for {event}", threading.current_thread()))
 
 
-class Batch(np.ndarray):
+class Batch(torch.Tensor):
     def record_stream(self, stream):
         stream.log.append(("kept", threading.current_thread()))
 
@@ -104,7 +104,7 @@ class Batch(np.ndarray):
 def test_a_batch_is_copied_on_its_own_stream_and_waited_for():
     cuda = FakeStreams()
     uploader = Uploader(cuda, "cuda:0")
-    parts = tuple(np.zeros(2).view(Batch) for _ in range(2))
+    parts = tuple(torch.zeros(2).as_subclass(Batch) for _ in range(2))
     uploaded = uploader.upload(lambda: (cuda.log.append((cuda.current, None)), parts)[1])
     assert uploader.receive(uploaded) is parts
     assert [name for name, _ in cuda.log] == ["copy stream", "recorded", "waits for 1", "kept", "kept"]
@@ -118,11 +118,14 @@ class OnFakeCuda(FakePredictor):
         super().__init__()
         self.uploads, self.count = uploads, count
 
+    def prepare(self, image):
+        return torch.from_numpy(super().prepare(image))
+
     def infer(self, batch):
         self.calls += 1
         for _ in range(500):
             if len(self.uploads) >= min(self.calls + 1, self.count):
-                return np.asarray(batch).mean(1)
+                return batch.as_subclass(torch.Tensor).numpy().mean(1)
             threading.Event().wait(0.01)
         raise AssertionError("the next image is not copied while this one is computed")
 
@@ -142,12 +145,23 @@ def test_a_run_copies_the_next_image_while_it_computes(make_pairs, tmp_path, mon
         return upload(self, prepared)
 
     monkeypatch.setattr(Model, "upload", note)
-    monkeypatch.setattr(Model, "batch", lambda self, prepared: np.stack(prepared).view(Batch))
+    monkeypatch.setattr(Model, "batch", lambda self, prepared: torch.stack(prepared).as_subclass(Batch))
     rows = list(make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 2))
     assert [row.digest for row in rows] == expected
     assert len(set(uploads)) == 1 and threading.current_thread() not in uploads
     waits = [thread for name, thread in cuda.log if name.startswith("waits")]
     assert waits == [threading.current_thread()] * 5
+
+
+def test_arrays_of_numpy_are_not_copied_ahead(make_pairs, tmp_path):
+    """ONNX sessions take them as they are; torch knows no stream of theirs."""
+    samples = find_dataset(make_pairs(tmp_path / "data", ["a", "b", "c"])).samples
+    model = Model(get_card("otsu"), FakePredictor())
+    plain = [row.digest for row in make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 0)]
+    model.device = "cuda:0"
+    model._uploader = Uploader(FakeStreams(), "cuda:0")
+    rows = make_rows(RowMaker(stages=model, measures=MEASURES, save_map=None), samples, 2)
+    assert [row.digest for row in rows] == plain
 
 
 def test_without_threads_nothing_is_copied_ahead(make_pairs, tmp_path, monkeypatch):

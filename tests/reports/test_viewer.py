@@ -86,7 +86,7 @@ def test_missing_images_and_maps_are_reported(scene, tmp_path):
     with pytest.raises(InputError, match="DIS-TE1/image 2: its image is missing"):
         viewer.write_viewer(tmp_path / "out", [run], samples[:2])
     run.mask(run.rows["DIS-TE1"][1]).unlink()
-    with pytest.raises(InputError, match=r"lacks maps of 1 images \(image 1\); repeat the command of its run"):
+    with pytest.raises(InputError, match=r"lacks maps of images: 1 \(image 1\); repeat the command of its run"):
         viewer.write_viewer(tmp_path / "out", [run], samples)
     assert not (tmp_path / "out").exists()
 

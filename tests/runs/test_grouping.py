@@ -64,7 +64,7 @@ def test_categories_are_those_of_the_names(run):
 
 
 def test_sizes_are_equal_parts_in_ascending_order(run):
-    expected = {"1/2: 0.01 to 0.01 MP": ["a", "b", "c"], "2/2: 0.01 to 0.01 MP": ["d", "e"]}
+    expected = {"1/2: 0.01 to 0.012 MP": ["a", "b", "c"], "2/2: 0.013 to 0.014 MP": ["d", "e"]}
     assert names_by_group(group_images([run], "size", 2)[0]) == expected
 
 
@@ -131,7 +131,7 @@ def test_every_format_shows_groups_with_their_number_of_images(run, format):
 def test_a_terminal_shows_groups_too(run, capsys):
     print_results_table(group_images([run], "size", 2))
     shown = capsys.readouterr().out
-    for group, names in (("1/2: 0.01 to 0.01 MP (3)", NAMES[:3]), ("2/2: 0.01 to 0.01 MP (2)", NAMES[3:])):
+    for group, names in (("1/2: 0.01 to 0.012 MP (3)", NAMES[:3]), ("2/2: 0.013 to 0.014 MP (2)", NAMES[3:])):
         (row,) = (line.split() for line in shown.splitlines() if group in line)
         values = score([row.measurement for row in run.rows["mine"] if row.name in names], metrics="f_max")
         assert row[-1] == f"{values['f_max']:.3f}"

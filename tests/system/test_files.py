@@ -96,6 +96,8 @@ def test_a_part_that_is_removed_before_it_is_locked_is_created_again(tmp_path, m
         (".0123456789abcdef.part", 60, True),  # of an older version, which locked nothing
         (".0123456789abcdef.part", 100_000, False),
         ("film.part", 100_000, True),  # of the user
+        (".film.mkv.part", 100_000, True),
+        (".thesis.part", 100_000, True),
     ],
 )
 def test_parts_of_others_stay_for_a_day(tmp_path, name, seconds_old, stays):
@@ -110,7 +112,7 @@ def test_without_locks_parts_stay_for_a_day(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError(95, "Operation not supported")
 
-    old, young = (make_part(tmp_path, f".{files._host()}-{age}.part", age) for age in (100_000, 60))
+    old, young = (make_part(tmp_path, f".{files._host()}-{age:016}.part", age) for age in (100_000, 60))
     monkeypatch.setattr(files.fcntl, "flock", refuse)
     write_atomic(tmp_path / "x", b"1")
     assert young.exists() and not old.exists()
@@ -127,7 +129,7 @@ def test_a_start_in_a_run_or_a_training_removes_its_parts(tmp_path, make_pairs, 
     command = ["score", str(data / "gt"), "--data", str(data), "--out", str(tmp_path / "runs"), "--save"]
     assert CliRunner().invoke(main, command).exit_code == 0
     (run,) = (tmp_path / "runs").glob("*/*")
-    name = f".{files._host()}-0.part"
+    name = f".{files._host()}-{0:016}.part"
     for folder in (run, run / "masks" / "d"):
         make_part(folder, name)
     assert CliRunner().invoke(main, command).exit_code == 0  # nothing is missing, so nothing is written
@@ -149,12 +151,12 @@ def test_a_temporary_folder_is_removed_at_the_end_or_at_the_next_start(tmp_path)
         remove_parts(tmp_path)
         assert (part / "x").exists()
     assert not parts(tmp_path)
-    make_part(tmp_path / f".{files._host()}-1.part", "x")
-    make_part(tmp_path / ".00000000-1.part", "x")
+    make_part(tmp_path / f".{files._host()}-{1:016}.part", "x")
+    make_part(tmp_path / f".00000000-{1:016}.part", "x")
     with temporary_folder(tmp_path):
         pass
-    assert [path.name for path in parts(tmp_path)] == [".00000000-1.part"]
-    os.utime(tmp_path / ".00000000-1.part", (1, 1))
+    assert [path.name for path in parts(tmp_path)] == [f".00000000-{1:016}.part"]
+    os.utime(tmp_path / f".00000000-{1:016}.part", (1, 1))
     remove_parts(tmp_path)
     assert not parts(tmp_path)
 

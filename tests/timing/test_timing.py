@@ -337,7 +337,7 @@ def test_a_batch_that_does_not_fit_costs_no_latencies(dataset, tmp_path, monkeyp
         tmp_path / "t.json",
     )
     done = invoke(*command)
-    assert done.exit_code == 2 and "--batch 3: does not fit into the memory of cpu" in done.output
+    assert done.exit_code == 2 and "--batch 3: too large for the memory of cpu" in done.output
     assert list(record.read_timing(tmp_path / "t.json").throughput) == [1]
 
 
