@@ -169,7 +169,7 @@ def _collect_maps(folder: Path, images: Sequence[Path], title: str) -> list[Path
     expected = {f"{number:06}": path.name for number, path in enumerate(images, 1)}
     maps: dict[str, Path] = {}
     extra: list[str] = []
-    for path in sorted(folder.iterdir()):
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():  # a program may have removed it
         is_map = path.suffix.lower() in EXTENSIONS and path.is_file() and path.stem in expected
         if not is_map or maps.setdefault(path.stem, path) is not path:
             extra.append(path.name)

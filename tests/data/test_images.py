@@ -166,3 +166,16 @@ def test_a_map_survives_writing(tmp_path):
     write_map(path, GREY)
     assert np.array_equal(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), GREY)
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_a_grey_mask_with_a_transparent_level_is_no_mask(tmp_path, mode):
+    path = tmp_path / "a.png"
+    image = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16)).convert(mode)
+    image.save(path, transparency=255)
+    for read in (read_map, read_truth):
+        with pytest.raises(InputError, match="the mask may be in its alpha"):
+            read(path)
+    image.point(lambda level: min(level, 200)).save(path, transparency=255)  # of no pixel
+    if mode == "L":
+        assert np.array_equal(read_map(path), np.asarray(image.point(lambda level: min(level, 200))))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -498,3 +499,28 @@ def test_unfit_parquet_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match="not a readable parquet file"):
         find_dataset(folder)
     assert not list((tmp_path / "cache" / "parquet-v1").glob("*"))
+
+
+def test_soft_and_hard_truths_are_selected_apart(tmp_path):
+    for name in ("AIM-500", "CAMO"):
+        put_folders(tmp_path / "mix" / name, "original", "mask")
+    with pytest.raises(InputError, match=r"AIM-500 are soft .alpha., those of CAMO are not; select one with --split"):
+        find_dataset(tmp_path / "mix")
+    kinds = {name: find_dataset(tmp_path / "mix", name).truth_kind for name in ("AIM-500", "CAMO")}
+    assert kinds == {"AIM-500": "alpha", "CAMO": "binary"}
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_file_that_is_lost_from_the_cache_is_extracted_again(tmp_path, damage):
+    put_parquet(tmp_path / "d" / "train.parquet", [parquet_row(k) for k in range(3)])
+    whole = find_dataset(tmp_path / "d").samples
+    content = whole[1].truth.read_bytes()
+    damage(whole[1].truth)
+    damage(whole[1].image)
+    assert find_dataset(tmp_path / "d").samples == whole
+    assert whole[1].truth.read_bytes() == content
+
+
+def test_a_folder_of_one_subset_is_also_all(tmp_path):
+    put_folders(tmp_path / "mine", "im", "gt")
+    assert list(find_dataset(tmp_path / "mine", "ALL").splits) == ["mine"]

@@ -343,3 +343,16 @@ def test_a_file_is_not_called_a_missing_folder():
     put_folders(Path("mine"), "im", "gt")
     Path("maps").touch()
     refuse("maps", "maps: a file, not a folder; give a folder")
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_damaged_zip_file_is_one_line(tmp_path, kind):
+    noise = np.random.default_rng(0).bytes(3000)
+    with zipfile.ZipFile(tmp_path / "maps.zip", "w", kind) as archive:
+        archive.writestr("a.png", noise + bytes(3000))
+    data = bytearray((tmp_path / "maps.zip").read_bytes())
+    for at in range(60, 90):
+        data[at] ^= 0xFF
+    (tmp_path / "maps.zip").write_bytes(data)
+    with pytest.raises(InputError, match=r"maps\.zip: cannot be extracted"), open_maps(tmp_path / "maps.zip"):
+        pass

@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from dataclasses import replace
 
 import cv2
@@ -16,6 +17,7 @@ from disbench.cli.main import main
 from disbench.data.dataset import Sample
 from disbench.errors import InputError
 from disbench.reports import viewer
+from disbench.reports.publish import find_samples
 from disbench.runs.manifest import mask_path
 
 SHAPE = (30, 40)
@@ -104,3 +106,25 @@ def test_scored_maps_are_viewed_where_they_were_kept(tmp_path, make_pairs, monke
     done = call("view", scored["run"], run.folder, "--out", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert data_of(tmp_path / "out" / "index.html")["methods"] == ["copy", "Otsu"]
+
+
+def test_viewers_in_one_folder_come_one_after_the_other(tmp_path, make_pairs, monkeypatch):
+    monkeypatch.setenv("DISBENCH_CACHE", str(tmp_path / "cache"))
+    names = [f"image{i}" for i in range(12)]
+    folders = [make_pairs(tmp_path / name, names) for name in ("one", "two")]
+    for path in (folders[1] / "gt").iterdir():
+        cv2.imwrite(str(path), 255 - cv2.imread(str(path), 0))
+    runs = [disbench.run("otsu", data=folder, out=tmp_path / "runs") for folder in folders]
+    files = [path for place in (*folders, tmp_path / "runs") for path in place.rglob("*.[pj][np]g")]
+    before = {path: path.read_bytes() for path in files}
+    threads = [
+        threading.Thread(target=viewer.write_viewer, args=(tmp_path / "out", [run], find_samples(run)))
+        for run in runs * 2
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {path: path.read_bytes() for path in files} == before
+    shown = (tmp_path / "out" / "pictures" / "00000" / "truth.png").read_bytes()
+    assert shown in [(folder / "gt" / f"{names[0]}.png").read_bytes() for folder in folders]

@@ -317,3 +317,16 @@ def test_a_command_gets_the_options_that_its_weights_need(tmp_path, monkeypatch)
     given = {name: load_command("by_command", name, None, {}).options for name in ("big.pth", "other.pth")}
     assert given == {"big.pth": {"mode": "few"}, "other.pth": {"mode": "good"}}
     assert load_command("by_command", "big.pth", None, {"mode": "hang"}).options == {"mode": "hang"}
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_a_command_may_make_its_folder_anew(tmp_path, folder, card, back):
+    script = card / "predict.py"
+    head = "images, maps, mode = sys.argv[1:4]\n"
+    again = "import shutil\nshutil.rmtree(maps)\ntime.sleep(1.5)\n" + ("os.mkdir(maps)\n" if back else "sys.exit()\n")
+    script.write_text(script.read_text().replace(head, head + again))
+    if back:
+        assert len(run(folder, tmp_path / "runs").rows["mine"]) == len(NAMES)
+        return
+    with pytest.raises(InputError, match="wrote no map of 4"):
+        run(folder, tmp_path / "runs")

@@ -14,6 +14,7 @@ from fake_runs import make_run
 from fixed_data import write_data
 
 from disbench.errors import InputError
+from disbench.reports.publish import select_cases
 from disbench.reports.report import Report
 from disbench.runs.join import join_runs
 from disbench.runs.result import load_run
@@ -127,3 +128,25 @@ def test_the_last_place_counts_and_the_inputs_of_every_run_stay_protected(runs):
     ]
     moved = replace(hce, meta={**hce.meta, "maps": "elsewhere"})
     assert "elsewhere" in join_runs([plain, moved])[0].meta["inputs"]
+
+
+def test_what_one_run_says_of_its_training_counts_for_all(runs):
+    plain, hce = map(load_run, runs[:2])
+    for stated in (["data"], "unstated"):
+        trained = replace(hce, meta={**hce.meta, "trained_on": stated})
+        for order in ((plain, trained), (trained, plain)):
+            (joined,) = join_runs(order)
+            assert joined.meta["trained_on"] == stated
+    listed = replace(plain, meta={**plain.meta, "trained_on": ["data"]})
+    unstated = replace(hce, meta={**hce.meta, "trained_on": "unstated"})
+    assert join_runs([listed, unstated])[0].meta["trained_on"] == ["data"]
+
+
+def test_pictures_have_scores_under_one_protocol(runs, tmp_path):
+    by_diffdis = score("D=maps", "--protocol", "diffdis", "--save")
+    by_pysod = score("P=maps", "--save")
+    for order in ((by_pysod, by_diffdis), (by_diffdis, by_pysod)):
+        results = [load_run(run) for run in order]
+        for case in select_cases(results):
+            assert len(set(case.scores.values())) == 1
+    assert "the pictures have scores under diffdis" in call("grid", "--out", "g.html", by_pysod, by_diffdis).stderr

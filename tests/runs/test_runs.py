@@ -15,7 +15,8 @@ from image_files import write
 
 from disbench.data.images import read_map
 from disbench.errors import InputError
-from disbench.runs import api, pipeline, row_log, scores_file
+from disbench.reports.publish import find_samples
+from disbench.runs import api, execute, pipeline, row_log, scores_file
 from disbench.runs.engines.threads import LocalSource
 from disbench.runs.manifest import read_manifest
 from disbench.runs.pipeline import RowMaker, make_rows
@@ -275,3 +276,35 @@ def test_rows_are_closed_at_once_when_one_cannot_be_written(tmp_path, folder, mo
         otsu(folder, tmp_path / "runs")
     assert closed == [True]  # while the traceback, which holds the frames, is still there
     assert error.value.errno == 28
+
+
+def test_a_finished_run_that_is_done_again_goes_on_after_a_kill(tmp_path, folder, monkeypatch):
+    first = otsu(folder, tmp_path / "runs")
+    first.mask(first.rows["mine"][1]).unlink()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(execute, "finish_run", stop)
+        with pytest.raises(KeyboardInterrupt):
+            otsu(folder, tmp_path / "runs")
+    assert not read_manifest(first.folder).complete
+    with pytest.raises(InputError, match=r"not finished|unfinished|images are missing|incomplete"):
+        load_run(first.folder)
+    again = otsu(folder, tmp_path / "runs")
+    assert read_manifest(first.folder).complete
+    for row in again.rows["mine"]:
+        assert pipeline.hash_mask(read_map(again.mask(row))) == row.digest
+
+
+def test_a_run_knows_where_its_data_are_now(tmp_path, folder):
+    first = otsu(folder, tmp_path / "runs")
+    moved = tmp_path / "elsewhere" / "mine"
+    moved.parent.mkdir()
+    folder.rename(moved)
+    assert find_samples(first) == []
+    second = otsu(moved, tmp_path / "runs")
+    assert second.folder == first.folder
+    assert load_run(first.folder).meta["data"] == [str(moved)]
+    assert len(find_samples(second)) == len(NAMES)

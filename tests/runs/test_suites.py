@@ -22,6 +22,7 @@ from disbench.errors import InputError
 from disbench.runs import api
 from disbench.runs.engines import threads
 from disbench.runs.suite import read_suite
+from disbench.system.files import lock_folder
 
 NAMES = ["a", "b", "c", "d"]
 SUITE = """
@@ -483,3 +484,13 @@ def test_files_of_pysodevaltoolkit_that_are_wrong_are_refused(place, changes, wo
     done = call("suite", "--from-pysodevaltoolkit", "datasets.json", "methods.json", "--out", "runs")
     assert done.exit_code == 2 and words in done.output, done.output
     assert "Traceback" not in done.output
+
+
+def test_links_of_pysodevaltoolkit_are_those_of_one_command_at_a_time(place):
+    write_pysod(place)
+    command = ("suite", "--from-pysodevaltoolkit", "datasets.json", "methods.json", "--out", "runs")
+    with lock_folder(Path("suites/methods")):
+        refused = call(*command, "--plan")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+    assert "another process works there" in refused.stderr
+    assert call(*command, "--plan").exit_code == 0

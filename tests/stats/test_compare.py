@@ -248,6 +248,7 @@ def test_the_command_exits_with_1_for_worse_and_2_if_nothing_compares(baseline, 
         assert words in result.stderr
     for arguments, words in (
         (["--tolerance", "f_max"], "is not METRIC=NUMBER"),
+        (["--tolerance", "=1"], "the metric is empty"),
         (["--tolerance", "f_maxx=1"], "unknown metric"),
         (["--tolerance", "iou_max=1"], "not among the checked metrics"),
         (["--tolerance", "-1"], "from 0 up"),

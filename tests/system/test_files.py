@@ -13,7 +13,14 @@ from click.testing import CliRunner
 
 from disbench.cli.main import main
 from disbench.system import files
-from disbench.system.files import atomic_writer, lock_folder, remove_parts, temporary_folder, write_atomic
+from disbench.system.files import (
+    atomic_writer,
+    link_or_copy,
+    lock_folder,
+    remove_parts,
+    temporary_folder,
+    write_atomic,
+)
 
 HALF = """
 import os, signal, sys
@@ -175,3 +182,29 @@ def test_a_folder_that_cannot_be_locked_in_any_way_raises_the_reason(tmp_path, m
     monkeypatch.setattr(files.os, "open", open_folders_only)
     with pytest.raises(OSError, match="Read-only file system"), files.wait_for_folder(tmp_path):
         pass
+
+
+def fail(*_):
+    raise OSError(95, "no links here")
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink, fail])
+def test_no_file_is_written_through_a_link_that_is_there(tmp_path, link):
+    ours, theirs = tmp_path / "ours.png", tmp_path / "theirs.png"
+    ours.write_bytes(b"ours")
+    theirs.write_bytes(b"theirs")
+    link_or_copy(ours, tmp_path / "new", link)
+    assert (tmp_path / "new").read_bytes() == b"ours"
+    for make in (os.link, os.symlink):
+        taken = tmp_path / make.__name__
+        make(theirs, taken)
+        with pytest.raises(FileExistsError):
+            link_or_copy(ours, taken, link)
+    assert theirs.read_bytes() == b"theirs"
+
+
+def test_a_part_of_a_living_process_stays_however_old_it_is(tmp_path):
+    with temporary_folder(tmp_path) as part:
+        os.utime(part, (1, 1))
+        remove_parts(tmp_path)
+        assert part.exists()
