@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +109,7 @@ def predict(
                         "progress is saved; run the same command without --again to resume"
                     ) from None
                 raise
+        outcomes = [replace(outcome, image=STREAM) if outcome.image == stdin else outcome for outcome in outcomes]
         failed = [outcome for outcome in outcomes if outcome.fault]
         if to_stream and not failed:
             sys.stdout.buffer.write(stdout.read_bytes())

@@ -135,10 +135,10 @@ def _plan_cell(
         dataset = pair_inputs(dataset, card.title, description.inputs if description else card.inputs)
         passes += [(description, measures)] if description else []
         bytes_per_image = _estimate_bytes(config.run.out / name, dataset, saves=config.run.save_maps)
-    total = len(dataset.samples)
+    total, saves = len(dataset.samples), folder is None and config.run.save_maps
     keys = [plan_run(description, hash_dataset(dataset), together).key for description, together in passes]
     places = [config.run.out / name / key for key in keys]
-    done = min((_count_done(place) if (place / "run.json").is_file() else 0 for place in places), default=0)
+    done = min((_count_done(place, saves=saves) for place in places), default=0)
     run = str(places[0]) if places and (places[0] / "run.json").is_file() else ""
     seconds = _estimate_seconds(config.run.out / name)
     left = total - done
@@ -205,9 +205,13 @@ def _list_runs(folder: Path) -> list[tuple[Path, Manifest]]:
     return sorted(runs, key=lambda run: str(run[1].meta.get("finished", "")), reverse=True)
 
 
-def _count_done(run: Path) -> int:
+def _count_done(run: Path, *, saves: bool) -> int:
+    """Count the images that have a row and, if maps are saved, a map in the folder of a run, which may be missing."""
+    if not (run / "run.json").is_file():
+        return 0
     manifest = read_manifest(run)
-    return sum(manifest.splits.values()) if manifest.complete else len(RowLogs(run))
+    done = sum(manifest.splits.values()) if manifest.complete else len(RowLogs(run))
+    return min(done, sum(1 for _ in run.glob("masks/*/*"))) if saves else done
 
 
 def _estimate_seconds(folder: Path) -> float | None:

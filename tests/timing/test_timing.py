@@ -371,3 +371,47 @@ def test_the_first_differing_image_is_named(dataset, fake):
     ):
         with pytest.raises(InputError, match=words):
             record.check_same_conditions({Path("a"): timed, Path("b"): replace(timed, images=images)})
+
+
+OWN = """
+import numpy as np
+
+
+class Predictor:
+    device = "cpu"
+    identity = {}
+
+    def __init__(self, card, weights, device):
+        pass
+
+    def prepare(self, image):
+        print("preparing")
+        return np.zeros((3, 8, 8), np.float32)
+
+    def infer(self, batch):
+        print("inferring")
+        if len(batch) > 1:
+            raise ValueError("one image at a time")
+        return np.zeros((1, 8, 8), np.float32)
+
+    def restore(self, output, size):
+        print("restoring")
+        return np.zeros(size, np.uint8)
+"""
+
+
+def test_a_model_of_ones_own_that_prints_and_takes_one_image_is_timed(tmp_path, dataset):
+    (tmp_path / "own.py").write_text(OWN)
+    command = ("time", "--model", tmp_path / "own.py", "--data", dataset.location, "--quick", "--json")
+    done = invoke(*command, "--out", tmp_path / "own.json")
+    assert done.exit_code == 0, done.output
+    assert list(json.loads(done.stdout)["throughput"]) == ["1"]
+    refused = invoke(*command, "--batch", "2", "--out", tmp_path / "two.json")
+    assert refused.exit_code == 2
+    assert "too large for the memory of cpu, or for the model" in refused.stderr
+    assert (tmp_path / "two.json").exists()
+
+
+def test_two_timings_never_take_one_name(tmp_path):
+    first, second = (record.reserve_path(tmp_path / "new" / "a.json") for _ in range(2))
+    assert [first.name, second.name] == ["a.json", "a-2.json"]
