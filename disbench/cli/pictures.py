@@ -127,8 +127,7 @@ def view(runs, out, focus):
     from disbench.runs.outputs import check_output, list_inputs
     from disbench.runs.result import share_protocol
 
-    results = _load_results(runs, focus)
-    results = share_protocol(results, results[-1].protocol)
+    results = share_protocol(_load_results(runs, focus))
     check_output(out, list_inputs(results))  # before the data set is hashed
     with show_progress() as progress:
         click.echo(write_viewer(out, results, find_all_samples(results), progress))

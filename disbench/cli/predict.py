@@ -207,7 +207,7 @@ def _summarise(loaded: Model, out: Path, rendering: Rendering, outcomes: Sequenc
     if existing:
         summary += f"; existing: {existing}"
     if others:
-        summary += f"; files that are not photos: {others}"
+        summary += f"; other files: {others}"
     return summary
 
 

@@ -107,15 +107,11 @@ def _read(file: str | None, pysod: tuple[Path, Path] | None, out: Path) -> Suite
     from disbench.leaderboard.entry import BOARDS_ROOT
     from disbench.runs.pysod_suite import read_pysod_suite
     from disbench.runs.suite import read_suite
-    from disbench.system.files import lock_folder
 
     if bool(file) == bool(pysod):
         raise InputError("give a suite, or --from-pysodevaltoolkit with two files")
     if pysod:
-        links = out.parent / "suites" / pysod[1].stem / "links"
-        # Until the command ends, no other one may change the links that it reads.
-        click.get_current_context().with_resource(lock_folder(links.parent))
-        return read_pysod_suite(*pysod, links)
+        return read_pysod_suite(*pysod, out.parent / "suites" / pysod[1].stem)
     place = Path(str(file))
     shipped = {path.stem: path for path in (BOARDS_ROOT / "suites").glob("*.toml")} if BOARDS_ROOT else {}
     if not place.exists() and not place.suffix:

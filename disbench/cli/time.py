@@ -65,7 +65,11 @@ def time(model, data, split, weights, options, inputs, precision, size, device, 
         timing = time_model(loaded, dataset, request, progress)
     name = f"{loaded.name}-batch{batch}" if batch else loaded.name
     out = record.reserve_path(out or Path("timings") / f"{name}-{record.hash_timing(timing)}.json")
-    record.write_timing(out, timing)
+    try:
+        record.write_timing(out, timing)
+    except BaseException:
+        out.unlink()  # the empty file
+        raise
     if as_json:
         print_json(record.summarise_timing(timing) | {"file": str(out)})
     else:

@@ -94,7 +94,8 @@ def _read_grey(path: Path, digest: str | None) -> tuple[str, np.ndarray]:
     if mode not in {"1", "L", "P", "PA", "LA", "RGB", "RGBA"} and not mode.startswith("I"):
         raise InputError(f"{path}: cannot read a {mode} image as a mask; save it as 8-bit grey")
     file = _open(path, data)
-    if file.kind == PNG and _has_transparent_level(file):
+    is_grey = mode in {"1", "L"} or mode.startswith("I")
+    if is_grey and file.kind == PNG and _has_transparent_level(file):
         if mode.startswith("I"):
             raise InputError(f"{path}: a 16-bit mask with a transparent level; save it as 8-bit grey")
         return mode, _read_channels(file, mode)

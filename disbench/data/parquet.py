@@ -22,7 +22,7 @@ from disbench.data.headers import HEADER_BYTES, identify_format
 from disbench.data.pairing import read_pairs
 from disbench.errors import InputError, describe_error
 from disbench.system.caches import cache_folder
-from disbench.system.files import require_regular_file, temporary_folder
+from disbench.system.files import require_regular_file, temporary_folder, wait_for_folder
 from disbench.system.progress import announce_once
 
 VERSION = "v1"  # change it whenever the names or the content of extracted files can change
@@ -73,8 +73,10 @@ def read_shards(split: str, paths: Sequence[Path]) -> tuple[Sample, ...]:
     digest = hashlib.sha256("\n".join(digests.hash_file(path) for path in paths).encode()).hexdigest()
     digests.save()
     folder = cache_folder("parquet", VERSION) / digest
-    if folder.is_dir() and not _is_whole(folder, paths):
-        shutil.rmtree(folder, ignore_errors=True)  # files were removed, or never reached the disk
+    if folder.is_dir():
+        with wait_for_folder(folder.parent):  # or it could be one that another process has just made
+            if not _is_whole(folder, paths):
+                shutil.rmtree(folder, ignore_errors=True)  # files were removed, or never reached the disk
     if not folder.is_dir():
         announce_once(f"extracting {paths[0].parent} into the cache, once ...")
         try:
@@ -96,7 +98,11 @@ def _is_whole(folder: Path, paths: Sequence[Path]) -> bool:
     import pyarrow.parquet as pq
 
     rows = sum(pq.read_metadata(path).num_rows for path in paths)
-    return all(sum(entry.stat().st_size > 0 for entry in os.scandir(folder / kind)) == rows for kind in ("im", "gt"))
+    try:
+        counts = {sum(entry.stat().st_size > 0 for entry in os.scandir(folder / kind)) for kind in ("im", "gt")}
+    except OSError:
+        return False
+    return counts == {rows}
 
 
 def _check_complete(paths: Sequence[Path]) -> None:

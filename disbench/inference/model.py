@@ -198,7 +198,9 @@ class Model:
     def upload(self, prepared: Any) -> Any:
         """Begin to copy one prepared image to the CUDA device, in another thread than the one that computes.
 
-        Returns Uploaded, or NumPy's arrays as they are: what takes those copies them itself.
+        Returns:
+            The upload; or the arrays themselves if they are NumPy's, since a model that takes these copies them on its
+            own.
         """
         self._check_process()
         if any(isinstance(array, np.ndarray) for array in (prepared if isinstance(prepared, tuple) else (prepared,))):

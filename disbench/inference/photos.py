@@ -105,16 +105,17 @@ def _list_photos(location: Path, out: Path) -> tuple[list[Path], int]:
 
 
 def _walk(folder: Path) -> list[Path]:
-    """List the files in a folder and its subfolders, also those that are links, each folder once."""
-    files, seen = [], set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        place = os.path.realpath(parent)
-        if place in seen:  # a link to a folder around it
-            folders.clear()
-            continue
-        seen.add(place)
-        folders.sort()
-        files += [Path(parent, name) for name in names]
+    """List the files in a folder and its subfolders, each folder once: by a link only if it is nowhere else."""
+    files: list[Path] = []
+    seen: set[str] = set()
+    places = [folder]
+    for place in places:  # which grows by the folders that are links
+        for parent, folders, names in os.walk(place):
+            real = os.path.realpath(parent)
+            folders[:] = [] if real in seen else sorted(name for name in folders if not name.startswith("."))
+            files += [Path(parent, name) for name in names if real not in seen]
+            places += [path for name in folders if (path := Path(parent, name)).is_symlink()]
+            seen.add(real)
     return sorted(files)
 
 
@@ -129,7 +130,8 @@ def _check_distinct(outputs: dict[Path, Path]) -> None:
 
 def _name_outputs(photos: list[Path], root: Path, out: Path) -> dict[Path, Path]:
     names = {path: out / path.relative_to(root) for path in photos}
-    names = {path: name.with_suffix("") if name.stem.strip(".") else name for path, name in names.items()}  # not ..jpg
+    # A name of dots, such as ..jpg, is no name without its suffix.
+    names = {path: name.with_suffix("") if name.stem.strip(".") else name for path, name in names.items()}
     while True:
         counts = Counter(str(name).casefold() for name in names.values())
         # Photos whose outputs would collide keep their suffix. That may make new collisions, so look again.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-KEPT = 64 * 2**20  # bytes of the largest array that is kept
+MAX_KEPT = 64 * 2**20  # bytes of the largest array that is kept
 
 _kept = threading.local()
 
@@ -23,5 +23,5 @@ def borrow_array(shape: tuple[int, int]) -> Iterator[np.ndarray]:
     if memory.size < size:
         memory = np.empty(size, np.uint8)
     yield memory[:size].reshape(shape)
-    if memory.size <= KEPT:
+    if memory.size <= MAX_KEPT:
         free.append(memory)

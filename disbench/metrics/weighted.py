@@ -278,7 +278,7 @@ def background_error(prediction, near, lo, weights):
                 bound = _farthest(best, above, start)
                 far = False
                 offset += STEP
-            # The blocks but one are at least BLOCK + 1 columns away.
+            # The second blocks on either side are at least BLOCK + 1 columns away.
             if min(closest + offset * offset, min(least[i - 2], least[i + 2]) + (BLOCK + 1) ** 2) < bound:
                 _search_all(squares, at, best)
                 far = False

@@ -18,7 +18,7 @@ from disbench.registry.external import make_external_card
 from disbench.registry.weights import check_fetchable
 from disbench.system.console import divert_prints
 from disbench.system.device_memory import is_out_of_memory, make_out_of_memory
-from disbench.system.files import require_regular_file
+from disbench.system.files import is_file, require_regular_file
 from disbench.system.variables import check_hub_variables
 
 NAMESPACE = "disbench.models"  # its path is the roots of the registry
@@ -37,7 +37,7 @@ def get_card(name: str) -> Card:
     cards, faults = scan_models()
     if name in cards:
         return cards[name]
-    if (Path(name) / "card.toml").is_file():
+    if is_file(Path(name) / "card.toml"):
         raise InputError(f"{name}: the folder of a model; give --models {Path(name).parent} --model {Path(name).name}")
     is_path = "/" in name or os.sep in name
     similar = [key for key in cards if normalise_name(key) == normalise_name(name) and not is_path]

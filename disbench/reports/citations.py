@@ -29,14 +29,11 @@ def cite_paper(paper: Mapping[str, str]) -> str:
 
 
 def collect_papers(entries: Iterable[Path], arrangement: Arrangement) -> dict[str, str]:
-    """Return name of a method -> citation of its paper, for the models that disbench has and for entries.
-
-    A method that gets another name has both.
-    """
+    """Return name of a method in the table -> citation of its paper, for disbench's models and for entries."""
     papers = {card.title: cite_paper(card.paper) for card in list_cards().values()}
     papers |= {entry.title: cite_paper(entry.paper) for entry in map(read_entry, entries)}
     papers = {title: citation for title, citation in papers.items() if citation}
-    return papers | {rename(title, arrangement.names): citation for title, citation in papers.items()}
+    return {rename(title, arrangement.names): citation for title, citation in papers.items()}
 
 
 def add_papers(table: Table, papers: Mapping[str, str]) -> Table:

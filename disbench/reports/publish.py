@@ -55,7 +55,7 @@ def select_cases(results: Sequence[Result], n: int = 6, selection: str = "spread
     Raises:
         InputError: as in make_cases, and for a result that lacks a map of a selected image.
     """
-    shown = share_protocol(results, results[-1].protocol)[::-1]
+    shown = share_protocol(results)[::-1]
     selected = select_rows(shown, n, selection)
     for result in shown:
         measured = {row.key for rows in result.rows.values() for row in rows}
@@ -70,7 +70,7 @@ def select_report_cases(results: Sequence[Result]) -> list[Case]:
     except InputError as error:
         announce_once(f"no pictures in the report: {error}")
         return []
-    return make_cases(share_protocol(results, results[-1].protocol)[::-1], samples)
+    return make_cases(share_protocol(results)[::-1], samples)
 
 
 def load_complexity_ranks(results: Sequence[Result], progress: Progress | None = None) -> dict[ImageKey, float]:

@@ -105,7 +105,7 @@ def _find_maps(result: Result) -> dict[tuple[str, str], Path]:
 def _clear_folder(out: Path) -> None:
     """Remove an earlier viewer from `out`. Other files stay, and are an InputError."""
     marker = out / "pictures" / MARKER
-    if out.is_dir() and any(out.iterdir()) and not marker.exists():
+    if out.is_dir() and any(path.name != ".lock" for path in out.iterdir()) and not marker.exists():
         raise InputError(f"{out}: holds other files; give --out a folder of its own")
     (out / "index.html").unlink(missing_ok=True)  # first, so that a page never lacks its pictures
     shutil.rmtree(out / "pictures", ignore_errors=True)

@@ -25,7 +25,7 @@ from disbench.runs.command import Commands, CommandSource
 from disbench.runs.engines.base import Description, Engine, Source
 from disbench.runs.engines.devices import Devices
 from disbench.runs.engines.threads import Threads
-from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest, record_place, write_manifest
+from disbench.runs.manifest import Manifest, mask_path, open_run, read_manifest, record_place, reopen_run
 from disbench.runs.outputs import check_output, list_data_folders
 from disbench.runs.result import Result, load_run
 from disbench.runs.row_log import Key, RowLog, RowLogs
@@ -209,10 +209,7 @@ def execute(
     if isinstance(source, CommandSource):
         source.prepare(folder, progress)
         todo = [sample for sample in samples if sample.split in {missing.split for missing in todo}]
-    recorded = read_manifest(folder)
-    if todo and recorded.complete:  # if this process is killed, the next one goes on
-        write_manifest(folder, replace(recorded, complete=False))
-    if todo or not recorded.complete:
+    if todo or not read_manifest(folder).complete:
         import_numba()  # whose faults are not those of an image
         done = len(samples) - len(todo)
         # Closed at once where a row cannot be written, so that no thread or process computes on.
@@ -220,6 +217,8 @@ def execute(
         try:
             with RowLog(folder) as log, closing(rows):
                 for count, row in enumerate(rows, done + 1):
+                    if row.digest != logged.digests.get(row.key):  # as by a model that computes at random
+                        reopen_run(folder)
                     log.append(row)  # a row on disk is never computed again
                     if progress:
                         progress(count, len(samples), description.title)

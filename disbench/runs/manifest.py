@@ -105,10 +105,19 @@ def open_run(root: Path, model: str, manifest: Manifest) -> Path:
     return folder
 
 
+def reopen_run(folder: Path) -> None:
+    """Mark a complete run as unfinished while its rows and tables change, so that it is resumed after a kill."""
+    manifest = read_manifest(folder)
+    if manifest.complete:
+        write_manifest(folder, replace(manifest, complete=False))
+
+
 def record_place(folder: Path, planned: Manifest) -> None:
     """Record in a complete run where its data are now, and what they are called, as of a run that would begin now."""
     recorded = read_manifest(folder)
     places = {key: planned.meta[key] for key in ("data", "maps", "trimaps", "inputs") if key in planned.meta}
+    if len(places["data"]) < len(recorded.meta["data"]):  # the present command names no images
+        places["data"] = [*recorded.meta["data"][:-1], *places["data"]]
     present = replace(recorded, dataset=planned.dataset, token=planned.token, meta=recorded.meta | places)
     if present != recorded:
         with suppress(OSError):  # of a folder that is only read

@@ -7,6 +7,7 @@ There, prefix and suffix are removed from file names, other files are ignored, a
 with the remaining names are made, and a missing map is a fault.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from disbench.errors import InputError, describe_error
 from disbench.runs.outputs import check_output
 from disbench.runs.suite import DataEntry, MethodEntry, Suite, check_suite
 from disbench.system.documents import read_json, report_unreadable
-from disbench.system.files import link_or_copy
+from disbench.system.files import link_or_copy, wait_for_folder
 from disbench.system.progress import announce_once
 
 FAULT = "not a file of PySODEvalToolkit"
@@ -33,13 +34,13 @@ class Part(msgspec.Struct, frozen=True):
     suffix: str = ""
 
 
-def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
+def read_pysod_suite(datasets: Path, methods: Path, root: Path) -> Suite:
     """Read the two files as a suite, and make a folder of links for each data set and method.
 
     Args:
         datasets: the JSON file of data sets.
         methods: the JSON file of methods.
-        links: the folder of the links, which this function owns.
+        root: the folder of the links. Files of other content have links of their own in it.
 
     Raises:
         InputError: for files of another form, and for a folder without a file that has its prefix and suffix.
@@ -48,6 +49,8 @@ def read_pysod_suite(datasets: Path, methods: Path, links: Path) -> Suite:
     for path, keys in ((datasets, sets), (methods, tables)):
         if len({_make_name(key).casefold() for key in keys}) < len(keys):
             raise InputError(f"{path}: two names differ only in case or special characters; rename one of them")
+    content = msgspec.json.encode([sets, tables], order="deterministic")
+    links = root / f"links-{hashlib.sha256(content).hexdigest()[:12]}"
     check_output(links, list_pysod_inputs(datasets, methods))
     used = {name for folders in tables.values() for name, part in folders.items() if part is not None}
     entries = []
@@ -126,10 +129,10 @@ def _link_files(part: Part, target: Path, source: str) -> None:
 
 
 def _update_links(target: Path, links: Mapping[str, Path]) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for path in target.iterdir():
-        if path.name not in links or not path.is_symlink() or path.readlink() != links[path.name]:
-            path.unlink()
-    for name, file in links.items():
-        if not (target / name).is_symlink():
-            link_or_copy(file, target / name, os.symlink)
+    with wait_for_folder(target):
+        for path in target.iterdir():
+            if path.name not in links or not path.is_symlink() or path.readlink() != links[path.name]:
+                path.unlink()
+        for name, file in links.items():
+            if not (target / name).is_symlink():
+                link_or_copy(file, target / name, os.symlink)

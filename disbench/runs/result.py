@@ -265,12 +265,22 @@ def drop_other_protocols(results: Sequence[Result]) -> list[Result]:
     return list(first.values())
 
 
-def share_protocol(results: Sequence[Result], protocol: str) -> list[Result]:
-    """Return one result of each run, all under one protocol, for scores that stand next to each other in pictures."""
-    shared = drop_other_protocols(results)
-    if any(result.protocol != protocol for result in shared):
-        announce_once(f"the pictures have scores under {protocol}, the protocol of the method of interest")
-    return [result.with_protocol(protocol) for result in shared]
+def share_protocol(results: Sequence[Result]) -> list[Result]:
+    """Return one result of each run, for scores that stand next to each other in pictures.
+
+    All are under the protocol of the last, unless its maps were resized by the rule of another.
+    """
+    listed = drop_other_protocols(results)
+    protocol, shared = listed[-1].protocol, []
+    for result in listed:
+        try:
+            shared.append(result.with_protocol(protocol))
+        except InputError:
+            announce_once(f"the pictures have scores of {result.title} under {result.protocol}, which do not compare")
+            shared.append(result)
+    if any(result.protocol != protocol for result in listed):
+        announce_once(f"the pictures have scores under {protocol}, the protocol of {listed[-1].title}")
+    return shared
 
 
 def common_subsets(results: Sequence[Result]) -> list[str]:

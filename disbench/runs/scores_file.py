@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from disbench.metrics.measurement import Measurement
-from disbench.runs.manifest import read_manifest, write_manifest
+from disbench.runs.manifest import read_manifest, reopen_run, write_manifest
 from disbench.runs.row_log import ROWS_PER_CHUNK, Row
 from disbench.runs.tables import ParquetWriter, read_digests, read_groups
 from disbench.system.files import atomic_writer
@@ -28,6 +28,7 @@ def finish_run(folder: Path, rows: Iterable[Row], meta: Mapping[str, Any], row_w
         meta: joins the manifest.
         row_with_half: a row that has fg_half, if any row has: it gives that column its type.
     """
+    reopen_run(folder)
     examples = {}
     if row_with_half is not None and row_with_half.measurement.fg_half is not None:
         examples["fg_half"] = row_with_half.measurement.fg_half

@@ -58,11 +58,11 @@ class EventClock:
 
 def make_clock(device: str) -> Clock:
     """Make the clock of "cpu", "cuda", "cuda:1" or "mps"."""
-    if device == "cpu" or find_spec("torch") is None:  # without torch, a call ends when its device has
+    if device == "cpu" or find_spec("torch") is None:  # without torch, nothing runs when a call has returned
         return WallClock()
     import torch
 
-    if device.startswith("cuda") and not torch.cuda.is_available():  # but to others than torch
+    if device.startswith("cuda") and not torch.cuda.is_available():  # another library uses the device
         return WallClock()
 
     return EventClock(torch.cuda, device) if device.startswith("cuda") else WallClock(torch.mps.synchronize)

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from itertools import chain, combinations, count, zip_longest
+from itertools import combinations, count, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -164,11 +163,13 @@ def reserve_path(path: Path) -> Path:
     So no timing is overwritten, also where two processes end at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for candidate in chain([path], (path.with_stem(f"{path.stem}-{number}") for number in count(2))):
-        with suppress(FileExistsError):
+    candidate, numbers = path, count(2)
+    while True:
+        try:
             candidate.open("xb").close()
             return candidate
-    raise AssertionError("numbers do not end")
+        except FileExistsError:
+            candidate = path.with_stem(f"{path.stem}-{next(numbers)}")
 
 
 def write_timing(path: Path, timing: Timing) -> None:

@@ -54,7 +54,7 @@ def _time_batches(
 ) -> list[float]:
     """Time inference on one batch, repeatedly. A larger batch is new to the model, so one call warms up."""
     size = len(prepared)
-    batch = model.batch(prepared)
+    batch = model.guard(model.batch, prepared)
     count, label = -(-rule.images // size), f"batches of {size}"
     progress(0, count, label)
     if size > 1:

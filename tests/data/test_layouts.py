@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from shutil import rmtree
 
 import numpy as np
 import pytest
@@ -510,7 +511,7 @@ def test_soft_and_hard_truths_are_selected_apart(tmp_path):
     assert kinds == {"AIM-500": "alpha", "CAMO": "binary"}
 
 
-@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"")])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b""), lambda path: rmtree(path.parent)])
 def test_a_file_that_is_lost_from_the_cache_is_extracted_again(tmp_path, damage):
     put_parquet(tmp_path / "d" / "train.parquet", [parquet_row(k) for k in range(3)])
     whole = find_dataset(tmp_path / "d").samples

@@ -14,11 +14,11 @@ class FakeCuda:
         log: the calls, in order.
     """
 
-    def is_available(self):
-        return True
-
     def __init__(self):
         self.now, self.log = 0.0, []
+
+    def is_available(self):
+        return True
 
     @contextmanager
     def device(self, name):

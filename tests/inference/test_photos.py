@@ -202,6 +202,12 @@ def test_photos_in_linked_folders_are_found_once(folder):
     (folder / "real" / "round").symlink_to("../in")
     outputs, _ = photos.find_photos([place], folder / "out")
     assert sorted(path.relative_to(place).as_posix() for path in outputs) == ["a.png", "album/x.png"]
+    (place / "photos").mkdir()
+    save(place / "photos" / "y.png")
+    (place / ".latest").symlink_to("photos")
+    (place / "a_link").symlink_to("photos")
+    outputs, _ = photos.find_photos([place], folder / "out")
+    assert sorted(path.relative_to(place).as_posix() for path in outputs) == ["a.png", "album/x.png", "photos/y.png"]
 
 
 @pytest.mark.parametrize("name", ["x.png", "x.webp", "x.jpg"])

@@ -56,7 +56,7 @@ def test_memory_is_lent_to_one_thread_and_not_after_an_error():
 
 
 def test_large_arrays_are_given_back(monkeypatch):
-    monkeypatch.setattr(borrowed, "KEPT", 30)
+    monkeypatch.setattr(borrowed, "MAX_KEPT", 30)
     with borrow_array((5, 7)):
         pass
     assert not borrowed._kept.free

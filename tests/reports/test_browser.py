@@ -192,12 +192,14 @@ def test_the_list_of_images_sorts_and_filters(chromium, report):
     cells = "[...document.querySelectorAll('.list tbody tr')].map(row => [...row.cells].map(cell => cell.textContent))"
     scores = [float(row[-1]) for row in chromium.value(cells)]
     assert scores == sorted(scores)
-    chromium.value("(choice => { choice.value = 'mae'; choice.dispatchEvent(new Event('change')); })"
-                   "(document.querySelector('#images [name=metric]'))")
+    choose = (
+        "(choice => {{ choice.value = '{}'; choice.dispatchEvent(new Event('input', {{ bubbles: true }})); }})"
+        "(document.querySelector('#images [name=metric]'))"
+    )
+    chromium.value(choose.format("mae"))
     errors = [float(row[-1]) for row in chromium.value(cells)]
     assert errors == sorted(errors, reverse=True)  # the worst first
-    chromium.value("(choice => { choice.value = 'f_max'; choice.dispatchEvent(new Event('change')); })"
-                   "(document.querySelector('#images [name=metric]'))")
+    chromium.value(choose.format("f_max"))
     assert [float(row[-1]) for row in chromium.value(cells)] == scores
     chromium.click(".list th:nth-child(4) button")
     chromium.click(".list th:nth-child(4) button")

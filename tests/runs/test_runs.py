@@ -278,7 +278,8 @@ def test_rows_are_closed_at_once_when_one_cannot_be_written(tmp_path, folder, mo
     assert error.value.errno == 28
 
 
-def test_a_finished_run_that_is_done_again_goes_on_after_a_kill(tmp_path, folder, monkeypatch):
+@pytest.mark.parametrize("kind", ["tables", "maps"])
+def test_a_finished_run_that_is_done_again_goes_on_after_a_kill(tmp_path, folder, monkeypatch, kind):
     first = otsu(folder, tmp_path / "runs")
     first.mask(first.rows["mine"][1]).unlink()
 
@@ -286,16 +287,28 @@ def test_a_finished_run_that_is_done_again_goes_on_after_a_kill(tmp_path, folder
         raise KeyboardInterrupt
 
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(execute, "finish_run", stop)
+        if kind == "tables":  # after the tables, before the manifest
+            interrupted.setattr(scores_file, "read_digests", stop)
+        else:  # after a map that differs, as of a model that computes at random
+            interrupted.setattr(pipeline, "hash_mask", lambda mask: "0123456789abcdef")
+            interrupted.setattr(execute, "finish_run", stop)
         with pytest.raises(KeyboardInterrupt):
             otsu(folder, tmp_path / "runs")
     assert not read_manifest(first.folder).complete
-    with pytest.raises(InputError, match=r"not finished|unfinished|images are missing|incomplete"):
-        load_run(first.folder)
     again = otsu(folder, tmp_path / "runs")
     assert read_manifest(first.folder).complete
-    for row in again.rows["mine"]:
+    for row in load_run(first.folder).rows["mine"]:
         assert pipeline.hash_mask(read_map(again.mask(row))) == row.digest
+
+
+def test_maps_that_are_added_leave_a_finished_run_readable_meanwhile(tmp_path, folder):
+    first, readable = otsu(folder, tmp_path / "runs", save_maps=False), []
+
+    def read(*_):
+        readable.append(load_run(first.folder).scores() == first.scores())
+
+    otsu(folder, tmp_path / "runs", progress=read)
+    assert readable and all(readable)
 
 
 def test_a_run_knows_where_its_data_are_now(tmp_path, folder):

@@ -158,8 +158,11 @@ function imageList({ methods, metrics, images, values }) {
   }
 
   more.addEventListener("click", () => { shown += 4 * page; draw(); });
-  section.querySelector("form").addEventListener("input", () => { shown = page; draw(); });
-  form.metric.addEventListener("change", () => { startWithWorst(); draw(); });
+  section.querySelector("form").addEventListener("input", event => {
+    if (event.target === form.metric) startWithWorst();
+    shown = page;
+    draw();
+  });
   section.querySelector("form").addEventListener("submit", event => event.preventDefault());
   startWithWorst();
   draw();

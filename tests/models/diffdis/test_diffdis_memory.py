@@ -206,6 +206,7 @@ def test_a_program_that_uses_torchs_newer_interface_can_predict(settings, make, 
 def test_the_environment_has_the_precision_that_was_used(settings, monkeypatch):
     cuda = SimpleNamespace(get_device_name=lambda device: "a GPU")
     monkeypatch.setattr(torch.cuda, "get_device_name", cuda.get_device_name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert describe_environment("cuda")["tf32"] == {"matmul": False, "cudnn": True}  # torch's own, for other networks
     if settings:
         torch.backends.cuda.matmul.fp32_precision = "tf32"
