@@ -28,7 +28,7 @@ entries_argument = click.argument("entries", nargs=-1, metavar="[ENTRY|BOARD]...
     ),
 )
 @entries_argument
-@click.option("--split", default="Overall", show_default=True, help="The subset to show.")
+@click.option("--split", type=TEXT, help="The subset to show. Default: Overall, or the last one that there is.")
 @click.option("--find", "text", default="", metavar="TEXT", help="Only entries whose name or paper contains TEXT.")
 @click.option("--clean", is_flag=True, help="Omit methods that were trained on the subset.")
 @click.option("--measured", is_flag=True, help="Only entries with measured scores.")
@@ -40,7 +40,7 @@ def show(entries, split, text, clean, measured, metrics, as_json):
     JSON has whole entries, of all subsets and metrics.
     """
     from disbench.leaderboard.entry import describe_entry, find_entries, read_entry
-    from disbench.leaderboard.show import HEAD, build_rows
+    from disbench.leaderboard.show import HEAD, build_rows, choose_subset
     from disbench.leaderboard.training import drop_contaminated
 
     shown = []
@@ -48,6 +48,7 @@ def show(entries, split, text, clean, measured, metrics, as_json):
         words = " ".join([entry.model, entry.title, *entry.paper.values()])
         if text.casefold() in words.casefold() and (entry.measured or not measured):
             shown.append(entry)
+    split = split or choose_subset(shown)
     if clean:
         shown = drop_contaminated(shown, split)
     if as_json:

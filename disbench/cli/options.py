@@ -184,6 +184,7 @@ focus_option = click.option(
 metrics_option = click.option(
     "--metrics",
     metavar="KEYS",
+    type=TEXT,
     callback=_parse_metrics,
     shell_complete=complete_metrics,
     help="Metrics to show, as f_max,iou_mean,hce; 'all' is what every run has. See `disbench metrics`.",

@@ -24,7 +24,7 @@ from disbench.cli.options import (
     shard_option,
     truth_options,
 )
-from disbench.errors import InputError
+from disbench.errors import InputError, describe_error
 from disbench.system.console import print_json, print_note
 from disbench.system.progress import show_progress
 
@@ -143,8 +143,15 @@ def run(
     if not all(results):
         _report_shard(shard, as_json)
         return
-    paths = publish_run(results, metrics)
+    paths, fault = {}, None
+    try:
+        paths = publish_run(results, metrics)
+    except (InputError, OSError) as error:  # the scores are printed all the same
+        fault = describe_error(error)
     print_results(results, metrics, as_json)
+    if fault:
+        folder = results[-1].folder
+        raise InputError(f"the run is complete, but its report cannot be written ({fault}): {folder}")
     if not as_json:
         if compared:
             _print_difference(compared, metrics)

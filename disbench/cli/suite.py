@@ -25,6 +25,7 @@ from disbench.cli.options import (
     protocol_option,
 )
 from disbench.errors import InputError, escape_control_chars
+from disbench.system.caches import check_writable
 from disbench.system.console import print_json, print_note, print_table, print_text
 from disbench.system.progress import show_progress
 
@@ -88,6 +89,10 @@ def suite(
         if plan:
             _print_plan(plan_suite(listed, config), out, as_json=as_json)
             return
+        try:
+            check_writable(report)  # before the work of hours
+        except OSError as error:
+            raise InputError(f"{report}: {error.strerror}; choose another place with --report") from None
         cells = run_suite(listed, config, _show_fault)
     _publish(listed, cells, report, as_json=as_json)
     if any(cell.fault for cell in cells):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from disbench.data.dataset import OVERALL
 from disbench.errors import InputError, suggest_names
 from disbench.leaderboard.entry import Entry
 from disbench.leaderboard.tables import name_parts, parse_number
@@ -69,6 +70,12 @@ def build_rows(
         used.add(SECONDHAND)
     notes = [note for word, note in NOTES.items() if word in used]
     return [METRICS[key].symbol for key in keys], cells, notes
+
+
+def choose_subset(entries: Sequence[Entry]) -> str:
+    """Return the subset to show: Overall, or the last subset of entries without it."""
+    subsets = _list_subsets(entries)
+    return OVERALL if OVERALL in subsets or not subsets else subsets[-1]
 
 
 def _list_subsets(entries: Sequence[Entry]) -> list[str]:

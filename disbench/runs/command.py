@@ -106,8 +106,15 @@ class CommandSource:
         with lock_folder(self.folder):
             for split, members in splits.items():
                 maps = self._make_maps(split, members, measures.protocols[0].resize)
-                with self.scorer.open(maps) as source:
-                    yield from source.rows(members, measures, workers, save_map)
+                try:
+                    with self.scorer.open(maps) as source:
+                        yield from source.rows(members, measures, workers, save_map)
+                except InputError as error:
+                    if str(self.folder / "maps") in str(error):  # a map that cannot be scored is made again next time
+                        shutil.rmtree(self.folder / "maps" / split)
+                        log = self.folder / f"{split}.log"
+                        raise InputError(f"{error}; its program's output is in {log}") from None
+                    raise
                 shutil.rmtree(self.folder / "maps" / split)  # every row is in the log now
 
     def finish(self, run: Path, splits: Sequence[str]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from disbench.runs.shard import WHOLE
 from disbench.runs.spec import MapsSpec, MeasureSpec, ModelSpec, RunConfig
 from disbench.runs.training import SEES_TRUTH, record_training, warn_of_training
 from disbench.runs.unchanged import find_damaged_maps
-from disbench.system.files import write_atomic
+from disbench.system.files import wait_for_folder, write_atomic
 from disbench.system.progress import Progress, announce_once
 from disbench.system.variables import import_numba
 
@@ -234,12 +234,16 @@ def execute(
             meta["trained_on"] = trained_on
         if isinstance(source, CommandSource):
             meta |= source.finish(folder, list(dataset.splits))
-        finish_run(folder, ordered, meta, logged.with_half())
+        with wait_for_folder(folder):  # another process may finish the same run now
+            finish_run(folder, ordered, meta, logged.with_half())
+            result = load_run(folder)
     else:
-        record_place(folder, replace(manifest, meta=dict(_meta(source.description, dataset, config))))
-        if trained_on is not None:
-            record_training(folder, trained_on)
-    return load_run(folder).with_protocol(measures.protocols[0].name)
+        with wait_for_folder(folder):
+            record_place(folder, replace(manifest, meta=dict(_meta(source.description, dataset, config))))
+            if trained_on is not None:
+                record_training(folder, trained_on)
+            result = load_run(folder)
+    return result.with_protocol(measures.protocols[0].name)
 
 
 def _find_intact_maps(folder: Path, samples: Sequence[Sample], logged: RowLogs) -> set[Key]:

@@ -82,8 +82,11 @@ class RowLog:
     def append(self, row: Row) -> None:
         """Write a row."""
         document = msgspec.json.encode(row, enc_hook=lambda array: array.tolist())
-        self._file.write(add_checksum(document, self._key) + b"\n")
-        self._file.flush()
+        try:
+            self._file.write(add_checksum(document, self._key) + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self._file.name)) from None
 
     def __enter__(self) -> "RowLog":
         return self

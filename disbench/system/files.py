@@ -110,8 +110,10 @@ def atomic_writer(path: Path, *, sync: bool = True) -> Iterator[IO[bytes]]:
                 temporary.replace(path)
         if not fcntl:  # Windows renames only closed files
             temporary.replace(path)
-    except BaseException:  # a full disk must not be filled further
+    except BaseException as error:  # a full disk must not be filled further
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
 
 

@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,7 +37,7 @@ def run_logged(
         OSError: if the program cannot be started.
     """
     start = monotonic()
-    with log.open("wb") as file:
+    with _exit_on_signals(), log.open("wb") as file:
         file.write(f"$ {shlex.join(arguments)}\n".encode(errors="backslashreplace"))
         file.flush()
         # A session of its own: Ctrl-C reaches only this process, which ends the program and all that it started.
@@ -57,6 +58,26 @@ def run_logged(
             return None
         finally:
             _end(process)
+
+
+@contextmanager
+def _exit_on_signals() -> Iterator[None]:
+    """Let the signals that end this process raise SystemExit, so that what it started ends with it."""
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():  # others cannot set handlers
+        numbers = []
+    numbers = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores one
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    for number in numbers:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @contextmanager

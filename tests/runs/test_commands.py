@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -330,3 +332,34 @@ def test_a_command_may_make_its_folder_anew(tmp_path, folder, card, back):
         return
     with pytest.raises(InputError, match="wrote no map of 4"):
         run(folder, tmp_path / "runs")
+
+
+def test_a_command_that_is_mended_makes_its_maps_again(tmp_path, folder, card):
+    script = card / "predict.py"
+    whole = script.read_text()
+    spoil = "\nfor name in os.listdir(maps):\n    open(os.path.join(maps, name), 'r+b').truncate(60)\n"
+    (card / "helper.py").write_text(spoil)  # which the key of the run does not know
+    script.write_text(whole + "\nexec(open('helper.py').read())\n")
+    with pytest.raises(InputError, match=r"its program's output is in .*mine\.log"):
+        run(folder, tmp_path / "runs")
+    (card / "helper.py").write_text("")
+    assert len(run(folder, tmp_path / "runs").rows["mine"]) == len(NAMES)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads the processes that Linux lists")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_command_ends_with_the_process_that_runs_it(tmp_path, number):
+    """As SLURM and terminals end it."""
+    code = (
+        "import sys; from pathlib import Path; from disbench.system.processes import run_logged\n"
+        "run_logged([sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(600)'], folder=Path(),"
+        f" log=Path({str(tmp_path / 'log')!r}), timeout=0, poll=lambda: None)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    while not (tmp_path / "log").exists() or "\n1\n" not in (tmp_path / "log").read_text():
+        time.sleep(0.05)
+        assert process.poll() is None
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(number)
+    assert process.wait(20) == 128 + number
+    assert children and not any(Path(f"/proc/{child}").exists() for child in children)

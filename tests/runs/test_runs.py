@@ -6,11 +6,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
+from command import call
 from image_files import write
 
 from disbench.data.images import read_map
@@ -321,3 +323,24 @@ def test_a_run_knows_where_its_data_are_now(tmp_path, folder):
     assert second.folder == first.folder
     assert load_run(first.folder).meta["data"] == [str(moved)]
     assert len(find_samples(second)) == len(NAMES)
+
+
+def test_a_run_in_several_threads_at_once_is_one_run(tmp_path, folder):
+    with ThreadPoolExecutor(4) as pool:
+        for results in (list(pool.map(lambda _: otsu(folder, tmp_path / "runs"), range(4))) for _ in range(5)):
+            assert len({result.folder for result in results}) == 1
+            assert len({str(result.scores()) for result in results}) == 1
+            shutil.rmtree(tmp_path / "runs")
+
+
+def test_scores_are_printed_where_no_report_can_be_written(tmp_path, folder):
+    command = ("run", "--model", "otsu", "--data", folder, "--out", tmp_path / "runs")
+    assert call(*command).exit_code == 0
+    (run,) = (tmp_path / "runs").glob("*/*")
+    shutil.rmtree(run / "report")
+    (run / "report").touch()
+    done = call(*command)
+    assert done.exit_code == 2
+    assert "mine (4)" in done.stdout
+    assert "the run is complete, but its report cannot be written" in done.stderr
+    assert str(run) in done.stderr and done.stderr.count("\n") == 1

@@ -208,3 +208,14 @@ def test_a_part_of_a_living_process_stays_however_old_it_is(tmp_path):
         os.utime(part, (1, 1))
         remove_parts(tmp_path)
         assert part.exists()
+
+
+def test_a_full_disk_is_named_by_the_file(tmp_path, monkeypatch):
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", fill)
+    with pytest.raises(OSError, match="No space left on device") as raised:
+        write_atomic(tmp_path / "x", b"1")
+    assert raised.value.filename == str(tmp_path / "x")
+    assert not list(tmp_path.iterdir())
