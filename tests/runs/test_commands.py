@@ -359,7 +359,7 @@ def test_a_command_ends_with_the_process_that_runs_it(tmp_path, number):
     while not (tmp_path / "log").exists() or "\n1\n" not in (tmp_path / "log").read_text():
         time.sleep(0.05)
         assert process.poll() is None
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("utf-8").split()
     process.send_signal(number)
     assert process.wait(20) == 128 + number
     assert children and not any(Path(f"/proc/{child}").exists() for child in children)
