@@ -217,7 +217,7 @@ def execute(
         try:
             with RowLog(folder) as log, closing(rows):
                 for count, row in enumerate(rows, done + 1):
-                    if row.digest != logged.digests.get(row.key):  # as by a model that computes at random
+                    if logged.digests.get(row.key, row.digest) != row.digest:  # as by a model that computes at random
                         reopen_run(folder)
                     log.append(row)  # a row on disk is never computed again
                     if progress:
