@@ -102,7 +102,8 @@ class FilledPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a pathlib.Path. InputError for an empty text."""
-        return super().convert(_require_filled(value, param), param, ctx)
+        advice = "give a path, such as . for the current folder"
+        return super().convert(_require_filled(value, param, advice), param, ctx)
 
 
 class FilledText(click.ParamType):
@@ -112,19 +113,19 @@ class FilledText(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the text. InputError for an empty one."""
-        return _require_filled(value, param)
+        return _require_filled(value, param, "give a value, or omit it")
 
 
 PATH = FilledPath(path_type=Path)
 TEXT = FilledText()
 
 
-def _require_filled(value, param):
+def _require_filled(value, param, advice):
     from disbench.errors import InputError
 
     if value == "":
         name = max(param.opts, key=len) if isinstance(param, click.Option) else param.metavar or param.name.upper()
-        raise InputError(f"{name}: got an empty text; give a path or a name, such as . for the current folder")
+        raise InputError(f"{name}: got an empty text; {advice}")
     return value
 
 

@@ -147,11 +147,11 @@ def run(
     try:
         paths = publish_run(results, metrics)
     except (InputError, OSError) as error:  # the scores are printed all the same
-        fault = describe_error(error)
+        fault = describe_error(error).partition(";")[0]  # without advice, which is about new runs
     print_results(results, metrics, as_json)
     if fault:
         folder = results[-1].folder
-        raise InputError(f"the run is complete, but its report cannot be written ({fault}): {folder}")
+        raise InputError(f"{folder}: complete, but without a report ({fault}); mend that, and repeat the command")
     if not as_json:
         if compared:
             _print_difference(compared, metrics)

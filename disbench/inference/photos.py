@@ -58,7 +58,7 @@ def find_photos(locations: Sequence[Path], out: Path, suffix: str = ".png") -> t
         suffix: the suffix of the outputs.
 
     Returns:
-        photo -> output file, and the number of files that are not photos.
+        photo -> output file, and the number of other files in the folders: no pictures, or disbench's own.
 
     Raises:
         InputError: if there is no photo, if an output would overwrite a photo, and if two would have one output.

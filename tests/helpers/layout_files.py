@@ -1,7 +1,10 @@
 """Small pairs of pictures in the layouts in which data sets are shared."""
 
+import json
+
 import cv2
 import numpy as np
+from command import call
 from image_files import write
 
 SHAPE = 12, 16
@@ -59,3 +62,14 @@ def put_parquet(path, rows):
     schema = pa.schema([("image", struct), ("mask", struct), ("caption", pa.string())])
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), path)
+
+
+def check(data, maps, *more):
+    """Open a data set by each command; the dataset and the subsets of `score`, whose maps are the truths."""
+    verified = call("data", "verify", "--data", data, *more)
+    assert verified.exit_code == 0, verified.output
+    scored = call("score", maps, "--data", data, *more, "--metrics", "mae,iou_mean", "--json")
+    assert scored.exit_code == 0, scored.output
+    (result,) = json.loads(scored.stdout)
+    assert {scores["mae"] for scores in result["scores"].values()} == {0}
+    return result["dataset"], list(result["scores"])

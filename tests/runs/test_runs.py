@@ -342,5 +342,8 @@ def test_scores_are_printed_where_no_report_can_be_written(tmp_path, folder):
     done = call(*command)
     assert done.exit_code == 2
     assert "mine (4)" in done.stdout
-    assert "the run is complete, but its report cannot be written" in done.stderr
-    assert str(run) in done.stderr and done.stderr.count("\n") == 1
+    assert f"{run}: complete, but without a report (" in done.stderr
+    assert "mend that, and repeat the command" in done.stderr and done.stderr.count("\n") == 1
+    (run / "report").unlink()
+    assert call(*command).exit_code == 0
+    assert (run / "report" / "report.html").exists()

@@ -374,29 +374,22 @@ def test_the_first_differing_image_is_named(dataset, fake):
 
 
 OWN = """
-import numpy as np
+from fake_timing import FakePredictor
 
 
-class Predictor:
-    device = "cpu"
-    identity = {}
-
+class Predictor(FakePredictor):
     def __init__(self, card, weights, device):
-        pass
+        super().__init__()
 
     def prepare(self, image):
         print("preparing")
-        return np.zeros((3, 8, 8), np.float32)
+        return super().prepare(image)
 
     def infer(self, batch):
         print("inferring")
         if len(batch) > 1:
             raise ValueError("one image at a time")
-        return np.zeros((1, 8, 8), np.float32)
-
-    def restore(self, output, size):
-        print("restoring")
-        return np.zeros(size, np.uint8)
+        return super().infer(batch)
 """
 
 
